@@ -1,0 +1,1 @@
+"""chainrule: exact autoregressive density models with hand-derived gradients."""

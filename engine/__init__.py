@@ -1,0 +1,1 @@
+"""Hand-derived models, distributions, training, checkpoints; arrays in, arrays out."""

@@ -1,0 +1,1 @@
+"""Distributions of one variable given the ones before it, one file each."""

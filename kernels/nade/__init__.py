@@ -1,0 +1,99 @@
+"""NADE's D conditionals in O(N·D·H): each hidden pre-activation extends the previous one.
+
+Shapes      x: (N, D) of 0 and 1    W, V: (D, H)    b: (D,)    c: (H,)
+            s, ds: (N, D)           a_i, h_i, δ_i, P_i: (N, H)
+
+Forward     (F1)  a_1     = c
+            (F2)  h_i     = σ(a_i)
+            (F3)  s_i     = b_i + V_i·h_i          logit of p(x_i = 1 | x_<i)
+            (F4)  a_{i+1} = a_i + x_i W_i          O(H), where c + Σ_{j≤i} x_j W_j is O(D·H)
+
+            The D conditionals share W, so a_{i+1} differs from a_i by one row of it: all of them
+            together cost O(D·H) a sample instead of O(D²·H). And a_{i+1} = a_i where x_i = 0,
+            so a and σ(a) are computed only after a one ("event").
+
+Backward    Let g_i = dL/ds_i and δ_i = dL/da_i, with δ_{D+1} = 0. For i = D … 1:
+            (B1)  dW_i  = Σ_n x_i δ_{i+1}                     undoes F4: da_{i+1}/dW_i = x_i
+            (B2)  a_i   = a_{i+1} - x_i W_i                   F4 run backwards, so that no
+                                                              (N, D, H) array is ever stored
+            (B3)  dV_i  = Σ_n g_i h_i,   db_i = Σ_n g_i       undoes F3
+            (B4)  dh_i  = g_i V_i                             undoes F3
+            (B5)  δ_i   = δ_{i+1} + dh_i ∘ h_i ∘ (1 - h_i)    a_i feeds F4 (da_{i+1}/da_i = 1)
+                                                              and F2 (σ' = σ(1 - σ))
+            (B6)  dc    = Σ_n δ_1                             undoes F1
+
+            B1 and the subtraction of B2 are skipped where x_i = 0.
+
+One sweep   For the Bernoulli loss L = Σ_n scale·softplus(s) - x s, g_i = scale·(σ(s_i) - x_i) is
+            known as soon as s_i is, so nothing has to wait for a second sweep. Let P_i be the sum
+            of B5's new terms so far,
+            (S1)  P_1 = 0,   P_{i+1} = P_i + g_i V_i ∘ h_i ∘ (1 - h_i).
+            Unrolling B5, δ_i = Σ_{k≥i} g_k V_k h_k (1 - h_k) = P_{D+1} - P_i, so that
+            (S2)  dW_i = Σ_n x_i δ_{i+1} = Σ_n x_i (P_{D+1} - P_{i+1})    subtract P_{i+1} at the
+                                                    event, add P_{D+1} once when the row is done
+            (S3)  dc   = Σ_n δ_1 = Σ_n P_{D+1},
+            the same numbers as B1 and B6, in the order of the forward sweep and with one σ an
+            event. B2's subtraction, and the rounding it adds, disappears.
+
+Cost        With ρ the share of ones: about 2 N·D·H FLOPs for F3 and N·D·H·ρ (1 + one σ) for F2
+            and F4; the gradient adds 8 N·D·H and 3 N·D·H·ρ. W and V are read once for each panel
+            of rows that stays in cache; memory O(N·(D + H)) beside the gradients.
+
+Source      Larochelle and Murray 2011, "The Neural Autoregressive Distribution Estimator",
+            AISTATS, which gives F1-F4 and the O(D·H) argument. B2 and S1-S3 are ours.
+
+`reference` (NumPy) defines the result; `cpu` and `cuda` must match it (tests/test_kernels.py).
+"""
+
+from chainrule.kernels.dispatch import select
+from chainrule.kernels.types import Array, Bits
+
+
+def forward(x: Bits, W: Array, V: Array, b: Array, c: Array) -> tuple[Array, Array]:
+    """Return the logits s, shape (N, D), and a_end = a_{D+1}, shape (N, H), for `backward`."""
+    s, a_end = select(__name__, x, W, V, b, c).forward(x, W, V, b, c)
+    return s, a_end
+
+
+def backward(
+    ds: Array, x: Bits, W: Array, V: Array, a_end: Array
+) -> tuple[Array, Array, Array, Array]:
+    """Return (dW, dV, db, dc) for any upstream gradient ds = dL/ds, shape (N, D), by B1-B6."""
+    dW, dV, db, dc = select(__name__, ds, x, W, V, a_end).backward(ds, x, W, V, a_end)
+    return dW, dV, db, dc
+
+
+def log_prob(x: Bits, W: Array, V: Array, b: Array, c: Array) -> Array:
+    """Return log p(x) of each row, shape (N,), in nats, without storing the logits."""
+    log_p: Array = select(__name__, x, W, V, b, c).log_prob(x, W, V, b, c)
+    return log_p
+
+
+def nll_and_grad(
+    x: Bits,
+    W: Array,
+    V: Array,
+    b: Array,
+    c: Array,
+    scale: float,
+    dW: Array,
+    dV: Array,
+    db: Array,
+    dc: Array,
+) -> Array:
+    """Return -log p(x) of each row, (N,), in nats; write the gradient of scale · Σ_n of it.
+
+    dW, dV, db and dc, shaped like W, V, b and c, are overwritten. One sweep, S1-S3.
+    """
+    op = select(__name__, x, W, V, b, c, dW, dV, db, dc)
+    nll: Array = op.nll_and_grad(x, W, V, b, c, scale, dW, dV, db, dc)
+    return nll
+
+
+def sample(u: Array, W: Array, V: Array, b: Array, c: Array) -> Bits:
+    """Return x, shape (N, D): x_i = 1 where u_i < σ(s_i), s_i given the x_<i already drawn.
+
+    u: (N, D), uniform in [0, 1) and of W's dtype. A value of -1 forces a one and 2 a zero.
+    """
+    x: Bits = select(__name__, u, W, V, b, c).sample(u, W, V, b, c)
+    return x

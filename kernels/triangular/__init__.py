@@ -1,0 +1,55 @@
+"""A strictly lower triangular linear map of binary rows: logit i sees x_j for j < i only.
+
+Shapes      x: (N, D) of 0 and 1    s, ds: (N, D)    b: (D,)    alpha: (D(D-1)/2,)
+
+            alpha packs the strictly lower triangle of the (D, D) matrix α column by column:
+            column j holds α_j^{j+1} … α_j^{D-1} (from x_j to each later logit) and starts at
+            offset(j) = j (2D - j - 1) / 2. What must stay zero is not stored, so no optimiser
+            can move it, and half of a square matrix is neither read nor updated.
+
+Forward     (F1)  s_i = b_i + Σ_{j<i} α_j^i x_j
+
+            As columns: s = b + Σ_{j: x_j = 1} α_j. A zero costs nothing, a one is a contiguous
+            sum of rows j+1 … D-1.
+
+Backward    Let g = dL/ds.
+            (B1)  dα_j^i = Σ_n g_ni x_nj   for i > j           undoes F1
+            (B2)  db_i   = Σ_n g_ni                            undoes F1
+
+            Also sums over the ones: column j of dα is the sum of g[n, j+1:] over the rows n
+            with x_nj = 1.
+
+Cost        With ρ the share of ones, ρ N D²/2 additions each way, where a masked dense layer
+            takes 2 N D² FLOPs; D²/2 parameters read or written.
+
+Source      Frey 1998, "Graphical Models for Machine Learning and Digital Communication", the
+            logistic autoregressive network; "FVSBN" after Gan et al. 2015.
+"""
+
+from chainrule.kernels.dispatch import select
+from chainrule.kernels.types import Array, Bits
+
+
+def offset(j: int, D: int) -> int:
+    """Return where column j starts in `alpha`."""
+    return j * (2 * D - j - 1) // 2
+
+
+def forward(x: Bits, alpha: Array, b: Array) -> Array:
+    """Return the logits s = b + α x, shape (N, D)."""
+    s: Array = select(__name__, x, alpha, b).forward(x, alpha, b)
+    return s
+
+
+def backward(ds: Array, x: Bits, dalpha: Array, db: Array) -> None:
+    """Overwrite dalpha and db, shaped like alpha and b, given ds = dL/ds, shape (N, D)."""
+    select(__name__, ds, x, dalpha, db).backward(ds, x, dalpha, db)
+
+
+def sample(u: Array, alpha: Array, b: Array) -> Bits:
+    """Return x, shape (N, D): x_i = 1 where u_i < σ(s_i), s_i given the x_<i already drawn.
+
+    u: (N, D), uniform in [0, 1) and of alpha's dtype. A value of -1 forces a one and 2 a zero.
+    """
+    x: Bits = select(__name__, u, alpha, b).sample(u, alpha, b)
+    return x

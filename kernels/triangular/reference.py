@@ -1,0 +1,36 @@
+"""NumPy twin of the triangular kernels: the definition that the fast ones are tested against."""
+
+import numpy as np
+
+from chainrule.kernels.maths import sigmoid
+from chainrule.kernels.types import Array, Bits
+
+
+def unpack(alpha: Array, D: int) -> Array:
+    """Return α as a (D, D) matrix, strictly lower triangular: α[i, j] is the weight α_j^i."""
+    full = np.zeros((D, D), alpha.dtype)
+    full.T[np.triu_indices(D, 1)] = alpha  # packed columns are the rows of the transpose
+    return full
+
+
+def forward(x: Bits, alpha: Array, b: Array) -> Array:
+    """See `chainrule.kernels.triangular.forward`."""
+    s: Array = b + x @ unpack(alpha, x.shape[1]).T  # F1
+    return s
+
+
+def backward(ds: Array, x: Bits, dalpha: Array, db: Array) -> None:
+    """See `chainrule.kernels.triangular.backward`."""
+    outer = x.T.astype(ds.dtype) @ ds  # [j, i] = Σ_n x_nj g_ni
+    dalpha[...] = outer[np.triu_indices(x.shape[1], 1)]  # B1
+    db[...] = ds.sum(axis=0)  # B2
+
+
+def sample(u: Array, alpha: Array, b: Array) -> Bits:
+    """See `chainrule.kernels.triangular.sample`."""
+    N, D = u.shape
+    s, x, rows = np.tile(b, (N, 1)), np.empty((N, D), np.uint8), unpack(alpha, D).T
+    for i in range(D):
+        x[:, i] = u[:, i] < sigmoid(s[:, i])
+        s += x[:, i, None] * rows[i]  # s becomes b + Σ_{j≤i} x_j α_j
+    return x

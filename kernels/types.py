@@ -1,0 +1,9 @@
+"""The array aliases used everywhere; shapes live in docstrings, not in types."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.floating[Any]]
+Bits = NDArray[np.uint8]  # binary data: 0 or 1, one byte a variable
