@@ -1,0 +1,98 @@
+"""Scalar functions and compiler flags that the Numba twins share; they vectorise when inlined.
+
+Flags. Every compiled function takes one of two sets, for a reason:
+
+    JIT          exact floating point, except that a·b + c may become one fused multiply-add.
+    JIT_SUMS     also lets the compiler reorder sums, without which Σ_j a_j b_j is a chain of
+                 dependent additions that no vector unit can run.
+
+Both use `error_model="numpy"`: Python's ZeroDivisionError is a branch in every division, and a
+loop with a branch is not vectorised. Neither promises the compiler that there are no NaNs or
+infinities: a diverged parameter shows in every result.
+
+The float32 exponential must never be compiled with permission to reorder: it rounds t by adding
+and subtracting 1.5·2²³, which reordering "simplifies" away, silently. The functions below
+therefore carry their own flags, which hold wherever they are inlined.
+
+Numba's disk cache looks at the file of the compiled function alone. After an edit here, delete
+the `__pycache__` folders of the kernels, or they go on using the old text.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numba import types
+from numba.extending import overload
+
+JIT: dict[str, Any] = {
+    "cache": True,
+    "nogil": True,
+    "error_model": "numpy",
+    "fastmath": {"contract"},
+}
+JIT_SUMS: dict[str, Any] = {**JIT, "fastmath": {"contract", "reassoc", "nsz"}}
+_OVERLOAD = {"error_model": "numpy", "fastmath": {"contract"}}
+
+# Float32 constants with their type: Numba makes `1 + float32` a float64.
+_ONE, _HALF = np.float32(1), np.float32(0.5)
+_EXP_MIN, _EXP_MAX = np.float32(-87), np.float32(88)  # e^x is a normal float32 between them
+_LOG2_E = np.float32(1.4426950408889634)
+_LN2_HIGH, _LN2_LOW = np.float32(0.693359375), np.float32(-2.12194440e-4)  # sum: ln 2
+_ROUND = np.float32(1.5 * 2**23)  # adding it leaves no bit for a fraction
+_C6, _C5 = np.float32(1.9875691500e-4), np.float32(1.3981999507e-3)
+_C4, _C3 = np.float32(8.3334519073e-3), np.float32(4.1665795894e-2)
+_C2 = np.float32(1.6666665459e-1)
+
+
+def exp(x: Any) -> Any:
+    """Return eˣ of one float32 or float64; usable inside compiled kernels.
+
+    float32: relative error below 2e-7; saturates at e⁻⁸⁷ and e⁸⁸ instead of 0 and infinity.
+    float64: the C library's exponential. NaN gives NaN.
+    """
+    return np.exp(x)
+
+
+def sigmoid(x: Any) -> Any:
+    """Return σ(x) = 1 / (1 + e⁻ˣ) of one float32 or float64; usable inside compiled kernels.
+
+    Overflows for no x. float32: relative error below 4e-7.
+    """
+    return 1 / (1 + np.exp(-x))
+
+
+def _exp_float32(x: Any) -> Any:
+    """e^x = 2^n e^r with n = round(x log₂ e) and |r| ≤ ln 2 / 2, where a polynomial serves."""
+    x = _EXP_MIN if x < _EXP_MIN else x
+    x = _EXP_MAX if x > _EXP_MAX else x
+    shifted = x * _LOG2_E + _ROUND  # its low bits now hold the integer n
+    n = shifted - _ROUND
+    r = x - n * _LN2_HIGH - n * _LN2_LOW  # two parts, or n ln 2 would cost r its last bits
+    p = ((((_C6 * r + _C5) * r + _C4) * r + _C3) * r + _C2) * r + _HALF
+    e_r = p * r * r + r + _ONE
+    # 2^n as a float32: the exponent field, bits 23 and up, holds n + 127.
+    two_n = np.int32((np.float32(shifted).view(np.int32) << np.int32(23)) + np.int32(127 << 23))
+    return e_r * two_n.view(np.float32)
+
+
+def _exp_float64(x: Any) -> Any:
+    return np.exp(x)
+
+
+def _sigmoid_float32(x: Any) -> Any:
+    return _ONE / (_ONE + exp(-x))
+
+
+def _sigmoid_float64(x: Any) -> Any:
+    return 1.0 / (1.0 + np.exp(-x))
+
+
+@overload(exp, jit_options=_OVERLOAD)
+def _compile_exp(x: Any) -> Callable[[Any], Any] | None:
+    return {types.float32: _exp_float32, types.float64: _exp_float64}.get(x)
+
+
+@overload(sigmoid, jit_options=_OVERLOAD)
+def _compile_sigmoid(x: Any) -> Callable[[Any], Any] | None:
+    return {types.float32: _sigmoid_float32, types.float64: _sigmoid_float64}.get(x)
