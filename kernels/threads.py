@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from contextvars import ContextVar, copy_context
+from itertools import pairwise
 from typing import Any, TypeVar
 
 import numpy as np
@@ -75,7 +76,7 @@ def use_threads(n: int) -> Iterator[None]:
 def cuts(n_rows: int, parts: int) -> list[tuple[int, int]]:
     """Return `parts` contiguous ranges that cover n_rows, sizes differing by at most one."""
     edges = [t * n_rows // parts for t in range(parts + 1)]
-    return list(zip(edges[:-1], edges[1:], strict=True))
+    return list(pairwise(edges))
 
 
 def map_rows(f: Callable[[int, int], T], n_rows: int, min_rows: int = 1) -> list[T]:
@@ -126,7 +127,9 @@ def _add_all(total: Array, rest: Sequence[Array]) -> None:
     map_rows(add, len(total), min_rows=max(1, 100_000 * len(total) // max(1, total.size)))
 
 
-def _run_then_wait(f: Callable[[int, int], T], mine: tuple[int, int], others: list[Future[Any]]) -> T:
+def _run_then_wait(
+    f: Callable[[int, int], T], mine: tuple[int, int], others: list[Future[Any]]
+) -> T:
     try:
         return f(*mine)
     finally:

@@ -1,0 +1,129 @@
+"""Untied NADE: one small network for each conditional, so that a reader sees what tying saves.
+
+Shapes      x: (N, D) of 0 and 1    b: (D,)    c, V: (D, H)    A: (D(D-1)/2, H)
+
+            Network i has its own input weights A_i: (i, H), rows offset(i) … of A with
+            offset(i) = i(i-1)/2, its own hidden biases c_i and output weights V_i (the α_i of
+            some papers). That is D²H/2 numbers more than tied NADE has, and O(D) times its work:
+            nothing of h_i can be reused for h_{i+1}.
+
+Forward     (F1)  a_i = c_i + Σ_{j<i} x_j A_ij            a_i, h_i: (N, H)
+            (F2)  h_i = σ(a_i)
+            (F3)  s_i = b_i + V_i·h_i                     logit of p(x_i = 1 | x_<i)
+
+Backward    With g_i = dL/ds_i from chainrule.kernels.bernoulli, for each i on its own:
+            (B1)  dV_i = Σ_n g_i h_i,   db_i = Σ_n g_i    undoes F3
+            (B2)  da_i = g_i V_i ∘ h_i ∘ (1 - h_i)        undoes F3, F2
+            (B3)  dc_i = Σ_n da_i                         undoes F1
+            (B4)  dA_ij = Σ_n x_j da_i  for j < i         undoes F1
+
+Cost        N·D²·H FLOPs for the logits, three times that with the gradient, in matrix products.
+            The (N, H) array h_i is recomputed for the gradient of conditional i, not kept.
+
+Source      Bengio and Bengio 2000, "Modeling High-Dimensional Discrete Data with Multi-Layer
+            Neural Networks", is the ancestor that already ties; untying it is for study.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from chainrule.engine.distributions import bernoulli
+from chainrule.engine.params import Params, Shapes
+from chainrule.kernels.dispatch import array_module
+from chainrule.kernels.maths import sigmoid
+from chainrule.kernels.types import Array, Bits
+
+WEIGHTS = ("A", "V")
+
+
+@dataclass(frozen=True)
+class Config:
+    """The shapes of an untied NADE: D visible units, H hidden units for each of them."""
+
+    n_visible: int
+    n_hidden: int
+
+
+def shapes(config: Config) -> Shapes:
+    """Return the parameters' names and shapes, in layout order."""
+    D, H = config.n_visible, config.n_hidden
+    return {"A": (D * (D - 1) // 2, H), "V": (D, H), "b": (D,), "c": (D, H)}
+
+
+def init(config: Config, rng: np.random.Generator, dtype: Any = np.float32) -> Params:
+    """Return initial parameters: A_i and V_i uniform in ±√(6 / (fan in + fan out)), b, c zero."""
+    params = Params(shapes(config), dtype=dtype)
+    D, H = config.n_visible, config.n_hidden
+    for i in range(D):
+        bound = (6 / (i + H)) ** 0.5
+        _rows(params["A"], i)[...] = rng.uniform(-bound, bound, (i, H))
+    bound = (6 / (H + 1)) ** 0.5
+    params["V"][...] = rng.uniform(-bound, bound, (D, H))
+    return params
+
+
+def _rows(A: Array, i: int) -> Array:
+    """Return A_i, the input weights of network i, shape (i, H)."""
+    start = i * (i - 1) // 2
+    return A[start : start + i]
+
+
+def _hidden(params: Params, x: Array, i: int) -> Array:
+    """Return h_i, shape (N, H)."""
+    return sigmoid(params["c"][i] + x[:, :i] @ _rows(params["A"], i))  # F1, F2
+
+
+def _logits(params: Params, x: Bits) -> Array:
+    """Return s, shape (N, D)."""
+    floats, s = x.astype(params.dtype), array_module(x).empty(x.shape, params.dtype)
+    for i in range(x.shape[1]):
+        s[:, i] = params["b"][i] + _hidden(params, floats, i) @ params["V"][i]  # F3
+    return s
+
+
+def log_prob(config: Config, params: Params, x: Bits) -> Array:
+    """Return log p(x) of each row, shape (N,), in nats."""
+    return bernoulli.log_prob(_logits(params, x), x)
+
+
+def loss_and_grad(
+    config: Config, params: Params, x: Bits, grad: Params, n_rows: int | None = None
+) -> float:
+    """Return the mean negative log-likelihood in nats; write its gradient into `grad`.
+
+    n_rows: rows of the whole minibatch where x is a slice of it; the mean is over these.
+    """
+    loss, g = bernoulli.loss_and_grad(_logits(params, x), x, n_rows or len(x))
+    floats = x.astype(params.dtype)
+    grad["b"][...] = g.sum(axis=0)  # B1
+    for i in range(config.n_visible):
+        h = _hidden(params, floats, i)
+        grad["V"][i] = g[:, i] @ h  # B1
+        da = g[:, i, None] * params["V"][i] * h * (1 - h)  # B2
+        grad["c"][i] = da.sum(axis=0)  # B3
+        _rows(grad["A"], i)[...] = floats[:, :i].T @ da  # B4
+    return loss
+
+
+def conditionals(config: Config, params: Params, x: Bits) -> Array:
+    """Return p(x_i = 1 | x_<i) at every i, shape (N, D)."""
+    return bernoulli.mean(_logits(params, x))
+
+
+def sample(
+    config: Config,
+    params: Params,
+    uniforms: Array,
+    given: Bits | None = None,
+    observed: Any = None,
+) -> Bits:
+    """Return one row of x for each row of uniforms in [0, 1), shape (N, D); see `clamp`."""
+    u = bernoulli.clamp(uniforms, given, observed)
+    x = array_module(u).zeros(u.shape, params.dtype)
+    for i in range(config.n_visible):
+        s = params["b"][i] + _hidden(params, x, i) @ params["V"][i]
+        x[:, i] = bernoulli.sample(s, u[:, i])
+    bits: Bits = x.astype(array_module(u).uint8)
+    return bits
