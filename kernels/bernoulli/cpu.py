@@ -1,0 +1,61 @@
+"""Numba twin of the Bernoulli kernels: one vectorised sweep each, few logarithms."""
+
+import numpy as np
+from numba import njit
+
+from chainrule.kernels.inline import JIT, JIT_SUMS, exp, sigmoid
+from chainrule.kernels.threads import map_rows
+from chainrule.kernels.types import Array, Bits
+
+FACTORS = 64  # multiplied before one logarithm is taken
+THREAD_WORK = 50_000  # elements worth a thread: about 0.1 ms
+
+
+def forward(s: Array, x: Bits) -> Array:
+    """See `chainrule.kernels.bernoulli.forward`."""
+    nll = np.empty(len(s), s.dtype)
+    map_rows(lambda lo, hi: _forward(s[lo:hi], x[lo:hi], nll[lo:hi]), len(s), _min_rows(s))
+    return nll
+
+
+def backward(dnll: Array, s: Array, x: Bits) -> Array:
+    """See `chainrule.kernels.bernoulli.backward`."""
+    ds = np.empty_like(s)
+    map_rows(
+        lambda lo, hi: _backward(dnll[lo:hi], s[lo:hi], x[lo:hi], ds[lo:hi]), len(s), _min_rows(s)
+    )
+    return ds
+
+
+def _min_rows(s: Array) -> int:
+    return 1 + THREAD_WORK // max(1, s.shape[1])
+
+
+@njit(**JIT)
+def _forward(s: Array, x: Bits, nll: Array) -> None:
+    N, D = s.shape
+    for n in range(N):
+        total = 0.0
+        for first in range(0, D, FACTORS):
+            end = min(first + FACTORS, D)
+            total += _block_nll(s[n, first:end], x[n, first:end])
+        nll[n] = total
+
+
+@njit(**JIT_SUMS)
+def _block_nll(s: Array, x: Bits) -> float:
+    """Return Σ_i softplus(±s_i), minus where x_i = 1: F1, since softplus(s) - s = softplus(-s)."""
+    linear, product = 0.0, 1.0
+    for i in range(len(s)):
+        wrong = -s[i] if x[i] else s[i]  # the logit of the value that x_i does not have
+        linear += max(wrong, s.dtype.type(0))  # F2
+        product *= 1.0 + exp(-abs(wrong))  # F2; at most 2 each
+    return linear + np.log(product)
+
+
+@njit(**JIT)
+def _backward(dnll: Array, s: Array, x: Bits, ds: Array) -> None:
+    N, D = s.shape
+    for n in range(N):
+        for i in range(D):
+            ds[n, i] = dnll[n] * (sigmoid(s[n, i]) - s.dtype.type(x[n, i]))  # B1, B2
