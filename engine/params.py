@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.kernels.dispatch import array_module
 from chainrule.kernels.types import Array
 
 Shapes = Mapping[str, tuple[int, ...]]
@@ -68,7 +69,7 @@ class Params(Mapping[str, Array]):
 
     def like(self) -> "Params":
         """Return zeros of the same layout, dtype and device: a gradient to be filled."""
-        return Params(self.shapes, self.flat * 0)
+        return Params(self.shapes, array_module(self.flat).zeros_like(self.flat))
 
     def copy(self) -> "Params":
         """Return a copy with a buffer of its own."""
