@@ -1,0 +1,37 @@
+// Bernoulli negative log-likelihood from logits: F1, F2, B1, B2 of kernels/bernoulli/__init__.py.
+//
+// One warp a row, lanes along the row: loads and stores are coalesced, the sum over the row is a
+// warp sum, and no barrier is needed.
+
+#include "../device.cuh"
+
+// Row of the calling warp. A row past the last one leaves the whole warp at once.
+__device__ __forceinline__ int row_of_warp() {
+    return blockIdx.x * (blockDim.x / LANES) + threadIdx.x / LANES;
+}
+
+extern "C" __global__ void __launch_bounds__(256)
+bernoulli_forward(const REAL* __restrict__ s, const Bit* __restrict__ x, REAL* __restrict__ nll,
+                  int N, int D) {
+    const int n = row_of_warp(), lane = threadIdx.x % LANES;
+    if (n >= N) return;
+    s += (size_t)n * D;
+    x += (size_t)n * D;
+    REAL sum = 0;
+#pragma unroll 4
+    for (int i = lane; i < D; i += LANES) sum += softplus(s[i]) - (x[i] ? s[i] : REAL(0));  // F1, F2
+    sum = warp_sum(sum);
+    if (lane == 0) nll[n] = sum;
+}
+
+extern "C" __global__ void __launch_bounds__(256)
+bernoulli_backward(const REAL* __restrict__ dnll, const REAL* __restrict__ s,
+                   const Bit* __restrict__ x, REAL* __restrict__ ds, int N, int D) {
+    const int n = row_of_warp(), lane = threadIdx.x % LANES;
+    if (n >= N) return;
+    const REAL upstream = dnll[n];
+    const size_t row = (size_t)n * D;
+#pragma unroll 4
+    for (int i = lane; i < D; i += LANES)
+        ds[row + i] = upstream * (sigmoid(s[row + i]) - REAL(x[row + i]));  // B1, B2
+}

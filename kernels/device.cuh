@@ -1,0 +1,50 @@
+// What every kernel file shares: the number type, wide loads, sums over a warp, σ and softplus.
+//
+// REAL (float or double) and the other constants in capitals come from the launch plan, as -D
+// options. No standard headers: NVRTC, which compiles these files at run time, has none.
+
+typedef unsigned char Bit;  // binary data: 0 or 1, one byte a variable
+
+constexpr int LANES = 32;
+constexpr unsigned ALL_LANES = 0xffffffffu;
+constexpr int PACK = 16 / sizeof(REAL);  // numbers in one 16-byte access
+
+struct alignas(16) Pack {
+    REAL v[PACK];
+};
+
+// σ(s) = 1 / (1 + e^-s). For s → -∞ the exponential becomes infinite and the quotient 0.
+__device__ __forceinline__ REAL sigmoid(REAL s) { return REAL(1) / (REAL(1) + exp(-s)); }
+
+// log(1 + e^s), which overflows for no s.
+__device__ __forceinline__ REAL softplus(REAL s) {
+    return fmax(s, REAL(0)) + log1p(exp(-fabs(s)));
+}
+
+// The sum of v over the lanes that differ from this one only in the bits FROM … LANES/2 of their
+// number; over the whole warp by default. Every lane gets it.
+template <int FROM = 1, typename T>
+__device__ __forceinline__ T warp_sum(T v) {
+#pragma unroll
+    for (int step = FROM; step < LANES; step *= 2) v += __shfl_xor_sync(ALL_LANES, v, step);
+    return v;
+}
+
+// M sums over the warp at once: lane l gets the sum of v[l % M] over all lanes. At each level a
+// lane keeps half of its values and gives the other half to its partner, which takes M - 1 shuffles
+// and log2(32 / M) more, where M single sums take 5 M. v is used as scratch.
+template <int M>
+__device__ __forceinline__ REAL warp_sums(REAL (&v)[M]) {
+    const int lane = threadIdx.x % LANES;
+#pragma unroll
+    for (int half = M / 2; half > 0; half /= 2) {
+        const bool upper = lane & half;
+#pragma unroll
+        for (int k = 0; k < half; ++k) {
+            const REAL keep = upper ? v[k + half] : v[k];
+            const REAL give = upper ? v[k] : v[k + half];
+            v[k] = keep + __shfl_xor_sync(ALL_LANES, give, half);
+        }
+    }
+    return warp_sum<M>(v[0]);
+}

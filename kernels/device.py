@@ -1,0 +1,116 @@
+"""Launch CUDA kernels. The only code that knows how a `.cu` file becomes a running kernel.
+
+An operation's `cuda.py` makes a `Plan`, a pure function of shapes and dtype that says what to
+launch, and hands it over:
+
+    launch(SOURCE, plan, *arrays)        the kernel's arguments are the arrays, then plan.scalars
+
+By default CuPy's RawModule compiles the file with NVRTC, once for each set of constants, and the
+kernel joins CuPy's current stream. `use_launcher` swaps that for any function of the same
+signature; the tests use it to run the same plans and files on the CPU (tests/cuda_on_cpu).
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from chainrule.kernels.types import Array
+
+MULTIPROCESSORS = 132  # of an H100; on other devices a wrong number costs speed, nothing else
+STATIC_SHARED_LIMIT = 48 * 1024  # bytes; a kernel that wants more has to say so before its launch
+
+_CTYPES = {np.dtype(np.float32): "float", np.dtype(np.float64): "double"}
+_INCLUDE = '#include "../device.cuh"\n'
+_COMMON = Path(__file__).with_name("device.cuh")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to launch: all of it follows from shapes, dtype and alignment."""
+
+    kernel: str
+    dtype: np.dtype[Any]  # of REAL
+    grid: tuple[int, ...]  # blocks, at most three numbers
+    block: int  # threads
+    scalars: tuple[Any, ...] = ()  # NumPy scalars: their dtype is the kernel's C type
+    shared_bytes: int = 0  # dynamic shared memory a block
+    constants: tuple[tuple[str, int], ...] = ()  # compile-time numbers by name
+
+
+Launcher = Callable[[Path, Plan, tuple[Array, ...]], None]
+
+
+def options(plan: Plan) -> tuple[str, ...]:
+    """Return the compiler options of a plan, the same for NVRTC, nvcc and the tests' g++."""
+    if plan.dtype not in _CTYPES:
+        raise TypeError(f"GPU kernels take float32 or float64 parameters, got {plan.dtype}")
+    constants = (f"-D{name}={value}" for name, value in plan.constants)
+    return ("-std=c++17", f"-DREAL={_CTYPES[plan.dtype]}", *constants)
+
+
+def source_text(path: Path) -> str:
+    """Return the text of a `.cu` file with `device.cuh` put in place of its include.
+
+    Inlined rather than found by -I, since CuPy's cache of compiled files looks at the text and
+    would miss a change in a header.
+    """
+    return path.read_text("utf-8").replace(_INCLUDE, _COMMON.read_text("utf-8"))
+
+
+@cache
+def _kernel(source: Path, kernel: str, compiler_options: tuple[str, ...]) -> Any:
+    """Return the compiled kernel; CuPy keeps one for each device and a copy on disk."""
+    import cupy
+
+    module = cupy.RawModule(code=source_text(source), options=compiler_options)
+    return module.get_function(kernel)
+
+
+def launch_with_cupy(source: Path, plan: Plan, arrays: tuple[Array, ...]) -> None:
+    """Launch on the current device and stream; returns before the kernel has finished."""
+    kernel = _kernel(source, plan.kernel, options(plan))
+    if plan.shared_bytes > STATIC_SHARED_LIMIT:
+        kernel.max_dynamic_shared_size_bytes = plan.shared_bytes
+    args = (*arrays, *plan.scalars)
+    kernel(plan.grid, (plan.block,), args, shared_mem=plan.shared_bytes)
+
+
+_launcher: ContextVar[Launcher] = ContextVar("chainrule_launcher", default=launch_with_cupy)
+
+
+@contextmanager
+def use_launcher(launcher: Launcher) -> Iterator[None]:
+    """Launch through `launcher(source, plan, arrays)` inside the block. For tests."""
+    token = _launcher.set(launcher)
+    try:
+        yield
+    finally:
+        _launcher.reset(token)
+
+
+def launch(source: Path, plan: Plan, *arrays: Array) -> None:
+    """Run the plan's kernel of the file `source` on `arrays`, which must be C-contiguous.
+
+    A grid of no blocks is a launch of nothing.
+    """
+    for array in arrays:
+        if not array.flags.c_contiguous:
+            raise ValueError(f"{plan.kernel}: arrays must be C-contiguous; copy them first")
+    if all(plan.grid):
+        _launcher.get()(source, plan, arrays)
+
+
+def aligned(*arrays: Array) -> bool:
+    """Return whether every array starts on a 16-byte boundary, so that wide loads may be used."""
+    return all(a.__cuda_array_interface__["data"][0] % 16 == 0 for a in arrays)  # type: ignore[attr-defined]
+
+
+def blocks(n: int, per_block: int) -> int:
+    """Return how many blocks cover n items."""
+    return -(-n // per_block)
