@@ -1,1 +1,64 @@
-"""chainrule: exact autoregressive density models with hand-derived gradients."""
+"""chainrule: exact autoregressive density models with hand-derived gradients.
+
+    import chainrule as cr
+    X = cr.datasets.load("digits").train.x
+    model = cr.NADE(n_hidden=100, epochs=20).fit(X)
+    model.log_prob(X)               # nats
+    model.sample(10, seed=0)
+
+Names are imported when first used, so that `chainrule.engine` and `chainrule.kernels` need
+neither scikit-learn nor anything else of the Python API.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from chainrule import datasets, plots
+    from chainrule.checks import gradcheck
+    from chainrule.engine.checkpoint import CheckpointError
+    from chainrule.estimators import FVSBN, NADE, load
+    from chainrule.kernels import use_backend, use_threads
+
+__all__ = [
+    "FVSBN",
+    "NADE",
+    "CheckpointError",
+    "datasets",
+    "gradcheck",
+    "load",
+    "plots",
+    "use_backend",
+    "use_threads",
+]
+
+_HOMES = {
+    "FVSBN": "estimators",
+    "NADE": "estimators",
+    "CheckpointError": "engine.checkpoint",
+    "gradcheck": "checks",
+    "load": "estimators",
+    "use_backend": "kernels",
+    "use_threads": "kernels",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first asked for."""
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("chainrule")
+    if name in _HOMES:
+        value = getattr(import_module(f"chainrule.{_HOMES[name]}"), name)
+    elif name in __all__:
+        value = import_module(f"chainrule.{name}")
+    else:
+        raise AttributeError(f"module 'chainrule' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """Return the public names, imported or not."""
+    return sorted({*globals(), *__all__})

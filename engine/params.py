@@ -62,6 +62,10 @@ class Params(Mapping[str, Array]):
         arrays = ", ".join(f"{name}{shape}" for name, shape in self.shapes.items())
         return f"Params({arrays}, {self.flat.dtype})"
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copy and pickle the buffer alone: views copied one by one would no longer share it."""
+        return Params, (self.shapes, self.flat)
+
     @property
     def dtype(self) -> Any:
         """The dtype of every array."""

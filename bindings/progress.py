@@ -1,0 +1,111 @@
+"""Progress on stderr: a bar for whatever takes over two seconds, nothing where nobody watches.
+
+Both functions wrap an iterable and pass its items on unchanged. They draw only if `show` is true
+and stderr is a terminal, and clear what they drew.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+from chainrule.engine import train
+
+T = TypeVar("T")
+
+DELAY = 2.0  # seconds before a bar appears
+COMPILING = "compiling kernels (first run only, about 20 s)"
+
+
+def training(steps: Iterator[train.Progress], show: bool = True) -> Iterator[train.Progress]:
+    """Pass on a training's steps under a bar with its epoch, losses in nats, and time to go."""
+    valid = ""
+
+    def describe(step: train.Progress) -> str:
+        nonlocal valid
+        if step.record is not None and step.record["valid"] is not None:
+            valid = f"  valid {step.record['valid']:.2f}"
+        return f"epoch {step.epoch}/{step.epochs}  loss {step.loss:.2f}{valid} nats"
+
+    return track(steps, "training", show, describe, lambda step: (step.step, step.n_steps))
+
+
+def track(
+    items: Iterable[T],
+    title: str,
+    show: bool = True,
+    describe: Callable[[T], str] | None = None,
+    position: Callable[[T], tuple[int, int]] | None = None,
+    total: int | None = None,
+) -> Iterator[T]:
+    """Pass on `items` under a bar, which appears once DELAY seconds have passed.
+
+    title: what the bar says, until describe(item) says more.
+    position: (done, of how many) from an item; by default they are counted, up to `total`.
+    """
+    console = Console(stderr=True)
+    if not (show and console.is_terminal):
+        yield from items
+        return
+    bar = Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+    )
+    task, began = bar.add_task(title, total=total), time.monotonic()
+    try:
+        for count, item in enumerate(_first_slowly(iter(items), console), start=1):
+            done, of = position(item) if position else (count, total)
+            bar.update(task, completed=done, total=of)
+            if describe is not None:
+                bar.update(task, description=describe(item))
+            if time.monotonic() - began > DELAY:
+                bar.start()
+            yield item
+    finally:
+        bar.stop()
+
+
+def _first_slowly(items: Iterator[T], console: Console) -> Iterator[T]:
+    """Pass on `items`; say that kernels are being compiled if the first takes its time."""
+    with waiting(COMPILING, console=console):
+        first = next(items, None)
+    if first is not None:
+        yield first
+        yield from items
+
+
+@contextmanager
+def waiting(
+    message: str, show: bool = True, console: Console | None = None, delay: float = 1.0
+) -> Iterator[None]:
+    """Show `message` with a spinner while the block runs, once it has run for `delay` seconds."""
+    console = console or Console(stderr=True)
+    if not (show and console.is_terminal):
+        yield
+        return
+    status = console.status(message)
+    timer = threading.Timer(delay, status.start)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()
+        status.stop()
