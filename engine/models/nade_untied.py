@@ -67,7 +67,8 @@ def init(config: Config, rng: np.random.Generator, dtype: Any = np.float32) -> P
 def _rows(A: Array, i: int) -> Array:
     """Return A_i, the input weights of network i, shape (i, H)."""
     start = i * (i - 1) // 2
-    return A[start : start + i]
+    rows: Array = A[start : start + i]
+    return rows
 
 
 def _hidden(params: Params, x: Array, i: int) -> Array:
@@ -77,7 +78,8 @@ def _hidden(params: Params, x: Array, i: int) -> Array:
 
 def _logits(params: Params, x: Bits) -> Array:
     """Return s, shape (N, D)."""
-    floats, s = x.astype(params.dtype), array_module(x).empty(x.shape, params.dtype)
+    floats = x.astype(params.dtype)
+    s: Array = array_module(x).empty(x.shape, params.dtype)
     for i in range(x.shape[1]):
         s[:, i] = params["b"][i] + _hidden(params, floats, i) @ params["V"][i]  # F3
     return s
