@@ -7,7 +7,6 @@ a slice would cost an atomic reference count each, as much as the loop itself wh
     W, V, dW, dV    parameters and gradients, (D, H); i selects the variable
 """
 
-import numpy as np
 from numba import njit
 
 from chainrule.kernels.inline import JIT, JIT_SUMS, sigmoid

@@ -51,7 +51,7 @@ def run_start(x: Bits, n: int, i: int, start: int) -> int:
 @njit(**JIT)
 def forward(x: Bits, W: Array, V: Array, b: Array, c: Array, s: Array, a: Array) -> None:
     """Write the logits s, (N, D), and the last pre-activations a, (N, H)."""
-    N, D = x.shape
+    N = len(x)
     h = np.empty((min(N, BLOCK), c.size), c.dtype)
     for first in range(0, N, BLOCK):
         last = min(N, first + BLOCK)
