@@ -30,21 +30,27 @@ __device__ __forceinline__ T warp_sum(T v) {
     return v;
 }
 
-// M sums over the warp at once: lane l gets the sum of v[l % M] over all lanes. At each level a
-// lane keeps half of its values and gives the other half to its partner, which takes M - 1 shuffles
-// and log2(32 / M) more, where M single sums take 5 M. v is used as scratch.
+// A lane keeps half of its M values, gives the other half to its partner, and so on with what is
+// left, until it has value `lane % M` of every lane in its group of M. v is used as scratch.
+template <int M>
+__device__ __forceinline__ REAL fold(REAL* v) {
+    if constexpr (M > 1) {
+        constexpr int HALF = M / 2;
+        const bool upper = threadIdx.x & HALF;
+#pragma unroll
+        for (int k = 0; k < HALF; ++k) {
+            const REAL keep = upper ? v[k + HALF] : v[k];
+            const REAL give = upper ? v[k] : v[k + HALF];
+            v[k] = keep + __shfl_xor_sync(ALL_LANES, give, HALF);
+        }
+        return fold<HALF>(v);
+    }
+    return v[0];
+}
+
+// M sums over the warp at once: lane l gets the sum of v[l % M] over all lanes. That is M - 1
+// shuffles and log2(32 / M) more, where M single sums take 5 M.
 template <int M>
 __device__ __forceinline__ REAL warp_sums(REAL (&v)[M]) {
-    const int lane = threadIdx.x % LANES;
-#pragma unroll
-    for (int half = M / 2; half > 0; half /= 2) {
-        const bool upper = lane & half;
-#pragma unroll
-        for (int k = 0; k < half; ++k) {
-            const REAL keep = upper ? v[k + half] : v[k];
-            const REAL give = upper ? v[k] : v[k + half];
-            v[k] = keep + __shfl_xor_sync(ALL_LANES, give, half);
-        }
-    }
-    return warp_sum<M>(v[0]);
+    return warp_sum<M>(fold<M>(v));
 }

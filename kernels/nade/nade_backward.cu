@@ -1,0 +1,122 @@
+// NADE's backward sweep: B1-B6 of kernels/nade/__init__.py, for any upstream gradient ds.
+//
+// Given ds, hidden units never mix: a lane owns one unit and walks i = D … 1 for SAMPLES samples
+// whose a, h and δ it keeps in registers; a warp is 32 neighbouring units, so rows of W and V, and
+// the gradients, are read and written coalesced. The gradients are sums over samples: first in
+// registers, then over the block's warps in shared memory, then, since blocks may not wait for each
+// other, over the rows of `partial` that nade_backward_sum adds up. Float atomics would save that
+// second launch and cost the order of the additions, hence the same bits every time.
+
+#include "../device.cuh"
+
+constexpr int WARPS = 8;
+constexpr int STEPS = LANES / SAMPLES;         // steps a tile: a lane stands for one (sample, step)
+constexpr int BLOCK_SAMPLES = WARPS * SAMPLES;  // that a block holds at once
+
+// One group's share of the gradients: [dW (D, H), dV (D, H), dc (H), db (D)].
+__host__ __device__ constexpr size_t share_size(size_t D, size_t H) { return (2 * D + 1) * H + D; }
+
+// Row 0 … STEPS-1: dW at the tile's steps. STEPS … 2 STEPS-1: dV. One number a unit and warp.
+struct Shared {
+    REAL row[WARPS][2 * STEPS][LANES];
+    REAL db[WARPS][STEPS];
+};
+
+// out = or += the sum over the warps, in the order of their numbers.
+__device__ __forceinline__ void add_to(REAL* out, bool first, const REAL* of_warp0, int stride) {
+    REAL sum = first ? REAL(0) : *out;
+#pragma unroll
+    for (int w = 0; w < WARPS; ++w) sum += of_warp0[w * stride];
+    *out = sum;
+}
+
+extern "C" __global__ void __launch_bounds__(WARPS * LANES)
+nade_backward(const REAL* __restrict__ ds, const Bit* __restrict__ x, const REAL* __restrict__ W,
+              const REAL* __restrict__ V, const REAL* __restrict__ a_end,
+              REAL* __restrict__ partial, int N, int D, int H) {
+    __shared__ Shared sums;
+    const int lane = threadIdx.x % LANES, warp = threadIdx.x / LANES;
+    const int j = blockIdx.x * LANES + lane;
+    const bool owns = j < H;
+    REAL* dW = partial + blockIdx.y * share_size(D, H);
+    REAL *dV = dW + (size_t)D * H, *dc = dV + (size_t)D * H, *db = dc + H;
+
+    bool first = true;  // the share is written, then added to
+    for (int block_n = blockIdx.y * BLOCK_SAMPLES; block_n < N; block_n += gridDim.y * BLOCK_SAMPLES) {
+        const int n0 = block_n + warp * SAMPLES;
+        REAL a[SAMPLES], h[SAMPLES], delta[SAMPLES];
+#pragma unroll
+        for (int n = 0; n < SAMPLES; ++n) {
+            a[n] = owns && n0 + n < N ? a_end[(size_t)(n0 + n) * H + j] : REAL(0);
+            h[n] = sigmoid(a[n]);
+            delta[n] = 0;
+        }
+        for (int top = D - 1; top >= 0; top -= STEPS) {  // the tile is i = top, top - 1, …
+            const int my_n = n0 + lane / STEPS, my_i = top - lane % STEPS;
+            const bool inside = my_n < N && my_i >= 0;
+            const size_t at = (size_t)my_n * D + my_i;
+            const REAL my_g = inside ? ds[at] : REAL(0);
+            const unsigned ones = __ballot_sync(ALL_LANES, inside && x[at]);
+            REAL w[STEPS], v[STEPS];
+#pragma unroll
+            for (int k = 0; k < STEPS; ++k) {
+                const bool there = owns && top - k >= 0;
+                w[k] = there ? W[(size_t)(top - k) * H + j] : REAL(0);
+                v[k] = there ? V[(size_t)(top - k) * H + j] : REAL(0);
+            }
+#pragma unroll
+            for (int k = 0; k < STEPS; ++k) {
+                REAL dw = 0, dv = 0;
+#pragma unroll
+                for (int n = 0; n < SAMPLES; ++n) {
+                    const REAL g = __shfl_sync(ALL_LANES, my_g, n * STEPS + k);
+                    if (ones >> (n * STEPS + k) & 1) {  // the same for all lanes
+                        dw += delta[n];                 // B1
+                        a[n] -= w[k];                   // B2
+                        h[n] = sigmoid(a[n]);
+                    }
+                    dv += g * h[n];                             // B3
+                    delta[n] += g * v[k] * h[n] * (1 - h[n]);   // B4, B5
+                }
+                sums.row[warp][k][lane] = dw;
+                sums.row[warp][STEPS + k][lane] = dv;
+            }
+            const REAL of_step = warp_sum<STEPS>(my_g);  // over the samples, at step lane % STEPS
+            if (lane < STEPS) sums.db[warp][lane] = of_step;
+            __syncthreads();  // every warp's sums of this tile are written before they are added
+            for (int r = warp; r < 2 * STEPS; r += WARPS) {
+                const int i = top - r % STEPS;
+                if (owns && i >= 0)
+                    add_to((r < STEPS ? dW : dV) + (size_t)i * H + j, first, &sums.row[0][r][lane],
+                           2 * STEPS * LANES);
+            }
+            if (blockIdx.x == 0 && threadIdx.x < STEPS && top - lane >= 0)
+                add_to(db + top - lane, first, &sums.db[0][lane], STEPS);  // B3
+            __syncthreads();  // they are added before the next tile overwrites them
+        }
+        REAL delta_1 = 0;
+#pragma unroll
+        for (int n = 0; n < SAMPLES; ++n) delta_1 += delta[n];
+        sums.row[warp][0][lane] = delta_1;
+        __syncthreads();  // every warp's δ_1 is written before it is added
+        if (warp == 0 && owns) add_to(dc + j, first, &sums.row[0][0][lane], 2 * STEPS * LANES);  // B6
+        __syncthreads();  // it is added before the next samples' sums overwrite it
+        first = false;
+    }
+}
+
+// Add up the groups' shares, in order, into the four gradients.
+extern "C" __global__ void __launch_bounds__(256)
+nade_backward_sum(const REAL* __restrict__ partial, REAL* __restrict__ dW, REAL* __restrict__ dV,
+                  REAL* __restrict__ db, REAL* __restrict__ dc, int n_groups, int D, int H) {
+    const size_t size = share_size(D, H), weights = (size_t)D * H;
+    const size_t e = (size_t)blockIdx.x * blockDim.x + threadIdx.x;
+    if (e >= size) return;
+    REAL sum = 0;
+#pragma unroll 4
+    for (int group = 0; group < n_groups; ++group) sum += partial[group * size + e];
+    if (e < weights) dW[e] = sum;
+    else if (e < 2 * weights) dV[e - weights] = sum;
+    else if (e < 2 * weights + H) dc[e - 2 * weights] = sum;
+    else db[e - 2 * weights - H] = sum;
+}
