@@ -148,8 +148,9 @@ def _mnist(name: str, seed: int, raw: bool) -> Dataset:
     x = _pixels(x.reshape(len(x), 784), 128, raw)
     n_test = len(arrays["x_test"])
     ends = (len(x) - n_test - 10_000, len(x) - n_test, len(x))
-    splits = (Split(x[lo:hi], y[lo:hi]) for lo, hi in zip((0, *ends), ends, strict=False))
-    return Dataset(name, *splits, image_shape=(28, 28))
+    cuts = zip(SPLITS, (0, *ends), ends, strict=False)
+    splits = {split: Split(x[lo:hi], y[lo:hi]) for split, lo, hi in cuts}
+    return Dataset(name, **splits, image_shape=(28, 28))
 
 
 def _binarized_mnist(name: str, seed: int, raw: bool) -> Dataset:
@@ -208,8 +209,8 @@ def _packed(
             raise ValueError(f"{path}: {split} does not hold {n_vars} packed bits a row")
     if image_shape is not None and prod(image_shape) != n_vars:
         raise ValueError(f"{path}: {name} has {prod(image_shape)} variables, here are {n_vars}")
-    rows = (Split(np.unpackbits(arrays[split], axis=1, count=n_vars)) for split in SPLITS)
-    return Dataset(name, *rows, image_shape=image_shape)
+    rows = {s: Split(np.unpackbits(arrays[s], axis=1, count=n_vars)) for s in SPLITS}
+    return Dataset(name, **rows, image_shape=image_shape)
 
 
 def _from_path(path: Path, seed: int) -> Dataset:

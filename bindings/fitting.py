@@ -4,7 +4,7 @@ Data goes down once: `validation` makes it uint8 rows, `ordering` puts their col
 model's order, and `engine.train` does the rest.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import closing
 from types import ModuleType
 from typing import Any, Self
@@ -131,7 +131,7 @@ class FitByLikelihood(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
 
     def _training(
         self, rows: Bits, valid: Bits | None, state: train.State
-    ) -> Iterator[train.Progress]:
+    ) -> Generator[train.Progress, None, None]:
         """Train `state` in place to the end, yielding after every minibatch."""
         xp = runtime.array_module(self.backend)
         if xp is not np:  # from here on the state lives on the device

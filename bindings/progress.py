@@ -6,7 +6,7 @@ and stderr is a terminal, and clear what they drew.
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -28,7 +28,9 @@ DELAY = 2.0  # seconds before a bar appears
 COMPILING = "compiling kernels (first run only, about 20 s)"
 
 
-def training(steps: Iterator[train.Progress], show: bool = True) -> Iterator[train.Progress]:
+def training(
+    steps: Iterable[train.Progress], show: bool = True
+) -> Generator[train.Progress, None, None]:
     """Pass on a training's steps under a bar with its epoch, losses in nats, and time to go."""
     valid = ""
 
@@ -48,7 +50,7 @@ def track(
     describe: Callable[[T], str] | None = None,
     position: Callable[[T], tuple[int, int]] | None = None,
     total: int | None = None,
-) -> Iterator[T]:
+) -> Generator[T, None, None]:
     """Pass on `items` under a bar, which appears once DELAY seconds have passed.
 
     title: what the bar says, until describe(item) says more.

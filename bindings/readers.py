@@ -78,8 +78,8 @@ def _read_array(file: IO[bytes], size: int) -> NDArray[Any]:
     if n_bytes > MAX_BYTES:
         raise ValueError(f"it holds {n_bytes:,} bytes, more than {MAX_BYTES:,}; cut it up")
     flat = np.empty(n_bytes, np.uint8)
-    _fill(file, memoryview(flat))
-    array = flat.view(dtype)
+    _fill(file, flat.data)
+    array: NDArray[Any] = flat.view(dtype)
     return array.reshape(shape[::-1]).T if fortran_order else array.reshape(shape)
 
 

@@ -184,10 +184,7 @@ def choice(name: str, value: Any, choices: Sequence[str]) -> str:
 
 def float_dtype(value: Any) -> np.dtype[Any]:
     """Return the parameters' dtype from "float32", "float64", or either NumPy type."""
-    try:
-        dtype = np.dtype(value)
-    except TypeError:
-        dtype = None
-    if value is None or dtype not in (np.float32, np.float64):
-        raise ValueError(f"dtype must be 'float32' or 'float64', got {value!r}")
-    return np.dtype(dtype)
+    for dtype in (np.dtype(np.float32), np.dtype(np.float64)):
+        if value in (dtype.name, dtype.type) or (isinstance(value, np.dtype) and value == dtype):
+            return dtype
+    raise ValueError(f"dtype must be 'float32' or 'float64', got {value!r}")

@@ -11,7 +11,7 @@ machine and number of threads.
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
@@ -110,7 +110,7 @@ def run(
     state: State,
     X: Bits,
     X_valid: Bits | None = None,
-) -> Iterator[Progress]:
+) -> Generator[Progress, None, None]:
     """Train from `state` to the recipe's end, changing it in place; yield after every minibatch.
 
     Between yields the state is whole: stop, save it or show progress there. X, X_valid: (N, D)
