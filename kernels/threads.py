@@ -11,19 +11,21 @@ called from outside splits its own rows, with the same two functions:
 A thread is to the machine what a rank is to a cluster, and `sum_rows` its all-reduce.
 
 The cuts depend on the number of rows and threads alone and sums run in slice order, so results
-depend on the number of threads at most, never on timing. The caller works on a slice itself,
-and a worker never waits for another, so any number of Python threads may call at once. A fork
-leaves the child without workers; it makes new ones at its first call.
+depend on the number of threads at most, never on timing. A slice is done once, by whoever takes
+it first: a worker, or the caller itself, which takes what no worker has begun. So nobody waits
+for work that has not started, and any number of Python threads may call at once. A fork leaves
+the child without workers; it makes new ones at its first call.
 """
 
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from contextvars import ContextVar, copy_context
+from functools import partial
 from itertools import pairwise
-from typing import Any, TypeVar
+from queue import SimpleQueue
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
@@ -33,19 +35,6 @@ T = TypeVar("T")
 
 _inside: ContextVar[bool] = ContextVar("chainrule_inside_slice", default=False)
 _wanted: ContextVar[int] = ContextVar("chainrule_threads", default=0)  # 0: one a core
-_pool: ThreadPoolExecutor | None = None
-_pool_size = 0
-_lock = threading.Lock()
-
-
-def _forget_pool() -> None:
-    """Drop the pool and its lock: after a fork their threads and owner no longer exist."""
-    global _pool, _pool_size, _lock
-    _pool, _pool_size, _lock = None, 0, threading.Lock()
-
-
-if hasattr(os, "register_at_fork"):  # where there is a fork
-    os.register_at_fork(after_in_child=_forget_pool)
 
 
 def _cores() -> int:
@@ -88,15 +77,11 @@ def map_rows(f: Callable[[int, int], T], n_rows: int, min_rows: int = 1) -> list
     parts = max(1, min(n_threads(), n_rows // min_rows))
     if parts == 1:
         return [f(0, n_rows)]
-    first, *others = cuts(n_rows, parts)
-    pool = _get_pool(parts - 1)
     token = _inside.set(True)
     try:
-        futures = [pool.submit(copy_context().run, f, lo, hi) for lo, hi in others]
-        mine = _run_then_wait(f, first, futures)
+        return _run_all([_Slice(f, lo, hi) for lo, hi in cuts(n_rows, parts)])
     finally:
         _inside.reset(token)
-    return [mine, *(future.result() for future in futures)]
 
 
 def sum_rows(
@@ -127,22 +112,78 @@ def _add_all(total: Array, rest: Sequence[Array]) -> None:
     map_rows(add, len(total), min_rows=max(1, 100_000 * len(total) // max(1, total.size)))
 
 
-def _run_then_wait(
-    f: Callable[[int, int], T], mine: tuple[int, int], others: list[Future[Any]]
-) -> T:
+class _Slice(Generic[T]):
+    """One slice of a call, in a copy of the caller's context, run once by whoever takes it."""
+
+    def __init__(self, f: Callable[[int, int], T], lo: int, hi: int) -> None:
+        self._call = partial(copy_context().run, f, lo, hi)
+        self._taken, self._ended = threading.Lock(), threading.Event()
+        self._result: T
+        self._error: BaseException | None = None
+
+    def run_unless_taken(self) -> None:
+        if not self._taken.acquire(blocking=False):
+            return
+        try:
+            self._result = self._call()
+        except BaseException as error:  # also Ctrl-C: the other slices end first
+            self._error = error
+        finally:
+            del self._call  # the queue may hold this slice for a while; not the caller's arrays
+            self._ended.set()
+
+    def result(self) -> T:
+        self._ended.wait()
+        if self._error is not None:
+            raise self._error
+        return self._result
+
+    def end(self) -> None:
+        """Make sure that nobody works on this slice from now on."""
+        if not self._taken.acquire(blocking=False):
+            self._ended.wait()
+
+
+def _run_all(slices: list[_Slice[T]]) -> list[T]:
     try:
-        return f(*mine)
+        _workers.offer(slices[1:])
+        for one in slices:
+            one.run_unless_taken()
+        return [one.result() for one in slices]
     finally:
-        wait(others)  # also when f raised: nobody may write into the caller's arrays later
+        for one in slices:  # after an exception, nobody may write into the caller's arrays
+            one.end()
 
 
-def _get_pool(workers: int) -> ThreadPoolExecutor:
-    global _pool, _pool_size
-    with _lock:
-        if _pool is None or _pool_size < workers:
-            _pool = ThreadPoolExecutor(workers, thread_name_prefix="chainrule")
-            _pool_size = workers
-        return _pool
+class _Workers:
+    """Threads that run what they are offered; none until first needed."""
+
+    def __init__(self) -> None:
+        self._queue: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        self._size, self._lock = 0, threading.Lock()
+
+    def offer(self, slices: list[_Slice[T]]) -> None:
+        """Let workers take slices. Where no thread can be had, the caller does them all."""
+        if self._size < len(slices):
+            self._grow(len(slices))
+        for one in slices[: self._size]:
+            self._queue.put(one.run_unless_taken)
+
+    def _grow(self, size: int) -> None:
+        with self._lock:
+            try:
+                while self._size < size:
+                    threading.Thread(target=self._work, name="chainrule", daemon=True).start()
+                    self._size += 1
+            except RuntimeError:  # the process may start no more, or Python is shutting down
+                pass
+
+    def _work(self) -> None:
+        while True:
+            self._queue.get()()
+
+
+_workers = _Workers()
 
 
 @contextmanager
@@ -150,11 +191,36 @@ def serial_blas() -> Iterator[None]:
     """Keep BLAS on one thread inside the block, so that slices do not fight over cores.
 
     The limit is global to the process and takes milliseconds to set: once a fit, not a step.
+    Fits that overlap share it: the first sets it, and the last restores what was there before.
     """
+    global _blas_users, _blas_limit
     try:
         from threadpoolctl import threadpool_limits
     except ImportError:  # the engine alone needs only numpy and numba
         yield
         return
-    with threadpool_limits(limits=1, user_api="blas"):
+    with _blas_lock:
+        if _blas_users == 0:
+            _blas_limit = threadpool_limits(limits=1, user_api="blas")
+        _blas_users += 1
+    try:
         yield
+    finally:
+        with _blas_lock:
+            _blas_users -= 1
+            if _blas_users == 0:
+                _blas_limit.restore_original_limits()
+
+
+_blas_lock, _blas_users = threading.Lock(), 0
+_blas_limit: Any = None
+
+
+def _start_afresh() -> None:
+    """After a fork, drop workers and locks: their threads and owners exist in the parent only."""
+    global _workers, _blas_lock
+    _workers, _blas_lock = _Workers(), threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):  # where there is a fork
+    os.register_at_fork(after_in_child=_start_afresh)

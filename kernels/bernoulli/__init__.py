@@ -10,8 +10,8 @@ Forward     With p = σ(s) = 1 / (1 + e⁻ˢ),
             (F2)  softplus(s) = max(s, 0) + log(1 + e^-|s|), which overflows for no s.
 
             The logarithms of (F2) add up to the logarithm of a product: each factor 1 + e^-|s|
-            lies in [1, 2], so the fast twins multiply up to 64 of them in float64 before they
-            take one logarithm.
+            lies in [1, 2], so the CPU twin multiplies up to 512 of them in float64 before it
+            takes one logarithm.
 
 Backward    (B1)  softplus'(s) = eˢ / (1 + eˢ) = σ(s)
             (B2)  ds_ni = dL_n (σ(s_ni) - x_ni)        undoes F1

@@ -7,7 +7,7 @@ from chainrule.kernels.inline import JIT, JIT_SUMS, exp, sigmoid
 from chainrule.kernels.threads import map_rows
 from chainrule.kernels.types import Array, Bits
 
-FACTORS = 64  # multiplied before one logarithm is taken
+FACTORS = 512  # multiplied before one logarithm is taken; at most 2 each, so 2⁵¹² at most
 THREAD_WORK = 50_000  # elements worth a thread: about 0.1 ms
 
 
@@ -49,7 +49,7 @@ def _block_nll(s: Array, x: Bits) -> float:
     for i in range(len(s)):
         wrong = -s[i] if x[i] else s[i]  # the logit of the value that x_i does not have
         linear += max(wrong, s.dtype.type(0))  # F2
-        product *= 1.0 + exp(-abs(wrong))  # F2; at most 2 each
+        product *= 1.0 + exp(-abs(wrong))  # F2
     return linear + np.log(product)
 
 

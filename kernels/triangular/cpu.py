@@ -4,9 +4,6 @@ Forward and sampling go through the variables in blocks of COLUMNS and, inside, 
 so that a block of alpha stays in cache while every row passes by. Backward goes through the
 columns of dalpha: one column accumulates in the nearest cache while the rows of ds with a one
 there, four at a time, are added to it.
-
-Indices are unsigned, because Numba compiles a test for "counted from the end" into every signed
-one, and such a loop does not vectorise.
 """
 
 import numpy as np
@@ -61,7 +58,7 @@ def _forward(x: Bits, alpha: Array, b: Array, s: Array) -> None:
         for n in range(N):
             for j in range(first, min(first + COLUMNS, D)):
                 if x[n, j]:
-                    _add_column(s[n], alpha, j)  # F1
+                    _add(s[n, j + 1 :], _column(alpha, j, D))  # F1
 
 
 @njit(**JIT)
@@ -74,55 +71,49 @@ def _sample(u: Array, alpha: Array, b: Array, x: Bits) -> None:
             for i in range(first, min(first + COLUMNS, D)):
                 x[n, i] = u[n, i] < sigmoid(s[n, i])
                 if x[n, i]:
-                    _add_column(s[n], alpha, i)  # s becomes b + Σ_{j≤i} x_j α_j
-
-
-@njit(**JIT)
-def _add_column(s: Array, alpha: Array, j: int) -> None:
-    """Add α_j to the logits of one row that come after j."""
-    D = len(s)
-    start, after_j = np.uintp(_offset(j, D)), np.uintp(j + 1)
-    for k in range(np.uintp(D - j - 1)):
-        s[after_j + k] += alpha[start + k]
+                    _add(s[n, i + 1 :], _column(alpha, i, D))  # s becomes b + Σ_{j≤i} x_j α_j
 
 
 @njit(**JIT)
 def _backward(ds: Array, x: Bits, dalpha: Array, db: Array, lo: int, hi: int) -> None:
     """Write the columns j and D-1-j of dalpha, and the same entries of db, for j in [lo, hi)."""
     N, D = x.shape
-    ones = np.empty(N, np.uintp)
+    ones = np.empty(N, np.intp)
     for first, end in ((lo, hi), (max(hi, D - hi), D - lo)):  # an odd D has a middle column
-        _sum_rows(ds, first, end, db)
+        db[first:end] = 0
+        for n in range(N):
+            _add(db[first:end], ds[n, first:end])  # B2
         for j in range(first, end):
             count = 0
             for n in range(N):
                 if x[n, j]:
                     ones[count] = n
                     count += 1
-            start = _offset(j, D)
-            _sum_tails(ds, ones[:count], j, dalpha[start : start + D - j - 1])
+            _sum_tails(ds, ones[:count], j + 1, _column(dalpha, j, D))  # B1
 
 
 @njit(**JIT)
-def _sum_rows(ds: Array, first: int, end: int, db: Array) -> None:
-    db[first:end] = 0
-    for n in range(len(ds)):
-        for i in range(np.uintp(first), np.uintp(end)):
-            db[i] += ds[n, i]  # B2
+def _column(alpha: Array, j: int, D: int) -> Array:
+    """Return the view of α_j^{j+1} … α_j^{D-1}."""
+    start = _offset(j, D)
+    return alpha[start : start + D - j - 1]
 
 
 @njit(**JIT)
-def _sum_tails(ds: Array, rows: Array, j: int, column: Array) -> None:
-    """Write into `column` the sum of ds[n, j+1:] over the given rows n."""
-    after_j, length = np.uintp(j + 1), np.uintp(len(column))
-    column[:] = 0
+def _add(total: Array, term: Array) -> None:
+    for i in range(len(total)):
+        total[i] += term[i]
+
+
+@njit(**JIT)
+def _sum_tails(g: Array, rows: Array, first: int, total: Array) -> None:
+    """Overwrite `total` with the sum of g[n, first:] over the given rows n."""
+    total[:] = 0
     in_fours = len(rows) // 4 * 4
-    for r in range(0, in_fours, 4):  # one load and store of the column serves four rows
-        n0, n1, n2, n3 = rows[r], rows[r + 1], rows[r + 2], rows[r + 3]
-        for k in range(length):
-            i = after_j + k
-            column[k] += (ds[n0, i] + ds[n1, i]) + (ds[n2, i] + ds[n3, i])  # B1
+    for r in range(0, in_fours, 4):  # one load and store of the total serves four rows
+        g0, g1 = g[rows[r], first:], g[rows[r + 1], first:]
+        g2, g3 = g[rows[r + 2], first:], g[rows[r + 3], first:]
+        for i in range(len(total)):
+            total[i] += (g0[i] + g1[i]) + (g2[i] + g3[i])
     for r in range(in_fours, len(rows)):
-        n0 = rows[r]
-        for k in range(length):
-            column[k] += ds[n0, after_j + k]  # B1
+        _add(total, g[rows[r], first:])
