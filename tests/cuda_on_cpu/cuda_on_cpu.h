@@ -118,6 +118,8 @@ int launch(void (*kernel)(A...), const dim3* grid, dim3 block, size_t shared_byt
 #define __shfl_xor_sync(mask, value, bits) \
     cuda_on_cpu::shuffle(__COUNTER__, mask, value, cuda_on_cpu::lane() ^ (bits))
 
+using std::max;
+using std::min;
 inline int __ffs(unsigned bits) { return __builtin_ffs(int(bits)); }
 inline int __popc(unsigned bits) { return __builtin_popcount(bits); }
 

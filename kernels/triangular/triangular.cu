@@ -1,0 +1,120 @@
+// The strictly lower triangular map: F1, B1, B2 of kernels/triangular/__init__.py, and sampling.
+//
+// Column j of α is contiguous in i, so neighbouring lanes take neighbouring logits i and every
+// access to α, ds and s is coalesced. Sums run over the ones of x alone.
+
+#include "../device.cuh"
+
+// Where α_j^0 would be in the packed column j, so that α_j^i is at base(j) + i for i > j.
+__device__ __forceinline__ long long base(int j, int D) {
+    return (long long)j * (2 * D - j - 1) / 2 - j - 1;
+}
+
+// A block computes blockDim.x logits of GROUP samples; a thread one logit, for all of them. A
+// column is loaded once for the group, and only if one of its samples has a one there.
+extern "C" __global__ void __launch_bounds__(128)
+triangular_forward(const Bit* __restrict__ x, const REAL* __restrict__ alpha,
+                   const REAL* __restrict__ b, REAL* __restrict__ s, int N, int D) {
+    constexpr int AT_ONCE = 4;  // loads on their way at any time
+    const int lane = threadIdx.x % LANES;
+    const int i = blockIdx.y * blockDim.x + threadIdx.x, n0 = blockIdx.x * GROUP;
+    const int end = min(D, (int)((blockIdx.y + 1) * blockDim.x));  // of the block's logits
+
+    REAL sum[GROUP];
+#pragma unroll
+    for (int g = 0; g < GROUP; ++g) sum[g] = i < D ? b[i] : REAL(0);
+
+    for (int j0 = 0; j0 < end; j0 += LANES) {  // 32 inputs at a time, one a lane
+        unsigned ones[GROUP], any = 0;
+#pragma unroll
+        for (int g = 0; g < GROUP; ++g) {
+            const bool inside = n0 + g < N && j0 + lane < D;
+            ones[g] = __ballot_sync(ALL_LANES, inside && x[(size_t)(n0 + g) * D + j0 + lane]);
+            any |= ones[g];
+        }
+        while (any) {  // the same in all lanes
+            int k[AT_ONCE];
+            REAL column[AT_ONCE];
+#pragma unroll
+            for (int q = 0; q < AT_ONCE; ++q) {
+                k[q] = any ? __ffs(any) - 1 : LANES;
+                any &= any - 1;  // 0 stays 0
+                const int j = j0 + k[q];
+                column[q] = k[q] < LANES && j < i && i < D ? alpha[base(j, D) + i] : REAL(0);
+            }
+#pragma unroll
+            for (int q = 0; q < AT_ONCE; ++q) {
+                if (k[q] == LANES) break;
+#pragma unroll
+                for (int g = 0; g < GROUP; ++g)
+                    if (ones[g] >> k[q] & 1) sum[g] += column[q];  // F1
+            }
+        }
+    }
+#pragma unroll
+    for (int g = 0; g < GROUP; ++g)
+        if (i < D && n0 + g < N) s[(size_t)(n0 + g) * D + i] = sum[g];
+}
+
+// A block computes COLUMNS columns of dα at blockDim.x rows i; a thread owns one i, keeps its
+// COLUMNS sums in registers and walks over the samples, in order: no atomics, no partial sums.
+extern "C" __global__ void __launch_bounds__(128)
+triangular_backward(const REAL* __restrict__ ds, const Bit* __restrict__ x,
+                    REAL* __restrict__ dalpha, REAL* __restrict__ db, int N, int D) {
+    constexpr int COLUMNS = 8, ROWS = LANES / COLUMNS;  // a lane stands for one x of a tile of them
+    const int lane = threadIdx.x % LANES;
+    const int i = blockIdx.x * blockDim.x + threadIdx.x, j0 = blockIdx.y * COLUMNS;
+    if ((int)((blockIdx.x + 1) * blockDim.x) <= j0) return;  // the whole block is above the diagonal
+
+    REAL sum[COLUMNS] = {}, total = 0;
+    for (int n0 = 0; n0 < N; n0 += ROWS) {
+        const int my_n = n0 + lane / COLUMNS, my_j = j0 + lane % COLUMNS;
+        const bool inside = my_n < N && my_j < D;
+        const unsigned ones = __ballot_sync(ALL_LANES, inside && x[(size_t)my_n * D + my_j]);
+        REAL g[ROWS];
+#pragma unroll
+        for (int r = 0; r < ROWS; ++r)
+            g[r] = i < D && n0 + r < N ? ds[(size_t)(n0 + r) * D + i] : REAL(0);
+#pragma unroll
+        for (int r = 0; r < ROWS; ++r) {
+            total += g[r];
+#pragma unroll
+            for (int k = 0; k < COLUMNS; ++k)
+                if (ones >> (r * COLUMNS + k) & 1) sum[k] += g[r];  // B1
+        }
+    }
+    if (i >= D) return;
+#pragma unroll
+    for (int k = 0; k < COLUMNS; ++k)
+        if (j0 + k < i) dalpha[base(j0 + k, D) + i] = sum[k];
+    if (j0 == 0) db[i] = total;  // B2
+}
+
+// One warp a sample, its D logits in shared memory. All start at b; each one drawn adds its column.
+// The lanes draw the next 32 variables at once: up to and including the first one drawn, they stand.
+extern "C" __global__ void __launch_bounds__(LANES)
+triangular_sample(const REAL* __restrict__ u, const REAL* __restrict__ alpha,
+                  const REAL* __restrict__ b, Bit* __restrict__ x, int D) {
+    extern __shared__ REAL s[];
+    const int lane = threadIdx.x;
+    u += (size_t)blockIdx.x * D;
+    x += (size_t)blockIdx.x * D;
+    for (int i = lane; i < D; i += LANES) s[i] = b[i];
+    __syncwarp();  // the logits are written before other lanes read them
+
+    for (int i = 0; i < D;) {
+        const int my_i = i + lane;
+        const bool one = my_i < D && u[my_i] < sigmoid(s[my_i]);
+        const unsigned ones = __ballot_sync(ALL_LANES, one);  // and every lane has read its s
+        const int last = ones ? __ffs(ones) - 1 : LANES - 1;  // the last lane whose draw stands
+        if (lane <= last && my_i < D) x[my_i] = one;
+        if (ones) {
+            const int j = i + last;
+            const REAL* column = alpha + base(j, D);
+#pragma unroll 4
+            for (int k = j + 1 + lane; k < D; k += LANES) s[k] += column[k];  // F1
+        }
+        __syncwarp();  // the logits are updated before other lanes read them
+        i += last + 1;
+    }
+}
