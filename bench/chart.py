@@ -1,0 +1,113 @@
+"""A horizontal bar chart of a run: one panel a workload, one bar a rival, longer is faster."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from bench.cases.ours import BACKENDS
+from bench.harness import SKIPPED, Result
+from bench.report import groups, heading, milliseconds, times
+
+OURS, OURS_PLAIN, PEER, INK, QUIET = "#0b7a75", "#8fc1bd", "#b9bec6", "#1f2933", "#6b7684"
+BAR = 0.30  # inches of height a bar
+TITLES = {
+    "grad": "training gradient",
+    "step": "training step (gradient and Adam)",
+    "log_prob": "log-likelihood",
+    "sample": "sampling",
+}
+LABELS = {
+    "cpu": "chainrule, cpu",
+    "cuda": "chainrule, cuda",
+    "reference": "chainrule, reference",
+    "torch": "PyTorch eager",
+    "torch-indexed": "PyTorch eager, W[d]",
+    "torch.compile": "torch.compile",
+    "torch.compile-body": "torch.compile, loop body",
+    "jax": "JAX jit",
+}
+
+
+def draw(path: Path, results: Sequence[Result], caption: str) -> None:
+    """Draw the timed results to a picture file; `caption` says where they were measured."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    panels = [_fastest_first(group) for group in groups(results) if any(r.ok for r in group)]
+    if not panels:
+        raise ValueError("nothing was timed, so there is nothing to draw")
+    columns = 2 if len(panels) > 2 else 1
+    pairs = [panels[i : i + columns] for i in range(0, len(panels), columns)]
+    heights = [max(len(group) for group in pair) * BAR + 0.62 for pair in pairs]
+    figure = Figure(figsize=(6.4 * columns, sum(heights) + 1.1), dpi=150, facecolor="white")
+    FigureCanvasAgg(figure)
+    grid = figure.subplots(
+        len(pairs), columns, squeeze=False, gridspec_kw={"height_ratios": heights}
+    )
+    for axis, group in zip(grid.ravel(), panels, strict=False):
+        _panel(axis, group)
+    for axis in grid.ravel()[len(panels) :]:
+        axis.set_axis_off()
+    figure.suptitle(
+        "Rows a second: longer is faster", x=0.012, ha="left", fontsize=14, weight="bold", color=INK
+    )
+    figure.text(0.012, 0.008, caption, fontsize=7.5, color=QUIET, ha="left", va="bottom")
+    total = sum(heights) + 1.1
+    figure.tight_layout(rect=(0, 0.38 / total, 1, 1 - 0.12 / total), h_pad=1.4, w_pad=2.2)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path)
+
+
+def _fastest_first(group: Sequence[Result]) -> list[Result]:
+    """Leave out what was skipped; what failed stays, last, and says why."""
+    shown = [r for r in group if not r.status.startswith(SKIPPED)]
+    return sorted(shown, key=lambda r: r.median if r.ok else float("inf"))
+
+
+def _panel(axis: Any, group: Sequence[Result]) -> None:
+    w = group[0].workload
+    rates = [r.workload.size.N / r.median if r.ok else 0.0 for r in group]
+    top = max(rates)
+    axis.barh(range(len(group)), rates, height=0.72, color=[_colour(r) for r in group])
+    for i, (result, rate) in enumerate(zip(group, rates, strict=True)):
+        if result.ok:
+            ends = [w.size.N / result.p80, w.size.N / result.p20]
+            axis.plot(ends, [i, i], color=INK, linewidth=1, alpha=0.55, solid_capstyle="butt")
+            rate = max(ends)
+        axis.text(
+            rate + 0.012 * top, i, _label(result, group), va="center", fontsize=8,
+            color=INK if result.ok else QUIET, style="normal" if result.ok else "italic",
+        )  # fmt: skip
+    axis.set_yticks(range(len(group)), [LABELS.get(r.rival, r.rival) for r in group], fontsize=8.5)
+    for tick, result in zip(axis.get_yticklabels(), group, strict=True):
+        tick.set(color=INK, weight="bold" if result.rival == "cpu" else "normal")
+    axis.set_title(_title(group[0]), loc="left", fontsize=10, weight="bold", color=INK, pad=5)
+    axis.set(xlim=(0, top * 1.5), ylim=(len(group) - 0.4, -0.6), xticks=[])
+    axis.tick_params(length=0)
+    for side in ("top", "right", "bottom"):
+        axis.spines[side].set_visible(False)
+    axis.spines["left"].set_color(PEER)
+
+
+def _colour(result: Result) -> str:
+    if result.rival not in BACKENDS:
+        return PEER
+    return OURS_PLAIN if result.rival == "reference" else OURS
+
+
+def _label(result: Result, group: Sequence[Result]) -> str:
+    """Return a bar's text: rows a second, time a call, and how our best compares."""
+    if not result.ok:
+        return result.status
+    rows = f"{result.workload.size.N / result.median:,.0f}/s"
+    text = f"{rows}   {milliseconds(result.median)} ms"
+    ours = [r for r in group if r.ok and r.rival in ("cpu", "cuda")]
+    if ours and result.rival not in ("cpu", "cuda"):
+        text += f"   {times(result.median / min(r.median for r in ours))} the time"
+    return text
+
+
+def _title(result: Result) -> str:
+    name = result.workload.model.upper() + " " + TITLES[result.workload.operation]
+    shape = heading(result).partition("(")[2].rstrip(")")
+    return f"{name}   {shape}"

@@ -1,0 +1,158 @@
+"""JAX: one jit-compiled function an operation, NADE's loop over the variables a lax.scan.
+
+XLA has no public switch for its number of CPU threads: it takes the cores that the process may
+use, which the worker has set before JAX is imported.
+"""
+
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+
+from bench.cases import ADAM, Problem, fvsbn
+from bench.cases.ours import Run
+
+
+def missing() -> str | None:
+    """Return why JAX cannot run here, or None."""
+    return None if find_spec("jax") else "JAX is not installed"
+
+
+def nade_logits(theta: Any, x: Any) -> Any:
+    """Return NADE's logits, (N, D)."""
+    import jax
+    import jax.numpy as jnp
+
+    def step(a: Any, row: Any) -> Any:
+        x_d, W_d, V_d = row
+        return a + x_d[:, None] * W_d, jax.nn.sigmoid(a) @ V_d
+
+    start = jnp.broadcast_to(theta["c"], (len(x), len(theta["c"])))
+    _, s = jax.lax.scan(step, start, (x.T, theta["W"], theta["V"]))
+    return s.T + theta["b"]
+
+
+def nade_sample(theta: Any, u: Any) -> Any:
+    """Return samples, (N, D)."""
+    import jax
+    import jax.numpy as jnp
+
+    def step(a: Any, row: Any) -> Any:
+        u_d, W_d, V_d, b_d = row
+        x_d = (u_d < jax.nn.sigmoid(jax.nn.sigmoid(a) @ V_d + b_d)).astype(a.dtype)
+        return a + x_d[:, None] * W_d, x_d
+
+    start = jnp.broadcast_to(theta["c"], (len(u), len(theta["c"])))
+    _, x = jax.lax.scan(step, start, (u.T, theta["W"], theta["V"], theta["b"]))
+    return x.T
+
+
+def fvsbn_logits(theta: Any, x: Any) -> Any:
+    """Return FVSBN's logits, (N, D): one masked matrix product."""
+    import jax.numpy as jnp
+
+    return x @ jnp.tril(theta["weight"], -1).T + theta["b"]
+
+
+def fvsbn_sample(theta: Any, u: Any) -> Any:
+    """Return samples, (N, D): variable d adds its column of weights to the logits after it."""
+    import jax
+    import jax.numpy as jnp
+
+    columns = jnp.tril(theta["weight"], -1).T
+
+    def step(s: Any, row: Any) -> Any:
+        u_d, column, d = row
+        x_d = (u_d < jax.nn.sigmoid(s[:, d])).astype(s.dtype)
+        return s + x_d[:, None] * column, x_d
+
+    start = jnp.broadcast_to(theta["b"], u.shape)
+    _, x = jax.lax.scan(step, start, (u.T, columns, jnp.arange(u.shape[1])))
+    return x.T
+
+
+LOGITS = {"nade": nade_logits, "fvsbn": fvsbn_logits}
+SAMPLE = {"nade": nade_sample, "fvsbn": fvsbn_sample}
+
+
+def prepare(problem: Problem, threads: int, variant: str = "") -> Run:
+    """Return the workload set up in JAX; the number of threads is the process's cores."""
+    import jax.numpy as jnp
+
+    model, operation = problem.workload.model, problem.workload.operation
+    theta = dict(problem.theta)
+    if model == "fvsbn":
+        theta = {"weight": fvsbn.unpack(theta.pop("alpha"), problem.workload.size.D), **theta}
+    theta = {name: jnp.asarray(value) for name, value in theta.items()}
+    x, u = jnp.asarray(problem.x, jnp.float32), jnp.asarray(problem.u)
+    if operation in ("grad", "step"):
+        return _training(model, theta, x, step=operation == "step")
+    return _without_gradient(model, operation, theta, x, u)
+
+
+def _bernoulli(s: Any, x: Any) -> Any:
+    """Return log p(x) of each row from logits, (N,)."""
+    import jax
+
+    return (x * s - jax.nn.softplus(s)).sum(1)
+
+
+def _training(model: str, theta: Any, x: Any, step: bool) -> Run:
+    import jax
+    import jax.numpy as jnp
+
+    loss = jax.value_and_grad(lambda theta, x: -_bernoulli(LOGITS[model](theta, x), x).mean())
+    if not step:
+        compiled = jax.jit(loss)
+        call = lambda: jax.block_until_ready(compiled(theta, x))  # noqa: E731
+        return Run(call, lambda: _named(*call()))
+
+    def update(theta: Any, m: Any, v: Any, t: Any, x: Any) -> Any:
+        value, grad = loss(theta, x)
+        return value, *_adam(theta, grad, m, v, t), t + 1
+
+    compiled_update = jax.jit(update, donate_argnums=(0, 1, 2, 3))
+    zeros = jax.tree.map(jnp.zeros_like, theta)
+    state = [jax.tree.map(jnp.copy, theta), zeros, jax.tree.map(jnp.copy, zeros), jnp.float32(1)]
+
+    def advance() -> Any:
+        value, *state[:] = jax.block_until_ready(compiled_update(*state, x))
+        return value
+
+    return Run(advance, lambda: _named(advance(), state[0]))
+
+
+def _adam(theta: Any, grad: Any, m: Any, v: Any, t: Any) -> Any:
+    import jax
+    import jax.numpy as jnp
+
+    lr, beta1, beta2, eps = ADAM["lr"], ADAM["beta1"], ADAM["beta2"], ADAM["eps"]
+    m = jax.tree.map(lambda m, g: beta1 * m + (1 - beta1) * g, m, grad)
+    v = jax.tree.map(lambda v, g: beta2 * v + (1 - beta2) * g * g, v, grad)
+
+    def move(p: Any, m: Any, v: Any) -> Any:
+        return p - lr * (m / (1 - beta1**t)) / (jnp.sqrt(v / (1 - beta2**t)) + eps)
+
+    return jax.tree.map(move, theta, m, v), m, v
+
+
+def _without_gradient(model: str, operation: str, theta: Any, x: Any, u: Any) -> Run:
+    import jax
+
+    if operation == "sample":
+        key, rows, compiled = "x", u, jax.jit(SAMPLE[model])
+    else:
+        key, rows = "log_prob", x
+        compiled = jax.jit(lambda theta, x: _bernoulli(LOGITS[model](theta, x), x))
+
+    def call() -> Any:
+        return jax.block_until_ready(compiled(theta, rows))
+
+    return Run(call, lambda: {key: np.asarray(call())})
+
+
+def _named(loss: Any, arrays: Any) -> dict[str, Any]:
+    found = {name: np.array(value) for name, value in arrays.items()}
+    if "weight" in found:
+        found["alpha"] = fvsbn.pack(found.pop("weight"))
+    return {"loss": np.float64(loss), **found}

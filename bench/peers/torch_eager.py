@@ -1,0 +1,171 @@
+"""PyTorch, eager: NADE as a loop over the variables, FVSBN as one masked linear layer.
+
+Two ways to write NADE's loop, alike but for how row d of W and V is taken. `W[d]` is what most
+people write; its backward fills a (D, H) gradient of zeros for every d, O(D²·H) in all. Walking
+`W.unbind(0)` has one backward for all rows, and is the fairer rival: `torch`, where the first is
+`torch-indexed`. A third form, one (N, D, H) cumulative sum in place of the loop, was slower than
+both.
+"""
+
+from collections.abc import Callable, Iterable
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+
+from bench.cases import ADAM, Problem, fvsbn
+from bench.cases.ours import Run
+
+
+def missing() -> str | None:
+    """Return why PyTorch cannot run here, or None."""
+    return None if find_spec("torch") else "PyTorch is not installed"
+
+
+def nade_logits(x: Any, W: Any, V: Any, b: Any, c: Any, variant: str) -> Any:
+    """Return NADE's logits, (N, D): the hidden pre-activation a grows by x_d W_d at each d."""
+    import torch
+
+    a = c.expand(len(x), -1)
+    logits = []
+    for x_d, W_d, V_d in zip(x.unbind(1), _rows(W, variant), _rows(V, variant), strict=True):
+        logits.append(torch.sigmoid(a) @ V_d)
+        a = torch.addr(a, x_d, W_d)
+    return torch.stack(logits, 1) + b
+
+
+def _rows(matrix: Any, variant: str) -> Iterable[Any]:
+    return matrix.unbind(0) if variant == "unbind" else (matrix[d] for d in range(len(matrix)))
+
+
+def nade_sample(u: Any, W: Any, V: Any, b: Any, c: Any) -> Any:
+    """Return samples, (N, D), the hidden state updated in place: no gradient is needed."""
+    import torch
+
+    a, x = c.repeat(len(u), 1), torch.empty_like(u)
+    for d in range(u.shape[1]):
+        x[:, d] = u[:, d] < torch.sigmoid(torch.sigmoid(a) @ V[d] + b[d])
+        a.addr_(x[:, d], W[d])
+    return x
+
+
+def fvsbn_logits(x: Any, weight: Any, b: Any, mask: Any) -> Any:
+    """Return FVSBN's logits, (N, D): a linear layer under a strictly lower triangular mask."""
+    from torch.nn import functional
+
+    return functional.linear(x, weight * mask, b)
+
+
+def fvsbn_sample(u: Any, weight: Any, b: Any, mask: Any) -> Any:
+    """Return samples, (N, D); variable d reads the d columns already drawn."""
+    import torch
+
+    weight, x = weight * mask, torch.zeros_like(u)
+    for d in range(u.shape[1]):
+        x[:, d] = u[:, d] < torch.sigmoid(x[:, :d] @ weight[d, :d] + b[d])
+    return x
+
+
+class Side:
+    """A problem's tensors and functions, for `run` here and for torch_compile."""
+
+    def __init__(self, problem: Problem, variant: str) -> None:
+        """Copy the problem into tensors."""
+        import torch
+
+        self.problem = problem
+        D = problem.workload.size.D
+        theta = dict(problem.theta)
+        if problem.workload.model == "fvsbn":
+            theta = {"weight": fvsbn.unpack(theta.pop("alpha"), D), **theta}
+        self.theta = {k: torch.tensor(v, requires_grad=True) for k, v in theta.items()}
+        self.x = torch.tensor(problem.x, dtype=torch.float32)
+        self.u = torch.tensor(problem.u)
+        if problem.workload.model == "fvsbn":
+            mask = torch.ones(D, D).tril(-1)
+            self.logits: Callable[..., Any] = lambda x, **t: fvsbn_logits(x, **t, mask=mask)
+            self.sample: Callable[..., Any] = lambda u, **t: fvsbn_sample(u, **t, mask=mask)
+        else:
+            self.logits = lambda x, **t: nade_logits(x, **t, variant=variant)
+            self.sample = nade_sample
+
+    def loss(self, x: Any, **theta: Any) -> Any:
+        """Return the mean negative log-likelihood of a row, in nats."""
+        from torch.nn import functional
+
+        nll = functional.binary_cross_entropy_with_logits(
+            self.logits(x, **theta), x, reduction="sum"
+        )
+        return nll / len(x)
+
+    def log_prob(self, x: Any, **theta: Any) -> Any:
+        """Return log p(x) of each row, (N,)."""
+        from torch.nn import functional
+
+        nll = functional.binary_cross_entropy_with_logits(
+            self.logits(x, **theta), x, reduction="none"
+        )
+        return -nll.sum(1)
+
+    def arrays(self, gradients: bool) -> dict[str, Any]:
+        """Return the parameters or their gradients, laid out as the engine does."""
+        found = {
+            k: (t.grad if gradients else t).detach().numpy().copy() for k, t in self.theta.items()
+        }
+        if "weight" in found:
+            found["alpha"] = fvsbn.pack(found.pop("weight"))
+        return found
+
+
+def prepare(problem: Problem, threads: int, variant: str) -> Run:
+    """Return the workload set up in PyTorch."""
+    import torch
+
+    torch.set_num_threads(threads)
+    return run(Side(problem, variant))
+
+
+def run(side: Side) -> Run:
+    """Return the workload of `side`, whose functions may have been compiled."""
+    operation = side.problem.workload.operation
+    if operation in ("grad", "step"):
+        return _training(side, step=operation == "step")
+    return _without_gradient(side, operation)
+
+
+def _training(side: Side, step: bool) -> Run:
+    import torch
+
+    leaves = list(side.theta.values())
+    optimizer = torch.optim.Adam(
+        leaves, ADAM["lr"], (ADAM["beta1"], ADAM["beta2"]), ADAM["eps"], fused=True
+    )
+
+    def call() -> Any:
+        optimizer.zero_grad(set_to_none=True)
+        loss = side.loss(side.x, **side.theta)
+        loss.backward()
+        if step:
+            optimizer.step()
+        return loss
+
+    def answer() -> dict[str, Any]:
+        loss = call()
+        return {"loss": np.float64(loss.item()), **side.arrays(gradients=not step)}
+
+    return Run(call, answer)
+
+
+def _without_gradient(side: Side, operation: str) -> Run:
+    import torch
+
+    theta = {k: t.detach() for k, t in side.theta.items()}
+
+    def call() -> Any:
+        with torch.inference_mode():
+            if operation == "sample":
+                return side.sample(side.u, **theta)
+            return side.log_prob(side.x, **theta)
+
+    key = "x" if operation == "sample" else "log_prob"
+    return Run(call, lambda: {key: call().numpy()})

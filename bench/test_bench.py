@@ -1,0 +1,52 @@
+"""pytest-benchmark's view of the small sizes: `pytest bench`.
+
+For regressions of one's own code between two commits (`--benchmark-autosave`,
+`--benchmark-compare`). Rivals share this process here, so ratios between frameworks are to be
+read off `python -m bench`, which keeps them apart. torch.compile, which compiles for a minute, is
+left to that too.
+"""
+
+import pytest
+
+from bench import cases, check, worker
+
+pytest.importorskip("pytest_benchmark")
+
+RIVALS = ("reference", "cpu", "cuda", "torch", "jax")
+SMALL = [w for w in cases.workloads() if w.size_name == "small"]
+
+
+@pytest.mark.parametrize("rival", RIVALS)
+@pytest.mark.parametrize("workload", SMALL, ids=lambda w: w.name)
+def test_small(benchmark, workload, rival):
+    """Time one operation at the small size, once its numbers have been found right."""
+    if why := worker.missing(rival):
+        pytest.skip(why)
+    benchmark.group = workload.name
+    problem = cases.build(workload)
+    run = worker.prepare(rival, problem, threads=1)
+    check.verify(problem, run.answer(), check.expected(problem))
+    benchmark(run.call)
+
+
+@pytest.mark.parametrize("workload", SMALL, ids=lambda w: w.name)
+def test_a_rival_with_other_numbers_is_refused(workload):
+    """A check that lets a wrong answer through would make every ratio worthless."""
+    problem = cases.build(workload)
+    truth = check.expected(problem)
+    answer = worker.prepare("reference", problem, threads=1).answer()
+    check.verify(problem, answer, truth)
+    for name, value in answer.items():
+        spoilt = value + 1e-3 * abs(value).max() if name != "x" else 1 - value
+        with pytest.raises(check.MismatchError):
+            check.verify(problem, answer | {name: spoilt}, truth)
+
+
+@pytest.mark.parametrize("workload", cases.workloads(), ids=lambda w: f"{w.name}-{w.size_name}")
+def test_counts_of_work_are_positive_and_grow(workload):
+    """FLOPs and bytes must not depend on anything but the workload, and grow with it."""
+    model, size = cases.MODELS[workload.model], workload.size
+    small, large = size, size._replace(N=2 * size.N, D=2 * size.D)
+    for count in (lambda s: model.flops(workload.operation, s, 0.13),
+                  lambda s: model.traffic(workload.operation, s)):  # fmt: skip
+        assert 0 < count(small) < count(large)
