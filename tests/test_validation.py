@@ -1,0 +1,154 @@
+"""Data and hyper-parameters at the door: what is taken, what is not copied, what is said."""
+
+import numpy as np
+import pytest
+
+from chainrule import FVSBN, NADE, validation
+
+TABLE = [[0, 1, 1], [1, 0, 1]]
+BITS = np.array(TABLE, np.uint8)
+
+
+@pytest.mark.parametrize(
+    "X",
+    [
+        TABLE,
+        BITS,
+        BITS.astype(bool),
+        BITS.astype(np.int8),
+        BITS.astype(np.int64),
+        BITS.astype(np.uint16),
+        BITS.astype(np.float16),
+        BITS.astype(np.float64),
+        BITS.astype(object),
+        np.asfortranarray(BITS),
+        [[False, True, True], [True, False, True]],
+    ],
+    ids=lambda X: f"{type(X).__name__}-{getattr(X, 'dtype', '')}",
+)
+def test_every_kind_of_zero_and_one_becomes_the_same_bytes(X):
+    rows = validation.as_bits(X)
+    assert rows.dtype == np.uint8 and rows.flags.c_contiguous
+    np.testing.assert_array_equal(rows, BITS)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.bool_])
+def test_bytes_and_bools_are_not_copied(dtype):
+    X = BITS.astype(dtype)
+    assert np.shares_memory(validation.as_bits(X), X)
+
+
+def test_read_only_and_strided_data_are_taken():
+    frozen = BITS.copy()
+    frozen.flags.writeable = False
+    np.testing.assert_array_equal(validation.as_bits(frozen), BITS)
+    np.testing.assert_array_equal(validation.as_bits(BITS[:, ::-1]), BITS[:, ::-1])
+
+
+def test_tensors_and_data_frames_are_taken():
+    torch, pandas = pytest.importorskip("torch"), pytest.importorskip("pandas")
+    np.testing.assert_array_equal(validation.as_bits(torch.tensor(TABLE)), BITS)
+    np.testing.assert_array_equal(validation.as_bits(pandas.DataFrame(TABLE)), BITS)
+
+
+def test_a_threshold_is_exclusive_as_in_bernoulli_naive_bayes():
+    rows = validation.as_bits([[0.5, 0.51], [-3, 0.49]], binarize=0.5)
+    np.testing.assert_array_equal(rows, [[0, 1], [0, 0]])
+    np.testing.assert_array_equal(validation.as_bits([[0, 128, 255]], 127), [[0, 1, 1]])
+
+
+NAN, INF = [[0, np.nan]], [[0, 1], [-np.inf, 0]]
+
+
+@pytest.mark.parametrize(
+    ("X", "error", "says"),
+    [
+        (NAN, ValueError, r"NaN \(first at row 0, column 1\)"),
+        (INF, ValueError, r"inf \(first at row 1, column 0\)"),
+        ([[0, 2]], ValueError, "got 2 at row 0, column 1; binarize it first"),
+        ([[0, 0.5]], ValueError, "got 0.5 at row 0, column 1"),
+        ([[0, -1]], ValueError, "got -1"),
+        (np.array([[0, 255]], np.uint8), ValueError, "got 255"),
+        (np.zeros((0, 3)), ValueError, r"0 sample\(s\)"),
+        (np.zeros((3, 0)), ValueError, r"0 feature\(s\)"),
+        ([], ValueError, r"shape \(0,\)"),
+        ([0, 1, 1], ValueError, "Reshape your data"),
+        (1, ValueError, "Reshape your data"),
+        (np.zeros((5, 28, 28)), ValueError, r"reshape\(len\(X\), -1\)"),
+        ([[0, 1], [1]], ValueError, "rectangular"),
+        ([["0", "1"]], TypeError, "must hold numbers"),
+        ([[b"0", b"1"]], TypeError, "must hold numbers"),
+        ("text", TypeError, "must hold numbers"),
+        (np.array([["0", 1]], object), TypeError, "text"),
+        ([[None, 1]], ValueError, "NaN"),
+        ([[{}, 1]], TypeError, "must hold numbers"),
+        ([[1j, 0]], ValueError, "Complex data not supported"),
+        (np.array([["2020-01-01"]], "M8[D]"), TypeError, "must hold numbers"),
+        (np.zeros(2, [("a", int)]).reshape(1, 2), TypeError, "must hold numbers"),
+    ],
+)
+def test_what_cannot_be_used_is_named_in_one_sentence(X, error, says):
+    with pytest.raises(error, match=says) as caught:
+        validation.as_bits(X)
+    assert "\n" not in str(caught.value)
+
+
+def test_nan_and_infinity_are_refused_with_a_threshold_too():
+    for X in (NAN, INF):
+        with pytest.raises(ValueError, match=r"NaN|inf"):
+            validation.as_bits(X, binarize=0.5)
+
+
+def test_sparse_data_are_refused_with_the_way_out():
+    sparse = pytest.importorskip("scipy.sparse")
+    with pytest.raises(TypeError, match=r"X\.toarray\(\)"):
+        FVSBN().fit(sparse.csr_matrix(BITS))
+
+
+@pytest.mark.parametrize(
+    ("hyperparameters", "says"),
+    [
+        ({"n_hidden": 0}, "n_hidden must be a whole number of at least 1, got 0"),
+        ({"n_hidden": -5}, "n_hidden"),
+        ({"n_hidden": 2.5}, "n_hidden"),
+        ({"n_hidden": True}, "n_hidden"),
+        ({"epochs": 0}, "epochs"),
+        ({"epochs": "many"}, "epochs"),
+        ({"batch_size": -1}, "batch_size"),
+        ({"batch_size": None}, "batch_size"),
+        ({"learning_rate": 0}, "learning_rate"),
+        ({"learning_rate": np.nan}, "learning_rate"),
+        ({"learning_rate": "fast"}, "learning_rate must be a finite number, got 'fast'"),
+        ({"schedule": "staircase"}, "schedule must be one of 'constant', 'cosine'"),
+        ({"schedule": None}, "schedule"),
+        ({"warmup": 1.5}, "warmup"),
+        ({"weight_decay": -0.1}, "weight_decay"),
+        ({"clip_norm": -1}, "clip_norm"),
+        ({"patience": -1}, "patience"),
+        ({"patience": 3}, "patience is judged on validation data"),
+        ({"seed": -1}, "seed"),
+        ({"seed": None}, "seed"),
+        ({"ordering": "spiral"}, "ordering must be None, 'raster', 'reverse', 'random'"),
+        ({"ordering": [0, 1]}, "ordering"),
+        ({"ordering": [0, 0, 1]}, "ordering"),
+        ({"binarize": "half"}, "binarize"),
+        ({"dtype": "float16"}, "dtype must be 'float32' or 'float64', got 'float16'"),
+        ({"dtype": None}, "dtype"),
+        ({"dtype": "nonsense"}, "dtype"),
+        ({"backend": "abacus"}, "backend must be one of 'reference', 'cpu', 'cuda'"),
+        ({"n_threads": 0}, "n_threads"),
+    ],
+    ids=str,
+)
+def test_impossible_hyperparameters_are_named_before_anything_runs(hyperparameters, says):
+    model = NADE(**({"n_hidden": 2, "epochs": 1} | hyperparameters))
+    with pytest.raises(ValueError, match=says) as caught:
+        model.fit(BITS)
+    assert "\n" not in str(caught.value)
+    assert not hasattr(model, "params_")
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", np.float32, np.dtype("float64")])
+def test_dtypes_by_name_and_by_type(dtype):
+    model = FVSBN(epochs=1, dtype=dtype).fit(BITS)
+    assert model.params_.dtype == model.log_prob(BITS).dtype == np.dtype(dtype)
