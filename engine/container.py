@@ -3,7 +3,7 @@
 Writing     writes a new file beside the old one, syncs it, renames it over the old one, and syncs
             the folder. So at every moment, a power cut included, the name leads to the whole old
             or the whole new file. A failure leaves the old one; only `kill -9` and power cuts can
-            leave a hidden ".tmp" file beside it, which may be deleted.
+            leave a hidden ".tmp…" beside it (ours or safetensors' own), which may be deleted.
 
 Reading     believes nothing: the header's length is bounded before anything is parsed, safetensors
             checks that the arrays fill the file exactly, and a CRC-32 covers text and arrays.
@@ -48,7 +48,7 @@ def write(path: PathLike, tensors: Tensors, text: str) -> None:
     if len(text.encode()) > MAX_HEADER // 2:
         raise ValueError(f"{path} was not written: its metadata exceeds {MAX_HEADER // 2} bytes")
     target = Path(os.path.realpath(path))  # through a link, not over it
-    temp = target.with_name(f".{uuid4().hex}.tmp")
+    temp = target.with_name(f".tmp{uuid4().hex}")
     try:
         with open(temp, "xb") as file:
             mode = os.fstat(file.fileno()).st_mode  # what the user's umask gives a new file
