@@ -24,8 +24,8 @@ from chainrule.kernels.device import Plan, options, source_text
 HERE = Path(__file__).parent
 ORDERS = range(6)  # threads up, down, and four shuffles; odd ones run the blocks backwards
 
-FLAGS = ("-O1", "-g", "-fPIC", "-fvisibility=hidden", "-fno-gnu-unique", "-fno-strict-aliasing")
-SANITIZE = ("-fsanitize=address,alignment", "-fno-sanitize-recover=alignment")
+FLAGS = ("-O1", "-g1", "-fPIC", "-fvisibility=hidden", "-fno-gnu-unique", "-fno-strict-aliasing")
+SANITIZE = ("-O0", "-fsanitize=address,alignment", "-fno-sanitize-recover=alignment")
 
 # The one change made to a source: dynamic shared memory is declared as an array of no size, which
 # here becomes a pointer to the block's buffer.

@@ -1,0 +1,148 @@
+"""Every kernel operation as one call, the same for a NumPy twin, the rig and a real GPU.
+
+A case makes inputs from sizes and runs an operation, a module with the contract's functions, on
+them. So one test compares whatever implements the contract with `reference`, output by output.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from chainrule.kernels import adam, bernoulli, nade, triangular
+
+Arrays = dict[str, Any]
+
+# One of everything; sizes just past a warp (32) and a block (128); several blocks; more variables
+# than a tile (32); more than 256 samples, where NADE's backward changes its shape; several chunks.
+SHAPES = [
+    (1, 1, 1),
+    (2, 3, 31),
+    (3, 5, 33),
+    (2, 4, 129),
+    (5, 7, 260),
+    (37, 3, 8),
+    (3, 70, 20),
+    (300, 9, 5),
+    (2, 3, 1100),
+]
+HEADROOM = 4  # a kernel may round this many times worse than NumPy in the same dtype
+
+
+def _bits(rng: np.random.Generator, *shape: int) -> Any:
+    return rng.integers(0, 2, shape).astype(np.uint8)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A contract, `op`; `inputs(rng, N, D, H)` for it, in float64; `run(twin, **inputs)`."""
+
+    op: ModuleType
+    inputs: Callable[[np.random.Generator, int, int, int], Arrays]
+    run: Callable[..., Arrays]
+
+
+def _nade_inputs(rng: np.random.Generator, N: int, D: int, H: int) -> Arrays:
+    shapes = {"W": (D, H), "V": (D, H), "b": (D,), "c": (H,), "ds": (N, D)}
+    return {"x": _bits(rng, N, D)} | {name: rng.normal(size=s) for name, s in shapes.items()}
+
+
+def _nade(op: Any, x: Any, W: Any, V: Any, b: Any, c: Any, ds: Any) -> Arrays:
+    s, a_end = op.forward(x, W, V, b, c)
+    dW, dV, db, dc = op.backward(ds, x, W, V, a_end)
+    into = {f"one sweep d{name}": p * np.nan for name, p in zip("WVbc", (W, V, b, c), strict=True)}
+    nll = op.nll_and_grad(x, W, V, b, c, 0.3, *into.values())
+    outputs = {"s": s, "a_end": a_end, "dW": dW, "dV": dV, "db": db, "dc": dc, "nll": nll}
+    return {**outputs, "log_p": op.log_prob(x, W, V, b, c), **into}
+
+
+def _triangular_inputs(rng: np.random.Generator, N: int, D: int, H: int) -> Arrays:
+    D = max(D, H)
+    shapes = {"alpha": (D * (D - 1) // 2,), "b": (D,), "ds": (N, D)}
+    return {"x": _bits(rng, N, D)} | {name: rng.normal(size=s) for name, s in shapes.items()}
+
+
+def _triangular(op: Any, x: Any, alpha: Any, b: Any, ds: Any) -> Arrays:
+    dalpha, db = alpha * np.nan, b * np.nan
+    op.backward(ds, x, dalpha, db)
+    return {"s": op.forward(x, alpha, b), "dalpha": dalpha, "db": db}
+
+
+def _bernoulli_inputs(rng: np.random.Generator, N: int, D: int, H: int) -> Arrays:
+    s = rng.normal(0, 10, (N, max(D, H)))  # wide enough to saturate the sigmoid
+    return {"x": _bits(rng, *s.shape), "s": s, "dnll": rng.normal(size=N)}
+
+
+def _bernoulli(op: Any, x: Any, s: Any, dnll: Any) -> Arrays:
+    return {"nll": op.forward(s, x), "ds": op.backward(dnll, s, x)}
+
+
+def _adam_inputs(rng: np.random.Generator, N: int, D: int, H: int) -> Arrays:
+    theta, g, m, v = rng.normal(size=(4, N * D * H))
+    return {"theta": theta, "g": g, "m": m, "v": v**2}
+
+
+def _adam(op: Any, theta: Any, g: Any, m: Any, v: Any) -> Arrays:
+    half = len(theta) // 2
+    rates = {"lr": 1e-2, "beta1": 0.9, "beta2": 0.99, "eps": 1e-8, "weight_decay": 0.1}
+    state = [a.copy() for a in (theta, m, v)]
+    outputs = {}
+    for t, max_norm in ((1, 0.5), (2, 1e9), (3, 0.0)):  # clipped, not reached, not asked for
+        norm = op.step(
+            state[0], g, *state[1:], t, **rates, n_decay=half * (t % 2), max_norm=max_norm
+        )
+        outputs |= {f"{name} {t}": a.copy() for name, a in zip("θmv", state, strict=True)}
+        outputs[f"norm {t}"] = np.array([norm])
+    return outputs
+
+
+CASES = {
+    "nade": Case(nade, _nade_inputs, _nade),
+    "triangular": Case(triangular, _triangular_inputs, _triangular),
+    "bernoulli": Case(bernoulli, _bernoulli_inputs, _bernoulli),
+    "adam": Case(adam, _adam_inputs, _adam),
+}
+
+
+def cast(inputs: Arrays, dtype: Any) -> Arrays:
+    """Return the inputs with every floating-point array in `dtype`; binary data stays uint8."""
+    return {k: a if a.dtype == np.uint8 else a.astype(dtype) for k, a in inputs.items()}
+
+
+class Expected:
+    """What an operation must answer, from `reference` in float64, and how near it must come."""
+
+    def __init__(self, case: Case, reference: Any, inputs: Arrays, dtype: Any) -> None:
+        """Run the reference on the inputs, rounded to dtype, in float64 and in dtype itself."""
+        inputs = cast(inputs, dtype)
+        self.dtype = np.dtype(dtype)
+        self.truth = case.run(reference, **cast(inputs, np.float64))
+        self.numpys = case.run(reference, **inputs)
+
+    def check(self, got: Arrays) -> None:
+        """Raise AssertionError where an output is further off than NumPy's own rounding allows."""
+        for name, true in self.truth.items():
+            ours = np.asarray(got[name])
+            assert ours.shape == true.shape, name
+            if not name.startswith("norm"):
+                assert ours.dtype == self.dtype, name
+            floor = 16 * np.finfo(self.dtype).eps * np.abs(true).max(initial=0)
+            allowed = HEADROOM * np.abs(self.numpys[name] - true).max(initial=0) + floor
+            error = np.abs(ours - true).max(initial=0)
+            assert error <= allowed, f"{name}: off by {error:.3g}, allowed {allowed:.3g}"
+
+
+def check_draws(x: Any, u: Any, logits: Callable[[Any], Any]) -> None:
+    """Check sampled x, (N, D), against the logits that `logits` finds for this very x in float64.
+
+    x_i must be u_i < σ(s_i), but for a u within rounding of σ: at most one in a thousand, or one.
+    """
+    eps = np.finfo(u.dtype).eps
+    with np.errstate(over="ignore"):
+        p = 1 / (1 + np.exp(-logits(x)))
+    assert set(np.unique(x)) <= {0, 1}
+    wrong = x != (u < p)
+    assert not wrong[np.abs(u - p) > 256 * eps].any(), "a draw that no rounding explains"
+    assert wrong.sum() <= max(1, x.size // 1000)
