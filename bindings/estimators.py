@@ -52,7 +52,7 @@ class FVSBN(BinaryDensity):
     Example:
         >>> from chainrule import FVSBN
         >>> X = [[0, 1, 1, 0], [1, 0, 0, 1]] * 100
-        >>> model = FVSBN(epochs=100, learning_rate=0.1, seed=0).fit(X)
+        >>> model = FVSBN(epochs=100, learning_rate=1, seed=0).fit(X)
         >>> round(-model.score(X), 1)  # nats: the entropy of one fair coin is ln 2
         0.7
 

@@ -1,8 +1,13 @@
 """The public API of FVSBN and NADE, from data to files."""
 
+import doctest
+import inspect
 import itertools
 import json
+import os
+import subprocess
 import sys
+from importlib import import_module
 
 import numpy as np
 import pytest
@@ -428,6 +433,41 @@ def test_the_gpu_gives_the_cpus_numbers(model, X):
     np.testing.assert_array_equal(on_gpu.sample(50, 1), on_cpu.sample(50, 1))
 
 
+# Examples in docstrings
+
+
+@pytest.mark.parametrize(
+    "name", ["base", "checks", "datasets", "estimators", "fitting", "engine.params"]
+)
+def test_examples_do_what_they_say(name):
+    failed, _ = doctest.testmod(import_module(f"chainrule.{name}"))
+    assert failed == 0
+
+
+@pytest.mark.parametrize("thing", [cr.FVSBN, cr.NADE, cr.load, cr.gradcheck, cr.datasets.load])
+def test_every_public_name_has_an_example(thing):
+    assert ">>>" in inspect.getdoc(thing)
+
+
+def test_the_public_names_are_all_there():
+    assert set(cr.__all__) <= set(dir(cr))
+    assert all(getattr(cr, name) is not None for name in cr.__all__)
+    assert cr.__version__
+    with pytest.raises(AttributeError, match="no attribute 'Transformer2'"):
+        cr.Transformer2  # noqa: B018
+
+
+def test_the_engine_needs_none_of_the_libraries_above_it():
+    code = """if True:
+        import sys
+        import chainrule.engine, chainrule.kernels
+        from chainrule.engine import models, train, gradcheck
+        too_much = {"sklearn", "rich", "typer", "matplotlib", "safetensors"} & sys.modules.keys()
+        assert not too_much, too_much
+    """
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=os.path.dirname(__file__))
+
+
 # Gradient checks and progress
 
 
@@ -447,8 +487,6 @@ def test_gradcheck_passes_fitted_and_unfitted_and_changes_nothing(model, orderin
 @pytest.mark.parametrize("backend", ["reference", "cpu"])
 @pytest.mark.parametrize("max_entries", [3, None])
 def test_gradcheck_finds_a_wrong_gradient_in_either_backend(monkeypatch, backend, max_entries, X):
-    from importlib import import_module
-
     kernel = import_module(f"chainrule.kernels.nade.{backend}")
     right = kernel.nll_and_grad
 
