@@ -3,8 +3,8 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from errno import EEXIST
 from pathlib import Path
+from uuid import uuid4
 
 
 @contextmanager
@@ -19,14 +19,20 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """
     target = Path(os.path.realpath(path))  # through a link, not over it
     if target.exists() and not target.is_file():
-        raise OSError(EEXIST, "is not a file that can be replaced; name another", str(path))
-    temporary = target.with_name(f".{target.stem}.{os.getpid()}{target.suffix}")
+        raise OSError(f"could not write {path}: it is a folder or a device; name a file")
+    if not target.parent.is_dir():
+        raise OSError(f"could not write {path}: there is no folder {target.parent}; make it first")
+    temporary = target.with_name(f".{uuid4().hex}.tmp")
     try:
         yield temporary
         with open(temporary, "rb") as written:
             os.fsync(written.fileno())
         os.replace(temporary, target)
-    except BaseException:
-        with suppress(OSError):
+    except OSError as error:
+        raise OSError(
+            f"could not write {path}: {error.strerror or error}; what was there is untouched, so "
+            "free some space or name a folder that can be written to"
+        ) from error
+    finally:
+        with suppress(OSError):  # it is gone unless something failed
             temporary.unlink()
-        raise

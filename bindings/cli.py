@@ -1,0 +1,249 @@
+"""The command line: verbs, their options, exit status, and errors in one sentence.
+
+    0   done                            1   a gradient check failed, or nobody reads the output
+    2   wrong usage or input            130 interrupted, a training with a checkpoint kept
+
+The verbs themselves are in `chainrule.commands`, imported when one is called: --help is at once.
+"""
+
+import inspect
+import os
+import sys
+from collections.abc import Callable
+from functools import wraps
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+app = typer.Typer(
+    name="chainrule",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Exact autoregressive density models: train, score, sample, complete.",
+)
+
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print results and errors alone.")]
+Threads = Annotated[int | None, typer.Option(min=1, help="Threads; default one a core.")]
+Backend = Annotated[str | None, typer.Option(help="cpu, reference (NumPy) or cuda.")]
+Seed = Annotated[int | None, typer.Option(min=0, help="Seed of everything random.")]
+COMMON: dict[str, tuple[Any, Any]] = {
+    "quiet": (Quiet, False),
+    "threads": (Threads, None),
+    "backend": (Backend, None),
+    "seed": (Seed, None),
+}
+
+Model = Annotated[str, typer.Argument(help="nade or fvsbn.")]
+Run = Annotated[Path, typer.Argument(help="A run's folder, or a model file.")]
+Rows = Annotated[Path, typer.Argument(help="Rows of 0 and 1: .npy, .csv, .txt, folder of PNGs.")]
+Settings = Annotated[list[str] | None, typer.Option("--set", help="name=value, repeatable.")]
+Picture = Annotated[Path, typer.Option(help="A picture (.png .pdf .svg) or table (.npy .csv).")]
+
+
+@app.callback()
+def _common(
+    ctx: typer.Context,
+    quiet: Quiet = False,
+    threads: Threads = None,
+    backend: Backend = None,
+    seed: Seed = None,
+) -> None:
+    ctx.obj = {"quiet": quiet, "threads": threads, "backend": backend, "seed": seed}
+
+
+def verb(function: Callable[..., int | None]) -> Callable[..., None]:
+    """Register a command that also takes the common options, before or after its name.
+
+    `function` gets them as its first argument, a `commands.common.Common`, and returns its exit
+    status, or None for 0.
+    """
+
+    @wraps(function)
+    def command(ctx: typer.Context, **arguments: Any) -> None:
+        from chainrule.commands.common import Common
+
+        after = {name: arguments.pop(name) for name in COMMON}
+        common = Common(
+            **{k: v if v not in (None, False) else ctx.obj[k] for k, v in after.items()}
+        )
+        raise typer.Exit(function(common, **arguments) or 0)
+
+    kind = inspect.Parameter.KEYWORD_ONLY
+    own = list(inspect.signature(function).parameters.values())[1:]
+    shared = [
+        inspect.Parameter(name, kind, default=default, annotation=annotation)
+        for name, (annotation, default) in COMMON.items()
+    ]
+    context = inspect.Parameter("ctx", kind, annotation=typer.Context)
+    parameters = [context, *(p.replace(kind=kind) for p in own), *shared]
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    command.__annotations__ = {p.name: p.annotation for p in parameters}
+    return app.command()(command)
+
+
+def _module(name: str) -> Any:
+    """Import the file of a verb: numba and scikit-learn take a second or two."""
+    return import_module(f"chainrule.commands.{name}")
+
+
+@verb
+def demo(
+    common: Any,
+    out: Annotated[Path, typer.Option(help="The picture to write.")] = Path("samples.png"),
+) -> None:
+    """Train NADE on digits that came with the installation; write samples.png."""
+    _module("demo").demo(common, out)
+
+
+@verb
+def train(
+    common: Any,
+    model: Model,
+    out: Annotated[Path, typer.Option(help="The run's folder.")],
+    data: Annotated[
+        str | None,
+        typer.Option(help="digits, mnist5k, mnist, binarized_mnist, a table's name, or a path."),
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the data, at most.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Rows a minibatch.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Adam's.")] = None,
+    schedule: Annotated[str | None, typer.Option(help="cosine or constant.")] = None,
+    warmup: Annotated[float | None, typer.Option(help="Share of steps to warm up.")] = None,
+    weight_decay: Annotated[float | None, typer.Option(help="Decoupled, of weights.")] = None,
+    clip_norm: Annotated[float | None, typer.Option(help="Longest gradient; 0: any.")] = None,
+    patience: Annotated[int | None, typer.Option(help="Epochs without gain; 0: all.")] = None,
+    ordering: Annotated[
+        str | None, typer.Option(help="raster, reverse, random, or a .npy of indices.")
+    ] = None,
+    binarize: Annotated[float | None, typer.Option(help="Values above it are ones.")] = None,
+    dtype: Annotated[str | None, typer.Option(help="float32 or float64.")] = None,
+    settings: Settings = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace the run in --out.")] = False,
+) -> int:
+    """Train a model; stop with Ctrl-C and go on with --resume, to the same bits."""
+    options = {
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "learning_rate": learning_rate,
+        "schedule": schedule,
+        "warmup": warmup,
+        "weight_decay": weight_decay,
+        "clip_norm": clip_norm,
+        "patience": patience,
+        "ordering": ordering,
+        "binarize": binarize,
+        "dtype": dtype,
+    }
+    status: int = _module("train").run(
+        common, model, data, out, options, settings or [], resume, force
+    )
+    return status
+
+
+@verb
+def score(
+    common: Any,
+    run: Run,
+    x: Rows,
+    out: Annotated[Path | None, typer.Option(help=".npy, .csv or .txt; else printed.")] = None,
+) -> None:
+    """Write log p(x) of each row, in nats."""
+    _module("use").score(common, run, x, out)
+
+
+@verb
+def sample(
+    common: Any,
+    run: Run,
+    n: Annotated[int, typer.Option("-n", min=1, help="How many rows.")] = 100,
+    out: Picture = Path("samples.png"),
+    columns: Annotated[int | None, typer.Option(min=1, help="Pictures side by side.")] = None,
+) -> None:
+    """Draw rows from a model."""
+    _module("use").sample(common, run, n, out, columns)
+
+
+@verb
+def complete(
+    common: Any,
+    run: Run,
+    x: Rows,
+    observed: Annotated[
+        str, typer.Option(help="top, bottom, left, right, prefix:K, or a .npy mask.")
+    ] = "top",
+    out: Picture = Path("completed.png"),
+    draws: Annotated[int, typer.Option(min=1, help="Completions of each row.")] = 8,
+) -> None:
+    """Draw the rest of partly observed rows."""
+    _module("use").complete(common, run, x, observed, out, draws)
+
+
+@verb
+def conditionals(common: Any, run: Run, x: Rows, out: Picture = Path("conditionals.png")) -> None:
+    """Write each p(x_i = 1 | x_<i) beside the rows."""
+    _module("use").conditionals(common, run, x, out)
+
+
+@verb
+def info(common: Any, run: Run) -> None:
+    """Say what a run holds."""
+    _module("info").info(common, run)
+
+
+@verb
+def gradcheck(common: Any, model: Model, settings: Settings = None) -> int:
+    """Hold hand-derived gradients against central differences."""
+    status: int = _module("gradcheck").run(common, model, settings or [])
+    return status
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit; the console entry point."""
+    try:
+        status = app(arguments, standalone_mode=False)
+        sys.stdout.flush()
+    except (KeyboardInterrupt, typer.Abort):
+        status = 130
+    except BrokenPipeError:
+        status = 1
+    except Exception as error:
+        if os.environ.get("CHAINRULE_DEBUG"):
+            raise
+        print(f"chainrule: {_sentence(error)}", file=sys.stderr)
+        status = 2
+    sys.exit(_leave(status or 0))
+
+
+def _leave(status: int) -> int:
+    """Return the status; where nobody reads the output, do not let the last flush complain."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return status
+
+
+def _sentence(error: Exception) -> str:
+    """Return what an error says, on one line."""
+    if hasattr(error, "format_message"):  # the parser's own
+        text = error.format_message()
+    elif isinstance(error, OSError) and error.strerror:
+        text = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    elif isinstance(error, MemoryError):
+        text = "there is not enough memory; use a smaller model, batch or file"
+    elif isinstance(error, (ValueError, TypeError, OSError, RuntimeError, ImportError)):
+        text = str(error)
+    elif isinstance(error, FloatingPointError):
+        text = str(error)
+    else:
+        text = f"unexpected {type(error).__name__}: {error}; CHAINRULE_DEBUG=1 shows where"
+    return " ".join(text.split())
+
+
+if __name__ == "__main__":
+    main()

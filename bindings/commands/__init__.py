@@ -1,0 +1,1 @@
+"""The verbs of the command line, one subject a file; `chainrule.cli` reads their options."""

