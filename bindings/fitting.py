@@ -84,24 +84,30 @@ class FitByLikelihood(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
 
         Raises:
             ValueError, TypeError: data or a hyper-parameter that cannot be used.
-            FloatingPointError: the loss is no longer a finite number.
             RuntimeError: backend="cuda" without CuPy or without a device.
-            KeyboardInterrupt: Ctrl-C. In this case and the last but one nothing is lost: the
-                estimator is fitted with the best parameters so far.
+            FloatingPointError: the loss is no longer a finite number.
+            KeyboardInterrupt: Ctrl-C.
+
+            After the last two the estimator is fitted with the best parameters so far; after
+            the others, or before anything was learned, it is what it was.
 
         Cost:
             epochs times about three times `log_prob` of X. The first call on a machine compiles
             the kernels, which takes some seconds.
         """
-        rows, valid = self._prepare(X, X_valid)
-        state = self._start()
-        steps = self._training(rows, valid, state)
+        before, state = self.__dict__.copy(), None
         try:
+            rows, valid = self._prepare(X, X_valid)
+            state = self._start()
+            steps = self._training(rows, valid, state)
             with closing(progress.training(steps, bool(self.verbose))) as shown:
                 for _ in shown:
                     pass
-        except (KeyboardInterrupt, FloatingPointError):
-            self._finish(state)
+        except BaseException as error:
+            if state is not None and _has_learned(state, error):
+                self._finish(state)
+            else:
+                self.__dict__ = before
             raise
         self._finish(state)
         return self
@@ -135,7 +141,7 @@ class FitByLikelihood(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         """Train `state` in place to the end, yielding after every minibatch."""
         xp = runtime.array_module(self.backend)
         if xp is not np:  # from here on the state lives on the device
-            vars(state).update(vars(train.place(state, xp)))
+            state.__dict__.update(vars(train.place(state, xp)))
             rows, valid = xp.asarray(rows), None if valid is None else xp.asarray(valid)
         config, recipe = self._config(self.n_features_in_), self._recipe()
         with closing(train.run(self._model(), config, recipe, state, rows, valid)) as steps:
@@ -180,6 +186,13 @@ class FitByLikelihood(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         return train.Recipe(
             schedule=validation.choice("schedule", self.schedule, SCHEDULES), **settings
         )
+
+
+def _has_learned(state: train.State, error: BaseException) -> bool:
+    """Return whether a training that ended in an error left parameters worth keeping."""
+    if isinstance(error, KeyboardInterrupt):
+        return state.step > 0
+    return isinstance(error, FloatingPointError) and state.best_epoch > 0  # an epoch that was good
 
 
 def writeable(rows: Bits) -> Bits:

@@ -127,19 +127,22 @@ def test_a_failed_fit_leaves_the_earlier_one(X):
     np.testing.assert_array_equal(model.log_prob(X), before)
 
 
-@pytest.mark.parametrize("after", [1, 7])  # inside the first epoch of two steps, and later
-def test_control_c_keeps_the_best_so_far(monkeypatch, X, after):
+@pytest.mark.parametrize(
+    ("error", "after"),  # inside the first epoch of two steps, and later
+    [(KeyboardInterrupt, 1), (KeyboardInterrupt, 7), (FloatingPointError, 7)],
+)
+def test_control_c_and_divergence_keep_the_best_so_far(monkeypatch, X, error, after):
     run = train.run
 
     def interrupted(*args):
         for count, step in enumerate(run(*args), start=1):
             yield step
             if count == after:
-                raise KeyboardInterrupt
+                raise error
 
     monkeypatch.setattr(fitting.train, "run", interrupted)
     model = cr.NADE(4, epochs=50, learning_rate=0.05)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(error):
         model.fit(X, X_valid=X[:50])
     assert len(model.history_) == after // 2
     assert np.isfinite(model.score(X))
@@ -148,11 +151,26 @@ def test_control_c_keeps_the_best_so_far(monkeypatch, X, after):
         assert -model.score(X[:50]) == pytest.approx(best, rel=1e-6)
 
 
-def test_a_diverged_training_says_so_and_keeps_what_was_good(X):
+@pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError, FloatingPointError])
+def test_an_interrupted_refit_that_learned_nothing_leaves_the_earlier_fit(monkeypatch, X, error):
+    model = cr.FVSBN(epochs=2).fit(X)
+    before = model.log_prob(X)
+
+    def broken(*args):
+        raise error
+        yield
+
+    monkeypatch.setattr(fitting.train, "run", broken)
+    with pytest.raises(error):
+        model.fit(X[:, :3])
+    np.testing.assert_array_equal(model.log_prob(X), before)
+
+
+def test_a_training_that_diverged_at_once_leaves_nothing(X):
     model = cr.NADE(4, epochs=30, learning_rate=1e38, schedule="constant", backend="reference")
     with np.errstate(all="ignore"), pytest.raises(FloatingPointError, match="learning rate"):
         model.fit(X)
-    assert hasattr(model, "params_")
+    assert vars(model) == model.get_params()
 
 
 def test_the_callers_own_backend_holds_between_steps(X):
