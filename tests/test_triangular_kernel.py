@@ -1,0 +1,167 @@
+"""The triangular map's Numba kernels against NumPy, finite differences and recomputation."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from chainrule.engine.gradcheck import numeric_grad
+from chainrule.kernels import triangular, use_threads
+from chainrule.kernels.maths import sigmoid
+from chainrule.kernels.triangular import cpu, reference
+
+# An empty batch; no alpha; odd and even D; a block of columns and just past one; many rows.
+SIZES = [(0, 5), (1, 1), (3, 1), (4, 2), (2, 3), (5, 64), (3, 65), (2, 131), (300, 7)]
+DENSITIES = [0, 0.13, 0.5, 1]
+
+
+@pytest.fixture(autouse=True)
+def many_threads(monkeypatch):
+    """Let three threads share even the smallest work."""
+    monkeypatch.setattr(cpu, "THREAD_WORK", 0)
+    with use_threads(3):
+        yield
+
+
+def draw(rng, size, density=0.3, dtype=np.float64):
+    """Return x, alpha, b and ds."""
+    N, D = size
+    shapes = [D * (D - 1) // 2, D, (N, D)]
+    return (
+        (rng.random(size) < density).astype(np.uint8),
+        *(rng.normal(size=shape).astype(dtype) for shape in shapes),
+    )
+
+
+def backward(twin, ds, x):
+    """Return (dalpha, db), whose entries must all be overwritten."""
+    D = x.shape[1]
+    dalpha, db = (np.full(shape, np.nan, ds.dtype) for shape in (D * (D - 1) // 2, D))
+    assert twin.backward(ds, x, dalpha, db) is None
+    return dalpha, db
+
+
+@pytest.mark.parametrize("density", DENSITIES)
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_cpu_rounds_no_worse_than_numpy(dtype, size, density, rng, assert_rounds_like_numpy):
+    x, alpha, b, ds = draw(rng, size, density, dtype)
+    exact = [a.astype(np.longdouble) for a in (alpha, b, ds)]
+
+    def outputs(twin, alpha, b, ds):
+        return twin.forward(x, alpha, b), *backward(twin, ds, x)
+
+    ours = outputs(cpu, alpha, b, ds)
+    numpys, truth = outputs(reference, alpha, b, ds), outputs(reference, *exact)
+    for name, *arrays in zip(("s", "dalpha", "db"), ours, numpys, truth, strict=True):
+        assert_rounds_like_numpy(*arrays, name)
+
+
+@pytest.mark.parametrize("twin", [cpu, reference])
+@pytest.mark.parametrize("size", [(1, 1), (1, 2), (4, 5), (7, 6)])
+def test_backward_matches_finite_differences(size, twin, rng):
+    x, alpha, b, ds = draw(rng, size, 0.5)
+    x[0] = 1  # or a column of dalpha may vanish
+
+    def loss():
+        return float((twin.forward(x, alpha, b) * ds).sum())
+
+    grads = backward(twin, ds, x)
+    for name, p, grad in zip(("dalpha", "db"), (alpha, b), grads, strict=True):
+        numeric = numeric_grad(loss, p)
+        assert_allclose(grad, numeric, rtol=1e-6, atol=1e-8, err_msg=name)
+        assert p.size == 0 or np.abs(numeric).max() > 1e-4, f"{name}: zero proves nothing"
+
+
+@pytest.mark.parametrize("twin", [cpu, reference])
+def test_logit_i_sees_earlier_inputs_and_no_others(twin, rng):
+    D = 70
+    x, alpha, b, _ = draw(rng, (1, D))
+    s = twin.forward(x, alpha, b)[0]
+    for j in range(D):
+        flipped = x.copy()
+        flipped[0, j] ^= 1
+        moved = twin.forward(flipped, alpha, b)[0] != s
+        assert not moved[: j + 1].any(), f"input {j} reached a logit it must not reach"
+        assert moved[j + 1 :].all(), f"input {j} did not reach a later logit"
+
+
+@pytest.mark.parametrize("D", [1, 2, 5, 12])
+def test_alpha_is_packed_by_columns(D, rng):
+    """An upstream gradient at (n, i) and a one at (n, j) reach α_j^i where the contract says."""
+    for j in range(D):
+        for i in range(D):
+            x, ds = np.zeros((1, D), np.uint8), np.zeros((1, D))
+            x[0, j], ds[0, i] = 1, 3.0
+            dalpha, db = backward(cpu, ds, x)
+            place = [triangular.offset(j, D) + i - j - 1] if i > j else []
+            assert_array_equal(np.flatnonzero(dalpha), place)
+            assert_array_equal(np.flatnonzero(db), [i])
+
+
+@pytest.mark.parametrize("density", [0.13, 0.5])
+@pytest.mark.parametrize("size", [(1, 1), (5, 3), (40, 64), (30, 130)])
+def test_sample_is_recomputation_symbol_by_symbol(size, density, rng):
+    _, alpha, b, _ = draw(rng, size)
+    b += np.log(density / (1 - density))
+    u = rng.random(size)
+    expected = np.zeros(size, np.uint8)
+    for i in range(size[1]):  # everything again for every symbol
+        expected[:, i] = u[:, i] < sigmoid(reference.forward(expected, alpha, b)[:, i])
+    for twin in (cpu, reference):
+        x = twin.sample(u, alpha, b)
+        assert x.dtype == np.uint8
+        assert_array_equal(x, expected)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("twin", [cpu, reference])
+def test_clamped_variables_are_forced_and_seen(twin, dtype, rng):
+    size = (20, 67)
+    x, alpha, b, _ = draw(rng, size, 0.4, dtype)
+    alpha, b = 50 * alpha, 50 * b  # probabilities of exactly 0 and 1 must not win over a clamp
+    all_forced = np.where(x, -1, 2).astype(dtype)
+    assert_array_equal(twin.sample(all_forced, alpha, b), x)
+    u = rng.random(size).astype(dtype)
+    u[:, ::2] = all_forced[:, ::2]
+    drawn = twin.sample(u, alpha, b)
+    assert_array_equal(drawn[:, ::2], x[:, ::2])
+    p = sigmoid(reference.forward(drawn, alpha, b))
+    assert_array_equal(drawn[:, 1::2], u[:, 1::2] < p[:, 1::2])
+
+
+def test_uniform_of_zero_and_probability_of_one():
+    """u = 0 draws a one at any positive probability, and the largest u < 1 a one only at 1."""
+    u = np.array([[0.0], [np.nextafter(1, 0)], [np.nextafter(1, 0)]])
+    for twin in (cpu, reference):
+        assert_array_equal(twin.sample(u[:1], np.empty(0), np.array([-700.0])), [[1]])
+        assert_array_equal(twin.sample(u[1:2], np.empty(0), np.array([40.0])), [[1]])
+        assert_array_equal(twin.sample(u[2:], np.empty(0), np.array([30.0])), [[0]])
+
+
+@pytest.mark.parametrize("size", [(1, 1), (5, 4), (30, 131)])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_threads_change_no_bit(dtype, size, rng):
+    x, alpha, b, ds = draw(rng, size, 0.2, dtype)
+    u = rng.random(size).astype(dtype)
+
+    def everything():
+        return cpu.forward(x, alpha, b), *backward(cpu, ds, x), cpu.sample(u, alpha, b)
+
+    with use_threads(1):
+        alone = everything()
+    for n in (2, 3, 70):
+        with use_threads(n):
+            for one, several in zip(alone, everything(), strict=True):
+                assert_array_equal(one, several)
+
+
+def test_inputs_are_left_alone_and_x_may_be_read_only(rng):
+    inputs = draw(rng, (6, 9))
+    kept = [a.copy() for a in inputs]
+    x, alpha, b, ds = inputs
+    x.flags.writeable = False  # as a memory-mapped file is
+    cpu.forward(x, alpha, b)
+    backward(cpu, ds, x)
+    cpu.sample(ds, alpha, b)
+    for a, before in zip(inputs, kept, strict=True):
+        assert_array_equal(a, before)
