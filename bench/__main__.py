@@ -1,7 +1,7 @@
 """Run benchmarks: `python -m bench --list` shows what there is."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Annotated, Any
@@ -48,20 +48,38 @@ def main(
     if threads > machine.cores():
         raise typer.BadParameter(f"there are {machine.cores()} cores, so at most as many threads")
     about = describe(threads, seconds, patience, names)
-    results = time_all(chosen, names, about) if chosen else []
-    if chosen:
-        out.print(report.table(results, about["ceilings"]))
-        for name, why in report.absent(results).items():
-            out.print(f"{name}: {why}")
-        out.print(FOOTNOTE)
-    about["peak_memory"] = measure_memory(names, threads, patience) if memory else []
+    results: list[harness.Result] = []
+
+    def save() -> None:
+        if json:
+            report.write_json(json, report.document(results, about))
+
+    try:
+        for done in time_all(chosen, names, about["settings"]):
+            results += done
+            save()  # a long run that is cut short keeps what it had
+        about["peak_memory"] = measure_memory(names, threads, patience) if memory else []
+        save()
+    finally:
+        show(results, about, json, chart_)
+    return None
+
+
+def show(
+    results: list[harness.Result], about: dict[str, Any], json: Path | None, chart_: Path | None
+) -> None:
+    """Print the table, draw the chart, and say where the files are."""
+    if not results:
+        return
+    out.print(report.table(results, about["ceilings"]))
+    for name, why in report.absent(results).items():
+        out.print(f"{name}: {why}")
+    out.print(FOOTNOTE)
     if json:
-        report.write_json(json, report.document(results, about))
         out.print(f"numbers: {json}")
-    if chart_ and results:
+    if chart_ and any(r.ok for r in results):
         chart.draw(chart_, results, caption(about))
         out.print(f"chart: {chart_}")
-    return None
 
 
 FOOTNOTE = (
@@ -130,30 +148,34 @@ def measure_ceilings(names: Sequence[str], threads: int) -> dict[str, dict[str, 
 
 
 def time_all(
-    chosen: Sequence[Workload], names: Sequence[str], about: dict[str, Any]
-) -> list[harness.Result]:
-    """Return every rival's result on every workload, in order."""
-    settings, results = about["settings"], []
+    chosen: Sequence[Workload], names: Sequence[str], settings: dict[str, Any]
+) -> Iterator[list[harness.Result]]:
+    """Yield every rival's results on one workload after the other."""
+    late: dict[tuple[str, Workload], str] = {}
     with harness.rivals(names, settings["threads"]) as contestants, err.status("starting") as bar:
         for workload in chosen:
-            results += harness.compare(
+            results = harness.compare(
                 workload,
                 contestants,
                 settings["seconds"],
                 settings["patience_s"],
-                known=hopeless(results, workload),
+                known=hopeless(late, workload),
                 progress=bar.update,
             )
-    return results
+            late |= {(r.rival, workload): r.status for r in results if r.late}
+            yield results
 
 
-def hopeless(results: Sequence[harness.Result], workload: Workload) -> dict[str, str]:
+def hopeless(late: dict[tuple[str, Workload], str], workload: Workload) -> dict[str, str]:
     """Return whose gradient did not compile in time: a step contains it, so spare the wait."""
-    gradient = workload._replace(operation="grad")
     if workload.operation != "step":
         return {}
-    late = (r for r in results if r.workload == gradient and r.status.startswith(harness.LATE))
-    return {r.rival: f"{r.status} (the gradient alone)" for r in late}
+    gradient = workload._replace(operation="grad")
+    return {
+        rival: f"{status} (the gradient alone)"
+        for (rival, done), status in late.items()
+        if done == gradient
+    }
 
 
 def measure_memory(names: Sequence[str], threads: int, patience: float) -> list[dict[str, Any]]:

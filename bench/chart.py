@@ -21,7 +21,7 @@ LABELS = {
     "cuda": "chainrule, cuda",
     "reference": "chainrule, reference",
     "torch": "PyTorch eager",
-    "torch-indexed": "PyTorch eager, W[d]",
+    "torch-plain": "PyTorch eager, plain loop",
     "torch.compile": "torch.compile",
     "torch.compile-body": "torch.compile, loop body",
     "jax": "JAX jit",

@@ -48,7 +48,8 @@ class Rival:
             self._connection.send((method, *arguments))
             if not self._connection.poll(timeout):
                 self.close()
-                raise RivalError(f"{LATE} {timeout:.0f} s")
+                did = LATE if method == "prepare" else "did not finish in"
+                raise RivalError(f"{did} {timeout:.0f} s")
             fine, result = self._connection.recv()
         except (EOFError, BrokenPipeError, ConnectionResetError):
             self.close()
@@ -100,6 +101,11 @@ class Result(NamedTuple):
     def ok(self) -> bool:
         """Whether it was timed."""
         return self.status == "ok"
+
+    @property
+    def late(self) -> bool:
+        """Whether it was given up because it took too long to set up."""
+        return self.status.startswith(LATE)
 
 
 @contextmanager

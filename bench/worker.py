@@ -6,7 +6,10 @@ cores, and those that have a setting for it to the same number of threads.
 """
 
 import gc
+import multiprocessing
 import os
+import signal
+import threading
 import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection
@@ -27,6 +30,7 @@ def serve(connection: Connection, rival: str, threads: int) -> None:
     Each request is (method, *arguments); each reply (True, result) or (False, sentence).
     """
     keep_to_cores(threads)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     worker = Worker(rival, threads)
     while True:
         try:
@@ -39,6 +43,16 @@ def serve(connection: Connection, rival: str, threads: int) -> None:
             text = str(error).strip().partition("\n")[0]
             reply = False, f"{type(error).__name__}: {text}"[:300]
         connection.send(reply)
+
+
+def _end_with_parent() -> None:
+    """Wait for the parent to end, then end with whatever compiler is still running here."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+    if hasattr(os, "killpg"):
+        os.killpg(0, signal.SIGKILL)
+    os._exit(1)
 
 
 def keep_to_cores(threads: int) -> None:
@@ -91,7 +105,7 @@ class Worker:
 
     def _repeat(self, problem: Problem) -> None:
         run = prepare(self.rival, problem, self.threads)
-        for _ in range(3):
+        for _ in range(2):
             run.call()
 
 

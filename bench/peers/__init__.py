@@ -25,8 +25,8 @@ class Peer(NamedTuple):
 
 
 PEERS = {
-    "torch": Peer("torch_eager", "unbind", "PyTorch eager; the loop over D walks W.unbind(0)"),
-    "torch-indexed": Peer("torch_eager", "index", "PyTorch eager; the loop over D reads W[d]"),
+    "torch": Peer("torch_eager", "tuned", "PyTorch eager; the loop over D walks W.unbind(0)"),
+    "torch-plain": Peer("torch_eager", "plain", "PyTorch eager; the loop over D reads W[d]"),
     "torch.compile": Peer("torch_compile", "whole", "torch.compile of the whole loss"),
     "torch.compile-body": Peer("torch_compile", "body", "torch.compile of the loop's body alone"),
     "jax": Peer("jax_scan", "", "JAX: jit of value_and_grad over lax.scan"),

@@ -22,7 +22,7 @@ def prepare(problem: Problem, threads: int, variant: str) -> Run:
     import torch
 
     torch.set_num_threads(threads)
-    side = torch_eager.Side(problem, "unbind")
+    side = torch_eager.Side(problem, "tuned")
     if variant == "whole":
         side.logits = torch.compile(side.logits)
         side.sample = torch.compile(side.sample)
