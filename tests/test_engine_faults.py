@@ -54,7 +54,7 @@ def trainer(path):
 @pytest.mark.filterwarnings("ignore:This process.*is multi-threaded:DeprecationWarning")
 def test_a_training_killed_again_and_again_ends_with_the_same_bits(tmp_path):
     path, chance, killed = tmp_path / "state.safetensors", random.Random(0), 0
-    for delay in [chance.uniform(0.005, 0.15) for _ in range(60)]:
+    for delay in [chance.uniform(0.005, 0.15) for _ in range(30)]:
         child = trainer(path)
         time.sleep(delay)
         os.kill(child, signal.SIGKILL)
