@@ -129,13 +129,13 @@ def test_clamped_variables_are_forced_and_seen(twin, dtype, rng):
     assert_array_equal(drawn[:, 1::2], u[:, 1::2] < p[:, 1::2])
 
 
-def test_uniform_of_zero_and_probability_of_one():
-    """u = 0 draws a one at any positive probability, and the largest u < 1 a one only at 1."""
-    u = np.array([[0.0], [np.nextafter(1, 0)], [np.nextafter(1, 0)]])
+def test_edges_of_the_uniform():
+    """u = 0 draws a one at any probability above 0; u just below 1 does only at 1; a tie is 0."""
+    below_one = np.nextafter(1, 0)
     for twin in (cpu, reference):
-        assert_array_equal(twin.sample(u[:1], np.empty(0), np.array([-700.0])), [[1]])
-        assert_array_equal(twin.sample(u[1:2], np.empty(0), np.array([40.0])), [[1]])
-        assert_array_equal(twin.sample(u[2:], np.empty(0), np.array([30.0])), [[0]])
+        for u, s, drawn in [(0, -700, 1), (below_one, 40, 1), (below_one, 30, 0), (0.5, 0, 0)]:
+            x = twin.sample(np.array([[float(u)]]), np.empty(0), np.array([float(s)]))
+            assert_array_equal(x, [[drawn]], f"u = {u}, s = {s}")
 
 
 @pytest.mark.parametrize("size", [(1, 1), (5, 4), (30, 131)])

@@ -28,7 +28,7 @@ def backward(dnll: Array, s: Array, x: Bits) -> Array:
 
 
 def _min_rows(s: Array) -> int:
-    return 1 + THREAD_WORK // max(1, s.shape[1])
+    return 1 + THREAD_WORK // max(1, int(s.shape[1]))
 
 
 @njit(**JIT)
@@ -50,7 +50,7 @@ def _block_nll(s: Array, x: Bits) -> float:
         wrong = -s[i] if x[i] else s[i]  # the logit of the value that x_i does not have
         linear += max(wrong, s.dtype.type(0))  # F2
         product *= 1.0 + exp(-abs(wrong))  # F2
-    return linear + np.log(product)
+    return float(linear + np.log(product))
 
 
 @njit(**JIT)
