@@ -22,7 +22,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         raise OSError(f"could not write {path}: it is a folder or a device; name a file")
     if not target.parent.is_dir():
         raise OSError(f"could not write {path}: there is no folder {target.parent}; make it first")
-    temporary = target.with_name(f".{uuid4().hex}.tmp")
+    temporary = target.with_name(f".tmp{uuid4().hex}")
     try:
         yield temporary
         with open(temporary, "rb") as written:

@@ -31,7 +31,7 @@ MODEL, STATE, HISTORY = "model.safetensors", "state.safetensors", "history.csv"
 CURVE, SUMMARY = "curve.png", "run.json"
 FILES = (MODEL, STATE, HISTORY, CURVE, SUMMARY)
 COLUMNS = ("epoch", "train", "valid", "seconds", "learning_rate")
-TEMPORARY = re.compile(r"\.tmp(\w{6}|[0-9a-f]{32})")  # what a kill -9 in the middle of saving leaves
+TEMPORARY = re.compile(r"\.tmp(\w{6}|[0-9a-f]{32})")  # what a kill -9 inside a save leaves
 
 
 def fingerprint(rows: Bits, valid: Bits | None) -> str:
