@@ -2,6 +2,9 @@
 //
 // REAL (float or double) and the other constants in capitals come from the launch plan, as -D
 // options. No standard headers: NVRTC, which compiles these files at run time, has none.
+//
+// Kernels with much in registers say __launch_bounds__(threads, 1): without the 1, the compiler at
+// times spills a few bytes to fit one more block on a multiprocessor.
 
 typedef unsigned char Bit;  // binary data: 0 or 1, one byte a variable
 

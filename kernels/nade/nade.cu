@@ -191,20 +191,20 @@ __device__ __forceinline__ void sweep(
     }
 }
 
-extern "C" __global__ void __launch_bounds__(THREADS)
+extern "C" __global__ void __launch_bounds__(THREADS, 1)
 nade_forward(const Bit* x, const REAL* W, const REAL* V, const REAL* b, const REAL* c, REAL* s,
              REAL* a_end, int N, int D, int H) {
     sweep(x, W, V, b, c, N, D, H, 0, s, nullptr, nullptr, a_end, 0);
 }
 
-extern "C" __global__ void __launch_bounds__(THREADS)
+extern "C" __global__ void __launch_bounds__(THREADS, 1)
 nade_log_prob(const Bit* x, const REAL* W, const REAL* V, const REAL* b, const REAL* c,
               REAL* log_p, int N, int D, int H) {
     sweep(x, W, V, b, c, N, D, H, 0, nullptr, nullptr, log_p, nullptr, -1);
 }
 
 // The loss of each row, and ds of scale times their sum: what nade_backward needs.
-extern "C" __global__ void __launch_bounds__(THREADS)
+extern "C" __global__ void __launch_bounds__(THREADS, 1)
 nade_loss(const Bit* x, const REAL* W, const REAL* V, const REAL* b, const REAL* c, REAL* nll,
           REAL* ds, REAL* a_end, int N, int D, int H, REAL scale) {
     sweep(x, W, V, b, c, N, D, H, scale, nullptr, ds, nll, a_end, 1);
@@ -214,7 +214,7 @@ nade_loss(const Bit* x, const REAL* W, const REAL* V, const REAL* b, const REAL*
 // guess h stays as it is, and the window's logits do not depend on each other. The steps up to and
 // including the first one drawn by any sample stand, W's row is added, and the next round starts
 // after it. Without ones the chain of dependent steps is thus WINDOW times shorter than D.
-extern "C" __global__ void __launch_bounds__(THREADS)
+extern "C" __global__ void __launch_bounds__(THREADS, 1)
 nade_sample(const REAL* __restrict__ u, const REAL* __restrict__ W, const REAL* __restrict__ V,
             const REAL* __restrict__ b, const REAL* __restrict__ c, Bit* __restrict__ x, int N,
             int D, int H) {

@@ -30,7 +30,7 @@ __device__ __forceinline__ void add_to(REAL* out, bool first, const REAL* of_war
     *out = sum;
 }
 
-extern "C" __global__ void __launch_bounds__(WARPS * LANES)
+extern "C" __global__ void __launch_bounds__(WARPS * LANES, 1)
 nade_backward(const REAL* __restrict__ ds, const Bit* __restrict__ x, const REAL* __restrict__ W,
               const REAL* __restrict__ V, const REAL* __restrict__ a_end,
               REAL* __restrict__ partial, int N, int D, int H) {

@@ -12,7 +12,7 @@ __device__ __forceinline__ long long base(int j, int D) {
 
 // A block computes blockDim.x logits of GROUP samples; a thread one logit, for all of them. A
 // column is loaded once for the group, and only if one of its samples has a one there.
-extern "C" __global__ void __launch_bounds__(128)
+extern "C" __global__ void __launch_bounds__(128, 1)
 triangular_forward(const Bit* __restrict__ x, const REAL* __restrict__ alpha,
                    const REAL* __restrict__ b, REAL* __restrict__ s, int N, int D) {
     constexpr int AT_ONCE = 4;  // loads on their way at any time
@@ -58,7 +58,7 @@ triangular_forward(const Bit* __restrict__ x, const REAL* __restrict__ alpha,
 
 // A block computes COLUMNS columns of dα at blockDim.x rows i; a thread owns one i, keeps its
 // COLUMNS sums in registers and walks over the samples, in order: no atomics, no partial sums.
-extern "C" __global__ void __launch_bounds__(128)
+extern "C" __global__ void __launch_bounds__(128, 1)
 triangular_backward(const REAL* __restrict__ ds, const Bit* __restrict__ x,
                     REAL* __restrict__ dalpha, REAL* __restrict__ db, int N, int D) {
     constexpr int COLUMNS = 8, ROWS = LANES / COLUMNS;  // a lane stands for one x of a tile of them

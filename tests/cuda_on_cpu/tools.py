@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from importlib.util import find_spec
+from typing import Any, NoReturn
 
 import pytest
 
@@ -15,13 +15,19 @@ def need_program(name: str) -> None:
         _missing(f"{name} is not on the PATH")
 
 
-def need_module(name: str) -> None:
-    """Skip or fail unless `name` can be imported."""
-    if find_spec(name.partition(".")[0]) is None:
-        _missing(f"{name} is not installed")
+def need_nvrtc() -> Any:
+    """Return CuPy's binding of NVRTC, or skip or fail; it needs no device."""
+    try:
+        import cupy  # noqa: F401  (which finds NVRTC's library)
+        from cupy_backends.cuda.libs import nvrtc
+
+        nvrtc.getVersion()
+    except (ImportError, OSError, RuntimeError) as error:
+        _missing(f"NVRTC cannot be loaded through CuPy: {error}")
+    return nvrtc
 
 
-def _missing(why: str) -> None:
+def _missing(why: str) -> NoReturn:
     if os.environ.get(REQUIRE) == "1":
         pytest.fail(f"{why}, and {REQUIRE}=1")
     pytest.skip(why)

@@ -1,0 +1,155 @@
+"""Every `.cu` file compiled as its plans want it: by nvcc, ahead of any GPU, and by NVRTC.
+
+nvcc, for three generations of GPUs, reports spills, of which there must be none, and registers,
+which may not grow past `cuda_registers.json`. After a change that is worth more registers, or with
+another nvcc, record them anew:
+
+    CHAINRULE_RECORD_REGISTERS=1 pytest tests/test_cuda_compile.py
+"""
+
+import hashlib
+import json
+import os
+import re
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from cuda_on_cpu.tools import need_nvrtc, need_program
+
+from chainrule.kernels import device
+from chainrule.kernels.adam import cuda as adam
+from chainrule.kernels.bernoulli import cuda as bernoulli
+from chainrule.kernels.nade import cuda as nade
+from chainrule.kernels.triangular import cuda as triangular
+
+ARCHITECTURES = ("sm_80", "sm_90", "sm_100")
+TABLE = Path(__file__).with_name("cuda_registers.json")
+RECORD = os.environ.get("CHAINRULE_RECORD_REGISTERS") == "1"
+# Per SM there are 65,536 registers, in units of 8 a thread: a kernel with more cannot start.
+MOST_REGISTERS = 255
+
+
+def plans():
+    """Return (source, plan) for sizes that between them ask for each kind of build there is."""
+    for dtype in map(np.dtype, (np.float32, np.float64)):
+        # One sample a block; many; two, when drawing; hidden units at the limit, and not wide.
+        limit = 1024 * 16 // dtype.itemsize
+        for kernel, N, H, wide in (
+            ("nade_forward", 100, 500, True),
+            ("nade_forward", 1000, 501, False),
+            ("nade_sample", 1000, 500, True),
+            ("nade_forward", 1000, limit, True),
+        ):
+            yield nade.SOURCE, nade.plan_sweep(kernel, N, 784, H, dtype, wide)
+        for N in (100, 1000):
+            yield nade.BACKWARD_SOURCE, nade.plan_backward(N, 784, 500, dtype)
+            yield triangular.SOURCE, triangular.plan_forward(N // 10, 784, dtype)
+        yield bernoulli.SOURCE, bernoulli.plan("bernoulli_forward", 100, 784, dtype)
+        for vector in (True, False):
+            yield adam.SOURCE, adam.plan("adam_step", 1000, dtype, vector)
+
+
+def name_of(source, plan):
+    constants = " ".join(f"{name}={value}" for name, value in plan.constants)
+    return f"{source.name} {device.options(plan)[1].removeprefix('-DREAL=')} {constants}".strip()
+
+
+BUILDS = {name_of(source, plan): (source, plan) for source, plan in plans()}
+
+
+def test_every_source_is_built():
+    kernels = Path(device.__file__).parent
+    assert {source for source, _ in BUILDS.values()} == set(kernels.glob("*/*.cu"))
+
+
+# --- nvcc ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def nvcc_release():
+    need_program("nvcc")
+    text = subprocess.run(["nvcc", "--version"], capture_output=True, text=True, check=True).stdout
+    return re.search(r"V([\d.]+)", text).group(1)
+
+
+@pytest.fixture(scope="session")
+def reports(nvcc_release, pytestconfig):
+    """Return what ptxas says of every build on every architecture, by (build, architecture)."""
+    folder = pytestconfig.cache.mkdir("nvcc")
+
+    def report(job):
+        (source, plan), architecture = BUILDS[job[0]], job[1]
+        command = ["nvcc", *device.options(plan), f"-arch={architecture}", "-cubin", "-Xptxas=-v"]
+        inputs = "\0".join([nvcc_release, device.source_text(source), *command])
+        kept = folder / f"{hashlib.sha256(inputs.encode()).hexdigest()[:24]}.txt"
+        if not kept.exists():
+            command += [str(source), "-o", str(kept.with_suffix(".cubin"))]
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            if done.returncode:
+                return done.stderr  # not kept, and no kernel is found in it
+            kept.write_text(done.stderr)
+        return kept.read_text()
+
+    jobs = [(build, architecture) for build in BUILDS for architecture in ARCHITECTURES]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return dict(zip(jobs, pool.map(report, jobs), strict=True))
+
+
+def parse(report):
+    """Return {kernel: (registers, bytes of stack and spills)} of a ptxas report."""
+    found = {}
+    for entry in report.split("Compiling entry function '")[1:]:
+        stack = re.search(r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+)", entry)
+        registers = re.search(r"Used (\d+) registers", entry)
+        found[entry.split("'")[0]] = int(registers.group(1)), sum(map(int, stack.groups()))
+    return found
+
+
+@pytest.mark.parametrize("build", BUILDS)
+def test_no_spills_and_no_more_registers(build, reports, nvcc_release):
+    measured = {a: parse(reports[build, a]) for a in ARCHITECTURES}
+    for architecture, kernels in measured.items():
+        assert kernels, f"{architecture}: {reports[build, architecture][-2000:]}"
+        for kernel, (registers, spilled) in kernels.items():
+            assert spilled == 0, f"{kernel} on {architecture}: {spilled} bytes in local memory"
+            assert registers <= MOST_REGISTERS
+    registers = {
+        kernel: {a: measured[a][kernel][0] for a in ARCHITECTURES}
+        for kernel in sorted(measured["sm_90"])
+    }
+    table = json.loads(TABLE.read_text()) if TABLE.exists() else {}
+    if RECORD:
+        if table.get("nvcc") != nvcc_release:
+            table = {"nvcc": nvcc_release, "registers": {}}
+        table["registers"][build] = registers
+        TABLE.write_text(json.dumps(table, indent=1, sort_keys=True) + "\n")
+    elif table["nvcc"] == nvcc_release:  # another nvcc allocates otherwise: nothing to compare
+        recorded = table["registers"][build]
+        assert recorded.keys() == registers.keys(), "record the kernels that are new or gone"
+        for kernel, of_kernel in registers.items():
+            for architecture, count in of_kernel.items():
+                was = recorded[kernel][architecture]
+                assert count <= was, f"{kernel} on {architecture}: {count} registers, was {was}"
+
+
+# --- NVRTC ---------------------------------------------------------------------------------------
+
+# One build of each file and dtype: what NVRTC might refuse, it refuses whatever the numbers.
+RUN_TIME_BUILDS = {(source, plan.dtype): name for name, (source, plan) in BUILDS.items()}.values()
+
+
+@pytest.mark.parametrize("build", RUN_TIME_BUILDS)
+def test_nvrtc_with_the_options_of_run_time(build):
+    nvrtc = need_nvrtc()
+    source, plan = BUILDS[build]
+    program = nvrtc.createProgram(device.source_text(source), source.name, (), ())
+    by_cupy = ("-ftz=true", "-arch=sm_90", "--device-as-default-execution-space")
+    try:
+        nvrtc.compileProgram(program, (*device.options(plan), *by_cupy))
+    except nvrtc.NVRTCError:
+        pytest.fail(nvrtc.getProgramLog(program))
+    assert plan.kernel.encode() in nvrtc.getCUBIN(program)
+    nvrtc.destroyProgram(program)

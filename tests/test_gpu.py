@@ -1,0 +1,69 @@
+"""The CUDA kernels on a real GPU, where there is one: the cases of the CPU rig, through CuPy."""
+
+from importlib import import_module
+
+import numpy as np
+import pytest
+from cuda_on_cpu.cases import CASES, SHAPES, Expected, cast, check_draws
+
+from chainrule.kernels import nade, triangular
+
+FLOATS = [np.float32, np.float64]
+LARGE = (100, 784, 500)  # the size that the kernels' documentation speaks of
+
+pytestmark = pytest.mark.gpu
+
+
+@pytest.fixture(scope="module")
+def cupy():
+    cupy = pytest.importorskip("cupy", reason="CuPy is not installed")
+    if not cupy.cuda.is_available():
+        pytest.skip("no CUDA device")
+    return cupy
+
+
+def reference(name):
+    return import_module(f"chainrule.kernels.{name}.reference")
+
+
+def to_host(outputs, cupy):
+    return {name: cupy.asnumpy(a) for name, a in outputs.items()}
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("shape", [*SHAPES, LARGE], ids=str)
+@pytest.mark.parametrize("name", CASES)
+def test_matches_reference(name, shape, dtype, cupy, rng):
+    case = CASES[name]
+    if name == "adam" and shape == LARGE:
+        shape = (1, 784, 1002)  # the parameters of a NADE of that size, not its data
+    inputs = case.inputs(rng, *shape)
+    expected = Expected(case, reference(name), inputs, dtype)
+    on_device = {k: cupy.asarray(a) for k, a in cast(inputs, dtype).items()}
+    first = to_host(case.run(case.op, **on_device), cupy)
+    expected.check(first)
+    again = to_host(case.run(case.op, **on_device), cupy)
+    for output in first:  # deterministic: the same bits every time
+        np.testing.assert_array_equal(again[output], first[output], err_msg=output)
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("shape", [*SHAPES, LARGE], ids=str)
+def test_nade_sample(shape, dtype, cupy, rng):
+    inputs = cast(CASES["nade"].inputs(rng, *shape), dtype)
+    params = {k: inputs[k] for k in "WVbc"}
+    u = rng.random(shape[:2]).astype(dtype)
+    x = nade.sample(cupy.asarray(u), **{k: cupy.asarray(p) for k, p in params.items()})
+    exact = cast(params, np.float64)
+    check_draws(cupy.asnumpy(x), u, lambda x: reference("nade").forward(x, **exact)[0])
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("shape", [*SHAPES, LARGE], ids=str)
+def test_triangular_sample(shape, dtype, cupy, rng):
+    inputs = cast(CASES["triangular"].inputs(rng, *shape), dtype)
+    alpha, b = inputs["alpha"] / 2, inputs["b"] - 1
+    u = rng.random(inputs["x"].shape).astype(dtype)
+    x = triangular.sample(*map(cupy.asarray, (u, alpha, b)))
+    exact = alpha.astype(np.float64), b.astype(np.float64)
+    check_draws(cupy.asnumpy(x), u, lambda x: reference("triangular").forward(x, *exact))
