@@ -113,6 +113,7 @@ def train(
     schedule: Annotated[str | None, typer.Option(help="cosine or constant.")] = None,
     warmup: Annotated[float | None, typer.Option(help="Share of steps to warm up.")] = None,
     weight_decay: Annotated[float | None, typer.Option(help="Decoupled, of weights.")] = None,
+    l1: Annotated[float | None, typer.Option(help="Decoupled sparsity, of weights.")] = None,
     clip_norm: Annotated[float | None, typer.Option(help="Longest gradient; 0: any.")] = None,
     patience: Annotated[int | None, typer.Option(help="Epochs without gain; 0: all.")] = None,
     ordering: Annotated[
@@ -132,6 +133,7 @@ def train(
         "schedule": schedule,
         "warmup": warmup,
         "weight_decay": weight_decay,
+        "l1": l1,
         "clip_norm": clip_norm,
         "patience": patience,
         "ordering": ordering,

@@ -25,6 +25,8 @@ class FVSBN(BinaryDensity):
         schedule: "cosine" (down to 0 over the training) or "constant".
         warmup: share of all steps over which the learning rate rises from 0, in [0, 1).
         weight_decay: decoupled decay of the weights, not of the biases.
+        l1: decoupled sparsity of the weights: those whose mean gradient is below about l1 times
+            its noise become exactly zero. Try 0.01 to 0.1.
         clip_norm: longest gradient let through, as a 2-norm; 0 turns clipping off.
         patience: stop after so many epochs without a better X_valid likelihood; 0 never does.
         seed: of initial parameters, shuffles and random orderings; at least 0.
@@ -77,7 +79,7 @@ class NADE(BinaryDensity):
         n_hidden: H, hidden units, at least 1.
         tied: False gives each conditional a hidden layer of its own: about D/4 times the
             parameters and O(D) times the work, to see what sharing saves.
-        epochs, batch_size, learning_rate, schedule, warmup, weight_decay, clip_norm, patience:
+        epochs, batch_size, learning_rate, schedule, warmup, weight_decay, l1, clip_norm, patience:
             the training, as in `FVSBN`.
         seed, ordering, binarize, dtype, backend, n_threads, verbose: as in `FVSBN`.
 
@@ -113,6 +115,7 @@ class NADE(BinaryDensity):
         schedule: str = "cosine",
         warmup: float = 0.0,
         weight_decay: float = 0.0,
+        l1: float = 0.0,
         clip_norm: float = 0.0,
         patience: int = 0,
         seed: int = 0,
@@ -131,6 +134,7 @@ class NADE(BinaryDensity):
             schedule=schedule,
             warmup=warmup,
             weight_decay=weight_decay,
+            l1=l1,
             clip_norm=clip_norm,
             patience=patience,
             seed=seed,

@@ -34,6 +34,7 @@ class FitByLikelihood(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         schedule: str = "cosine",
         warmup: float = 0.0,
         weight_decay: float = 0.0,
+        l1: float = 0.0,
         clip_norm: float = 0.0,
         patience: int = 0,
         seed: int = 0,
@@ -51,6 +52,7 @@ class FitByLikelihood(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         self.schedule = schedule
         self.warmup = warmup
         self.weight_decay = weight_decay
+        self.l1 = l1
         self.clip_norm = clip_norm
         self.patience = patience
         self.seed = seed
@@ -178,7 +180,7 @@ class FitByLikelihood(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
     def _recipe(self) -> train.Recipe:
         """Return the checked settings of the training."""
         whole = {"epochs": 1, "batch_size": 1, "patience": 0, "seed": 0}
-        numbers = ("learning_rate", "warmup", "weight_decay", "clip_norm")
+        numbers = ("learning_rate", "warmup", "weight_decay", "l1", "clip_norm")
         settings: dict[str, Any] = {
             name: validation.integer(name, getattr(self, name), low) for name, low in whole.items()
         }

@@ -21,6 +21,7 @@ class Recipe:
         schedule: "constant", or "cosine": from learning_rate down to 0 over all steps.
         warmup: share of all steps over which the learning rate first rises from 0, in [0, 1).
         weight_decay: λ of decoupled decay, on the model's WEIGHTS only.
+        l1: μ of decoupled sparsity, on the same arrays; see A8 in `chainrule.kernels.adam`.
         clip_norm: longest gradient let through, as a 2-norm; 0 turns clipping off.
         beta1, beta2, eps: Adam's.
         patience: epochs without a better validation likelihood before stopping; 0 is never.
@@ -36,6 +37,7 @@ class Recipe:
     schedule: str = "cosine"
     warmup: float = 0.0
     weight_decay: float = 0.0
+    l1: float = 0.0
     clip_norm: float = 0.0
     beta1: float = 0.9
     beta2: float = 0.999
@@ -58,7 +60,7 @@ RANGES: dict[str, tuple[Callable[[float], bool], str]] = {
     **dict.fromkeys(("learning_rate", "eps"), (lambda r: r > 0, "above 0")),
     **dict.fromkeys(("warmup", "beta1", "beta2"), (lambda r: 0 <= r < 1, "in [0, 1)")),
     **dict.fromkeys(
-        ("weight_decay", "clip_norm", "patience", "seed"), (lambda r: r >= 0, "0 or more")
+        ("weight_decay", "l1", "clip_norm", "patience", "seed"), (lambda r: r >= 0, "0 or more")
     ),
 }
 

@@ -222,6 +222,7 @@ def _update(model: ModuleType, recipe: Recipe, state: State, grad: Params, rate:
         beta2=recipe.beta2,
         eps=recipe.eps,
         weight_decay=recipe.weight_decay,
+        l1=recipe.l1,
         n_decay=state.params.leading(model.WEIGHTS),
         max_norm=recipe.clip_norm,
     )

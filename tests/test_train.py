@@ -129,7 +129,14 @@ def test_weight_decay_shrinks_weights_and_leaves_biases():
 
 def test_every_step_gets_the_recipes_settings(monkeypatch):
     recipe = Recipe(
-        epochs=2, batch_size=10, beta1=0.7, beta2=0.8, eps=1e-3, clip_norm=2.0, weight_decay=0.1
+        epochs=2,
+        batch_size=10,
+        beta1=0.7,
+        beta2=0.8,
+        eps=1e-3,
+        clip_norm=2.0,
+        weight_decay=0.1,
+        l1=0.05,
     )
     calls = []
     monkeypatch.setattr(train.adam, "step", lambda *arrays, **rest: calls.append(rest))
@@ -142,6 +149,7 @@ def test_every_step_gets_the_recipes_settings(monkeypatch):
             "beta2": 0.8,
             "eps": 1e-3,
             "weight_decay": 0.1,
+            "l1": 0.05,
             "n_decay": 2,
             "max_norm": 2.0,
         }

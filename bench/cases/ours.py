@@ -109,7 +109,7 @@ def _step(side: _Side) -> Run:
         model.loss_and_grad(config, params, x, grad)
         adam.step(
             params.flat, grad.flat, m.flat, v.flat, next(clock), **ADAM,
-            weight_decay=0.0, n_decay=0, max_norm=0.0,
+            weight_decay=0.0, l1=0.0, n_decay=0, max_norm=0.0,
         )  # fmt: skip
 
     call = side.bind(work)

@@ -1,4 +1,4 @@
-"""Adam with decoupled weight decay and clipping by global norm, fused over one flat buffer.
+"""Adam with decoupled decay, decoupled sparsity and clipping, fused over one flat buffer.
 
 Shapes      theta, g, m, v: (P,), every parameter of a model end to end
 
@@ -10,6 +10,7 @@ Step t      (t = 1, 2, …; m = v = 0 before the first)
             (A5)  m̂     = m / (1 - β₁ᵗ)
             (A6)  v̂     = v / (1 - β₂ᵗ)
             (A7)  θ     = θ - lr (m̂ / (√v̂ + ε) + λ θ)           λ on the first n_decay entries
+            (A8)  θ     = sign(θ) max(|θ| - lr μ, 0)            μ (l1) on the same entries
 
 Why A5, A6  Unroll A3 from m = 0: m_t = (1 - β₁) Σ_{k≤t} β₁^{t-k} g_k. The weights add up to
             (1 - β₁) (1 - β₁ᵗ)/(1 - β₁) = 1 - β₁ᵗ, not 1; dividing by it makes m̂ a weighted mean.
@@ -20,11 +21,18 @@ Why λ in A7 An L2 penalty ½λ‖θ‖² would add λθ to g in A2, where A7 th
             parameters with large gradients would decay less. Added in A7 it shrinks every
             weight by the same factor 1 - lr·λ a step.
 
+Why A8      It is the exact minimiser of ½(θ' - θ)² + lr μ |θ'|, the proximal step of an L1
+            penalty: entries that the data do not hold up against lr μ a step become exactly
+            zero and stay there. Like λ it is decoupled: an entry rests where |m̂| / √v̂ = μ, its
+            mean gradient μ times the gradient's own root mean square. So μ is a threshold on
+            signal to noise, the same for common and for rare features.
+
 Cost        About 12 FLOPs and 7 memory passes an entry (read θ, g, m, v; write θ, m, v), 28 bytes
             in float32: bound by memory. A1 reads g once more, which often is still in cache.
 
 Source      Kingma and Ba 2015, "Adam", arXiv:1412.6980 (A3-A7); Loshchilov and Hutter 2019,
-            "Decoupled Weight Decay Regularization", arXiv:1711.05101 (λ); Pascanu et al. 2013,
+            "Decoupled Weight Decay Regularization", arXiv:1711.05101 (λ); Parikh and Boyd 2014,
+            "Proximal Algorithms", §6.5.2 (A8's step, which we put after A7); Pascanu et al. 2013,
             arXiv:1211.5063 (A1, A2).
 """
 
@@ -43,16 +51,17 @@ def step(
     beta2: float,
     eps: float,
     weight_decay: float,
+    l1: float,
     n_decay: int,
     max_norm: float,
 ) -> float:
-    """Update theta, m and v in place by A1-A7 and return ‖g‖₂ before clipping.
+    """Update theta, m and v in place by A1-A8 and return ‖g‖₂ before clipping.
 
     g is left as it was. The norm is a float on the host, so on a GPU it waits for the device
     unless max_norm is 0, when it is neither computed nor returned (0.0 comes back).
     """
     op = select(__name__, theta, g, m, v)
     norm: float = op.step(
-        theta, g, m, v, t, lr, beta1, beta2, eps, weight_decay, n_decay, max_norm
+        theta, g, m, v, t, lr, beta1, beta2, eps, weight_decay, l1, n_decay, max_norm
     )
     return norm

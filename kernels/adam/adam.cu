@@ -1,4 +1,4 @@
-// Adam with decoupled weight decay and clipping: A1-A7 of kernels/adam/__init__.py.
+// Adam with decoupled weight decay and clipping: A1-A8 of kernels/adam/__init__.py.
 //
 // Grid-stride loops over the flat buffers, 16 bytes an access where VECTOR is 1. The norm is taken
 // in two launches, block partials and their sum, in a fixed order: the same bits every time, which
@@ -51,17 +51,21 @@ adam_norm_total(const double* __restrict__ partial, double* __restrict__ norm, i
 }
 
 struct Settings {
-    REAL beta1, rest1, beta2, rest2, correct1, correct2, lr, eps, weight_decay;
+    REAL beta1, rest1, beta2, rest2, correct1, correct2, lr, eps, weight_decay, threshold;
 };
 
-// A2-A7 for one entry.
-__device__ __forceinline__ void update(REAL& theta, REAL g, REAL& m, REAL& v, REAL r, REAL decay,
+// A2-A8 for one entry.
+__device__ __forceinline__ void update(REAL& theta, REAL g, REAL& m, REAL& v, REAL r, bool decayed,
                                        const Settings& set) {
     g *= r;                                                                        // A2
     m = set.beta1 * m + set.rest1 * g;                                             // A3
     v = set.beta2 * v + set.rest2 * g * g;                                         // A4
     const REAL m_hat = m / set.correct1, v_hat = v / set.correct2;                 // A5, A6
+    const REAL decay = decayed ? set.weight_decay : REAL(0);
+    const REAL threshold = decayed ? set.threshold : REAL(0);
     theta -= set.lr * (m_hat / (sqrt(v_hat) + set.eps) + decay * theta);           // A7
+    const REAL excess = fabs(theta) - threshold;
+    theta = excess > 0 ? copysign(excess, theta) : REAL(0) * theta;                // A8; keeps a NaN
 }
 
 // norm is read only if max_norm is not 0.
@@ -69,8 +73,8 @@ extern "C" __global__ void __launch_bounds__(256)
 adam_step(REAL* __restrict__ theta, const REAL* __restrict__ g, REAL* __restrict__ m,
           REAL* __restrict__ v, const double* __restrict__ norm, long long P, long long n_decay,
           REAL beta1, REAL rest1, REAL beta2, REAL rest2, REAL correct1, REAL correct2, REAL lr,
-          REAL eps, REAL weight_decay, double max_norm) {
-    const Settings set = {beta1, rest1, beta2, rest2, correct1, correct2, lr, eps, weight_decay};
+          REAL eps, REAL weight_decay, REAL threshold, double max_norm) {
+    const Settings set = {beta1, rest1, beta2, rest2, correct1, correct2, lr, eps, weight_decay, threshold};
     REAL r = 1;
     if (max_norm > 0 && norm[0] > max_norm) r = REAL(max_norm / norm[0]);  // A1
     const long long stride = (long long)gridDim.x * blockDim.x * WIDTH;
@@ -81,13 +85,13 @@ adam_step(REAL* __restrict__ theta, const REAL* __restrict__ g, REAL* __restrict
             const Entries gp = *reinterpret_cast<const Entries*>(g + p);
 #pragma unroll
             for (int k = 0; k < WIDTH; ++k)
-                update(th.v[k], gp.v[k], mp.v[k], vp.v[k], r, p + k < n_decay ? weight_decay : REAL(0), set);
+                update(th.v[k], gp.v[k], mp.v[k], vp.v[k], r, p + k < n_decay, set);
             *reinterpret_cast<Entries*>(theta + p) = th;
             *reinterpret_cast<Entries*>(m + p) = mp;
             *reinterpret_cast<Entries*>(v + p) = vp;
         } else {
             for (long long q = p; q < P; ++q)
-                update(theta[q], g[q], m[q], v[q], r, q < n_decay ? weight_decay : REAL(0), set);
+                update(theta[q], g[q], m[q], v[q], r, q < n_decay, set);
         }
     }
 }

@@ -22,6 +22,7 @@ def step(
     beta2: float,
     eps: float,
     weight_decay: float,
+    l1: float,
     n_decay: int,
     max_norm: float,
 ) -> float:
@@ -33,12 +34,13 @@ def step(
     rate, root = lr / (1 - beta1**t), (1 - beta2**t) ** -0.5
     moments = (beta1, 1 - beta1, beta2, 1 - beta2)
     constants = [theta.dtype.type(c) for c in (r, *moments, rate, root, eps)]
-    keep, keep_all = theta.dtype.type(1 - lr * weight_decay), theta.dtype.type(1)
+    shrink = [theta.dtype.type(c) for c in (1 - lr * weight_decay, lr * l1)]
+    leave = [theta.dtype.type(c) for c in (1, 0)]
 
     def update(lo: int, hi: int) -> None:
         cut = min(max(n_decay, lo), hi)
-        _step(theta[lo:cut], g[lo:cut], m[lo:cut], v[lo:cut], keep, *constants)
-        _step(theta[cut:hi], g[cut:hi], m[cut:hi], v[cut:hi], keep_all, *constants)
+        _step(theta[lo:cut], g[lo:cut], m[lo:cut], v[lo:cut], *shrink, *constants)
+        _step(theta[cut:hi], g[cut:hi], m[cut:hi], v[cut:hi], *leave, *constants)
 
     map_rows(update, len(theta), THREAD_WORK)
     return norm
@@ -73,6 +75,7 @@ def _step(
     m: Array,
     v: Array,
     keep: float,
+    threshold: float,
     r: float,
     beta1: float,
     rest1: float,
@@ -86,4 +89,6 @@ def _step(
         g_i = r * g[i]  # A2
         m[i] = beta1 * m[i] + rest1 * g_i  # A3
         v[i] = beta2 * v[i] + rest2 * g_i * g_i  # A4
-        theta[i] = keep * theta[i] - rate * m[i] / (root * np.sqrt(v[i]) + eps)  # A5-A7
+        theta_i = keep * theta[i] - rate * m[i] / (root * np.sqrt(v[i]) + eps)  # A5-A7
+        excess = abs(theta_i) - threshold
+        theta[i] = np.copysign(excess, theta_i) if excess > 0 else 0 * theta_i  # A8; keeps a NaN

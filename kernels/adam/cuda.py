@@ -56,6 +56,7 @@ def step(
     beta2: float,
     eps: float,
     weight_decay: float,
+    l1: float,
     n_decay: int,
     max_norm: float,
 ) -> float:
@@ -68,7 +69,8 @@ def step(
         partial: Array = xp.empty(partial_plan.grid, np.float64)
         launch(SOURCE, partial_plan, g, partial)
         launch(SOURCE, plan_total(len(partial), dtype, vector), partial, norm)
-    reals = (beta1, 1 - beta1, beta2, 1 - beta2, 1 - beta1**t, 1 - beta2**t, lr, eps, weight_decay)
+    corrections = (1 - beta1**t, 1 - beta2**t)
+    reals = (beta1, 1 - beta1, beta2, 1 - beta2, *corrections, lr, eps, weight_decay, lr * l1)
     scalars = (np.int64(n_decay), *(dtype.type(r) for r in reals), np.float64(max_norm))
     launch(SOURCE, plan("adam_step", P, dtype, vector, scalars), theta, g, m, v, norm)
     return float(norm[0]) if max_norm else 0.0

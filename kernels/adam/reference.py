@@ -16,6 +16,7 @@ def step(
     beta2: float,
     eps: float,
     weight_decay: float,
+    l1: float,
     n_decay: int,
     max_norm: float,
 ) -> float:
@@ -27,6 +28,10 @@ def step(
     v[...] = beta2 * v + (1 - beta2) * g * g  # A4
     m_hat = m / (1 - beta1**t)  # A5
     v_hat = v / (1 - beta2**t)  # A6
-    decay = np.where(np.arange(len(theta)) < n_decay, theta.dtype.type(weight_decay), 0)
+    decayed = np.arange(len(theta)) < n_decay
+    decay = np.where(decayed, theta.dtype.type(weight_decay), 0)
+    threshold = np.where(decayed, theta.dtype.type(lr * l1), 0)
     theta -= lr * (m_hat / (np.sqrt(v_hat) + eps) + decay * theta)  # A7
+    kept = np.abs(theta) > threshold
+    theta[...] = np.where(kept, theta - np.sign(theta) * threshold, 0 * theta)  # A8
     return norm

@@ -86,7 +86,7 @@ def _adam_inputs(rng: np.random.Generator, N: int, D: int, H: int) -> Arrays:
 
 def _adam(op: Any, theta: Any, g: Any, m: Any, v: Any) -> Arrays:
     half = len(theta) // 2
-    rates = {"lr": 1e-2, "beta1": 0.9, "beta2": 0.99, "eps": 1e-8, "weight_decay": 0.1}
+    rates = {"lr": 1e-2, "beta1": 0.9, "beta2": 0.99, "eps": 1e-8, "weight_decay": 0.1, "l1": 0.2}
     state = [a.copy() for a in (theta, m, v)]
     outputs = {}
     for t, max_norm in ((1, 0.5), (2, 1e9), (3, 0.0)):  # clipped, not reached, not asked for
