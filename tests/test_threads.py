@@ -334,6 +334,18 @@ def test_child_and_parent_go_on_after_a_fork(problem):
 
 
 @needs_fork
+def test_a_forked_child_has_workers_of_its_own():
+    def everyone_at_once():
+        everyone = threading.Barrier(3, timeout=DEADLINE / 4)
+        with use_threads(3):
+            threads.map_rows(lambda lo, hi: everyone.wait(), 3)
+
+    everyone_at_once()
+    run_in_fork(everyone_at_once)
+    everyone_at_once()
+
+
+@needs_fork
 def test_fork_while_workers_are_busy(problem):
     with use_threads(3):
         before = gradient(*problem)
