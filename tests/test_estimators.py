@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from importlib import import_module
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -434,6 +435,22 @@ def test_a_model_saved_on_a_gpu_machine_loads_on_one_without(X, tmp_path):
     cr.FVSBN(epochs=1).fit(X).set_params(backend="cuda").save(tmp_path / "m.safetensors")
     again = cr.load(tmp_path / "m.safetensors").set_params(backend="cpu")
     assert again.log_prob(X).shape == (150,)
+
+
+@every_model
+def test_the_way_to_a_device_and_back(monkeypatch, model, X):
+    """A stand-in whose device is the host: proves the plumbing, not the kernels."""
+    stand_in = SimpleNamespace(asarray=np.array)
+    monkeypatch.setattr(runtime, "array_module", lambda b: stand_in if b == "cuda" else np)
+    host, device = (
+        copy_of(model, backend=b, n_threads=1, ordering="random").fit(X, X_valid=X)
+        for b in ("cpu", "cuda")
+    )
+    np.testing.assert_array_equal(device.params_.flat, host.params_.flat)
+    np.testing.assert_array_equal(device.log_prob(X), host.log_prob(X))
+    observed = np.arange(5) < 2
+    for rows in (device, host):
+        assert (rows.sample(9, 1, X[:9], observed)[:, :2] == X[:9, :2]).all()
 
 
 @pytest.mark.gpu
