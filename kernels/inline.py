@@ -32,7 +32,7 @@ JIT: dict[str, Any] = {
     "fastmath": {"contract"},
 }
 JIT_SUMS: dict[str, Any] = {**JIT, "fastmath": {"contract", "reassoc", "nsz"}}
-_OVERLOAD = {"error_model": "numpy", "fastmath": {"contract"}}
+_OVERLOAD: Any = {"error_model": "numpy", "fastmath": {"contract"}}
 
 # Float32 constants with their type: Numba makes `1 + float32` a float64.
 _ONE, _HALF = np.float32(1), np.float32(0.5)

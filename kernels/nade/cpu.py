@@ -1,4 +1,4 @@
-"""Numba twin of the NADE kernels: splits the rows over threads; `sweeps` does the work.
+"""Numba twin of the NADE kernels: splits the rows over threads; `sweeps`, `reverse` compute.
 
 Each function has the signature of its reference. What it returns depends on the number of
 threads only where it is a sum over rows, that is, in the gradients.
@@ -7,7 +7,7 @@ threads only where it is a sum over rows, that is, in the gradients.
 import numpy as np
 
 from chainrule.kernels import threads
-from chainrule.kernels.nade import sweeps
+from chainrule.kernels.nade import reverse, sweeps
 from chainrule.kernels.types import Array, Bits
 
 # A thread costs about 50 µs to start, hence should have 200 µs of work: this many (row, i, j).
@@ -33,7 +33,7 @@ def backward(
     grads = (np.empty_like(W), np.empty_like(V), np.empty(D, W.dtype), np.empty(H, W.dtype))
 
     def rows(lo: int, hi: int, dW: Array, dV: Array, db: Array, dc: Array) -> None:
-        sweeps.backward(ds[lo:hi], x[lo:hi], W, V, a_end[lo:hi], dW, dV, db, dc)
+        reverse.backward(ds[lo:hi], x[lo:hi], W, V, a_end[lo:hi], dW, dV, db, dc)
 
     threads.sum_rows(rows, len(x), _shares(grads, len(x)), _min_rows(W))
     return grads

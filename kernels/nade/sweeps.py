@@ -10,8 +10,8 @@ computes σ for 13% of its variables.
 
 The loops nest like this, in every sweep:
 
-    for a block of BLOCK samples            their state (a, h, P) fits in the second-level cache
-        for a panel of PANEL variables      their rows of W, V, dW, dV fit in the first-level one
+    for a block of BLOCK samples            their state (a, h, P) stays in the second-level cache
+        for a panel of PANEL variables      and so do its rows of W, V, dW, dV
             for each sample of the block
                 for each run in the panel
 
@@ -37,14 +37,6 @@ def run_end(x: Bits, n: int, i: int, stop: int) -> int:
     i += 1
     while i < stop and x[n, i - 1] == 0:
         i += 1
-    return i
-
-
-@njit(**JIT)
-def run_start(x: Bits, n: int, i: int, start: int) -> int:
-    """Return the first variable, at least `start`, that shares h with i."""
-    while i > start and x[n, i - 1] == 0:
-        i -= 1
     return i
 
 
@@ -203,64 +195,6 @@ def add_totals(x: Bits, P: Array, dW: Array, dc: Array) -> None:
             for i in range(panel, min(D, panel + PANEL)):
                 if x[n, i] != 0:
                     rows.add(dW, i, P, n)  # S2
-
-
-@njit(**JIT)
-def backward(
-    ds: Array,
-    x: Bits,
-    W: Array,
-    V: Array,
-    a_end: Array,
-    dW: Array,
-    dV: Array,
-    db: Array,
-    dc: Array,
-) -> None:
-    """Write the gradients for the upstream gradient ds, (N, D), by the reverse sweep."""
-    N, H = a_end.shape
-    dW[:], dV[:], db[:], dc[:] = 0, 0, 0, 0
-    h, delta = np.empty((min(N, BLOCK), H), W.dtype), np.empty((min(N, BLOCK), H), W.dtype)
-    for first in range(0, N, BLOCK):
-        last = min(N, first + BLOCK)
-        a = a_end[first:last].copy()
-        backward_block(ds[first:last], x[first:last], W, V, a, h, delta, dW, dV, db)
-        for n in range(last - first):
-            for j in range(H):
-                dc[j] += delta[n, j]  # B6
-
-
-@njit(**JIT)
-def backward_block(
-    ds: Array,
-    x: Bits,
-    W: Array,
-    V: Array,
-    a: Array,
-    h: Array,
-    delta: Array,
-    dW: Array,
-    dV: Array,
-    db: Array,
-) -> None:
-    """B1-B5 for the samples of one block; a comes in as a_{D+1} and leaves as a_1."""
-    N, D = x.shape
-    delta[:] = 0
-    for n in range(N):
-        rows.sigmoids(a, h, n)
-    for panel in range((D - 1) // PANEL * PANEL, -1, -PANEL):
-        panel_end = min(D, panel + PANEL)
-        for n in range(N):
-            stop = panel_end
-            while stop > panel:
-                if x[n, stop - 1] != 0:
-                    rows.add(dW, stop - 1, delta, n)  # B1
-                    rows.step_back(a, h, n, W, stop - 1)  # B2
-                i = run_start(x, n, stop - 1, panel)
-                rows.gradients(ds, n, V, i, stop, h, delta, n, dV)  # B3, B4, B5
-                stop = i
-            for k in range(panel, panel_end):
-                db[k] += ds[n, k]  # B3
 
 
 @njit(**JIT)
