@@ -152,7 +152,10 @@ def time_all(
 ) -> Iterator[list[harness.Result]]:
     """Yield every rival's results on one workload after the other."""
     late: dict[tuple[str, Workload], str] = {}
-    with harness.rivals(names, settings["threads"]) as contestants, err.status("starting") as bar:
+    with (
+        harness.rivals(names, settings["threads"]) as contestants,
+        err.status("starting", refresh_per_second=2) as bar,
+    ):
         for workload in chosen:
             results = harness.compare(
                 workload,
@@ -217,7 +220,7 @@ def caption(about: dict[str, Any]) -> str:
     who = ", ".join(f"{name} {v[name]}" for name in ("numpy", "numba", "torch", "jax") if name in v)
     return (
         f"{about['machine']['cpu']}, {s['threads']} threads each; {who}. Float32, medians of "
-        f"interleaved runs; dark line: p20 to p80.\nRows: {about['data']}."
+        f"interleaved runs; dark line: p20 to p80. Rows: {about['data']}."
     )
 
 

@@ -1,5 +1,6 @@
 """A horizontal bar chart of a run: one panel a workload, one bar a rival, longer is faster."""
 
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ OURS, OURS_PLAIN, PEER, INK, QUIET = "#0b7a75", "#8fc1bd", "#b9bec6", "#1f2933",
 BAR = 0.30  # inches of height a bar
 TITLES = {
     "grad": "training gradient",
-    "step": "training step (gradient and Adam)",
+    "step": "training step with Adam",
     "log_prob": "log-likelihood",
     "sample": "sampling",
 }
@@ -37,9 +38,10 @@ def draw(path: Path, results: Sequence[Result], caption: str) -> None:
     if not panels:
         raise ValueError("nothing was timed, so there is nothing to draw")
     columns = 2 if len(panels) > 2 else 1
+    width = 7.6 if columns == 1 else 13.0
     pairs = [panels[i : i + columns] for i in range(0, len(panels), columns)]
     heights = [max(len(group) for group in pair) * BAR + 0.62 for pair in pairs]
-    figure = Figure(figsize=(6.4 * columns, sum(heights) + 1.1), dpi=150, facecolor="white")
+    figure = Figure(figsize=(width, sum(heights) + 1.1), dpi=150, facecolor="white")
     FigureCanvasAgg(figure)
     grid = figure.subplots(
         len(pairs), columns, squeeze=False, gridspec_kw={"height_ratios": heights}
@@ -51,9 +53,14 @@ def draw(path: Path, results: Sequence[Result], caption: str) -> None:
     figure.suptitle(
         "Rows a second: longer is faster", x=0.012, ha="left", fontsize=14, weight="bold", color=INK
     )
-    figure.text(0.012, 0.008, caption, fontsize=7.5, color=QUIET, ha="left", va="bottom")
+    small = textwrap.fill(caption, int(14.5 * width))
+    figure.text(0.012, 0.008, small, fontsize=7.5, color=QUIET, ha="left", va="bottom")
     total = sum(heights) + 1.1
-    figure.tight_layout(rect=(0, 0.38 / total, 1, 1 - 0.12 / total), h_pad=1.4, w_pad=2.2)
+    figure.tight_layout(
+        rect=(0, (0.2 + 0.13 * len(small.splitlines())) / total, 1, 1 - 0.12 / total),
+        h_pad=1.4,
+        w_pad=2.2,
+    )
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path)
 
