@@ -122,7 +122,14 @@ bool open_block_barrier() {
     return true;
 }
 
-// --- The orders: threads up, down, or shuffled afresh each time around; blocks up or down -----------
+// --- The orders ----------------------------------------------------------------------------------
+//
+//   0, 1   every thread in turn, up or down, each until its next barrier or warp operation
+//   2, 3   the same in an order shuffled afresh each time around
+//   4, 5   the first warp, or the last, as far ahead of the others as barriers let it
+//
+// Odd orders run the blocks backwards. 4 and 5 find what needs one warp to overtake another, such as
+// a buffer filled again while a slower warp still reads it.
 
 struct Shuffler {
     unsigned state;
@@ -141,17 +148,21 @@ void run_block(int n, int order, Shuffler& random) {
     for (int t = 0; t < n; ++t) {
         make_fiber(t);
         ++warps[t / LANES].live;
-        turn[t] = order == 1 ? n - 1 - t : t;
+        turn[t] = order % 2 ? n - 1 - t : t;
     }
+    const bool greedy = order >= 4;
     while (n_live && !failed) {
-        if (order >= 2)
+        if (order == 2 || order == 3)
             for (int t = n - 1; t > 0; --t) std::swap(turn[t], turn[random.below(t + 1)]);
         bool progress = false;
-        for (int t : turn)
-            if (ready(t)) {
-                progress = true;
-                run_thread(t);
-            }
+        int favoured = -1;  // the one warp that a greedy order takes up before it looks again
+        for (int t : turn) {
+            if (favoured >= 0 && t / LANES != favoured) break;
+            if (!ready(t)) continue;
+            progress = true;
+            if (greedy) favoured = t / LANES;
+            run_thread(t);
+        }
         if (!open_block_barrier() && !progress) fail("deadlock: not every thread reached a barrier");
     }
 }

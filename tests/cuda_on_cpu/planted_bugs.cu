@@ -51,6 +51,19 @@ extern "C" __global__ void overwritten_too_early(const float* x, float* y, int n
     y[t] = v;
 }
 
+extern "C" __global__ void one_buffer_for_a_slow_reader(const float* x, float* y, int n) {
+    __shared__ float s[2];  // 4 with the buffers taken in turn would do
+    const int t = threadIdx.x;
+    float sum = 0;
+    for (int round = 0; round < 3; ++round) {
+        const unsigned lanes = __ballot_sync(0xffffffffu, true);
+        if (t % 32 == 0) s[t / 32] = x[t] * (round + 1) + __popc(lanes);
+        __syncthreads();
+        if (t < 32) sum += s[0] + s[1];
+    }
+    y[t] = sum;
+}
+
 extern "C" __global__ void barrier_for_some(const float* x, float* y, int n) {
     if (threadIdx.x < 32) __syncthreads();
     y[threadIdx.x] = 1;

@@ -22,7 +22,7 @@ import numpy as np
 from chainrule.kernels.device import Plan, options, source_text
 
 HERE = Path(__file__).parent
-ORDERS = range(6)  # threads up, down, and four shuffles; odd ones run the blocks backwards
+ORDERS = range(6)  # in which the threads of a block run: cuda_on_cpu.cpp
 
 FLAGS = ("-O1", "-g1", "-fPIC", "-fvisibility=hidden", "-fno-gnu-unique", "-fno-strict-aliasing")
 SANITIZE = ("-O0", "-fsanitize=address,alignment", "-fno-sanitize-recover=alignment")
