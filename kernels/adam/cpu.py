@@ -90,5 +90,4 @@ def _step(
         m[i] = beta1 * m[i] + rest1 * g_i  # A3
         v[i] = beta2 * v[i] + rest2 * g_i * g_i  # A4
         theta_i = keep * theta[i] - rate * m[i] / (root * np.sqrt(v[i]) + eps)  # A5-A7
-        excess = abs(theta_i) - threshold
-        theta[i] = np.copysign(excess, theta_i) if excess > 0 else 0 * theta_i  # A8; keeps a NaN
+        theta[i] = theta_i - min(max(theta_i, -threshold), threshold)  # A8; keeps a NaN
