@@ -125,8 +125,9 @@ def _draw_panel(
     left, bottom, _, height = box
     axes = figure.add_axes(box)
     axes.set_axis_off()
-    limits = {"vmin": panel.low, "vmax": panel.high}
-    axes.imshow(grid, panel.colours, interpolation="nearest", aspect="auto", **limits)
+    axes.imshow(
+        grid, panel.colours, vmin=panel.low, vmax=panel.high, interpolation="nearest", aspect="auto"
+    )
     figure.text(left, bottom + height + 14 / H, panel.title, size=9, color=INK, va="bottom")
     if panel.key:
         bar = figure.add_axes((left, bottom - 38 / H, 200 / W, 14 / H))
