@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.kernels.types import Array
+from chainrule.kernels.types import Array, Bits
 
 MULTIPROCESSORS = 132  # of an H100; on other devices a wrong number costs speed, nothing else
 STATIC_SHARED_LIMIT = 48 * 1024  # bytes; a kernel that wants more has to say so before its launch
@@ -43,7 +43,8 @@ class Plan:
     constants: tuple[tuple[str, int], ...] = ()  # compile-time numbers by name
 
 
-Launcher = Callable[[Path, Plan, tuple[Array, ...]], None]
+Arrays = tuple[Array | Bits, ...]
+Launcher = Callable[[Path, Plan, Arrays], None]
 
 
 def options(plan: Plan) -> tuple[str, ...]:
@@ -72,7 +73,7 @@ def _kernel(source: Path, kernel: str, compiler_options: tuple[str, ...]) -> Any
     return module.get_function(kernel)
 
 
-def launch_with_cupy(source: Path, plan: Plan, arrays: tuple[Array, ...]) -> None:
+def launch_with_cupy(source: Path, plan: Plan, arrays: Arrays) -> None:
     """Launch on the current device and stream; returns before the kernel has finished."""
     kernel = _kernel(source, plan.kernel, options(plan))
     if plan.shared_bytes > STATIC_SHARED_LIMIT:
@@ -94,7 +95,7 @@ def use_launcher(launcher: Launcher) -> Iterator[None]:
         _launcher.reset(token)
 
 
-def launch(source: Path, plan: Plan, *arrays: Array) -> None:
+def launch(source: Path, plan: Plan, *arrays: Array | Bits) -> None:
     """Run the plan's kernel of the file `source` on `arrays`, which must be C-contiguous.
 
     A grid of no blocks is a launch of nothing.

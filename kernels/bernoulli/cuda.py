@@ -33,12 +33,14 @@ def plan(kernel: str, N: int, D: int, dtype: np.dtype[Any]) -> Plan:
 def forward(s: Array, x: Bits) -> Array:
     """See `chainrule.kernels.bernoulli.forward`."""
     nll: Array = array_module(s).empty(len(s), s.dtype)
-    launch(SOURCE, plan("bernoulli_forward", *s.shape, s.dtype), s, x, nll)
+    N, D = s.shape
+    launch(SOURCE, plan("bernoulli_forward", N, D, s.dtype), s, x, nll)
     return nll
 
 
 def backward(dnll: Array, s: Array, x: Bits) -> Array:
     """See `chainrule.kernels.bernoulli.backward`."""
     ds: Array = array_module(s).empty(s.shape, s.dtype)
-    launch(SOURCE, plan("bernoulli_backward", *s.shape, s.dtype), dnll, s, x, ds)
+    N, D = s.shape
+    launch(SOURCE, plan("bernoulli_backward", N, D, s.dtype), dnll, s, x, ds)
     return ds

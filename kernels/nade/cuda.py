@@ -150,7 +150,8 @@ def backward(
 
 def _backward_into(ds: Array, x: Bits, W: Array, V: Array, a_end: Array, *outputs: Array) -> None:
     """Overwrite the outputs, dW, dV, db and dc, with the gradients."""
-    plan = plan_backward(len(x), *W.shape, W.dtype)
+    (N, D), H = x.shape, W.shape[1]
+    plan = plan_backward(N, D, H, W.dtype)
     partial: Array = array_module(W).empty((plan.grid[1], share_size(*W.shape)), W.dtype)
     launch(BACKWARD_SOURCE, plan, ds, x, W, V, a_end, partial)
     launch(BACKWARD_SOURCE, plan_backward_sum(plan), partial, *outputs)

@@ -67,17 +67,20 @@ def plan_sample(N: int, D: int, dtype: np.dtype[Any]) -> Plan:
 def forward(x: Bits, alpha: Array, b: Array) -> Array:
     """See `chainrule.kernels.triangular.forward`."""
     s: Array = array_module(b).empty(x.shape, b.dtype)
-    launch(SOURCE, plan_forward(*x.shape, b.dtype), x, alpha, b, s)
+    N, D = x.shape
+    launch(SOURCE, plan_forward(N, D, b.dtype), x, alpha, b, s)
     return s
 
 
 def backward(ds: Array, x: Bits, dalpha: Array, db: Array) -> None:
     """See `chainrule.kernels.triangular.backward`."""
-    launch(SOURCE, plan_backward(*x.shape, db.dtype), ds, x, dalpha, db)
+    N, D = x.shape
+    launch(SOURCE, plan_backward(N, D, db.dtype), ds, x, dalpha, db)
 
 
 def sample(u: Array, alpha: Array, b: Array) -> Bits:
     """See `chainrule.kernels.triangular.sample`."""
     x: Bits = array_module(b).empty(u.shape, np.uint8)
-    launch(SOURCE, plan_sample(*u.shape, b.dtype), u, alpha, b, x)
+    N, D = u.shape
+    launch(SOURCE, plan_sample(N, D, b.dtype), u, alpha, b, x)
     return x
