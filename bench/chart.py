@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from bench.cases.ours import BACKENDS
-from bench.harness import SKIPPED, Result
+from bench.harness import Result
 from bench.report import groups, heading, milliseconds, times
+from bench.worker import SKIPPED
 
 OURS, OURS_PLAIN, PEER, INK, QUIET = "#0b7a75", "#8fc1bd", "#b9bec6", "#1f2933", "#6b7684"
 BAR = 0.30  # inches of height a bar

@@ -20,7 +20,6 @@ REST = 0.012  # seconds between turns
 TURN = 0.05  # seconds of a turn; longer calls get one a turn
 MIN_ROUNDS = 7
 LATE = "did not compile in"  # how that of one which took too long to set up begins
-SKIPPED = "skipped: "  # how the status of a rival that cannot run here begins
 
 
 class RivalError(Exception):
@@ -88,6 +87,7 @@ class Result(NamedTuple):
     workload: Workload
     rival: str
     status: str
+    ones: float  # share of ones in the rows, or in the samples drawn
     p20: float = 0.0
     median: float = 0.0  # seconds a call
     p80: float = 0.0
@@ -144,7 +144,7 @@ def compare(
                 raise RivalError(known[rival.name])
             fit[rival.name] = _enter(rival, problem, truth, patience)
         except (RivalError, check.MismatchError) as error:
-            out[rival.name] = Result(workload, rival.name, str(error))
+            out[rival.name] = Result(workload, rival.name, str(error), float(problem.x.mean()))
     progress(f"{workload.name} {workload.size_name}: timing {', '.join(fit)}")
     running = [rival for rival in contestants if rival.name in fit]
     for name, times in interleave(running, seconds).items():
@@ -158,14 +158,14 @@ def _enter(rival: Rival, problem: Problem, truth: dict[str, Any], patience: floa
     workload = problem.workload
     why = rival.ask("missing")
     if why:
-        raise RivalError(SKIPPED + why)
+        raise RivalError(worker.SKIPPED + why)
     start = time.perf_counter()
     answer = rival.ask("prepare", workload, timeout=patience)
     prepared_in = time.perf_counter() - start
     error = check.verify(problem, answer, truth)
     return Result(
-        workload, rival.name, "ok", flops=flops(problem), bytes=traffic(problem),
-        error=error, prepared_in=prepared_in,
+        workload, rival.name, "ok", float(answer.get("x", problem.x).mean()),
+        flops=flops(problem), bytes=traffic(problem), error=error, prepared_in=prepared_in,
     )  # fmt: skip
 
 

@@ -14,17 +14,17 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.cases.ours import BACKENDS
-from bench.harness import SKIPPED, Result
+from bench.harness import Result
+from bench.worker import SKIPPED
 
 FORMAT = 1  # of the JSON file
 
 
 def heading(result: Result) -> str:
-    """Return a workload in words, as in `nade/grad mnist (N=100 D=784 H=500)`."""
+    """Return a workload in words, as in `nade/grad mnist (N=100 D=784 H=500, 13% ones)`."""
     w = result.workload
     hidden = f" H={w.size.H}" if w.model == "nade" else ""
-    ones = "" if w.size.ones is None else f" {w.size.ones:.0%} ones"
-    return f"{w.name} {w.size_name} (N={w.size.N} D={w.size.D}{hidden}{ones})"
+    return f"{w.name} {w.size_name} (N={w.size.N} D={w.size.D}{hidden}, {result.ones:.0%} ones)"
 
 
 def groups(results: Sequence[Result]) -> Iterator[list[Result]]:
@@ -44,7 +44,7 @@ def record(result: Result, group: Sequence[Result], ceilings: dict[str, Any]) ->
     w = result.workload
     common = {
         "workload": w.name, "size": w.size_name, **w.size._asdict(),
-        "backend": result.rival, "status": result.status,
+        "backend": result.rival, "status": result.status, "share_of_ones": result.ones,
     }  # fmt: skip
     if not result.ok:
         return common

@@ -21,6 +21,7 @@ from bench import machine, memory, peers
 from bench.cases import Problem, Workload, build, ours
 from bench.cases.ours import Run
 
+SKIPPED = "skipped: "  # how the status of a rival that has no place in a comparison begins
 COLD = 0.05  # seconds; the first call of a turn finds cold caches, and counts if longer than this
 
 
@@ -39,6 +40,8 @@ def serve(connection: Connection, rival: str, threads: int) -> None:
             return
         try:
             reply = True, getattr(worker, method)(*arguments)
+        except NotImplementedError as error:
+            reply = False, f"{SKIPPED}{error}"
         except Exception as error:
             text = str(error).strip().partition("\n")[0]
             reply = False, f"{type(error).__name__}: {text}"[:300]

@@ -129,6 +129,9 @@ def prepare(problem: Problem, threads: int, variant: str) -> Run:
     """Return the workload set up in PyTorch."""
     import torch
 
+    w = problem.workload
+    if variant == "plain" and (w.model != "nade" or w.operation == "sample"):
+        raise NotImplementedError("FVSBN and sampling are written in one way alone; see torch")
     torch.set_num_threads(threads)
     return run(Side(problem, variant))
 
