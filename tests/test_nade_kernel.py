@@ -66,6 +66,21 @@ def test_cpu_rounds_no_worse_than_numpy(dtype, size, density, function, rng):
         assert np.abs(got - true).max(initial=0) <= allowed, name
 
 
+@pytest.mark.parametrize("function", ["log_prob", "nll_and_grad"])
+@pytest.mark.parametrize("spread", [5, 20, 60, 200])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_rounding_where_a_product_of_exponentials_would_overflow(dtype, spread, function, rng):
+    x, params, _ = draw(rng, (40, 30, 17), 0.3, dtype)
+    params[0] *= dtype(spread)
+    params[3] *= dtype(spread)
+    ours = call(cpu, function, x, params, None, None)
+    numpys = call(reference, function, x, params, None, None)
+    truth = call(reference, function, x, [p.astype(np.longdouble) for p in params], None, None)
+    for name, got, ref, true in zip(OUTPUTS[function], ours, numpys, truth, strict=True):
+        floor = 16 * np.finfo(dtype).eps * np.abs(true).max()
+        assert np.abs(got - true).max() <= HEADROOM * np.abs(ref - true).max() + floor, name
+
+
 @pytest.mark.parametrize("size", [(1, 1, 1), (3, 5, 4), (4, 11, 3)])
 def test_backward_matches_finite_differences(size, rng):
     x, params, ds = draw(rng, size, 0.4)

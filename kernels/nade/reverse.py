@@ -8,7 +8,7 @@ import numpy as np
 from numba import njit
 
 from chainrule.kernels.inline import JIT
-from chainrule.kernels.nade import rows
+from chainrule.kernels.nade import hidden, rows
 from chainrule.kernels.nade.sweeps import BLOCK, PANEL
 from chainrule.kernels.types import Array, Bits
 
@@ -63,15 +63,16 @@ def backward_block(
     N, D = x.shape
     delta[:] = 0
     for n in range(N):
-        rows.sigmoids(a, h, n)
+        hidden.sigmoids(a, h, n)
     for panel in range((D - 1) // PANEL * PANEL, -1, -PANEL):
         panel_end = min(D, panel + PANEL)
         for n in range(N):
             stop = panel_end
             while stop > panel:
                 if x[n, stop - 1] != 0:
-                    rows.add(dW, stop - 1, delta, n)  # B1
-                    rows.step_back(a, h, n, W, stop - 1)  # B2
+                    hidden.add(dW, stop - 1, delta, n)  # B1
+                    hidden.subtract(a, n, W, stop - 1)  # B2
+                    hidden.sigmoids(a, h, n)
                 i = run_start(x, n, stop - 1, panel)
                 rows.gradients(ds, n, V, i, stop, h, delta, n, dV)  # B3, B4, B5
                 stop = i

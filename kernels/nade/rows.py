@@ -9,55 +9,8 @@ a slice would cost an atomic reference count each, as much as the loop itself wh
 
 from numba import njit
 
-from chainrule.kernels.inline import JIT, JIT_SUMS, sigmoid
+from chainrule.kernels.inline import JIT, JIT_SUMS
 from chainrule.kernels.types import Array
-
-
-@njit(**JIT)
-def start(c: Array, a: Array, h: Array, n: int) -> None:
-    """a_1 = c (F1), h_1 = σ(a_1) (F2)."""
-    for j in range(c.size):
-        a[n, j] = c[j]
-        h[n, j] = sigmoid(c[j])
-
-
-@njit(**JIT)
-def step(a: Array, h: Array, n: int, W: Array, i: int) -> None:
-    """a += W_i (F4 where x_i = 1), h = σ(a) (F2)."""
-    for j in range(a.shape[1]):
-        a_j = a[n, j] + W[i, j]
-        a[n, j] = a_j
-        h[n, j] = sigmoid(a_j)
-
-
-@njit(**JIT)
-def sigmoids(a: Array, h: Array, n: int) -> None:
-    """h = σ(a) (F2)."""
-    for j in range(a.shape[1]):
-        h[n, j] = sigmoid(a[n, j])
-
-
-@njit(**JIT)
-def step_back(a: Array, h: Array, n: int, W: Array, i: int) -> None:
-    """a -= W_i (B2 where x_i = 1), h = σ(a)."""
-    for j in range(a.shape[1]):
-        a_j = a[n, j] - W[i, j]
-        a[n, j] = a_j
-        h[n, j] = sigmoid(a_j)
-
-
-@njit(**JIT)
-def add(total: Array, i: int, P: Array, n: int) -> None:
-    """total_i += P_n."""
-    for j in range(P.shape[1]):
-        total[i, j] += P[n, j]
-
-
-@njit(**JIT)
-def subtract(total: Array, i: int, P: Array, n: int) -> None:
-    """total_i -= P_n."""
-    for j in range(P.shape[1]):
-        total[i, j] -= P[n, j]
 
 
 @njit(**JIT_SUMS)

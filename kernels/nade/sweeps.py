@@ -10,7 +10,7 @@ computes σ for 13% of its variables.
 
 The loops nest like this, in every sweep:
 
-    for a block of BLOCK samples            their state (a, h, P) stays in the second-level cache
+    for a block of BLOCK samples            their state (q, h, P) stays in the second-level cache
         for a panel of PANEL variables      and so do its rows of W, V, dW, dV
             for each sample of the block
                 for each run in the panel
@@ -23,7 +23,8 @@ import numpy as np
 from numba import njit
 
 from chainrule.kernels.inline import JIT, JIT_SUMS, exp, sigmoid
-from chainrule.kernels.nade import rows
+from chainrule.kernels.nade import hidden, rows
+from chainrule.kernels.nade.hidden import State
 from chainrule.kernels.types import Array, Bits
 
 BLOCK = 64
@@ -44,29 +45,30 @@ def run_end(x: Bits, n: int, i: int, stop: int) -> int:
 def forward(x: Bits, W: Array, V: Array, b: Array, c: Array, s: Array, a: Array) -> None:
     """Write the logits s, (N, D), and the last pre-activations a, (N, H)."""
     N = len(x)
-    h = np.empty((min(N, BLOCK), c.size), c.dtype)
+    state = hidden.new_state(min(N, BLOCK), PANEL, c)
     for first in range(0, N, BLOCK):
         last = min(N, first + BLOCK)
-        forward_block(x[first:last], W, V, b, c, s[first:last], a[first:last], h)
+        forward_block(x[first:last], W, V, b, c, s[first:last], state)
+    for n in range(N):
+        hidden.preactivations(a, n, x, x.shape[1], W, c)  # F1, F4
 
 
 @njit(**JIT)
-def forward_block(
-    x: Bits, W: Array, V: Array, b: Array, c: Array, s: Array, a: Array, h: Array
-) -> None:
+def forward_block(x: Bits, W: Array, V: Array, b: Array, c: Array, s: Array, state: State) -> None:
     """F1-F4 for the samples of one block."""
     N, D = x.shape
     for n in range(N):
-        rows.start(c, a, h, n)  # F1, F2
+        hidden.start(state, n, x, W, c)  # F1, F2
     for panel in range(0, D, PANEL):
         panel_end = min(D, panel + PANEL)
+        state.ready[:] = hidden.UNKNOWN
         for n in range(N):
             i = panel
             while i < panel_end:
                 stop = run_end(x, n, i, panel_end)
-                rows.logits(V, b, i, stop, h, n, s, n)  # F3
+                rows.logits(V, b, i, stop, state.h, n, s, n)  # F3
                 if x[n, stop - 1] != 0:
-                    rows.step(a, h, n, W, stop - 1)  # F4, F2
+                    hidden.step(state, n, x, stop - 1, stop - 1 - panel, W, c)  # F4, F2
                 i = stop
 
 
@@ -76,10 +78,10 @@ def log_prob(x: Bits, W: Array, V: Array, b: Array, c: Array, log_p: Array) -> N
     N, D = x.shape
     size = min(N, BLOCK)
     s = np.empty((size, D), c.dtype)
-    a, h = np.empty((size, c.size), c.dtype), np.empty((size, c.size), c.dtype)
+    state = hidden.new_state(size, PANEL, c)
     for first in range(0, N, BLOCK):
         last = min(N, first + BLOCK)
-        forward_block(x[first:last], W, V, b, c, s, a, h)
+        forward_block(x[first:last], W, V, b, c, s, state)
         for n in range(first, last):
             log_p[n] = -loss(s, n - first, x, n)
 
@@ -133,12 +135,12 @@ def nll_and_grad(
     dW[:], dV[:], db[:], dc[:] = 0, 0, 0, 0
     size = min(N, BLOCK)
     s = np.empty((size, D), c.dtype)
-    a, h = np.empty((size, c.size), c.dtype), np.empty((size, c.size), c.dtype)
+    state = hidden.new_state(size, PANEL, c)
     P = np.empty((size, c.size), c.dtype)
     for first in range(0, N, BLOCK):
         last = min(N, first + BLOCK)
         x_block = x[first:last]
-        gradient_block(x_block, W, V, b, c, scale, s, a, h, P, dW, dV, db)
+        gradient_block(x_block, W, V, b, c, scale, s, state, P, dW, dV, db)
         add_totals(x_block, P, dW, dc)
         for n in range(first, last):
             nll[n] = loss(s, n - first, x, n)
@@ -153,8 +155,7 @@ def gradient_block(
     c: Array,
     scale: float,
     s: Array,
-    a: Array,
-    h: Array,
+    state: State,
     P: Array,
     dW: Array,
     dV: Array,
@@ -165,19 +166,20 @@ def gradient_block(
     g = np.empty((1, D), c.dtype)
     P[:] = 0  # S1
     for n in range(N):
-        rows.start(c, a, h, n)  # F1, F2
+        hidden.start(state, n, x, W, c)  # F1, F2
     for panel in range(0, D, PANEL):
         panel_end = min(D, panel + PANEL)
+        state.ready[:] = hidden.UNKNOWN
         for n in range(N):
             i = panel
             while i < panel_end:
                 stop = run_end(x, n, i, panel_end)
-                rows.logits(V, b, i, stop, h, n, s, n)  # F3
+                rows.logits(V, b, i, stop, state.h, n, s, n)  # F3
                 logit_gradients(s, n, x, n, i, stop, scale, g)
-                rows.gradients(g, 0, V, i, stop, h, P, n, dV)  # S1, B3
+                rows.gradients(g, 0, V, i, stop, state.h, P, n, dV)  # S1, B3
                 if x[n, stop - 1] != 0:
-                    rows.subtract(dW, stop - 1, P, n)  # S2
-                    rows.step(a, h, n, W, stop - 1)  # F4, F2
+                    hidden.subtract(dW, stop - 1, P, n)  # S2
+                    hidden.step(state, n, x, stop - 1, stop - 1 - panel, W, c)  # F4, F2
                 i = stop
             for k in range(panel, panel_end):
                 db[k] += g[0, k]  # B3
@@ -194,38 +196,39 @@ def add_totals(x: Bits, P: Array, dW: Array, dc: Array) -> None:
         for n in range(N):
             for i in range(panel, min(D, panel + PANEL)):
                 if x[n, i] != 0:
-                    rows.add(dW, i, P, n)  # S2
+                    hidden.add(dW, i, P, n)  # S2
 
 
 @njit(**JIT)
 def sample(u: Array, W: Array, V: Array, b: Array, c: Array, x: Bits) -> None:
     """Write x, (N, D), drawn by comparing u with σ(s)."""
-    N, H = len(u), c.size
-    a, h = np.empty((min(N, BLOCK), H), c.dtype), np.empty((min(N, BLOCK), H), c.dtype)
+    N = len(u)
+    state = hidden.new_state(min(N, BLOCK), PANEL, c)
     s = np.empty((1, u.shape[1]), c.dtype)
     for first in range(0, N, BLOCK):
         last = min(N, first + BLOCK)
-        sample_block(u[first:last], W, V, b, c, x[first:last], a, h, s)
+        sample_block(u[first:last], W, V, b, c, x[first:last], state, s)
 
 
 @njit(**JIT)
 def sample_block(
-    u: Array, W: Array, V: Array, b: Array, c: Array, x: Bits, a: Array, h: Array, s: Array
+    u: Array, W: Array, V: Array, b: Array, c: Array, x: Bits, state: State, s: Array
 ) -> None:
     """Speculate that the next few variables are zero; after the first one, start again."""
     N, D = u.shape
     for n in range(N):
-        rows.start(c, a, h, n)  # F1, F2
+        hidden.start(state, n, x, W, c)  # F1, F2
     for panel in range(0, D, PANEL):
         panel_end = min(D, panel + PANEL)
+        state.ready[:] = hidden.UNKNOWN
         for n in range(N):
             i = panel
             while i < panel_end:
                 stop = min(i + SPECULATE, panel_end)
-                rows.logits(V, b, i, stop, h, n, s, 0)  # F3, right until a one is drawn
+                rows.logits(V, b, i, stop, state.h, n, s, 0)  # F3, right until a one is drawn
                 i = draw_run(u, s, x, n, i, stop)
                 if x[n, i - 1] != 0:
-                    rows.step(a, h, n, W, i - 1)  # F4, F2
+                    hidden.step(state, n, x, i - 1, i - 1 - panel, W, c)  # F4, F2
 
 
 @njit(**JIT)
