@@ -6,8 +6,10 @@ calls it with the grid, block, shared bytes and arguments of the wrappers' own p
 It finds missing barriers, reliance on warps in lockstep, reading shared memory before writing it,
 returning before a barrier, warp operations that not all lanes reach, blocks that depend on each
 other, wrong indices, and, built with sanitizers, out-of-bounds and misaligned accesses. It cannot
-find two threads changing one address without a barrier between, since fibers switch at barriers
-only, nor anything about memory ordering, speed, or the device's own exp and fused operations.
+find two threads that change one address with no barrier between, since fibers switch at barriers
+only, nor two blocks that write the same place, since one runs after another; nor anything about
+memory ordering (a missing __syncwarp next to a shuffle or ballot, say), speed, or the device's own
+exp and fused operations.
 """
 
 import ctypes
