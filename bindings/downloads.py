@@ -71,7 +71,7 @@ def _blocks(remote: Remote) -> Iterator[bytes]:
 
 def keep(name: str, content: bytes) -> Path:
     """Write a file into the cache, whole or not at all, and return its path."""
-    from chainrule.files import replacing
+    from chainrule.engine.files import replacing
 
     folder = cache_folder()
     folder.mkdir(parents=True, exist_ok=True)

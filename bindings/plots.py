@@ -22,7 +22,7 @@ from matplotlib.colors import Colormap, LinearSegmentedColormap
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from chainrule.files import replacing
+from chainrule.engine.files import replacing
 
 Image = NDArray[np.floating[Any]]
 Shape = tuple[int, int]
@@ -164,7 +164,7 @@ def with_nearest(
         [
             Panel("samples", tiles, columns),
             Panel(PROBABILITY, soft, columns, SOFT),
-            Panel("nearest training rows", real, columns),
+            Panel("nearest in the training data", real, columns),
         ]
     )
 

@@ -23,8 +23,8 @@ import numpy as np
 from chainrule import estimators, plots
 from chainrule.base import BinaryDensity
 from chainrule.engine import checkpoint, train
+from chainrule.engine.files import replacing
 from chainrule.engine.optim import Recipe
-from chainrule.files import replacing
 from chainrule.kernels.types import Bits
 
 MODEL, STATE, HISTORY = "model.safetensors", "state.safetensors", "history.csv"

@@ -1,26 +1,23 @@
 """One safetensors file: arrays by name and one text, written whole or not at all, read warily.
 
-Writing     writes a new file beside the old one, syncs it, renames it over the old one, and syncs
-            the folder. So at every moment, a power cut included, the name leads to the whole old
-            or the whole new file. A failure leaves the old one; only `kill -9` and power cuts can
-            leave a hidden ".tmp…" beside it (ours or safetensors' own), which may be deleted.
+Writing     goes through `engine.files`: the name always leads to the whole old or new file.
 
 Reading     believes nothing: the header's length is bounded before anything is parsed, safetensors
             checks that the arrays fill the file exactly, and a CRC-32 covers text and arrays.
 """
 
-import contextlib
 import os
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
-from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
+
+from chainrule.engine.files import replacing
 
 Tensors = Mapping[str, NDArray[Any]]
 PathLike = str | os.PathLike[str]
@@ -47,25 +44,11 @@ def write(path: PathLike, tensors: Tensors, text: str) -> None:
     """
     if len(text.encode()) > MAX_HEADER // 2:
         raise ValueError(f"{path} was not written: its metadata exceeds {MAX_HEADER // 2} bytes")
-    target = Path(os.path.realpath(path))  # through a link, not over it
-    temp = target.with_name(f".tmp{uuid4().hex}")
-    try:
-        with open(temp, "xb") as file:
-            mode = os.fstat(file.fileno()).st_mode  # what the user's umask gives a new file
-        save_file(dict(tensors), temp, {KEY: f"{_checksum(tensors, text)} {text}"})
-        os.chmod(temp, mode)
-        with open(temp, "rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(temp, target)
-    except (OSError, SafetensorError) as error:
-        raise OSError(
-            f"could not write {path}: {error}; what was there is untouched, so free some space "
-            "or name a folder that can be written to"
-        ) from error
-    finally:
-        with contextlib.suppress(OSError):  # it is gone unless something failed
-            temp.unlink()
-    _sync_folder(target.parent)
+    with replacing(path) as temporary:
+        try:
+            save_file(dict(tensors), temporary, {KEY: f"{_checksum(tensors, text)} {text}"})
+        except SafetensorError as error:  # how it reports a full disk, among others
+            raise OSError(str(error)) from error
 
 
 def read(path: PathLike) -> tuple[dict[str, NDArray[Any]], str]:
@@ -111,13 +94,3 @@ def _checksum(tensors: Tensors, text: str) -> str:
         crc = zlib.crc32(f"{name} {array.dtype.name} {array.shape}".encode(), crc)
         crc = zlib.crc32(array.reshape(-1).view(np.uint8).data, crc)
     return f"{crc:08x}"
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the renaming itself durable, where folders can be synced."""
-    with contextlib.suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from chainrule.engine import checkpoint, container, train
+from chainrule.engine import checkpoint, container, files, train
 from chainrule.engine.models import nade
 from chainrule.engine.train import Recipe
 
@@ -162,7 +162,7 @@ def test_a_failure_at_any_step_leaves_the_earlier_file(step, error, kept, monkey
         raise error
 
     path, content = kept
-    owner, name = (container.os, step[3:]) if step.startswith("os.") else (container, step)
+    owner, name = (files.os, step[3:]) if step.startswith("os.") else (container, step)
     with monkeypatch.context() as patch:
         patch.setattr(owner, name, fail)
         with pytest.raises(type(error)):
@@ -170,12 +170,19 @@ def test_a_failure_at_any_step_leaves_the_earlier_file(step, error, kept, monkey
     assert_only(path, content)
 
 
-@pytest.mark.parametrize("where", ["missing/model", "file/model", "folder"])
-def test_a_place_that_cannot_be_written_to(where, tmp_path):
+@pytest.mark.parametrize(
+    ("where", "advice"),
+    [
+        ("missing/model", "make it first"),
+        ("file/model", "make it first"),
+        ("folder", "name a file"),
+    ],
+)
+def test_a_place_that_cannot_be_written_to(where, advice, tmp_path):
     (tmp_path / "folder").mkdir()
     (tmp_path / "file").touch()
     before = sorted(tmp_path.iterdir())
-    with pytest.raises(OSError, match=r"^could not write .*name a folder that can be written to$"):
+    with pytest.raises(OSError, match=rf"^could not write .*{advice}$"):
         checkpoint.save(tmp_path / where, "nade", CONFIG, big())
     assert sorted(tmp_path.iterdir()) == before
 
@@ -221,7 +228,7 @@ def test_a_state_is_never_half_of_two(kept, monkeypatch):
         replace(source, target)
         seen.append(path.read_bytes())
 
-    monkeypatch.setattr(container.os, "replace", looked_at)
+    monkeypatch.setattr(files.os, "replace", looked_at)
     checkpoint.save(path, "nade", CONFIG, big())
     assert seen == [content, path.read_bytes()]
     assert json.loads(container.read(path)[1])["config"] == {"n_visible": 30, "n_hidden": 400}

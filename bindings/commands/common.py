@@ -13,7 +13,7 @@ from rich.table import Table
 
 from chainrule import estimators, readers
 from chainrule.base import BinaryDensity
-from chainrule.files import replacing
+from chainrule.engine.files import replacing
 
 PICTURES = (".png", ".pdf", ".svg")
 TABLES = (".npy", ".csv", ".txt")

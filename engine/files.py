@@ -1,4 +1,9 @@
-"""Write a file whole or not at all: a reader never meets half of one."""
+"""Write a file whole or not at all: a reader never meets half of one.
+
+A new file is written beside the old one, synced, renamed over it, and the folder synced. So at
+every moment, a power cut included, the name leads to the whole old or the whole new file. Only
+`kill -9` and power cuts can leave a hidden ".tmp…" beside it, which may be deleted.
+"""
 
 import os
 from collections.abc import Iterator
@@ -11,8 +16,7 @@ from uuid import uuid4
 def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary path beside `path`; rename it to `path` if the block succeeds.
 
-    The data is on disk before the rename, so a crash leaves the old file or the new one. If the
-    block raises, the temporary file goes and `path` is what it was.
+    If the block raises, the temporary file goes and `path` is what it was.
 
     Raises:
         OSError: the folder is missing, not writable or full, or `path` is a folder or a device.
@@ -24,9 +28,12 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         raise OSError(f"could not write {path}: there is no folder {target.parent}; make it first")
     temporary = target.with_name(f".tmp{uuid4().hex}")
     try:
+        with open(temporary, "xb") as file:
+            mode = os.fstat(file.fileno()).st_mode  # what the user's umask gives a new file
         yield temporary
-        with open(temporary, "rb") as written:
-            os.fsync(written.fileno())
+        os.chmod(temporary, mode)
+        with open(temporary, "rb+") as file:
+            os.fsync(file.fileno())
         os.replace(temporary, target)
     except OSError as error:
         raise OSError(
@@ -36,3 +43,14 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     finally:
         with suppress(OSError):  # it is gone unless something failed
             temporary.unlink()
+    _sync_folder(target.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the renaming itself durable, where folders can be synced."""
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

@@ -1,0 +1,58 @@
+"""What the README tells people to run, runs."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
+TEXT = README.read_text("utf-8")
+
+
+def blocks(language):
+    return re.findall(rf"^```{language}\n(.*?)^```", TEXT, re.M | re.S)
+
+
+def test_the_ten_line_script(tmp_path):
+    (script,) = blocks("python")
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    nats = float(re.search(r"(-[\d.]+) nats", done.stdout)[1])
+    assert -30 < nats < -15, "an 8×8 digit has about 20 nats; a fair coin a pixel would have 44"
+    assert (tmp_path / "nade.safetensors").exists()
+
+
+def test_the_verbs_exist():
+    verbs = {
+        line.split()[1]
+        for block in blocks("sh")
+        for line in block.splitlines()
+        if line.startswith("chainrule ")
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "chainrule.cli", "--help"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert verbs >= {"train", "score", "sample", "complete", "conditionals", "info", "gradcheck"}
+    for verb in verbs:
+        assert verb in done.stdout, verb
+
+
+def test_each_set_up_is_one_line():
+    lines = [line for block in blocks("sh") for line in block.splitlines()]
+    assert sum(line.startswith("python3 -m venv") for line in lines) == 2
+    assert sum(line.endswith(".venv/bin/pytest") for line in lines) == 1
+
+
+@pytest.mark.skipif(not (ROOT / "kernels").is_dir(), reason="no sources beside the tests")
+def test_links_lead_somewhere():
+    for target in re.findall(r"\]\(([^)#]+)\)", TEXT):
+        if not target.startswith("http"):
+            assert (ROOT / target).exists(), target
