@@ -22,9 +22,9 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         OSError: the folder is missing, not writable or full, or `path` is a folder or a device.
     """
     target = Path(os.path.realpath(path))  # through a link, not over it
-    if target.exists() and not target.is_file():
+    if os.path.exists(target) and not os.path.isfile(target):
         raise OSError(f"could not write {path}: it is a folder or a device; name a file")
-    if not target.parent.is_dir():
+    if not os.path.isdir(target.parent):
         raise OSError(f"could not write {path}: there is no folder {target.parent}; make it first")
     temporary = target.with_name(f".tmp{uuid4().hex}")
     try:
