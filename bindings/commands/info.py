@@ -17,7 +17,7 @@ def info(common: Common, run: Path) -> None:
     model = runs.open_model(run)
     folder = run if run.is_dir() else None
     out = console()
-    facts = table("model", model.model_)
+    facts = table("model", model.model_, words=2)
     for name, value in _facts(model, folder):
         facts.add_row(name, value)
     out.print(facts, "")

@@ -68,7 +68,7 @@ def complete(common: Common, run: Path, x: Path, observed: str, out: Path, draws
     if pictured:
         by_draw = drawn.reshape(len(rows), draws, D).swapaxes(0, 1)
         threshold = model.get_params()["binarize"]
-        shown = validation.as_given(rows, mask, len(rows), threshold)
+        shown = np.asarray(rows) > (0.5 if threshold is None else threshold)  # NaN where unknown
         _draw(out, plots.completions(shown, mask, by_draw, shape))
     else:
         write_rows(out, drawn)
