@@ -24,8 +24,6 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     target = Path(os.path.realpath(path))  # through a link, not over it
     if os.path.exists(target) and not os.path.isfile(target):
         raise OSError(f"could not write {path}: it is a folder or a device; name a file")
-    if not os.path.isdir(target.parent):
-        raise OSError(f"could not write {path}: there is no folder {target.parent}; make it first")
     temporary = target.with_name(f".tmp{uuid4().hex}")
     try:
         with open(temporary, "xb") as file:
@@ -35,6 +33,8 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         with open(temporary, "rb+") as file:
             os.fsync(file.fileno())
         os.replace(temporary, target)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise OSError(f"could not write {path}: make the folder {target.parent} first") from error
     except OSError as error:
         raise OSError(
             f"could not write {path}: {error.strerror or error}; what was there is untouched, so "

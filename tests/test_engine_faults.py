@@ -173,8 +173,8 @@ def test_a_failure_at_any_step_leaves_the_earlier_file(step, error, kept, monkey
 @pytest.mark.parametrize(
     ("where", "advice"),
     [
-        ("missing/model", "make it first"),
-        ("file/model", "make it first"),
+        ("missing/model", r"make the folder .* first"),
+        ("file/model", r"make the folder .* first"),
         ("folder", "name a file"),
     ],
 )
