@@ -24,7 +24,7 @@ RESULTS = Path(__file__).parent / "results"
 
 MNIST = {
     "mnist_fvsbn": cr.FVSBN(epochs=30, learning_rate=1e-2, l1=0.03, seed=0),
-    "mnist_nade": cr.NADE(n_hidden=500, epochs=60, learning_rate=1e-3, seed=0),
+    "mnist_nade": cr.NADE(n_hidden=500, epochs=100, learning_rate=2e-3, l1=0.02, seed=0),
 }
 PUBLISHED_MNIST = {"mnist_fvsbn": 97.45, "mnist_nade": 88.33}
 
