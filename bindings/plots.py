@@ -87,7 +87,7 @@ def _tiles(x: Any, shape: Shape | None) -> Image:
     if h * w != rows.shape[1]:
         raise ValueError(f"rows of {rows.shape[1]} values are not images of {h} by {w}")
     tiles = rows.reshape(-1, h, w)
-    return np.repeat(tiles, max(3, w // 120), axis=1) if h == 1 else tiles
+    return np.repeat(tiles, max(1, min(3, w // 5), w // 120), axis=1) if h == 1 else tiles
 
 
 def _columns(tiles: Image, columns: int | None) -> int:
