@@ -9,6 +9,7 @@ The verbs themselves are in `chainrule.commands`, imported when one is called: -
 import inspect
 import os
 import sys
+import warnings
 from collections.abc import Callable
 from functools import wraps
 from importlib import import_module
@@ -16,6 +17,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+DEBUG = "CHAINRULE_DEBUG"  # set: tracebacks and warnings are shown
+EXPECTED = (ValueError, TypeError, OSError, RuntimeError, ImportError, FloatingPointError)
 
 app = typer.Typer(
     name="chainrule",
@@ -206,6 +210,7 @@ def gradcheck(common: Any, model: Model, settings: Settings = None) -> int:
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit; the console entry point."""
     try:
+        warnings.simplefilter("default" if DEBUG in os.environ else "ignore")
         status = app(arguments, standalone_mode=False)
         sys.stdout.flush()
     except (KeyboardInterrupt, typer.Abort):
@@ -213,7 +218,7 @@ def main(arguments: list[str] | None = None) -> None:
     except BrokenPipeError:
         status = 1
     except Exception as error:
-        if os.environ.get("CHAINRULE_DEBUG"):
+        if DEBUG in os.environ:
             raise
         print(f"chainrule: {_sentence(error)}", file=sys.stderr)
         status = 2
@@ -238,12 +243,10 @@ def _sentence(error: Exception) -> str:
         text = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     elif isinstance(error, MemoryError):
         text = "there is not enough memory; use a smaller model, batch or file"
-    elif isinstance(error, (ValueError, TypeError, OSError, RuntimeError, ImportError)):
-        text = str(error)
-    elif isinstance(error, FloatingPointError):
+    elif isinstance(error, EXPECTED):
         text = str(error)
     else:
-        text = f"unexpected {type(error).__name__}: {error}; CHAINRULE_DEBUG=1 shows where"
+        text = f"unexpected {type(error).__name__}: {error}; {DEBUG}=1 shows where"
     return " ".join(text.split())
 
 
