@@ -113,9 +113,9 @@ def save(
         lines.writerows([record[name] for name in COLUMNS] for record in state.history)
 
 
-def draw_curve(folder: Path, estimator: BinaryDensity) -> None:
-    """Draw the training curve into the folder."""
-    title = f"{estimator.model_}, {folder.resolve().name}"
+def draw_curve(folder: Path, estimator: BinaryDensity, data: str) -> None:
+    """Draw the training curve on data of that name into the folder."""
+    title = f"{estimator.model_} on {data}"
     plots.save(plots.training_curve(estimator.history_, title), folder / CURVE)
 
 

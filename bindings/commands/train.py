@@ -208,7 +208,7 @@ def _shapes(job: Job) -> dict[str, tuple[int, ...]]:
 def _stopped(common: Common, job: Job) -> int:
     """Say where the training stands and how it goes on."""
     with suppress(OSError):
-        runs.draw_curve(job.folder, job.estimator)
+        runs.draw_curve(job.folder, job.estimator, job.data.name)
     state, model = job.state, type(job.estimator).__name__.lower()
     common.say(f"interrupted at step {state.step}, {len(state.history)} epochs finished; go on:")
     common.say(f"chainrule train {model} --out {job.folder} --resume")
@@ -227,7 +227,7 @@ def _report(common: Common, job: Job) -> None:
         "independent": baselines.independent_nll(p, test),
         job.estimator.model_: nll,
     }
-    runs.draw_curve(job.folder, job.estimator)
+    runs.draw_curve(job.folder, job.estimator, job.data.name)
     runs.write_summary(job.folder, _summary(job, nll, names))
     grid = table("test rows", "nats", "bits/dim")
     for name, value in names.items():
