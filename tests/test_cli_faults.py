@@ -26,7 +26,7 @@ EAGER = (
     "from chainrule import cli; cli.main(sys.argv[1:])"
 )
 PLAIN = "import sys; from chainrule import cli; cli.main(sys.argv[1:])"
-TRAIN = ("train", "nade", "--threads", "2", "--quiet", "--epochs", "25", "--set", "n_hidden=20")
+TRAIN = ("train", "nade", "--threads", "2", "--quiet", "--epochs", "16", "--set", "n_hidden=20")
 
 
 def begin(program, *arguments, **options):
@@ -112,9 +112,10 @@ def test_a_signal_keeps_a_checkpoint_that_resumes_to_the_same_bits(number, job, 
     step = checkpoint.load_state(out / runs.STATE).state.step
     assert 0 < step < checkpoint.load_state(whole / runs.STATE).state.step, "not in the middle"
     assert {path.name for path in out.iterdir()} == set(runs.FILES) - {runs.SUMMARY}
-    resume = ("train", "nade", "--out", out, "--resume", "--quiet")  # it knows all the rest
-    assert finish(PLAIN, *resume) == (0, "", "")
-    assert_same_bits(out, whole)
+    if number == signal.SIGINT:  # both take the same way, and going on takes seconds
+        resume = ("train", "nade", "--out", out, "--resume", "--quiet")  # it knows all the rest
+        assert finish(PLAIN, *resume) == (0, "", "")
+        assert_same_bits(out, whole)
 
 
 def test_kill_9_at_any_moment_leaves_whole_files_and_resumes_to_the_same_bits(job, whole):
@@ -156,18 +157,15 @@ def test_a_full_disk_while_saving_leaves_every_file_as_it_was(job, whole):
     assert_one_sentence(err)
     assert "could not write" in err
     assert {path.name: path.read_bytes() for path in out.iterdir()} == before
-    assert finish(PLAIN, *arguments, "--resume") == (0, "", "")
-    assert_same_bits(out, whole)
 
 
-@pytest.mark.parametrize("name", ["x.png", "x.csv"])
-def test_a_full_disk_while_writing_samples(name, whole, tmp_path):
-    (tmp_path / name).write_bytes(b"old")
-    arguments = ("sample", whole, "-n", 3000, "--out", tmp_path / name)
+def test_a_full_disk_while_writing_samples(whole, tmp_path):
+    (tmp_path / "x.png").write_bytes(b"old")
+    arguments = ("sample", whole, "-n", 3000, "--out", tmp_path / "x.png")
     status, _, err = finish(PLAIN, *arguments, preexec_fn=limit_files(2000))
     assert status == 2 and "could not write" in err
     assert_one_sentence(err)
-    assert (tmp_path / name).read_bytes() == b"old" and len(list(tmp_path.iterdir())) == 1
+    assert (tmp_path / "x.png").read_bytes() == b"old" and len(list(tmp_path.iterdir())) == 1
 
 
 def test_nobody_reads_the_output(whole, data):
