@@ -51,9 +51,17 @@ def _min_rows(D: int) -> int:
 
 
 @njit(**JIT)
+def _fill(s: Array, b: Array) -> None:
+    """Set every row of s to b, as s[:] = b does, which takes Numba 6 s to compile."""
+    for n in range(s.shape[0]):
+        for i in range(s.shape[1]):
+            s[n, i] = b[i]
+
+
+@njit(**JIT)
 def _forward(x: Bits, alpha: Array, b: Array, s: Array) -> None:
     N, D = x.shape
-    s[:] = b
+    _fill(s, b)
     for first in range(0, D, COLUMNS):
         for n in range(N):
             for j in range(first, min(first + COLUMNS, D)):
@@ -65,7 +73,7 @@ def _forward(x: Bits, alpha: Array, b: Array, s: Array) -> None:
 def _sample(u: Array, alpha: Array, b: Array, x: Bits) -> None:
     N, D = u.shape
     s = np.empty((N, D), u.dtype)
-    s[:] = b
+    _fill(s, b)
     for first in range(0, D, COLUMNS):
         for n in range(N):
             for i in range(first, min(first + COLUMNS, D)):
