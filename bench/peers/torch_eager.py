@@ -1,10 +1,10 @@
 """PyTorch, eager: NADE as a loop over the variables, FVSBN as one masked linear layer.
 
-NADE is written twice. `torch-plain` is the loop as most people would write it; the
-backward of its `W[d]` fills a (D, H) gradient of zeros for every d, O(D²·H) in all. `torch` walks
+NADE is written twice. `torch-plain` is the loop as most people would write it; the backward of
+its `W[d]` fills a (D, H) gradient of zeros for every d, O(D²·H) in all. `torch` walks
 `W.unbind(0)`, whose backward gathers all rows at once, and updates a in one operation, in place
-where no gradient is wanted: the fairest eager rival we found. (One (N, D, H) cumulative sum in place of the loop was several
-times slower than either.) All else is the same in both.
+where no gradient is wanted: the fairest eager rival we found. (One (N, D, H) cumulative sum in
+place of the loop was several times slower than either.) All else is the same in both.
 """
 
 from collections.abc import Callable
