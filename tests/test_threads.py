@@ -232,6 +232,15 @@ def test_the_first_exception_is_raised_after_every_slice_has_ended(failing):
         assert threads.map_rows(lambda lo, hi: lo, 3) == [0, 1, 2]
 
 
+@pytest.fixture
+def heeds_ctrl_c():
+    """Let SIGINT raise, also where the tests run in the background and inherit that it does not."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heeds_ctrl_c")
 def test_ctrl_c_waits_for_the_slices_that_run():
     workers_started, ended = threading.Barrier(3, timeout=DEADLINE), []
 
