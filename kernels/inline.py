@@ -32,6 +32,10 @@ JIT: dict[str, Any] = {
     "fastmath": {"contract"},
 }
 JIT_SUMS: dict[str, Any] = {**JIT, "fastmath": {"contract", "reassoc", "nsz"}}
+# A call that passes five arrays takes as long as a loop over a few hundred numbers: inline such
+# functions in the hot places.
+INLINE: dict[str, Any] = {**JIT, "forceinline": True}
+INLINE_SUMS: dict[str, Any] = {**JIT_SUMS, "forceinline": True}
 _OVERLOAD: Any = {"error_model": "numpy", "fastmath": {"contract"}}
 
 # Float32 constants with their type: Numba makes `1 + float32` a float64.

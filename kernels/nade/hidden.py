@@ -14,17 +14,14 @@ A product cannot come back from overflow. So a sample that meets a q or an e^-W_
 they are written. That is where |a| > 83: digits reach it seldom.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 
-from chainrule.kernels.inline import JIT, JIT_SUMS, exp, sigmoid
+from chainrule.kernels.inline import INLINE, INLINE_SUMS, JIT, JIT_SUMS, exp, sigmoid
 from chainrule.kernels.types import Array, Bits
 
-# A call that passes five arrays takes as long as a loop over H: inline it in the hot places.
-INLINE: dict[str, Any] = {**JIT, "forceinline": True}
-INLINE_SUMS: dict[str, Any] = {**JIT_SUMS, "forceinline": True}
 LIMIT = 2.0**120  # inside float32's range, and `exp` saturates outside of it
 UNKNOWN, READY, USELESS = 0, 1, 2  # a row of E: not computed, computed, out of range
 

@@ -9,11 +9,11 @@ a slice would cost an atomic reference count each, as much as the loop itself wh
 
 from numba import njit
 
-from chainrule.kernels.inline import JIT, JIT_SUMS
+from chainrule.kernels.inline import INLINE, INLINE_SUMS
 from chainrule.kernels.types import Array
 
 
-@njit(**JIT_SUMS)
+@njit(**INLINE_SUMS)
 def logits(V: Array, b: Array, i: int, stop: int, h: Array, n: int, s: Array, m: int) -> None:
     """s_k = b_k + V_k·h for k = i … stop-1 (F3), four rows of V for each load of h."""
     while i + 4 <= stop:
@@ -34,7 +34,7 @@ def logits(V: Array, b: Array, i: int, stop: int, h: Array, n: int, s: Array, m:
         i += 1
 
 
-@njit(**JIT)
+@njit(**INLINE)
 def gradients(
     g: Array, m: int, V: Array, i: int, stop: int, h: Array, P: Array, n: int, dV: Array
 ) -> None:
