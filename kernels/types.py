@@ -7,3 +7,4 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.floating[Any]]
 Bits = NDArray[np.uint8]  # binary data: 0 or 1, one byte a variable
+Ids = NDArray[np.int32]  # symbols of a finite alphabet, 0 … V-1

@@ -11,7 +11,7 @@ import pytest
 
 from chainrule import kernels
 from chainrule.kernels import dispatch, use_backend
-from chainrule.kernels.types import Array, Bits
+from chainrule.kernels.types import Array, Bits, Ids
 
 OPS = [info.name for info in pkgutil.iter_modules(kernels.__path__) if info.ispkg]
 
@@ -47,7 +47,7 @@ def arguments(function, on_device):
     """Return arguments for a contract's function, arrays on the GPU where on_device(name)."""
 
     def argument(parameter):
-        if parameter.annotation not in (Array, Bits):
+        if parameter.annotation not in (Array, Bits, Ids):
             return 1
         return OnDevice() if on_device(parameter.name) else np.zeros(1, np.float32)
 
@@ -94,7 +94,7 @@ def test_arrays_on_both_sides_raise(op, name):
     arrays = [
         p.name
         for p in inspect.signature(function).parameters.values()
-        if p.annotation in (Array, Bits)
+        if p.annotation in (Array, Bits, Ids)
     ]
     for lone in arrays:
         with pytest.raises(TypeError, match=f"^{op}: arrays are on both host and GPU"):
