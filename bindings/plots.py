@@ -12,38 +12,39 @@ data as a whole number of pixels of the picture; rows that are no image as strip
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from math import ceil, isqrt
 from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.colors import Colormap, LinearSegmentedColormap
+from matplotlib.colors import Colormap
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from chainrule.charts import attention_maps, training_curve
 from chainrule.engine.files import replacing
+from chainrule.palette import DPI, GREY, INK, INKS, SIGNED, SOFT, SURPRISE, VEILED
+
+__all__ = [
+    "DPI",
+    "attention_maps",
+    "completions",
+    "conditional_maps",
+    "infer_shape",
+    "sample_grid",
+    "samples_with_probabilities",
+    "save",
+    "training_curve",
+    "weight_maps",
+    "with_nearest",
+]
 
 Image = NDArray[np.floating[Any]]
 Shape = tuple[int, int]
 
-DPI = 200
 WIDTH, HEIGHT, ZOOM = 1800, 2400, 24  # pixels a picture takes at most, where one a value allows it
 GUTTER, MARGIN, TITLE, KEY = 44, 28, 62, 50  # pixels
-PAPER, INK, BLUE, RED, GREY = "#f3f1ec", "#1c2138", "#27508f", "#b5352c", "#6b6f7b"
-
-
-def _ramp(*colours: str) -> Colormap:
-    """Return a colour map through `colours`, white where there is no tile."""
-    ramp = LinearSegmentedColormap.from_list("chainrule", list(colours))
-    return ramp.with_extremes(bad="white")
-
-
-INKS = _ramp(PAPER, INK)
-SOFT = _ramp(PAPER, "#8fa6cf", BLUE, "#0f2347")
-SURPRISE = _ramp(PAPER, "#eebd84", RED, "#4d0d12")
-VEILED = _ramp("#d9c9b4", PAPER, INK)  # -1: not seen
-SIGNED = _ramp(BLUE, "#b9c9e4", "#fbfaf7", "#edc0ae", RED)
 
 UNSEEN = -1.0
 PROBABILITY = "p(x = 1 | what came before)"
@@ -226,39 +227,6 @@ def weight_maps(
     limit = float(np.quantile(np.abs(tiles), 0.99)) or 1.0
     key = (f"{-limit:.2g}", f"{limit:.2g}")
     return _draw([Panel(title, tiles, _columns(tiles, None), SIGNED, -limit, limit, key)])
-
-
-def training_curve(history: Sequence[Mapping[str, Any]], title: str = "") -> Figure:
-    """Return train and valid negative log-likelihood, in nats, against the epoch.
-
-    history: one mapping an epoch with "epoch", "train" and "valid" (None where not measured).
-    """
-    figure = Figure(figsize=(6.4, 3.8), dpi=DPI, facecolor="white", layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
-    for name, colour in (("train", GREY), ("valid", BLUE)):
-        points = [(h["epoch"], h[name]) for h in history if h.get(name) is not None]
-        if points:
-            epochs, nll = zip(*points, strict=True)
-            axes.plot(epochs, nll, color=colour, label=name, marker="." if len(nll) < 20 else "")
-            if name == "valid":
-                best = int(np.argmin(nll))
-                axes.plot(epochs[best], nll[best], "o", color=RED, ms=5)
-                axes.annotate(
-                    f"{nll[best]:.2f}",
-                    (epochs[best], nll[best]),
-                    (0, 8),
-                    textcoords="offset points",
-                    ha="center",
-                    size=8,
-                    color=RED,
-                )
-    axes.set(xlabel="epoch", ylabel="negative log-likelihood, nats")
-    axes.set_title(title, loc="left", size=10, color=INK)
-    axes.spines[["top", "right"]].set_visible(False)
-    if history:
-        axes.legend(frameon=False)
-    return figure
 
 
 def save(figure: Figure, path: str | os.PathLike[str]) -> None:

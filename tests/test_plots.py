@@ -150,3 +150,40 @@ def test_no_window_and_no_global_figure_is_made():
         "assert 'matplotlib.pyplot' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+# --- attention
+
+
+def causal(rng, heads, T):
+    scores = np.tril(rng.random((heads, T, T)))
+    return scores / scores.sum(axis=2, keepdims=True)
+
+
+@pytest.mark.parametrize(("heads", "T"), [(1, 1), (3, 5), (4, 30), (2, 100)])
+def test_each_head_is_a_map_that_leaves_the_future_blank(heads, T, rng, tmp_path):
+    weights = causal(rng, heads, T)
+    figure = plots.attention_maps(weights, title="where it looks")
+    shown = [axes.get_images()[0].get_array() for axes in figure.axes]
+    assert len(shown) == heads
+    for seen, given in zip(shown, weights, strict=True):
+        np.testing.assert_array_equal(seen.mask, np.triu(np.ones((T, T), bool), 1))
+        np.testing.assert_array_equal(seen.data, given)
+    plots.save(figure, tmp_path / "x.png")
+
+
+def test_symbols_stand_along_both_axes_so_that_they_can_be_seen(rng, tmp_path):
+    figure = plots.attention_maps(causal(rng, 1, 4)[0], "a \n$")
+    (axes,) = figure.axes
+    for labels in (axes.get_xticklabels(), axes.get_yticklabels()):
+        assert [label.get_text() for label in labels] == ["a", "␣", "↵", r"\$"]
+    plots.save(figure, tmp_path / "x.png")
+
+
+@pytest.mark.parametrize(
+    ("shape", "symbols", "text"),
+    [((2, 3), None, "shape"), ((2, 3, 4), None, "shape"), ((1, 3, 3), "ab", "3 positions and 2")],
+)
+def test_maps_of_another_shape_are_refused(shape, symbols, text):
+    with pytest.raises(ValueError, match=text):
+        plots.attention_maps(np.zeros(shape), symbols)
