@@ -9,15 +9,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-
-from chainrule import baselines, datasets, progress, runs, validation
+from chainrule import progress, runs
 from chainrule.base import BinaryDensity
 from chainrule.commands import settings
-from chainrule.commands.common import Common, bits, estimator_class, table
+from chainrule.commands.common import Common, estimator_class
+from chainrule.commands.rows import Rows
 from chainrule.engine.train import State
 from chainrule.kernels.threads import n_threads, use_threads
-from chainrule.kernels.types import Bits
 
 EVERY = 30.0  # seconds between two savings within an epoch
 AT_LEAST = 2.0  # seconds between two savings at epoch ends
@@ -31,9 +29,7 @@ class Job(NamedTuple):
 
     folder: Path
     estimator: BinaryDensity
-    data: datasets.Dataset
-    rows: Bits
-    valid: Bits
+    data: Rows
     state: State
     metadata: dict[str, Any]
 
@@ -87,16 +83,15 @@ def _new(
     if data is None:
         raise ValueError("a new run needs --data: a name such as digits, or a path")
     estimator = cls(**chosen)
-    loaded = datasets.load(data)
-    rows, valid = _prepare(estimator, loaded)
+    source = Rows(estimator, data)
     metadata = {
         "estimator": cls.__name__,
         "data": _absolute(data),
-        "fingerprint": runs.fingerprint(rows, valid),
+        "fingerprint": source.fingerprint,
         "hyperparameters": _settled(estimator),
         "threads": threads,
     }
-    return Job(out, estimator, loaded, rows, valid, estimator._start(), metadata)
+    return Job(out, estimator, source, estimator._start(), metadata)
 
 
 def _resumed(cls: type[BinaryDensity], out: Path, data: str | None, chosen: dict[str, Any]) -> Job:
@@ -113,25 +108,12 @@ def _resumed(cls: type[BinaryDensity], out: Path, data: str | None, chosen: dict
                 f"{out} was begun with {name}={stored[name]}, not {value}; leave that out to "
                 "resume, or begin a new run"
             )
-    loaded = datasets.load(data or saved.metadata["data"])
-    rows, valid = _prepare(estimator, loaded)
-    if runs.fingerprint(rows, valid) != saved.metadata["fingerprint"]:
-        raise ValueError(f"{out} was begun on other data than {loaded.name}; resume with the same")
-    if (saved.config, saved.recipe) != (estimator._config(rows.shape[1]), estimator._recipe()):
+    source = Rows(estimator, data or saved.metadata["data"])
+    if source.fingerprint != saved.metadata["fingerprint"]:
+        raise ValueError(f"{out} was begun on other data than {source.name}; resume with the same")
+    if (saved.config, saved.recipe) != (source.config(estimator), estimator._recipe()):
         raise ValueError(f"{out / runs.STATE} contradicts itself; begin a new run")
-    return Job(out, estimator, loaded, rows, valid, saved.state, saved.metadata)
-
-
-def _prepare(estimator: BinaryDensity, data: datasets.Dataset) -> tuple[Bits, Bits]:
-    """Return the training and validation rows in the model's order, after checking the test's."""
-    _bits(estimator, data.test.x, "the test rows")
-    rows, valid = estimator._prepare(data.train.x, data.valid.x)
-    assert valid is not None
-    return rows, valid
-
-
-def _bits(estimator: BinaryDensity, x: Any, name: str) -> Bits:
-    return validation.as_bits(x, estimator.get_params()["binarize"], name)
+    return Job(out, estimator, source, saved.state, saved.metadata)
 
 
 def _settled(estimator: BinaryDensity) -> dict[str, Any]:
@@ -148,7 +130,7 @@ def _absolute(data: str) -> str:
 def _train(common: Common, job: Job) -> tuple[bool, bool]:
     """Train to the end or to an interruption; return whether a step was made, and if finished."""
     began, saved = job.state.step, time.monotonic()
-    steps = job.estimator._training(job.rows, job.valid, job.state)
+    steps = job.estimator._training(*job.data.parts, job.state)
     try:
         with _heeding(common) as asked, closing(progress.training(steps, not common.quiet)) as seen:
             for step in seen:
@@ -195,14 +177,8 @@ def _heeding(common: Common) -> Iterator[Any]:
 
 
 def _announce(common: Common, job: Job) -> None:
-    size = sum(int(np.prod(shape)) for shape in _shapes(job).values())
-    sizes = ", ".join(f"{len(getattr(job.data, s).x):,} {s}" for s in datasets.SPLITS)
-    model, D = job.estimator._model_name(), job.rows.shape[1]
-    common.say(f"{model}: {size:,} parameters; {job.data.name}: {sizes} rows of {D} bits")
-
-
-def _shapes(job: Job) -> dict[str, tuple[int, ...]]:
-    return dict(job.state.params.shapes)
+    size, model = job.state.params.size, job.estimator._model_name()
+    common.say(f"{model}: {size:,} parameters; {job.data.describe()}")
 
 
 def _stopped(common: Common, job: Job) -> int:
@@ -216,37 +192,19 @@ def _stopped(common: Common, job: Job) -> int:
 
 
 def _report(common: Common, job: Job) -> None:
-    """Measure the kept epoch on the test rows; write and print what came of it."""
-    test = _bits(job.estimator, job.data.test.x, "the test rows")
-    D = test.shape[1]
-    p = baselines.independent(_bits(job.estimator, job.data.train.x, "X"))
-    with progress.waiting("measuring the test rows", not common.quiet):
-        nll = -job.estimator.score(test)
-    names = {
-        "uniform": baselines.uniform(D),
-        "independent": baselines.independent_nll(p, test),
-        job.estimator.model_: nll,
-    }
-    runs.draw_curve(job.folder, job.estimator, job.data.name)
-    runs.write_summary(job.folder, _summary(job, nll, names))
-    grid = table("test rows", "nats", "bits/dim")
-    for name, value in names.items():
-        grid.add_row(name, f"{value:.2f}", f"{bits(value, D):.4f}")
-    best, epochs = job.state.best_epoch, len(job.state.history)
-    common.say(grid)
-    common.say(f"best epoch {best} of {epochs}, on the validation rows; {job.folder / runs.MODEL}")
-
-
-def _summary(job: Job, nll: float, names: dict[str, float]) -> dict[str, Any]:
-    return {
+    """Measure the kept epoch on data not learnt from; write and print what came of it."""
+    with progress.waiting("measuring what was kept", not common.quiet):
+        outcome, grid = job.data.report(job.estimator)
+    summary = {
         "model": job.estimator.model_,
         "data": job.data.name,
-        "image_shape": job.data.image_shape,
-        "rows": {split: len(getattr(job.data, split).x) for split in datasets.SPLITS},
-        "test_nll": nll,
-        "test_bits_per_dimension": bits(nll, job.rows.shape[1]),
-        "baselines": {name: value for name, value in names.items() if value is not nll},
+        **outcome,
         "seconds": sum(record["seconds"] for record in job.state.history),
         "threads": job.metadata["threads"],
         "chainrule": version("chainrule"),
     }
+    runs.draw_curve(job.folder, job.estimator, job.data.name)
+    runs.write_summary(job.folder, summary)
+    common.say(grid)
+    best, epochs = job.state.best_epoch, len(job.state.history)
+    common.say(f"best epoch {best} of {epochs}, on the validation rows; {job.folder / runs.MODEL}")

@@ -1,0 +1,64 @@
+"""Binary rows as `chainrule train` sees them: read, checked, announced, and measured at the end."""
+
+from typing import Any
+
+from rich.table import Table
+
+from chainrule import baselines, datasets, runs, validation
+from chainrule.base import BinaryDensity
+from chainrule.commands.common import bits, table
+from chainrule.kernels.types import Bits
+
+
+class Rows:
+    """A data set of rows, split in three, for one estimator.
+
+    Attributes:
+        name: the data set's. parts: training and validation rows in the model's order.
+        fingerprint: a hash of what is learnt from.
+    """
+
+    def __init__(self, estimator: BinaryDensity, data: str) -> None:
+        """Read the rows and check all of them, the test's first."""
+        self._data = datasets.load(data)
+        self.name = self._data.name
+        self._threshold = estimator.get_params()["binarize"]
+        self._bits(self._data.test.x, "the test rows")
+        rows, valid = estimator._prepare(self._data.train.x, self._data.valid.x)
+        assert valid is not None
+        self.parts = rows, valid
+        self.fingerprint = runs.fingerprint(rows, valid)
+
+    def _bits(self, x: Any, name: str) -> Bits:
+        return validation.as_bits(x, self._threshold, name)
+
+    def describe(self) -> str:
+        """Return the data's name and sizes in words."""
+        sizes = ", ".join(f"{len(getattr(self._data, s).x):,} {s}" for s in datasets.SPLITS)
+        return f"{self.name}: {sizes} rows of {self.parts[0].shape[1]} bits"
+
+    def config(self, estimator: BinaryDensity) -> Any:
+        """Return the Config of the estimator's model for these rows."""
+        return estimator._config(self.parts[0].shape[1])
+
+    def report(self, estimator: BinaryDensity) -> tuple[dict[str, Any], Table]:
+        """Return how well the test rows are predicted, beside baselines: for run.json, to show."""
+        test = self._bits(self._data.test.x, "the test rows")
+        D = test.shape[1]
+        p = baselines.independent(self._bits(self._data.train.x, "X"))
+        nll = -estimator.score(test)
+        known = {
+            "uniform": baselines.uniform(D),
+            "independent": baselines.independent_nll(p, test),
+        }
+        grid = table("test rows", "nats", "bits/dim")
+        for name, value in {**known, estimator.model_: nll}.items():
+            grid.add_row(name, f"{value:.2f}", f"{bits(value, D):.4f}")
+        outcome = {
+            "image_shape": self._data.image_shape,
+            "rows": {split: len(getattr(self._data, split).x) for split in datasets.SPLITS},
+            "test_nll": nll,
+            "test_bits_per_dimension": bits(nll, D),
+            "baselines": known,
+        }
+        return outcome, grid
