@@ -1,0 +1,70 @@
+"""Numba twin of the Transformer sampler: splits the rows over threads; `decode` computes.
+
+A thread draws all symbols of a few rows before it turns to the next ones: their cache then stays
+near the core, and each weight read from further away serves all of them.
+"""
+
+import numpy as np
+
+from chainrule.kernels import threads
+from chainrule.kernels.transformer_sampler import decode
+from chainrule.kernels.types import Array, Ids
+
+_GROUP = 12  # rows that share each read of the weights
+
+
+def extend(
+    u: Array,
+    E: Array,
+    P: Array,
+    W_qkv: Array,
+    W_o: Array,
+    W_1: Array,
+    W_2: Array,
+    W_y: Array,
+    b_qkv: Array,
+    b_o: Array,
+    b_1: Array,
+    b_2: Array,
+    ln1_g: Array,
+    ln1_b: Array,
+    ln2_g: Array,
+    ln2_b: Array,
+    ln_g: Array,
+    ln_b: Array,
+    n_heads: int,
+    stride: int,
+    temperature: float,
+    top_k: int,
+    top_p: float,
+    window: Ids,
+    length: Ids,
+    cached: Ids,
+    keys: Array,
+    values: Array,
+) -> Ids:
+    """See `chainrule.kernels.transformer_sampler.extend`."""
+    S, d = window.shape[1], E.shape[1] // n_heads
+    cos, sin = _rotations(0 if len(P) else S, d, E.dtype)
+    weights = decode.Weights(
+        *(E, P, W_qkv, W_o, W_1, W_2, np.ascontiguousarray(W_y), b_qkv, b_o, b_1, b_2),
+        *(ln1_g, ln1_b, ln2_g, ln2_b, ln_g, ln_b, cos, sin),
+    )
+    ids = np.empty(u.shape, np.int32)
+    options = (n_heads, stride, float(temperature), top_k, float(top_p))
+
+    def rows(lo: int, hi: int) -> None:
+        groups = max(1, -(-(hi - lo) // _GROUP))
+        for first, last in threads.cuts(hi - lo, groups):
+            part = slice(lo + first, lo + last)
+            state = decode.State(*(a[part] for a in (window, length, cached, keys, values)))
+            decode.extend(u[part], weights, state, *options, ids[part])
+
+    threads.map_rows(rows, len(u))
+    return ids
+
+
+def _rotations(S: int, d: int, dtype: np.dtype) -> tuple[Array, Array]:
+    """Return cos and sin, (S, d/2), of position times frequency."""
+    angle = np.arange(S)[:, None] * 10000.0 ** (-np.arange(d // 2) / max(1, d // 2))
+    return np.cos(angle).astype(dtype), np.sin(angle).astype(dtype)
