@@ -10,8 +10,9 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
+from cuda_on_cpu import recurrent
 
-from chainrule.kernels import adam, bernoulli, nade, triangular
+from chainrule.kernels import adam, bernoulli, gru, lstm, nade, rnn, triangular
 
 Arrays = dict[str, Any]
 
@@ -98,6 +99,11 @@ def _adam(op: Any, theta: Any, g: Any, m: Any, v: Any) -> Arrays:
     return outputs
 
 
+RECURRENT = {
+    "rnn": Case(rnn, recurrent.inputs(1, "h0"), recurrent.run),
+    "lstm": Case(lstm, recurrent.inputs(4, "h0", "c0"), recurrent.run),
+    "gru": Case(gru, recurrent.inputs(3, "b", "h0"), recurrent.run),
+}
 CASES = {
     "nade": Case(nade, _nade_inputs, _nade),
     "triangular": Case(triangular, _triangular_inputs, _triangular),

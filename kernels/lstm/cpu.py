@@ -1,0 +1,84 @@
+"""Numba twin of the LSTM pass: one matrix product a step, then fused sweeps over the gates."""
+
+import numpy as np
+from numba import njit
+
+from chainrule.kernels.inline import JIT, sigmoid, tanh
+from chainrule.kernels.recurrence import map_batch, over_all_steps
+from chainrule.kernels.types import Array
+
+
+def forward(z: Array, W: Array, h: Array, c: Array) -> None:
+    """See `chainrule.kernels.lstm.forward`."""
+
+    def rows(lo: int, hi: int) -> None:
+        p = np.empty((hi - lo, W.shape[1]), W.dtype)
+        for t in range(len(z)):
+            np.matmul(h[t, lo:hi], W, out=p)
+            _step(p, z[t, lo:hi], c[t, lo:hi], c[t + 1, lo:hi], h[t + 1, lo:hi])
+
+    map_batch(rows, z, W)
+
+
+def backward(
+    dh: Array,
+    gates: Array,
+    W: Array,
+    h: Array,
+    c: Array,
+    dz: Array,
+    dW: Array,
+    dh0: Array,
+    dc0: Array,
+) -> None:
+    """See `chainrule.kernels.lstm.backward`."""
+
+    def rows(lo: int, hi: int) -> None:
+        from_next, dc = dh0[lo:hi], dc0[lo:hi]
+        from_next[...], dc[...] = 0, 0
+        for t in reversed(range(len(dh))):
+            cells = c[t, lo:hi], c[t + 1, lo:hi]
+            _step_back(dh[t, lo:hi], from_next, gates[t, lo:hi], *cells, dc, dz[t, lo:hi])
+            np.matmul(dz[t, lo:hi], W.T, out=from_next)
+
+    map_batch(rows, dz, W)
+    np.matmul(over_all_steps(h[:-1]).T, over_all_steps(dz), out=dW)  # B5
+
+
+@njit(**JIT)
+def _step(p: Array, z: Array, c_before: Array, c: Array, h: Array) -> None:
+    """F1-F4 of one step, p = h W; loops over few arrays each, which LLVM can tell apart."""
+    H = h.shape[1]
+    for n in range(len(h)):
+        p_n, z_n, before_n, c_n, h_n = p[n], z[n], c_before[n], c[n], h[n]
+        i, f, g, o = z_n[:H], z_n[H : 2 * H], z_n[2 * H : 3 * H], z_n[3 * H :]
+        for j in range(2 * H):
+            z_n[j] = sigmoid(z_n[j] + p_n[j])
+        for j in range(2 * H, 3 * H):
+            z_n[j] = tanh(z_n[j] + p_n[j])
+        for j in range(3 * H, 4 * H):
+            z_n[j] = sigmoid(z_n[j] + p_n[j])
+        for j in range(H):
+            c_n[j] = f[j] * before_n[j] + i[j] * g[j]  # F3
+        for j in range(H):
+            h_n[j] = o[j] * tanh(c_n[j])  # F4
+
+
+@njit(**JIT)
+def _step_back(
+    dh: Array, from_next: Array, gates: Array, c_before: Array, c: Array, dc: Array, dz: Array
+) -> None:
+    """B1-B4 of one step; from_next = dz_{t+1} Wᵀ, dc = f_{t+1} ε_{t+1}, replaced by f_t ε_t."""
+    H, one = dh.shape[1], dh.dtype.type(1)
+    for n in range(len(dh)):
+        dh_n, from_n, gates_n, dz_n, dc_n = dh[n], from_next[n], gates[n], dz[n], dc[n]
+        before_n, c_n = c_before[n], c[n]
+        for j in range(H):
+            i, f, g, o = gates_n[j], gates_n[H + j], gates_n[2 * H + j], gates_n[3 * H + j]
+            tanh_c, delta = tanh(c_n[j]), dh_n[j] + from_n[j]  # B1
+            epsilon = dc_n[j] + delta * o * (one - tanh_c * tanh_c)  # B2
+            dc_n[j] = f * epsilon
+            dz_n[j] = epsilon * g * i * (one - i)  # B3, B4
+            dz_n[H + j] = epsilon * before_n[j] * f * (one - f)
+            dz_n[2 * H + j] = epsilon * i * (one - g * g)
+            dz_n[3 * H + j] = delta * tanh_c * o * (one - o)
