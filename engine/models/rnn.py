@@ -1,0 +1,284 @@
+"""RNN: p(x) = Π_t p(x_t | h_{t-1}), all the past in one state of fixed size.
+
+Model       h_{t+1} = tanh(W_hh h_t + W_xh x_{t+1}),   h_0 = b_0 learned
+            o_{t+1} = W_hy h_{t+1},   p(x_{t+2} | x_1 … x_{t+1}) = softmax(o_{t+1})
+            and o_0 = W_hy h_0 predicts x_1. Here with biases, several layers, and by the option
+            `cell` an LSTM or a GRU in place of tanh; the states are rows: h W_hh.
+
+            x: (N, T) symbols, any T    h: (L, N, H)
+            W_xh: (V, G H)  U: (L - 1, H, G H) if L > 1  W_hh: (L, H, G H)  W_hy: (H, V)
+            b_h: (L, G H)  b_y: (V,)  b_0: (L, H)  c_0: (L, H) LSTM only  b_n: (L, H) GRU only
+            G = 1, 4, 3 gates for the cells tanh, lstm, gru
+
+Gradient    loss = Σ -log p(x_t) / n_rows. The chain rule runs through three pieces, each derived
+            where it is coded:
+                logits to loss               chainrule.kernels.softmax_cross_entropy
+                top states to logits         below: dW_hy = Σ h_tᵀ ds_t, dh_t = ds_t W_hyᵀ
+                parameters to top states     chainrule.engine.layers.recurrent
+            db_0 is the sum of the rows' gradients of h_0.
+
+Truncation  A stream longer than a minibatch is cut in pieces; the state is carried from piece to
+            piece and the gradient is not. So the state still holds the whole past, while the
+            gradient sees the last T symbols of it: truncated back-propagation through time.
+
+Cost        A symbol: 2 (2L - 1) G H² + 2 H V FLOPs, three times that with the gradient. Without
+            a gradient the memory does not depend on T but for the answer.
+
+Source      Elman 1990, "Finding structure in time"; Mikolov et al. 2010, "Recurrent neural network
+            based language model"; truncation: Williams and Peng 1990, Neural Computation 2(4).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from chainrule.engine import arena
+from chainrule.engine.arena import New
+from chainrule.engine.layers import linear, recurrent
+from chainrule.engine.params import Params, Shapes
+from chainrule.kernels import softmax_cross_entropy, threads
+from chainrule.kernels.dispatch import array_module
+from chainrule.kernels.types import Array, Bits, Ids
+
+WEIGHTS = ("W_xh", "U", "W_hh", "W_hy")
+# Where no gradient is wanted, so many rows and so many symbols of them all are read at once.
+_ROWS, _CHUNK = 256, 4096
+
+
+@dataclass(frozen=True)
+class Config:
+    """The shapes of an RNN: V symbols, L layers of H units, and the cell: tanh, lstm or gru.
+
+    dropout: the share of each layer's outputs set to zero in training, never between steps.
+    """
+
+    n_symbols: int
+    n_hidden: int
+    n_layers: int = 1
+    cell: str = "tanh"
+    dropout: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Refuse a cell that does not exist."""
+        if self.cell not in recurrent.GATES:
+            known = ", ".join(recurrent.GATES)
+            raise ValueError(f"cell must be one of {known}, got {self.cell!r}")
+
+
+def shapes(config: Config) -> Shapes:
+    """Return the parameters' names and shapes, in layout order."""
+    V, H, L = config.n_symbols, config.n_hidden, config.n_layers
+    width = recurrent.GATES[config.cell] * H
+    wanted = {
+        "W_xh": (V, width),
+        "U": (L - 1, H, width),
+        "W_hh": (L, H, width),
+        "W_hy": (H, V),
+        "b_h": (L, width),
+        "b_y": (V,),
+        "b_0": (L, H),
+        "c_0": (L, H),
+        "b_n": (L, H),
+    }
+    absent = {"U": L == 1, "c_0": config.cell != "lstm", "b_n": config.cell != "gru"}
+    return {name: shape for name, shape in wanted.items() if not absent.get(name)}
+
+
+def init(config: Config, rng: np.random.Generator, dtype: Any = np.float32) -> Params:
+    """Return initial parameters: matrices uniform in ±1/√H, the rest 0, but LSTM's b_f 1.
+
+    A forget gate that starts open lets the gradient through: Jozefowicz et al. 2015.
+    """
+    params = Params(shapes(config), dtype=dtype)
+    bound = config.n_hidden**-0.5
+    for name in WEIGHTS:
+        if name in params:
+            params[name][...] = rng.uniform(-bound, bound, params[name].shape)
+    if config.cell == "lstm":
+        params["b_h"][:, config.n_hidden : 2 * config.n_hidden] = 1
+    return params
+
+
+def state_size(config: Config) -> int:
+    """Return S, the numbers a row carries on: h of every layer, then c of every layer (LSTM)."""
+    return config.n_layers * config.n_hidden * (2 if config.cell == "lstm" else 1)
+
+
+def initial_state(config: Config, params: Params, n: int) -> tuple[Array, Array | None]:
+    """Return h_0 = b_0 and c_0 for n rows, (L, n, H) each; None where the cell has no c."""
+    xp = array_module(params.flat)
+
+    def rows(name: str) -> Array:
+        learned = params[name][:, None]
+        out: Array = xp.empty((len(learned), n, learned.shape[2]), params.dtype)
+        out[...] = learned
+        return out
+
+    return rows("b_0"), rows("c_0") if config.cell == "lstm" else None
+
+
+def log_prob(config: Config, params: Params, x: Ids, labels: None = None) -> Array:
+    """Return log p(x) of each row of x, (N, T), in nats; -1 at a row's end is padding."""
+    out: Array = symbol_log_prob(config, params, x).sum(axis=1)
+    return out
+
+
+def symbol_log_prob(config: Config, params: Params, x: Ids, labels: None = None) -> Array:
+    """Return log p(x_t | x_<t) in nats, (N, T); 0 at padding. Any T."""
+    xp = array_module(params.flat)
+    out: Array = xp.empty(x.shape, params.dtype)
+
+    def rows(lo: int, hi: int) -> None:
+        def write(first: int, s: Array, ids: Ids) -> None:
+            nll = softmax_cross_entropy.forward(s, ids.reshape(-1))
+            out[lo:hi, first : first + len(ids)] = -nll.reshape(ids.shape).T
+
+        _read(config, params, x[lo:hi], write)
+
+    _map_slices(rows, len(x))
+    return out
+
+
+def conditionals(config: Config, params: Params, x: Ids, labels: None = None) -> Array:
+    """Return p(x_t = v | x_<t) for every position and symbol, (N, T, V)."""
+    xp = array_module(params.flat)
+    out: Array = xp.empty((*x.shape, config.n_symbols), params.dtype)
+
+    def rows(lo: int, hi: int) -> None:
+        def write(first: int, s: Array, ids: Ids) -> None:
+            e = xp.exp(s - s.max(axis=1, keepdims=True))
+            p = (e / e.sum(axis=1, keepdims=True)).reshape(*ids.shape, config.n_symbols)
+            out[lo:hi, first : first + len(ids)] = p.transpose(1, 0, 2)
+
+        _read(config, params, x[lo:hi], write)
+
+    _map_slices(rows, len(x))
+    return out
+
+
+def loss_and_grad(
+    config: Config,
+    params: Params,
+    x: Ids,
+    grad: Params,
+    n_rows: int | None = None,
+    labels: None = None,
+    carry: Array | None = None,
+    fresh: Bits | None = None,
+    noise: tuple[int, ...] | None = None,
+) -> float:
+    """Return Σ -log p(x_t) / n_rows in nats; write its gradient into `grad`.
+
+    n_rows: what the sum is divided by; the rows of x if not given.
+    carry: (N, S) states of the rows, read and overwritten by those after x; no gradient
+        reaches them. fresh: (N,) bool, the rows that start from b_0 instead; all, without carry.
+    noise: seeds the dropout; none without it.
+    """
+    n_rows = n_rows or len(x)
+    start = initial_state(config, params, len(x))
+    if carry is not None:
+        _continue(carry, fresh, start)
+    rng = None if noise is None else np.random.default_rng(noise)
+    with arena.borrow(params.flat) as new:
+        ids = _time_major(x)
+        known = array_module(ids).maximum(ids, 0)  # padding: any symbol, its states are not used
+        passes = recurrent.forward(config.cell, known, params, *start, new, config.dropout, rng)
+        loss, dy, d_first = _predict_and_undo(params, grad, passes[-1], ids, n_rows, new)
+        dh_0 = new(start[0].shape)
+        dc_0 = None if start[1] is None else new(dh_0.shape)
+        recurrent.backward(config.cell, dy, known, passes, params, grad, dh_0, dc_0, new)
+        dh_0[-1] += d_first
+        _into_initial(grad, dh_0, dc_0, None if carry is None else fresh, carry is None)
+        if carry is not None:
+            _keep(carry, passes)
+    return loss
+
+
+def _predict_and_undo(
+    params: Params, grad: Params, top: recurrent.Pass, ids: Ids, n_rows: int, new: New
+) -> tuple[float, Array, Array]:
+    """Return the loss, dy of the top layer's y, and the gradient of its h_0; write W_hy's, b_y's.
+
+    Position t is predicted by the state before it: y_0 = h_0, and y_T by nobody.
+    """
+    (T, N), H = ids.shape, top.h.shape[2]
+    d = new((T + 1, N, H))
+    with arena.borrow(d) as brief:
+        before, s = brief((T, N, H)), brief((T * N, len(params["b_y"])))
+        before[0], before[1:] = top.h[0], top.y[:-1]
+        states, dstates = before.reshape(T * N, H), d[:T].reshape(T * N, H)
+        linear.forward(states, params["W_hy"], params["b_y"], s)
+        nll = softmax_cross_entropy.nll_and_grad(s, ids.reshape(-1), 1 / n_rows, s)
+        linear.backward(s, states, params["W_hy"], dstates, grad["W_hy"], grad["b_y"])
+    d[T] = 0
+    return float(nll.sum(dtype=np.float64)) / n_rows, d[1:], d[0]
+
+
+def _into_initial(
+    grad: Params, dh_0: Array, dc_0: Array | None, fresh: Bits | None, all_fresh: bool
+) -> None:
+    """Write the gradients of b_0 and c_0: the sum over the rows that started from them."""
+    for name, d in (("b_0", dh_0), ("c_0", dc_0)):
+        if d is None:
+            continue
+        if fresh is not None:
+            d *= fresh[None, :, None].astype(d.dtype)
+        grad[name][...] = d.sum(axis=1) if all_fresh or fresh is not None else 0
+
+
+def _continue(carry: Array, fresh: Bits | None, start: tuple[Array, Array | None]) -> None:
+    """Put the carried states into `start` for the rows that are not fresh."""
+    xp, first = array_module(carry), 0
+    keep = slice(None) if fresh is None else xp.nonzero(~fresh.astype(bool))[0]
+    for state in start:
+        if state is not None:
+            L, _, H = state.shape
+            rows = carry[:, first : first + L * H].reshape(-1, L, H)
+            state[:, keep] = rows.transpose(1, 0, 2)[:, keep]
+            first += L * H
+
+
+def _keep(carry: Array, passes: list[recurrent.Pass]) -> None:
+    """Overwrite the carried rows by the states after the last symbol."""
+    H = passes[0].h.shape[2]
+    last = [p.h[-1] for p in passes] + [p.c[-1] for p in passes if p.c is not None]
+    for k, state in enumerate(last):
+        carry[:, k * H : (k + 1) * H] = state
+
+
+def _read(config: Config, params: Params, x: Ids, use: Callable[[int, Array, Ids], None]) -> None:
+    """Call use(first, s, ids) on pieces of x's columns from `first` on, the state carried along.
+
+    s: (k N, V), the logits that predict ids: (k, N), time-major; both valid during the call.
+    """
+    N, T = x.shape
+    k = max(1, _CHUNK // max(1, N))
+    start = initial_state(config, params, N)
+    carry = array_module(params.flat).empty((N, state_size(config)), params.dtype)
+    for first in range(0, T, k):
+        ids = _time_major(x[:, first : first + k])
+        known = array_module(ids).maximum(ids, 0)
+        with arena.borrow(params.flat) as new:
+            passes = recurrent.forward(config.cell, known, params, *start, new)
+            states = passes[-1].h[:-1].reshape(ids.size, config.n_hidden)
+            s = new((ids.size, config.n_symbols))
+            linear.forward(states, params["W_hy"], params["b_y"], s)
+            use(first, s, ids)
+            _keep(carry, passes)
+        _continue(carry, None, start)
+
+
+def _time_major(x: Ids) -> Ids:
+    return array_module(x).ascontiguousarray(x.T)  # type: ignore[no-any-return]
+
+
+def _map_slices(rows: Callable[[int, int], None], n_rows: int) -> None:
+    """Run rows(lo, hi) over all rows, a few at a time within each thread."""
+
+    def part(lo: int, hi: int) -> None:
+        for first in range(lo, hi, _ROWS):
+            rows(first, min(hi, first + _ROWS))
+
+    threads.map_rows(part, n_rows)
