@@ -6,7 +6,7 @@ Model       h_{t+1} = tanh(W_hh h_t + W_xh x_{t+1}),   h_0 = b_0 learned
             `cell` an LSTM or a GRU in place of tanh; the states are rows: h W_hh.
 
             x: (N, T) symbols, any T    h: (L, N, H)
-            W_xh: (V, G H)  U: (L - 1, H, G H) if L > 1  W_hh: (L, H, G H)  W_hy: (H, V)
+            W_xh: (V, G H)  U: (L - 1, H, G H)  W_hh: (L, H, G H)  W_hy: (H, V)
             b_h: (L, G H)  b_y: (V,)  b_0: (L, H)  c_0: (L, H) LSTM only  b_n: (L, H) GRU only
             G = 1, 4, 3 gates for the cells tanh, lstm, gru
 
@@ -82,7 +82,7 @@ def shapes(config: Config) -> Shapes:
         "c_0": (L, H),
         "b_n": (L, H),
     }
-    absent = {"U": L == 1, "c_0": config.cell != "lstm", "b_n": config.cell != "gru"}
+    absent = {"c_0": config.cell != "lstm", "b_n": config.cell != "gru"}
     return {name: shape for name, shape in wanted.items() if not absent.get(name)}
 
 
@@ -94,8 +94,7 @@ def init(config: Config, rng: np.random.Generator, dtype: Any = np.float32) -> P
     params = Params(shapes(config), dtype=dtype)
     bound = config.n_hidden**-0.5
     for name in WEIGHTS:
-        if name in params:
-            params[name][...] = rng.uniform(-bound, bound, params[name].shape)
+        params[name][...] = rng.uniform(-bound, bound, params[name].shape)
     if config.cell == "lstm":
         params["b_h"][:, config.n_hidden : 2 * config.n_hidden] = 1
     return params

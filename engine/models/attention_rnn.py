@@ -1,0 +1,266 @@
+"""AttentionRNN: an RNN that looks back at all its past states, not at the last one alone.
+
+Model       h_t = cell(h_{t-1}, x_t), h_0 = b_0 learned: one recurrent layer, as in `rnn`
+            e_tj = h_t·h_j / √d,  j < t              query h_t, keys h_0 … h_{t-1}
+            α_tj = softmax over j < t of e_tj        the attention distribution
+            a_t  = Σ_{j<t} α_tj h_j,  a_0 = 0        the weighted sum of the history
+            p(x_{t+1} | x_1 … x_t) = softmax(h_t W_hy + a_t W_ay + b_y)
+
+            With several heads, h is cut into n_heads parts of d = H / n_heads, each with an α of
+            its own. x: (N, T) symbols    W_xh: (V, G H)  W_hh: (1, H, G H)  W_hy, W_ay: (H, V)
+            b_h: (1, G H)  b_y: (V,)  b_0: (1, H)  c_0: (1, H) LSTM only  b_n: (1, H) GRU only
+
+Gradient    loss = Σ -log p(x_t) / n_rows. With ds_t from chainrule.kernels.softmax_cross_entropy,
+            (B1)  dW_hy = Σ h_tᵀ ds_t,  dW_ay = Σ a_tᵀ ds_t,  db_y = Σ ds_t,  da_t = ds_t W_ayᵀ
+            (B2)  da to dq_t, dk_j, dv_j             chainrule.kernels.causal_attention
+            (B3)  dh_t = ds_t W_hyᵀ + dq_t + dk_t + dv_t: a state predicts, asks, is compared with
+                  and is read
+            (B4)  dh to the rest                     chainrule.engine.layers.recurrent
+
+Window      A row longer than `context` is read in windows (chainrule.engine.windows), each from
+            h_0 = b_0 on: what a symbol may see is the same in scoring, sampling and training.
+
+Cost        The cell's 2 G H² FLOPs a symbol, 4 H V for the logits and 4 H t for the attention.
+
+Source      Bahdanau, Cho and Bengio 2015 (arXiv:1409.0473) for attention over states; within one
+            sequence: Cheng, Dong and Lapata 2016 (arXiv:1601.06733); 1/√d: Vaswani et al. 2017.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from chainrule.engine import arena
+from chainrule.engine.arena import New
+from chainrule.engine.layers import linear, recurrent
+from chainrule.engine.models import rnn
+from chainrule.engine.params import Params, Shapes
+from chainrule.engine.windows import windows
+from chainrule.kernels import causal_attention, softmax_cross_entropy, threads
+from chainrule.kernels.dispatch import array_module
+from chainrule.kernels.types import Array, Ids
+
+WEIGHTS = ("W_xh", "W_hh", "W_hy", "W_ay")
+_SYMBOLS = 4096  # read at once where no gradient is wanted
+
+
+@dataclass(frozen=True)
+class Config:
+    """The shapes of an AttentionRNN: V symbols, H units, the longest window, cell and heads."""
+
+    n_symbols: int
+    n_hidden: int
+    context: int
+    cell: str = "lstm"
+    n_heads: int = 1
+
+    def __post_init__(self) -> None:
+        """Refuse a cell that does not exist, and heads that do not share the units out."""
+        if self.cell not in recurrent.GATES:
+            known = ", ".join(recurrent.GATES)
+            raise ValueError(f"cell must be one of {known}, got {self.cell!r}")
+        if self.n_hidden % self.n_heads:
+            raise ValueError(
+                f"n_hidden must be a multiple of n_heads, got {self.n_hidden} and {self.n_heads}"
+            )
+
+
+@dataclass
+class _Forward:
+    """What the backward pass needs. Time-major h; q, k, a batch-major (N, T, H), as is lse."""
+
+    passes: list[recurrent.Pass]
+    q: Array
+    k: Array
+    a: Array
+    lse: Array
+    states: Array  # (T N, H): h_0 … h_{T-1}
+    looked: Array  # (T N, H): a_0 … a_{T-1}
+
+
+def shapes(config: Config) -> Shapes:
+    """Return the parameters' names and shapes, in layout order."""
+    plain = dict(rnn.shapes(_plain(config)))
+    matrices = {name: plain.pop(name) for name in ("W_xh", "W_hh", "W_hy")}
+    del plain["U"]  # of upper layers
+    return {**matrices, "W_ay": matrices["W_hy"], **plain}
+
+
+def init(config: Config, rng: np.random.Generator, dtype: Any = np.float32) -> Params:
+    """Return initial parameters: those of `rnn`, and W_ay drawn like W_hy."""
+    params, plain = Params(shapes(config), dtype=dtype), rnn.init(_plain(config), rng, dtype)
+    bound = config.n_hidden**-0.5
+    for name, array in params.items():
+        array[...] = rng.uniform(-bound, bound, array.shape) if name == "W_ay" else plain[name]
+    return params
+
+
+def log_prob(config: Config, params: Params, x: Ids, labels: None = None) -> Array:
+    """Return log p(x) of each row of x, (N, T), in nats; -1 at a row's end is padding."""
+    out: Array = symbol_log_prob(config, params, x).sum(axis=1)
+    return out
+
+
+def symbol_log_prob(config: Config, params: Params, x: Ids, labels: None = None) -> Array:
+    """Return log p(x_t | x_<t) in nats, (N, T); 0 at padding. Any T, by windows."""
+    out: Array = array_module(params.flat).empty(x.shape, params.dtype)
+
+    def write(lo: int, first: int, s: Array, ids: Ids) -> None:
+        nll = softmax_cross_entropy.forward(s, ids.reshape(-1)).reshape(ids.shape)
+        out[lo : lo + ids.shape[1], first : first + len(ids)] = -nll.T
+
+    _read(config, params, x, write)
+    return out
+
+
+def conditionals(config: Config, params: Params, x: Ids, labels: None = None) -> Array:
+    """Return p(x_t = v | x_<t) for every position and symbol, (N, T, V). Any T, by windows."""
+    xp = array_module(params.flat)
+    out: Array = xp.empty((*x.shape, config.n_symbols), params.dtype)
+
+    def write(lo: int, first: int, s: Array, ids: Ids) -> None:
+        e = xp.exp(s - s.max(axis=1, keepdims=True))
+        p = (e / e.sum(axis=1, keepdims=True)).reshape(*ids.shape, config.n_symbols)
+        out[lo : lo + ids.shape[1], first : first + len(ids)] = p.transpose(1, 0, 2)
+
+    _read(config, params, x, write)
+    return out
+
+
+def attention_maps(config: Config, params: Params, x: Ids) -> Array:
+    """Return α, (N, n_heads, T, T), of one window: row t is what x_{t+1}'s prediction looks at.
+
+    Column j < t is the state h_j after j symbols; row 0, where there is no past, is zero.
+    """
+    T = _checked(config, x).shape[1]
+    xp = array_module(params.flat)
+    maps: Array = xp.zeros((len(x), config.n_heads, T, T), params.dtype)
+    with arena.borrow(params.flat) as new:
+        done = _forward(config, params, xp.maximum(_time_major(x), 0), new)
+        q, k = (_heads(config, a)[:, : T - 1].transpose(0, 2, 1, 3) for a in (done.q, done.k))
+        e = xp.matmul(q, k.transpose(0, 1, 3, 2)) * (config.n_hidden // config.n_heads) ** -0.5
+        seen = xp.exp(e - done.lse[:, :, : T - 1, None])
+        maps[:, :, 1:, : T - 1] = xp.where(xp.tri(T - 1, dtype=bool), seen, 0)
+    return maps
+
+
+def loss_and_grad(
+    config: Config,
+    params: Params,
+    x: Ids,
+    grad: Params,
+    n_rows: int | None = None,
+    labels: None = None,
+) -> float:
+    """Return Σ -log p(x_t) / n_rows in nats; write its gradient into `grad`. T ≤ context.
+
+    n_rows: what the sum is divided by; the rows of x if not given.
+    """
+    ids = _time_major(_checked(config, x))
+    known = array_module(ids).maximum(ids, 0)
+    (T, N), H = ids.shape, config.n_hidden
+    n_rows = n_rows or N
+    with arena.borrow(params.flat) as new:
+        done = _forward(config, params, known, new)
+        s, da, d = new((T * N, config.n_symbols)), new((T, N, H)), new((T + 1, N, H))
+        _logits(params, done, s)
+        nll = softmax_cross_entropy.nll_and_grad(s, ids.reshape(-1), 1 / n_rows, s)
+        rows = da.reshape(T * N, H)
+        linear.backward(s, done.looked, params["W_ay"], rows, grad["W_ay"], grad["b_y"])  # B1
+        rows = d[:T].reshape(T * N, H)
+        linear.backward(s, done.states, params["W_hy"], rows, grad["W_hy"], grad["b_y"])
+        d[T] = 0
+        _look_back(config, done, da, d, new)
+        start = new((1, N, H)), (new((1, N, H)) if config.cell == "lstm" else None)
+        recurrent.backward(config.cell, d[1:], known, done.passes, params, grad, *start, new)  # B4
+        start[0][0] += d[0]
+        for name, first in zip(("b_0", "c_0"), start, strict=True):
+            if first is not None:
+                first.sum(axis=1, out=grad[name])
+        loss = float(nll.sum(dtype=np.float64)) / n_rows
+    return loss
+
+
+def _forward(config: Config, params: Params, known: Ids, new: New) -> _Forward:
+    """Run the cell and the attention over known: (T, N)."""
+    (T, N), H = known.shape, config.n_hidden
+    start = rnn.initial_state(_plain(config), params, N)
+    passes = recurrent.forward(config.cell, known, params, *start, new)
+    h = passes[0].h
+    q, k, a = new((N, T, H)), new((N, T, H)), new((N, T, H))
+    lse, looked = new((N, config.n_heads, T)), new((T, N, H))
+    q[...], k[...] = h[1:].transpose(1, 0, 2), h[:-1].transpose(1, 0, 2)
+    keys = _heads(config, k)
+    causal_attention.forward(_heads(config, q), keys, keys, _heads(config, a), lse)
+    looked[0], looked[1:] = 0, a[:, :-1].transpose(1, 0, 2)  # h_T's view is for a symbol beyond
+    states = h[:-1].reshape(T * N, H)
+    return _Forward(passes, q, k, a, lse, states, looked.reshape(T * N, H))
+
+
+def _look_back(config: Config, done: _Forward, da: Array, d: Array, new: New) -> None:
+    """B2, B3: add to d, the gradient of h_0 … h_T, what comes through the attention."""
+    T, N, H = da.shape
+    do, dq, dk, dv = (new((N, T, H)) for _ in range(4))
+    do[:, :-1], do[:, -1] = da[1:].transpose(1, 0, 2), 0
+    inputs = [_heads(config, a) for a in (do, done.q, done.k, done.k, done.a)]
+    causal_attention.backward(*inputs, done.lse, *(_heads(config, a) for a in (dq, dk, dv)))
+    dk += dv
+    d[1:] += dq.transpose(1, 0, 2)
+    d[:-1] += dk.transpose(1, 0, 2)
+
+
+def _logits(params: Params, done: _Forward, s: Array) -> None:
+    """Overwrite s by h W_hy + a W_ay + b_y."""
+    linear.forward(done.states, params["W_hy"], params["b_y"], s)
+    s += done.looked @ params["W_ay"]
+
+
+def _read(
+    config: Config, params: Params, x: Ids, use: Callable[[int, int, Array, Ids], None]
+) -> None:
+    """Call use(lo, first, s, ids) on every window: s, the logits that predict ids, (k, rows).
+
+    ids are the columns of x from `first` on and the rows from `lo` on, time-major.
+    """
+    group = max(1, _SYMBOLS // min(config.context, max(1, x.shape[1])))
+
+    def rows(lo: int, hi: int) -> None:
+        for low in range(lo, hi, group):
+            part = x[low : min(hi, low + group)]
+            for start, first, stop in windows(x.shape[1], config.context):
+                window(low, first, _time_major(part[:, start:stop]), first - start)
+
+    def window(low: int, first: int, ids: Ids, n_seen: int) -> None:
+        with arena.borrow(params.flat) as new:
+            done = _forward(config, params, array_module(ids).maximum(ids, 0), new)
+            s = new((ids.size, config.n_symbols))
+            _logits(params, done, s)
+            use(low, first, s[n_seen * ids.shape[1] :], ids[n_seen:])
+
+    threads.map_rows(rows, len(x))
+
+
+def _checked(config: Config, x: Ids) -> Ids:
+    """Return x, (N, T), or say that it is longer than the context."""
+    if x.shape[1] > config.context:
+        raise ValueError(
+            f"rows may have up to context={config.context} symbols here, got {x.shape[1]};"
+            " cut them into windows"
+        )
+    return x
+
+
+def _plain(config: Config) -> rnn.Config:
+    """Return the RNN that this is without attention."""
+    return rnn.Config(config.n_symbols, config.n_hidden, 1, config.cell)
+
+
+def _heads(config: Config, a: Array) -> Array:
+    """Return (N, T, H) as (N, T, n_heads, d)."""
+    return a.reshape(*a.shape[:2], config.n_heads, -1)
+
+
+def _time_major(x: Ids) -> Ids:
+    return array_module(x).ascontiguousarray(x.T)  # type: ignore[no-any-return]
