@@ -31,16 +31,14 @@ from chainrule.engine.layers import linear
 from chainrule.kernels.types import Array
 
 
-def output_matrix(E: Array, W_y: Array | None, V: int) -> Array:
-    """Return the (C, V) matrix of F2: W_y, or a view of E where there is none."""
-    return E[:V].T if W_y is None else W_y
+def output_matrix(E: Array, W_y: Array, V: int) -> Array:
+    """Return the (C, V) matrix of F2: W_y, or a view of E where W_y is empty."""
+    return W_y if W_y.size else E[:V].T
 
 
-def backward(
-    ds: Array, h: Array, E: Array, W_y: Array | None, dE: Array, dW_y: Array | None, dh: Array
-) -> None:
-    """Overwrite dh, dE, and dW_y where there is one, by B1; dE still lacks the input's part."""
+def backward(ds: Array, h: Array, E: Array, W_y: Array, dE: Array, dW_y: Array, dh: Array) -> None:
+    """Overwrite dh, dE and dW_y by B1; dE still lacks the input's part."""
     V = ds.shape[1]
-    matrix, gradient = output_matrix(E, W_y, V), output_matrix(dE, dW_y, V)
     dE[...] = 0
-    linear.product_backward(ds, h, matrix, dh, gradient)
+    gradient = output_matrix(dE, dW_y, V)
+    linear.product_backward(ds, h, output_matrix(E, W_y, V), dh, gradient)

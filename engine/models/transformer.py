@@ -30,13 +30,13 @@ Cost        A position: 2 · 12 C² L + 2 C V FLOPs forward for the products and
 Source      Vaswani et al. 2017, arXiv:1706.03762; Radford et al. 2019 (pre-norm, initial weights).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from chainrule.engine import arena
+from chainrule.engine import arena, sampling
 from chainrule.engine.arena import New
 from chainrule.engine.layers import dropout, linear, tied_output
 from chainrule.engine.layers import transformer_block as block
@@ -91,23 +91,20 @@ class Config:
 
 
 def shapes(config: Config) -> Shapes:
-    """Return the parameters' names and shapes, in layout order."""
+    """Return the parameters' names and shapes, in layout order; P or W_y is empty if not used."""
     V, L, C = config.n_symbols, config.n_layers, config.n_embd
     weights = {
         "E": (V + config.n_classes, C),
-        "P": (config.context, C),
+        "P": (0 if config.rotary else config.context, C),
         "W_qkv": (L, C, 3 * C),
         "W_o": (L, C, C),
         "W_1": (L, C, 4 * C),
         "W_2": (L, 4 * C, C),
-        "W_y": (C, V),
+        "W_y": (C, 0 if config.tied else V),
     }
-    absent = {"P"} if config.rotary else set()
-    absent |= {"W_y"} if config.tied else set()
     biases = {"b_qkv": (L, 3 * C), "b_o": (L, C), "b_1": (L, 4 * C), "b_2": (L, C)}
     norms = {name: (L, C) for name in ("ln1_g", "ln1_b", "ln2_g", "ln2_b")}
-    kept = {name: shape for name, shape in weights.items() if name not in absent}
-    return {**kept, **biases, **norms, "ln_g": (C,), "ln_b": (C,)}
+    return {**weights, **biases, **norms, "ln_g": (C,), "ln_b": (C,)}
 
 
 def init(config: Config, rng: np.random.Generator, dtype: Any = np.float32) -> Params:
@@ -118,9 +115,8 @@ def init(config: Config, rng: np.random.Generator, dtype: Any = np.float32) -> P
     """
     params = Params(shapes(config), dtype=dtype)
     for name in WEIGHTS:
-        if name in params:
-            std = STD / (2 * config.n_layers) ** 0.5 if name in ("W_o", "W_2") else STD
-            params[name][...] = rng.normal(0, std, params[name].shape)
+        std = STD / (2 * config.n_layers) ** 0.5 if name in ("W_o", "W_2") else STD
+        params[name][...] = rng.normal(0, std, params[name].shape)
     for name in ("ln1_g", "ln2_g", "ln_g"):
         params[name][...] = 1
     return params
@@ -211,6 +207,61 @@ def loss_and_grad(
         return float(nll.sum(dtype=np.float64)) / n_rows
 
 
+def start(
+    config: Config,
+    params: Params,
+    n: int,
+    labels: Any = None,
+    prompt: Ids | None = None,
+    lengths: Any = None,
+) -> sampling.Sampler:
+    """Return a sampler of n rows that have read their prompts; see `sample`."""
+    return sampling.TransformerSampler(config, params, n, labels, prompt, lengths)
+
+
+def sample(
+    config: Config,
+    params: Params,
+    uniforms: Array,
+    prompt: Ids | None = None,
+    lengths: Any = None,
+    temperature: float = 1.0,
+    top_k: int = 0,
+    top_p: float = 1.0,
+    labels: Any = None,
+) -> Ids:
+    """Return the symbols that follow the prompts, (N, n_new) int32, one for each uniform.
+
+    uniforms: (N, n_new) in [0, 1). prompt: (N, P) symbols, of which row n has the first lengths[n],
+    or all. temperature, top_k, top_p as in chainrule.kernels.categorical.
+    """
+    rows = start(config, params, len(uniforms), labels, prompt, lengths)
+    return rows.extend(uniforms, temperature, top_k, top_p)
+
+
+def stream(
+    config: Config,
+    params: Params,
+    uniforms: Array | Iterable[Array],
+    prompt: Ids | None = None,
+    lengths: Any = None,
+    temperature: float = 1.0,
+    top_k: int = 0,
+    top_p: float = 1.0,
+    labels: Any = None,
+    chunk: int = 16,
+) -> Iterator[Ids]:
+    """Yield what `sample` returns in pieces of `chunk` symbols, (N, chunk), as they are drawn.
+
+    uniforms may also be an iterable of pieces, (N, k) each, for a stream without end.
+    """
+
+    def begin(n: int) -> sampling.Sampler:
+        return start(config, params, n, labels, prompt, lengths)
+
+    yield from sampling.stream(begin, uniforms, temperature, top_k, top_p, chunk)
+
+
 class _Tape(NamedTuple):
     """One forward pass: all that the backward reads."""
 
@@ -243,7 +294,7 @@ def _backward(config: Config, params: Params, grad: Params, tape: _Tape, ds: Arr
     """Overwrite grad, given ds = dL/d(logits), (M, V); the mirror image of `_forward`."""
     with arena.borrow(ds) as new:
         dh, dx = new(tape.h.shape), new(tape.h.shape)
-        matrices = (params["E"], params.get("W_y"), grad["E"], grad.get("W_y"))
+        matrices = (params["E"], params["W_y"], grad["E"], grad["W_y"])
         tied_output.backward(ds, tape.h, *matrices, dh)  # F3
         dx[...] = 0
         layer_norm.backward(
@@ -255,7 +306,7 @@ def _backward(config: Config, params: Params, grad: Params, tape: _Tape, ds: Arr
             block.attention_backward(dx, attention, w_attention, d_attention, tape.heads)
         if tape.mask is not None:
             dx *= tape.mask
-        if "P" in grad:  # F1
+        if not config.rotary:  # F1
             T = tape.heads.T
             dx.reshape(-1, T, config.n_embd).sum(axis=0, out=grad["P"][:T])
             grad["P"][T:] = 0
@@ -269,7 +320,7 @@ def _embed(
     N, T = tokens.shape
     x = new((N * T, config.n_embd))
     embedding.forward(tokens.reshape(-1), params["E"], x)
-    if "P" in params:
+    if not config.rotary:
         positions = x.reshape(N, T, -1)
         positions += params["P"][:T]
     mask = dropout.forward(x, config.dropout, rng, new)
@@ -292,7 +343,7 @@ def _layers(
 def _logits(config: Config, params: Params, h: Array, new: New) -> Array:
     """Return the logits of rows h, (M, V); F3."""
     s = new((len(h), config.n_symbols))
-    W_y = tied_output.output_matrix(params["E"], params.get("W_y"), config.n_symbols)
+    W_y = tied_output.output_matrix(params["E"], params["W_y"], config.n_symbols)
     linear.product(h, W_y, s)
     return s
 
