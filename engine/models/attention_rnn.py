@@ -26,13 +26,13 @@ Source      Bahdanau, Cho and Bengio 2015 (arXiv:1409.0473) for attention over s
             sequence: Cheng, Dong and Lapata 2016 (arXiv:1601.06733); 1/√d: Vaswani et al. 2017.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from chainrule.engine import arena
+from chainrule.engine import arena, sampling
 from chainrule.engine.arena import New
 from chainrule.engine.layers import linear, recurrent
 from chainrule.engine.models import rnn
@@ -181,6 +181,61 @@ def loss_and_grad(
                 first.sum(axis=1, out=grad[name])
         loss = float(nll.sum(dtype=np.float64)) / n_rows
     return loss
+
+
+def start(
+    config: Config,
+    params: Params,
+    n: int,
+    labels: None = None,
+    prompt: Ids | None = None,
+    lengths: Any = None,
+) -> sampling.Sampler:
+    """Return a sampler of n rows that have read their prompts; see `sample`."""
+    return sampling.AttentionSampler(config, params, n, prompt, lengths)
+
+
+def sample(
+    config: Config,
+    params: Params,
+    uniforms: Array,
+    prompt: Ids | None = None,
+    lengths: Any = None,
+    temperature: float = 1.0,
+    top_k: int = 0,
+    top_p: float = 1.0,
+    labels: None = None,
+) -> Ids:
+    """Return the symbols that follow the prompts, (N, n_new) int32, one for each uniform.
+
+    uniforms: (N, n_new) in [0, 1). prompt: (N, P) symbols, of which row n has the first lengths[n],
+    or all. temperature, top_k, top_p as in chainrule.kernels.categorical.
+    """
+    rows = start(config, params, len(uniforms), labels, prompt, lengths)
+    return rows.extend(uniforms, temperature, top_k, top_p)
+
+
+def stream(
+    config: Config,
+    params: Params,
+    uniforms: Array | Iterable[Array],
+    prompt: Ids | None = None,
+    lengths: Any = None,
+    temperature: float = 1.0,
+    top_k: int = 0,
+    top_p: float = 1.0,
+    labels: None = None,
+    chunk: int = 16,
+) -> Iterator[Ids]:
+    """Yield what `sample` returns in pieces of `chunk` symbols, (N, chunk), as they are drawn.
+
+    uniforms may also be an iterable of pieces, (N, k) each, for a stream without end.
+    """
+
+    def begin(n: int) -> sampling.Sampler:
+        return start(config, params, n, labels, prompt, lengths)
+
+    yield from sampling.stream(begin, uniforms, temperature, top_k, top_p, chunk)
 
 
 def _forward(config: Config, params: Params, known: Ids, new: New) -> _Forward:

@@ -6,7 +6,7 @@ near the core, and each weight read from further away serves all of them.
 
 import numpy as np
 
-from chainrule.kernels import threads
+from chainrule.kernels import rotary, threads
 from chainrule.kernels.transformer_sampler import decode
 from chainrule.kernels.types import Array, Ids
 
@@ -45,7 +45,8 @@ def extend(
 ) -> Ids:
     """See `chainrule.kernels.transformer_sampler.extend`."""
     S, d = window.shape[1], E.shape[1] // n_heads
-    cos, sin = _rotations(0 if len(P) else S, d, E.dtype)
+    cos, sin = rotary.angles(0, 0 if len(P) else S, d, E.dtype)
+    u = np.ascontiguousarray(u, np.float64)
     weights = decode.Weights(
         *(E, P, W_qkv, W_o, W_1, W_2, np.ascontiguousarray(W_y), b_qkv, b_o, b_1, b_2),
         *(ln1_g, ln1_b, ln2_g, ln2_b, ln_g, ln_b, cos, sin),
@@ -62,9 +63,3 @@ def extend(
 
     threads.map_rows(rows, len(u))
     return ids
-
-
-def _rotations(S: int, d: int, dtype: np.dtype) -> tuple[Array, Array]:
-    """Return cos and sin, (S, d/2), of position times frequency."""
-    angle = np.arange(S)[:, None] * 10000.0 ** (-np.arange(d // 2) / max(1, d // 2))
-    return np.cos(angle).astype(dtype), np.sin(angle).astype(dtype)

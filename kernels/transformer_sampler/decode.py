@@ -14,8 +14,8 @@ import numpy as np
 from numba import njit
 
 from chainrule.kernels import categorical
-from chainrule.kernels.inline import JIT, JIT_SUMS, exp, sigmoid
-from chainrule.kernels.products import multiply_add
+from chainrule.kernels.decoding import add, attend, multiply_add, spread
+from chainrule.kernels.inline import JIT, JIT_SUMS, sigmoid
 from chainrule.kernels.types import Array, Ids
 
 FILL = 24  # tokens that enter the cache together
@@ -191,22 +191,6 @@ def embed(M: int, weights: Weights, window: Ids, row: Ids, at: Ids, x: Array) ->
                 x[m, j] += P[at[m], j]
 
 
-@njit(**JIT)
-def spread(y: Array, M: int, b: Array) -> None:
-    """Set every row of y to b."""
-    for m in range(M):
-        for j in range(b.size):
-            y[m, j] = b[j]
-
-
-@njit(**JIT)
-def add(y: Array, M: int, b: Array) -> None:
-    """Add b to every row of y."""
-    for m in range(M):
-        for j in range(b.size):
-            y[m, j] += b[j]
-
-
 @njit(**JIT_SUMS)
 def normalise(x: Array, M: int, g: Array, b: Array, y: Array) -> None:
     """Layer normalisation of each row of x."""
@@ -262,75 +246,3 @@ def remember(qkv: Array, M: int, row: Ids, at: Ids, l: int, keys: Array, values:
             keys[n, l, p, j] = qkv[m, C + j]
         for j in range(C):
             values[n, l, p, j] = qkv[m, 2 * C + j]
-
-
-@njit(**JIT_SUMS)
-def attend(
-    qkv: Array,
-    m: int,
-    n: int,
-    l: int,
-    stop: int,
-    n_heads: int,
-    keys: Array,
-    values: Array,
-    p: Array,
-    a: Array,
-) -> None:
-    """a_m = attention of token m's query over the first `stop` positions of row n (F3)."""
-    d = keys.shape[3] // n_heads
-    zero, one = p.dtype.type(0), p.dtype.type(1)
-    scale = p.dtype.type(1 / np.sqrt(d))
-    for head in range(n_heads):
-        c = head * d
-        largest = p.dtype.type(-np.inf)
-        for j in range(stop):
-            s = zero
-            for k in range(d):
-                s += qkv[m, c + k] * keys[n, l, j, c + k]
-            p[j] = s * scale
-            largest = max(largest, p[j])
-        exponentials(p, stop, largest)
-        total = zero
-        for j in range(stop):
-            total += p[j]
-        weigh(p, stop, one / total, values, n, l, c, d, a, m)
-
-
-@njit(**JIT)
-def exponentials(p: Array, stop: int, largest: float) -> None:
-    """p_j = exp(p_j - largest)."""
-    for j in range(stop):
-        p[j] = exp(p[j] - largest)
-
-
-@njit(**JIT)
-def weigh(
-    p: Array,
-    stop: int,
-    scale: float,
-    values: Array,
-    n: int,
-    l: int,
-    c: int,
-    d: int,
-    a: Array,
-    m: int,
-) -> None:
-    """a_m = scale Σ_j p_j v_j of one head, whose columns start at c; four positions at a time."""
-    for k in range(d):
-        a[m, c + k] = 0
-    j = 0
-    while j + 4 <= stop:
-        p0, p1, p2, p3 = p[j], p[j + 1], p[j + 2], p[j + 3]
-        for k in range(d):
-            a[m, c + k] += (p0 * values[n, l, j, c + k] + p1 * values[n, l, j + 1, c + k]) + (
-                p2 * values[n, l, j + 2, c + k] + p3 * values[n, l, j + 3, c + k]
-            )
-        j += 4
-    while j < stop:
-        for k in range(d):
-            a[m, c + k] += p[j] * values[n, l, j, c + k]
-        j += 1
-    for k in range(d):
-        a[m, c + k] *= scale
