@@ -33,13 +33,15 @@ def backward(
 ) -> None:
     """See `chainrule.kernels.lstm.backward`."""
 
+    W_T = np.ascontiguousarray(W.T)  # once: BLAS is faster along rows
+
     def rows(lo: int, hi: int) -> None:
         from_next, dc = dh0[lo:hi], dc0[lo:hi]
         from_next[...], dc[...] = 0, 0
         for t in reversed(range(len(dh))):
             cells = c[t, lo:hi], c[t + 1, lo:hi]
             _step_back(dh[t, lo:hi], from_next, gates[t, lo:hi], *cells, dc, dz[t, lo:hi])
-            np.matmul(dz[t, lo:hi], W.T, out=from_next)
+            np.matmul(dz[t, lo:hi], W_T, out=from_next)
 
     map_batch(rows, dz, W)
     np.matmul(over_all_steps(h[:-1]).T, over_all_steps(dz), out=dW)  # B5
@@ -68,17 +70,30 @@ def _step(p: Array, z: Array, c_before: Array, c: Array, h: Array) -> None:
 def _step_back(
     dh: Array, from_next: Array, gates: Array, c_before: Array, c: Array, dc: Array, dz: Array
 ) -> None:
-    """B1-B4 of one step; from_next = dz_{t+1} Wᵀ, dc = f_{t+1} ε_{t+1}, replaced by f_t ε_t."""
+    """B1-B4 of one step; from_next = dz_{t+1} Wᵀ, used up; dc = f_{t+1} ε_{t+1}, then f_t ε_t."""
     H, one = dh.shape[1], dh.dtype.type(1)
+    # Into a row of their own first: dz may be gates, and a loop whose arrays overlap, or that
+    # writes more than a few, is not vectorised.
+    tanh_c, new = np.empty_like(dh[0]), np.empty_like(dz[0])
     for n in range(len(dh)):
-        dh_n, from_n, gates_n, dz_n, dc_n = dh[n], from_next[n], gates[n], dz[n], dc[n]
+        dh_n, delta, gates_n, dz_n, dc_n = dh[n], from_next[n], gates[n], dz[n], dc[n]
         before_n, c_n = c_before[n], c[n]
+        i, f, g, o = gates_n[:H], gates_n[H : 2 * H], gates_n[2 * H : 3 * H], gates_n[3 * H :]
         for j in range(H):
-            i, f, g, o = gates_n[j], gates_n[H + j], gates_n[2 * H + j], gates_n[3 * H + j]
-            tanh_c, delta = tanh(c_n[j]), dh_n[j] + from_n[j]  # B1
-            epsilon = dc_n[j] + delta * o * (one - tanh_c * tanh_c)  # B2
-            dc_n[j] = f * epsilon
-            dz_n[j] = epsilon * g * i * (one - i)  # B3, B4
-            dz_n[H + j] = epsilon * before_n[j] * f * (one - f)
-            dz_n[2 * H + j] = epsilon * i * (one - g * g)
-            dz_n[3 * H + j] = delta * tanh_c * o * (one - o)
+            tanh_c[j] = tanh(c_n[j])
+        for j in range(H):
+            delta[j] += dh_n[j]  # B1
+        for j in range(H):
+            dc_n[j] += delta[j] * o[j] * (one - tanh_c[j] * tanh_c[j])  # B2: ε
+        for j in range(H):
+            new[j] = dc_n[j] * g[j] * i[j] * (one - i[j])  # B3, B4
+        for j in range(H):
+            new[H + j] = dc_n[j] * before_n[j] * f[j] * (one - f[j])
+        for j in range(H):
+            new[2 * H + j] = dc_n[j] * i[j] * (one - g[j] * g[j])
+        for j in range(H):
+            new[3 * H + j] = delta[j] * tanh_c[j] * o[j] * (one - o[j])
+        for j in range(H):
+            dc_n[j] *= f[j]
+        for j in range(4 * H):
+            dz_n[j] = new[j]
