@@ -39,6 +39,7 @@ class _Stack:
     def __init__(self) -> None:
         self.blocks = [_aligned(FIRST)]
         self.block, self.used = 0, 0  # where the next array goes
+        self.live, self.peak = 0, 0  # bytes lent now, and at most
         self.depth = 0
 
     def push(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
@@ -46,22 +47,31 @@ class _Stack:
         while self.used + size > len(self.blocks[self.block]):
             self.block, self.used = self.block + 1, 0
             if self.block == len(self.blocks):
-                self.blocks.append(_aligned(max(size, 2 * len(self.blocks[-1]))))
+                self.blocks.append(_aligned(max(size, FIRST, self.live)))
         array = self.blocks[self.block][self.used : self.used + size].view(dtype).reshape(shape)
-        self.used += -(-size // ALIGN) * ALIGN
+        self.used += _whole_lines(size)
+        self.live += _whole_lines(size)
+        self.peak = max(self.peak, self.live)
         return array
 
-    def pop(self, block: int, used: int) -> None:
-        self.block, self.used = block, used
-        if block == used == 0 and len(self.blocks) > 1:
-            total = sum(len(b) for b in self.blocks)
+    def mark(self) -> tuple[int, int, int]:
+        return self.block, self.used, self.live
+
+    def pop(self, mark: tuple[int, int, int]) -> None:
+        self.block, self.used, self.live = mark
+        if self.live == 0 and len(self.blocks) > 1:
             self.blocks.clear()  # before the new one is asked for: never both
-            self.blocks.append(_aligned(total))
+            self.blocks.append(_aligned(self.peak))
+            self.block = self.used = 0
+
+
+def _whole_lines(size: int) -> int:
+    return -(-size // ALIGN) * ALIGN
 
 
 def _aligned(size: int) -> Any:
     """Return bytes that start at a multiple of ALIGN, a multiple of ALIGN long."""
-    size = -(-size // ALIGN) * ALIGN
+    size = _whole_lines(size)
     raw = np.empty(size + ALIGN, np.uint8)
     skip = -raw.ctypes.data % ALIGN
     return raw[skip : skip + size]
@@ -86,7 +96,7 @@ def borrow(like: Array) -> Iterator[New]:
     stack = _mine.__dict__.get("stack")
     if stack is None:
         stack = _mine.stack = _idle.pop() if _idle else _Stack()
-    block, used = stack.block, stack.used
+    mark = stack.mark()
     stack.depth = depth = stack.depth + 1
 
     def new(shape: tuple[int, ...]) -> Array:
@@ -98,7 +108,7 @@ def borrow(like: Array) -> Iterator[New]:
         yield new
     finally:
         stack.depth = depth - 1
-        stack.pop(block, used)
+        stack.pop(mark)
         if depth == 1:
             _mine.stack = None
             _idle.append(stack)

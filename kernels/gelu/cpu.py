@@ -45,13 +45,21 @@ def _forward(u: Array, b: Array, y: Array) -> None:
 @njit(**JIT)
 def _backward(dy: Array, u: Array, b: Array, du: Array, db: Array) -> None:
     N, C = u.shape
-    linear, cubic = u.dtype.type(_TWO_KAPPA), u.dtype.type(_CUBIC)
-    three, one = u.dtype.type(_THREE_CUBIC), u.dtype.type(1)
+    row = np.empty(C, u.dtype)  # du may be dy: a loop over both could not be vectorised
     db[:] = 0
     for n in range(N):
+        _backward_row(dy[n], u[n], b, row)
         for j in range(C):
-            a = u[n, j] + b[j]
-            s = sigmoid(a * (linear + cubic * a * a))
-            slope = s + a * s * (one - s) * (linear + three * a * a)  # B1
-            du[n, j] = dy[n, j] * slope  # B2
-            db[j] += du[n, j]  # B3
+            du[n, j] = row[j]
+            db[j] += row[j]  # B3
+
+
+@njit(**JIT)
+def _backward_row(dy: Array, u: Array, b: Array, du: Array) -> None:
+    linear, cubic = u.dtype.type(_TWO_KAPPA), u.dtype.type(_CUBIC)
+    three, one = u.dtype.type(_THREE_CUBIC), u.dtype.type(1)
+    for j in range(len(u)):
+        a = u[j] + b[j]
+        s = sigmoid(a * (linear + cubic * a * a))
+        slope = s + a * s * (one - s) * (linear + three * a * a)  # B1
+        du[j] = dy[j] * slope  # B2
