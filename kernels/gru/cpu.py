@@ -58,15 +58,15 @@ def _step(p: Array, b: Array, z: Array, m: Array, h_before: Array, h: Array) -> 
     H, one = h.shape[1], h.dtype.type(1)
     for n in range(len(h)):
         p_n, z_n, m_n, before_n, h_n = p[n], z[n], m[n], h_before[n], h[n]
+        r, u, new, p_new = z_n[:H], z_n[H : 2 * H], z_n[2 * H :], p_n[2 * H :]
         for j in range(2 * H):
-            z_n[j] = sigmoid(z_n[j] + p_n[j])  # F2
+            z_n[j] = sigmoid(z_n[j] + p_n[j])  # F2: r and u
         for j in range(H):
-            m_n[j] = p_n[2 * H + j] + b[j]  # F1
+            m_n[j] = p_new[j] + b[j]  # F1
         for j in range(H):
-            z_n[2 * H + j] = tanh(z_n[2 * H + j] + z_n[j] * m_n[j])  # F3
+            new[j] = tanh(new[j] + r[j] * m_n[j])  # F3
         for j in range(H):
-            u = z_n[H + j]
-            h_n[j] = (one - u) * z_n[2 * H + j] + u * before_n[j]  # F4
+            h_n[j] = (one - u[j]) * new[j] + u[j] * before_n[j]  # F4
 
 
 @njit(**JIT)

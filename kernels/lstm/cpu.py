@@ -54,12 +54,13 @@ def _step(p: Array, z: Array, c_before: Array, c: Array, h: Array) -> None:
     for n in range(len(h)):
         p_n, z_n, before_n, c_n, h_n = p[n], z[n], c_before[n], c[n], h[n]
         i, f, g, o = z_n[:H], z_n[H : 2 * H], z_n[2 * H : 3 * H], z_n[3 * H :]
+        p_g, p_o = p_n[2 * H : 3 * H], p_n[3 * H :]
         for j in range(2 * H):
-            z_n[j] = sigmoid(z_n[j] + p_n[j])
-        for j in range(2 * H, 3 * H):
-            z_n[j] = tanh(z_n[j] + p_n[j])
-        for j in range(3 * H, 4 * H):
-            z_n[j] = sigmoid(z_n[j] + p_n[j])
+            z_n[j] = sigmoid(z_n[j] + p_n[j])  # F1, F2: i and f
+        for j in range(H):
+            g[j] = tanh(g[j] + p_g[j])
+        for j in range(H):
+            o[j] = sigmoid(o[j] + p_o[j])
         for j in range(H):
             c_n[j] = f[j] * before_n[j] + i[j] * g[j]  # F3
         for j in range(H):
