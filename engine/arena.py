@@ -40,7 +40,7 @@ class _Stack:
         self.blocks = [_aligned(FIRST)]
         self.block, self.used = 0, 0  # where the next array goes
         self.live, self.peak = 0, 0  # bytes lent now, and at most
-        self.depth = 0
+        self.open: list[object] = []  # one for each block, the innermost last
 
     def push(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
         size = prod(shape) * dtype.itemsize
@@ -97,19 +97,20 @@ def borrow(like: Array) -> Iterator[New]:
     if stack is None:
         stack = _mine.stack = _idle.pop() if _idle else _Stack()
     mark = stack.mark()
-    stack.depth = depth = stack.depth + 1
+    block = object()
+    stack.open.append(block)
 
     def new(shape: tuple[int, ...]) -> Array:
-        if stack.depth != depth or _mine.__dict__.get("stack") is not stack:
+        if _mine.__dict__.get("stack") is not stack or stack.open[-1] is not block:
             raise RuntimeError("an arena's function works only in its own, innermost block")
         return stack.push(shape, like.dtype)
 
     try:
         yield new
     finally:
-        stack.depth = depth - 1
+        stack.open.pop()
         stack.pop(mark)
-        if depth == 1:
+        if not stack.open:
             _mine.stack = None
             _idle.append(stack)
 

@@ -96,7 +96,7 @@ def test_arrays_on_both_sides_raise(op, name):
         for p in inspect.signature(function).parameters.values()
         if p.annotation in (Array, Bits, Ids)
     ]
-    for lone in arrays:
+    for lone in arrays if len(arrays) > 1 else []:
         with pytest.raises(TypeError, match=f"^{op}: arrays are on both host and GPU"):
             function(*arguments(function, lambda array, lone=lone: array == lone))
 

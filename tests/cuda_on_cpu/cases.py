@@ -11,8 +11,22 @@ from typing import Any
 
 import numpy as np
 from cuda_on_cpu import recurrent
+from cuda_on_cpu import transformer_parts as parts
 
-from chainrule.kernels import adam, bernoulli, gru, lstm, nade, rnn, triangular
+from chainrule.kernels import (
+    adam,
+    bernoulli,
+    embedding,
+    gelu,
+    gru,
+    layer_norm,
+    lstm,
+    nade,
+    rnn,
+    rotary,
+    softmax_cross_entropy,
+    triangular,
+)
 
 Arrays = dict[str, Any]
 
@@ -104,6 +118,15 @@ RECURRENT = {
     "lstm": Case(lstm, recurrent.inputs(4, "h0", "c0"), recurrent.run),
     "gru": Case(gru, recurrent.inputs(3, "b", "h0"), recurrent.run),
 }
+TRANSFORMER_PARTS = {
+    "layer_norm": Case(layer_norm, parts.layer_norm_inputs, parts.layer_norm),
+    "gelu": Case(gelu, parts.gelu_inputs, parts.gelu),
+    "softmax_cross_entropy": Case(
+        softmax_cross_entropy, parts.cross_entropy_inputs, parts.cross_entropy
+    ),
+    "embedding": Case(embedding, parts.embedding_inputs, parts.embedding),
+    "rotary": Case(rotary, parts.rotary_inputs, parts.rotary),
+}
 CASES = {
     "nade": Case(nade, _nade_inputs, _nade),
     "triangular": Case(triangular, _triangular_inputs, _triangular),
@@ -113,8 +136,8 @@ CASES = {
 
 
 def cast(inputs: Arrays, dtype: Any) -> Arrays:
-    """Return the inputs with every floating-point array in `dtype`; binary data stays uint8."""
-    return {k: a if a.dtype == np.uint8 else a.astype(dtype) for k, a in inputs.items()}
+    """Return the inputs with every floating-point array in `dtype`; integers stay what they are."""
+    return {k: a.astype(dtype) if a.dtype.kind == "f" else a for k, a in inputs.items()}
 
 
 class Expected:
