@@ -102,8 +102,9 @@ class TransformerSampler:
             "keys": xp.empty(cache, params.dtype),
             "values": xp.empty(cache, params.dtype),
         }
-        absent = {"P": params["E"][:0], "W_y": params["E"][:V].T}  # with rotary, where tied
-        self._weights = {**absent, **params}
+        self._weights = {**params}
+        if config.tied:
+            self._weights["W_y"] = params["E"][:V].T
         self._sizes = {"n_heads": config.n_heads, "stride": windows.stride(S)}
 
     def extend(self, u: Array, temperature: float, top_k: int, top_p: float) -> Ids:

@@ -10,7 +10,7 @@ from chainrule.kernels import rotary, threads
 from chainrule.kernels.transformer_sampler import decode
 from chainrule.kernels.types import Array, Ids
 
-_GROUP = 12  # rows that share each read of the weights
+_GROUP = 4  # rows that share each read of the weights; more caches than this push them out
 
 
 def extend(
