@@ -1,0 +1,211 @@
+"""One tiny Transformer, forward and backward, every number written out: tiny_transformer.md.
+
+Run: python examples/tiny_transformer.py > examples/tiny_transformer.md
+"""
+
+import numpy as np
+
+from chainrule.engine.layers import linear, tied_output
+from chainrule.engine.models import transformer
+from chainrule.kernels import causal_attention, embedding, gelu, layer_norm, softmax_cross_entropy
+
+CONFIG = transformer.Config(n_symbols=3, context=3, n_layers=1, n_heads=2, n_embd=4)
+X = np.array([[2, 0, 1]], np.int32)
+T, C, V = 3, CONFIG.n_embd, CONFIG.n_symbols
+HEADS = (1, T, CONFIG.n_heads, C // CONFIG.n_heads)
+
+
+def parameters():
+    """Return parameters of one decimal, so that a reader can follow with a pocket calculator."""
+    params = transformer.init(CONFIG, np.random.default_rng(0), np.float64)
+    params.flat[...] = np.random.default_rng(3).integers(-6, 7, params.size) / 10
+    for name in ("ln1_g", "ln2_g", "ln_g"):
+        params[name][...] = 1
+    return params
+
+
+def weights(params):
+    """Return the one layer's parameters by name, without the layer's axis, and the ends'."""
+    return {name: a if name in ("E", "P", "ln_g", "ln_b") else a[0] for name, a in params.items()}
+
+
+def normalise(x, g, b):
+    """Return LN(x), its mean and 1 / its deviation."""
+    y, mean, rstd = np.empty_like(x), np.empty(len(x)), np.empty(len(x))
+    layer_norm.forward(x, g, b, y, mean, rstd)
+    return y, mean, rstd
+
+
+def forward(w):
+    """Return every intermediate of the forward pass by name, in order."""
+    f = {"tokens": np.array([V, *X[0, :-1]], np.int32), "x": np.empty((T, C))}
+    embedding.forward(f["tokens"], w["E"], f["x"])
+    f["x"] += w["P"]
+    f["h"], f["m"], f["r"] = normalise(f["x"], w["ln1_g"], w["ln1_b"])
+    f["qkv"], f["a"] = np.empty((T, 3 * C)), np.empty((T, C))
+    linear.forward(f["h"], w["W_qkv"], w["b_qkv"], f["qkv"])
+    f["lse"] = np.empty((1, CONFIG.n_heads, T))
+    q, k, v = split(f["qkv"])
+    causal_attention.forward(q, k, v, f["a"].reshape(HEADS), f["lse"])
+    f["z"] = np.empty((T, C))
+    linear.forward(f["a"], w["W_o"], w["b_o"], f["z"])
+    f["z"] += f["x"]
+    f["h2"], f["m2"], f["r2"] = normalise(f["z"], w["ln2_g"], w["ln2_b"])
+    f["u"], f["y"], f["x2"] = np.empty((T, 4 * C)), np.empty((T, 4 * C)), np.empty((T, C))
+    linear.product(f["h2"], w["W_1"], f["u"])
+    gelu.forward(f["u"], w["b_1"], f["y"])
+    linear.forward(f["y"], w["W_2"], w["b_2"], f["x2"])
+    f["x2"] += f["z"]
+    f["h3"], f["m3"], f["r3"] = normalise(f["x2"], w["ln_g"], w["ln_b"])
+    f["s"] = f["h3"] @ w["E"][:V].T
+    f["nll"] = softmax_cross_entropy.forward(f["s"], X[0])
+    return f
+
+
+def backward(w, f):
+    """Return every intermediate of the backward pass by name, in order: the mirror image."""
+    d = {f"d{name}": np.empty_like(a) for name, a in w.items()}
+    d |= {f"d{name}": np.empty_like(f[name]) for name in ("s", "h3", "y", "h2", "a", "qkv", "h")}
+    softmax_cross_entropy.backward(np.ones(T), f["s"], X[0], d["ds"])
+    tied_output.backward(d["ds"], f["h3"], w["E"], w["W_y"], d["dE"], d["dW_y"], d["dh3"])
+    d["dE out"] = d["dE"].copy()
+    d["dx2"] = np.zeros((T, C))
+    layer_norm.backward(
+        d["dh3"], f["x2"], w["ln_g"], f["m3"], f["r3"], d["dx2"], d["dln_g"], d["dln_b"]
+    )
+    linear.backward(d["dx2"], f["y"], w["W_2"], d["dy"], d["dW_2"], d["db_2"])
+    d["du"], d["dz"] = np.empty((T, 4 * C)), d["dx2"].copy()
+    gelu.backward(d["dy"], f["u"], w["b_1"], d["du"], d["db_1"])
+    linear.product_backward(d["du"], f["h2"], w["W_1"], d["dh2"], d["dW_1"])
+    layer_norm.backward(
+        d["dh2"], f["z"], w["ln2_g"], f["m2"], f["r2"], d["dz"], d["dln2_g"], d["dln2_b"]
+    )
+    linear.backward(d["dz"], f["a"], w["W_o"], d["da"], d["dW_o"], d["db_o"])
+    gradients = split(d["dqkv"])
+    both = (d["da"].reshape(HEADS), *split(f["qkv"]), f["a"].reshape(HEADS), f["lse"])
+    causal_attention.backward(*both, *gradients)
+    linear.backward(d["dqkv"], f["h"], w["W_qkv"], d["dh"], d["dW_qkv"], d["db_qkv"])
+    d["dx"] = d["dz"].copy()
+    layer_norm.backward(
+        d["dh"], f["x"], w["ln1_g"], f["m"], f["r"], d["dx"], d["dln1_g"], d["dln1_b"]
+    )
+    d["dP"][...] = d["dx"]
+    embedding.backward(d["dx"], f["tokens"], d["dE"])
+    return d
+
+
+def split(qkv):
+    """Return q, k, v of a fused projection: views, (1, T, heads, d) each."""
+    parts = qkv.reshape(1, T, 3, *HEADS[2:])
+    return parts[:, :, 0], parts[:, :, 1], parts[:, :, 2]
+
+
+def probabilities(f):
+    """Return attention's probabilities, (heads, T, T)."""
+    q, k, _ = split(f["qkv"])
+    s = np.einsum("nthd,njhd->nhtj", q, k)[0] / HEADS[3] ** 0.5
+    return np.exp(s - f["lse"][0][..., None]) * np.tri(T)
+
+
+def table(*named):
+    """Return arrays as one fixed-width block, four decimals."""
+    lines = []
+    for name, a in named:
+        for i, row in enumerate(np.atleast_2d(a)):
+            numbers = " ".join(f"{number + 0.0:8.4f}" for number in row)
+            lines.append(f"{name if i == 0 else '':>8} {numbers}".rstrip())
+    return "\n".join(["```", *lines, "```"]).replace("-0.0000", " 0.0000")
+
+
+def page():
+    """Return the whole page."""
+    params = parameters()
+    w = weights(params)
+    f = forward(w)
+    d = backward(w, f)
+    return "\n\n".join([INTRODUCTION, *forward_part(w, f), *backward_part(f, d)]) + "\n"
+
+
+INTRODUCTION = """# A tiny Transformer in numbers
+
+An alphabet of 3 symbols, rows of 4 numbers, one layer, two heads of size 2, tied embeddings, and
+the sequence x = 2, 0, 1. `examples/tiny_transformer.py` writes this page with the library's own
+kernels, and a test writes it again, recomputes each array with plain NumPy and checks each
+gradient by central differences. Names and line numbers are those of the derivations in
+`engine/models/transformer.py`, `engine/layers/transformer_block.py` and the kernels they name."""
+
+
+def forward_part(w, f):
+    """Return the paragraphs of the forward pass."""
+    p = np.exp(f["s"] - f["s"].max(axis=1, keepdims=True))
+    P = probabilities(f)
+    return [
+        "## Forward",
+        "The input is the start token, row 3 of E, then x_1 and x_2: row t predicts x_t.\n"
+        "x = E[3, 2, 0] + P.",
+        table(("E", w["E"]), ("P", w["P"]), ("x", f["x"])),
+        "**Attention half.** A1: each row of x minus its mean m, times r = 1 / its deviation\n"
+        "(gain 1), plus a bias.",
+        table(("m", f["m"]), ("r", f["r"]), ("ln1_b", w["ln1_b"]), ("h", f["h"])),
+        "A2: [q k v] = h W_qkv + b_qkv; columns 1-2 of each belong to the first head.",
+        table(*((n, f["qkv"][:, i * C : (i + 1) * C]) for i, n in enumerate("qkv"))),
+        "A4: row t of each head's probabilities is a softmax over q_t·k_j / √2, j ≤ t: above the\n"
+        "diagonal all is 0, and the first row has no choice. a = their averages of v, head beside\n"
+        "head.",
+        table(("head 1", P[0]), ("head 2", P[1]), ("a", f["a"])),
+        "A5: z = x + a W_o + b_o.",
+        table(("z", f["z"])),
+        "**MLP half.** M1: h = LN(z). M2: u = h W_1, y = gelu(u + b_1), 16 wide.\n"
+        "M3: x = z + y W_2 + b_2.",
+        table(("h", f["h2"]), ("u", f["u"].T[:4].T), ("y", f["y"].T[:4].T), ("x", f["x2"])),
+        "(Of u and y the first 4 columns.)",
+        "**Output.** s = LN(x) E[:3]ᵀ, p = softmax(s), and the loss of row t is -log p of x_t:\n"
+        "of symbols 2, 0, 1.",
+        table(
+            ("LN(x)", f["h3"]),
+            ("s", f["s"]),
+            ("p", p / p.sum(axis=1, keepdims=True)),
+            ("loss", f["nll"]),
+            ("sum", f["nll"].sum()),
+        ),
+    ]
+
+
+def backward_part(f, d):
+    """Return the paragraphs of the backward pass."""
+    dq, dk, dv = np.hsplit(d["dqkv"], 3)
+    return [
+        "## Backward",
+        "L = the sum of the three losses. dA is dL/dA. Everything above, from the bottom up.",
+        "**Output.** ds = p - 1 at the symbol that came: rows sum to 0. The output's part of dE is\n"
+        "dsᵀ LN(x): 0 for the start token, which is never predicted.",
+        table(("ds", d["ds"]), ("dE out", d["dE out"]), ("dLN(x)", d["dh3"]), ("dx", d["dx2"])),
+        "**MLP half.** M3: dy = dx W_2ᵀ, dW_2 = yᵀ dx. M2: du = dy gelu'(u + b_1). M1: dz is dx,\n"
+        "which went straight on, plus what comes back through the branch.",
+        table(
+            ("dy", d["dy"][:, :4]),
+            ("du", d["du"][:, :4]),
+            ("db_2", d["db_2"]),
+            ("dh", d["dh2"]),
+            ("dz", d["dz"]),
+        ),
+        "**Attention half.** A5: da = dz W_oᵀ. A4: D_t = da_t·a_t of each head stands in for the\n"
+        "sum over the softmax's row; dq of row 1 is 0, for it had no choice. A2, A1.",
+        table(
+            ("da", d["da"]),
+            ("D", (d["da"] * f["a"]).reshape(T, 2, 2).sum(axis=2).T),
+            ("dq", dq),
+            ("dk", dk),
+            ("dv", dv),
+            ("dh", d["dh"]),
+            ("dx", d["dx"]),
+        ),
+        "**Input.** dP = dx, one row a position. To the output's part of dE each row of dx is\n"
+        "added at its token, 3, 2, 0: E serves twice, so its two gradients add. Symbol 1 was no\n"
+        "input: its row stays as it was.",
+        table(("dE", d["dE"]), ("dP", d["dP"])),
+    ]
+
+
+if __name__ == "__main__":
+    print(page(), end="")
