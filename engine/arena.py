@@ -48,11 +48,11 @@ class _Stack:
             self.block, self.used = self.block + 1, 0
             if self.block == len(self.blocks):
                 self.blocks.append(_aligned(max(size, FIRST, self.live)))
-        array = self.blocks[self.block][self.used : self.used + size].view(dtype).reshape(shape)
+        array: Array = self.blocks[self.block][self.used : self.used + size].view(dtype)
         self.used += _whole_lines(size)
         self.live += _whole_lines(size)
         self.peak = max(self.peak, self.live)
-        return array
+        return array.reshape(shape)
 
     def mark(self) -> tuple[int, int, int]:
         return self.block, self.used, self.live
@@ -93,9 +93,8 @@ def borrow(like: Array) -> Iterator[New]:
         xp, dtype = array_module(like), like.dtype
         yield lambda shape: xp.empty(shape, dtype)
         return
-    stack = _mine.__dict__.get("stack")
-    if stack is None:
-        stack = _mine.stack = _idle.pop() if _idle else _Stack()
+    stack: _Stack = _mine.__dict__.get("stack") or (_idle.pop() if _idle else _Stack())
+    _mine.stack = stack
     mark = stack.mark()
     block = object()
     stack.open.append(block)
@@ -103,7 +102,8 @@ def borrow(like: Array) -> Iterator[New]:
     def new(shape: tuple[int, ...]) -> Array:
         if _mine.__dict__.get("stack") is not stack or stack.open[-1] is not block:
             raise RuntimeError("an arena's function works only in its own, innermost block")
-        return stack.push(shape, like.dtype)
+        array: Array = stack.push(shape, like.dtype)
+        return array
 
     try:
         yield new

@@ -177,8 +177,8 @@ def backward_part(f, d):
     return [
         "## Backward",
         "L = the sum of the three losses. dA is dL/dA. Everything above, from the bottom up.",
-        "**Output.** ds = p - 1 at the symbol that came: rows sum to 0. The output's part of dE is\n"
-        "dsᵀ LN(x): 0 for the start token, which is never predicted.",
+        "**Output.** ds = p - 1 at the symbol that came: rows sum to 0. The output's part of dE\n"
+        "is dsᵀ LN(x): 0 for the start token, which is never predicted.",
         table(("ds", d["ds"]), ("dE out", d["dE out"]), ("dLN(x)", d["dh3"]), ("dx", d["dx2"])),
         "**MLP half.** M3: dy = dx W_2ᵀ, dW_2 = yᵀ dx. M2: du = dy gelu'(u + b_1). M1: dz is dx,\n"
         "which went straight on, plus what comes back through the branch.",

@@ -1,5 +1,7 @@
 """Numba twin of layer normalisation: a row stays in the nearest cache for all its sweeps."""
 
+from typing import Any
+
 import numpy as np
 from numba import njit
 
@@ -38,7 +40,7 @@ def _min_rows(x: Array) -> int:
 
 
 @njit(**JIT_SUMS)
-def _sum(x: Array) -> float:
+def _sum(x: Array) -> Any:
     total = x.dtype.type(0)
     for j in range(len(x)):
         total += x[j]
@@ -46,7 +48,7 @@ def _sum(x: Array) -> float:
 
 
 @njit(**JIT_SUMS)
-def _square_sum(x: Array, m: float) -> float:
+def _square_sum(x: Array, m: float) -> Any:
     total = x.dtype.type(0)
     for j in range(len(x)):
         total += (x[j] - m) * (x[j] - m)
@@ -85,7 +87,7 @@ def _backward(
 
 
 @njit(**JIT_SUMS)
-def _two_sums(dy: Array, x: Array, g: Array, m: float, r: float) -> tuple[float, float]:
+def _two_sums(dy: Array, x: Array, g: Array, m: float, r: float) -> tuple[Any, Any]:
     """Return Σ_j t_j and Σ_j t_j x̂_j of one row, t = dy ∘ g (B3)."""
     p, q = x.dtype.type(0), x.dtype.type(0)
     for j in range(len(x)):

@@ -1,5 +1,7 @@
 """Numba twin of softmax cross-entropy: a row's logits stay in cache for all its sweeps."""
 
+from typing import Any
+
 import numpy as np
 from numba import njit
 
@@ -41,7 +43,7 @@ def _min_rows(s: Array) -> int:
 
 
 @njit(**JIT)
-def _largest(s: Array) -> float:
+def _largest(s: Array) -> Any:
     """Return the largest of s; a NaN where there is one might be passed over: Z shows it."""
     m = s[0]
     for i in range(1, len(s)):
@@ -50,7 +52,7 @@ def _largest(s: Array) -> float:
 
 
 @njit(**JIT_SUMS)
-def _sum(e: Array) -> float:
+def _sum(e: Array) -> Any:
     total = e.dtype.type(0)
     for i in range(len(e)):
         total += e[i]

@@ -10,7 +10,8 @@ def forward(s: Array, y: Ids) -> Array:
     m = s.max(axis=1)  # F1
     log_Z = np.log(np.exp(s - m[:, None]).sum(axis=1))  # F2
     nll = log_Z + (m - s[np.arange(len(y)), y])  # F3
-    return np.where(y < 0, nll.dtype.type(0), nll)
+    kept: Array = np.where(y < 0, nll.dtype.type(0), nll)
+    return kept
 
 
 def backward(dnll: Array, s: Array, y: Ids, ds: Array) -> None:
