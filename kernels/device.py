@@ -41,6 +41,7 @@ class Plan:
     scalars: tuple[Any, ...] = ()  # NumPy scalars: their dtype is the kernel's C type
     shared_bytes: int = 0  # dynamic shared memory a block
     constants: tuple[tuple[str, int], ...] = ()  # compile-time numbers by name
+    strided: bool = False  # whether the kernel is told how its arrays' rows lie, among the scalars
 
 
 Arrays = tuple[Array | Bits, ...]
@@ -96,12 +97,12 @@ def use_launcher(launcher: Launcher) -> Iterator[None]:
 
 
 def launch(source: Path, plan: Plan, *arrays: Array | Bits) -> None:
-    """Run the plan's kernel of the file `source` on `arrays`, which must be C-contiguous.
+    """Run the plan's kernel of the file `source` on `arrays`, C-contiguous but for strided plans.
 
     A grid of no blocks is a launch of nothing.
     """
     for array in arrays:
-        if not array.flags.c_contiguous:
+        if not (plan.strided or array.flags.c_contiguous):
             raise ValueError(f"{plan.kernel}: arrays must be C-contiguous; copy them first")
     if all(plan.grid):
         _launcher.get()(source, plan, arrays)

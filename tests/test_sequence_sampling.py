@@ -4,10 +4,13 @@ from itertools import islice, product
 
 import numpy as np
 import pytest
+from cuda_on_cpu import fake_cupy
+from cuda_on_cpu.fake_cupy import to_device
 from numpy.testing import assert_array_equal
 from scipy.stats import chisquare
 
 from chainrule.engine.models import attention_rnn, rnn, transformer
+from chainrule.engine.params import Params
 from chainrule.kernels import categorical, use_backend, use_threads
 from chainrule.kernels.dispatch import HOST_BACKENDS
 
@@ -107,7 +110,7 @@ def test_cached_is_recomputed_but_for_rounding_in_float32(case, rng):
     u = rng.random((9, 25)).astype(np.float32)
     labels = some_labels(config, 9)
     x = model.sample(config, params, u, labels=labels)
-    exact = type(params)(params.shapes, params.flat.astype(np.float64))
+    exact = Params(params.shapes, params.flat.astype(np.float64))
     p = model.conditionals(config, exact, x, labels).astype(np.float64)
     above = np.take_along_axis(p.cumsum(axis=2), x[..., None], axis=2)[..., 0]
     below = above - np.take_along_axis(p, x[..., None], axis=2)[..., 0]
@@ -172,7 +175,7 @@ def test_frequencies(case, rng):
     label = None if some_labels(config, 1) is None else np.full(len(every_x), 2)
     p = np.exp(model.log_prob(config, params, every_x, label))
     assert p.sum() == pytest.approx(1, abs=1e-12)
-    N = 3000
+    N = 2000
     labels = None if label is None else np.full(N, 2)
     x = model.sample(config, params, rng.random((N, 3)), labels=labels)
     counts = np.bincount(x @ [V * V, V, 1], minlength=V**3)
@@ -195,6 +198,23 @@ def test_uniforms_decide(case, rng):
     greedy = model.sample(config, params, u, temperature=0, labels=labels)
     assert_array_equal(model.sample(config, params, u, top_k=1, labels=labels), greedy)
     assert_array_equal(model.sample(config, params, 1 - u, top_p=1e-9, labels=labels), greedy)
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if "rotary" not in case])
+def test_device_arrays(case, rng):
+    """The path that GPU arrays take, on stand-ins; rotary positions would need the CUDA rig."""
+    model, config, params = make(case)
+    prompt, lengths = prompts(rng, 3, 7)
+    u, labels = rng.random((3, 9)), some_labels(config, 3)
+    options = 0.9, 3, 0.95
+    expected = model.sample(config, params, u, prompt, lengths, *options, labels)
+    with fake_cupy.installed():
+        on_device = Params(params.shapes, to_device(params.flat))
+        labels = None if labels is None else to_device(labels)
+        x = model.sample(
+            config, on_device, to_device(u), to_device(prompt), lengths, *options, labels
+        )
+    assert_array_equal(x.get(), expected)
 
 
 @every_case

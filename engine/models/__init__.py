@@ -42,10 +42,14 @@ some), shapes and init as above, and
 
 from types import ModuleType
 
-from chainrule.engine.models import fvsbn, nade, nade_untied, rnn
+from chainrule.engine.models import attention_rnn, fvsbn, nade, nade_untied, rnn, transformer
 
 MODELS: dict[str, ModuleType] = {"fvsbn": fvsbn, "nade": nade, "nade_untied": nade_untied}
-SEQUENCES: dict[str, ModuleType] = {"rnn": rnn}
+SEQUENCES: dict[str, ModuleType] = {
+    "rnn": rnn,
+    "attention_rnn": attention_rnn,
+    "transformer": transformer,
+}
 
 
 def get(name: str) -> ModuleType:

@@ -1,8 +1,12 @@
-"""NumPy twin of the recurrent samplers: the definition that the fast ones are tested against."""
+"""NumPy twin of the recurrent samplers: the definition that the fast ones are tested against.
+
+Runs on CuPy arrays too (see `cuda`).
+"""
 
 import numpy as np
 
 from chainrule.kernels import categorical
+from chainrule.kernels.dispatch import array_module
 from chainrule.kernels.maths import sigmoid
 from chainrule.kernels.types import Array, Ids
 
@@ -19,10 +23,10 @@ def feed(
     c: Array,
 ) -> None:
     """See `chainrule.kernels.recurrent_sampler.feed`."""
-    for n, length in enumerate(lengths):
+    for n in range(len(x)):
         row = slice(n, n + 1)
-        for symbol in x[n, :length]:
-            _advance(symbol[None], W_xh, U, W_hh, b_h, b_n, h[row], c[row])
+        for t in range(int(lengths[n])):
+            _advance(x[row, t], W_xh, U, W_hh, b_h, b_n, h[row], c[row])
 
 
 def extend(
@@ -41,7 +45,7 @@ def extend(
     c: Array,
 ) -> Ids:
     """See `chainrule.kernels.recurrent_sampler.extend`."""
-    ids = np.empty(u.shape, np.int32)
+    ids: Ids = array_module(u).empty(u.shape, np.int32)
     for t in range(u.shape[1]):
         s = h[:, -1] @ W_hy + b_y  # F1
         ids[:, t] = categorical.draw(s, u[:, t], temperature, top_k, top_p)  # F2
@@ -76,22 +80,24 @@ def extend_attention(
 
     def catch_up(n: int) -> None:
         """Let row n's states see all of its window."""
-        if seen[n] < 0:
+        if int(seen[n]) < 0:
             history[n, 0], c[n], seen[n] = b_0[0], c_0, 0
-        h, cells = history[n, seen[n], None, None].copy(), c[n : n + 1]  # (1, 1, H)
-        for t in range(seen[n], length[n]):
-            _advance(window[n, t, None], W_xh, W_hh[:0], W_hh, b_h, b_n, h, cells)
+        first = int(seen[n])
+        h, cells = history[n, first, None, None].copy(), c[n : n + 1]  # (1, 1, H)
+        for t in range(first, int(length[n])):
+            _advance(window[n : n + 1, t], W_xh, W_hh[:0], W_hh, b_h, b_n, h, cells)
             history[n, t + 1] = h[0, 0]
         seen[n] = length[n]
 
-    ids = np.empty(u.shape, np.int32)
+    ids: Ids = array_module(u).empty(u.shape, np.int32)
     for i in range(u.shape[1]):
         for n in range(len(u)):
             catch_up(n)
-            h, past = history[n, length[n]], history[n, : length[n]]
+            size = int(length[n])
+            h, past = history[n, size], history[n, :size]
             s = h @ W_hy + _attend(h, past, n_heads) @ W_ay + b_y  # A2
             ids[n, i] = categorical.draw(s[None], u[n, i, None], temperature, top_k, top_p)[0]
-            x = np.append(window[n, : length[n]], ids[n, i])
+            x = array_module(u).concatenate([window[n, :size], ids[n, i : i + 1]])
             if len(x) == S:
                 x, seen[n] = x[stride:], -1
             length[n] = len(x)
@@ -104,7 +110,7 @@ def _attend(h: Array, past: Array, n_heads: int) -> Array:
     if not len(past):
         return np.zeros_like(h)
     keys = past.reshape(len(past), n_heads, -1)
-    s = (keys * h.reshape(n_heads, -1)).sum(axis=2) / np.asarray(keys.shape[2], h.dtype) ** 0.5
+    s = (keys * h.reshape(n_heads, -1)).sum(axis=2) / keys.shape[2] ** 0.5
     p = np.exp(s - s.max(axis=0))
     a: Array = ((p / p.sum(axis=0))[:, :, None] * keys).sum(axis=0).ravel()
     return a

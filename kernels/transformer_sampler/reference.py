@@ -1,8 +1,12 @@
-"""NumPy twin of the Transformer sampler: the definition that the fast ones are tested against."""
+"""NumPy twin of the Transformer sampler: the definition that the fast ones are tested against.
+
+Runs on CuPy arrays too (see `cuda`).
+"""
 
 import numpy as np
 
-from chainrule.kernels import categorical
+from chainrule.kernels import categorical, rotary
+from chainrule.kernels.dispatch import array_module
 from chainrule.kernels.types import Array, Ids
 
 
@@ -57,23 +61,23 @@ def extend(
         cached[n] = stop
         return x[-1]
 
-    ids = np.empty(u.shape, np.int32)
+    ids: Ids = array_module(u).empty(u.shape, np.int32)
     for i in range(u.shape[1]):
         for n in range(len(u)):
             s = _normalise(last_output(n)[None], ln_g, ln_b) @ W_y  # F6
             ids[n, i] = categorical.draw(s, u[n, i, None], temperature, top_k, top_p)[0]
-            _append(n, ids[n, i], stride, window, length, cached)  # F7
+            _append(n, ids[n, i : i + 1], stride, window, length, cached)  # F7
     return ids
 
 
-def _append(n: int, symbol: int, stride: int, window: Ids, length: Ids, cached: Ids) -> None:
-    """Let a symbol join row n's window (F7)."""
+def _append(n: int, symbol: Ids, stride: int, window: Ids, length: Ids, cached: Ids) -> None:
+    """Let a symbol, (1,), join row n's window (F7)."""
     S = window.shape[1]
-    seen = np.append(window[n, 1 : length[n]], symbol)
+    seen = array_module(window).concatenate([window[n, 1 : int(length[n])], symbol])
     if len(seen) == S:
         seen, cached[n] = seen[stride:], 0
     length[n] = 1 + len(seen)
-    window[n, 1 : length[n]] = seen
+    window[n, 1 : 1 + len(seen)] = seen
 
 
 def _normalise(x: Array, g: Array, b: Array) -> Array:
@@ -92,20 +96,18 @@ def _gelu(u: Array) -> Array:
 def _rotate(x: Array, first: int, n_heads: int) -> Array:
     """Return x, (T, C), rotated in every head by its position, x[0]'s being `first`."""
     T, C = x.shape
-    half = C // n_heads // 2
-    position = np.arange(first, first + T)[:, None]
-    angle = position * 10000.0 ** (-np.arange(half) / half)  # (T, half)
-    cos, sin = (f(angle).astype(x.dtype)[:, None] for f in (np.cos, np.sin))
-    a, b = np.split(x.reshape(T, n_heads, 2 * half), 2, axis=2)
-    return np.concatenate([a * cos - b * sin, a * sin + b * cos], axis=2).reshape(T, C)
+    x = x.reshape(1, T, n_heads, C // n_heads).copy()
+    rotary.rotate(x, first, 1)
+    return x.reshape(T, C)
 
 
 def _attend(q: Array, k: Array, v: Array, n_heads: int) -> Array:
     """Return a, shaped like q, (T, C): the last T of k's positions look at those up to theirs."""
-    (T, C), n_keys = q.shape, len(k)
+    xp, (T, C), n_keys = array_module(q), q.shape, len(k)
     q, k, v = (x.reshape(len(x), n_heads, -1).swapaxes(0, 1) for x in (q, k, v))  # heads first
-    s = q @ k.swapaxes(1, 2) / np.asarray(C // n_heads, q.dtype) ** 0.5
-    s[:, np.triu(np.ones((T, n_keys), bool), n_keys - T + 1)] = -np.inf
+    s = q @ k.swapaxes(1, 2) / (C // n_heads) ** 0.5
+    hidden = xp.triu(xp.ones((T, n_keys), bool), n_keys - T + 1)
+    s = xp.where(hidden, -np.inf, s)
     p = np.exp(s - s.max(axis=2, keepdims=True))
     a: Array = (p / p.sum(axis=2, keepdims=True)) @ v
     return a.swapaxes(0, 1).reshape(T, C)
