@@ -1,0 +1,222 @@
+"""Attention of one head after the other, compiled: blocks of queries, tiles of products.
+
+A block is some queries of one head and the whole rows of scores that they have, S: (block, T). It
+is small enough to stay near the core between F1 and F4, and rows are short only by what the mask
+hides: products stop at the diagonal, tile by tile. Division by the row's sum comes last, d numbers
+a row instead of T. Products are chainrule.kernels.tiles', whose tiles are ROWS high and a panel
+wide; so S has zeros from the diagonal to the end of its tile.
+
+Arrays are (N, T, n, d) as in the contract, d a multiple of the panel's width. scale = 1/√d of the
+heads' true size.
+"""
+
+import numpy as np
+from numba import njit
+
+from chainrule.kernels.inline import INLINE, INLINE_SUMS, JIT, exp
+from chainrule.kernels.tiles import (
+    ROWS,
+    add_transposed,
+    overwrite,
+    panel_width,
+    panels,
+    row_distance,
+)
+from chainrule.kernels.types import Array
+
+LANES = 16  # loops over rows of scores go on to a multiple of it: vectors leave no remainder
+_HIDDEN = -1e30  # a score whose exponential is nothing beside the largest one's
+# The largest of many numbers is a vector operation only where none is NaN. If one is, the number
+# found may be any; the exponentials of the row then show the NaN.
+_LARGEST = {**INLINE, "fastmath": {"contract", "nnan", "nsz"}}
+
+
+@njit(**JIT)
+def forward(
+    q: Array, k: Array, v: Array, o: Array, lse: Array, lo: int, hi: int, block: int, scale: float
+) -> None:
+    """F1-F4 for heads lo … hi - 1, counted through the sequences, `block` queries at a time."""
+    n = q.shape[2]
+    S, k_panels = _rows_of_scores(q, block), _empty_panels(q)
+    sums = np.empty(block, q.dtype)
+    for head in range(lo, hi):
+        r, h = head // n, head % n
+        panels(k[r, :, h], k_panels)
+        for first in range(0, q.shape[1], block):
+            last = min(q.shape[1], first + block)
+            scores(q[r, :, h], k_panels, first, last, S)  # F1
+            for i in range(first, last):
+                row, reach = S[i - first], _reach(i, S.shape[1])
+                _fill(row, i + 1, reach, _HIDDEN)
+                largest = _largest(row, reach)
+                sums[i - first] = _exponentials(row, reach, largest, scale)
+                lse[r, h, i] = largest * scale + np.log(sums[i - first])  # F2
+                _fill(row, i + 1, reach, 0)
+            weighted_sums(S, v[r, :, h], first, last, o[r, :, h])
+            for i in range(first, last):
+                _divide(o[r, i, h], sums[i - first])  # F3, F4
+
+
+@njit(**JIT)
+def backward(
+    do: Array,
+    q: Array,
+    k: Array,
+    v: Array,
+    o: Array,
+    lse: Array,
+    dq: Array,
+    dk: Array,
+    dv: Array,
+    lo: int,
+    hi: int,
+    block: int,
+    scale: float,
+) -> None:
+    """B1-B5 for heads lo … hi - 1, `block` queries at a time."""
+    n = q.shape[2]
+    P, dS = _rows_of_scores(q, block), _rows_of_scores(q, block)
+    k_panels, v_panels = _empty_panels(q), _empty_panels(q)
+    for head in range(lo, hi):
+        r, h = head // n, head % n
+        panels(k[r, :, h], k_panels)
+        panels(v[r, :, h], v_panels)
+        _clear(dk[r, :, h])
+        _clear(dv[r, :, h])
+        for first in range(0, q.shape[1], block):
+            last = min(q.shape[1], first + block)
+            scores(q[r, :, h], k_panels, first, last, P)  # F1
+            scores(do[r, :, h], v_panels, first, last, dS)  # B2
+            for i in range(first, last):
+                P_i, dS_i, reach = P[i - first], dS[i - first], _reach(i, P.shape[1])
+                D = _dot(do[r, i, h], o[r, i, h])
+                _through_softmax(P_i, dS_i, reach, lse[r, h, i], D, scale)
+                _fill(P_i, i + 1, reach, 0)
+                _fill(dS_i, i + 1, reach, 0)
+            weighted_sums(dS, k[r, :, h], first, last, dq[r, :, h])  # B4
+            add_weighted_rows(P, do[r, :, h], first, last, dv[r, :, h])  # B1
+            add_weighted_rows(dS, q[r, :, h], first, last, dk[r, :, h])  # B5
+
+
+@njit(**INLINE)
+def _rows_of_scores(q: Array, block: int) -> Array:
+    """Return memory for the scores of a block of queries."""
+    return np.empty((block, -(-q.shape[1] // LANES) * LANES), q.dtype)
+
+
+@njit(**INLINE)
+def _empty_panels(q: Array) -> Array:
+    """Return memory for one head's keys or values, transposed in panels."""
+    T, _, d = q.shape[1:]
+    width = panel_width(q)
+    return np.empty((-(-T // width), d, width), q.dtype)
+
+
+@njit(**INLINE)
+def _reach(i: int, length: int) -> int:
+    """Return where the scores of query i, or of any query in its tile, end, rounded up."""
+    return min(length, -(-(i + ROWS) // LANES) * LANES)
+
+
+@njit(**JIT)
+def scores(x: Array, y_panels: Array, first: int, last: int, S: Array) -> None:
+    """S[i - first, j] = x_i·y_j for queries first … last - 1 and j up to the tile of the diagonal.
+
+    x: (T, d); y_panels: y, (T, d), as `panels` lays it out.
+    """
+    d, width = y_panels.shape[1:]
+    x_row, S_row = row_distance(x), S.shape[1]
+    for g in range(-(-last // width)):
+        key = g * width
+        for i in range(first, last, ROWS):
+            m = min(ROWS, last - i)
+            if key < i + m:
+                at = (i - first) * S_row + key
+                overwrite(m, x, i * x_row, x_row, d, y_panels, key * d, width, S, at, S_row)
+
+
+@njit(**JIT)
+def weighted_sums(S: Array, y: Array, first: int, last: int, x: Array) -> None:
+    """x_i = Σ_{j≤i} S[i - first, j] y_j for queries first … last - 1; x, y: (T, d)."""
+    d, width = y.shape[1], panel_width(y)
+    x_row, y_row, S_row = row_distance(x), row_distance(y), S.shape[1]
+    for column in range(0, d, width):
+        for i in range(first, last, ROWS):
+            m = min(ROWS, last - i)
+            at, to = (i - first) * S_row, i * x_row + column
+            overwrite(m, S, at, S_row, i + m, y, column, y_row, x, to, x_row)
+
+
+@njit(**JIT)
+def add_weighted_rows(S: Array, x: Array, first: int, last: int, y: Array) -> None:
+    """y_j += Σ_{i≥j} S[i - first, j] x_i over queries first … last - 1; x, y: (T, d)."""
+    d, width = x.shape[1], panel_width(x)
+    x_row, y_row, S_row = row_distance(x), row_distance(y), S.shape[1]
+    for column in range(0, d, width):
+        for j in range(0, last, ROWS):
+            m = min(ROWS, last - j)
+            i = max(first, j - (j - first) % ROWS)  # the first row whose tile reaches key j
+            at, of, to = (i - first) * S_row + j, i * x_row + column, j * y_row + column
+            add_transposed(m, S, at, S_row, last - i, x, of, x_row, y, to, y_row)
+
+
+@njit(**_LARGEST)
+def _largest(row: Array, n: int) -> float:
+    """Return the largest of the first n scores."""
+    largest = row[0]
+    for j in range(n):
+        largest = max(largest, row[j])
+    return largest
+
+
+@njit(**INLINE_SUMS)
+def _exponentials(row: Array, n: int, largest: float, scale: float) -> float:
+    """Overwrite the first n scores by e^{scale (s - largest)}; return their sum."""
+    total, factor = row.dtype.type(0), row.dtype.type(scale)
+    for j in range(n):
+        e = exp((row[j] - largest) * factor)
+        row[j] = e
+        total += e
+    return total
+
+
+@njit(**INLINE)
+def _through_softmax(P: Array, dP: Array, n: int, lse: float, D: float, scale: float) -> None:
+    """Overwrite n scores by F3, and dP by B3 times the 1/√d of B4 and B5."""
+    factor = P.dtype.type(scale)
+    for j in range(n):
+        p = exp(P[j] * factor - lse)
+        P[j] = p
+        dP[j] = p * (dP[j] - D) * factor
+
+
+@njit(**INLINE_SUMS)
+def _dot(x: Array, y: Array) -> float:
+    """Return x·y."""
+    total = x.dtype.type(0)
+    for j in range(x.size):
+        total += x[j] * y[j]
+    return total
+
+
+@njit(**INLINE)
+def _divide(x: Array, z: float) -> None:
+    """Divide x by a number."""
+    factor = x.dtype.type(1) / z
+    for j in range(x.size):
+        x[j] *= factor
+
+
+@njit(**INLINE)
+def _fill(row: Array, first: int, stop: int, value: float) -> None:
+    """Set row[first:stop] to a number."""
+    for j in range(first, stop):
+        row[j] = value
+
+
+@njit(**INLINE)
+def _clear(x: Array) -> None:
+    """Set x, (T, d), to zero."""
+    for i in range(x.shape[0]):
+        for j in range(x.shape[1]):
+            x[i, j] = 0

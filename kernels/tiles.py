@@ -1,0 +1,203 @@
+"""Register tiles: the innermost loop of a matrix product, laid out by hand for the vector unit.
+
+A tile of the product C = A B is m ≤ ROWS rows by one panel of columns, as wide as two vectors: 16
+numbers in float32, 8 in float64. All of it stays in registers while k runs:
+
+    for k in 0 … n-1:   b = B[k, panel]                   two loads
+                        C[r, panel] += A[r, k] · b        for each of the m rows: a number of A
+                                                          spread over a vector, two multiply-adds
+
+So each number of B is read from memory once for m uses and each of A once for a panel's. At
+m = 6 the loop does 12 multiply-adds for 8 loads; 12 sums, 2 vectors of b and 1 of A make 15
+registers, and AVX2 has 16. A loop over NumPy-style indices computes the same, but no compiler we
+tried keeps such a tile in registers; hence LLVM instructions, written here once, in `_emit`.
+LLVM splits the vectors where a processor's are narrower, so nothing here is x86's alone.
+
+    overwrite(m, A, n, B, C)                 C  = A B      A: m rows, each contiguous
+    add(m, A, n, B, C)                       C += A B
+    add_transposed(m, A, n, B, C)            C += Aᵀ B     A: n rows, of which m columns
+
+Each operand is three arguments: an array, the index of its first number and the distance of its
+rows, both counted in numbers from where the array begins in memory. Nothing is checked: the
+caller answers for bounds, for m in 1 … ROWS and for C, B overlapping nowhere.
+
+A caller reads B in place if its rows are a panel wide or wider; `panels` lays out Bᵀ for products
+that need it.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from llvmlite import ir
+from numba import njit, types
+from numba.core import cgutils
+from numba.core.errors import TypingError
+from numba.extending import intrinsic, overload
+
+from chainrule.kernels.inline import INLINE, JIT
+from chainrule.kernels.types import Array
+
+ROWS = 6
+VECTOR_BYTES = 32
+PANEL_BYTES = 2 * VECTOR_BYTES
+_INDEX = ir.IntType(64)
+
+
+def panel_width(x: Array) -> int:
+    """Return how many numbers like x's a panel is wide; usable inside compiled kernels."""
+    return PANEL_BYTES // x.itemsize
+
+
+@overload(panel_width)
+def _compile_panel_width(x: Any) -> Callable[[Any], int]:
+    width = PANEL_BYTES * 8 // x.dtype.bitwidth  # a constant to the compiler
+
+    def constant(x: Any) -> int:
+        return width
+
+    return constant
+
+
+def _tile(transposed: bool, accumulate: bool) -> Callable[..., Any]:
+    """Return the intrinsic (m, A, a, a_row, n, B, b, b_row, C, c, c_row) -> None."""
+
+    def typed(
+        context: Any, m: Any, A: Any, a: Any, a_row: Any, n: Any, B: Any, b: Any, b_row: Any,
+        C: Any, c: Any, c_row: Any,
+    ) -> Any:  # fmt: skip
+        if not (A.dtype == B.dtype == C.dtype and A.dtype in (types.float32, types.float64)):
+            raise TypingError("tiles need three arrays of one dtype, float32 or float64")
+        at = types.intp
+        signature = types.void(at, A, at, at, at, B, at, at, C, at, at)
+
+        def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+            m, n = values[0], values[4]
+            operands = []
+            for first in (1, 5, 8):
+                kind, array = signature.args[first], values[first]
+                data = context.make_array(kind)(context, builder, array).data
+                operands.append((builder.gep(data, [values[first + 1]]), values[first + 2]))
+            _for_each_height(builder, m, n, operands, transposed, accumulate)
+            return context.get_dummy_value()
+
+        return signature, generate
+
+    return intrinsic(typed)  # type: ignore[no-any-return]
+
+
+def _for_each_height(
+    builder: Any, m: Any, n: Any, operands: Any, transposed: bool, accumulate: bool
+) -> None:
+    """Emit a switch over m: a loop of its own for each number of rows."""
+    end = builder.append_basic_block("end_of_tile")
+    chosen = builder.switch(m, end)
+    for rows in range(1, ROWS + 1):
+        block = builder.append_basic_block(f"tile_of_{rows}")
+        chosen.add_case(ir.Constant(_INDEX, rows), block)
+        builder.position_at_end(block)
+        _emit(builder, rows, n, operands, transposed, accumulate)
+        builder.branch(end)
+    builder.position_at_end(end)
+
+
+def _emit(
+    builder: Any, rows: int, n: Any, operands: Any, transposed: bool, accumulate: bool
+) -> None:
+    """Emit the loop over k for a tile of so many rows."""
+    (A, a_row), (B, b_row), (C, c_row) = operands
+    number = A.type.pointee
+    width = VECTOR_BYTES // (4 if isinstance(number, ir.FloatType) else 8)
+    vector = ir.VectorType(number, width)
+    fused = cgutils.get_or_insert_function(
+        builder.module,
+        ir.FunctionType(vector, [vector] * 3),
+        f"llvm.fmuladd.v{width}f{256 // width}",
+    )
+
+    def index(value: int) -> Any:
+        return ir.Constant(_INDEX, value)
+
+    def halves(pointer: Any) -> list[Any]:
+        """Return pointers to the two vectors of a panel."""
+        kind = vector.as_pointer()
+        return [builder.bitcast(builder.gep(pointer, [index(j)]), kind) for j in (0, width)]
+
+    def load(pointer: Any) -> Any:
+        return builder.load(pointer, align=number_bytes)
+
+    def spread(pointer: Any) -> Any:
+        one = builder.insert_element(
+            ir.Constant(vector, ir.Undefined), load(pointer), ir.Constant(ir.IntType(32), 0)
+        )
+        everywhere = ir.Constant(ir.VectorType(ir.IntType(32), width), [0] * width)
+        return builder.shuffle_vector(one, ir.Constant(vector, ir.Undefined), everywhere)
+
+    number_bytes = VECTOR_BYTES // width
+    targets = [halves(builder.gep(C, [builder.mul(index(r), c_row)])) for r in range(rows)]
+    zero = ir.Constant(vector, [0.0] * width)
+    before = [load(p) if accumulate else zero for pair in targets for p in pair]
+    # Where row r of A, or of Aᵀ, begins; and how far the next k is.
+    starts = [
+        builder.gep(A, [index(r) if transposed else builder.mul(index(r), a_row)])
+        for r in range(rows)
+    ]
+    step = a_row if transposed else index(1)
+
+    above = builder.block
+    head = builder.append_basic_block("next_k")
+    body = builder.append_basic_block("multiply")
+    done = builder.append_basic_block("store")
+    builder.branch(head)
+    builder.position_at_end(head)
+    k = builder.phi(_INDEX)
+    k.add_incoming(index(0), above)
+    sums = []
+    for value in before:
+        sums.append(builder.phi(vector))
+        sums[-1].add_incoming(value, above)
+    builder.cbranch(builder.icmp_signed("<", k, n), body, done)
+
+    builder.position_at_end(body)
+    b = [load(p) for p in halves(builder.gep(B, [builder.mul(k, b_row)]))]
+    along = builder.mul(k, step)
+    after = []
+    for r in range(rows):
+        a = spread(builder.gep(starts[r], [along]))
+        after += [builder.call(fused, [a, b[j], sums[2 * r + j]]) for j in (0, 1)]
+    k.add_incoming(builder.add(k, index(1)), builder.block)
+    for total, value in zip(sums, after, strict=True):
+        total.add_incoming(value, builder.block)
+    builder.branch(head)
+
+    builder.position_at_end(done)
+    for total, pointer in zip(sums, (p for pair in targets for p in pair), strict=True):
+        builder.store(total, pointer, align=number_bytes)
+
+
+overwrite = _tile(transposed=False, accumulate=False)
+add = _tile(transposed=False, accumulate=True)
+add_transposed = _tile(transposed=True, accumulate=True)
+
+
+@njit(**INLINE)
+def row_distance(x: Array) -> int:
+    """Return how many numbers lie between one row of x and the next."""
+    return x.strides[0] // x.itemsize
+
+
+@njit(**JIT)
+def panels(x: Array, out: Array) -> None:
+    """Lay out xᵀ for x, (K, n), as panels: out[g, i, j] = x[g · width + j, i], 0 beyond the last.
+
+    out: (⌈K / width⌉, n, width), contiguous.
+    """
+    K, n = x.shape
+    for g in range(len(out)):
+        for j in range(out.shape[2]):
+            row = g * out.shape[2] + j
+            if row < K:
+                for i in range(n):
+                    out[g, i, j] = x[row, i]
+            else:
+                for i in range(n):
+                    out[g, i, j] = 0
