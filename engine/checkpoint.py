@@ -35,7 +35,8 @@ __all__ = [
 
 FORMAT = 1
 EXTRA = "extra/"
-COUNTERS = ("step", "n_rows", "loss_sum", "seconds", "history", "best_epoch", "best_valid")
+COUNTERS = ("step", "n_rows", "n_seen", "loss_sum", "seconds")
+COUNTERS += ("history", "best_epoch", "best_valid")
 
 
 class Checkpoint(NamedTuple):
@@ -70,7 +71,7 @@ def save(
 
     Args:
         path: the file, replaced if it is there; its folder must exist.
-        model: the name in `engine.models.MODELS`.
+        model: the name that `engine.models.get` knows it by.
         config: the model's Config.
         params: host or device arrays, float32 or float64, written as they are.
         metadata: what JSON can hold; NumPy numbers and arrays come back as numbers and lists.
@@ -109,14 +110,15 @@ def load(path: PathLike, model: str | None = None) -> Checkpoint:
     tensors, text = container.read(path)
     content = _content(text, path)
     name, metadata = content["model"], content["metadata"]
-    if not isinstance(name, str) or name not in models.MODELS:
+    known = {**models.MODELS, **models.SEQUENCES}
+    if not isinstance(name, str) or name not in known:
         refuse(path, f"holds a model unknown here, {name!r:.50}; a newer chainrule may know it")
     if model not in (None, name):
         refuse(path, f"holds the model {name!r}, not {model!r}; load it as {name!r}")
     if not isinstance(metadata, dict):
         refuse(path, "has metadata that cannot be read; save the model again")
     extra = {key: tensors.pop(key) for key in list(tensors) if key.startswith(EXTRA)}
-    config, params = _model(models.MODELS[name], content["config"], tensors, path)
+    config, params = _model(known[name], content["config"], tensors, path)
     extra = {key.removeprefix(EXTRA): array for key, array in extra.items()}
     return Checkpoint(name, config, params, metadata, extra)
 
@@ -142,6 +144,8 @@ def save_state(
     counters = {name: getattr(state, name) for name in COUNTERS}
     training = {"recipe": asdict(recipe), "counters": counters}
     extra = {"best": state.best.flat, "m": state.m, "v": state.v}
+    if state.carry is not None:
+        extra["carry"] = state.carry
     save(path, model, config, state.params, {**(metadata or {}), "training": training}, extra)
 
 
@@ -155,19 +159,22 @@ def load_state(path: PathLike, model: str | None = None) -> SavedState:
     """
     saved = load(path, model)
     training = saved.metadata.pop("training", None)
+    carry = saved.extra.pop("carry", None)
     if not isinstance(training, dict) or saved.extra.keys() != {"best", "m", "v"}:
         refuse(path, "holds a model but no training to resume; start a new one")
     like = saved.params.flat
     for name, array in saved.extra.items():
         if array.shape != like.shape or array.dtype != like.dtype:
             refuse(path, f"has an array {name!r} that does not fit its parameters; start anew")
+    if carry is not None and (carry.ndim != 2 or carry.dtype != like.dtype):
+        refuse(path, "has recurrent states that do not fit its parameters; start anew")
     recipe = _recipe(training.get("recipe"), path)
     hints = get_type_hints(State)
     counters = _typed({name: hints[name] for name in COUNTERS}, training.get("counters"), path)
-    if min(counters["step"], counters["n_rows"], counters["best_epoch"]) < 0:
+    if min(counters[name] for name in ("step", "n_rows", "n_seen", "best_epoch")) < 0:
         refuse(path, "counts below zero; start a new training")
     best = Params(saved.params.shapes, saved.extra["best"])
-    state = State(saved.params, best, saved.extra["m"], saved.extra["v"], **counters)
+    state = State(saved.params, best, saved.extra["m"], saved.extra["v"], carry=carry, **counters)
     return SavedState(saved.model, saved.config, recipe, state, saved.metadata)
 
 

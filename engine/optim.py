@@ -15,8 +15,11 @@ class Recipe:
     """Everything that decides a training besides the model and the data.
 
     Args:
-        epochs: passes over the data, at most.
+        epochs: passes over binary rows, at most.
+        steps: minibatches of a training on symbols, where passes are too long to be counted.
         batch_size: rows a minibatch; the last one of an epoch may be smaller.
+        accumulation: parts in which a minibatch is worked through, one after another, adding up
+            their gradients: the memory of one part, and the same result up to rounding.
         learning_rate: Adam's, after the warm-up.
         schedule: "constant", or "cosine": from learning_rate down to 0 over all steps.
         warmup: share of all steps over which the learning rate first rises from 0, in [0, 1).
@@ -24,15 +27,20 @@ class Recipe:
         l1: μ of decoupled sparsity, on the same arrays; see A8 in `chainrule.kernels.adam`.
         clip_norm: longest gradient let through, as a 2-norm; 0 turns clipping off.
         beta1, beta2, eps: Adam's.
-        patience: epochs without a better validation likelihood before stopping; 0 is never.
-        seed: of the initial parameters and of every epoch's shuffle.
+        patience: records without a better validation likelihood before stopping; 0 is never. A
+            record is made after every epoch, or every eval_every steps.
+        eval_every: steps between two records of a training on symbols; 0 is a tenth of them.
+        eval_symbols: about how many symbols such a record is validated on; 0 is all there are.
+        seed: of the initial parameters, of every epoch's shuffle, of windows and of dropout.
 
     Raises:
         ValueError: a setting outside its range.
     """
 
     epochs: int = 50
+    steps: int = 0
     batch_size: int = 100
+    accumulation: int = 1
     learning_rate: float = 1e-3
     schedule: str = "cosine"
     warmup: float = 0.0
@@ -43,6 +51,8 @@ class Recipe:
     beta2: float = 0.999
     eps: float = 1e-8
     patience: int = 0
+    eval_every: int = 0
+    eval_symbols: int = 1 << 14
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -56,11 +66,13 @@ class Recipe:
 
 
 RANGES: dict[str, tuple[Callable[[float], bool], str]] = {
-    **dict.fromkeys(("epochs", "batch_size"), (lambda n: n >= 1, "at least 1")),
+    **dict.fromkeys(("epochs", "batch_size", "accumulation"), (lambda n: n >= 1, "at least 1")),
     **dict.fromkeys(("learning_rate", "eps"), (lambda r: r > 0, "above 0")),
     **dict.fromkeys(("warmup", "beta1", "beta2"), (lambda r: 0 <= r < 1, "in [0, 1)")),
+    **dict.fromkeys(("weight_decay", "l1", "clip_norm"), (lambda r: r >= 0, "0 or more")),
     **dict.fromkeys(
-        ("weight_decay", "l1", "clip_norm", "patience", "seed"), (lambda r: r >= 0, "0 or more")
+        ("steps", "patience", "eval_every", "eval_symbols", "seed"),
+        (lambda n: n >= 0, "0 or more"),
     ),
 }
 

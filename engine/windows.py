@@ -36,3 +36,14 @@ def windows(T: int, context: int) -> Iterator[tuple[int, int, int]]:
         stop = min(start + context, T)
         yield start, first, stop
         first = stop
+
+
+def count(T: int, context: int) -> int:
+    """Return how many windows `windows` yields."""
+    return min(T, 1) + -(-max(0, T - context) // stride(context))
+
+
+def window(k: int, T: int, context: int) -> tuple[int, int, int]:
+    """Return the k-th of `windows`, counted from 0, without those before it."""
+    start = k * stride(context)
+    return start, start + context - stride(context) if k else 0, min(start + context, T)

@@ -124,8 +124,18 @@ def log_prob(config: Config, params: Params, x: Ids, labels: None = None) -> Arr
     return out
 
 
-def symbol_log_prob(config: Config, params: Params, x: Ids, labels: None = None) -> Array:
-    """Return log p(x_t | x_<t) in nats, (N, T); 0 at padding. Any T."""
+def symbol_log_prob(
+    config: Config,
+    params: Params,
+    x: Ids,
+    labels: None = None,
+    carry: Array | None = None,
+    fresh: Bits | None = None,
+) -> Array:
+    """Return log p(x_t | x_<t) in nats, (N, T); 0 at padding. Any T.
+
+    carry, fresh: as in `loss_and_grad`, to read a long text piece by piece.
+    """
     xp = array_module(params.flat)
     out: Array = xp.empty(x.shape, params.dtype)
 
@@ -134,7 +144,11 @@ def symbol_log_prob(config: Config, params: Params, x: Ids, labels: None = None)
             nll = softmax_cross_entropy.forward(s, ids.reshape(-1))
             out[lo:hi, first : first + len(ids)] = -nll.reshape(ids.shape).T
 
-        _read(config, params, x[lo:hi], write)
+        if carry is None:
+            _read(config, params, x[lo:hi], write)
+        else:
+            anew = None if fresh is None else fresh[lo:hi]
+            _read(config, params, x[lo:hi], write, carry[lo:hi], anew)
 
     _map_slices(rows, len(x))
     return out
@@ -302,7 +316,14 @@ def _keep(carry: Array, passes: list[recurrent.Pass]) -> None:
         carry[:, k * H : (k + 1) * H] = state
 
 
-def _read(config: Config, params: Params, x: Ids, use: Callable[[int, Array, Ids], None]) -> None:
+def _read(
+    config: Config,
+    params: Params,
+    x: Ids,
+    use: Callable[[int, Array, Ids], None],
+    carry: Array | None = None,
+    fresh: Bits | None = None,
+) -> None:
     """Call use(first, s, ids) on pieces of x's columns from `first` on, the state carried along.
 
     s: (k N, V), the logits that predict ids: (k, N), time-major; both valid during the call.
@@ -310,7 +331,10 @@ def _read(config: Config, params: Params, x: Ids, use: Callable[[int, Array, Ids
     N, T = x.shape
     k = max(1, _CHUNK // max(1, N))
     start = initial_state(config, params, N)
-    carry = array_module(params.flat).empty((N, state_size(config)), params.dtype)
+    if carry is None:
+        carry = array_module(params.flat).empty((N, state_size(config)), params.dtype)
+    else:
+        _continue(carry, fresh, start)
     for first in range(0, T, k):
         ids = _time_major(x[:, first : first + k])
         known = array_module(ids).maximum(ids, 0)

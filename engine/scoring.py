@@ -1,0 +1,156 @@
+"""Negative log-likelihoods of data sets: of all of it, or of parts from all over it.
+
+    mean_nll    binary rows                                        nats a row
+    rows_nll    rows of symbols                                    nats a symbol
+    text_nll    one long text                                      nats a symbol
+    log_probs   one long text, every symbol                        nats, piece by piece
+
+A text is read piece by piece, so it may be larger than memory. A model with a context reads it by
+the windows of `engine.windows`, many in one pass: the numbers are those of `symbol_log_prob` of
+the whole. A recurrent model reads it from end to end with its state carried along; where a limit
+asks for parts of the text, each is led up to by LEAD symbols that do not count, which start from
+h_0: an estimate of what the whole past would give.
+"""
+
+from collections.abc import Iterable, Iterator
+from itertools import groupby, islice
+from typing import Any
+
+import numpy as np
+
+from chainrule.engine import windows
+from chainrule.engine.params import Params
+from chainrule.kernels import threads
+from chainrule.kernels.dispatch import array_module, on_device
+from chainrule.kernels.types import Array, Bits, Ids
+
+EVAL_ROWS = 1000  # binary rows a model sees at once
+MIN_ROWS = 8  # the fewest of them worth a thread
+POSITIONS = 8192  # symbols a thread reads at once
+PART, LEAD = 512, 128  # symbols that count and that lead up, where a recurrent model reads parts
+
+Piece = tuple[int, int, int]  # start, first, stop: text[start:stop] decides first … stop - 1
+
+
+def mean_nll(
+    model: Any, config: Any, params: Params, X: Bits, batch_size: int = EVAL_ROWS
+) -> float:
+    """Return the mean of -log p(x) over the rows of X, in nats, batch_size rows at a time."""
+
+    def total(lo: int, hi: int) -> float:
+        xp, nll = array_module(X), 0.0
+        for at in range(lo, hi, batch_size):
+            log_p = model.log_prob(config, params, X[at : min(at + batch_size, hi)])
+            nll -= float(log_p.sum(dtype=xp.float64))
+        return nll
+
+    if on_device(X):
+        return total(0, len(X)) / len(X)
+    return sum(threads.map_rows(total, len(X), MIN_ROWS)) / len(X)
+
+
+def rows_nll(
+    model: Any, config: Any, params: Params, x: Ids, labels: Any = None, limit: int = 0
+) -> float:
+    """Return the mean of -log p over the symbols of rows x, (N, T), in nats a symbol.
+
+    limit: about how many symbols, from rows all over x; 0 is all.
+    """
+    n = len(x) if not limit else max(1, min(len(x), limit // x.shape[1]))
+    chosen = np.arange(n) * len(x) // n
+    log_p, count, at_once = 0.0, 0, _rows_at_once(x.shape[1])
+    for lo in range(0, n, at_once):
+        rows = chosen[lo : lo + at_once]
+        part = x[rows].astype(np.int32)
+        count += int((part >= 0).sum())
+        log_p += float(_symbols(model, config, params, part, _some(labels, rows)).sum())
+    return -log_p / count
+
+
+def text_nll(model: Any, config: Any, params: Params, text: Any, limit: int = 0) -> float:
+    """Return the mean of -log p over a text's symbols, (T,), in nats a symbol.
+
+    limit: about how many symbols, in parts from all over the text; 0 is all.
+    """
+    total, count = 0.0, 0
+    for log_p in log_probs(model, config, params, text, limit):
+        total -= float(log_p.sum(dtype=np.float64))
+        count += len(log_p)
+    return total / count
+
+
+def log_probs(
+    model: Any, config: Any, params: Params, text: Any, limit: int = 0
+) -> Iterator[Array]:
+    """Yield log p(x_t | x_<t), float64 on the host, of the symbols of a text, in order.
+
+    limit: about how many of them, in parts from all over the text; 0 is all.
+    """
+    T = len(text)
+    if hasattr(config, "context"):
+        step, n = windows.stride(config.context), windows.count(T, config.context)
+        chosen = _spread(n, -(-limit // step)) if 0 < limit < T else range(n)
+        yield from _by_pieces(
+            model, config, params, text, (windows.window(k, T, config.context) for k in chosen)
+        )
+    elif 0 < limit < T:
+        parts = (k * PART for k in _spread(-(-T // PART), -(-limit // PART)))
+        pieces = ((max(0, at - LEAD), at, min(at + PART, T)) for at in parts)
+        yield from _by_pieces(model, config, params, text, pieces)
+    else:
+        yield from _end_to_end(model, config, params, text)
+
+
+def _by_pieces(
+    model: Any, config: Any, params: Params, text: Any, pieces: Iterable[Piece]
+) -> Iterator[Array]:
+    """Yield log p of what the pieces decide, those of one shape in one pass."""
+    for shape, group in groupby(pieces, lambda piece: (piece[2] - piece[0], piece[1] - piece[0])):
+        while some := list(islice(group, _rows_at_once(shape[0]))):
+            x = np.stack([text[start:stop] for start, _, stop in some]).astype(np.int32)
+            yield _symbols(model, config, params, x)[:, shape[1] :].reshape(-1)
+
+
+def _end_to_end(model: Any, config: Any, params: Params, text: Any) -> Iterator[Array]:
+    """Yield log p of a whole text under a recurrent model, its state carried along."""
+    xp = array_module(params.flat)
+    carry = xp.empty((1, model.state_size(config)), params.dtype)
+    for at in range(0, len(text), POSITIONS):
+        x = xp.asarray(np.asarray(text[at : at + POSITIONS])[None].astype(np.int32))
+        fresh = xp.asarray([at == 0])
+        yield _host(model.symbol_log_prob(config, params, x, carry=carry, fresh=fresh))[0]
+
+
+def _symbols(model: Any, config: Any, params: Params, x: Ids, labels: Any = None) -> Array:
+    """Return log p of every symbol of x, (N, T), float64 on the host, rows shared by threads."""
+    xp = array_module(params.flat)
+    if xp is not np:
+        labels = None if labels is None else xp.asarray(labels)
+        return _host(model.symbol_log_prob(config, params, xp.asarray(x), labels))
+    out = np.empty(x.shape)
+
+    def rows(lo: int, hi: int) -> None:
+        some = _some(labels, slice(lo, hi))
+        out[lo:hi] = model.symbol_log_prob(config, params, x[lo:hi], some)
+
+    threads.map_rows(rows, len(x))
+    return out
+
+
+def _host(log_p: Any) -> Array:
+    host: Array = (log_p.get() if on_device(log_p) else log_p).astype(np.float64)
+    return host
+
+
+def _some(labels: Any, rows: Any) -> Any:
+    return None if labels is None else labels[rows]
+
+
+def _rows_at_once(width: int) -> int:
+    return max(1, POSITIONS // max(1, width)) * threads.n_threads()
+
+
+def _spread(n: int, wanted: int) -> range | list[int]:
+    """Return about `wanted` of 0 … n - 1, at least one, spread evenly."""
+    m = max(1, min(n, wanted))
+    return range(n) if m == n else [k * n // m for k in range(m)]
