@@ -21,8 +21,8 @@ Each operand is three arguments: an array, the index of its first number and the
 rows, both counted in numbers from where the array begins in memory. Nothing is checked: the
 caller answers for bounds, for m in 1 … ROWS and for C, B overlapping nowhere.
 
-A caller reads B in place if its rows are a panel wide or wider; `panels` lays out Bᵀ for products
-that need it.
+A caller may read B in place, its rows wider than a panel, or lay it out panel by panel with `pack`
+or `pack_transposed`, whose loops are short beside a product that reads each panel many times.
 """
 
 from collections.abc import Callable
@@ -179,6 +179,23 @@ add = _tile(transposed=False, accumulate=True)
 add_transposed = _tile(transposed=True, accumulate=True)
 
 
+@intrinsic
+def larger(context: Any, x: Any, y: Any) -> Any:
+    """Return the larger of two numbers, either if one is NaN: in a loop, a vector operation.
+
+    Python's max has an answer for NaN, and the compiler will not reorder it for that.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        number = values[0].type
+        bits = 32 if isinstance(number, ir.FloatType) else 64
+        kind = ir.FunctionType(number, [number] * 2)
+        largest = cgutils.get_or_insert_function(builder.module, kind, f"llvm.maxnum.f{bits}")
+        return builder.call(largest, values, fastmath=("nnan", "nsz"))
+
+    return x(x, x), generate
+
+
 @njit(**INLINE)
 def row_distance(x: Array) -> int:
     """Return how many numbers lie between one row of x and the next."""
@@ -186,15 +203,30 @@ def row_distance(x: Array) -> int:
 
 
 @njit(**JIT)
-def panels(x: Array, out: Array) -> None:
+def pack(x: Array, out: Array) -> None:
+    """Lay out x, (n, K), as panels: out[g, i, j] = x[i, g · width + j].
+
+    out: (K / width, n, width), contiguous; K is a multiple of the width. Rows of a panel then
+    follow each other, where in x they lie a row apart and share few of a cache's sets.
+    """
+    width = panel_width(x)
+    for g in range(out.shape[0]):
+        for i in range(out.shape[1]):
+            for j in range(width):
+                out[g, i, j] = x[i, g * width + j]
+
+
+@njit(**JIT)
+def pack_transposed(x: Array, out: Array) -> None:
     """Lay out xᵀ for x, (K, n), as panels: out[g, i, j] = x[g · width + j, i], 0 beyond the last.
 
     out: (⌈K / width⌉, n, width), contiguous.
     """
     K, n = x.shape
-    for g in range(len(out)):
-        for j in range(out.shape[2]):
-            row = g * out.shape[2] + j
+    width = panel_width(x)
+    for g in range(out.shape[0]):
+        for j in range(width):
+            row = g * width + j
             if row < K:
                 for i in range(n):
                     out[g, i, j] = x[row, i]

@@ -79,7 +79,7 @@ def backward(
     dk: Array,
     dv: Array,
 ) -> None:
-    """Overwrite dq, dk and dv by B1-B5, given o and lse of the forward; none of them may overlap."""
+    """Overwrite dq, dk and dv by B1-B5, given the forward's o and lse; they overlap nothing."""
     op = select(__name__, do, q, k, v, o, lse, dq, dk, dv)
     op.backward(do, q, k, v, o, lse, dq, dk, dv)
 

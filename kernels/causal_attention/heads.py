@@ -17,18 +17,17 @@ from chainrule.kernels.inline import INLINE, INLINE_SUMS, JIT, exp
 from chainrule.kernels.tiles import (
     ROWS,
     add_transposed,
+    larger,
     overwrite,
+    pack,
+    pack_transposed,
     panel_width,
-    panels,
     row_distance,
 )
 from chainrule.kernels.types import Array
 
 LANES = 16  # loops over rows of scores go on to a multiple of it: vectors leave no remainder
 _HIDDEN = -1e30  # a score whose exponential is nothing beside the largest one's
-# The largest of many numbers is a vector operation only where none is NaN. If one is, the number
-# found may be any; the exponentials of the row then show the NaN.
-_LARGEST = {**INLINE, "fastmath": {"contract", "nnan", "nsz"}}
 
 
 @njit(**JIT)
@@ -37,14 +36,15 @@ def forward(
 ) -> None:
     """F1-F4 for heads lo … hi - 1, counted through the sequences, `block` queries at a time."""
     n = q.shape[2]
-    S, k_panels = _rows_of_scores(q, block), _empty_panels(q)
-    sums = np.empty(block, q.dtype)
+    S, sums = _rows_of_scores(q, block), np.empty(block, q.dtype)
+    kT, v_packed = _packed_transposed(q), _packed(q)
     for head in range(lo, hi):
         r, h = head // n, head % n
-        panels(k[r, :, h], k_panels)
+        pack_transposed(k[r, :, h], kT)
+        pack(v[r, :, h], v_packed)
         for first in range(0, q.shape[1], block):
             last = min(q.shape[1], first + block)
-            scores(q[r, :, h], k_panels, first, last, S)  # F1
+            scores(q[r, :, h], kT, first, last, S)  # F1
             for i in range(first, last):
                 row, reach = S[i - first], _reach(i, S.shape[1])
                 _fill(row, i + 1, reach, _HIDDEN)
@@ -52,7 +52,7 @@ def forward(
                 sums[i - first] = _exponentials(row, reach, largest, scale)
                 lse[r, h, i] = largest * scale + np.log(sums[i - first])  # F2
                 _fill(row, i + 1, reach, 0)
-            weighted_sums(S, v[r, :, h], first, last, o[r, :, h])
+            weighted_sums(S, v_packed, first, last, o[r, :, h])
             for i in range(first, last):
                 _divide(o[r, i, h], sums[i - first])  # F3, F4
 
@@ -76,37 +76,49 @@ def backward(
     """B1-B5 for heads lo … hi - 1, `block` queries at a time."""
     n = q.shape[2]
     P, dS = _rows_of_scores(q, block), _rows_of_scores(q, block)
-    k_panels, v_panels = _empty_panels(q), _empty_panels(q)
+    kT, vT, k_packed = _packed_transposed(q), _packed_transposed(q), _packed(q)
     for head in range(lo, hi):
         r, h = head // n, head % n
-        panels(k[r, :, h], k_panels)
-        panels(v[r, :, h], v_panels)
+        pack_transposed(k[r, :, h], kT)
+        pack_transposed(v[r, :, h], vT)
+        pack(k[r, :, h], k_packed)
         _clear(dk[r, :, h])
         _clear(dv[r, :, h])
         for first in range(0, q.shape[1], block):
             last = min(q.shape[1], first + block)
-            scores(q[r, :, h], k_panels, first, last, P)  # F1
-            scores(do[r, :, h], v_panels, first, last, dS)  # B2
+            scores(q[r, :, h], kT, first, last, P)  # F1
+            scores(do[r, :, h], vT, first, last, dS)  # B2
             for i in range(first, last):
                 P_i, dS_i, reach = P[i - first], dS[i - first], _reach(i, P.shape[1])
                 D = _dot(do[r, i, h], o[r, i, h])
                 _through_softmax(P_i, dS_i, reach, lse[r, h, i], D, scale)
                 _fill(P_i, i + 1, reach, 0)
                 _fill(dS_i, i + 1, reach, 0)
-            weighted_sums(dS, k[r, :, h], first, last, dq[r, :, h])  # B4
+            weighted_sums(dS, k_packed, first, last, dq[r, :, h])  # B4
             add_weighted_rows(P, do[r, :, h], first, last, dv[r, :, h])  # B1
             add_weighted_rows(dS, q[r, :, h], first, last, dk[r, :, h])  # B5
 
 
 @njit(**INLINE)
 def _rows_of_scores(q: Array, block: int) -> Array:
-    """Return memory for the scores of a block of queries."""
-    return np.empty((block, -(-q.shape[1] // LANES) * LANES), q.dtype)
+    """Return memory for the scores of a block of queries.
+
+    One more LANES than needed: rows whose distance is a power of two would share a cache's sets.
+    """
+    return np.empty((block, (-(-q.shape[1] // LANES) + 1) * LANES), q.dtype)
 
 
 @njit(**INLINE)
-def _empty_panels(q: Array) -> Array:
-    """Return memory for one head's keys or values, transposed in panels."""
+def _packed(q: Array) -> Array:
+    """Return memory for one head's keys or values in panels."""
+    T, _, d = q.shape[1:]
+    width = panel_width(q)
+    return np.empty((d // width, T, width), q.dtype)
+
+
+@njit(**INLINE)
+def _packed_transposed(q: Array) -> Array:
+    """Return memory for one head's keys or values, transposed, in panels."""
     T, _, d = q.shape[1:]
     width = panel_width(q)
     return np.empty((-(-T // width), d, width), q.dtype)
@@ -119,32 +131,31 @@ def _reach(i: int, length: int) -> int:
 
 
 @njit(**JIT)
-def scores(x: Array, y_panels: Array, first: int, last: int, S: Array) -> None:
+def scores(x: Array, yT: Array, first: int, last: int, S: Array) -> None:
     """S[i - first, j] = x_i·y_j for queries first … last - 1 and j up to the tile of the diagonal.
 
-    x: (T, d); y_panels: y, (T, d), as `panels` lays it out.
+    x: (T, d); yT: y, (T, d), by `pack_transposed`.
     """
-    d, width = y_panels.shape[1:]
+    d, width = yT.shape[1:]
     x_row, S_row = row_distance(x), S.shape[1]
-    for g in range(-(-last // width)):
-        key = g * width
+    for j in range(0, last, width):
         for i in range(first, last, ROWS):
             m = min(ROWS, last - i)
-            if key < i + m:
-                at = (i - first) * S_row + key
-                overwrite(m, x, i * x_row, x_row, d, y_panels, key * d, width, S, at, S_row)
+            if j < i + m:
+                to = (i - first) * S_row + j
+                overwrite(m, x, i * x_row, x_row, d, yT, j * d, width, S, to, S_row)
 
 
 @njit(**JIT)
 def weighted_sums(S: Array, y: Array, first: int, last: int, x: Array) -> None:
-    """x_i = Σ_{j≤i} S[i - first, j] y_j for queries first … last - 1; x, y: (T, d)."""
-    d, width = y.shape[1], panel_width(y)
-    x_row, y_row, S_row = row_distance(x), row_distance(y), S.shape[1]
-    for column in range(0, d, width):
+    """x_i = Σ_{j≤i} S[i - first, j] y_j for queries first … last - 1; x: (T, d); y by `pack`."""
+    T, width = y.shape[1:]
+    x_row, S_row = row_distance(x), S.shape[1]
+    for g in range(y.shape[0]):
         for i in range(first, last, ROWS):
             m = min(ROWS, last - i)
-            at, to = (i - first) * S_row, i * x_row + column
-            overwrite(m, S, at, S_row, i + m, y, column, y_row, x, to, x_row)
+            at, to = (i - first) * S_row, i * x_row + g * width
+            overwrite(m, S, at, S_row, i + m, y, g * T * width, width, x, to, x_row)
 
 
 @njit(**JIT)
@@ -160,12 +171,12 @@ def add_weighted_rows(S: Array, x: Array, first: int, last: int, y: Array) -> No
             add_transposed(m, S, at, S_row, last - i, x, of, x_row, y, to, y_row)
 
 
-@njit(**_LARGEST)
+@njit(**INLINE)
 def _largest(row: Array, n: int) -> float:
-    """Return the largest of the first n scores."""
+    """Return the largest of the first n scores; any number where one is NaN: F3 will show it."""
     largest = row[0]
     for j in range(n):
-        largest = max(largest, row[j])
+        largest = larger(largest, row[j])
     return largest
 
 
