@@ -33,6 +33,7 @@ from numba import njit, types
 from numba.core import cgutils
 from numba.core.errors import TypingError
 from numba.extending import intrinsic, overload
+from numba.np.arrayobj import populate_array
 
 from chainrule.kernels.inline import INLINE, JIT
 from chainrule.kernels.types import Array
@@ -40,6 +41,7 @@ from chainrule.kernels.types import Array
 ROWS = 6
 VECTOR_BYTES = 32
 PANEL_BYTES = 2 * VECTOR_BYTES
+MASKED = 32  # numbers that `mask` looks at
 _INDEX = ir.IntType(64)
 
 
@@ -179,6 +181,43 @@ add = _tile(transposed=False, accumulate=True)
 add_transposed = _tile(transposed=True, accumulate=True)
 
 
+@njit(**INLINE)
+def row_distance(x: Array) -> int:
+    """Return how many numbers lie between one row of x and the next."""
+    return x.strides[0] // x.itemsize
+
+
+@intrinsic
+def row(context: Any, x: Any, i: Any) -> Any:
+    """Return row i of x, (n, K), whose last axis is contiguous: told so, the compiler vectorises.
+
+    The row does not keep x alive.
+    """
+    result = types.Array(x.dtype, 1, "C")
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        whole = context.make_array(x)(context, builder, values[0])
+        of_row = context.make_array(result)(context, builder)
+        begin = cgutils.pointer_add(
+            builder,
+            whole.data,
+            builder.mul(values[1], builder.extract_value(whole.strides, 0)),
+            return_type=whole.data.type,
+        )
+        bits = ir.Constant(_INDEX, x.dtype.bitwidth // 8)
+        populate_array(
+            of_row,
+            data=begin,
+            shape=[builder.extract_value(whole.shape, 1)],
+            strides=[bits],
+            itemsize=bits,
+            meminfo=None,
+        )
+        return of_row._getvalue()
+
+    return result(x, types.intp), generate
+
+
 @intrinsic
 def larger(context: Any, x: Any, y: Any) -> Any:
     """Return the larger of two numbers, either if one is NaN: in a loop, a vector operation.
@@ -196,10 +235,37 @@ def larger(context: Any, x: Any, y: Any) -> Any:
     return x(x, x), generate
 
 
-@njit(**INLINE)
-def row_distance(x: Array) -> int:
-    """Return how many numbers lie between one row of x and the next."""
-    return x.strides[0] // x.itemsize
+@intrinsic
+def mask(context: Any, x: Any, start: Any, first: Any, value: Any) -> Any:
+    """Set those of x[start : start + MASKED] to `value` whose index is `first` or more.
+
+    As a loop from `first` on, of a few numbers each time, it would cost more than the exponentials.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        data = context.make_array(x)(context, builder, values[0]).data
+        width = VECTOR_BYTES * 8 // x.dtype.bitwidth
+        vector, index = ir.VectorType(data.type.pointee, width), ir.VectorType(_INDEX, width)
+
+        def spread(one: Any, kind: Any) -> Any:
+            nothing = ir.Constant(kind, ir.Undefined)
+            place = builder.insert_element(nothing, one, ir.Constant(ir.IntType(32), 0))
+            everywhere = ir.Constant(ir.VectorType(ir.IntType(32), width), [0] * width)
+            return builder.shuffle_vector(place, nothing, everywhere)
+
+        limit = spread(builder.sub(values[2], values[1]), index)
+        new = spread(values[3], vector)
+        for at in range(0, MASKED, width):
+            here = builder.gep(data, [builder.add(values[1], ir.Constant(_INDEX, at))])
+            here = builder.bitcast(here, vector.as_pointer())
+            old = builder.load(here, align=VECTOR_BYTES // width)
+            lanes = ir.Constant(index, list(range(at, at + width)))
+            inside = builder.icmp_signed("<", lanes, limit)
+            chosen = builder.select(inside, old, new)
+            builder.store(chosen, here, align=VECTOR_BYTES // width)
+        return context.get_dummy_value()
+
+    return types.void(x, types.intp, types.intp, x.dtype), generate
 
 
 @njit(**JIT)
@@ -210,10 +276,11 @@ def pack(x: Array, out: Array) -> None:
     follow each other, where in x they lie a row apart and share few of a cache's sets.
     """
     width = panel_width(x)
-    for g in range(out.shape[0]):
-        for i in range(out.shape[1]):
+    for i in range(out.shape[1]):
+        x_i = row(x, i)
+        for g in range(out.shape[0]):
             for j in range(width):
-                out[g, i, j] = x[i, g * width + j]
+                out[g, i, j] = x_i[g * width + j]
 
 
 @njit(**JIT)
@@ -226,10 +293,10 @@ def pack_transposed(x: Array, out: Array) -> None:
     width = panel_width(x)
     for g in range(out.shape[0]):
         for j in range(width):
-            row = g * width + j
-            if row < K:
+            if g * width + j < K:
+                x_j = row(x, g * width + j)
                 for i in range(n):
-                    out[g, i, j] = x[row, i]
+                    out[g, i, j] = x_j[i]
             else:
                 for i in range(n):
                     out[g, i, j] = 0

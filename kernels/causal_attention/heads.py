@@ -15,18 +15,21 @@ from numba import njit
 
 from chainrule.kernels.inline import INLINE, INLINE_SUMS, JIT, exp
 from chainrule.kernels.tiles import (
+    MASKED,
     ROWS,
     add_transposed,
     larger,
+    mask,
     overwrite,
     pack,
     pack_transposed,
     panel_width,
+    row,
     row_distance,
 )
 from chainrule.kernels.types import Array
 
-LANES = 16  # loops over rows of scores go on to a multiple of it: vectors leave no remainder
+LANES = 16  # loops over scores go on to a multiple of it: vectors leave no remainder
 _HIDDEN = -1e30  # a score whose exponential is nothing beside the largest one's
 
 
@@ -46,15 +49,15 @@ def forward(
             last = min(q.shape[1], first + block)
             scores(q[r, :, h], kT, first, last, S)  # F1
             for i in range(first, last):
-                row, reach = S[i - first], _reach(i, S.shape[1])
-                _fill(row, i + 1, reach, _HIDDEN)
-                largest = _largest(row, reach)
-                sums[i - first] = _exponentials(row, reach, largest, scale)
+                s, reach = S[i - first], _reach(i)
+                mask(s, reach - MASKED, i + 1, _HIDDEN)
+                largest = _largest(s, reach)
+                sums[i - first] = _exponentials(s, reach, largest, scale)
                 lse[r, h, i] = largest * scale + np.log(sums[i - first])  # F2
-                _fill(row, i + 1, reach, 0)
+                mask(s, reach - MASKED, i + 1, 0)
             weighted_sums(S, v_packed, first, last, o[r, :, h])
             for i in range(first, last):
-                _divide(o[r, i, h], sums[i - first])  # F3, F4
+                _divide(row(o[r, :, h], i), sums[i - first])  # F3, F4
 
 
 @njit(**JIT)
@@ -77,11 +80,14 @@ def backward(
     n = q.shape[2]
     P, dS = _rows_of_scores(q, block), _rows_of_scores(q, block)
     kT, vT, k_packed = _packed_transposed(q), _packed_transposed(q), _packed(q)
+    q_packed, do_packed = _packed(q), _packed(q)
     for head in range(lo, hi):
         r, h = head // n, head % n
         pack_transposed(k[r, :, h], kT)
         pack_transposed(v[r, :, h], vT)
         pack(k[r, :, h], k_packed)
+        pack(q[r, :, h], q_packed)
+        pack(do[r, :, h], do_packed)
         _clear(dk[r, :, h])
         _clear(dv[r, :, h])
         for first in range(0, q.shape[1], block):
@@ -89,23 +95,23 @@ def backward(
             scores(q[r, :, h], kT, first, last, P)  # F1
             scores(do[r, :, h], vT, first, last, dS)  # B2
             for i in range(first, last):
-                P_i, dS_i, reach = P[i - first], dS[i - first], _reach(i, P.shape[1])
-                D = _dot(do[r, i, h], o[r, i, h])
+                P_i, dS_i, reach = P[i - first], dS[i - first], _reach(i)
+                D = _dot(row(do[r, :, h], i), row(o[r, :, h], i))
                 _through_softmax(P_i, dS_i, reach, lse[r, h, i], D, scale)
-                _fill(P_i, i + 1, reach, 0)
-                _fill(dS_i, i + 1, reach, 0)
+                mask(P_i, reach - MASKED, i + 1, 0)
+                mask(dS_i, reach - MASKED, i + 1, 0)
             weighted_sums(dS, k_packed, first, last, dq[r, :, h])  # B4
-            add_weighted_rows(P, do[r, :, h], first, last, dv[r, :, h])  # B1
-            add_weighted_rows(dS, q[r, :, h], first, last, dk[r, :, h])  # B5
+            add_weighted_rows(P, do_packed, first, last, dv[r, :, h])  # B1
+            add_weighted_rows(dS, q_packed, first, last, dk[r, :, h])  # B5
 
 
 @njit(**INLINE)
 def _rows_of_scores(q: Array, block: int) -> Array:
     """Return memory for the scores of a block of queries.
 
-    One more LANES than needed: rows whose distance is a power of two would share a cache's sets.
+    Longer than T: for `mask`, and since rows whose distance is a power of two share a cache's sets.
     """
-    return np.empty((block, (-(-q.shape[1] // LANES) + 1) * LANES), q.dtype)
+    return np.empty((block, _reach(q.shape[1]) + LANES), q.dtype)
 
 
 @njit(**INLINE)
@@ -125,9 +131,9 @@ def _packed_transposed(q: Array) -> Array:
 
 
 @njit(**INLINE)
-def _reach(i: int, length: int) -> int:
-    """Return where the scores of query i, or of any query in its tile, end, rounded up."""
-    return min(length, -(-(i + ROWS) // LANES) * LANES)
+def _reach(i: int) -> int:
+    """Return where the scores of query i's tile end, rounded up to LANES, and at least MASKED."""
+    return max(MASKED, -(-(i + ROWS) // LANES) * LANES)
 
 
 @njit(**JIT)
@@ -160,15 +166,15 @@ def weighted_sums(S: Array, y: Array, first: int, last: int, x: Array) -> None:
 
 @njit(**JIT)
 def add_weighted_rows(S: Array, x: Array, first: int, last: int, y: Array) -> None:
-    """y_j += Σ_{i≥j} S[i - first, j] x_i over queries first … last - 1; x, y: (T, d)."""
-    d, width = x.shape[1], panel_width(x)
-    x_row, y_row, S_row = row_distance(x), row_distance(y), S.shape[1]
-    for column in range(0, d, width):
+    """y_j += Σ_{i≥j} S[i - first, j] x_i over queries first … last - 1; y: (T, d); x by `pack`."""
+    T, width = x.shape[1:]
+    y_row, S_row = row_distance(y), S.shape[1]
+    for g in range(x.shape[0]):
         for j in range(0, last, ROWS):
             m = min(ROWS, last - j)
-            i = max(first, j - (j - first) % ROWS)  # the first row whose tile reaches key j
-            at, of, to = (i - first) * S_row + j, i * x_row + column, j * y_row + column
-            add_transposed(m, S, at, S_row, last - i, x, of, x_row, y, to, y_row)
+            i = max(first, j)  # no earlier query sees key j
+            at, of, to = (i - first) * S_row + j, (g * T + i) * width, j * y_row + g * width
+            add_transposed(m, S, at, S_row, last - i, x, of, width, y, to, y_row)
 
 
 @njit(**INLINE)
@@ -219,15 +225,9 @@ def _divide(x: Array, z: float) -> None:
 
 
 @njit(**INLINE)
-def _fill(row: Array, first: int, stop: int, value: float) -> None:
-    """Set row[first:stop] to a number."""
-    for j in range(first, stop):
-        row[j] = value
-
-
-@njit(**INLINE)
 def _clear(x: Array) -> None:
     """Set x, (T, d), to zero."""
     for i in range(x.shape[0]):
+        x_i = row(x, i)
         for j in range(x.shape[1]):
-            x[i, j] = 0
+            x_i[j] = 0
