@@ -6,6 +6,9 @@
     model.log_prob(X)               # nats
     model.sample(10, seed=0)
 
+    lm = cr.Transformer().fit(text)
+    lm.sample(500, prompt="ROMEO:", temperature=0.8)
+
 Names are imported when first used, so that `chainrule.engine` and `chainrule.kernels` need
 neither scikit-learn nor anything else of the Python API.
 """
@@ -19,11 +22,15 @@ if TYPE_CHECKING:
     from chainrule.engine.checkpoint import CheckpointError
     from chainrule.estimators import FVSBN, NADE, load
     from chainrule.kernels import use_backend, use_threads
+    from chainrule.sequences import RNN, AttentionRNN, Transformer
 
 __all__ = [
     "FVSBN",
     "NADE",
+    "RNN",
+    "AttentionRNN",
     "CheckpointError",
+    "Transformer",
     "datasets",
     "gradcheck",
     "load",
@@ -35,6 +42,9 @@ __all__ = [
 _HOMES = {
     "FVSBN": "estimators",
     "NADE": "estimators",
+    "RNN": "sequences",
+    "AttentionRNN": "sequences",
+    "Transformer": "sequences",
     "CheckpointError": "engine.checkpoint",
     "gradcheck": "checks",
     "load": "estimators",

@@ -10,6 +10,8 @@ from chainrule import validation
 from chainrule.base import BinaryDensity
 from chainrule.engine import checkpoint
 from chainrule.engine.models import fvsbn, nade, nade_untied
+from chainrule.sequence_base import SequenceDensity
+from chainrule.sequences import RNN, AttentionRNN, Transformer
 
 
 class FVSBN(BinaryDensity):
@@ -156,10 +158,17 @@ class NADE(BinaryDensity):
         return nade.Config(D, n_hidden) if self.tied else nade_untied.Config(D, n_hidden)
 
 
-ESTIMATORS: dict[str, type[BinaryDensity]] = {"FVSBN": FVSBN, "NADE": NADE}
+Estimator = BinaryDensity | SequenceDensity
+ESTIMATORS: dict[str, type[Estimator]] = {
+    "FVSBN": FVSBN,
+    "NADE": NADE,
+    "RNN": RNN,
+    "AttentionRNN": AttentionRNN,
+    "Transformer": Transformer,
+}
 
 
-def load(path: str | os.PathLike[str]) -> BinaryDensity:
+def load(path: str | os.PathLike[str]) -> Estimator:
     """Return the fitted estimator that `save` wrote to `path`.
 
     Raises:
@@ -183,10 +192,13 @@ def load(path: str | os.PathLike[str]) -> BinaryDensity:
         ) from error
 
 
-def _rebuild(saved: checkpoint.Checkpoint) -> BinaryDensity:
+def _rebuild(saved: checkpoint.Checkpoint) -> Estimator:
     """Return the estimator that a checkpoint's metadata describes, after checking that it fits."""
     metadata = saved.metadata
-    estimator = ESTIMATORS[metadata["estimator"]](**metadata["hyperparameters"])
+    cls = ESTIMATORS[metadata["estimator"]]
+    if issubclass(cls, SequenceDensity):
+        return cls._restored(saved)
+    estimator = cls(**metadata["hyperparameters"])
     D = saved.config.n_visible
     order, names = np.asarray(metadata["order"]), metadata.get("feature_names")
     if order.dtype.kind != "i" or not np.array_equal(np.sort(order), np.arange(D)):

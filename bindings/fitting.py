@@ -1,25 +1,23 @@
-"""What all estimators share: hyper-parameters, and fitting them by maximum likelihood.
+"""What all estimators of binary data share: hyper-parameters, and fitting them.
 
 Data goes down once: `validation` makes it uint8 rows, `ordering` puts their columns in the
 model's order, and `engine.train` does the rest.
 """
 
 from collections.abc import Generator
-from contextlib import closing
-from types import ModuleType
 from typing import Any, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator
 from sklearn.utils.validation import validate_data
 
-from chainrule import progress, runtime, validation
-from chainrule.engine import models, ordering, train
+from chainrule import runtime, validation
+from chainrule.engine import ordering, train
 from chainrule.engine.optim import SCHEDULES
 from chainrule.kernels.types import Bits
+from chainrule.trainable import Trainable
 
 
-class FitByLikelihood(BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
+class FitByLikelihood(Trainable):
     """Hyper-parameters of a training, and `fit`, in the steps the command line takes one by one.
 
     A subclass says which engine model it is: `_model_name` and `_config`.
@@ -63,10 +61,6 @@ class FitByLikelihood(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         self.n_threads = n_threads
         self.verbose = verbose
 
-    def _model_name(self) -> str:
-        """Return the model's name in the engine's registry."""
-        raise NotImplementedError
-
     def _config(self, D: int) -> Any:
         """Return the model's Config for rows of D variables."""
         raise NotImplementedError
@@ -97,22 +91,7 @@ class FitByLikelihood(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
             epochs times about three times `log_prob` of X. The first call on a machine compiles
             the kernels, which takes some seconds.
         """
-        before, state = self.__dict__.copy(), None
-        try:
-            rows, valid = self._prepare(X, X_valid)
-            state = self._start()
-            steps = self._training(rows, valid, state)
-            with closing(progress.training(steps, bool(self.verbose))) as shown:
-                for _ in shown:
-                    pass
-        except BaseException as error:
-            if state is not None and _has_learned(state, error):
-                self._finish(state)
-            else:
-                self.__dict__ = before
-            raise
-        self._finish(state)
-        return self
+        return self._fit(X, X_valid)
 
     def _prepare(self, X: Any, X_valid: Any = None) -> tuple[Bits, Bits | None]:
         """Check everything; return X and X_valid as uint8 rows in the model's order."""
@@ -132,48 +111,25 @@ class FitByLikelihood(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
             valid = writeable(ordering.apply(order, valid))
         return rows, valid
 
-    def _start(self) -> train.State:
-        """Return the state before the first minibatch, for data that `_prepare` has seen."""
-        config, recipe = self._config(self.n_features_in_), self._recipe()
-        return train.start(self._model(), config, recipe, validation.float_dtype(self.dtype))
+    def _fitted_config(self) -> Any:
+        return self._config(self.n_features_in_)
 
-    def _training(
-        self, rows: Bits, valid: Bits | None, state: train.State
+    def _steps(
+        self, state: train.State, xp: Any, *parts: Any
     ) -> Generator[train.Progress, None, None]:
-        """Train `state` in place to the end, yielding after every minibatch."""
-        xp = runtime.array_module(self.backend)
-        if xp is not np:  # from here on the state lives on the device
-            state.__dict__.update(vars(train.place(state, xp)))
+        config, recipe = self._fitted_config(), self._recipe()
+        rows, valid = parts
+        if xp is not np:
             rows, valid = xp.asarray(rows), None if valid is None else xp.asarray(valid)
-        config, recipe = self._config(self.n_features_in_), self._recipe()
-        with closing(train.run(self._model(), config, recipe, state, rows, valid)) as steps:
-            while True:
-                # Only around the step: between steps the caller's own choices hold.
-                with runtime.resources(self.backend, self.n_threads):
-                    step = next(steps, None)
-                if step is None:
-                    return
-                yield step
+        return train.run(self._model(), config, recipe, state, rows, valid)
 
     def _finish(self, state: train.State) -> None:
-        """Take the best parameters of a training, or the present ones of its first epoch."""
-        host = train.place(state, np)
-        self.params_ = (host.best if state.best_epoch else host.params).copy()
-        self.history_ = [dict(record) for record in state.history]
+        super()._finish(state)
         self.best_epoch_ = state.best_epoch
-        self.model_ = self._model_name()
-        self.config_ = self._config(self.n_features_in_)
-
-    def _model(self) -> ModuleType:
-        return models.get(self._model_name())
 
     def _check_hyperparameters(self) -> None:
         """Raise ValueError for one that no training could use."""
-        self._recipe()
-        validation.float_dtype(self.dtype)
-        validation.choice("backend", self.backend, runtime.BACKENDS)
-        if self.n_threads is not None:
-            validation.integer("n_threads", self.n_threads, 1)
+        super()._check_hyperparameters()
         if self.binarize is not None:
             validation.real("binarize", self.binarize)
 
@@ -188,13 +144,6 @@ class FitByLikelihood(BaseEstimator):  # type: ignore[misc]  # scikit-learn is u
         return train.Recipe(
             schedule=validation.choice("schedule", self.schedule, SCHEDULES), **settings
         )
-
-
-def _has_learned(state: train.State, error: BaseException) -> bool:
-    """Return whether a training that ended in an error left parameters worth keeping."""
-    if isinstance(error, KeyboardInterrupt):
-        return state.step > 0
-    return isinstance(error, FloatingPointError) and state.best_epoch > 0  # an epoch that was good
 
 
 def writeable(rows: Bits) -> Bits:

@@ -31,13 +31,16 @@ COMPILING = "compiling kernels (first run only, about 20 s)"
 def training(
     steps: Iterable[train.Progress], show: bool = True
 ) -> Generator[train.Progress, None, None]:
-    """Pass on a training's steps under a bar with its epoch, losses in nats, and time to go."""
+    """Pass on a training's steps under a bar: epoch or step, losses in nats, time to go."""
     valid = ""
 
     def describe(step: train.Progress) -> str:
         nonlocal valid
+        digits = 2 if step.per == "row" else 3
         if step.record is not None and step.record["valid"] is not None:
-            valid = f"  valid {step.record['valid']:.2f}"
+            valid = f"  valid {step.record['valid']:.{digits}f}"
+        if step.per == "symbol":
+            return f"loss {step.loss:.3f}{valid} nats a symbol"
         return f"epoch {step.epoch}/{step.epochs}  loss {step.loss:.2f}{valid} nats"
 
     return track(steps, "training", show, describe, lambda step: (step.step, step.n_steps))

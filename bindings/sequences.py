@@ -1,0 +1,374 @@
+"""The public estimators of sequences: RNN, AttentionRNN and Transformer."""
+
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from chainrule import charts, runtime, validation
+from chainrule.engine.models import attention_rnn, rnn, transformer
+from chainrule.generating import Generating
+from chainrule.kernels.types import Array
+
+CELLS = ("tanh", "lstm", "gru")
+START = "▷"  # what stands for the start of a text in pictures
+
+
+class RNN(Generating):
+    """Recurrent network: all the past in one state of fixed size.
+
+    h_{t+1} = tanh(W_hh h_t + W_xh x_{t+1}) and p(x_{t+1} | x_1 … x_t) = softmax(W_hy h_t), or
+    with an LSTM's or GRU's cell in place of tanh. Sequences may have any length, longer than any
+    in training, at constant memory a symbol. On a text it is trained by truncated
+    back-propagation through time: the state is carried on and the gradient reaches back `context`
+    symbols.
+
+    Args:
+        n_hidden: H, units a layer.
+        cell: "tanh", "lstm" or "gru".
+        n_layers: L, recurrent layers on top of each other.
+        dropout: share of each layer's outputs that a training step sets to zero, in [0, 1).
+        context: symbols in a piece of text, as far as a gradient reaches back.
+        steps: minibatches of the training.
+        batch_size: pieces of text, or rows, a minibatch.
+        learning_rate: of Adam, after the warm-up.
+        schedule: "cosine" (down to 0 over the training) or "constant".
+        warmup: share of all steps over which the learning rate rises from 0, in [0, 1).
+        weight_decay: decoupled decay of matrices, not of biases and gains.
+        clip_norm: longest gradient let through, as a 2-norm; 0 turns clipping off.
+        beta2: Adam's memory of squared gradients, in [0, 1).
+        accumulation: parts that a minibatch is worked through in, one after another: the memory
+            of one, the same result up to rounding.
+        eval_every: steps between two records of the training; 0 is a tenth of them. X_valid is
+            then measured on about 16,384 of its symbols, from all over it.
+        patience: stop after so many records without a better X_valid likelihood; 0 never does.
+        seed: of initial parameters, minibatches and dropout; at least 0.
+        dtype: "float32" or "float64", of parameters.
+        backend: "cpu" (compiled), "reference" (NumPy) or "cuda" (CuPy); never another instead.
+        n_threads: on the host; None is one for each core this process may use.
+        verbose: whether to show progress where stderr is a terminal.
+
+    Attributes:
+        params_: mapping from name to array; `chainrule.engine.models.rnn` has names and shapes.
+        vocabulary_: what the symbols are: `kind`, `size`, and `characters` of a text.
+        history_: a dict a record: step, train and valid (nats a symbol, lower is better; valid is
+            None without X_valid), seconds, learning_rate.
+        best_step_: the step whose parameters were kept; 0 if interrupted before the first record.
+        classes_: None.
+
+    Example:
+        >>> from chainrule import RNN
+        >>> model = RNN(16, steps=200, context=10, batch_size=4, learning_rate=0.02)
+        >>> model = model.fit("hello " * 50)
+        >>> model.sample(10, "hell", temperature=0)
+        'o hello he'
+        >>> model.perplexity("hello hello ") < 1.5
+        True
+
+    Source:
+        Elman 1990; Hochreiter and Schmidhuber 1997; Cho et al. 2014. Derivation:
+        `chainrule.engine.models.rnn`.
+    """
+
+    def __init__(
+        self,
+        n_hidden: int = 256,
+        *,
+        cell: str = "tanh",
+        n_layers: int = 1,
+        dropout: float = 0.0,
+        context: int = 64,
+        steps: int = 2000,
+        batch_size: int = 32,
+        learning_rate: float = 2e-3,
+        schedule: str = "cosine",
+        warmup: float = 0.05,
+        weight_decay: float = 0.0,
+        clip_norm: float = 1.0,
+        beta2: float = 0.99,
+        accumulation: int = 1,
+        eval_every: int = 0,
+        patience: int = 0,
+        seed: int = 0,
+        dtype: Any = "float32",
+        backend: str = "cpu",
+        n_threads: int | None = None,
+        verbose: bool = False,
+    ) -> None:
+        """Store the hyper-parameters; `fit` checks them."""
+        self.n_hidden = n_hidden
+        self.cell = cell
+        self.n_layers = n_layers
+        self.dropout = dropout
+        self.context = context
+        self.steps = steps
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.schedule = schedule
+        self.warmup = warmup
+        self.weight_decay = weight_decay
+        self.clip_norm = clip_norm
+        self.beta2 = beta2
+        self.accumulation = accumulation
+        self.eval_every = eval_every
+        self.patience = patience
+        self.seed = seed
+        self.dtype = dtype
+        self.backend = backend
+        self.n_threads = n_threads
+        self.verbose = verbose
+
+    def _model_name(self) -> str:
+        return "rnn"
+
+    def _config(self, n_symbols: int, n_classes: int) -> rnn.Config:
+        return rnn.Config(
+            n_symbols,
+            validation.integer("n_hidden", self.n_hidden, 1),
+            validation.integer("n_layers", self.n_layers, 1),
+            validation.choice("cell", self.cell, CELLS),
+            _share("dropout", self.dropout),
+        )
+
+
+class Attentive(Generating):
+    """Adds pictures of attention to an estimator of sequences that has it."""
+
+    def attention_map(self, X: Any, y: Any = None) -> Array:
+        """Return where the model looks as it predicts each symbol of one text.
+
+        Args:
+            X: one text of at most `context` symbols. y: its label, of a model with labels.
+
+        Returns:
+            (n_layers, n_heads, T, T), or (n_heads, T, T) of an AttentionRNN: how much the
+            prediction of symbol t looks at place j ≤ t, where place 0 is the start and place j
+            comes with symbol j - 1, both counted from 0. Rows sum to 1, but for an AttentionRNN's
+            first, which has no past to look at.
+
+        Raises:
+            NotFittedError: before `fit`.
+            ValueError, TypeError: what is no text, or one longer than the context.
+        """
+        data = self._read(X)
+        rows = data.rows()
+        if len(rows) > 1:
+            raise ValueError(f"X holds {len(rows)} sequences; give one, whose map is to be drawn")
+        labels = self._labels(y, 1)
+        with self._evaluating() as params:
+            xp = runtime.array_module(self.backend)
+            rest = () if labels is None else (xp.asarray(labels),)
+            x = xp.asarray(rows.astype("int32"))
+            maps = self._model().attention_maps(self.config_, params, x, *rest)
+            return runtime.to_host(maps)[0]
+
+    def plot_attention(self, X: Any, y: Any = None, layer: int = -1) -> Figure:
+        """Return `attention_map` of one layer as a picture, a panel a head; see `plots.save`."""
+        maps = self.attention_map(X, y)
+        if maps.ndim == 4:
+            maps = maps[layer]
+        names = [START, *self.vocabulary_.names(self._read(X).rows()[0, :-1])]
+        return charts.attention_maps(maps, names, f"{type(self).__name__}: where it looks")
+
+
+class AttentionRNN(Attentive):
+    """An RNN that looks back at all its past states, not at the last one alone.
+
+    The state h_t (the query) is compared with all past states (the keys) by dot product, a
+    softmax makes of that the attention distribution, and the states' mean under it joins h_t to
+    predict the next symbol. It sees at most `context` symbols.
+
+    Args:
+        n_hidden: H, units; a multiple of n_heads.
+        cell: "tanh", "lstm" or "gru".
+        n_heads: parts of the state, each of which looks back for itself.
+        context: most symbols that a prediction sees, and symbols of a training window.
+        steps, batch_size, learning_rate, schedule, warmup, weight_decay, clip_norm, beta2,
+            accumulation, eval_every, patience: the training, as in `RNN`.
+        seed, dtype, backend, n_threads, verbose: as in `RNN`.
+
+    Attributes:
+        params_: mapping from name to array; `chainrule.engine.models.attention_rnn` has the names.
+        vocabulary_, history_, best_step_, classes_: as in `RNN`.
+
+    Example:
+        >>> from chainrule import AttentionRNN
+        >>> model = AttentionRNN(16, steps=200, context=10, batch_size=4, learning_rate=0.02)
+        >>> model = model.fit("hello " * 50)
+        >>> model.sample(10, "hell", temperature=0), model.attention_map("hello").shape
+        ('o hello he', (1, 5, 5))
+
+    Source:
+        Bahdanau, Cho and Bengio 2015; Cheng, Dong and Lapata 2016. Derivation:
+        `chainrule.engine.models.attention_rnn`.
+    """
+
+    def __init__(
+        self,
+        n_hidden: int = 256,
+        *,
+        cell: str = "lstm",
+        n_heads: int = 1,
+        context: int = 64,
+        steps: int = 2000,
+        batch_size: int = 32,
+        learning_rate: float = 2e-3,
+        schedule: str = "cosine",
+        warmup: float = 0.05,
+        weight_decay: float = 0.0,
+        clip_norm: float = 1.0,
+        beta2: float = 0.99,
+        accumulation: int = 1,
+        eval_every: int = 0,
+        patience: int = 0,
+        seed: int = 0,
+        dtype: Any = "float32",
+        backend: str = "cpu",
+        n_threads: int | None = None,
+        verbose: bool = False,
+    ) -> None:
+        """Store the hyper-parameters; `fit` checks them."""
+        self.n_hidden = n_hidden
+        self.cell = cell
+        self.n_heads = n_heads
+        self.context = context
+        self.steps = steps
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.schedule = schedule
+        self.warmup = warmup
+        self.weight_decay = weight_decay
+        self.clip_norm = clip_norm
+        self.beta2 = beta2
+        self.accumulation = accumulation
+        self.eval_every = eval_every
+        self.patience = patience
+        self.seed = seed
+        self.dtype = dtype
+        self.backend = backend
+        self.n_threads = n_threads
+        self.verbose = verbose
+
+    def _model_name(self) -> str:
+        return "attention_rnn"
+
+    def _config(self, n_symbols: int, n_classes: int) -> attention_rnn.Config:
+        return attention_rnn.Config(
+            n_symbols,
+            validation.integer("n_hidden", self.n_hidden, 1),
+            validation.integer("context", self.context, 1),
+            validation.choice("cell", self.cell, CELLS),
+            validation.integer("n_heads", self.n_heads, 1),
+        )
+
+
+class Transformer(Attentive):
+    """Decoder-only Transformer: masked self-attention, all positions in one parallel pass.
+
+    Pre-norm blocks of attention and a GELU network of four times the width, learned positions,
+    the output matrix tied to the input's. It sees at most `context` symbols. With labels y it is
+    a model of p(x | label): the label stands in front, in place of the start.
+
+    Args:
+        n_layers, n_heads, n_embd: blocks, heads of each, and width, a multiple of n_heads.
+        context: most symbols that a prediction sees, and symbols of a training window.
+        rotary: turn queries and keys by their position instead of adding learned positions.
+        tied: the output matrix is the input's table.
+        dropout: share of numbers that a training step sets to zero, in [0, 1).
+        steps, batch_size, learning_rate, schedule, warmup, weight_decay, clip_norm, beta2,
+            accumulation, eval_every, patience: the training, as in `RNN`.
+        seed, dtype, backend, n_threads, verbose: as in `RNN`.
+
+    Attributes:
+        params_: mapping from name to array; `chainrule.engine.models.transformer` has the names.
+        classes_: the distinct labels, sorted; None if fitted without.
+        vocabulary_, history_, best_step_: as in `RNN`.
+
+    Example:
+        >>> from chainrule import Transformer
+        >>> model = Transformer(1, 2, 16, context=12, steps=200, batch_size=4, learning_rate=0.01)
+        >>> model = model.fit("hello " * 50)
+        >>> model.sample(10, "hell", temperature=0), model.attention_map("hello").shape
+        ('o hello he', (1, 2, 5, 5))
+        >>> model.log_prob(["hello", "olleh"]).argmax()  # nats
+        np.int64(0)
+
+    Source:
+        Vaswani et al. 2017; Radford et al. 2019. Derivation:
+        `chainrule.engine.models.transformer`.
+    """
+
+    def __init__(
+        self,
+        n_layers: int = 4,
+        n_heads: int = 4,
+        n_embd: int = 128,
+        *,
+        context: int = 64,
+        rotary: bool = False,
+        tied: bool = True,
+        dropout: float = 0.0,
+        steps: int = 2000,
+        batch_size: int = 12,
+        learning_rate: float = 1e-3,
+        schedule: str = "cosine",
+        warmup: float = 0.05,
+        weight_decay: float = 0.1,
+        clip_norm: float = 1.0,
+        beta2: float = 0.99,
+        accumulation: int = 1,
+        eval_every: int = 0,
+        patience: int = 0,
+        seed: int = 0,
+        dtype: Any = "float32",
+        backend: str = "cpu",
+        n_threads: int | None = None,
+        verbose: bool = False,
+    ) -> None:
+        """Store the hyper-parameters; `fit` checks them."""
+        self.n_layers = n_layers
+        self.n_heads = n_heads
+        self.n_embd = n_embd
+        self.context = context
+        self.rotary = rotary
+        self.tied = tied
+        self.dropout = dropout
+        self.steps = steps
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.schedule = schedule
+        self.warmup = warmup
+        self.weight_decay = weight_decay
+        self.clip_norm = clip_norm
+        self.beta2 = beta2
+        self.accumulation = accumulation
+        self.eval_every = eval_every
+        self.patience = patience
+        self.seed = seed
+        self.dtype = dtype
+        self.backend = backend
+        self.n_threads = n_threads
+        self.verbose = verbose
+
+    def _model_name(self) -> str:
+        return "transformer"
+
+    def _config(self, n_symbols: int, n_classes: int) -> transformer.Config:
+        return transformer.Config(
+            n_symbols,
+            validation.integer("context", self.context, 1),
+            validation.integer("n_layers", self.n_layers, 1),
+            validation.integer("n_heads", self.n_heads, 1),
+            validation.integer("n_embd", self.n_embd, 1),
+            n_classes,
+            bool(self.rotary),
+            bool(self.tied),
+            _share("dropout", self.dropout),
+        )
+
+
+def _share(name: str, value: Any) -> float:
+    """Return a hyper-parameter in [0, 1)."""
+    share = validation.real(name, value, 0, 1)
+    if share == 1:
+        raise ValueError(f"{name} must be below 1, got 1: nothing would be left")
+    return share

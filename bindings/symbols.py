@@ -1,0 +1,174 @@
+"""Turn what users hand in as sequences into checked symbols; every error text is here.
+
+| handed in | taken for |
+|---|---|
+| str, bytes, a whole-number array (T,) | one text |
+| a path, a `texts.Text` | one text, mapped from its file |
+| a list of str or of bytes, of lists of ids | rows of different lengths |
+| a whole-number array (N, T) | rows |
+"""
+
+import os
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.texts import BLOCK, Mapped, Text
+from chainrule.vocabulary import KINDS, Vocabulary, smallest
+
+
+class Symbols(NamedTuple):
+    """Checked sequences.
+
+    Attributes:
+        ids: one text, (T,), which may be mapped; or rows, (N, T), -1 behind the end of shorter.
+        vocabulary: what the numbers stand for.
+        lengths: (N,), of rows; None for a text.
+        ragged: whether the rows came as a list, each of a length of its own.
+    """
+
+    ids: Any
+    vocabulary: Vocabulary
+    lengths: NDArray[Any] | None = None
+    ragged: bool = False
+
+    @property
+    def n_symbols(self) -> int:
+        """How many symbols there are in all."""
+        return len(self.ids) if self.lengths is None else int(self.lengths.sum())
+
+    def rows(self) -> NDArray[Any]:
+        """Return rows, (N, T); of a text its only one, read into memory."""
+        if self.lengths is None:
+            return np.asarray(self.ids[0 : len(self.ids)])[None]
+        table: NDArray[Any] = self.ids
+        return table
+
+
+def read(X: Any, vocabulary: Vocabulary | None = None, name: str = "X") -> Symbols:
+    """Return X as symbols of a vocabulary, by default of X's own.
+
+    Raises:
+        TypeError: what is no sequence of symbols.
+        ValueError: an empty text or row; a symbol that the vocabulary lacks; negative ids.
+        FileNotFoundError: a path to nothing.
+    """
+    if isinstance(X, os.PathLike):
+        byte = vocabulary is not None and vocabulary.kind == "byte"
+        X = Text.open(X, "byte" if byte else "character")
+    if isinstance(X, str | bytes | bytearray):
+        return _own_or(vocabulary, bytes(X) if isinstance(X, bytearray) else X, name)
+    if isinstance(X, Text):
+        return _known(Symbols(X.ids, X.vocabulary), vocabulary, name)
+    if isinstance(X, list | tuple) and len(X) and not np.isscalar(X[0]):
+        return _known(_ragged_ids(X, name), vocabulary, name)
+    if isinstance(X, list | tuple) and any(isinstance(x, str | bytes) for x in X):
+        return _list_of_texts(X, vocabulary, name)
+    return _known(_array(X, name), vocabulary, name)
+
+
+def _own_or(vocabulary: Vocabulary | None, text: str | bytes, name: str) -> Symbols:
+    """Return the symbols of a str or bytes."""
+    if not text:
+        raise ValueError(f"{name} is empty; give a text of at least one symbol")
+    if vocabulary is None:
+        vocabulary = Vocabulary("byte", 256) if isinstance(text, bytes) else Vocabulary.of(text)
+    _check_kind("byte" if isinstance(text, bytes) else "character", vocabulary, name)
+    return Symbols(vocabulary.encode(text, name), vocabulary)
+
+
+def _list_of_texts(X: Any, vocabulary: Vocabulary | None, name: str) -> Symbols:
+    """Return the rows of a list of str, or of bytes."""
+    kind = bytes if isinstance(X[0], bytes) else str
+    for n, text in enumerate(X):
+        if not isinstance(text, kind):
+            raise TypeError(
+                f"{name} must be a list of {kind.__name__} alone, got {type(text).__name__} at {n}"
+            )
+        if not text:
+            raise ValueError(f"{name}[{n}] is empty; give texts of at least one symbol")
+    if vocabulary is None:
+        joined = "".join(X) if kind is str else b""
+        vocabulary = Vocabulary.of(joined) if kind is str else Vocabulary("byte", 256)
+    _check_kind("byte" if kind is bytes else "character", vocabulary, name)
+    return pad([vocabulary.encode(text, f"{name}[{n}]") for n, text in enumerate(X)], vocabulary)
+
+
+def _ragged_ids(X: Any, name: str) -> Symbols:
+    """Return the rows of a list of lists of ids: plain rows where all are equally long."""
+    try:
+        return _array(np.asarray(X), name)
+    except ValueError as error:
+        if "inhomogeneous" not in str(error):
+            raise
+    rows = [_array(row, f"{name}[{n}]") for n, row in enumerate(X)]
+    if any(row.lengths is not None for row in rows):
+        raise ValueError(f"{name} must be a list of one-dimensional sequences of ids")
+    size = max(row.vocabulary.size for row in rows)
+    return pad([row.ids for row in rows], Vocabulary("id", size))
+
+
+def pad(rows: list[NDArray[Any]], vocabulary: Vocabulary) -> Symbols:
+    """Return rows of different lengths as one table, int32, -1 behind the shorter ones."""
+    lengths = np.array([len(row) for row in rows])
+    table = np.full((len(rows), lengths.max(initial=0)), -1, np.int32)
+    for n, row in enumerate(rows):
+        table[n, : len(row)] = row
+    return Symbols(table, vocabulary, lengths, True)
+
+
+def _array(X: Any, name: str) -> Symbols:
+    """Return an array of ids, (T,) or (N, T); a mapped one stays mapped."""
+    ids = X if isinstance(X, np.ndarray) else np.asarray(X)
+    if ids.dtype.kind not in "biuf":
+        raise TypeError(
+            f"{name} must be a str, bytes, whole numbers (T,) or (N, T), a list of texts, or a "
+            f"path; got {type(X).__name__} of {ids.dtype}"
+        )
+    if ids.ndim not in (1, 2) or ids.size == 0:
+        raise ValueError(
+            f"{name} must be one sequence (T,) or rows (N, T) of symbols and not empty, got shape "
+            f"{ids.shape}"
+        )
+    low, high, whole = _range(ids)
+    if not whole:
+        raise ValueError(f"{name} must hold whole numbers, the symbols; round or binarize it first")
+    if low < 0:
+        raise ValueError(f"{name} holds {low:g}; symbols are counted from 0")
+    if high >= 1 << 31:
+        raise ValueError(f"{name} holds {high:g}; symbols go up to 2^31 - 1")
+    vocabulary = Vocabulary("id", int(high) + 1)
+    if ids.dtype.kind != "u" and not isinstance(ids, np.memmap):
+        ids = ids.astype(smallest(vocabulary.size))
+    return Symbols(ids, vocabulary, None if ids.ndim == 1 else np.full(len(ids), ids.shape[1]))
+
+
+def _range(ids: NDArray[Any]) -> tuple[float, float, bool]:
+    """Return the least and the largest number, and whether all are whole, block by block."""
+    low, high, whole = np.inf, -np.inf, True
+    step = BLOCK if ids.ndim == 1 else max(1, BLOCK // ids.shape[1])
+    for lo in range(0, len(ids), step):
+        block = ids[lo : lo + step]
+        low, high = min(low, float(block.min())), max(high, float(block.max()))
+        whole = whole and (block.dtype.kind != "f" or bool((block == np.floor(block)).all()))
+    return low, high, whole and bool(np.isfinite(low) and np.isfinite(high))
+
+
+def _check_kind(kind: str, vocabulary: Vocabulary, name: str) -> None:
+    if kind != vocabulary.kind:
+        raise ValueError(
+            f"{name} is {KINDS[kind]} and the model was fitted on {KINDS[vocabulary.kind]}; give "
+            "it the same"
+        )
+
+
+def _known(symbols: Symbols, vocabulary: Vocabulary | None, name: str) -> Symbols:
+    """Return the symbols in the numbers of a vocabulary; None is their own."""
+    if len(symbols.ids) == 0:
+        raise ValueError(f"{name} is empty; give a text of at least one symbol")
+    if vocabulary is None:
+        return symbols
+    table = vocabulary.table_from(symbols.vocabulary, name)
+    ids = symbols.ids if table is None else Mapped(symbols.ids, table)
+    return symbols._replace(ids=ids, vocabulary=vocabulary)

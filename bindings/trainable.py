@@ -1,0 +1,110 @@
+"""What every estimator's training shares: start, train, keep the best, survive an interruption.
+
+`fit` goes through the steps that the command line takes one by one: `_prepare`, `_start`,
+`_training`, `_finish`.
+"""
+
+from collections.abc import Generator
+from contextlib import closing
+from types import ModuleType
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator
+
+from chainrule import progress, runtime, validation
+from chainrule.engine import models, train
+
+
+class Trainable(BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
+    """Base class of all estimators. A subclass says which engine model it is, and what it reads.
+
+    Hyper-parameters that it must have: seed, dtype, backend, n_threads, verbose.
+    """
+
+    def _model_name(self) -> str:
+        """Return the model's name in the engine's registry."""
+        raise NotImplementedError
+
+    def _fitted_config(self) -> Any:
+        """Return the model's Config for the data that `_prepare` has seen."""
+        raise NotImplementedError
+
+    def _recipe(self) -> train.Recipe:
+        """Return the checked settings of the training."""
+        raise NotImplementedError
+
+    def _prepare(self, *data: Any) -> tuple[Any, ...]:
+        """Check everything; return what `_steps` reads."""
+        raise NotImplementedError
+
+    def _steps(
+        self, state: train.State, xp: Any, *parts: Any
+    ) -> Generator[train.Progress, None, None]:
+        """Return the engine's training on parts, moved to the side of the state."""
+        raise NotImplementedError
+
+    def _fit(self, *data: Any) -> Self:
+        """Train to the end; see `fit` for what an error leaves behind."""
+        before, state = self.__dict__.copy(), None
+        try:
+            parts = self._prepare(*data)
+            state = self._start()
+            steps = self._training(*parts, state)
+            with closing(progress.training(steps, bool(self.verbose))) as shown:
+                for _ in shown:
+                    pass
+        except BaseException as error:
+            if state is not None and _has_learned(state, error):
+                self._finish(state)
+            else:
+                self.__dict__ = before
+            raise
+        self._finish(state)
+        return self
+
+    def _start(self) -> train.State:
+        """Return the state before the first minibatch, for data that `_prepare` has seen."""
+        dtype = validation.float_dtype(self.dtype)
+        return train.start(self._model(), self._fitted_config(), self._recipe(), dtype)
+
+    def _training(self, *parts: Any) -> Generator[train.Progress, None, None]:
+        """Train the state, the last of parts, in place to the end; yield after every minibatch."""
+        *data, state = parts
+        xp = runtime.array_module(self.backend)
+        if xp is not np:  # from here on the state lives on the device
+            state.__dict__.update(vars(train.place(state, xp)))
+        with closing(self._steps(state, xp, *data)) as steps:
+            while True:
+                # Only around the step: between steps the caller's own choices hold.
+                with runtime.resources(self.backend, self.n_threads):
+                    step = next(steps, None)
+                if step is None:
+                    return
+                yield step
+
+    def _finish(self, state: train.State) -> None:
+        """Take the best parameters of a training, or the present ones before its first record."""
+        host = train.place(state, np)
+        self.params_ = (host.best if state.best_epoch else host.params).copy()
+        self.history_ = [dict(record) for record in state.history]
+        self.model_ = self._model_name()
+        self.config_ = self._fitted_config()
+
+    def _model(self) -> ModuleType:
+        return models.get(self._model_name())
+
+    def _check_hyperparameters(self) -> None:
+        """Raise ValueError for one that no training could use."""
+        self._recipe()
+        validation.float_dtype(self.dtype)
+        validation.choice("backend", self.backend, runtime.BACKENDS)
+        if self.n_threads is not None:
+            validation.integer("n_threads", self.n_threads, 1)
+
+
+def _has_learned(state: train.State, error: BaseException) -> bool:
+    """Return whether a training that ended in an error left parameters worth keeping."""
+    if isinstance(error, KeyboardInterrupt):
+        return state.step > 0
+    return isinstance(error, FloatingPointError) and state.best_epoch > 0  # an epoch that was good
