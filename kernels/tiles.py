@@ -42,7 +42,7 @@ ROWS = 6
 VECTOR_BYTES = 32
 PANEL_BYTES = 2 * VECTOR_BYTES
 MASKED = 32  # numbers that `mask` looks at
-_INDEX = ir.IntType(64)
+_INDEX, _LANE = ir.IntType(64), ir.IntType(32)
 
 
 def panel_width(x: Array) -> int:
@@ -129,9 +129,9 @@ def _emit(
 
     def spread(pointer: Any) -> Any:
         one = builder.insert_element(
-            ir.Constant(vector, ir.Undefined), load(pointer), ir.Constant(ir.IntType(32), 0)
+            ir.Constant(vector, ir.Undefined), load(pointer), ir.Constant(_LANE, 0)
         )
-        everywhere = ir.Constant(ir.VectorType(ir.IntType(32), width), [0] * width)
+        everywhere = ir.Constant(ir.VectorType(_LANE, width), [0] * width)
         return builder.shuffle_vector(one, ir.Constant(vector, ir.Undefined), everywhere)
 
     number_bytes = VECTOR_BYTES // width
@@ -245,15 +245,15 @@ def mask(context: Any, x: Any, start: Any, first: Any, value: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         data = context.make_array(x)(context, builder, values[0]).data
         width = VECTOR_BYTES * 8 // x.dtype.bitwidth
-        vector, index = ir.VectorType(data.type.pointee, width), ir.VectorType(_INDEX, width)
+        vector, index = ir.VectorType(data.type.pointee, width), ir.VectorType(_LANE, width)
 
         def spread(one: Any, kind: Any) -> Any:
             nothing = ir.Constant(kind, ir.Undefined)
-            place = builder.insert_element(nothing, one, ir.Constant(ir.IntType(32), 0))
-            everywhere = ir.Constant(ir.VectorType(ir.IntType(32), width), [0] * width)
+            place = builder.insert_element(nothing, one, ir.Constant(_LANE, 0))
+            everywhere = ir.Constant(ir.VectorType(_LANE, width), [0] * width)
             return builder.shuffle_vector(place, nothing, everywhere)
 
-        limit = spread(builder.sub(values[2], values[1]), index)
+        limit = spread(builder.trunc(builder.sub(values[2], values[1]), _LANE), index)
         new = spread(values[3], vector)
         for at in range(0, MASKED, width):
             here = builder.gep(data, [builder.add(values[1], ir.Constant(_INDEX, at))])

@@ -190,8 +190,9 @@ def _largest(row: Array, n: int) -> float:
 def _exponentials(row: Array, n: int, largest: float, scale: float) -> float:
     """Overwrite the first n scores by e^{scale (s - largest)}; return their sum."""
     total, factor = row.dtype.type(0), row.dtype.type(scale)
+    shift = largest * factor
     for j in range(n):
-        e = exp((row[j] - largest) * factor)
+        e = exp(row[j] * factor - shift)
         row[j] = e
         total += e
     return total
