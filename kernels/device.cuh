@@ -12,9 +12,28 @@ constexpr int LANES = 32;
 constexpr unsigned ALL_LANES = 0xffffffffu;
 constexpr int PACK = 16 / sizeof(REAL);  // numbers in one 16-byte access
 
-struct alignas(16) Pack {
-    REAL v[PACK];
+// Neighbours in memory, read or written in one access.
+template <int WIDTH>
+struct alignas(WIDTH * sizeof(REAL)) Numbers {
+    REAL v[WIDTH];
 };
+using Pack = Numbers<PACK>;
+
+template <int WIDTH>
+__device__ __forceinline__ Numbers<WIDTH> load(const REAL* p) {
+    return *reinterpret_cast<const Numbers<WIDTH>*>(p);
+}
+
+template <int WIDTH>
+__device__ __forceinline__ void store(REAL* p, const Numbers<WIDTH>& numbers) {
+    *reinterpret_cast<Numbers<WIDTH>*>(p) = numbers;
+}
+
+// The row that is the calling warp's where each warp has one. A row past the last one leaves the
+// whole warp at once.
+__device__ __forceinline__ int row_of_warp() {
+    return blockIdx.x * (blockDim.x / LANES) + threadIdx.x / LANES;
+}
 
 // σ(s) = 1 / (1 + e^-s). For s → -∞ the exponential becomes infinite and the quotient 0.
 __device__ __forceinline__ REAL sigmoid(REAL s) { return REAL(1) / (REAL(1) + exp(-s)); }
@@ -30,6 +49,14 @@ template <int FROM = 1, typename T>
 __device__ __forceinline__ T warp_sum(T v) {
 #pragma unroll
     for (int step = FROM; step < LANES; step *= 2) v += __shfl_xor_sync(ALL_LANES, v, step);
+    return v;
+}
+
+// The largest v of the warp; a NaN loses against any number.
+template <typename T>
+__device__ __forceinline__ T warp_max(T v) {
+#pragma unroll
+    for (int step = 1; step < LANES; step *= 2) v = fmax(v, __shfl_xor_sync(ALL_LANES, v, step));
     return v;
 }
 
@@ -56,4 +83,51 @@ __device__ __forceinline__ REAL fold(REAL* v) {
 template <int M>
 __device__ __forceinline__ REAL warp_sums(REAL (&v)[M]) {
     return warp_sum<M>(fold<M>(v));
+}
+
+// Calls use(c, the sum over the block's WARPS warps of column c) for each of LANES · WIDTH columns, of
+// which every lane has WIDTH neighbours. sums: WARPS · LANES · WIDTH numbers of shared memory; a
+// barrier has to come before they are used again.
+template <int WARPS, int WIDTH, typename Use>
+__device__ __forceinline__ void add_warps(const REAL (&mine)[WIDTH], REAL* sums, Use use) {
+    constexpr int COLUMNS = LANES * WIDTH;
+#pragma unroll
+    for (int k = 0; k < WIDTH; ++k) sums[threadIdx.x * WIDTH + k] = mine[k];
+    __syncthreads();  // every warp's sums are written before they are added
+    for (int c = threadIdx.x; c < COLUMNS; c += WARPS * LANES) {
+        REAL sum = 0;
+#pragma unroll
+        for (int w = 0; w < WARPS; ++w) sum += sums[w * COLUMNS + c];
+        use(c, sum);
+    }
+}
+
+// Column sums of a matrix take two launches, each in a fixed order: the same bits every time, which
+// atomic additions do not give. In the first a lane owns WIDTH neighbouring columns from j on, a
+// warp the rows n, n + step, …, and a block adds up its warps; the second adds up the blocks.
+template <int WARPS, int WIDTH>
+struct Columns {
+    int j, n, step;
+
+    __device__ __forceinline__ Columns()
+        : j((blockIdx.x * LANES + threadIdx.x % LANES) * WIDTH),
+          n(blockIdx.y * WARPS + threadIdx.x / LANES),
+          step(gridDim.y * WARPS) {}
+
+    // out[j] = the sum of the block's warps' `mine`, for its columns j; `sums` as above.
+    __device__ __forceinline__ void store_sums(const REAL (&mine)[WIDTH], REAL* sums, REAL* out,
+                                               int C) const {
+        const int first = blockIdx.x * LANES * WIDTH;
+        add_warps<WARPS>(mine, sums, [&](int c, REAL sum) {
+            if (first + c < C) out[first + c] = sum;
+        });
+    }
+};
+
+// Σ_g partial[g · stride]: the second launch's part.
+__device__ __forceinline__ REAL sum_of_groups(const REAL* partial, int n_groups, size_t stride) {
+    REAL sum = 0;
+#pragma unroll 4
+    for (int g = 0; g < n_groups; ++g) sum += partial[g * stride];
+    return sum;
 }

@@ -10,6 +10,7 @@ kernel joins CuPy's current stream. `use_launcher` swaps that for any function o
 signature; the tests use it to run the same plans and files on the CPU (tests/cuda_on_cpu).
 """
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -26,8 +27,7 @@ MULTIPROCESSORS = 132  # of an H100; on other devices a wrong number costs speed
 STATIC_SHARED_LIMIT = 48 * 1024  # bytes; a kernel that wants more has to say so before its launch
 
 _CTYPES = {np.dtype(np.float32): "float", np.dtype(np.float64): "double"}
-_INCLUDE = '#include "../device.cuh"\n'
-_COMMON = Path(__file__).with_name("device.cuh")
+_INCLUDE = re.compile(r'#include "([./\w]+\.cuh)"\n')
 
 
 @dataclass(frozen=True)
@@ -57,12 +57,12 @@ def options(plan: Plan) -> tuple[str, ...]:
 
 
 def source_text(path: Path) -> str:
-    """Return the text of a `.cu` file with `device.cuh` put in place of its include.
+    """Return the text of a `.cu` file with each `.cuh` put in place of its include.
 
     Inlined rather than found by -I, since CuPy's cache of compiled files looks at the text and
     would miss a change in a header.
     """
-    return path.read_text("utf-8").replace(_INCLUDE, _COMMON.read_text("utf-8"))
+    return _INCLUDE.sub(lambda m: source_text(path.parent / m[1]), path.read_text("utf-8"))
 
 
 @cache
@@ -101,11 +101,17 @@ def launch(source: Path, plan: Plan, *arrays: Array | Bits) -> None:
 
     A grid of no blocks is a launch of nothing.
     """
-    for array in arrays:
-        if not (plan.strided or array.flags.c_contiguous):
-            raise ValueError(f"{plan.kernel}: arrays must be C-contiguous; copy them first")
+    if not plan.strided:
+        need_contiguous(plan.kernel, *arrays)
     if all(plan.grid):
         _launcher.get()(source, plan, arrays)
+
+
+def need_contiguous(name: str, *arrays: Array | Bits) -> None:
+    """Raise ValueError unless every array is C-contiguous."""
+    for array in arrays:
+        if not array.flags.c_contiguous:
+            raise ValueError(f"{name}: arrays must be C-contiguous; copy them first")
 
 
 def aligned(*arrays: Array) -> bool:
@@ -116,3 +122,12 @@ def aligned(*arrays: Array) -> bool:
 def blocks(n: int, per_block: int) -> int:
     """Return how many blocks cover n items."""
     return -(-n // per_block)
+
+
+def row_groups(n_rows: int, rows_at_once: int, n_beside: int) -> int:
+    """Return into how many groups a sum over rows is cut, for two launches in a fixed order.
+
+    Few enough for a block of each to take `rows_at_once` rows four times over, and for all of
+    them, `n_beside` blocks each, to fit the device.
+    """
+    return max(1, min(blocks(n_rows, 4 * rows_at_once), 4 * MULTIPROCESSORS // max(1, n_beside)))

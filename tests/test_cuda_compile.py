@@ -22,7 +22,16 @@ from cuda_on_cpu.tools import need_nvrtc, need_program
 from chainrule.kernels import device
 from chainrule.kernels.adam import cuda as adam
 from chainrule.kernels.bernoulli import cuda as bernoulli
+from chainrule.kernels.embedding import cuda as embedding
+from chainrule.kernels.gelu import cuda as gelu
+from chainrule.kernels.gru import cuda as gru
+from chainrule.kernels.layer_norm import cuda as layer_norm
+from chainrule.kernels.lstm import cuda as lstm
 from chainrule.kernels.nade import cuda as nade
+from chainrule.kernels.rnn import cuda as rnn
+from chainrule.kernels.rotary import cuda as rotary
+from chainrule.kernels.softmax_cross_entropy import cuda as cross_entropy
+from chainrule.kernels.steps import plan_step
 from chainrule.kernels.triangular import cuda as triangular
 
 ARCHITECTURES = ("sm_80", "sm_90", "sm_100")
@@ -50,6 +59,20 @@ def plans():
         yield bernoulli.SOURCE, bernoulli.plan("bernoulli_forward", 100, 784, dtype)
         for vector in (True, False):
             yield adam.SOURCE, adam.plan("adam_step", 1000, dtype, vector)
+            yield from transformer_parts(dtype, vector)
+        for N in (32, 1000):  # few rows a block, and many
+            for cell, source in (("rnn", rnn.SOURCE), ("lstm", lstm.SOURCE), ("gru", gru.SOURCE)):
+                yield source, plan_step(f"{cell}_forward", (0, N, 256), (1,) * 6, dtype)
+
+
+def transformer_parts(dtype, wide):
+    yield layer_norm.SOURCE, layer_norm.plan_rows("layer_norm_forward", 768, 128, dtype, wide)
+    yield gelu.SOURCE, gelu.plan("gelu_forward", 768, 512, dtype, wide)
+    yield embedding.SOURCE, embedding.plan_forward(768, 128, dtype, wide)
+    shape, strides = (12, 64, 4, 32), [dtype.itemsize * n for n in (24576, 384, 32, 1)]
+    yield rotary.SOURCE, rotary.plan(shape, strides, dtype, wide, 1)
+    for V in (256, 50304):  # a warp a row, a block a row
+        yield cross_entropy.SOURCE, cross_entropy.plan("forward", 768, V, dtype, wide)
 
 
 def name_of(source, plan):

@@ -62,8 +62,9 @@ def test_same_signatures(name):
 
 @pytest.mark.parametrize("multiprocessors", MULTIPROCESSORS)
 @pytest.mark.parametrize("dtype", FLOATS)
-@pytest.mark.parametrize("shape", SHAPES, ids=str)
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize(
+    ("name", "shape"), [(n, s) for n, case in CASES.items() for s in case.shapes], ids=str
+)
 def test_matches_reference(name, shape, dtype, multiprocessors, rig, rng, monkeypatch):
     monkeypatch.setattr(device, "MULTIPROCESSORS", multiprocessors)
     case = CASES[name]

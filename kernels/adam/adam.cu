@@ -7,10 +7,7 @@
 #include "../device.cuh"
 
 constexpr int WIDTH = VECTOR ? PACK : 1;  // entries a thread handles at once
-
-struct alignas(WIDTH * sizeof(REAL)) Entries {
-    REAL v[WIDTH];
-};
+using Entries = Numbers<WIDTH>;
 
 // The sum over the block of each thread's value, in thread 0. Called once a kernel.
 __device__ __forceinline__ double block_sum(double v) {
@@ -30,7 +27,7 @@ adam_norm_partial(const REAL* __restrict__ g, double* __restrict__ partial, long
     double sum = 0;
     for (long long p = ((long long)blockIdx.x * blockDim.x + threadIdx.x) * WIDTH; p < P; p += stride) {
         if (p + WIDTH <= P) {
-            const Entries e = *reinterpret_cast<const Entries*>(g + p);
+            const Entries e = load<WIDTH>(g + p);
 #pragma unroll
             for (int k = 0; k < WIDTH; ++k) sum += (double)e.v[k] * e.v[k];
         } else {
@@ -80,15 +77,14 @@ adam_step(REAL* __restrict__ theta, const REAL* __restrict__ g, REAL* __restrict
     const long long stride = (long long)gridDim.x * blockDim.x * WIDTH;
     for (long long p = ((long long)blockIdx.x * blockDim.x + threadIdx.x) * WIDTH; p < P; p += stride) {
         if (p + WIDTH <= P) {
-            Entries th = *reinterpret_cast<Entries*>(theta + p), mp = *reinterpret_cast<Entries*>(m + p);
-            Entries vp = *reinterpret_cast<Entries*>(v + p);
-            const Entries gp = *reinterpret_cast<const Entries*>(g + p);
+            Entries th = load<WIDTH>(theta + p), mp = load<WIDTH>(m + p), vp = load<WIDTH>(v + p);
+            const Entries gp = load<WIDTH>(g + p);
 #pragma unroll
             for (int k = 0; k < WIDTH; ++k)
                 update(th.v[k], gp.v[k], mp.v[k], vp.v[k], r, p + k < n_decay, set);
-            *reinterpret_cast<Entries*>(theta + p) = th;
-            *reinterpret_cast<Entries*>(m + p) = mp;
-            *reinterpret_cast<Entries*>(v + p) = vp;
+            store(theta + p, th);
+            store(m + p, mp);
+            store(v + p, vp);
         } else {
             for (long long q = p; q < P; ++q)
                 update(theta[q], g[q], m[q], v[q], r, q < n_decay, set);

@@ -5,11 +5,6 @@
 
 #include "../device.cuh"
 
-// Row of the calling warp. A row past the last one leaves the whole warp at once.
-__device__ __forceinline__ int row_of_warp() {
-    return blockIdx.x * (blockDim.x / LANES) + threadIdx.x / LANES;
-}
-
 extern "C" __global__ void __launch_bounds__(256)
 bernoulli_forward(const REAL* __restrict__ s, const Bit* __restrict__ x, REAL* __restrict__ nll,
                   int N, int D) {

@@ -34,7 +34,7 @@ __device__ __forceinline__ void load_row(const REAL* __restrict__ row, int H, RE
         if constexpr (VECTOR) {
             const int j = (c * THREADS + threadIdx.x) * PACK;
             Pack pack = {};
-            if (j < H) pack = *reinterpret_cast<const Pack*>(row + j);
+            if (j < H) pack = load<PACK>(row + j);
 #pragma unroll
             for (int k = 0; k < PACK; ++k) out[c * PACK + k] = pack.v[k];
         } else {

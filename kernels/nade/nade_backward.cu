@@ -112,9 +112,7 @@ nade_backward_sum(const REAL* __restrict__ partial, REAL* __restrict__ dW, REAL*
     const size_t size = share_size(D, H), weights = (size_t)D * H;
     const size_t e = (size_t)blockIdx.x * blockDim.x + threadIdx.x;
     if (e >= size) return;
-    REAL sum = 0;
-#pragma unroll 4
-    for (int group = 0; group < n_groups; ++group) sum += partial[group * size + e];
+    const REAL sum = sum_of_groups(partial + e, n_groups, size);
     if (e < weights) dW[e] = sum;
     else if (e < 2 * weights) dV[e - weights] = sum;
     else if (e < 2 * weights + H) dc[e - 2 * weights] = sum;

@@ -32,7 +32,7 @@ Arrays = dict[str, Any]
 
 # One of everything; sizes just past a warp (32) and a block (128); several blocks; more variables
 # than a tile (32); more than 256 samples, where NADE's backward changes its shape; several chunks.
-SHAPES = [
+SHAPES = (
     (1, 1, 1),
     (2, 3, 31),
     (3, 5, 33),
@@ -42,7 +42,7 @@ SHAPES = [
     (13, 70, 20),
     (300, 9, 40),
     (2, 3, 1100),
-]
+)
 HEADROOM = 4  # a kernel may round this many times worse than NumPy in the same dtype
 
 
@@ -52,11 +52,15 @@ def _bits(rng: np.random.Generator, *shape: int) -> Any:
 
 @dataclass(frozen=True)
 class Case:
-    """A contract, `op`; `inputs(rng, N, D, H)` for it, in float64; `run(twin, **inputs)`."""
+    """A contract, `op`; `inputs(rng, N, D, H)` for it, in float64; `run(twin, **inputs)`.
+
+    shapes: (N, D, H) of what runs on the rig.
+    """
 
     op: ModuleType
     inputs: Callable[[np.random.Generator, int, int, int], Arrays]
     run: Callable[..., Arrays]
+    shapes: tuple[tuple[int, int, int], ...] = SHAPES
 
 
 def _nade_inputs(rng: np.random.Generator, N: int, D: int, H: int) -> Arrays:
@@ -114,9 +118,9 @@ def _adam(op: Any, theta: Any, g: Any, m: Any, v: Any) -> Arrays:
 
 
 RECURRENT = {
-    "rnn": Case(rnn, recurrent.inputs(1, "h0"), recurrent.run),
-    "lstm": Case(lstm, recurrent.inputs(4, "h0", "c0"), recurrent.run),
-    "gru": Case(gru, recurrent.inputs(3, "b", "h0"), recurrent.run),
+    "rnn": Case(rnn, recurrent.inputs(1, "h0"), recurrent.run, recurrent.SHAPES),
+    "lstm": Case(lstm, recurrent.inputs(4, "h0", "c0"), recurrent.run, recurrent.SHAPES),
+    "gru": Case(gru, recurrent.inputs(3, "b", "h0"), recurrent.run, recurrent.SHAPES),
 }
 TRANSFORMER_PARTS = {
     "layer_norm": Case(layer_norm, parts.layer_norm_inputs, parts.layer_norm),
@@ -132,6 +136,8 @@ CASES = {
     "triangular": Case(triangular, _triangular_inputs, _triangular),
     "bernoulli": Case(bernoulli, _bernoulli_inputs, _bernoulli),
     "adam": Case(adam, _adam_inputs, _adam),
+    **RECURRENT,
+    **TRANSFORMER_PARTS,
 }
 
 

@@ -91,8 +91,12 @@ class FakeCupy:
             return value
 
         def function(*args: Any, **kwargs: Any) -> Any:
-            for a in args:
+            out = kwargs.get("out")
+            for a in (*args, out):
                 _refuse_host(a)
+            if out is not None:
+                value(*map(_host_view, args), **kwargs | {"out": _host_view(out)})
+                return out
             return _device_view(value(*map(_host_view, args), **kwargs))
 
         return function

@@ -1,0 +1,58 @@
+"""CUDA twin of softmax cross-entropy: a warp a row, or a block a row where the alphabet is large.
+
+On an H100 (3.35 TB/s, 67 TFLOP/s), N=768 rows (12 windows of 64) of V=65 in float32 are 0.2 MB:
+forward reads them, nll_and_grad reads and writes them, 0.1 µs, so the launch, a few µs, is the
+floor. At N=2048, V=50257 the logits are 412 MB: 123 µs forward; nll_and_grad reads them, reads them
+again and writes: 1.2 GB, 370 µs, as a row (0.2 MB, eight blocks at once on a multiprocessor) comes
+from L2 the second time at best. Its 2.25 exponentials an element are 0.23 G, 60 µs at 16 a clock on
+132 multiprocessors: the bytes are the limit.
+
+Never run on a GPU so far: run on the CPU rig (tests/test_cuda_rig.py), compiled by nvcc for
+sm_80, sm_90 and sm_100 and by NVRTC (tests/test_cuda_compile.py). The times above are bounds.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from chainrule.kernels.device import Plan, aligned, blocks, launch
+from chainrule.kernels.dispatch import array_module
+from chainrule.kernels.types import Array, Ids
+
+SOURCE = Path(__file__).with_name("softmax_cross_entropy.cu")
+WARPS = 8  # of a block
+MOST_OF_A_WARP = 1024  # symbols; a row of more gets all the warps of a block
+
+
+def plan(kernel: str, N: int, V: int, dtype: np.dtype[Any], wide: bool, *scalars: Any) -> Plan:
+    """Return the launch of one of the three kernels, named after the contract's functions.
+
+    wide: the arrays start on 16-byte boundaries.
+    """
+    team = 1 if V <= MOST_OF_A_WARP else WARPS
+    vector = wide and V % (16 // dtype.itemsize) == 0
+    constants = (("TEAM", team), ("VECTOR", int(vector)))
+    sizes, grid = (np.int32(N), np.int32(V)), (blocks(N, WARPS // team),)
+    name = f"cross_entropy_{kernel}"
+    return Plan(name, dtype, grid, WARPS * 32, (*sizes, *scalars), constants=constants)
+
+
+def forward(s: Array, y: Ids) -> Array:
+    """See `chainrule.kernels.softmax_cross_entropy.forward`."""
+    nll: Array = array_module(s).empty(len(s), s.dtype)
+    launch(SOURCE, plan("forward", *s.shape, s.dtype, aligned(s)), s, y, nll)
+    return nll
+
+
+def backward(dnll: Array, s: Array, y: Ids, ds: Array) -> None:
+    """See `chainrule.kernels.softmax_cross_entropy.backward`."""
+    launch(SOURCE, plan("backward", *s.shape, s.dtype, aligned(s, ds)), dnll, s, y, ds)
+
+
+def nll_and_grad(s: Array, y: Ids, scale: float, ds: Array) -> Array:
+    """See `chainrule.kernels.softmax_cross_entropy.nll_and_grad`."""
+    nll: Array = array_module(s).empty(len(s), s.dtype)
+    wide, dL = aligned(s, ds), s.dtype.type(scale)
+    launch(SOURCE, plan("nll_and_grad", *s.shape, s.dtype, wide, dL), s, y, nll, ds)
+    return nll
