@@ -28,6 +28,7 @@ or `pack_transposed`, whose loops are short beside a product that reads each pan
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 from llvmlite import ir
 from numba import njit, types
 from numba.core import cgutils
@@ -270,17 +271,20 @@ def mask(context: Any, x: Any, start: Any, first: Any, value: Any) -> Any:
 
 @njit(**JIT)
 def pack(x: Array, out: Array) -> None:
-    """Lay out x, (n, K), as panels: out[g, i, j] = x[i, g · width + j].
+    """Lay out x, (n, K), as panels: out[g, i, j] = x[i, g · width + j], 0 beyond the last column.
 
-    out: (K / width, n, width), contiguous; K is a multiple of the width. Rows of a panel then
-    follow each other, where in x they lie a row apart and share few of a cache's sets.
+    out: (⌈K / width⌉, n, width), contiguous. Rows of a panel then follow each other, where in x
+    they lie a row apart and share few of a cache's sets.
     """
-    width = panel_width(x)
+    K, width = x.shape[1], panel_width(x)
     for i in range(out.shape[1]):
         x_i = row(x, i)
-        for g in range(out.shape[0]):
+        for g in range(K // width):
             for j in range(width):
                 out[g, i, j] = x_i[g * width + j]
+        for j in range(out.shape[0] * width - K // width * width):  # the last panel, in part
+            k = K // width * width + j
+            out[out.shape[0] - 1, i, j] = x_i[k] if k < K else 0
 
 
 @njit(**JIT)
@@ -300,3 +304,27 @@ def pack_transposed(x: Array, out: Array) -> None:
             else:
                 for i in range(n):
                     out[g, i, j] = 0
+
+
+def packed(x: Array, transpose: bool = False) -> Array:
+    """Return x, (n, K), or its transpose in panels, for `product`; its last axis is contiguous."""
+    rows, columns = x.shape[::-1] if transpose else x.shape
+    width = panel_width(x)
+    out: Array = np.empty((-(-columns // width), rows, width), x.dtype)
+    (pack_transposed if transpose else pack)(x, out)
+    return out
+
+
+@njit(**JIT)
+def product(x: Array, W: Array, y: Array) -> None:
+    """Overwrite y by x W for x, (M, K), and W, (K, N), by `packed`.
+
+    y: (M, N rounded up to whole panels). For few rows and a W that serves many products: a BLAS
+    lays W out anew each time, which for 16 rows takes as long as the product.
+    """
+    M, K, width = x.shape[0], W.shape[1], W.shape[2]
+    x_row, y_row = row_distance(x), row_distance(y)
+    for g in range(W.shape[0]):
+        for i in range(0, M, ROWS):
+            m, to = min(ROWS, M - i), i * y_row + g * width
+            overwrite(m, x, i * x_row, x_row, K, W, g * K * width, width, y, to, y_row)

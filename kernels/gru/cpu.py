@@ -5,19 +5,14 @@ from numba import njit
 
 from chainrule.kernels.inline import JIT, sigmoid, tanh
 from chainrule.kernels.recurrence import map_batch, over_all_steps
+from chainrule.kernels.tiles import packed, product, row
 from chainrule.kernels.types import Array
 
 
 def forward(z: Array, W: Array, b: Array, h: Array, m: Array) -> None:
     """See `chainrule.kernels.gru.forward`."""
-
-    def rows(lo: int, hi: int) -> None:
-        p = np.empty((hi - lo, W.shape[1]), W.dtype)
-        for t in range(len(z)):
-            np.matmul(h[t, lo:hi], W, out=p)
-            _step(p, b, z[t, lo:hi], m[t, lo:hi], h[t, lo:hi], h[t + 1, lo:hi])
-
-    map_batch(rows, z, W)
+    W = packed(W)
+    map_batch(lambda lo, hi: _forward(z, W, b, h, m, lo, hi), z, W)
 
 
 def backward(
@@ -33,19 +28,8 @@ def backward(
     dh0: Array,
 ) -> None:
     """See `chainrule.kernels.gru.backward`."""
-    H, W_T = len(W), np.ascontiguousarray(W.T)  # once: BLAS is faster along rows
-
-    def rows(lo: int, hi: int) -> None:
-        from_next = dh0[lo:hi]
-        q, kept = np.empty((hi - lo, 3 * H), W.dtype), np.zeros((hi - lo, H), W.dtype)
-        from_next[...] = 0
-        for t in reversed(range(len(dh))):
-            upstream = dh[t, lo:hi], from_next, kept
-            _step_back(*upstream, gates[t, lo:hi], h[t, lo:hi], m[t, lo:hi], dz[t, lo:hi], q)
-            np.matmul(q, W_T, out=from_next)
-        from_next += kept  # B6
-
-    map_batch(rows, dz, W)
+    H, W_T = len(W), packed(W, transpose=True)
+    map_batch(lambda lo, hi: _backward(dh, gates, W_T, h, m, dz, dh0, lo, hi), dz, W)
     states, dm = over_all_steps(h[:-1]).T, over_all_steps(m)
     np.matmul(states, over_all_steps(dz)[:, : 2 * H], out=dW[:, : 2 * H])  # B5
     np.matmul(states, dm, out=dW[:, 2 * H :])
@@ -53,11 +37,36 @@ def backward(
 
 
 @njit(**JIT)
+def _forward(z: Array, W: Array, b: Array, h: Array, m: Array, lo: int, hi: int) -> None:
+    """F1-F4 of every step for rows lo … hi - 1; W by `packed`."""
+    p = np.empty((hi - lo, W.shape[0] * W.shape[2]), W.dtype)
+    for t in range(z.shape[0]):
+        product(h[t, lo:hi], W, p)
+        _step(p, b, z[t, lo:hi], m[t, lo:hi], h[t, lo:hi], h[t + 1, lo:hi])
+
+
+@njit(**JIT)
+def _backward(
+    dh: Array, gates: Array, W_T: Array, h: Array, m: Array, dz: Array, dh0: Array, lo: int, hi: int
+) -> None:
+    """B1-B4, B6 of every step for rows lo … hi - 1; W_T: Wᵀ by `packed`."""
+    H = dh.shape[2]
+    from_next = np.zeros((hi - lo, W_T.shape[0] * W_T.shape[2]), W_T.dtype)
+    q, kept = np.empty((hi - lo, 3 * H), dh.dtype), np.zeros((hi - lo, H), dh.dtype)
+    for t in range(dh.shape[0] - 1, -1, -1):
+        gates_t, h_t, m_t, dz_t = gates[t, lo:hi], h[t, lo:hi], m[t, lo:hi], dz[t, lo:hi]
+        _step_back(dh[t, lo:hi], from_next, kept, gates_t, h_t, m_t, dz_t, q)
+        product(q, W_T, from_next)
+    dh0[lo:hi] = from_next[:, :H] + kept  # B6
+
+
+@njit(**JIT)
 def _step(p: Array, b: Array, z: Array, m: Array, h_before: Array, h: Array) -> None:
     """F1-F4 of one step, p = h W; loops over few arrays each, which LLVM can tell apart."""
     H, one = h.shape[1], h.dtype.type(1)
     for n in range(len(h)):
-        p_n, z_n, m_n, before_n, h_n = p[n], z[n], m[n], h_before[n], h[n]
+        p_n, z_n, m_n, before_n = row(p, n), row(z, n), row(m, n), row(h_before, n)
+        h_n = row(h, n)
         r, u, new, p_new = z_n[:H], z_n[H : 2 * H], z_n[2 * H :], p_n[2 * H :]
         for j in range(2 * H):
             z_n[j] = sigmoid(z_n[j] + p_n[j])  # F2: r and u
@@ -83,8 +92,8 @@ def _step_back(
     """B1-B4 of one step; from_next = q_{t+1} Wᵀ, used up; kept = u_{t+1} δ_{t+1}, then u_t δ_t."""
     H, one = dh.shape[1], dh.dtype.type(1)
     for n in range(len(dh)):
-        dh_n, from_n, kept_n, gates_n, dz_n = dh[n], from_next[n], kept[n], gates[n], dz[n]
-        before_n, m_n, q_n = h_before[n], m[n], q[n]
+        dh_n, from_n, kept_n, gates_n = row(dh, n), row(from_next, n), row(kept, n), row(gates, n)
+        before_n, m_n, q_n, dz_n = row(h_before, n), row(m, n), row(q, n), row(dz, n)
         r, u, new = gates_n[:H], gates_n[H : 2 * H], gates_n[2 * H :]
         for j in range(H):
             from_n[j] += dh_n[j] + kept_n[j]  # B1: δ

@@ -5,19 +5,14 @@ from numba import njit
 
 from chainrule.kernels.inline import JIT, sigmoid, tanh
 from chainrule.kernels.recurrence import map_batch, over_all_steps
+from chainrule.kernels.tiles import packed, product, row
 from chainrule.kernels.types import Array
 
 
 def forward(z: Array, W: Array, h: Array, c: Array) -> None:
     """See `chainrule.kernels.lstm.forward`."""
-
-    def rows(lo: int, hi: int) -> None:
-        p = np.empty((hi - lo, W.shape[1]), W.dtype)
-        for t in range(len(z)):
-            np.matmul(h[t, lo:hi], W, out=p)
-            _step(p, z[t, lo:hi], c[t, lo:hi], c[t + 1, lo:hi], h[t + 1, lo:hi])
-
-    map_batch(rows, z, W)
+    W = packed(W)
+    map_batch(lambda lo, hi: _forward(z, W, h, c, lo, hi), z, W)
 
 
 def backward(
@@ -32,19 +27,40 @@ def backward(
     dc0: Array,
 ) -> None:
     """See `chainrule.kernels.lstm.backward`."""
-
-    W_T = np.ascontiguousarray(W.T)  # once: BLAS is faster along rows
-
-    def rows(lo: int, hi: int) -> None:
-        from_next, dc = dh0[lo:hi], dc0[lo:hi]
-        from_next[...], dc[...] = 0, 0
-        for t in reversed(range(len(dh))):
-            cells = c[t, lo:hi], c[t + 1, lo:hi]
-            _step_back(dh[t, lo:hi], from_next, gates[t, lo:hi], *cells, dc, dz[t, lo:hi])
-            np.matmul(dz[t, lo:hi], W_T, out=from_next)
-
-    map_batch(rows, dz, W)
+    W_T = packed(W, transpose=True)
+    map_batch(lambda lo, hi: _backward(dh, gates, W_T, c, dz, dh0, dc0, lo, hi), dz, W)
     np.matmul(over_all_steps(h[:-1]).T, over_all_steps(dz), out=dW)  # B5
+
+
+@njit(**JIT)
+def _forward(z: Array, W: Array, h: Array, c: Array, lo: int, hi: int) -> None:
+    """F1-F4 of every step for rows lo … hi - 1; W by `packed`."""
+    p = np.empty((hi - lo, W.shape[0] * W.shape[2]), W.dtype)
+    for t in range(z.shape[0]):
+        product(h[t, lo:hi], W, p)
+        _step(p, z[t, lo:hi], c[t, lo:hi], c[t + 1, lo:hi], h[t + 1, lo:hi])
+
+
+@njit(**JIT)
+def _backward(
+    dh: Array,
+    gates: Array,
+    W_T: Array,
+    c: Array,
+    dz: Array,
+    dh0: Array,
+    dc0: Array,
+    lo: int,
+    hi: int,
+) -> None:
+    """B1-B4, B6 of every step for rows lo … hi - 1; W_T: Wᵀ by `packed`."""
+    from_next, dc = np.zeros((hi - lo, W_T.shape[0] * W_T.shape[2]), W_T.dtype), dc0[lo:hi]
+    dc[:] = 0
+    for t in range(dh.shape[0] - 1, -1, -1):
+        cells = c[t, lo:hi], c[t + 1, lo:hi]
+        _step_back(dh[t, lo:hi], from_next, gates[t, lo:hi], cells[0], cells[1], dc, dz[t, lo:hi])
+        product(dz[t, lo:hi], W_T, from_next)
+    dh0[lo:hi] = from_next[:, : dh.shape[2]]
 
 
 @njit(**JIT)
@@ -52,7 +68,8 @@ def _step(p: Array, z: Array, c_before: Array, c: Array, h: Array) -> None:
     """F1-F4 of one step, p = h W; loops over few arrays each, which LLVM can tell apart."""
     H = h.shape[1]
     for n in range(len(h)):
-        p_n, z_n, before_n, c_n, h_n = p[n], z[n], c_before[n], c[n], h[n]
+        p_n, z_n, before_n, c_n = row(p, n), row(z, n), row(c_before, n), row(c, n)
+        h_n = row(h, n)
         i, f, g, o = z_n[:H], z_n[H : 2 * H], z_n[2 * H : 3 * H], z_n[3 * H :]
         p_g, p_o = p_n[2 * H : 3 * H], p_n[3 * H :]
         for j in range(2 * H):
@@ -75,10 +92,10 @@ def _step_back(
     H, one = dh.shape[1], dh.dtype.type(1)
     # Into a row of their own first: dz may be gates, and a loop whose arrays overlap, or that
     # writes more than a few, is not vectorised.
-    tanh_c, new = np.empty_like(dh[0]), np.empty_like(dz[0])
+    tanh_c, new = np.empty(H, dh.dtype), np.empty(4 * H, dh.dtype)
     for n in range(len(dh)):
-        dh_n, delta, gates_n, dz_n, dc_n = dh[n], from_next[n], gates[n], dz[n], dc[n]
-        before_n, c_n = c_before[n], c[n]
+        dh_n, delta, gates_n, dz_n = row(dh, n), row(from_next, n), row(gates, n), row(dz, n)
+        before_n, c_n, dc_n = row(c_before, n), row(c, n), row(dc, n)
         i, f, g, o = gates_n[:H], gates_n[H : 2 * H], gates_n[2 * H : 3 * H], gates_n[3 * H :]
         for j in range(H):
             tanh_c[j] = tanh(c_n[j])

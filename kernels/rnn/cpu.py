@@ -5,48 +5,54 @@ from numba import njit
 
 from chainrule.kernels.inline import JIT, tanh
 from chainrule.kernels.recurrence import map_batch, over_all_steps
+from chainrule.kernels.tiles import packed, product, row
 from chainrule.kernels.types import Array
 
 
 def forward(z: Array, W: Array, h: Array) -> None:
     """See `chainrule.kernels.rnn.forward`."""
-
-    def rows(lo: int, hi: int) -> None:
-        for t in range(len(z)):
-            np.matmul(h[t, lo:hi], W, out=h[t + 1, lo:hi])
-            _activate(z[t, lo:hi], h[t + 1, lo:hi])
-
-    map_batch(rows, z, W)
+    W = packed(W)
+    map_batch(lambda lo, hi: _forward(z, W, h, lo, hi), z, W)
 
 
 def backward(dh: Array, h: Array, W: Array, dz: Array, dW: Array, dh0: Array) -> None:
     """See `chainrule.kernels.rnn.backward`."""
-
-    W_T = np.ascontiguousarray(W.T)  # once: BLAS is faster along rows
-
-    def rows(lo: int, hi: int) -> None:
-        from_next = dh0[lo:hi]
-        from_next[...] = 0
-        for t in reversed(range(len(dh))):
-            _step_back(dh[t, lo:hi], from_next, h[t + 1, lo:hi], dz[t, lo:hi])
-            np.matmul(dz[t, lo:hi], W_T, out=from_next)
-
-    map_batch(rows, dz, W)
+    W_T = packed(W, transpose=True)
+    map_batch(lambda lo, hi: _backward(dh, h, W_T, dz, dh0, lo, hi), dz, W)
     np.matmul(over_all_steps(h[:-1]).T, over_all_steps(dz), out=dW)  # B3
 
 
 @njit(**JIT)
-def _activate(z: Array, h: Array) -> None:
+def _forward(z: Array, W: Array, h: Array, lo: int, hi: int) -> None:
+    """F1, F2 of every step for rows lo … hi - 1; W by `packed`."""
+    p = np.empty((hi - lo, W.shape[0] * W.shape[2]), W.dtype)
+    for t in range(z.shape[0]):
+        product(h[t, lo:hi], W, p)
+        _activate(z[t, lo:hi], p, h[t + 1, lo:hi])
+
+
+@njit(**JIT)
+def _backward(dh: Array, h: Array, W_T: Array, dz: Array, dh0: Array, lo: int, hi: int) -> None:
+    """B1, B2, B4 of every step for rows lo … hi - 1; W_T: Wᵀ by `packed`."""
+    from_next = np.zeros((hi - lo, W_T.shape[0] * W_T.shape[2]), W_T.dtype)
+    for t in range(dh.shape[0] - 1, -1, -1):
+        _step_back(dh[t, lo:hi], from_next, h[t + 1, lo:hi], dz[t, lo:hi])
+        product(dz[t, lo:hi], W_T, from_next)
+    dh0[lo:hi] = from_next[:, : dh.shape[2]]
+
+
+@njit(**JIT)
+def _activate(z: Array, p: Array, h: Array) -> None:
     for n in range(len(z)):
-        z_n, h_n = z[n], h[n]
+        z_n, p_n, h_n = row(z, n), row(p, n), row(h, n)
         for j in range(len(h_n)):
-            h_n[j] = tanh(z_n[j] + h_n[j])  # F1, F2
+            h_n[j] = tanh(z_n[j] + p_n[j])  # F1, F2
 
 
 @njit(**JIT)
 def _step_back(dh: Array, from_next: Array, h: Array, dz: Array) -> None:
     one = h.dtype.type(1)
     for n in range(len(h)):
-        dh_n, from_n, h_n, dz_n = dh[n], from_next[n], h[n], dz[n]
+        dh_n, from_n, h_n, dz_n = row(dh, n), row(from_next, n), row(h, n), row(dz, n)
         for j in range(len(h_n)):
             dz_n[j] = (dh_n[j] + from_n[j]) * (one - h_n[j] * h_n[j])  # B1, B2
