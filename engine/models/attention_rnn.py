@@ -39,7 +39,7 @@ from chainrule.engine.models import rnn
 from chainrule.engine.params import Params, Shapes
 from chainrule.engine.windows import windows
 from chainrule.kernels import causal_attention, softmax_cross_entropy, threads
-from chainrule.kernels.dispatch import array_module
+from chainrule.kernels.dispatch import array_module, on_device
 from chainrule.kernels.types import Array, Ids
 
 WEIGHTS = ("W_xh", "W_hh", "W_hy", "W_ay")
@@ -294,7 +294,7 @@ def _read(
             _logits(params, done, s)
             use(low, first, s[n_seen * ids.shape[1] :], ids[n_seen:])
 
-    threads.map_rows(rows, len(x))
+    threads.map_rows(rows, len(x), max(1, len(x)) if on_device(params.flat) else 1)
 
 
 def _checked(config: Config, x: Ids) -> Ids:

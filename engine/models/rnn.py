@@ -39,7 +39,7 @@ from chainrule.engine.arena import New
 from chainrule.engine.layers import linear, recurrent
 from chainrule.engine.params import Params, Shapes
 from chainrule.kernels import softmax_cross_entropy, threads
-from chainrule.kernels.dispatch import array_module
+from chainrule.kernels.dispatch import array_module, on_device
 from chainrule.kernels.types import Array, Bits, Ids
 
 WEIGHTS = ("W_xh", "U", "W_hh", "W_hy")
@@ -150,7 +150,7 @@ def symbol_log_prob(
             anew = None if fresh is None else fresh[lo:hi]
             _read(config, params, x[lo:hi], write, carry[lo:hi], anew)
 
-    _map_slices(rows, len(x))
+    _map_slices(rows, params, len(x))
     return out
 
 
@@ -167,7 +167,7 @@ def conditionals(config: Config, params: Params, x: Ids, labels: None = None) ->
 
         _read(config, params, x[lo:hi], write)
 
-    _map_slices(rows, len(x))
+    _map_slices(rows, params, len(x))
     return out
 
 
@@ -352,11 +352,11 @@ def _time_major(x: Ids) -> Ids:
     return array_module(x).ascontiguousarray(x.T)  # type: ignore[no-any-return]
 
 
-def _map_slices(rows: Callable[[int, int], None], n_rows: int) -> None:
-    """Run rows(lo, hi) over all rows, a few at a time within each thread."""
+def _map_slices(rows: Callable[[int, int], None], params: Params, n_rows: int) -> None:
+    """Run rows(lo, hi) over all rows, a few at a time within each thread; a GPU has one."""
 
     def part(lo: int, hi: int) -> None:
         for first in range(lo, hi, _ROWS):
             rows(first, min(hi, first + _ROWS))
 
-    threads.map_rows(part, n_rows)
+    threads.map_rows(part, n_rows, max(1, n_rows) if on_device(params.flat) else 1)

@@ -128,7 +128,7 @@ TRANSFORMER_PARTS = {
     "softmax_cross_entropy": Case(
         softmax_cross_entropy, parts.cross_entropy_inputs, parts.cross_entropy
     ),
-    "embedding": Case(embedding, parts.embedding_inputs, parts.embedding),
+    "embedding": Case(embedding, parts.embedding_inputs, parts.embedding, (*SHAPES, parts.MANY)),
     "rotary": Case(rotary, parts.rotary_inputs, parts.rotary),
 }
 CASES = {

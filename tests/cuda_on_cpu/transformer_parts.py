@@ -6,6 +6,7 @@ import numpy as np
 
 Arrays = dict[str, Any]
 Rng = np.random.Generator
+MANY = (2500, 3, 5)  # so many ids of so few symbols that an embedding's backward cuts them
 
 
 def layer_norm_inputs(rng: Rng, N: int, D: int, H: int) -> Arrays:
