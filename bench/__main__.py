@@ -1,7 +1,7 @@
 """Run benchmarks: `python -m bench --list` shows what there is."""
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,13 +10,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from bench import cases, chart, harness, machine, peers, report, worker
-from bench.cases import Workload, data, ours
+from bench import cases, chart, curves, harness, machine, peaks, peers, report, worker
+from bench.cases import Workload, ours
 
 WIDTH = 150  # of the table where the output is no terminal
 out = Console(width=None if sys.stdout.isatty() else WIDTH, highlight=False, markup=False)
 err = Console(stderr=True)
-MEMORY = "nade/memory"  # a case of its own: megabytes, not seconds
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -26,7 +25,9 @@ def main(
     cases_: Annotated[
         str, typer.Option("--cases", help="Patterns of workloads, as in nade/*,fvsbn/grad.")
     ] = "*",
-    sizes: Annotated[str, typer.Option(help="Patterns of sizes, as in mnist,n*,h*.")] = "mnist",
+    sizes: Annotated[
+        str, typer.Option(help="Patterns of sizes, as in mnist,n*,t*; none: the main comparison.")
+    ] = "",
     backends: Annotated[str, typer.Option(help="Our backends.")] = ",".join(ours.BACKENDS),
     peers_: Annotated[
         str, typer.Option("--peers", help="Other frameworks; '' for none.")
@@ -38,6 +39,9 @@ def main(
     ] = 120.0,
     json: Annotated[Path | None, typer.Option(help="Write all numbers here.")] = None,
     chart_: Annotated[Path | None, typer.Option("--chart", help="Draw a bar chart here.")] = None,
+    curve: Annotated[
+        Path | None, typer.Option(help="Draw here how speed changes with size, as in t* or h*.")
+    ] = None,
     list_: Annotated[bool, typer.Option("--list", help="Say what there is, and stop.")] = False,
 ) -> None:
     """Compare chainrule's backends with each other and with other frameworks."""
@@ -48,6 +52,8 @@ def main(
     if threads > machine.cores():
         raise typer.BadParameter(f"there are {machine.cores()} cores, so at most as many threads")
     about = describe(threads, seconds, patience, names)
+    about["data"] = cases.sources([*chosen, *(w for pair in memory for w in pair)])
+    out.print(f"data: {about['data']}")
     results: list[harness.Result] = []
 
     def save() -> None:
@@ -58,28 +64,34 @@ def main(
         for done in time_all(chosen, names, about["settings"]):
             results += done
             save()  # a long run that is cut short keeps what it had
-        about["peak_memory"] = measure_memory(names, threads, patience) if memory else []
+        about["peak_memory"] = peaks.measure(memory, names, threads, patience, err.status)
         save()
     finally:
-        show(results, about, json, chart_)
+        show(results, about, json, {chart_: chart.draw, curve: curves.draw})
     return None
 
 
 def show(
-    results: list[harness.Result], about: dict[str, Any], json: Path | None, chart_: Path | None
+    results: list[harness.Result],
+    about: dict[str, Any],
+    json: Path | None,
+    pictures: dict[Path | None, Callable[[Path, list[harness.Result], str], None]],
 ) -> None:
-    """Print the table, draw the chart, and say where the files are."""
+    """Print the tables, draw the pictures, and say where the files are."""
+    if about.get("peak_memory"):
+        out.print(peaks.table(about["peak_memory"]))
+    if json:
+        out.print(f"numbers: {json}")
     if not results:
         return
     out.print(report.table(results, about["ceilings"]))
     for name, why in report.absent(results).items():
         out.print(f"{name}: {why}")
     out.print(FOOTNOTE)
-    if json:
-        out.print(f"numbers: {json}")
-    if chart_ and any(r.ok for r in results):
-        chart.draw(chart_, results, caption(about))
-        out.print(f"chart: {chart_}")
+    for path, draw in pictures.items():
+        if path and any(r.ok for r in results):
+            draw(path, results, caption(about))
+            out.print(f"picture: {path}")
 
 
 FOOTNOTE = (
@@ -98,15 +110,27 @@ def pick(patterns: str, known: Sequence[str] | dict[str, Any], what: str) -> lis
     return [name for name in known if any(fnmatch(name, p) for p in wanted)]
 
 
-def choose(case_patterns: str, size_patterns: str) -> tuple[list[Workload], bool]:
-    """Return the workloads asked for, and whether peak memory was."""
+def choose(
+    case_patterns: str, size_patterns: str
+) -> tuple[list[Workload], list[tuple[Workload, Workload]]]:
+    """Return the workloads asked for, and those whose peak memory was, each after a small one."""
     every = cases.workloads()
-    names = pick(case_patterns, [*dict.fromkeys(w.name for w in every), MEMORY], "case")
-    sizes = pick(size_patterns, cases.SIZES, "size")
-    chosen = [w for w in every if w.name in names and w.size_name in sizes]
-    if not chosen and MEMORY not in names:
-        raise typer.BadParameter("FVSBN has no hidden units, so no h* sizes; see --list")
-    return chosen, MEMORY in names
+    names = pick(case_patterns, [*dict.fromkeys(w.name for w in every), *cases.MEMORY], "case")
+    memory = [
+        (cases.find(name, small), cases.find(name, large))
+        for case, steps in cases.MEMORY.items()
+        for name, small, large in steps
+        if case in names
+    ]
+    chosen = [w for w in every if w.name in names]
+    if size_patterns:
+        sizes = pick(size_patterns, [*dict.fromkeys(w.size_name for w in every)], "size")
+        chosen = [w for w in chosen if w.size_name in sizes]
+    else:
+        chosen = [w for w in chosen if cases.is_main(w)]
+    if not chosen and not memory:
+        raise typer.BadParameter("these cases have no such sizes; see --list")
+    return chosen, memory
 
 
 def describe(threads: int, seconds: float, patience: float, names: list[str]) -> dict[str, Any]:
@@ -115,7 +139,7 @@ def describe(threads: int, seconds: float, patience: float, names: list[str]) ->
         "machine": machine.describe(),
         "versions": machine.versions(),
         "settings": {"threads": threads, "seconds": seconds, "patience_s": patience},
-        "data": data.source(),
+        "data": "",
         "ceilings": {},
     }
     with err.status("measuring this machine's ceilings"):
@@ -131,7 +155,6 @@ def describe(threads: int, seconds: float, patience: float, names: list[str]) ->
     blas = where["openblas_variables"]
     out.print("OPENBLAS_* in the environment: " + (str(blas) if blas else "none"))
     out.print(f"load average at the start: {where['load_average']}")
-    out.print(f"rows: {about['data']}")
     return about
 
 
@@ -181,67 +204,39 @@ def hopeless(late: dict[tuple[str, Workload], str], workload: Workload) -> dict[
     }
 
 
-def measure_memory(names: Sequence[str], threads: int, patience: float) -> list[dict[str, Any]]:
-    """Print and return the peak memory of NADE's training step on 1000 rows, for each rival."""
-    every = {w.size_name: w for w in cases.workloads() if w.name == "nade/step"}
-    found: list[dict[str, Any]] = []
-    for name in (n for n in names if not n.startswith("torch.compile")):  # the compiler's own
-        with err.status(f"peak memory: {name}"), harness.rivals([name], threads) as (rival,):
-            try:
-                why = rival.ask("missing")
-                used = (
-                    {"status": f"skipped: {why}"}
-                    if why
-                    else {"status": "ok"}
-                    | rival.ask("peak_memory", every["small"], every["n1000"], timeout=patience)
-                )
-            except harness.RivalError as error:
-                used = {"status": str(error)}
-        found.append({"workload": "nade/step", "size": "n1000", "backend": name, **used})
-    out.print(memory_table(found))
-    return found
-
-
-def memory_table(found: Sequence[dict[str, Any]]) -> Table:
-    """Return the table of peak memory."""
-    table = Table("backend", title="Peak memory of NADE's training step, N=1000 D=784 H=500, MB")
-    for name in ("before (imports, data, parameters)", "peak of the process", "growth"):
-        table.add_column(name, justify="right")
-    for row in found:
-        numbers = [row.get(key) for key in ("before_mb", "peak_mb", "growth_mb")]
-        cells = [row["status"]] if numbers[0] is None else [f"{n:,.0f}" for n in numbers]
-        table.add_row(row["backend"], *cells)
-    return table
-
-
 def caption(about: dict[str, Any]) -> str:
     """Return the chart's small print."""
     v, s = about["versions"], about["settings"]
     who = ", ".join(f"{name} {v[name]}" for name in ("numpy", "numba", "torch", "jax") if name in v)
     return (
         f"{about['machine']['cpu']}, {s['threads']} threads each; {who}. Float32, medians of "
-        f"interleaved runs; dark line: p20 to p80. Rows: {about['data']}."
+        f"interleaved runs; dark line: p20 to p80. Data: {about['data']}."
     )
 
 
 def show_list() -> None:
     """Print the cases, the sizes, and who can run here."""
-    listing = Table.grid(padding=(0, 3))
-    for model in cases.MODELS:
-        for operation, words in cases.OPERATIONS.items():
-            listing.add_row(f"{model}/{operation}", words)
-    listing.add_row(MEMORY, "peak memory of a training step on 1000 rows, each in a new process")
-    listing.add_row()
-    for name, size in cases.SIZES.items():
-        shape = " ".join(f"{k}={v}" for k, v in size._asdict().items() if v is not None)
-        words = [w for k, w in cases.SIZES_IN_WORDS.items() if _covers(k, name)]
-        listing.add_row(name, f"{shape}   {words[0] if words else ''}")
-    listing.add_row()
+    for family in dict.fromkeys(cases.HOMES.values()):
+        listing = Table.grid(padding=(0, 3))
+        every = [w for w in cases.workloads() if cases.home(w) is family]
+        for name, operation in dict.fromkeys((w.name, w.operation) for w in every):
+            listing.add_row(name, family.OPERATIONS[operation])
+        for name, steps in cases.MEMORY.items():
+            if steps[0][0] in {w.name for w in every}:
+                listing.add_row(name, "peak memory of a training step, each in a new process")
+        listing.add_row()
+        for name, size in dict.fromkeys((w.size_name, w.size) for w in every):
+            shape = " ".join(f"{k}={v}" for k, v in size._asdict().items() if v is not None)
+            words = [w for k, w in family.SIZES_IN_WORDS.items() if _covers(k, name)]
+            listing.add_row(f"  {name}", f"{shape}   {words[0] if words else ''}")
+        out.print(listing)
+        out.print()
+    who = Table.grid(padding=(0, 3))
     for name in (*ours.BACKENDS, *peers.PEERS):
         why = worker.missing(name)
         words = peers.PEERS[name].description if name in peers.PEERS else "chainrule"
-        listing.add_row(name, words + (f" (cannot run: {why})" if why else ""))
-    out.print(listing)
+        who.add_row(name, words + (f" (cannot run: {why})" if why else ""))
+    out.print(who)
 
 
 def _covers(patterns: str, name: str) -> bool:

@@ -5,19 +5,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from bench.cases import home
 from bench.cases.ours import BACKENDS
 from bench.harness import Result
-from bench.report import groups, heading, milliseconds, times
+from bench.report import groups, milliseconds, times
 from bench.worker import SKIPPED
 
 OURS, OURS_PLAIN, PEER, INK, QUIET = "#0b7a75", "#8fc1bd", "#b9bec6", "#1f2933", "#6b7684"
 BAR = 0.30  # inches of height a bar
-TITLES = {
-    "grad": "training gradient",
-    "step": "training step with Adam",
-    "log_prob": "log-likelihood",
-    "sample": "sampling",
-}
 LABELS = {
     "cpu": "chainrule, cpu",
     "cuda": "chainrule, cuda",
@@ -51,17 +46,17 @@ def draw(path: Path, results: Sequence[Result], caption: str) -> None:
         _panel(axis, group)
     for axis in grid.ravel()[len(panels) :]:
         axis.set_axis_off()
-    figure.suptitle(
-        "Rows a second: longer is faster", x=0.012, ha="left", fontsize=14, weight="bold", color=INK
-    )
+    finish(figure, path, _headline(panels), caption)
+
+
+def finish(figure: Any, path: Path, headline: str, caption: str) -> None:
+    """Write the headline above the panels and the small print below, and save the picture."""
+    width, height = figure.get_size_inches()
+    figure.suptitle(headline, x=0.012, ha="left", fontsize=14, weight="bold", color=INK)
     small = textwrap.fill(caption, int(14.5 * width))
     figure.text(0.012, 0.008, small, fontsize=7.5, color=QUIET, ha="left", va="bottom")
-    total = sum(heights) + 1.1
-    figure.tight_layout(
-        rect=(0, (0.2 + 0.13 * len(small.splitlines())) / total, 1, 1 - 0.12 / total),
-        h_pad=1.4,
-        w_pad=2.2,
-    )
+    bottom = (0.2 + 0.13 * len(small.splitlines())) / height
+    figure.tight_layout(rect=(0, bottom, 1, 1 - 0.12 / height), h_pad=1.4, w_pad=2.2)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path)
 
@@ -74,12 +69,13 @@ def _fastest_first(group: Sequence[Result]) -> list[Result]:
 
 def _panel(axis: Any, group: Sequence[Result]) -> None:
     w = group[0].workload
-    rates = [r.workload.size.N / r.median if r.ok else 0.0 for r in group]
+    n_items, _ = home(w).items(w)
+    rates = [n_items / r.median if r.ok else 0.0 for r in group]
     top = max(rates)
     axis.barh(range(len(group)), rates, height=0.72, color=[_colour(r) for r in group])
     for i, (result, rate) in enumerate(zip(group, rates, strict=True)):
         if result.ok:
-            ends = [w.size.N / result.p80, w.size.N / result.p20]
+            ends = [n_items / result.p80, n_items / result.p20]
             axis.plot(ends, [i, i], color=INK, linewidth=1, alpha=0.55, solid_capstyle="butt")
             rate = max(ends)
         axis.text(
@@ -104,11 +100,11 @@ def _colour(result: Result) -> str:
 
 
 def _label(result: Result, group: Sequence[Result]) -> str:
-    """Return a bar's text: rows a second, time a call, and how our best compares."""
+    """Return a bar's text: rows or tokens a second, time a call, how our best compares."""
     if not result.ok:
         return result.status
-    rows = f"{result.workload.size.N / result.median:,.0f}/s"
-    text = f"{rows}   {milliseconds(result.median)} ms"
+    n_items, _ = home(result.workload).items(result.workload)
+    text = f"{n_items / result.median:,.0f}/s   {milliseconds(result.median)} ms"
     ours = [r for r in group if r.ok and r.rival in ("cpu", "cuda")]
     if ours and result.rival not in ("cpu", "cuda"):
         text += f"   {times(result.median / min(r.median for r in ours))} the time"
@@ -116,6 +112,10 @@ def _label(result: Result, group: Sequence[Result]) -> str:
 
 
 def _title(result: Result) -> str:
-    name = result.workload.model.upper() + " " + TITLES[result.workload.operation]
-    shape = heading(result).partition("(")[2].rstrip(")")
-    return f"{name}   {shape}"
+    w = result.workload
+    return f"{home(w).title(w)}   {home(w).shape(w, result.details)}"
+
+
+def _headline(panels: Sequence[Sequence[Result]]) -> str:
+    words = dict.fromkeys(home(p[0].workload).items(p[0].workload)[1] for p in panels)
+    return f"{' or '.join(words).capitalize()} a second: longer is faster"

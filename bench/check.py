@@ -1,18 +1,19 @@
 """Refuse to time a rival that computes something else.
 
-The expected numbers come from the engine's reference backend in float64. A rival computes in
-float32, so each array may differ by `TOLERANCE` of its largest entry.
+The expected numbers come from our reference backend in float64. A rival computes in float32, so
+each array may differ by `TOLERANCE` of its largest entry.
 """
 
 from typing import Any
 
 import numpy as np
 
-from bench.cases import ADAM, Problem, ours
+from bench.cases import Problem, home, ours
+from chainrule.engine import models
 from chainrule.kernels import use_backend
 
 TOLERANCE = 2e-5
-TIE = 1e-5  # a uniform this close to the probability may fall on either side in float32
+TIE = 1e-5  # a uniform this close to a boundary may fall on either side in float32
 
 
 class MismatchError(Exception):
@@ -20,17 +21,16 @@ class MismatchError(Exception):
 
 
 def expected(problem: Problem) -> dict[str, Any]:
-    """Return what a rival's answer has to be, float64; nothing for sampling, see `verify`."""
-    model, config, params = ours.engine_side(problem, np.float64)
-    operation = problem.workload.operation
-    with use_backend("reference"):
-        if operation == "log_prob":
-            return {"log_prob": model.log_prob(config, params, problem.x)}
-        if operation == "sample":
-            return {}
-        grad = params.like()
-        loss = model.loss_and_grad(config, params, problem.x, grad)
-    return {"loss": np.float64(loss), **grad}
+    """Return what a rival's answer has to be, float64; nothing for sampling, see `verify`.
+
+    For a step it is the gradient that the step follows.
+    """
+    w = problem.workload
+    if w.operation == "sample":
+        return {}
+    if w.operation == "step":
+        problem = problem._replace(workload=w._replace(operation="grad"))
+    return ours.prepare(problem, "reference", threads=1, dtype=np.float64).answer()
 
 
 def verify(problem: Problem, answer: dict[str, Any], truth: dict[str, Any]) -> float:
@@ -38,10 +38,11 @@ def verify(problem: Problem, answer: dict[str, Any], truth: dict[str, Any]) -> f
 
     truth: `expected(problem)`.
     """
-    operation = problem.workload.operation
-    if operation == "sample":
-        return _verify_sample(problem, answer["x"])
-    if operation == "step":
+    w = problem.workload
+    if w.operation == "sample":
+        bits = w.model in models.MODELS
+        return (_verify_bits if bits else _verify_symbols)(problem, answer["x"])
+    if w.operation == "step":
         return _verify_step(problem, answer, truth)
     worst = 0.0
     for name, want in truth.items():
@@ -52,16 +53,20 @@ def verify(problem: Problem, answer: dict[str, Any], truth: dict[str, Any]) -> f
 
 
 def _verify_step(problem: Problem, answer: dict[str, Any], truth: dict[str, Any]) -> float:
-    """Check one Adam step from zero moments, which moves θ by -lr g / (|g| + ε).
+    """Check one Adam step from zero moments: θ moves by -lr (g / (|g| + ε) + λ θ).
 
-    That is lr·sign(g), so only entries whose gradient float32 resolves have a known sign; no
-    entry may move further than lr.
+    The first term is lr·sign(g), so only entries whose gradient float32 resolves have a known
+    sign; it moves no entry further than lr. λ is 0 but for the model's WEIGHTS.
     """
-    lr, worst = ADAM["lr"], 0.0
+    case = home(problem.workload)
+    settings, worst = case.OPTIMIZER, 0.0
+    lr, decay = settings["lr"], settings.get("weight_decay", 0.0)
+    decayed = case.engine(problem.workload)[0].WEIGHTS
     for name, start in problem.theta.items():
         g = truth[name]
         moved = (answer[name].astype(np.float64) - start) / lr
-        error = np.abs(moved + g / (np.abs(g) + ADAM["eps"]))
+        moved += start * (decay if name in decayed else 0.0)
+        error = np.abs(moved + g / (np.abs(g) + settings["eps"]))
         rounding = 1e-6 * np.abs(start) / lr  # of θ itself, in units of lr
         clear = np.abs(g) > 1e-3 * np.abs(g).max()
         bad = float(np.max(error[clear] - rounding[clear]))
@@ -71,19 +76,41 @@ def _verify_step(problem: Problem, answer: dict[str, Any], truth: dict[str, Any]
     return worst
 
 
-def _verify_sample(problem: Problem, x: Any) -> float:
+def _verify_bits(problem: Problem, x: Any) -> float:
     """Check every draw against the exact probability given the draws before it.
 
     Comparing with another sampler's rows would not do: where a uniform ties with a probability
     in float32, two correct samplers may part, and differ from there on.
     """
-    model, config, params = ours.engine_side(problem, np.float64)
     x = np.ascontiguousarray(x, np.uint8)
-    with use_backend("reference"):
-        p = model.conditionals(config, params, x)
+    p = _conditionals(problem, x)
     wrong = (x != (problem.u < p)) & (np.abs(problem.u - p) > TIE)
     _require(not wrong.any(), f"{int(wrong.sum())} of {x.size} draws are wrong")
     return 0.0
+
+
+def _verify_symbols(problem: Problem, x: Any) -> float:
+    """Check likewise that each uniform lies in the drawn symbol's part of [0, 1).
+
+    The symbols' parts lie in the order of their ids: kernels/categorical, D5.
+    """
+    x = np.ascontiguousarray(x, np.int32)
+    _require(x.shape == problem.u.shape, f"{x.shape} symbols were drawn")
+    p = _conditionals(problem, np.maximum(x, 0))
+    _require(bool(((x >= 0) & (x < p.shape[2])).all()), "symbols outside the alphabet were drawn")
+    upper = np.cumsum(p, axis=2)
+    upper /= upper[:, :, -1:]
+    top = np.take_along_axis(upper, x[:, :, None], axis=2)[:, :, 0]
+    bottom = top - np.take_along_axis(p, x[:, :, None], axis=2)[:, :, 0]
+    wrong = (problem.u < bottom - TIE) | (problem.u > top + TIE)
+    _require(not wrong.any(), f"{int(wrong.sum())} of {x.size} draws are wrong")
+    return 0.0
+
+
+def _conditionals(problem: Problem, x: Any) -> Any:
+    model, config, params = ours.engine_side(problem, np.float64)
+    with use_backend("reference"):
+        return model.conditionals(config, params, x)
 
 
 def _require(condition: bool, otherwise: str) -> None:

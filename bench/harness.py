@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from bench import check, worker
-from bench.cases import Problem, Workload, build, flops, traffic
+from bench.cases import Problem, Workload, build, home
 
 REST = 0.012  # seconds between turns
 TURN = 0.05  # seconds of a turn; longer calls get one a turn
@@ -87,7 +87,7 @@ class Result(NamedTuple):
     workload: Workload
     rival: str
     status: str
-    ones: float  # share of ones in the rows, or in the samples drawn
+    details: dict[str, Any]  # what else was measured: see the case file
     p20: float = 0.0
     median: float = 0.0  # seconds a call
     p80: float = 0.0
@@ -144,7 +144,8 @@ def compare(
                 raise RivalError(known[rival.name])
             fit[rival.name] = _enter(rival, problem, truth, patience)
         except (RivalError, check.MismatchError) as error:
-            out[rival.name] = Result(workload, rival.name, str(error), float(problem.x.mean()))
+            details = home(workload).details(problem, {})
+            out[rival.name] = Result(workload, rival.name, str(error), details)
     progress(f"{workload.name} {workload.size_name}: timing {', '.join(fit)}")
     running = [rival for rival in contestants if rival.name in fit]
     for name, times in interleave(running, seconds).items():
@@ -163,9 +164,10 @@ def _enter(rival: Rival, problem: Problem, truth: dict[str, Any], patience: floa
     answer = rival.ask("prepare", workload, timeout=patience)
     prepared_in = time.perf_counter() - start
     error = check.verify(problem, answer, truth)
+    case = home(workload)
     return Result(
-        workload, rival.name, "ok", float(answer.get("x", problem.x).mean()),
-        flops=flops(problem), bytes=traffic(problem), error=error, prepared_in=prepared_in,
+        workload, rival.name, "ok", case.details(problem, answer), flops=case.flops(problem),
+        bytes=case.traffic(problem), error=error, prepared_in=prepared_in,
     )  # fmt: skip
 
 

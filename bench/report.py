@@ -13,6 +13,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from bench.cases import home
 from bench.cases.ours import BACKENDS
 from bench.harness import Result
 from bench.worker import SKIPPED
@@ -23,8 +24,7 @@ FORMAT = 1  # of the JSON file
 def heading(result: Result) -> str:
     """Return a workload in words, as in `nade/grad mnist (N=100 D=784 H=500, 13% ones)`."""
     w = result.workload
-    hidden = f" H={w.size.H}" if w.model == "nade" else ""
-    return f"{w.name} {w.size_name} (N={w.size.N} D={w.size.D}{hidden}, {result.ones:.0%} ones)"
+    return f"{w.name} {w.size_name} ({home(w).shape(w, result.details)})"
 
 
 def groups(results: Sequence[Result]) -> Iterator[list[Result]]:
@@ -44,16 +44,17 @@ def record(result: Result, group: Sequence[Result], ceilings: dict[str, Any]) ->
     w = result.workload
     common = {
         "workload": w.name, "size": w.size_name, **w.size._asdict(),
-        "backend": result.rival, "status": result.status, "share_of_ones": result.ones,
+        "backend": result.rival, "status": result.status, **result.details,
     }  # fmt: skip
     if not result.ok:
         return common
+    count, word = home(w).items(w)
     rate, flow = result.flops / result.median / 1e9, result.bytes / result.median / 1e9
     best = ceilings.get("device" if result.rival == "cuda" else "host", {})
     return common | {
         "median_s": result.median, "p20_s": result.p20, "p80_s": result.p80,
         "calls": result.calls,
-        "rows_per_s": w.size.N / result.median,
+        f"{word}_per_s": count / result.median,
         "gflop_per_s": rate,
         "share_of_sgemm": rate / best["sgemm_gflops"] if best else None,
         "share_of_copy": flow / best["copy_gb_s"] if best else None,
@@ -68,7 +69,7 @@ def table(results: Sequence[Result], ceilings: dict[str, Any]) -> Table:
     peers = list(dict.fromkeys(r.rival for r in results if r.rival not in BACKENDS and r.ok))
     out = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
     out.add_column("workload\n  backend", no_wrap=True)
-    for name in ("median ms", "p20", "p80", "rows/s", "GFLOP/s", "of\nsgemm", "of\ncopy"):
+    for name in ("median ms", "p20", "p80", "a second", "GFLOP/s", "of\nsgemm", "of\ncopy"):
         out.add_column(name, justify="right", no_wrap=True)
     for peer in peers:
         out.add_column(f"÷ {peer}".replace(".", ".\n"), justify="right", no_wrap=True)
@@ -92,12 +93,12 @@ def _cells(
 ) -> list[Text | str]:
     if not result.ok:
         return [Text(f"  {result.rival}: {result.status}", style="dim")]
-    r = record(result, group, ceilings)
+    r, word = record(result, group, ceilings), home(result.workload).items(result.workload)[1]
     faster = r["times_faster_than"]
     return [
         f"  {result.rival}",
         *(milliseconds(r[key]) for key in ("median_s", "p20_s", "p80_s")),
-        f"{r['rows_per_s']:,.0f}",
+        f"{r[f'{word}_per_s']:,.0f} {word}",
         f"{r['gflop_per_s']:.3g}",
         _percent(r["share_of_sgemm"]),
         _percent(r["share_of_copy"]),

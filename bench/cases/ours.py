@@ -5,11 +5,14 @@ from contextlib import ExitStack
 from typing import Any, NamedTuple
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
-from bench.cases import ADAM, Problem
+from bench.cases import Problem, home
 from chainrule.engine import models
 from chainrule.engine.params import Params
 from chainrule.kernels import adam, use_backend, use_threads
+from chainrule.kernels.dispatch import on_device
+from chainrule.kernels.threads import map_rows, sum_rows
 
 BACKENDS = ("reference", "cpu", "cuda")
 
@@ -40,40 +43,54 @@ def missing(backend: str) -> str | None:
     return None if count else "no CUDA device"
 
 
-def prepare(problem: Problem, backend: str, threads: int) -> Run:
+def prepare(problem: Problem, backend: str, threads: int, dtype: Any = np.float32) -> Run:
     """Return a workload set up on a backend: arrays in place, buffers made."""
-    model, config, params = engine_side(problem, np.float32)
-    x, u = problem.x, problem.u
-    if backend == "cuda":
-        import cupy
+    from bench.cases import ours_layers  # which needs this file's tools
 
-        x, u = cupy.asarray(x), cupy.asarray(u)
-        params = Params(params.shapes, cupy.asarray(params.flat))
-    return _OPERATIONS[problem.workload.operation](
-        _Side(model, config, params, x, u, backend, threads)
-    )
+    w = problem.workload
+    threadpool_limits(threads, user_api="blas")  # whatever the problem before this one set
+    place = Place(backend, threads)
+    if (w.model, w.operation) in ours_layers.RUNS:
+        return ours_layers.RUNS[w.model, w.operation](problem, place, dtype)
+    model, config, params = engine_side(problem, dtype)
+    params = Params(params.shapes, place.put(params.flat))
+    x, u = place.put(problem.x), place.put(problem.u)
+    return _OPERATIONS[w.operation](_Side(problem, model, config, params, x, u, place))
 
 
 def engine_side(problem: Problem, dtype: Any) -> tuple[Any, Any, Params]:
     """Return the engine's model module, its config and the problem's parameters."""
-    model = models.get(problem.workload.model)
-    size = problem.workload.size
-    sizes = {"n_visible": size.D, "n_hidden": size.H}
-    config = model.Config(**{k: v for k, v in sizes.items() if k in model.Config.__annotations__})
+    model, config = home(problem.workload).engine(problem.workload)
     params = Params(model.shapes(config), dtype=dtype)
     for name, value in problem.theta.items():
         params[name][...] = value
     return model, config, params
 
 
-class _Side(NamedTuple):
-    model: Any
-    config: Any
-    params: Params
-    x: Any
-    u: Any
+class Place(NamedTuple):
+    """Where the work is done: a backend and a number of threads."""
+
     backend: str
     threads: int
+
+    def put(self, array: Any) -> Any:
+        """Return an array on this side, copied only if it has to cross over."""
+        if self.backend != "cuda" or array is None:
+            return array
+        import cupy
+
+        return cupy.asarray(array)
+
+    def slices(self, n_rows: int) -> int:
+        """Return how many threads share the rows, and give each of them one thread of BLAS.
+
+        As training does it, but for the limit, which takes milliseconds to set and stays here
+        until the next problem is prepared. A single row is left to the kernels and BLAS to split.
+        """
+        parts = 1 if self.backend == "cuda" else min(self.threads, n_rows)
+        if parts > 1:
+            threadpool_limits(1, user_api="blas")
+        return parts
 
     def bind(self, work: Callable[[], Any]) -> Callable[[], Any]:
         """Return `work` run on this backend and thread count, to its end."""
@@ -93,26 +110,61 @@ class _Side(NamedTuple):
         return call
 
 
+class _Side(NamedTuple):
+    problem: Problem
+    model: Any
+    config: Any
+    params: Params
+    x: Any
+    u: Any
+    place: Place
+
+    @property
+    def splits_itself(self) -> bool:
+        """Whether the model's kernels split a minibatch over threads; else training does."""
+        return self.problem.workload.model in models.MODELS or on_device(self.params.flat)
+
+
+def _gradient(side: _Side) -> tuple[Callable[[], float], Params]:
+    """Return what computes the loss and its gradient, and where it leaves the gradient."""
+    _, model, config, params, x, _, place = side
+    if side.splits_itself:
+        grad = params.like()
+        n = {} if side.problem.workload.model in models.MODELS else {"n_rows": x.size}
+        return lambda: model.loss_and_grad(config, params, x, grad, **n), grad
+    grads = [params.like() for _ in range(place.slices(len(x)))]
+
+    def one_slice(lo: int, hi: int, flat: Any) -> float:
+        mine = Params(params.shapes, flat)
+        loss: float = model.loss_and_grad(config, params, x[lo:hi], mine, n_rows=x.size)
+        return loss
+
+    shares = [(grad.flat,) for grad in grads]
+    return lambda: sum(sum_rows(one_slice, len(x), shares)), grads[0]
+
+
 def _grad(side: _Side) -> Run:
-    model, config, params, x = side[:4]
-    grad = params.like()
-    call = side.bind(lambda: model.loss_and_grad(config, params, x, grad))
+    work, grad = _gradient(side)
+    call = side.place.bind(work)
     return Run(call, lambda: {"loss": np.float64(call()), **_host(grad)})
 
 
 def _step(side: _Side) -> Run:
-    model, config, params, x = side[:4]
-    start, grad, m, v = params.copy(), params.like(), params.like(), params.like()
+    params = side.params
+    start, m, v = params.copy(), params.like(), params.like()
+    gradient, grad = _gradient(side)
     clock = iter(range(1, 2**62))
+    settings = {"weight_decay": 0.0, **home(side.problem.workload).OPTIMIZER}
+    n_decay = params.leading(side.model.WEIGHTS)
 
     def work() -> None:
-        model.loss_and_grad(config, params, x, grad)
+        gradient()
         adam.step(
-            params.flat, grad.flat, m.flat, v.flat, next(clock), **ADAM,
-            weight_decay=0.0, l1=0.0, n_decay=0, max_norm=0.0,
+            params.flat, grad.flat, m.flat, v.flat, next(clock), **settings,
+            l1=0.0, n_decay=n_decay, max_norm=0.0,
         )  # fmt: skip
 
-    call = side.bind(work)
+    call = side.place.bind(work)
 
     def answer() -> dict[str, Any]:
         call()
@@ -124,13 +176,22 @@ def _step(side: _Side) -> Run:
 
 
 def _log_prob(side: _Side) -> Run:
-    model, config, params, x = side[:4]
-    call = side.bind(lambda: model.log_prob(config, params, x))
+    _, model, config, params, x, _, place = side
+
+    def work() -> Any:
+        if side.splits_itself:
+            return model.log_prob(config, params, x)
+        parts = map_rows(lambda lo, hi: model.log_prob(config, params, x[lo:hi]), len(x))
+        return np.concatenate(parts)
+
+    if not side.splits_itself:
+        place.slices(len(x))
+    call = place.bind(work)
     return Run(call, lambda: {"log_prob": to_host(call())})
 
 
 def _sample(side: _Side) -> Run:
-    call = side.bind(lambda: side.model.sample(side.config, side.params, side.u))
+    call = side.place.bind(lambda: side.model.sample(side.config, side.params, side.u))
     return Run(call, lambda: {"x": to_host(call())})
 
 
@@ -143,4 +204,4 @@ def to_host(array: Any) -> Any:
 
 
 def _host(params: Params) -> dict[str, Any]:
-    return {name: to_host(value).copy() for name, value in params.items()}
+    return {name: to_host(value).copy() for name, value in params.items() if value.size}

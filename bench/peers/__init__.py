@@ -1,44 +1,83 @@
 """Other frameworks on the same workloads, each as a competent user of it would write them.
 
-A peer module has `missing() -> str | None`, why it cannot run here, and
-`prepare(problem, threads) -> Run`. PEERS maps the name on the command line to the module, a
-variant to pass on, and a line of description. Importing this package imports no framework.
+A peer module has `prepare(problem, threads, variant) -> Run`, which raises NotImplementedError
+where the peer has no such form. PEERS maps the name on the command line to the library that it
+needs, a line of description, and for each case file the module and a variant to pass on.
+Importing this package imports no framework.
 """
 
 from importlib import import_module
-from typing import Any, NamedTuple
+from importlib.util import find_spec
+from typing import NamedTuple
 
-from bench.cases import Problem
+from bench.cases import Problem, home
 from bench.cases.ours import Run
 
 
 class Peer(NamedTuple):
-    """Where a peer lives and what it is."""
+    """What a peer is and where it lives."""
 
-    module: str
-    variant: str
+    library: str
     description: str
-
-    def load(self) -> Any:
-        """Import and return the peer's module."""
-        return import_module(f"bench.peers.{self.module}")
+    homes: dict[str, tuple[str, str]]  # case file to module and variant
 
 
 PEERS = {
-    "torch": Peer("torch_eager", "tuned", "PyTorch eager; the loop over D walks W.unbind(0)"),
-    "torch-plain": Peer("torch_eager", "plain", "PyTorch eager; the loop over D reads W[d]"),
-    "torch.compile": Peer("torch_compile", "whole", "torch.compile of the whole loss"),
-    "torch.compile-body": Peer("torch_compile", "body", "torch.compile of the loop's body alone"),
-    "jax": Peer("jax_scan", "", "JAX: jit of value_and_grad over lax.scan"),
+    "torch": Peer(
+        "torch",
+        "PyTorch eager; NADE's loop over D walks W.unbind(0)",
+        {
+            "binary": ("torch_eager", "tuned"),
+            "transformer": ("torch_transformer", "eager"),
+            "attention": ("torch_layers", "eager"),
+            "recurrent": ("torch_layers", "eager"),
+        },
+    ),
+    "torch-plain": Peer(
+        "torch",
+        "PyTorch eager; NADE's loop over D reads W[d]",
+        {"binary": ("torch_eager", "plain")},
+    ),
+    "torch.compile": Peer(
+        "torch",
+        "torch.compile of the whole loss, of a sampler's step",
+        {
+            "binary": ("torch_compile", "whole"),
+            "transformer": ("torch_transformer", "compiled"),
+            "attention": ("torch_layers", "compiled"),
+            "recurrent": ("torch_layers", "compiled"),
+        },
+    ),
+    "torch.compile-body": Peer(
+        "torch",
+        "torch.compile of the body of a loop alone: NADE's, a recurrent layer's",
+        {"binary": ("torch_compile", "body"), "recurrent": ("torch_layers", "body")},
+    ),
+    "jax": Peer(
+        "jax",
+        "JAX: jit of value_and_grad, loops by lax.scan",
+        {
+            "binary": ("jax_scan", ""),
+            "transformer": ("jax_transformer", ""),
+            "attention": ("jax_layers", ""),
+            "recurrent": ("jax_layers", ""),
+        },
+    ),
 }
+PROPER_NAMES = {"torch": "PyTorch", "jax": "JAX"}
 
 
 def missing(name: str) -> str | None:
     """Return why a peer cannot run here, or None."""
-    return PEERS[name].load().missing()
+    library = PEERS[name].library
+    return None if find_spec(library) else f"{PROPER_NAMES[library]} is not installed"
 
 
 def prepare(name: str, problem: Problem, threads: int) -> Run:
     """Return a workload set up in a peer; NotImplementedError where the peer has no such form."""
-    peer = PEERS[name]
-    return peer.load().prepare(problem, threads, peer.variant)
+    case = home(problem.workload).__name__.rpartition(".")[2]
+    if case not in PEERS[name].homes:
+        raise NotImplementedError("another way of writing a loop that is not in this workload")
+    module, variant = PEERS[name].homes[case]
+    run: Run = import_module(f"bench.peers.{module}").prepare(problem, threads, variant)
+    return run

@@ -4,18 +4,12 @@ XLA has no public switch for its number of CPU threads: it takes the cores that 
 use, which the worker has set before JAX is imported.
 """
 
-from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 
 from bench.cases import ADAM, Problem, fvsbn
 from bench.cases.ours import Run
-
-
-def missing() -> str | None:
-    """Return why JAX cannot run here, or None."""
-    return None if find_spec("jax") else "JAX is not installed"
 
 
 def nade_logits(theta: Any, x: Any) -> Any:

@@ -14,8 +14,6 @@ from bench.cases import Problem
 from bench.cases.ours import Run
 from bench.peers import torch_eager
 
-missing = torch_eager.missing
-
 
 def prepare(problem: Problem, threads: int, variant: str) -> Run:
     """Return the workload set up with torch.compile; compilation happens at the first call."""

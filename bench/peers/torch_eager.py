@@ -8,18 +8,12 @@ place of the loop was several times slower than either.) All else is the same in
 """
 
 from collections.abc import Callable
-from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 
 from bench.cases import ADAM, Problem, fvsbn
 from bench.cases.ours import Run
-
-
-def missing() -> str | None:
-    """Return why PyTorch cannot run here, or None."""
-    return None if find_spec("torch") else "PyTorch is not installed"
 
 
 def nade_logits(x: Any, W: Any, V: Any, b: Any, c: Any) -> Any:

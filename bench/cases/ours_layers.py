@@ -1,0 +1,122 @@
+"""Our side of the workloads that are no whole model: causal attention and recurrent layers."""
+
+from collections.abc import Callable
+from typing import Any
+
+from bench.cases import Problem
+from bench.cases.ours import Place, Run, to_host
+from chainrule.engine import arena
+from chainrule.engine.layers import linear
+from chainrule.engine.params import Params
+from chainrule.kernels import causal_attention, gru, lstm, rnn
+from chainrule.kernels.dispatch import array_module
+from chainrule.kernels.threads import sum_rows
+
+
+def attention(problem: Problem, place: Place, dtype: Any) -> Run:
+    """Return causal attention set up: forward, and backward where a gradient is asked for."""
+    q, k, v, do = (
+        place.put(a.astype(dtype)) for a in (*(problem.theta[n] for n in "qkv"), problem.dy)
+    )
+    xp, backward = array_module(q), problem.workload.operation == "grad"
+    B, T, n, _ = q.shape
+    o, lse = xp.empty_like(q), xp.empty((B, n, T), dtype)
+    gradients = [xp.empty_like(q) for _ in range(3)] if backward else []
+
+    def work() -> None:
+        causal_attention.forward(q, k, v, o, lse)
+        if backward:
+            causal_attention.backward(do, q, k, v, o, lse, *gradients)
+
+    call = place.bind(work)
+
+    def answer() -> dict[str, Any]:
+        call()
+        named = zip(("dq", "dk", "dv"), gradients, strict=False)
+        return {"o": to_host(o), **{name: to_host(array) for name, array in named}}
+
+    return Run(call, answer)
+
+
+def layer(problem: Problem, place: Place, dtype: Any) -> Run:
+    """Return a recurrent layer's training set up: each thread takes a slice of the batch.
+
+    The input's projection is one product for all steps, then the cell's pass, then their mirror
+    images: what the engine runs for an upper layer (chainrule.engine.layers.recurrent).
+    """
+    x, dy = place.put(problem.x.astype(dtype)), place.put(problem.dy.astype(dtype))
+    shapes = {name: value.shape for name, value in problem.theta.items()}
+    params = Params(shapes, dtype=dtype)
+    for name, value in problem.theta.items():
+        params[name][...] = value
+    params = Params(shapes, place.put(params.flat))
+    xp, B = array_module(x), x.shape[1]
+    y, dx = xp.empty_like(dy), xp.empty_like(x)
+    grads = [params.like() for _ in range(place.slices(B))]
+
+    def one_slice(lo: int, hi: int, flat: Any) -> None:
+        batch = slice(lo, hi)
+        with arena.borrow(x) as new:
+            _train(
+                problem.workload.model, params, Params(shapes, flat), new,
+                x[:, batch], dy[:, batch], y[:, batch], dx[:, batch],
+            )  # fmt: skip
+
+    shares = [(grad.flat,) for grad in grads]
+    call = place.bind(lambda: sum_rows(one_slice, B, shares))
+
+    def answer() -> dict[str, Any]:
+        call()
+        gradients = {f"d{name}": to_host(grads[0][name]) for name in shapes}
+        return {"y": to_host(y), "dx": to_host(dx), **gradients}
+
+    return Run(call, answer)
+
+
+def _train(
+    cell: str, params: Params, grad: Params, new: arena.New, x: Any, dy: Any, y: Any, dx: Any
+) -> None:
+    """Overwrite y, dx and grad, given x: (T, n, I) and dy: (T, n, H), slices of the batch."""
+    (T, n, I), H = x.shape, dy.shape[2]
+    rows, z = new((T * n, I)), new((T, n, params["b"].size))
+    rows.reshape(x.shape)[...] = x
+    flat = z.reshape(T * n, -1)
+    linear.forward(rows, params["W_ih"], params["b"], flat)
+    h = new((T + 1, n, H))
+    h[0] = 0
+    _CELLS[cell](params, grad, new, z, h, dy, y)
+    drows = new((T * n, I))
+    linear.backward(flat, rows, params["W_ih"], drows, grad["W_ih"], grad["b"])
+    dx[...] = drows.reshape(x.shape)
+
+
+def _lstm(params: Params, grad: Params, new: arena.New, z: Any, h: Any, dy: Any, y: Any) -> None:
+    """Run the pass over z and back; z becomes its own gradient."""
+    W, c = params["W_hh"], new(h.shape)
+    c[0] = 0
+    lstm.forward(z, W, h, c)
+    y[...] = h[1:]
+    lstm.backward(dy, z, W, h, c, z, grad["W_hh"], new(h[0].shape), new(h[0].shape))
+
+
+def _gru(params: Params, grad: Params, new: arena.New, z: Any, h: Any, dy: Any, y: Any) -> None:
+    W, b, m = params["W_hh"], params["b_n"], new(h[1:].shape)
+    gru.forward(z, W, b, h, m)
+    y[...] = h[1:]
+    gru.backward(dy, z, W, b, h, m, z, grad["W_hh"], grad["b_n"], new(h[0].shape))
+
+
+def _rnn(params: Params, grad: Params, new: arena.New, z: Any, h: Any, dy: Any, y: Any) -> None:
+    W = params["W_hh"]
+    rnn.forward(z, W, h)
+    y[...] = h[1:]
+    rnn.backward(dy, h, W, z, grad["W_hh"], new(h[0].shape))
+
+
+_CELLS: dict[str, Callable[..., None]] = {"lstm": _lstm, "gru": _gru, "rnn": _rnn}
+
+RUNS: dict[tuple[str, str], Callable[[Problem, Place, Any], Run]] = {
+    ("causal_attention", "forward"): attention,
+    ("causal_attention", "grad"): attention,
+    **{(cell, "grad"): layer for cell in _CELLS},
+}
