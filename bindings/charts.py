@@ -14,15 +14,16 @@ READABLE = 80  # symbols on an axis; beyond it their names would overlap
 
 
 def training_curve(history: Sequence[Mapping[str, Any]], title: str = "") -> Figure:
-    """Return train and valid negative log-likelihood, in nats, against the epoch.
+    """Return train and valid negative log-likelihood, in nats, against the epoch or step.
 
-    history: one mapping an epoch with "epoch", "train" and "valid" (None where not measured).
+    history: one mapping a record with "epoch" or "step", "train", "valid" (None: not measured).
     """
     figure = Figure(figsize=(6.4, 3.8), dpi=DPI, facecolor="white", layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
+    clock = "step" if history and "step" in history[0] else "epoch"
     for name, colour in (("train", GREY), ("valid", BLUE)):
-        points = [(h["epoch"], h[name]) for h in history if h.get(name) is not None]
+        points = [(h[clock], h[name]) for h in history if h.get(name) is not None]
         if points:
             epochs, nll = zip(*points, strict=True)
             axes.plot(epochs, nll, color=colour, label=name, marker="." if len(nll) < 20 else "")
@@ -38,7 +39,7 @@ def training_curve(history: Sequence[Mapping[str, Any]], title: str = "") -> Fig
                     size=8,
                     color=RED,
                 )
-    axes.set(xlabel="epoch", ylabel="negative log-likelihood, nats")
+    axes.set(xlabel=clock, ylabel="negative log-likelihood, nats")
     axes.set_title(title, loc="left", size=10, color=INK)
     axes.spines[["top", "right"]].set_visible(False)
     if history:

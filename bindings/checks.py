@@ -4,13 +4,14 @@ from typing import Any
 
 import numpy as np
 
-from chainrule import runtime, validation
+from chainrule import runtime, symbols, validation
 from chainrule.base import BinaryDensity
 from chainrule.engine import gradcheck as referee
 from chainrule.engine import models, ordering
 from chainrule.engine.params import Params
 from chainrule.kernels.dispatch import HOST_BACKENDS
 from chainrule.kernels.types import Array
+from chainrule.sequence_base import SequenceDensity
 
 JITTER = 0.1  # standard deviation added to initial parameters, so that no gradient is trivial
 
@@ -24,7 +25,8 @@ def gradcheck(model: Any, X: Any, max_entries: int | None = 100) -> dict[str, fl
     Args:
         model: an estimator. Fitted: its parameters are checked. Otherwise: initial ones for
             X's width, from its seed, plus a little noise. It is not changed.
-        X: array-like as for `fit`, shape (N, D); a few rows are enough.
+        X: as for `fit`; a few rows are enough. Of a text, its first `context` symbols are taken
+            for one row.
         max_entries: how many entries of each parameter are checked: half of them where the
             gradient is largest, half at random. None checks every one.
 
@@ -44,11 +46,13 @@ def gradcheck(model: Any, X: Any, max_entries: int | None = 100) -> dict[str, fl
         >>> sorted(errors), max(errors.values()) < 1e-6
         (['alpha', 'b'], True)
     """
-    if not isinstance(model, BinaryDensity):
+    if not isinstance(model, BinaryDensity | SequenceDensity):
         raise TypeError(f"model must be an estimator such as NADE(), got {type(model).__name__}")
     if max_entries is not None:
         validation.integer("max_entries", max_entries, 1)
-    engine, config, params, x = _setting(model, X)
+    engine, config, params, x = (
+        _setting(model, X) if isinstance(model, BinaryDensity) else _sequence_setting(model, X)
+    )
     grads = {}
     for backend in HOST_BACKENDS:
         grads[backend] = params.like()
@@ -83,6 +87,21 @@ def _setting(model: BinaryDensity, X: Any) -> tuple[Any, Any, Params, Any]:
     params.flat += rng.normal(scale=JITTER, size=params.size)
     order = ordering.make(model.ordering, rows.shape[1], model.seed)
     return engine, config, params, ordering.apply(order, rows)
+
+
+def _sequence_setting(model: SequenceDensity, X: Any) -> tuple[Any, Any, Params, Any]:
+    """Return the engine's model, its config, float64 parameters, and X as rows of symbols."""
+    model._check_hyperparameters()
+    data = symbols.read(X, getattr(model, "vocabulary_", None))
+    x = data.rows()[:, : model.context].astype(np.int32)
+    engine = model._model()
+    if hasattr(model, "params_"):
+        params = Params(model.params_.shapes, model.params_.flat.astype(np.float64))
+        return engine, model.config_, params, x
+    config, rng = model._config(data.vocabulary.size, 1), np.random.default_rng(model.seed)
+    params = engine.init(config, rng, np.float64)
+    params.flat += rng.normal(scale=JITTER, size=params.size)
+    return engine, config, params, x
 
 
 def _entries(grad: Array, max_entries: int | None, rng: np.random.Generator) -> Any:

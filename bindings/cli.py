@@ -40,9 +40,10 @@ COMMON: dict[str, tuple[Any, Any]] = {
     "seed": (Seed, None),
 }
 
-Model = Annotated[str, typer.Argument(help="nade or fvsbn.")]
+Model = Annotated[str, typer.Argument(help="nade, fvsbn, rnn, attention_rnn or transformer.")]
 Run = Annotated[Path, typer.Argument(help="A run's folder, or a model file.")]
 Rows = Annotated[Path, typer.Argument(help="Rows of 0 and 1: .npy, .csv, .txt, folder of PNGs.")]
+Scored = Annotated[Path, typer.Argument(help="A text file, or rows: .npy, .csv, folder of PNGs.")]
 Settings = Annotated[list[str] | None, typer.Option("--set", help="name=value, repeatable.")]
 Picture = Annotated[Path, typer.Option(help="A picture (.png .pdf .svg) or table (.npy .csv).")]
 
@@ -109,10 +110,14 @@ def train(
     out: Annotated[Path, typer.Option(help="The run's folder.")],
     data: Annotated[
         str | None,
-        typer.Option(help="digits, mnist5k, mnist, binarized_mnist, a table's name, or a path."),
+        typer.Option(
+            help="digits, mnist5k, mnist, binarized_mnist, a table's name, tinyshakespeare, or a "
+            "path: a text file or rows."
+        ),
     ] = None,
-    epochs: Annotated[int | None, typer.Option(help="Passes over the data, at most.")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Rows a minibatch.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over rows, at most.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Minibatches, for sequences.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Rows or windows a minibatch.")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="Adam's.")] = None,
     schedule: Annotated[str | None, typer.Option(help="cosine or constant.")] = None,
     warmup: Annotated[float | None, typer.Option(help="Share of steps to warm up.")] = None,
@@ -126,12 +131,18 @@ def train(
     binarize: Annotated[float | None, typer.Option(help="Values above it are ones.")] = None,
     dtype: Annotated[str | None, typer.Option(help="float32 or float64.")] = None,
     settings: Settings = None,
+    valid: Annotated[
+        float | None, typer.Option(help="Share of a text that validates, its end; 0.1.")
+    ] = None,
+    bytes_: Annotated[bool, typer.Option("--bytes", help="Symbols are bytes.")] = False,
+    labels: Annotated[bool, typer.Option("--labels", help="Learn p(row | label).")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace the run in --out.")] = False,
 ) -> int:
     """Train a model; stop with Ctrl-C and go on with --resume, to the same bits."""
     options = {
         "epochs": epochs,
+        "steps": steps,
         "batch_size": batch_size,
         "learning_rate": learning_rate,
         "schedule": schedule,
@@ -144,8 +155,9 @@ def train(
         "binarize": binarize,
         "dtype": dtype,
     }
+    reading = {"valid": valid, "unit": "byte" if bytes_ else None, "labels": labels}
     status: int = _module("train").run(
-        common, model, data, out, options, settings or [], resume, force
+        common, model, data, out, options, settings or [], reading, resume, force
     )
     return status
 
@@ -154,10 +166,10 @@ def train(
 def score(
     common: Any,
     run: Run,
-    x: Rows,
+    x: Scored,
     out: Annotated[Path | None, typer.Option(help=".npy, .csv or .txt; else printed.")] = None,
 ) -> None:
-    """Write log p(x) of each row, in nats."""
+    """Write log p(x) of each row, in nats; of a text nats and bits a character."""
     _module("use").score(common, run, x, out)
 
 
@@ -165,12 +177,39 @@ def score(
 def sample(
     common: Any,
     run: Run,
-    n: Annotated[int, typer.Option("-n", min=1, help="How many rows.")] = 100,
-    out: Picture = Path("samples.png"),
+    n: Annotated[
+        int | None, typer.Option("-n", min=1, help="Rows, 100; or characters, 500.")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="A picture or table, samples.png; of a text .txt, else printed."),
+    ] = None,
     columns: Annotated[int | None, typer.Option(min=1, help="Pictures side by side.")] = None,
+    prompt: Annotated[str | None, typer.Option(help="What a text begins with.")] = None,
+    temperature: Annotated[
+        float | None, typer.Option(help="Below 1 tamer, 0 the likeliest; 1.")
+    ] = None,
+    top_k: Annotated[int | None, typer.Option(help="Of the k likeliest only; 0: all.")] = None,
+    top_p: Annotated[
+        float | None, typer.Option(help="Of the likeliest with this share; 1.")
+    ] = None,
+    label: Annotated[str | None, typer.Option(help="Of a model with labels.")] = None,
 ) -> None:
-    """Draw rows from a model."""
-    _module("use").sample(common, run, n, out, columns)
+    """Draw rows from a model, or go on with a prompt."""
+    how = {"prompt": prompt, "temperature": temperature, "top_k": top_k, "top_p": top_p}
+    _module("use").sample(common, run, n, out, columns, how | {"label": label})
+
+
+@verb
+def attention(
+    common: Any,
+    run: Run,
+    prompt: Annotated[str, typer.Option(help="The text that is read.")],
+    out: Picture = Path("attention.png"),
+    layer: Annotated[int, typer.Option(min=0, help="Counted from 1; 0: the last.")] = 0,
+) -> None:
+    """Draw where a model looks as it predicts each character of a prompt."""
+    _module("language").attention(common, run, prompt, out, layer)
 
 
 @verb

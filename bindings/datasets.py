@@ -8,7 +8,8 @@
 | binarized_mnist | the fixed binarization that papers quote | binarized_mnist.npz, or 110 MB |
 | nltcs, adult, mushrooms, nips, dna | binary tables that papers quote | binary_density.npz |
 
-Files are looked for in the folder CHAINRULE_DATA; see `chainrule.downloads`.
+Files are looked for in the folder CHAINRULE_DATA; see `chainrule.downloads`. Texts come from
+`load_text`.
 """
 
 import io
@@ -21,8 +22,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule import downloads, readers
+from chainrule import corpora, downloads, readers
+from chainrule.corpora import Corpus, load_text
 from chainrule.kernels.types import Bits
+
+__all__ = ["Corpus", "Dataset", "Split", "load", "load_text"]
 
 SPLITS = ("train", "valid", "test")
 TABLES = ("nltcs", "adult", "mushrooms", "nips", "dna")
@@ -103,6 +107,8 @@ def load(source: str | os.PathLike[str], *, seed: int = 0, raw: bool = False) ->
     name = os.fspath(source)
     if name in _NAMED:
         return _NAMED[name](name, seed, raw)
+    if name in corpora.NAMED:
+        raise ValueError(f"{name} is a text, not rows; load it with datasets.load_text")
     path = Path(name)
     if not path.exists():
         if path.suffix or len(path.parts) > 1:

@@ -2,9 +2,10 @@
 
     model.safetensors   the best epoch so far; `chainrule.load` reads it
     state.safetensors   all that --resume needs
-    history.csv         a line an epoch: train and valid NLL in nats, seconds, learning rate
+    history.csv         a line an epoch, or every so many steps: train and valid NLL in nats,
+                        seconds, learning rate
     curve.png           the same, drawn
-    run.json            data set, image shape, test NLL and baselines, versions
+    run.json            data set, image shape, test or validation NLL and baselines, versions
 
 Each file is replaced whole or not at all, the training first: a kill between two of them leaves
 the others an older age, and --resume writes them anew.
@@ -25,12 +26,13 @@ from chainrule.base import BinaryDensity
 from chainrule.engine import checkpoint, train
 from chainrule.engine.files import replacing
 from chainrule.engine.optim import Recipe
+from chainrule.estimators import Estimator
 from chainrule.kernels.types import Bits
 
 MODEL, STATE, HISTORY = "model.safetensors", "state.safetensors", "history.csv"
 CURVE, SUMMARY = "curve.png", "run.json"
 FILES = (MODEL, STATE, HISTORY, CURVE, SUMMARY)
-COLUMNS = ("epoch", "train", "valid", "seconds", "learning_rate")
+COLUMNS = ("train", "valid", "seconds", "learning_rate")  # after epoch or step
 TEMPORARY = re.compile(r"\.tmp(\w{6}|[0-9a-f]{32})")  # what a kill -9 inside a save leaves
 
 
@@ -43,7 +45,7 @@ def fingerprint(rows: Bits, valid: Bits | None) -> str:
     return digest.hexdigest()
 
 
-def open_model(path: Path) -> BinaryDensity:
+def open_model(path: Path) -> Estimator:
     """Return the model of a run's folder, or that of a model file.
 
     Raises:
@@ -93,7 +95,7 @@ def sweep(folder: Path) -> None:
 
 def save(
     folder: Path,
-    estimator: BinaryDensity,
+    estimator: Estimator,
     recipe: Recipe,
     state: train.State,
     metadata: dict[str, Any],
@@ -109,11 +111,12 @@ def save(
     estimator.save(folder / MODEL)
     with replacing(folder / HISTORY) as temporary, open(temporary, "w", newline="") as file:
         lines = csv.writer(file)
-        lines.writerow(COLUMNS)
-        lines.writerows([record[name] for name in COLUMNS] for record in state.history)
+        columns = ("epoch" if isinstance(estimator, BinaryDensity) else "step", *COLUMNS)
+        lines.writerow(columns)
+        lines.writerows([record[name] for name in columns] for record in state.history)
 
 
-def draw_curve(folder: Path, estimator: BinaryDensity, data: str) -> None:
+def draw_curve(folder: Path, estimator: Estimator, data: str) -> None:
     """Draw the training curve on data of that name into the folder."""
     title = f"{estimator.model_} on {data}"
     plots.save(plots.training_curve(estimator.history_, title), folder / CURVE)

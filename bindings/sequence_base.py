@@ -205,7 +205,6 @@ class SequenceDensity(DensityMixin, Trainable):  # type: ignore[misc]  # scikit-
             raise ValueError("y_valid are the labels of X_valid; give both")
         self.vocabulary_ = data.vocabulary
         self.classes_ = None if y is None else np.unique(_column(y, len(data.ids), "y"))
-        self._fitted_config()
         if data.lengths is None:
             return (self._text_source(data, valid),)
         labels = self._labels(y, len(data.ids))
@@ -221,7 +220,7 @@ class SequenceDensity(DensityMixin, Trainable):  # type: ignore[misc]  # scikit-
 
     def _text_source(self, data: Symbols, valid: Symbols | None) -> Source:
         """Return one text, to be learnt in windows or in streams."""
-        context = validation.integer("context", self.context, 1)
+        context = int(self.context)
         if len(data.ids) < max(2, context):
             raise ValueError(
                 f"X has {len(data.ids)} symbols, fewer than context={context}; give a longer text "
@@ -247,6 +246,12 @@ class SequenceDensity(DensityMixin, Trainable):  # type: ignore[misc]  # scikit-
         super()._finish(state)
         best = state.best_epoch
         self.best_step_ = state.history[best - 1]["step"] if best else 0
+
+    def _check_hyperparameters(self) -> None:
+        """Raise ValueError for one that no training could use."""
+        super()._check_hyperparameters()
+        validation.integer("context", self.context, 1)
+        self._config(2, 1)
 
     def _recipe(self) -> train.Recipe:
         """Return the checked settings of the training."""

@@ -158,8 +158,8 @@ class Attentive(Generating):
             xp = runtime.array_module(self.backend)
             rest = () if labels is None else (xp.asarray(labels),)
             x = xp.asarray(rows.astype("int32"))
-            maps = self._model().attention_maps(self.config_, params, x, *rest)
-            return runtime.to_host(maps)[0]
+            maps: Array = self._model().attention_maps(self.config_, params, x, *rest)[0]
+            return runtime.to_host(maps)
 
     def plot_attention(self, X: Any, y: Any = None, layer: int = -1) -> Figure:
         """Return `attention_map` of one layer as a picture, a panel a head; see `plots.save`."""

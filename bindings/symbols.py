@@ -89,8 +89,7 @@ def _list_of_texts(X: Any, vocabulary: Vocabulary | None, name: str) -> Symbols:
         if not text:
             raise ValueError(f"{name}[{n}] is empty; give texts of at least one symbol")
     if vocabulary is None:
-        joined = "".join(X) if kind is str else b""
-        vocabulary = Vocabulary.of(joined) if kind is str else Vocabulary("byte", 256)
+        vocabulary = Vocabulary.of("".join(X)) if kind is str else Vocabulary("byte", 256)
     _check_kind("byte" if kind is bytes else "character", vocabulary, name)
     return pad([vocabulary.encode(text, f"{name}[{n}]") for n, text in enumerate(X)], vocabulary)
 

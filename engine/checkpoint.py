@@ -35,8 +35,8 @@ __all__ = [
 
 FORMAT = 1
 EXTRA = "extra/"
-COUNTERS = ("step", "n_rows", "n_seen", "loss_sum", "seconds")
-COUNTERS += ("history", "best_epoch", "best_valid")
+PLACE = ("step", "n_rows", "n_seen", "loss_sum", "seconds")
+COUNTERS = (*PLACE, "history", "best_epoch", "best_valid")
 
 
 class Checkpoint(NamedTuple):

@@ -63,7 +63,7 @@ def rows_nll(
         rows = chosen[lo : lo + at_once]
         part = x[rows].astype(np.int32)
         count += int((part >= 0).sum())
-        log_p += float(_symbols(model, config, params, part, _some(labels, rows)).sum())
+        log_p += float(symbol_log_probs(model, config, params, part, _some(labels, rows)).sum())
     return -log_p / count
 
 
@@ -108,7 +108,7 @@ def _by_pieces(
     for shape, group in groupby(pieces, lambda piece: (piece[2] - piece[0], piece[1] - piece[0])):
         while some := list(islice(group, _rows_at_once(shape[0]))):
             x = np.stack([text[start:stop] for start, _, stop in some]).astype(np.int32)
-            yield _symbols(model, config, params, x)[:, shape[1] :].reshape(-1)
+            yield symbol_log_probs(model, config, params, x)[:, shape[1] :].reshape(-1)
 
 
 def _end_to_end(model: Any, config: Any, params: Params, text: Any) -> Iterator[Array]:
@@ -121,7 +121,7 @@ def _end_to_end(model: Any, config: Any, params: Params, text: Any) -> Iterator[
         yield _host(model.symbol_log_prob(config, params, x, carry=carry, fresh=fresh))[0]
 
 
-def _symbols(model: Any, config: Any, params: Params, x: Ids, labels: Any = None) -> Array:
+def symbol_log_probs(model: Any, config: Any, params: Params, x: Ids, labels: Any = None) -> Array:
     """Return log p of every symbol of x, (N, T), float64 on the host, rows shared by threads."""
     xp = array_module(params.flat)
     if xp is not np:

@@ -33,7 +33,7 @@ from chainrule.engine import scoring
 from chainrule.engine.optim import Recipe
 from chainrule.engine.params import Params
 from chainrule.kernels.dispatch import array_module
-from chainrule.kernels.types import Array, Bits, Ids
+from chainrule.kernels.types import Array, Ids
 
 MIN_ROWS = 8  # the fewest binary rows of a minibatch worth a thread
 GOLDEN = 0.6180339887498949
@@ -43,14 +43,14 @@ class Batch(NamedTuple):
     """One minibatch, to be cut in slices of its rows.
 
     n_rows: how many there are. min_rows: the fewest worth a thread.
-    count: what the loss is a mean over: rows, or symbols.
+    total: how many rows, or symbols, the loss is a mean over.
     gradient: from params, lo, hi, grad to the share of rows lo … hi - 1 in the mean loss, in nats;
         grad is overwritten by its gradient.
     carry: (n_rows, S), the rows' recurrent states after all gradients are taken; None without.
     """
 
     n_rows: int
-    count: int
+    total: int
     gradient: Callable[[Params, int, int, Params], float]
     min_rows: int = 1
     carry: Array | None = None
@@ -92,7 +92,7 @@ class Rows(Source):
 
     unit, clock, per = "rows", "epoch", "row"
 
-    def __init__(self, X: Bits, X_valid: Bits | None = None) -> None:
+    def __init__(self, X: Any, X_valid: Any = None) -> None:
         """Keep the rows as they are."""
         self._x, self._valid = X, X_valid
         self.size, self.has_valid = len(X), X_valid is not None

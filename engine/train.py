@@ -145,8 +145,8 @@ def run(
             state.whole = False
             _update(model, recipe, state, grads[0], rate)
             state.carry = batch.carry
-            state.loss_sum += loss * batch.count
-            state.n_seen += batch.count
+            state.loss_sum += loss * batch.total
+            state.n_seen += batch.total
             if state.step % period == 0 or state.step == n_steps:
                 valid = _validate(model, config, recipe, state, source)
                 record = _make_record(state, source, valid, rate, began)

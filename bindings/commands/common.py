@@ -12,7 +12,6 @@ from rich.console import Console
 from rich.table import Table
 
 from chainrule import estimators, readers
-from chainrule.base import BinaryDensity
 from chainrule.engine.files import replacing
 
 PICTURES = (".png", ".pdf", ".svg")
@@ -32,7 +31,7 @@ class Common(NamedTuple):
         if not self.quiet:
             console().print(*parts, soft_wrap=not any(isinstance(p, Table) for p in parts))
 
-    def show(self, estimator: BinaryDensity) -> BinaryDensity:
+    def show(self, estimator: Any) -> Any:
         """Return the estimator set to run where and as loudly as these options say."""
         estimator.set_params(n_threads=self.threads, verbose=not self.quiet)
         return estimator.set_params(backend=self.backend) if self.backend else estimator
@@ -56,12 +55,19 @@ def bits(nll: float, D: int) -> float:
     return nll / (D * log(2))
 
 
-def estimator_class(name: str) -> type[BinaryDensity]:
-    """Return the estimator called `name`, in any mixture of cases."""
-    known = {key.lower(): value for key, value in estimators.ESTIMATORS.items()}
-    if name.lower() not in known:
-        raise ValueError(f"unknown model {name!r}; there are {', '.join(known)}")
-    return known[name.lower()]
+def estimator_class(name: str) -> type[estimators.Estimator]:
+    """Return the estimator called `name`, in any mixture of cases and underscores."""
+    known = {spelling(value): value for value in estimators.ESTIMATORS.values()}
+    given = name.lower().replace("_", "")
+    for spelt, value in known.items():
+        if spelt.replace("_", "") == given:
+            return value
+    raise ValueError(f"unknown model {name!r}; there are {', '.join(known)}")
+
+
+def spelling(cls: type[estimators.Estimator]) -> str:
+    """Return an estimator's name as the command line spells it."""
+    return "attention_rnn" if cls.__name__ == "AttentionRNN" else cls.__name__.lower()
 
 
 def read_rows(path: Path) -> NDArray[Any]:

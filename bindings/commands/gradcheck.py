@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from chainrule import progress, runtime
+from chainrule.base import BinaryDensity
 from chainrule.commands import settings
 from chainrule.commands.common import Common, console, estimator_class, table
 from chainrule.engine import gradcheck as referee
@@ -15,6 +16,8 @@ from chainrule.kernels.dispatch import HOST_BACKENDS
 from chainrule.kernels.types import Array
 
 N, D, H = 6, 9, 5  # small: each number in the parameters costs two evaluations of the loss
+V, T = 4, 5  # symbols and lengths of sequences
+SMALL = {"n_hidden": H, "n_layers": 2, "n_embd": 4, "n_heads": 1, "context": T}
 NOISE = 0.5  # standard deviation of the parameters, so that no gradient is trivial
 ALLOWED = 1e-6  # relative error; central differences themselves are good to about 1e-8
 
@@ -22,11 +25,16 @@ ALLOWED = 1e-6  # relative error; central differences themselves are good to abo
 def run(common: Common, model: str, assignments: Sequence[str]) -> int:
     """Check each parameter on both host backends; 1 if one is wrong."""
     cls = estimator_class(model)
-    small = {"n_hidden": H} if "n_hidden" in cls().get_params() else {}
+    small = {name: SMALL[name] for name in SMALL.keys() & cls().get_params().keys()}
     estimator = cls(**(small | settings.build(cls, {}, assignments)))
-    engine, config = models.get(estimator._model_name()), estimator._config(D)
+    engine = models.get(estimator._model_name())
     rng = np.random.default_rng(common.seed or 0)
-    x = rng.integers(0, 2, (N, D), dtype=np.uint8)
+    x: Any
+    if isinstance(estimator, BinaryDensity):
+        config, x = estimator._config(D), rng.integers(0, 2, (N, D), dtype=np.uint8)
+    else:
+        config = estimator._config(V, 1)
+        x = rng.integers(0, V, (N, min(T, estimator.context)), dtype=np.int32)
     params = engine.init(config, rng, np.float64)
     params.flat[...] = rng.normal(scale=NOISE, size=params.size)
     grid = table(
@@ -35,7 +43,7 @@ def run(common: Common, model: str, assignments: Sequence[str]) -> int:
     with progress.waiting(progress.COMPILING, not common.quiet):
         checked = [_check(engine, config, params, x, backend) for backend in HOST_BACKENDS]
     failed = 0
-    for name in params:
+    for name in (name for name in params if params[name].size):
         for backend, (grads, numeric) in zip(HOST_BACKENDS, checked, strict=True):
             error = referee.relative_error(grads[name], numeric[name])
             good = bool(error <= ALLOWED and np.abs(numeric[name]).max(initial=0) > 0)

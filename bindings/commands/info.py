@@ -2,12 +2,16 @@
 
 from math import prod
 from pathlib import Path
+from typing import Any
 
 from chainrule import runs
 from chainrule.base import BinaryDensity
 from chainrule.commands.common import Common, bits, console, table
+from chainrule.commands.language import nats_and_bits
 from chainrule.engine import models, ordering
 from chainrule.engine.models import nade_untied
+from chainrule.estimators import Estimator
+from chainrule.sequence_base import SequenceDensity
 
 NAMED_ORDERS = {"raster": "raster (columns as they are)", "reverse": "reverse"}
 
@@ -18,7 +22,9 @@ def info(common: Common, run: Path) -> None:
     folder = run if run.is_dir() else None
     out = console()
     facts = table("model", model.model_, words=2)
-    for name, value in _facts(model, folder):
+    facts.columns[1].no_wrap = False
+    of_rows = isinstance(model, BinaryDensity)
+    for name, value in _facts(model, folder) if of_rows else _sequence_facts(model, folder):
         facts.add_row(name, value)
     out.print(facts, "")
     out.print(_arrays(model))
@@ -34,14 +40,8 @@ def info(common: Common, run: Path) -> None:
 def _facts(model: BinaryDensity, folder: Path | None) -> list[tuple[str, str]]:
     """Return what is known of the model and its training, as name and value."""
     D, history = model.n_features_in_, model.history_
-    facts = [("config", str(model.config_).partition("(")[2].rstrip(")"))]
-    facts += [("dtype", str(model.params_.dtype)), ("ordering", _order(model))]
-    changed = type(model)().get_params()
-    chosen = {k: v for k, v in model.get_params().items() if v != changed[k] and k != "ordering"}
-    facts.append(("settings", ", ".join(f"{k}={v}" for k, v in chosen.items()) or "all defaults"))
-    summary = runs.read_summary(folder) if folder else {}
-    if "data" in summary:
-        facts.append(("data", str(summary["data"])))
+    facts, summary = _shared_facts(model, folder)
+    facts.insert(2, ("ordering", _order(model)))
     if history:
         seconds = sum(record["seconds"] for record in history)
         facts.append(("epochs", f"{len(history)}, best {model.best_epoch_}, {seconds:,.1f} s"))
@@ -52,6 +52,43 @@ def _facts(model: BinaryDensity, folder: Path | None) -> list[tuple[str, str]]:
     if isinstance(summary.get("test_nll"), float):
         facts.append(("test NLL", _nll(summary["test_nll"], D)))
     return facts
+
+
+def _sequence_facts(model: SequenceDensity, folder: Path | None) -> list[tuple[str, str]]:
+    """Return what is known of a model of sequences and its training, as name and value."""
+    facts, summary = _shared_facts(model, folder)
+    vocabulary, history = model.vocabulary_, model.history_
+    known = "".join(repr(c)[1:-1] for c in vocabulary.characters)
+    facts.insert(2, ("symbols", f"{vocabulary.size} {vocabulary.kind}s {known}".rstrip()))
+    if model.classes_ is not None:
+        facts.insert(3, ("labels", ", ".join(map(str, model.classes_))))
+    if history:
+        seconds = sum(record["seconds"] for record in history)
+        facts.append(("steps", f"{history[-1]['step']}, best {model.best_step_}, {seconds:,.1f} s"))
+        best = next(record for record in history if record["step"] == model.best_step_)
+        for name in ("train", "valid"):
+            if best[name] is not None:
+                facts.append((f"{name}, then", nats_and_bits(best[name])))
+    if isinstance(summary.get("valid_nats"), float):
+        facts.append(("valid, whole", nats_and_bits(summary["valid_nats"])))
+    if isinstance(summary.get("test_nll"), float):
+        facts.append(("test NLL", _nll(summary["test_nll"], summary.get("row_length") or 1)))
+    return facts
+
+
+def _shared_facts(
+    model: Estimator, folder: Path | None
+) -> tuple[list[tuple[str, str]], dict[str, Any]]:
+    """Return what is known of any model, and the summary of its run."""
+    facts = [("config", str(model.config_).partition("(")[2].rstrip(")"))]
+    facts.append(("dtype", str(model.params_.dtype)))
+    changed = type(model)().get_params()
+    chosen = {k: v for k, v in model.get_params().items() if v != changed[k] and k != "ordering"}
+    facts.append(("settings", ", ".join(f"{k}={v}" for k, v in chosen.items()) or "all defaults"))
+    summary = runs.read_summary(folder) if folder else {}
+    if "data" in summary:
+        facts.append(("data", str(summary["data"])))
+    return facts, summary
 
 
 def _nll(nll: float, D: int) -> str:
@@ -68,7 +105,7 @@ def _order(model: BinaryDensity) -> str:
     return f"{first}, …" if D > 8 else first
 
 
-def _arrays(model: BinaryDensity) -> object:
+def _arrays(model: Estimator) -> object:
     """Return a table of the arrays, their shapes and sizes."""
     params = model.params_
     grid = table("array", "shape", "numbers", "bytes")

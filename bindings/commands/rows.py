@@ -7,6 +7,7 @@ from rich.table import Table
 from chainrule import baselines, datasets, runs, validation
 from chainrule.base import BinaryDensity
 from chainrule.commands.common import bits, table
+from chainrule.engine.train import State
 from chainrule.kernels.types import Bits
 
 
@@ -40,6 +41,11 @@ class Rows:
     def config(self, estimator: BinaryDensity) -> Any:
         """Return the Config of the estimator's model for these rows."""
         return estimator._config(self.parts[0].shape[1])
+
+    def kept(self, state: State) -> str:
+        """Say which epoch was kept, and of how many."""
+        epochs = len(state.history)
+        return f"best epoch {state.best_epoch} of {epochs}, on the validation rows"
 
     def report(self, estimator: BinaryDensity) -> tuple[dict[str, Any], Table]:
         """Return how well the test rows are predicted, beside baselines: for run.json, to show."""

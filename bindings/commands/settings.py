@@ -5,14 +5,14 @@ from pathlib import Path
 from typing import Any
 
 from chainrule import readers
-from chainrule.base import BinaryDensity
+from chainrule.estimators import Estimator
 
 ELSEWHERE = {"verbose": "--quiet", "n_threads": "--threads", "backend": "--backend"}
 WORDS = {"true": True, "false": False, "none": None}
 
 
 def build(
-    cls: type[BinaryDensity], options: Mapping[str, Any], settings: Sequence[str]
+    cls: type[Estimator], options: Mapping[str, Any], settings: Sequence[str]
 ) -> dict[str, Any]:
     """Return what the user chose, by name and typed.
 
@@ -24,6 +24,8 @@ def build(
     """
     defaults = cls().get_params()
     chosen = {name: value for name, value in options.items() if value is not None}
+    for name in chosen.keys() - defaults.keys():
+        raise ValueError(f"{cls.__name__} has no setting {name!r}; leave --{_dashed(name)} out")
     for setting in settings:
         name, equals, text = setting.partition("=")
         if not equals or not name:
@@ -55,6 +57,10 @@ def typed(name: str, text: str, default: Any) -> Any:
         kind = {bool: "true or false", int: "a whole number"}.get(type(default), "a number")
         raise ValueError(f"{name} must be {kind}, got {text!r}")
     return value
+
+
+def _dashed(name: str) -> str:
+    return name.replace("_", "-")
 
 
 def _value(text: str) -> Any:

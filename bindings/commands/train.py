@@ -12,14 +12,16 @@ from typing import Any, NamedTuple
 from chainrule import progress, runs
 from chainrule.base import BinaryDensity
 from chainrule.commands import settings
-from chainrule.commands.common import Common, estimator_class
+from chainrule.commands.common import Common, estimator_class, spelling
 from chainrule.commands.rows import Rows
+from chainrule.commands.texts import Corpus, Reading, SymbolTable, is_text
 from chainrule.engine.train import State
+from chainrule.estimators import Estimator
 from chainrule.kernels.threads import n_threads, use_threads
 
 EVERY = 30.0  # seconds between two savings within an epoch
 AT_LEAST = 2.0  # seconds between two savings at epoch ends
-METADATA = {"estimator", "data", "fingerprint", "hyperparameters", "threads"}
+METADATA = {"estimator", "data", "fingerprint", "hyperparameters", "threads", "reading"}
 LOCAL = ("n_threads", "verbose")  # hyper-parameters that do not decide what is learnt
 SIGNALS = tuple(getattr(signal, s) for s in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, s))
 
@@ -28,8 +30,8 @@ class Job(NamedTuple):
     """A training about to begin or go on."""
 
     folder: Path
-    estimator: BinaryDensity
-    data: Rows
+    estimator: Estimator
+    data: Rows | Corpus | SymbolTable
     state: State
     metadata: dict[str, Any]
 
@@ -41,21 +43,25 @@ def run(
     out: Path,
     options: dict[str, Any],
     assignments: Sequence[str],
+    reading: dict[str, Any],
     resume: bool,
     force: bool,
 ) -> int:
     """Train, and say how well the test rows are predicted; 130 if interrupted."""
     cls = estimator_class(model)
     chosen = settings.build(cls, options | {"seed": common.seed}, assignments)
+    reading = {name: value for name, value in reading.items() if value not in (None, False)}
+    if issubclass(cls, BinaryDensity) and reading:
+        raise ValueError(f"--{next(iter(reading))} is for models of sequences; leave it out")
     if common.backend:
         chosen["backend"] = common.backend
     if resume and force:
         raise ValueError("--resume goes on with a run and --force replaces it; give one of them")
     if resume:
-        job = _resumed(cls, out, data, chosen)
+        job = _resumed(cls, out, data, chosen, reading)
     else:
         runs.check_free(out, force)
-        job = _new(cls, out, data, chosen, common.threads or n_threads())
+        job = _new(cls, out, data, chosen, reading, common.threads or n_threads())
     threads = common.threads or job.metadata["threads"]
     if threads != job.metadata["threads"]:
         before = job.metadata["threads"]
@@ -71,30 +77,42 @@ def run(
         if not finished:
             return _stopped(common, job)
         if resume and not went_on:
-            common.say(f"this run had finished, after {len(job.state.history)} epochs")
+            common.say(f"this run had finished, after {_progress(job)}")
         _report(common, job)
     return 0
 
 
 def _new(
-    cls: type[BinaryDensity], out: Path, data: str | None, chosen: dict[str, Any], threads: int
+    cls: type[Estimator],
+    out: Path,
+    data: str | None,
+    chosen: dict[str, Any],
+    reading: dict[str, Any],
+    threads: int,
 ) -> Job:
     """Return a training before its first minibatch; nothing is written yet."""
     if data is None:
         raise ValueError("a new run needs --data: a name such as digits, or a path")
     estimator = cls(**chosen)
-    source = Rows(estimator, data)
+    source = _open(estimator, data, reading)
     metadata = {
         "estimator": cls.__name__,
         "data": _absolute(data),
         "fingerprint": source.fingerprint,
         "hyperparameters": _settled(estimator),
         "threads": threads,
+        "reading": Reading(**reading)._asdict(),
     }
     return Job(out, estimator, source, estimator._start(), metadata)
 
 
-def _resumed(cls: type[BinaryDensity], out: Path, data: str | None, chosen: dict[str, Any]) -> Job:
+def _resumed(
+    cls: type[Estimator],
+    out: Path,
+    data: str | None,
+    chosen: dict[str, Any],
+    reading: dict[str, Any],
+) -> Job:
     """Return the training in a folder, if everything that was given agrees with it."""
     saved = runs.load_state(out)
     name, stored = saved.metadata.get("estimator"), saved.metadata.get("hyperparameters")
@@ -102,13 +120,17 @@ def _resumed(cls: type[BinaryDensity], out: Path, data: str | None, chosen: dict
         raise ValueError(f"{out / runs.STATE} is no training of this program; begin a new run")
     if name != cls.__name__ or saved.model != (estimator := cls(**stored))._model_name():
         raise ValueError(f"{out} is a run of {str(name).lower()}; resume it as that")
-    for name, value in chosen.items():
-        if stored[name] != value:
+    as_before = saved.metadata["reading"]
+    if not isinstance(as_before, dict) or as_before.keys() != set(Reading._fields):
+        raise ValueError(f"{out / runs.STATE} is no training of this program; begin a new run")
+    stored_all = stored | as_before
+    for name, value in (chosen | reading).items():
+        if stored_all[name] != value:
             raise ValueError(
-                f"{out} was begun with {name}={stored[name]}, not {value}; leave that out to "
+                f"{out} was begun with {name}={stored_all[name]}, not {value}; leave that out to "
                 "resume, or begin a new run"
             )
-    source = Rows(estimator, data or saved.metadata["data"])
+    source = _open(estimator, data or saved.metadata["data"], as_before)
     if source.fingerprint != saved.metadata["fingerprint"]:
         raise ValueError(f"{out} was begun on other data than {source.name}; resume with the same")
     if (saved.config, saved.recipe) != (source.config(estimator), estimator._recipe()):
@@ -116,7 +138,14 @@ def _resumed(cls: type[BinaryDensity], out: Path, data: str | None, chosen: dict
     return Job(out, estimator, source, saved.state, saved.metadata)
 
 
-def _settled(estimator: BinaryDensity) -> dict[str, Any]:
+def _open(estimator: Estimator, data: str, reading: dict[str, Any]) -> Rows | Corpus | SymbolTable:
+    """Return the data for an estimator, checked."""
+    if isinstance(estimator, BinaryDensity):
+        return Rows(estimator, data)
+    return (Corpus if is_text(data) else SymbolTable)(estimator, data, Reading(**reading))
+
+
+def _settled(estimator: Estimator) -> dict[str, Any]:
     """Return the hyper-parameters that decide what is learnt, as JSON gives them back."""
     params = estimator.get_params()
     return {name: params[name] for name in params if name not in LOCAL}
@@ -185,14 +214,20 @@ def _stopped(common: Common, job: Job) -> int:
     """Say where the training stands and how it goes on."""
     with suppress(OSError):
         runs.draw_curve(job.folder, job.estimator, job.data.name)
-    state, model = job.state, type(job.estimator).__name__.lower()
-    common.say(f"interrupted at step {state.step}, {len(state.history)} epochs finished; go on:")
-    common.say(f"chainrule train {model} --out {job.folder} --resume")
+    common.say(f"interrupted at step {job.state.step}, {_progress(job)} finished; go on:")
+    common.say(f"chainrule train {spelling(type(job.estimator))} --out {job.folder} --resume")
     return 130
 
 
+def _progress(job: Job) -> str:
+    """Return how far a training is, in epochs or steps."""
+    if isinstance(job.estimator, BinaryDensity):
+        return f"{len(job.state.history)} epochs"
+    return f"{job.state.step} of {job.estimator._recipe().steps} steps"
+
+
 def _report(common: Common, job: Job) -> None:
-    """Measure the kept epoch on data not learnt from; write and print what came of it."""
+    """Measure what was kept on data not learnt from; write and print what came of it."""
     with progress.waiting("measuring what was kept", not common.quiet):
         outcome, grid = job.data.report(job.estimator)
     summary = {
@@ -206,5 +241,4 @@ def _report(common: Common, job: Job) -> None:
     runs.draw_curve(job.folder, job.estimator, job.data.name)
     runs.write_summary(job.folder, summary)
     common.say(grid)
-    best, epochs = job.state.best_epoch, len(job.state.history)
-    common.say(f"best epoch {best} of {epochs}, on the validation rows; {job.folder / runs.MODEL}")
+    common.say(f"{job.data.kept(job.state)}; {job.folder / runs.MODEL}")

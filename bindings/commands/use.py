@@ -8,6 +8,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from chainrule import plots, readers, runs, validation
+from chainrule.base import BinaryDensity
+from chainrule.commands import language
 from chainrule.commands.common import (
     PICTURES,
     TABLES,
@@ -17,7 +19,9 @@ from chainrule.commands.common import (
     read_rows,
     write_rows,
 )
+from chainrule.generating import Generating
 from chainrule.kernels.types import Array
+from chainrule.sequence_base import SequenceDensity
 
 PICTURED = 25  # rows drawn at most by `conditionals`
 COMPLETED = 10  # rows drawn at most by `complete`
@@ -29,6 +33,9 @@ def score(common: Common, run: Path, x: Path, out: Path | None) -> None:
     if out is not None:
         check_output(out, *TABLES)
     model = common.show(runs.open_model(run))
+    if isinstance(model, SequenceDensity):
+        language.score(common, model, x, out)
+        return
     log_p = model.log_prob(read_rows(x))
     if out is None:
         print("\n".join(f"{value:.6f}" for value in log_p.tolist()))
@@ -41,10 +48,28 @@ def score(common: Common, run: Path, x: Path, out: Path | None) -> None:
     )
 
 
-def sample(common: Common, run: Path, n: int, out: Path, columns: int | None) -> None:
-    """Draw n rows and write them as a picture or a table."""
-    check_output(out, *PICTURES, *TABLES)
+def sample(
+    common: Common,
+    run: Path,
+    n: int | None,
+    out: Path | None,
+    columns: int | None,
+    how: dict[str, Any],
+) -> None:
+    """Draw n rows, written as a picture or a table; or n symbols, written as they are drawn."""
+    if out is not None:
+        check_output(out, *PICTURES, *TABLES)
     model = common.show(runs.open_model(run))
+    how = {name: value for name, value in how.items() if value is not None}
+    if isinstance(model, Generating):
+        language.sample(common, run, model, n, out, columns, language.Draw(**how))
+        return
+    if how:
+        raise ValueError(
+            f"--{next(iter(how)).replace('_', '-')} is for models of sequences; leave it out"
+        )
+    n, out = n or language.ROWS, out or Path("samples.png")
+    check_output(out, *PICTURES, *TABLES)
     rows = model.sample(n, seed=common.seed)
     if out.suffix.lower() in PICTURES:
         shape = runs.image_shape(run, model.n_features_in_)
@@ -57,7 +82,7 @@ def sample(common: Common, run: Path, n: int, out: Path, columns: int | None) ->
 def complete(common: Common, run: Path, x: Path, observed: str, out: Path, draws: int) -> None:
     """Draw the unobserved part of each row several times; write a picture or a table."""
     check_output(out, *PICTURES, *TABLES)
-    model = common.show(runs.open_model(run))
+    model = common.show(_of_rows(run, "complete"))
     D, shape = model.n_features_in_, runs.image_shape(run, model.n_features_in_)
     rows, mask = read_rows(x), _mask(observed, D, shape)
     validation.check_width(validation.as_table(rows), D, type(model).__name__)
@@ -86,7 +111,7 @@ def complete(common: Common, run: Path, x: Path, observed: str, out: Path, draws
 def conditionals(common: Common, run: Path, x: Path, out: Path) -> None:
     """Write p(x_i = 1 | x_<i) of each row, as a picture or a table."""
     check_output(out, *PICTURES, *TABLES)
-    model = common.show(runs.open_model(run))
+    model = common.show(_of_rows(run, "conditionals"))
     rows = read_rows(x)
     pictured = out.suffix.lower() in PICTURES
     rows = rows[:PICTURED] if pictured and rows.ndim else rows
@@ -97,6 +122,17 @@ def conditionals(common: Common, run: Path, x: Path, out: Path) -> None:
     else:
         write_rows(out, p)
     common.say(f"p(x_i = 1 | x_<i) of {len(p):,} rows; {out}")
+
+
+def _of_rows(run: Path, verb: str) -> BinaryDensity:
+    """Return the model of a run, which must be one of binary rows."""
+    model = runs.open_model(run)
+    if not isinstance(model, BinaryDensity):
+        raise ValueError(
+            f"{verb} is for models of binary rows, and {run} holds a {type(model).__name__}; "
+            "see chainrule sample --prompt, and conditionals in Python"
+        )
+    return model
 
 
 def _draw(out: Path, figure: Figure) -> None:

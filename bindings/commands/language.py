@@ -1,0 +1,194 @@
+"""What a trained model of sequences is for: score a text, go on with a prompt, show attention."""
+
+import sys
+from math import log
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from chainrule import plots, runs
+from chainrule.commands.common import (
+    PICTURES,
+    TABLES,
+    Common,
+    check_output,
+    console,
+    read_rows,
+    table,
+    write_rows,
+)
+from chainrule.commands.texts import measures
+from chainrule.engine.files import replacing
+from chainrule.generating import Generating
+from chainrule.sequence_base import SequenceDensity
+from chainrule.sequences import Attentive
+
+CHARACTERS = 500  # drawn where -n is not given
+ROWS = 100  # the same for models of rows
+PIECE = 4  # symbols that are written together
+
+
+class Draw(NamedTuple):
+    """How to draw from a model of sequences."""
+
+    prompt: str = ""
+    temperature: float = 1.0
+    top_k: int = 0
+    top_p: float = 1.0
+    label: str | None = None
+
+
+def score(common: Common, model: SequenceDensity, x: Path, out: Path | None) -> None:
+    """Print nats and bits a symbol and the perplexity; write log p of every symbol, or row."""
+    if model.vocabulary_.kind == "id":
+        rows = read_rows(x)
+        log_p = model.log_prob(rows)
+        if out is not None:
+            write_rows(out, log_p)
+        elif common.quiet:
+            print("\n".join(f"{value:.6f}" for value in log_p.tolist()))
+        nats, n = -float(log_p.sum()) / rows.size, rows.size
+        common.say(f"{len(rows):,} rows, log p {log_p.mean():.2f} nats a row")
+    else:
+        log_p = model.symbol_log_prob(x)
+        nats, n = -float(log_p.mean()), len(log_p)
+        if out is not None:
+            write_rows(out, log_p)
+    kind = "symbol" if model.vocabulary_.kind == "id" else model.vocabulary_.kind
+    grid = table(f"{n:,} {kind}s", f"nats a {kind}", "bits", "perplexity")
+    grid.add_row(x.name, *measures(nats))
+    if common.quiet and out is None and model.vocabulary_.kind != "id":
+        print(f"{nats:.6f}")
+    common.say(grid)
+    if out is not None:
+        common.say(f"log p of each {'row' if kind == 'symbol' else kind}; {out}")
+
+
+def sample(
+    common: Common,
+    run: Path,
+    model: Generating,
+    n: int | None,
+    out: Path | None,
+    columns: int | None,
+    how: Draw,
+) -> None:
+    """Write a prompt and what follows it, as it is drawn; or draw rows of a model of rows."""
+    settings: dict[str, Any] = {
+        "temperature": how.temperature,
+        "top_k": how.top_k,
+        "top_p": how.top_p,
+        "seed": common.seed,
+    }
+    if model.classes_ is not None:
+        if how.label is None:
+            known = ", ".join(map(str, model.classes_))
+            raise ValueError(f"this model was fitted with labels; give --label, one of {known}")
+        is_word = model.classes_.dtype.kind == "U"
+        settings["labels"] = how.label if is_word else _whole(how.label)
+    elif how.label is not None:
+        raise ValueError("this model was fitted without labels; leave out --label")
+    prompt, length = _prompt(model, how.prompt), runs.read_summary(run).get("row_length")
+    if type(length) is int and model.vocabulary_.kind == "id":
+        left = length - len(prompt)
+        if left < 1:
+            raise ValueError(f"rows have {length} symbols, the prompt {len(prompt)}; shorten it")
+        _rows(common, run, model, n or ROWS, out, columns, (prompt, left, settings))
+    elif out is None:
+        _stream(model, n or CHARACTERS, prompt, settings)
+    else:
+        _write(common, model, n or CHARACTERS, out, prompt, settings)
+
+
+def _prompt(model: SequenceDensity, text: str) -> Any:
+    """Return the prompt as the model's symbols are given: str, bytes, or ids between blanks."""
+    if model.vocabulary_.kind == "id":
+        return [_whole(word) for word in text.split()]
+    return text.encode() if model.vocabulary_.kind == "byte" else text
+
+
+def _whole(word: str) -> int:
+    if not word.isdecimal():
+        raise ValueError(f"this model knows whole numbers, got {word!r}; give such, e.g. 0 1 1")
+    return int(word)
+
+
+def _stream(model: Generating, n: int, prompt: Any, settings: dict[str, Any]) -> None:
+    """Write symbols to standard output as they come; a bare line end closes a text."""
+    _put(model, prompt)
+    for piece in model.stream(n, prompt, chunk=PIECE, **settings):
+        _put(model, piece)
+    if model.vocabulary_.kind != "byte":
+        sys.stdout.write("\n")
+        sys.stdout.flush()
+
+
+def _put(model: SequenceDensity, piece: Any) -> None:
+    if model.vocabulary_.kind == "byte":
+        sys.stdout.buffer.write(piece)
+    elif model.vocabulary_.kind == "id":
+        sys.stdout.write("".join(f"{v} " for v in piece))
+    else:
+        sys.stdout.write(piece)
+    sys.stdout.flush()
+
+
+def _write(
+    common: Common,
+    model: Generating,
+    n: int,
+    out: Path,
+    prompt: Any,
+    settings: dict[str, Any],
+) -> None:
+    """Write a prompt and what follows it to a file: .txt, or for ids a table."""
+    check_output(out, *(TABLES if model.vocabulary_.kind == "id" else (".txt",)))
+    drawn = model.sample(n, prompt, **settings)
+    if model.vocabulary_.kind == "id":
+        write_rows(out, np.array([[*prompt, *drawn]]))
+    else:
+        text = prompt + drawn
+        with replacing(out) as temporary:
+            temporary.write_bytes(text if isinstance(text, bytes) else text.encode())
+    common.say(f"{n:,} symbols; {out}")
+
+
+def _rows(
+    common: Common,
+    run: Path,
+    model: Generating,
+    n: int,
+    out: Path | None,
+    columns: int | None,
+    draw: tuple[Any, int, dict[str, Any]],
+) -> None:
+    """Draw n rows and write them as a picture or a table."""
+    out = out or Path("samples.png")
+    check_output(out, *PICTURES, *TABLES)
+    prompt, left, settings = draw
+    drawn = model.sample(left, prompt, size=n, **settings)
+    rows = np.hstack([np.tile(np.array(prompt, np.int32), (n, 1)), drawn])
+    if out.suffix.lower() in PICTURES:
+        grey = rows / max(1, model.vocabulary_.size - 1)
+        shape = runs.image_shape(run, rows.shape[1])
+        plots.save(plots.sample_grid(grey, shape, columns, f"samples of {model.model_}"), out)
+    else:
+        write_rows(out, rows)
+    common.say(f"{n:,} samples; {out}")
+
+
+def attention(common: Common, run: Path, prompt: str, out: Path, layer: int) -> None:
+    """Draw where a model looks as it predicts each symbol of a prompt."""
+    check_output(out, *PICTURES)
+    model = runs.open_model(run)
+    if not isinstance(model, Attentive):
+        raise ValueError(f"{run} holds no model with attention, but {type(model).__name__}")
+    common.show(model)
+    plots.save(model.plot_attention(_prompt(model, prompt), layer=layer - 1 if layer else -1), out)
+    console().print(f"{out}") if not common.quiet else None
+
+
+def nats_and_bits(nats: float) -> str:
+    """Return nats a symbol beside bits, in words."""
+    return f"{nats:.4f} nats, {nats / log(2):.4f} bits a symbol"
