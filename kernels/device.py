@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.kernels.types import Array, Bits
+from chainrule.kernels.types import Array, Bits, Ids
 
 MULTIPROCESSORS = 132  # of an H100; on other devices a wrong number costs speed, nothing else
 STATIC_SHARED_LIMIT = 48 * 1024  # bytes; a kernel that wants more has to say so before its launch
@@ -44,7 +44,7 @@ class Plan:
     strided: bool = False  # whether the kernel is told how its arrays' rows lie, among the scalars
 
 
-Arrays = tuple[Array | Bits, ...]
+Arrays = tuple[Array | Bits | Ids, ...]
 Launcher = Callable[[Path, Plan, Arrays], None]
 
 
@@ -96,7 +96,7 @@ def use_launcher(launcher: Launcher) -> Iterator[None]:
         _launcher.reset(token)
 
 
-def launch(source: Path, plan: Plan, *arrays: Array | Bits) -> None:
+def launch(source: Path, plan: Plan, *arrays: Array | Bits | Ids) -> None:
     """Run the plan's kernel of the file `source` on `arrays`, C-contiguous but for strided plans.
 
     A grid of no blocks is a launch of nothing.
@@ -107,7 +107,7 @@ def launch(source: Path, plan: Plan, *arrays: Array | Bits) -> None:
         _launcher.get()(source, plan, arrays)
 
 
-def need_contiguous(name: str, *arrays: Array | Bits) -> None:
+def need_contiguous(name: str, *arrays: Array | Bits | Ids) -> None:
     """Raise ValueError unless every array is C-contiguous."""
     for array in arrays:
         if not array.flags.c_contiguous:

@@ -63,14 +63,16 @@ def plan_sum(found: Plan) -> Plan:
 
 def forward(ids: Ids, W: Array, x: Array) -> None:
     """See `chainrule.kernels.embedding.forward`."""
-    launch(SOURCE, plan_forward(*x.shape, W.dtype, aligned(W, x)), ids, W, x)
+    N, C = x.shape
+    launch(SOURCE, plan_forward(N, C, W.dtype, aligned(W, x)), ids, W, x)
 
 
 def backward(dx: Array, ids: Ids, dW: Array) -> None:
     """See `chainrule.kernels.embedding.backward`."""
-    found = plan_backward(len(ids), *dW.shape, dW.dtype, aligned(dx, dW))
+    V, C = dW.shape
+    found = plan_backward(len(ids), V, C, dW.dtype, aligned(dx, dW))
     groups = found.grid[1]
-    partial: Array = array_module(dW).empty((groups if groups > 1 else 0, *dW.shape), dW.dtype)
+    partial: Array = array_module(dW).empty((groups if groups > 1 else 0, V, C), dW.dtype)
     launch(SOURCE, found, dx, ids, dW, partial)
     if groups > 1:
         launch(SOURCE, plan_sum(found), partial, dW)

@@ -46,12 +46,14 @@ def plan_sum(summed: Plan) -> Plan:
 
 def forward(u: Array, b: Array, y: Array) -> None:
     """See `chainrule.kernels.gelu.forward`."""
-    launch(SOURCE, plan("gelu_forward", *u.shape, u.dtype, aligned(u, b, y)), u, b, y)
+    N, C = u.shape
+    launch(SOURCE, plan("gelu_forward", N, C, u.dtype, aligned(u, b, y)), u, b, y)
 
 
 def backward(dy: Array, u: Array, b: Array, du: Array, db: Array) -> None:
     """See `chainrule.kernels.gelu.backward`."""
-    swept = plan("gelu_backward", *u.shape, u.dtype, aligned(dy, u, b, du))
-    partial: Array = array_module(u).empty((swept.grid[1], len(b)), u.dtype)
+    N, C = u.shape
+    swept = plan("gelu_backward", N, C, u.dtype, aligned(dy, u, b, du))
+    partial: Array = array_module(u).empty((swept.grid[1], C), u.dtype)
     launch(SOURCE, swept, dy, u, b, du, partial)
     launch(SOURCE, plan_sum(swept), partial, db)
