@@ -1,7 +1,10 @@
-"""What all estimators of sequences do: fit, score, save; `generating` has what draws from them."""
+"""What all estimators of sequences do once fitted: score, conditionals, save.
+
+`generating` has what draws from them.
+"""
 
 import os
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Self
 
@@ -11,57 +14,17 @@ from sklearn.base import DensityMixin
 from sklearn.utils.validation import check_is_fitted
 
 from chainrule import runtime, symbols, validation
-from chainrule.engine import checkpoint, models, scoring, train
-from chainrule.engine.optim import SCHEDULES
+from chainrule.engine import checkpoint, models, scoring
 from chainrule.engine.params import Params
-from chainrule.engine.sources import Source, Streams, SymbolRows, Windows
 from chainrule.kernels.threads import serial_blas
 from chainrule.kernels.types import Array
+from chainrule.sequence_fitting import FitSequences
 from chainrule.symbols import Symbols
-from chainrule.trainable import Trainable
 from chainrule.vocabulary import Vocabulary
 
-WHOLE = {"steps": 1, "batch_size": 1, "accumulation": 1, "patience": 0, "eval_every": 0, "seed": 0}
-NUMBERS = ("learning_rate", "warmup", "weight_decay", "clip_norm", "beta2")
 
-
-class SequenceDensity(DensityMixin, Trainable):  # type: ignore[misc]  # scikit-learn is untyped
+class SequenceDensity(DensityMixin, FitSequences):  # type: ignore[misc]  # scikit-learn is untyped
     """Base class: a model of p(x_t | x_<t) over sequences of symbols, fitted by likelihood."""
-
-    def _config(self, n_symbols: int, n_classes: int) -> Any:
-        """Return the model's Config for so many symbols and classes of rows."""
-        raise NotImplementedError
-
-    def fit(self, X: Any, y: Any = None, X_valid: Any = None, y_valid: Any = None) -> Self:
-        """Fit by maximum likelihood and keep the parameters that are best on X_valid.
-
-        Args:
-            X: a text: str, bytes, whole numbers (T,), a path or what `datasets.load_text` returns,
-                which are read from the file bit by bit; or rows, each a sequence of its own: a
-                list of str, of bytes or of lists of ids, or whole numbers (N, T).
-            y: labels of rows, (N,), for a Transformer that is to learn p(x | label); else None.
-            X_valid, y_valid: the same, or None: then the last parameters are kept.
-
-        Returns:
-            The estimator itself, with `params_`, `history_`, `best_step_`, `vocabulary_` and
-            `classes_`.
-
-        Raises:
-            ValueError, TypeError: data or a hyper-parameter that cannot be used; a text shorter
-                than `context`; rows longer than the context of a model that has one; a symbol of
-                X_valid that X lacks.
-            RuntimeError: backend="cuda" without CuPy or without a device.
-            FloatingPointError: the loss is no longer a finite number.
-            KeyboardInterrupt: Ctrl-C.
-
-            After the last two the estimator is fitted with the best parameters so far; after
-            the others, or before anything was learned, it is what it was.
-
-        Cost:
-            steps · batch_size · context symbols, each about three times as much as in `log_prob`.
-            The first call on a machine compiles the kernels, which takes some seconds.
-        """
-        return self._fit(X, y, X_valid, y_valid)
 
     def log_prob(self, X: Any, y: Any = None) -> Array:
         """Return log p of each sequence, in nats, its first symbol included.
@@ -187,102 +150,10 @@ class SequenceDensity(DensityMixin, Trainable):  # type: ignore[misc]  # scikit-
         model.best_step_ = validation.integer("best_step", metadata["best_step"], 0)
         return model
 
-    def _prepare(
-        self, X: Any, y: Any = None, X_valid: Any = None, y_valid: Any = None
-    ) -> tuple[Source]:
-        """Check everything; return what is learnt from."""
-        self._check_hyperparameters()
-        runtime.array_module(self.backend)  # now, not after the data have been read
-        data = symbols.read(X)
-        valid = None if X_valid is None else symbols.read(X_valid, data.vocabulary, "X_valid")
-        if valid is not None and (valid.lengths is None) != (data.lengths is None):
-            raise ValueError("X and X_valid must both be a text or both be rows; make them alike")
-        if y is not None and (data.lengths is None or not hasattr(self, "rotary")):
-            raise ValueError(
-                "y are the labels of rows, of which a Transformer can be a model; leave y out"
-            )
-        if y_valid is not None and X_valid is None:
-            raise ValueError("y_valid are the labels of X_valid; give both")
-        self.vocabulary_ = data.vocabulary
-        self.classes_ = None if y is None else np.unique(_column(y, len(data.ids), "y"))
-        if data.lengths is None:
-            return (self._text_source(data, valid),)
-        labels = self._labels(y, len(data.ids))
-        pair = None
-        if valid is not None:
-            pair = valid.ids, self._labels(y_valid, len(valid.ids), "y_valid")
-        if hasattr(self._fitted_config(), "context") and data.ids.shape[1] > self.context:
-            raise ValueError(
-                f"X has rows of {data.ids.shape[1]} symbols, more than context={self.context}; set "
-                f"context={data.ids.shape[1]}, or give one long text instead of rows"
-            )
-        return (SymbolRows(data.ids, labels, pair),)
-
-    def _text_source(self, data: Symbols, valid: Symbols | None) -> Source:
-        """Return one text, to be learnt in windows or in streams."""
-        context = int(self.context)
-        if len(data.ids) < max(2, context):
-            raise ValueError(
-                f"X has {len(data.ids)} symbols, fewer than context={context}; give a longer text "
-                f"or set context to at most {len(data.ids)}"
-                if context > 1
-                else "X has 1 symbol, of which nothing can be learnt; give a longer text"
-            )
-        kind = Streams if hasattr(self._model(), "state_size") else Windows
-        return kind(data.ids, context, None if valid is None else valid.ids)
-
-    def _fitted_config(self) -> Any:
-        return self._config(
-            self.vocabulary_.size, 1 if self.classes_ is None else len(self.classes_)
-        )
-
-    def _steps(
-        self, state: train.State, xp: Any, *parts: Any
-    ) -> Generator[train.Progress, None, None]:
-        config, recipe = self._fitted_config(), self._recipe()
-        return train.run(self._model(), config, recipe, state, *parts)
-
-    def _finish(self, state: train.State) -> None:
-        super()._finish(state)
-        best = state.best_epoch
-        self.best_step_ = state.history[best - 1]["step"] if best else 0
-
-    def _check_hyperparameters(self) -> None:
-        """Raise ValueError for one that no training could use."""
-        super()._check_hyperparameters()
-        validation.integer("context", self.context, 1)
-        self._config(2, 1)
-
-    def _recipe(self) -> train.Recipe:
-        """Return the checked settings of the training."""
-        settings: dict[str, Any] = {
-            name: validation.integer(name, getattr(self, name), low) for name, low in WHOLE.items()
-        }
-        settings |= {name: validation.real(name, getattr(self, name)) for name in NUMBERS}
-        schedule = validation.choice("schedule", self.schedule, SCHEDULES)
-        return train.Recipe(schedule=schedule, **settings)
-
     def _read(self, X: Any, name: str = "X") -> Symbols:
         """Return X in the symbols of the fit."""
         check_is_fitted(self, "params_")
         return symbols.read(X, self.vocabulary_, name)
-
-    def _labels(self, y: Any, n: int, name: str = "y") -> NDArray[np.int32] | None:
-        """Return labels as the numbers of classes, (n,); None for a model without."""
-        if self.classes_ is None:
-            if y is not None:
-                raise ValueError(f"this model was fitted without labels; leave {name} out")
-            return None
-        if y is None:
-            raise ValueError(f"this model was fitted with labels; give {name}, one for each row")
-        labels = _column(np.full(n, y) if np.ndim(y) == 0 else y, n, name)
-        at = np.minimum(np.searchsorted(self.classes_, labels), len(self.classes_) - 1)
-        if (self.classes_[at] != labels).any():
-            other = labels[self.classes_[at] != labels][0]
-            raise ValueError(
-                f"{name} holds {other!s}, a label never seen in training; leave it out"
-            )
-        return at.astype(np.int32)
 
     @contextmanager
     def _evaluating(self) -> Iterator[Params]:
@@ -312,17 +183,6 @@ class SequenceDensity(DensityMixin, Trainable):  # type: ignore[misc]  # scikit-
         if not data.ragged:
             return out
         return [row[:length] for row, length in zip(out, data.lengths, strict=True)]
-
-
-def _column(y: Any, n: int, name: str) -> NDArray[Any]:
-    """Return labels as an array of n whole numbers or words."""
-    labels = np.asarray(y)
-    if labels.shape != (n,) or labels.dtype.kind not in "biuU":
-        raise ValueError(
-            f"{name} must hold {n} labels, whole numbers or words, one for each row; got "
-            f"{labels.dtype} of shape {labels.shape}"
-        )
-    return labels
 
 
 def _alike(lengths: NDArray[Any]) -> Iterator[NDArray[Any]]:

@@ -2,15 +2,12 @@
 
 from typing import Any
 
-from matplotlib.figure import Figure
-
-from chainrule import charts, runtime, validation
+from chainrule import validation
+from chainrule.attentive import Attentive
 from chainrule.engine.models import attention_rnn, rnn, transformer
 from chainrule.generating import Generating
-from chainrule.kernels.types import Array
 
 CELLS = ("tanh", "lstm", "gru")
-START = "▷"  # what stands for the start of a text in pictures
 
 
 class RNN(Generating):
@@ -128,46 +125,6 @@ class RNN(Generating):
             validation.choice("cell", self.cell, CELLS),
             _share("dropout", self.dropout),
         )
-
-
-class Attentive(Generating):
-    """Adds pictures of attention to an estimator of sequences that has it."""
-
-    def attention_map(self, X: Any, y: Any = None) -> Array:
-        """Return where the model looks as it predicts each symbol of one text.
-
-        Args:
-            X: one text of at most `context` symbols. y: its label, of a model with labels.
-
-        Returns:
-            (n_layers, n_heads, T, T), or (n_heads, T, T) of an AttentionRNN: how much the
-            prediction of symbol t looks at place j ≤ t, where place 0 is the start and place j
-            comes with symbol j - 1, both counted from 0. Rows sum to 1, but for an AttentionRNN's
-            first, which has no past to look at.
-
-        Raises:
-            NotFittedError: before `fit`.
-            ValueError, TypeError: what is no text, or one longer than the context.
-        """
-        data = self._read(X)
-        rows = data.rows()
-        if len(rows) > 1:
-            raise ValueError(f"X holds {len(rows)} sequences; give one, whose map is to be drawn")
-        labels = self._labels(y, 1)
-        with self._evaluating() as params:
-            xp = runtime.array_module(self.backend)
-            rest = () if labels is None else (xp.asarray(labels),)
-            x = xp.asarray(rows.astype("int32"))
-            maps: Array = self._model().attention_maps(self.config_, params, x, *rest)[0]
-            return runtime.to_host(maps)
-
-    def plot_attention(self, X: Any, y: Any = None, layer: int = -1) -> Figure:
-        """Return `attention_map` of one layer as a picture, a panel a head; see `plots.save`."""
-        maps = self.attention_map(X, y)
-        if maps.ndim == 4:
-            maps = maps[layer]
-        names = [START, *self.vocabulary_.names(self._read(X).rows()[0, :-1])]
-        return charts.attention_maps(maps, names, f"{type(self).__name__}: where it looks")
 
 
 class AttentionRNN(Attentive):

@@ -78,7 +78,11 @@ def test_examples_do_what_they_say(name):
     assert failed == 0
 
 
-@pytest.mark.parametrize("thing", [cr.FVSBN, cr.NADE, cr.load, cr.gradcheck, cr.datasets.load])
+ESTIMATORS = [cr.FVSBN, cr.NADE, cr.RNN, cr.AttentionRNN, cr.Transformer]
+FUNCTIONS = [cr.load, cr.gradcheck, cr.datasets.load, cr.datasets.load_text]
+
+
+@pytest.mark.parametrize("thing", ESTIMATORS + FUNCTIONS)
 def test_every_public_name_has_an_example(thing):
     assert ">>>" in inspect.getdoc(thing)
 

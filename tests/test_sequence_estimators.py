@@ -2,6 +2,7 @@
 
 import itertools
 import pickle
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
 import chainrule as cr
-from chainrule import fitting, generating
+from chainrule import fitting, generating, runtime
 from chainrule.engine import checkpoint, train
 
 TEXT = "the cat sat on the mat; the rat sat on the cat. " * 12
@@ -144,6 +145,19 @@ def test_sklearns_manners(kind, fitted, tmp_path):
             call("the")
     with pytest.raises(NotFittedError):
         copy.sample(3, "the")
+
+
+def test_the_way_to_a_device_and_back(monkeypatch, fitted):
+    """A stand-in whose device is the host: proves the plumbing, not the kernels."""
+    stand_in = SimpleNamespace(asarray=np.array)
+    right = runtime.array_module
+    monkeypatch.setattr(runtime, "array_module", lambda b: stand_in if b == "cuda" else right(b))
+    for kind, make in KINDS.items():
+        device = make().set_params(backend="cuda").fit(TEXT, X_valid=TEXT[:90])
+        assert_array_equal(device.params_.flat, fitted[kind].params_.flat)
+        assert device.score(TEXT) == fitted[kind].score(TEXT)
+        assert device.sample(20, "the", seed=1) == fitted[kind].sample(20, "the", seed=1)
+        assert_array_equal(device.conditionals("the"), fitted[kind].conditionals("the"))
 
 
 # --- labels

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from chainrule import plots, runs
+from chainrule.attentive import Attentive
 from chainrule.commands.common import (
     PICTURES,
     TABLES,
@@ -22,7 +23,6 @@ from chainrule.commands.texts import measures
 from chainrule.engine.files import replacing
 from chainrule.generating import Generating
 from chainrule.sequence_base import SequenceDensity
-from chainrule.sequences import Attentive
 
 CHARACTERS = 500  # drawn where -n is not given
 ROWS = 100  # the same for models of rows

@@ -18,7 +18,8 @@ some), shapes and init as above, and
         Any T: `engine.windows` says what a symbol sees beyond a model's context. A -1 at a row's
         end is padding and contributes 0, here and everywhere.
     symbol_log_prob(config, params, x, labels=None) -> (N, T)
-        log p(x_t | x_<t) of every symbol, the first included.
+        log p(x_t | x_<t) of every symbol, the first included. A model that carries states also
+        takes carry and fresh, as below, to read a long text piece by piece.
     conditionals(config, params, x, labels=None) -> (N, T, V)
         p(x_t = v | x_<t) of every value.
     loss_and_grad(config, params, x, grad, n_rows=None, ...) -> float
