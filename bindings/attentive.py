@@ -1,12 +1,13 @@
 """Where a model of sequences looks: attention as numbers and as a picture."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from matplotlib.figure import Figure
-
-from chainrule import charts, runtime
+from chainrule import runtime
 from chainrule.generating import Generating
 from chainrule.kernels.types import Array
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 START = "▷"  # what stands for the start of a text in pictures
 
@@ -42,8 +43,10 @@ class Attentive(Generating):
             maps: Array = self._model().attention_maps(self.config_, params, x, *rest)[0]
             return runtime.to_host(maps)
 
-    def plot_attention(self, X: Any, y: Any = None, layer: int = -1) -> Figure:
+    def plot_attention(self, X: Any, y: Any = None, layer: int = -1) -> "Figure":
         """Return `attention_map` of one layer as a picture, a panel a head; see `plots.save`."""
+        from chainrule import charts  # matplotlib takes a while, and most never draw
+
         maps = self.attention_map(X, y)
         if maps.ndim == 4:
             maps = maps[layer]

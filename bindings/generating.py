@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 from chainrule import runtime, validation
 from chainrule.sequence_base import SequenceDensity
 
-CHUNK = 16  # symbols drawn at once: Ctrl-C is heard between
+CHUNK = 64  # symbols drawn at once: Ctrl-C is heard between
 ROWS = 256  # sequences drawn at once: bounds the memory of what they remember
 
 

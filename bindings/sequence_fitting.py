@@ -32,9 +32,10 @@ class FitSequences(Trainable):
         """Fit by maximum likelihood and keep the parameters that are best on X_valid.
 
         Args:
-            X: a text: str, bytes, whole numbers (T,), a path or what `datasets.load_text` returns,
-                which are read from the file bit by bit; or rows, each a sequence of its own: a
-                list of str, of bytes or of lists of ids, or whole numbers (N, T).
+            X: a text: str, bytes, whole numbers (T,), a pathlib.Path to a text file, or what
+                `datasets.load_text` returns, the last two read from the file part by part; or
+                rows, each a sequence of its own: a list of str, of bytes or of lists of ids, or
+                whole numbers (N, T). A str is a text, never a path.
             y: labels of rows, (N,), for a Transformer that is to learn p(x | label); else None.
             X_valid, y_valid: the same, or None: then the last parameters are kept.
 

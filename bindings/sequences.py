@@ -36,7 +36,7 @@ class RNN(Generating):
         accumulation: parts that a minibatch is worked through in, one after another: the memory
             of one, the same result up to rounding.
         eval_every: steps between two records of the training; 0 is a tenth of them. X_valid is
-            then measured on about 16,384 of its symbols, from all over it.
+            then measured on about 16,384 of its symbols, or 256 rows, from all over it.
         patience: stop after so many records without a better X_valid likelihood; 0 never does.
         seed: of initial parameters, minibatches and dropout; at least 0.
         dtype: "float32" or "float64", of parameters.

@@ -36,6 +36,7 @@ from chainrule.kernels.dispatch import array_module
 from chainrule.kernels.types import Array, Ids
 
 MIN_ROWS = 8  # the fewest binary rows of a minibatch worth a thread
+EVAL_ROWS = 256  # rows of symbols validated on, at least: rows differ more than symbols do
 GOLDEN = 0.6180339887498949
 
 
@@ -159,9 +160,9 @@ class SymbolRows(Rows):
         return Batch(len(x), count, _gradient(model, config, recipe, step, x, count, labels))
 
     def validate(self, model: Any, config: Any, recipe: Recipe, params: Params) -> float:
-        """Return the mean over the symbols of rows from all over, eval_symbols of them or all."""
+        """Return the mean over rows from all over, of eval_symbols symbols or EVAL_ROWS, or all."""
         assert self._valid is not None
-        limit = recipe.eval_symbols
+        limit = recipe.eval_symbols and max(recipe.eval_symbols, EVAL_ROWS * self._valid.shape[1])
         return scoring.rows_nll(model, config, params, self._valid, self._valid_labels, limit)
 
 

@@ -347,6 +347,16 @@ def test_rows_score_by_the_symbol_and_by_labels():
     assert_allclose(some, -log_p.sum() / (x[::3] >= 0).sum(), rtol=1e-12)
 
 
+def test_rows_are_validated_on_a_few_hundred_at_least(monkeypatch):
+    limits = []
+    monkeypatch.setattr(scoring, "rows_nll", lambda *args: limits.append(args[-1]) or 1.0)
+    valid = np.zeros((9, 40), np.uint8), None
+    for symbols in (0, 100, 1 << 14):
+        recipe = Recipe(steps=1, eval_symbols=symbols)
+        SymbolRows(np.zeros((3, 4)), None, valid).validate(None, None, recipe, None)
+    assert limits == [0, 256 * 40, 1 << 14]
+
+
 @pytest.mark.parametrize(("T", "S"), [(0, 4), (1, 4), (4, 4), (5, 4), (23, 4), (9, 1), (50, 7)])
 def test_windows_by_number_are_the_windows_in_turn(T, S):
     by_number = [windows.window(k, T, S) for k in range(windows.count(T, S))]
