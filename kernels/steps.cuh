@@ -97,22 +97,33 @@ __device__ __forceinline__ void multiply(const Place& place, Left left, int N, i
     }
 }
 
-// Calls use(n, p) for each row n of the block that is this warp's, p being the product's entry at
-// (n, the lane's column); SPLIT, the same in all parts. All lanes of a warp make the same calls.
-template <bool SPLIT, typename Left, typename Use>
+// Calls use(n, given, p) for each row n of the block that is this warp's, p being the product's entry
+// at (n, the lane's column); SPLIT, the same in all parts. given = fetch(n), what else the step needs
+// from memory, is on its way while the product is worked on. A warp's lanes make the same calls.
+template <bool SPLIT, typename Left, typename Fetch, typename Use>
 __device__ __forceinline__ void product(const Place& place, Left left, int N, int K,
-                                        const REAL* right, size_t stride, bool inside, Use use) {
+                                        const REAL* right, size_t stride, bool inside, Fetch fetch,
+                                        Use use) {
+    constexpr int MINE = ROWS / WARPS;  // rows of a warp
     REAL* const room = shared_room();
+    decltype(fetch(0)) given[MINE] = {};
+#pragma unroll
+    for (int i = 0; i < MINE; ++i) {
+        const int n = place.n0 + place.warp + i * WARPS;
+        if (n < N) given[i] = fetch(n);
+    }
     REAL acc[ROWS] = {};
     multiply<SPLIT>(place, left, N, K, right, stride, inside, room, acc);
 #pragma unroll
     for (int r = 0; r < ROWS; ++r) room[(place.warp * ROWS + r) * LANES + place.lane] = acc[r];
     __syncthreads();  // every warp's sums are written before they are added
-#pragma unroll 1
-    for (int r = place.warp; r < ROWS && place.n0 + r < N; r += WARPS) {
+#pragma unroll
+    for (int i = 0; i < MINE; ++i) {
+        const int r = place.warp + i * WARPS, n = place.n0 + r;
+        if (n >= N) break;
         REAL sum = 0;
 #pragma unroll
         for (int w = 0; w < WARPS; ++w) sum += room[(w * ROWS + r) * LANES + place.lane];
-        use(place.n0 + r, SPLIT ? warp_sum<UNITS>(sum) : sum);
+        use(n, given[i], SPLIT ? warp_sum<UNITS>(sum) : sum);
     }
 }

@@ -14,21 +14,26 @@ gru_forward(REAL* z, const REAL* __restrict__ W, const REAL* __restrict__ b, REA
     const int j = place.j, column = place.part * H + j;
     const bool inside = j < H && place.part < 3;
     auto before = [&](int n, int k) { return hs(t, n)[k]; };
-    product<false>(place, before, N, H, W + column, (size_t)3 * H, inside, [&](int n, REAL p) {
-        const REAL given = inside ? zs(t, n)[column] : REAL(0);
-        const REAL gate = sigmoid(given + p);  // F2
+    struct Given {
+        REAL z, h;
+    };
+    auto fetch = [&](int n) { return inside ? Given{zs(t, n)[column], hs(t, n)[j]} : Given{}; };
+    const size_t width = (size_t)3 * H;
+    auto use = [&](int n, Given at, REAL p) {
+        const REAL gate = sigmoid(at.z + p);  // F2
         const REAL r = place.of_part(gate, 0), u = place.of_part(gate, 1);
         if (!inside) return;
         if (place.part < 2) {
             zs(t, n)[column] = gate;
             return;
         }
-        const REAL m_t = p + b[j];                    // F1
-        const REAL n_t = tanh(given + r * m_t);       // F3
+        const REAL m_t = p + b[j];              // F1
+        const REAL n_t = tanh(at.z + r * m_t);  // F3
         ms(t, n)[j] = m_t;
         zs(t, n)[column] = n_t;
-        hs(t + 1, n)[j] = (1 - u) * n_t + u * hs(t, n)[j];  // F4
-    });
+        hs(t + 1, n)[j] = (1 - u) * n_t + u * at.h;  // F4
+    };
+    product<false>(place, before, N, H, W + column, width, inside, fetch, use);
 }
 
 // t = T - 1 … 0, then t = -1, which leaves B6. W_T: Wᵀ. dz may be gates: a lane reads its own gate
@@ -49,27 +54,39 @@ gru_backward(const REAL* dh, const REAL* gates, const REAL* __restrict__ W_T, co
     auto after = [&](int n, int k) {  // q of B1: dz but for its last block
         return k < 2 * H ? dzs(t + 1, n)[k] : ms(t + 1, n)[k - 2 * H];
     };
-    product<true>(place, after, N, last_step ? 0 : 3 * H, W_T + j, H, j < H, [&](int n, REAL p) {
-        const size_t at = (size_t)n * H + j;
-        const REAL kept = place.of_part(first && !last_step ? dh0[at] : REAL(0), 0);
+    struct Given {
+        REAL kept, gate, dh, h_or_m;  // m for part 0, h for part 1
+    };
+    auto fetch = [&](int n) {
+        Given at = {};
+        if (first && !last_step) at.kept = dh0[(size_t)n * H + j];
+        if (inside && t >= 0) {
+            at.gate = gs(t, n)[column], at.dh = dhs(t, n)[j];
+            at.h_or_m = first ? ms(t, n)[j] : hs(t, n)[j];
+        }
+        return at;
+    };
+    auto use = [&](int n, Given at, REAL p) {
+        const size_t entry = (size_t)n * H + j;
+        const REAL kept = place.of_part(at.kept, 0);
         if (t < 0) {
-            if (first) dh0[at] = kept + p;  // B6
+            if (first) dh0[entry] = kept + p;  // B6
             return;
         }
-        const REAL gate = inside ? gs(t, n)[column] : REAL(0);
-        const REAL r = place.of_part(gate, 0), u = place.of_part(gate, 1);
-        const REAL n_t = place.of_part(gate, 2);
+        const REAL r = place.of_part(at.gate, 0), u = place.of_part(at.gate, 1);
+        const REAL n_t = place.of_part(at.gate, 2);
         if (!inside) return;
-        const REAL delta = dhs(t, n)[j] + p + kept;                   // B1
+        const REAL delta = at.dh + p + kept;                          // B1
         const REAL dz_n = delta * (1 - u) * (1 - n_t * n_t);          // B2, B3
-        if (place.part == 0) {
-            dzs(t, n)[column] = dz_n * ms(t, n)[j] * r * (1 - r);     // B3, B4
+        if (first) {
+            dzs(t, n)[column] = dz_n * at.h_or_m * r * (1 - r);       // B3, B4
             ms(t, n)[j] = dz_n * r;                                   // B3: dm
-            dh0[at] = u * delta;
+            dh0[entry] = u * delta;
         } else if (place.part == 1) {
-            dzs(t, n)[column] = delta * (hs(t, n)[j] - n_t) * u * (1 - u);  // B2, B4
+            dzs(t, n)[column] = delta * (at.h_or_m - n_t) * u * (1 - u);  // B2, B4
         } else {
             dzs(t, n)[column] = dz_n;
         }
-    });
+    };
+    product<true>(place, after, N, last_step ? 0 : 3 * H, W_T + j, H, j < H, fetch, use);
 }

@@ -2,8 +2,8 @@
 
 Forward     A block computes 8 hidden units, all four gates of them, for 8 rows of the batch: its
             eight warps share the k of h W, every number of its 32 columns of W is read once, h_t
-            goes through shared memory, and the gates meet by shuffles. Nothing but z, h and c is
-            written. Order between steps is the stream's.
+            goes through shared memory, z_t and c_t are on their way meanwhile, and the gates meet
+            by shuffles. Nothing but z, h and c is written. Order between steps is the stream's.
 
 Backward    Given δ_t, units never mix: so step t is one launch too, dz_{t+1} Wᵀ (B1), then B2-B4.
             Here a warp's four groups of lanes share k as well. W is transposed once a pass, so that

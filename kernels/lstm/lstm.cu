@@ -13,19 +13,25 @@ lstm_forward(REAL* z, const REAL* __restrict__ W, REAL* h, REAL* c, int t, int N
     const Place place;
     const int j = place.j, column = place.part * H + j;
     const bool inside = j < H;
+    struct Given {
+        REAL z, c;
+    };
     auto before = [&](int n, int k) { return hs(t, n)[k]; };
-    product<false>(place, before, N, H, W + column, (size_t)4 * H, inside, [&](int n, REAL p) {
-        const REAL a = inside ? zs(t, n)[column] + p : REAL(0);         // F1
-        const REAL gate = place.part == 2 ? tanh(a) : sigmoid(a);       // F2
+    auto fetch = [&](int n) { return inside ? Given{zs(t, n)[column], cs(t, n)[j]} : Given{}; };
+    const size_t width = (size_t)4 * H;
+    auto use = [&](int n, Given at, REAL p) {
+        const REAL a = at.z + p;                                   // F1
+        const REAL gate = place.part == 2 ? tanh(a) : sigmoid(a);  // F2
         if (inside) zs(t, n)[column] = gate;
         const REAL i = place.of_part(gate, 0), f = place.of_part(gate, 1);
         const REAL g = place.of_part(gate, 2), o = place.of_part(gate, 3);
         if (inside && place.part == 0) {
-            const REAL c_t = f * cs(t, n)[j] + i * g;  // F3
+            const REAL c_t = f * at.c + i * g;  // F3
             cs(t + 1, n)[j] = c_t;
             hs(t + 1, n)[j] = o * tanh(c_t);  // F4
         }
-    });
+    };
+    product<false>(place, before, N, H, W + column, width, inside, fetch, use);
 }
 
 // t = T - 1 … 0, then t = -1, which leaves B6. W_T: Wᵀ. dz may be gates: a lane reads its own gate
@@ -41,28 +47,40 @@ lstm_backward(const REAL* dh, const REAL* gates, const REAL* __restrict__ W_T, c
     const Place place;
     const int j = place.j, column = place.part * H + j;
     const bool inside = j < H, first = inside && place.part == 0, last_step = t + 1 == T;
+    struct Given {
+        REAL kept, gate, dh, c, c_before;
+    };
     auto after = [&](int n, int k) { return dzs(t + 1, n)[k]; };
-    product<true>(place, after, N, last_step ? 0 : 4 * H, W_T + j, H, inside, [&](int n, REAL p) {
-        const size_t at = (size_t)n * H + j;
-        const REAL kept = place.of_part(first && !last_step ? dc[at] : REAL(0), 0);
+    auto fetch = [&](int n) {
+        Given at = {};
+        if (first && !last_step) at.kept = dc[(size_t)n * H + j];
+        if (inside && t >= 0) {
+            at.gate = gs(t, n)[column], at.dh = dhs(t, n)[j];
+            at.c = cs(t + 1, n)[j], at.c_before = cs(t, n)[j];
+        }
+        return at;
+    };
+    auto use = [&](int n, Given at, REAL p) {
+        const size_t entry = (size_t)n * H + j;
+        const REAL kept = place.of_part(at.kept, 0);
         if (t < 0) {
-            if (first) dh0[at] = p, dc[at] = kept;  // B6
+            if (first) dh0[entry] = p, dc[entry] = kept;  // B6
             return;
         }
-        const REAL gate = inside ? gs(t, n)[column] : REAL(0);
-        const REAL i = place.of_part(gate, 0), f = place.of_part(gate, 1);
-        const REAL g = place.of_part(gate, 2), o = place.of_part(gate, 3);
+        const REAL i = place.of_part(at.gate, 0), f = place.of_part(at.gate, 1);
+        const REAL g = place.of_part(at.gate, 2), o = place.of_part(at.gate, 3);
         if (!inside) return;
-        const REAL tanh_c = tanh(cs(t + 1, n)[j]);
-        const REAL delta = dhs(t, n)[j] + p;                          // B1
+        const REAL tanh_c = tanh(at.c);
+        const REAL delta = at.dh + p;                                   // B1
         const REAL epsilon = kept + delta * o * (1 - tanh_c * tanh_c);  // B2
-        const REAL of_gate[PARTS] = {epsilon * g, epsilon * cs(t, n)[j], epsilon * i,
+        const REAL of_gate[PARTS] = {epsilon * g, epsilon * at.c_before, epsilon * i,
                                      delta * tanh_c};  // B3 and do of B2
-        const REAL slope = place.part == 2 ? 1 - gate * gate : gate * (1 - gate);
+        const REAL slope = place.part == 2 ? 1 - at.gate * at.gate : at.gate * (1 - at.gate);
         REAL mine = of_gate[0];
 #pragma unroll
         for (int q = 1; q < PARTS; ++q) mine = place.part == q ? of_gate[q] : mine;
         dzs(t, n)[column] = mine * slope;  // B4
-        if (first) dc[at] = epsilon * f;
-    });
+        if (first) dc[entry] = epsilon * f;
+    };
+    product<true>(place, after, N, last_step ? 0 : 4 * H, W_T + j, H, inside, fetch, use);
 }

@@ -12,8 +12,10 @@ rnn_forward(const REAL* z, const REAL* __restrict__ W, REAL* h, int t, int N, in
     const Place place;
     const int j = place.j;
     auto before = [&](int n, int k) { return hs(t, n)[k]; };
-    product<true>(place, before, N, H, W + j, H, j < H, [&](int n, REAL p) {
-        if (j < H && place.part == 0) hs(t + 1, n)[j] = tanh(zs(t, n)[j] + p);  // F1, F2
+    const bool mine = j < H && place.part == 0;
+    auto fetch = [&](int n) { return mine ? zs(t, n)[j] : REAL(0); };
+    product<true>(place, before, N, H, W + j, H, j < H, fetch, [&](int n, REAL z_t, REAL p) {
+        if (mine) hs(t + 1, n)[j] = tanh(z_t + p);  // F1, F2
     });
 }
 
@@ -26,14 +28,22 @@ rnn_backward(const REAL* dh, const REAL* h, const REAL* __restrict__ W_T, REAL* 
     const Steps<REAL> dzs{dz, dz_step, dz_row};
     const Place place;
     const int j = place.j;
+    const bool mine = j < H && place.part == 0;
+    struct Given {
+        REAL dh, h;
+    };
     auto after = [&](int n, int k) { return dzs(t + 1, n)[k]; };
-    product<true>(place, after, N, t + 1 < T ? H : 0, W_T + j, H, j < H, [&](int n, REAL p) {
-        if (j >= H || place.part != 0) return;
+    auto fetch = [&](int n) {
+        return mine && t >= 0 ? Given{dhs(t, n)[j], hs(t + 1, n)[j]} : Given{};
+    };
+    const int K = t + 1 < T ? H : 0;
+    product<true>(place, after, N, K, W_T + j, H, j < H, fetch, [&](int n, Given at, REAL p) {
+        if (!mine) return;
         if (t < 0) {
             dh0[(size_t)n * H + j] = p;  // B4
             return;
         }
-        const REAL delta = dhs(t, n)[j] + p, h_t = hs(t + 1, n)[j];  // B1
-        dzs(t, n)[j] = delta * (1 - h_t * h_t);                      // B2
+        const REAL delta = at.dh + p;              // B1
+        dzs(t, n)[j] = delta * (1 - at.h * at.h);  // B2
     });
 }
