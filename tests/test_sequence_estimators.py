@@ -11,7 +11,7 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
 import chainrule as cr
-from chainrule import fitting, generating, runtime
+from chainrule import fitting, generating, progress, runtime
 from chainrule.engine import checkpoint, train
 
 TEXT = "the cat sat on the mat; the rat sat on the cat. " * 12
@@ -203,6 +203,15 @@ def test_labels_are_refused_where_there_is_no_place_for_them(fitted):
         KINDS["Transformer"]().fit(TEXT, [1])
     with pytest.raises(ValueError, match="fitted without labels; leave y out"):
         fitted["Transformer"].score(["the"], [1])
+
+
+def test_a_watched_training_shows_losses_a_symbol(capsys, monkeypatch):
+    monkeypatch.setattr(progress, "DELAY", 0)
+    monkeypatch.setenv("FORCE_COLOR", "1")  # rich's way to be told that it is a terminal
+    monkeypatch.setenv("TERM", "xterm")
+    KINDS["RNN"]().set_params(verbose=True).fit(TEXT, X_valid=TEXT)
+    captured = capsys.readouterr()
+    assert "nats a symbol" in captured.err and "valid" in captured.err and captured.out == ""
 
 
 # --- drawing

@@ -23,6 +23,7 @@ from chainrule.commands.texts import measures
 from chainrule.engine.files import replacing
 from chainrule.generating import Generating
 from chainrule.sequence_base import SequenceDensity
+from chainrule.texts import Text
 
 CHARACTERS = 500  # drawn where -n is not given
 ROWS = 100  # the same for models of rows
@@ -51,9 +52,13 @@ def score(common: Common, model: SequenceDensity, x: Path, out: Path | None) -> 
         nats, n = -float(log_p.sum()) / rows.size, rows.size
         common.say(f"{len(rows):,} rows, log p {log_p.mean():.2f} nats a row")
     else:
-        log_p = model.symbol_log_prob(x)
-        nats, n = -float(log_p.mean()), len(log_p)
-        if out is not None:
+        text = Text.open(x, model.vocabulary_.kind)
+        n = len(text)
+        if out is None:
+            nats = -model.score(text)
+        else:
+            log_p = model.symbol_log_prob(text)
+            nats = -float(log_p.mean())
             write_rows(out, log_p)
     kind = "symbol" if model.vocabulary_.kind == "id" else model.vocabulary_.kind
     grid = table(f"{n:,} {kind}s", f"nats a {kind}", "bits", "perplexity")
