@@ -22,6 +22,7 @@ from cuda_on_cpu.tools import need_nvrtc, need_program
 from chainrule.kernels import device
 from chainrule.kernels.adam import cuda as adam
 from chainrule.kernels.bernoulli import cuda as bernoulli
+from chainrule.kernels.causal_attention import cuda as attention
 from chainrule.kernels.embedding import cuda as embedding
 from chainrule.kernels.gelu import cuda as gelu
 from chainrule.kernels.gru import cuda as gru
@@ -60,6 +61,7 @@ def plans():
         for vector in (True, False):
             yield adam.SOURCE, adam.plan("adam_step", 1000, dtype, vector)
             yield from transformer_parts(dtype, vector)
+        yield from attention_plans(dtype)
         for N in (32, 1000):  # few rows a block, and many
             for cell, source in (("rnn", rnn.SOURCE), ("lstm", lstm.SOURCE), ("gru", gru.SOURCE)):
                 yield source, plan_step(f"{cell}_forward", (0, N, 256), (1,) * 6, dtype)
@@ -73,6 +75,20 @@ def transformer_parts(dtype, wide):
     yield rotary.SOURCE, rotary.plan(shape, strides, dtype, wide, 1)
     for V in (256, 50304):  # a warp a row, a block a row
         yield cross_entropy.SOURCE, cross_entropy.plan("forward", 768, V, dtype, wide)
+
+
+def attention_plans(dtype):
+    # Few rows and many, of heads small and large; the last one with nothing to read in one go.
+    shapes = [(8, 256, 6, 64), (8, 1024, 16, 128), (12, 64, 4, 31)]
+    if dtype.itemsize == 4:
+        shapes += [(12, 64, 4, 32), (1, 784, 8, 64), (8, 1024, 16, 64), (8, 1024, 16, 96)]
+    for N, T, n, d in shapes:
+        for kernel, source in (
+            ("attention_forward", attention.SOURCE),
+            ("attention_dq", attention.BACKWARD_SOURCE),
+        ):
+            yield source, attention.plan_tiled(kernel, (N, T, n, d), dtype, d % 4 == 0, ())
+        yield attention.DECODE_SOURCE, attention.plan_decode((N, n, d), T, dtype, d % 4 == 0, ())
 
 
 def name_of(source, plan):

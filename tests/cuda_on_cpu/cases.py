@@ -10,12 +10,13 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
-from cuda_on_cpu import recurrent
+from cuda_on_cpu import attention, recurrent
 from cuda_on_cpu import transformer_parts as parts
 
 from chainrule.kernels import (
     adam,
     bernoulli,
+    causal_attention,
     embedding,
     gelu,
     gru,
@@ -136,6 +137,7 @@ CASES = {
     "triangular": Case(triangular, _triangular_inputs, _triangular),
     "bernoulli": Case(bernoulli, _bernoulli_inputs, _bernoulli),
     "adam": Case(adam, _adam_inputs, _adam),
+    "causal_attention": Case(causal_attention, attention.inputs, attention.run),
     **RECURRENT,
     **TRANSFORMER_PARTS,
 }

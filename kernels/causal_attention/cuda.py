@@ -1,0 +1,254 @@
+"""CUDA twin of causal attention: tiles of scores in registers, made again in the backward.
+
+Tiles       (tiles.cuh) A block owns rows of a head's scores and walks over the columns that the
+            mask leaves, a tile at a time: two tiles of d numbers in shared memory, scores and
+            outputs in registers. A warp has 4 · MINE rows, so softmax and P stay within it. MINE =
+            8 where there are rows enough, else 4: 256 multiply-adds for 16 reads of 16 bytes, or
+            128 for 12 (in the code for sm_90, of 279 and 147 instructions). Where the rows are too
+            few to give each multiprocessor a block, a block takes fewer, and pairs of warps share
+            the columns; what they found is added up at the end, in a fixed order.
+
+Backward    Two launches, dq by queries, then dk and dv by keys, with nothing shared among blocks:
+            the same bits every time. Scores and dP are computed in both: 14 d FLOPs a pair where
+            10 d would do.
+
+Floor       H100: 67 TFLOP/s and 3.35 TB/s; float32 throughout, since tensor cores would round
+            products to 11 bits. FLOPs of F1-F4 and B1-B5 below the diagonal, bytes of each array
+            once, in µs:
+
+                (B, T, heads, d)     forward: FLOPs, bytes     backward: FLOPs, bytes
+                (12, 64, 4, 32)                0.2     0.5               0.5      0.9
+                (8, 256, 6, 64)                6.0     3.8              15.1      7.5
+                (1, 784, 8, 64)                9.4     1.9              23.5      3.8
+
+            so arithmetic sets it, but for the smallest, where three launches of some 3 µs do.
+
+How near    Counted in instructions, of which a multiprocessor issues 4 a cycle at 1.75 GHz. At d =
+            64 a tile of 16 × 64 scores takes 5,700 forward and 18,200 backward; 4,096 and 14,336 of
+            them are multiply-adds. Tiles on the diagonal are half wasted: 1.25 times the scores at
+            T = 256, 1.12 at 784. All schedulers busy, that is 12 and 38 µs for (8, 256, 6, 64) and
+            17 and 53 µs for (1, 784, 8, 64); there the last queries' warps alone take 23 and 73 µs,
+            and set the pace. The backward's extra 4 d are a quarter of its distance from the floor.
+            Shared memory delivers 128 bytes a cycle: 12 reads take 12 to 48 cycles, depending on
+            how far lanes that read the same are served at once, and the 147 instructions 37; so
+            with MINE = 4 it may be what limits, with MINE = 8 (16 to 64, and 70) not. From L2, a
+            block of 64 queries reads 512 bytes a key at d = 64: 6 bytes a cycle and multiprocessor
+            of some 24. Two blocks or more fit a multiprocessor, to compute while others load.
+
+Decoding    Reads 2 n t d numbers and does little else: at n = 8, d = 64, t = 4096 a row's 17 MB
+            take 5 µs. One row has 8 heads for 132 multiprocessors; so a head's keys are split into
+            parts of at least 256, until there are two blocks for each, and a second launch merges
+            them, again in a fixed order.
+
+The times above are bounds and estimates. Never run on a GPU so far: run on the CPU rig
+(tests/test_cuda_rig.py, tests/test_cuda_attention.py), compiled by nvcc for sm_80, sm_90 and sm_100
+and by NVRTC (tests/test_cuda_compile.py).
+"""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from chainrule.kernels import device
+from chainrule.kernels.device import Plan, aligned, blocks, launch, need_contiguous
+from chainrule.kernels.dispatch import array_module
+from chainrule.kernels.types import Array, Ids
+
+SOURCE = Path(__file__).with_name("causal_attention.cu")
+BACKWARD_SOURCE = Path(__file__).with_name("causal_attention_backward.cu")
+DECODE_SOURCE = Path(__file__).with_name("causal_attention_decode.cu")
+
+LARGEST_HEAD = 128
+WARP = 32
+SIDE = 8  # lanes of a warp along a row of scores; the other four are along a column
+SIZES = {  # (rows of a lane, columns of a warp) to choose from, by the bytes of a number
+    4: ((8, 64), (4, 64), (4, 32)),
+    8: ((4, 32), (2, 32), (2, 16)),
+}
+REGISTERS = 176  # of a lane, that its part of the tiles may take up; with more, kernels spill
+SHARED = 113 * 1024  # bytes a block, so that a multiprocessor has room for two
+
+
+class Needs(NamedTuple):
+    """How many tiles of each kind a kernel works on."""
+
+    scores: int  # in registers: rows × columns
+    outputs: int  # in registers: rows × d
+    rows: int  # in shared memory: rows × d; columns × d are always two
+
+
+NEEDS = {  # dq could do with less; with the same numbers, one compilation is enough for both
+    "attention_forward": Needs(scores=1, outputs=1, rows=1),
+    "attention_dq": Needs(scores=2, outputs=2, rows=2),
+    "attention_dk_dv": Needs(scores=2, outputs=2, rows=2),
+}
+
+
+class Tiles(NamedTuple):
+    """Compile-time numbers of a tiled kernel, as tiles.cuh calls them, and what they ask for."""
+
+    MINE: int  # rows of a lane
+    COLS: int  # columns of a warp
+    ROW_WARPS: int  # warps of a block with rows of their own
+    SLICES: int  # warps that share rows and take turns with the columns
+
+    @property
+    def rows(self) -> int:
+        """Return the rows of a block."""
+        return self.ROW_WARPS * WARP // SIDE * self.MINE
+
+    def registers(self, needs: Needs, padded: int, itemsize: int) -> int:
+        """Return how many a lane needs for scores, outputs and a pack of each of its rows."""
+        numbers = needs.scores * self.COLS // SIDE + needs.outputs * padded // SIDE
+        return self.MINE * (numbers * itemsize + 16) // 4
+
+    def shared_bytes(self, needs: Needs, padded: int, itemsize: int) -> int:
+        """Return the shared memory of a block: tiles of rows and columns, and scores."""
+        tile_rows = needs.rows * self.rows + 2 * self.SLICES * self.COLS
+        scores = self.rows * self.SLICES * (self.COLS + SIDE)
+        return (tile_rows * (padded + 16 // itemsize) + scores) * itemsize
+
+
+def tiles(needs: Needs, pairs: int, T: int, padded: int, itemsize: int) -> Tiles:
+    """Return the largest tiles that fit a multiprocessor twice and still occupy the device."""
+    sizes = [size for size in SIZES[itemsize] if size[1] <= 32 or T > 64]
+    candidates = (Tiles(*size, 4, 1) for size in sizes)
+    large = next(
+        t
+        for t in candidates
+        if t.registers(needs, padded, itemsize) <= REGISTERS
+        and t.shared_bytes(needs, padded, itemsize) <= SHARED
+    )
+    mine = min(large.MINE, 4)
+    smaller = [Tiles(mine, large.COLS, *warps) for warps in ((4, 1), (2, 2), (1, 2))]
+    for choice in (large, *smaller):
+        if pairs * blocks(T, choice.rows) >= device.MULTIPROCESSORS:
+            return choice
+    return smaller[-1]
+
+
+def plan_tiled(
+    kernel: str, shape: tuple[int, ...], dtype: np.dtype[Any], wide: bool, strides: tuple[Any, ...]
+) -> Plan:
+    """Return the launch of attention_forward, attention_dq or attention_dk_dv.
+
+    shape: (N, T, n, d). wide: every row of every array may be read in 16-byte accesses.
+    """
+    N, T, n, d = shape
+    padded = WARP * blocks(d, WARP)
+    needs = NEEDS[kernel]
+    chosen = tiles(needs, N * n, T, padded, dtype.itemsize)
+    constants = {"PADDED": padded, **chosen._asdict(), "VECTOR": int(wide)}
+    return Plan(
+        kernel,
+        dtype,
+        grid=(N * n * blocks(T, chosen.rows),),
+        block=chosen.ROW_WARPS * chosen.SLICES * WARP,
+        scalars=(*map(np.int32, shape), dtype.type(d**-0.5), *strides),
+        shared_bytes=chosen.shared_bytes(needs, padded, dtype.itemsize),
+        constants=tuple(constants.items()),
+        strided=True,
+    )
+
+
+def plan_decode(
+    shape: tuple[int, ...], S: int, dtype: np.dtype[Any], wide: bool, strides: tuple[Any, ...]
+) -> Plan:
+    """Return the launch of attention_decode: heads times the parts that their keys come in.
+
+    shape: (N, n, d). Parts are as many as fill the device twice over, of 256 keys at least.
+    """
+    N, n, d = shape
+    packs = blocks(d, 16 // dtype.itemsize)
+    lanes = min(WARP, max(8, 1 << (packs - 1).bit_length()))
+    splits = max(1, min(blocks(S, 256), 2 * device.MULTIPROCESSORS // max(1, N * n)))
+    constants = {"KEY_LANES": lanes, "PACKS_A_LANE": blocks(packs, lanes), "VECTOR": int(wide)}
+    sizes = (np.int32(n), np.int32(d), np.int32(splits))
+    return Plan(
+        "attention_decode",
+        dtype,
+        grid=(N * n * splits,),
+        block=128,
+        scalars=(*sizes, dtype.type(d**-0.5), *strides),
+        constants=tuple(constants.items()),
+        strided=True,
+    )
+
+
+def plan_merge(decode: Plan, strides: tuple[Any, ...]) -> Plan:
+    """Return the launch of attention_decode_merge over the parts of `decode`."""
+    n, d, splits = decode.scalars[:3]
+    return Plan(
+        "attention_decode_merge",
+        decode.dtype,
+        grid=(decode.grid[0] // int(splits),),
+        block=decode.block,
+        scalars=(n, d, splits, *strides),
+        constants=decode.constants,
+        strided=True,
+    )
+
+
+def _strides(*arrays: Array) -> tuple[Any, ...]:
+    """Return the steps along all axes but the last, in numbers, of one array after the other."""
+    return tuple(np.int64(s // a.itemsize) for a in arrays for s in a.strides[:-1])
+
+
+def _wide(*arrays: Array) -> bool:
+    """Check the arrays and return whether all of their rows may be read in 16-byte accesses."""
+    d = arrays[0].shape[-1]
+    if d > LARGEST_HEAD:
+        raise ValueError(
+            f"on a GPU, attention takes heads of up to {LARGEST_HEAD} numbers, got {d}"
+        )
+    if any(a.strides[-1] != a.itemsize and d > 1 for a in arrays):
+        raise ValueError(
+            "causal_attention: the last axis must be contiguous; copy the arrays first"
+        )
+    steps = [s for a in arrays for s in a.strides[:-1]]
+    return aligned(*arrays) and all(s % 16 == 0 for s in (*steps, d * arrays[0].itemsize))
+
+
+def forward(q: Array, k: Array, v: Array, o: Array, lse: Array) -> None:
+    """See `chainrule.kernels.causal_attention.forward`."""
+    arrays = (q, k, v, o)
+    need_contiguous("causal_attention", lse)
+    wide = _wide(*arrays)
+    plan = plan_tiled("attention_forward", q.shape, q.dtype, wide, _strides(*arrays))
+    launch(SOURCE, plan, *arrays, lse)
+
+
+def backward(
+    do: Array,
+    q: Array,
+    k: Array,
+    v: Array,
+    o: Array,
+    lse: Array,
+    dq: Array,
+    dk: Array,
+    dv: Array,
+) -> None:
+    """See `chainrule.kernels.causal_attention.backward`."""
+    need_contiguous("causal_attention", lse)
+    wide = _wide(do, q, k, v, o, dq, dk, dv)
+    strides = _strides(do, q, k, v, o, dq)
+    D: Array = array_module(q).empty(lse.shape, q.dtype)
+    plan = plan_tiled("attention_dq", q.shape, q.dtype, wide, strides)
+    launch(BACKWARD_SOURCE, plan, do, q, k, v, o, lse, dq, D)
+    strides = _strides(do, q, k, v, dk, dv)
+    plan = plan_tiled("attention_dk_dv", q.shape, q.dtype, wide, strides)
+    launch(BACKWARD_SOURCE, plan, do, q, k, v, lse, D, dk, dv)
+
+
+def decode(q: Array, keys: Array, values: Array, length: Ids, o: Array) -> None:
+    """See `chainrule.kernels.causal_attention.decode`."""
+    need_contiguous("causal_attention", length)
+    wide, S = _wide(keys, values, q, o), keys.shape[1]
+    plan = plan_decode(q.shape, S, q.dtype, wide, _strides(keys, values, q, o))
+    splits, d = int(plan.scalars[2]), q.shape[2]
+    partial: Array = array_module(q).empty((plan.grid[0], 2 + d) if splits > 1 else 0, q.dtype)
+    launch(DECODE_SOURCE, plan, q, keys, values, length, o, partial)
+    if splits > 1:
+        launch(DECODE_SOURCE, plan_merge(plan, _strides(o)), partial, o)
