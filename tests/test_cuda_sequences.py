@@ -9,6 +9,7 @@ from cuda_on_cpu.fake_cupy import to_device
 from cuda_on_cpu.rig import ORDERS
 from numpy.testing import assert_allclose, assert_array_equal
 
+from chainrule.engine.models import attention_rnn, transformer
 from chainrule.engine.models import rnn as rnn_model
 from chainrule.engine.params import Params
 from chainrule.kernels import (
@@ -91,6 +92,12 @@ RNNS = {
 }
 
 
+TRANSFORMERS = {
+    "learned positions, tied": transformer.Config(7, 5, 2, 2, 8),
+    "rotary, untied, labels": transformer.Config(7, 6, 1, 3, 12, 4, rotary=True, tied=False),
+}
+
+
 def on_both_sides(model, config, rng):
     """Return parameters and gradients on the host and on the device."""
     host = model.init(config, rng, np.float64)
@@ -99,18 +106,20 @@ def on_both_sides(model, config, rng):
     return host, host.like(), params, params.like()
 
 
-def check_whole_model(model, config, x, rng, **options):
+def check_whole_model(model, config, x, rng, labels=None, **noise):
     """Compare engine code on arrays of the device with the reference: loss, gradient, log p."""
     host, host_grad, params, grad = on_both_sides(model, config, rng)
     close = {"rtol": 1e-11, "atol": 1e-12}
-    loss = model.loss_and_grad(config, params, to_device(x), grad, n_rows=10, **options)
+    ours = config, params, to_device(x)
+    loss = model.loss_and_grad(*ours, grad, n_rows=10, labels=labels, **noise)
     with use_backend("reference"):
-        theirs = model.loss_and_grad(config, host, x, host_grad, n_rows=10, **options)
-        assert_allclose(loss, theirs, **close)
+        theirs = config, host, x
+        assert_allclose(
+            loss, model.loss_and_grad(*theirs, host_grad, n_rows=10, labels=labels, **noise)
+        )
         assert_allclose(grad.flat.get(), host_grad.flat, **close)
         for function in (model.symbol_log_prob, model.conditionals):
-            ours, theirs = function(config, params, to_device(x)), function(config, host, x)
-            assert_allclose(ours.get(), theirs, **close)
+            assert_allclose(function(*ours, labels).get(), function(*theirs, labels), **close)
 
 
 def padded_rows(rng, N, T, V):
@@ -143,3 +152,16 @@ def test_state_carried_from_piece_to_piece(cell, rig, rng):
 def test_dropout_drops_the_same_numbers(rig, rng):
     config = rnn_model.Config(7, 6, 2, "lstm", dropout=0.5)
     check_whole_model(rnn_model, config, padded_rows(rng, 4, 3, 7), rng, noise=(3, 1))
+
+
+@pytest.mark.parametrize("name", TRANSFORMERS)
+def test_whole_transformer(name, rig, rng):
+    config = TRANSFORMERS[name]
+    x, labels = padded_rows(rng, 3, 5, 7), rng.integers(0, config.n_classes, 3)
+    check_whole_model(transformer, config, x, rng, labels=labels)
+
+
+@pytest.mark.parametrize("cell", RNNS)
+def test_whole_attention_rnn(cell, rig, rng):
+    config = attention_rnn.Config(7, 6, 5, cell, 2)
+    check_whole_model(attention_rnn, config, padded_rows(rng, 3, 5, 7), rng)
