@@ -14,7 +14,7 @@ import numpy as np
 from chainrule.engine import windows
 from chainrule.engine.params import Params
 from chainrule.kernels import recurrent_sampler, transformer_sampler
-from chainrule.kernels.dispatch import array_module
+from chainrule.kernels.dispatch import array_module, on_device
 from chainrule.kernels.types import Array, Ids
 
 
@@ -47,11 +47,12 @@ def stream(
 
 
 def _pieces(uniforms: Array | Iterable[Array], chunk: int) -> Iterator[Array]:
-    if not hasattr(uniforms, "shape"):
+    if not isinstance(uniforms, np.ndarray) and not on_device(uniforms):
         yield from uniforms
         return
-    for first in range(0, uniforms.shape[1], chunk):
-        yield uniforms[:, first : first + chunk]
+    whole: Any = uniforms
+    for first in range(0, whole.shape[1], chunk):
+        yield whole[:, first : first + chunk]
 
 
 def _prompt(xp: Any, n: int, prompt: Ids | None, lengths: Any) -> tuple[Ids, list[int]]:
@@ -95,21 +96,21 @@ class TransformerSampler:
         window[:, 0] = V if labels is None else V + xp.asarray(labels)
         kept = _fill_windows(window, 1, S, *_prompt(xp, n, prompt, lengths))
         cache = (n, config.n_layers, S, C)
-        self._state = {
+        self._state: dict[str, Any] = {
             "window": window,
             "length": kept + np.int32(1),
             "cached": xp.zeros(n, np.int32),
             "keys": xp.empty(cache, params.dtype),
             "values": xp.empty(cache, params.dtype),
         }
-        self._weights = {**params}
+        self._weights: dict[str, Any] = {**params}
         if config.tied:
             self._weights["W_y"] = params["E"][:V].T
         self._sizes = {"n_heads": config.n_heads, "stride": windows.stride(S)}
 
     def extend(self, u: Array, temperature: float, top_k: int, top_p: float) -> Ids:
         """See `Sampler`."""
-        options = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
+        options: dict[str, Any] = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
         return transformer_sampler.extend(
             u, **self._weights, **self._sizes, **options, **self._state
         )
@@ -123,10 +124,10 @@ class RecurrentSampler:
     ) -> None:
         """Let n rows begin from b_0 and read their prompts."""
         xp = array_module(params.flat)
-        self._weights = _cell(params)
+        self._weights: dict[str, Any] = _cell(params)
         b_0 = params["b_0"]
         c_0 = params.get("c_0", b_0[:, :0])
-        self._state = {
+        self._state: dict[str, Any] = {
             "h": xp.broadcast_to(b_0, (n, *b_0.shape)).copy(),
             "c": xp.broadcast_to(c_0, (n, *c_0.shape)).copy(),
         }
@@ -137,7 +138,7 @@ class RecurrentSampler:
 
     def extend(self, u: Array, temperature: float, top_k: int, top_p: float) -> Ids:
         """See `Sampler`."""
-        options = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
+        options: dict[str, Any] = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
         weights = {**self._weights, **self._output}
         return recurrent_sampler.extend(u, **weights, **options, **self._state)
 
@@ -154,7 +155,7 @@ class AttentionSampler:
         window: Ids = xp.zeros((n, S), np.int32)
         b_0 = params["b_0"]
         c_0 = params.get("c_0", b_0[:, :0])
-        self._state = {
+        self._state: dict[str, Any] = {
             "window": window,
             "length": _fill_windows(window, 0, S, *_prompt(xp, n, prompt, lengths)),
             "seen": xp.asarray(np.full(n, -1, np.int32)),
@@ -162,13 +163,13 @@ class AttentionSampler:
             "c": xp.empty((n, *c_0.shape), params.dtype),
         }
         output = {name: params[name] for name in ("W_hy", "W_ay", "b_y", "b_0")}
-        self._weights = {**_cell(params), **output, "c_0": c_0}
+        self._weights: dict[str, Any] = {**_cell(params), **output, "c_0": c_0}
         del self._weights["U"]  # one layer
         self._sizes = {"n_heads": config.n_heads, "stride": windows.stride(S)}
 
     def extend(self, u: Array, temperature: float, top_k: int, top_p: float) -> Ids:
         """See `Sampler`."""
-        options = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
+        options: dict[str, Any] = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
         return recurrent_sampler.extend_attention(
             u, **self._weights, **self._sizes, **options, **self._state
         )

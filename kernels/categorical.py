@@ -94,7 +94,7 @@ def pick(
         w[v] = np.exp((np.float64(s[n, v]) - top) / temperature)  # D1
     if 0 < top_k < V or top_p < 1:
         _keep_first_ranks(s, n, top_k, top_p, w, heap)
-    return _invert(w, u)
+    return int(_invert(w, u))
 
 
 @njit(**JIT)

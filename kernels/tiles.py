@@ -31,10 +31,10 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 from numba import njit, types
-from numba.core import cgutils
+from numba.core import cgutils as _cgutils
 from numba.core.errors import TypingError
 from numba.extending import intrinsic, overload
-from numba.np.arrayobj import populate_array
+from numba.np import arrayobj as _arrayobj
 
 from chainrule.kernels.inline import INLINE, JIT
 from chainrule.kernels.types import Array
@@ -43,17 +43,21 @@ ROWS = 6
 VECTOR_BYTES = 32
 PANEL_BYTES = 2 * VECTOR_BYTES
 MASKED = 32  # numbers that `mask` looks at
+# Typed as anything: Numba ships no types, and an intrinsic is not called as it is written.
+_intrinsic: Any = intrinsic
+cgutils: Any = _cgutils
+arrayobj: Any = _arrayobj
 _INDEX, _LANE = ir.IntType(64), ir.IntType(32)
 
 
 def panel_width(x: Array) -> int:
     """Return how many numbers like x's a panel is wide; usable inside compiled kernels."""
-    return PANEL_BYTES // x.itemsize
+    return int(PANEL_BYTES // x.itemsize)
 
 
 @overload(panel_width)
 def _compile_panel_width(x: Any) -> Callable[[Any], int]:
-    width = PANEL_BYTES * 8 // x.dtype.bitwidth  # a constant to the compiler
+    width: int = PANEL_BYTES * 8 // x.dtype.bitwidth  # a constant to the compiler
 
     def constant(x: Any) -> int:
         return width
@@ -85,7 +89,7 @@ def _tile(transposed: bool, accumulate: bool) -> Callable[..., Any]:
 
         return signature, generate
 
-    return intrinsic(typed)  # type: ignore[no-any-return]
+    return _intrinsic(typed)  # type: ignore[no-any-return]
 
 
 def _for_each_height(
@@ -188,7 +192,7 @@ def row_distance(x: Array) -> int:
     return x.strides[0] // x.itemsize
 
 
-@intrinsic
+@_intrinsic
 def row(context: Any, x: Any, i: Any) -> Any:
     """Return row i of x, (n, K), whose last axis is contiguous: told so, the compiler vectorises.
 
@@ -206,7 +210,7 @@ def row(context: Any, x: Any, i: Any) -> Any:
             return_type=whole.data.type,
         )
         bits = ir.Constant(_INDEX, x.dtype.bitwidth // 8)
-        populate_array(
+        arrayobj.populate_array(
             of_row,
             data=begin,
             shape=[builder.extract_value(whole.shape, 1)],
@@ -219,7 +223,7 @@ def row(context: Any, x: Any, i: Any) -> Any:
     return result(x, types.intp), generate
 
 
-@intrinsic
+@_intrinsic
 def larger(context: Any, x: Any, y: Any) -> Any:
     """Return the larger of two numbers, either if one is NaN: in a loop, a vector operation.
 
@@ -236,7 +240,7 @@ def larger(context: Any, x: Any, y: Any) -> Any:
     return x(x, x), generate
 
 
-@intrinsic
+@_intrinsic
 def mask(context: Any, x: Any, start: Any, first: Any, value: Any) -> Any:
     """Set those of x[start : start + MASKED] to `value` whose index is `first` or more.
 

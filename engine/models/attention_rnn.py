@@ -259,8 +259,9 @@ def _look_back(config: Config, done: _Forward, da: Array, d: Array, new: New) ->
     T, N, H = da.shape
     do, dq, dk, dv = (new((N, T, H)) for _ in range(4))
     do[:, :-1], do[:, -1] = da[1:].transpose(1, 0, 2), 0
-    inputs = [_heads(config, a) for a in (do, done.q, done.k, done.k, done.a)]
-    causal_attention.backward(*inputs, done.lse, *(_heads(config, a) for a in (dq, dk, dv)))
+    q, k, o = _heads(config, done.q), _heads(config, done.k), _heads(config, done.a)
+    gradients = _heads(config, dq), _heads(config, dk), _heads(config, dv)
+    causal_attention.backward(_heads(config, do), q, k, k, o, done.lse, *gradients)
     dk += dv
     d[1:] += dq.transpose(1, 0, 2)
     d[:-1] += dk.transpose(1, 0, 2)

@@ -80,7 +80,7 @@ def _decode(
 def _block(q: Array) -> int:
     """Return how many queries are taken at a time: whole tiles, fewer the longer their rows."""
     tiles = SCORES // (max(1, q.shape[1]) * q.itemsize * ROWS)
-    return min(BLOCK, max(ROWS, tiles * ROWS))
+    return int(min(BLOCK, max(ROWS, tiles * ROWS)))
 
 
 def _map_heads(some: Callable[[int, int], None], q: Array) -> None:

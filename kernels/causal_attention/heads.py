@@ -10,6 +10,8 @@ Arrays are (N, T, n, d) as in the contract, d a multiple of the panel's width. s
 heads' true size.
 """
 
+from typing import Any
+
 import numpy as np
 from numba import njit
 
@@ -178,7 +180,7 @@ def add_weighted_rows(S: Array, x: Array, first: int, last: int, y: Array) -> No
 
 
 @njit(**INLINE)
-def _largest(row: Array, n: int) -> float:
+def _largest(row: Array, n: int) -> Any:
     """Return the largest of the first n scores; any number where one is NaN: F3 will show it."""
     largest = row[0]
     for j in range(n):
@@ -187,7 +189,7 @@ def _largest(row: Array, n: int) -> float:
 
 
 @njit(**INLINE_SUMS)
-def _exponentials(row: Array, n: int, largest: float, scale: float) -> float:
+def _exponentials(row: Array, n: int, largest: Any, scale: float) -> Any:
     """Overwrite the first n scores by e^{scale (s - largest)}; return their sum."""
     total, factor = row.dtype.type(0), row.dtype.type(scale)
     shift = largest * factor
@@ -209,7 +211,7 @@ def _through_softmax(P: Array, dP: Array, n: int, lse: float, D: float, scale: f
 
 
 @njit(**INLINE_SUMS)
-def _dot(x: Array, y: Array) -> float:
+def _dot(x: Array, y: Array) -> Any:
     """Return x·y."""
     total = x.dtype.type(0)
     for j in range(x.size):

@@ -90,7 +90,8 @@ def extend_attention(
     ids = np.empty(u.shape, np.int32)
 
     def rows(part: slice) -> None:
-        state = windows.State(*(a[part] for a in (window, length, seen, history, c)))
+        tokens = window[part], length[part], seen[part]
+        state = windows.State(*tokens, history[part], c[part])
         first = (b_0, c_0, n_heads, stride)
         windows.extend(u[part], weights, output, *first, options, state, ids[part])
 

@@ -12,7 +12,7 @@ from numba import njit
 
 from chainrule.kernels import categorical
 from chainrule.kernels.decoding import add, multiply_add, spread
-from chainrule.kernels.inline import JIT, sigmoid
+from chainrule.kernels.inline import JIT, sigmoid, tanh
 from chainrule.kernels.types import Array, Ids
 
 
@@ -163,21 +163,20 @@ def step(M: int, weights: Weights, h: Array, c: Array, scratch: Scratch) -> None
 @njit(**JIT)
 def tanh_cell(z: Array, hW: Array, m: int, h: Array) -> None:
     """h = tanh(z + h W)."""
-    one = h.dtype.type(1)
     for j in range(h.shape[1]):
-        h[m, j] = tanh(z[m, j] + hW[m, j], one)
+        h[m, j] = tanh(z[m, j] + hW[m, j])
 
 
 @njit(**JIT)
 def lstm_cell(z: Array, hW: Array, m: int, h: Array, c: Array, n: int, l: int) -> None:
     """c = f c + i g, h = o tanh(c)."""
-    H, one = h.shape[1], h.dtype.type(1)
+    H = h.shape[1]
     for j in range(H):
         i = sigmoid(z[m, j] + hW[m, j])
         f = sigmoid(z[m, H + j] + hW[m, H + j])
-        g = tanh(z[m, 2 * H + j] + hW[m, 2 * H + j], one)
+        g = tanh(z[m, 2 * H + j] + hW[m, 2 * H + j])
         c[n, l, j] = f * c[n, l, j] + i * g
-        h[m, j] = sigmoid(z[m, 3 * H + j] + hW[m, 3 * H + j]) * tanh(c[n, l, j], one)
+        h[m, j] = sigmoid(z[m, 3 * H + j] + hW[m, 3 * H + j]) * tanh(c[n, l, j])
 
 
 @njit(**JIT)
@@ -187,12 +186,5 @@ def gru_cell(z: Array, hW: Array, m: int, b_n: Array, l: int, h: Array) -> None:
     for j in range(H):
         r = sigmoid(z[m, j] + hW[m, j])
         u = sigmoid(z[m, H + j] + hW[m, H + j])
-        new = tanh(z[m, 2 * H + j] + r * (hW[m, 2 * H + j] + b_n[l, j]), one)
+        new = tanh(z[m, 2 * H + j] + r * (hW[m, 2 * H + j] + b_n[l, j]))
         h[m, j] = (one - u) * new + u * h[m, j]
-
-
-@njit(**JIT)
-def tanh(x: float, one: float) -> float:
-    """tanh x = 2 σ(2x) - 1, which vectorises; its absolute error is twice that of σ."""
-    y = sigmoid(x + x)
-    return y + y - one

@@ -58,7 +58,8 @@ def extend(
         groups = max(1, -(-(hi - lo) // _GROUP))
         for first, last in threads.cuts(hi - lo, groups):
             part = slice(lo + first, lo + last)
-            state = decode.State(*(a[part] for a in (window, length, cached, keys, values)))
+            tokens = window[part], length[part], cached[part]
+            state = decode.State(*tokens, keys[part], values[part])
             decode.extend(u[part], weights, state, *options, ids[part])
 
     threads.map_rows(rows, len(u))

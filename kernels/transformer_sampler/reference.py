@@ -45,7 +45,7 @@ def extend(
     def last_output(n: int) -> Array:
         """Pass the tokens that are not cached yet, all at once; return x of the last, (C,)."""
         first, stop = int(cached[n]), int(length[n])
-        x = E[window[n, first:stop]]  # F1
+        x: Array = E[window[n, first:stop]]  # F1
         if len(P):
             x = x + P[first:stop]
         for l in range(len(W_qkv)):
@@ -59,7 +59,8 @@ def extend(
             hidden = _gelu(_normalise(x, ln2_g[l], ln2_b[l]) @ W_1[l] + b_1[l])
             x = x + hidden @ W_2[l] + b_2[l]  # F5
         cached[n] = stop
-        return x[-1]
+        last: Array = x[-1]
+        return last
 
     ids: Ids = array_module(u).empty(u.shape, np.int32)
     for i in range(u.shape[1]):
