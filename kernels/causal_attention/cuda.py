@@ -45,6 +45,7 @@ The times above are bounds and estimates. Never run on a GPU so far: run on the 
 and by NVRTC (tests/test_cuda_compile.py).
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -67,7 +68,7 @@ SIZES = {  # (rows of a lane, columns of a warp) to choose from, by the bytes of
     8: ((4, 32), (2, 32), (2, 16)),
 }
 REGISTERS = 176  # of a lane, that its part of the tiles may take up; with more, kernels spill
-SHARED = 113 * 1024  # bytes a block, so that a multiprocessor has room for two
+SHARED = 113 * 1024  # bytes a block, so that an H100 has room for two; desktop cards stop at 99 KB
 
 
 class Needs(NamedTuple):
@@ -111,21 +112,23 @@ class Tiles(NamedTuple):
 
 
 def tiles(needs: Needs, pairs: int, T: int, padded: int, itemsize: int) -> Tiles:
-    """Return the largest tiles that fit a multiprocessor twice and still occupy the device."""
-    sizes = [size for size in SIZES[itemsize] if size[1] <= 32 or T > 64]
-    candidates = (Tiles(*size, 4, 1) for size in sizes)
-    large = next(
-        t
-        for t in candidates
-        if t.registers(needs, padded, itemsize) <= REGISTERS
-        and t.shared_bytes(needs, padded, itemsize) <= SHARED
-    )
-    mine = min(large.MINE, 4)
-    smaller = [Tiles(mine, large.COLS, *warps) for warps in ((4, 1), (2, 2), (1, 2))]
-    for choice in (large, *smaller):
-        if pairs * blocks(T, choice.rows) >= device.MULTIPROCESSORS:
-            return choice
-    return smaller[-1]
+    """Return the largest tiles that fit and still give each multiprocessor a block, if any do."""
+
+    def fitting(most: int, row_warps: int, slices: int) -> Iterator[Tiles]:
+        for mine, cols in SIZES[itemsize]:
+            t = Tiles(mine, cols, row_warps, slices)
+            if (
+                mine <= most
+                and (cols <= 32 or T > 64)
+                and t.registers(needs, padded, itemsize) <= REGISTERS
+                and t.shared_bytes(needs, padded, itemsize) <= SHARED
+            ):
+                yield t
+
+    options = ((8, 4, 1), (4, 4, 1), (4, 2, 2), (4, 1, 2))
+    choices = [t for option in options if (t := next(fitting(*option), None))]
+    enough = (t for t in choices if pairs * blocks(T, t.rows) >= device.MULTIPROCESSORS)
+    return next(enough, choices[-1])
 
 
 def plan_tiled(
