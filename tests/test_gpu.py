@@ -4,6 +4,7 @@ from importlib import import_module
 
 import numpy as np
 import pytest
+from cuda_on_cpu import attention
 from cuda_on_cpu.cases import CASES, SHAPES, Expected, cast, check_draws
 
 from chainrule.kernels import nade, triangular
@@ -46,7 +47,22 @@ def test_matches_reference(name, shape, dtype, cupy, rng):
     case = CASES[name]
     if shape == LARGE:
         shape = LARGE_OF.get(name, LARGE)
-    inputs = case.inputs(rng, *shape)
+    check(case, name, case.inputs(rng, *shape), dtype, cupy)
+
+
+# Of its documentation; heads as large as they may be; a cache that decoding splits.
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize(
+    "size",
+    [(12, 64, 4, 32), (8, 256, 6, 64), (1, 784, 8, 64), (2, 300, 2, 128), (1, 4096, 1, 16)],
+    ids=str,
+)
+def test_attention(size, dtype, cupy, rng):
+    name = "causal_attention"
+    check(CASES[name], name, attention.sized(rng, *size), dtype, cupy)
+
+
+def check(case, name, inputs, dtype, cupy):
     expected = Expected(case, reference(name), inputs, dtype)
     on_device = {k: cupy.asarray(a) for k, a in cast(inputs, dtype).items()}
     first = to_host(case.run(case.op, **on_device), cupy)
