@@ -12,7 +12,7 @@ def forward(q: Array, k: Array, v: Array, o: Array, lse: Array) -> None:
     """See `chainrule.kernels.causal_attention.forward`."""
     for r, h in np.ndindex(*lse.shape[:2]):
         s = _scores(q[r, :, h], k[r, :, h])  # F1
-        m = s.max(axis=1)
+        m = s.max(axis=1, initial=-np.inf)
         lse[r, h] = m + np.log(np.exp(s - m[:, None]).sum(axis=1))  # F2
         o[r, :, h] = _probabilities(s, lse[r, h]) @ v[r, :, h]  # F3, F4
 

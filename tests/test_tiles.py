@@ -1,0 +1,117 @@
+"""Register tiles against NumPy, at every height and beside memory that must not be touched."""
+
+import numpy as np
+import pytest
+from numba import njit
+from numba.core.errors import TypingError
+from numpy.testing import assert_allclose, assert_array_equal
+
+from chainrule.kernels import tiles
+
+FLOATS = [np.float32, np.float64]
+GUARD = 7.0
+
+
+@njit
+def run_overwrite(m, A, a_row, n, B, b, b_row, C, c, c_row):
+    tiles.overwrite(m, A, 0, a_row, n, B, b, b_row, C, c, c_row)
+
+
+@njit
+def run_add(m, A, a_row, n, B, b, b_row, C, c, c_row):
+    tiles.add(m, A, 0, a_row, n, B, b, b_row, C, c, c_row)
+
+
+@njit
+def run_add_transposed(m, A, a_row, n, B, b, b_row, C, c, c_row):
+    tiles.add_transposed(m, A, 0, a_row, n, B, b, b_row, C, c, c_row)
+
+
+TILES = {"overwrite": run_overwrite, "add": run_add, "transposed": run_add_transposed}
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("n", [0, 1, 5, 33])
+@pytest.mark.parametrize("kind", TILES)
+def test_a_tile_is_a_product_and_touches_nothing_else(kind, n, dtype, rng):
+    width, eps = tiles.panel_width(np.empty(0, dtype)), np.finfo(dtype).eps
+    for m in range(1, tiles.ROWS + 1):
+        shape = (n, m + 2) if kind == "transposed" else (m, n + 3)  # rows longer than needed
+        A, B = rng.normal(size=shape).astype(dtype), rng.normal(size=(n, width + 5)).astype(dtype)
+        C = np.full((m + 2, width + 4), GUARD, dtype)
+        inner = C[1 : m + 1, 2 : width + 2]
+        inner[...] = rng.normal(size=inner.shape)
+        a = A[:, :m].T if kind == "transposed" else A[:, :n]
+        before = 0 if kind == "overwrite" else inner.astype(np.float64)
+        expected = before + a.astype(np.float64) @ B[:, 3 : width + 3].astype(np.float64)
+        at = C.shape[1] + 2
+        TILES[kind](m, A, A.shape[1], n, B, 3, B.shape[1], C, at, C.shape[1])
+        assert_allclose(inner, expected, rtol=0, atol=8 * (n + 1) * eps)
+        inner[...] = GUARD
+        assert (C == GUARD).all(), f"{kind} of {m} rows wrote beside its tile"
+
+
+def test_arrays_of_different_dtypes_are_refused():
+    single, double = np.zeros((6, 16), np.float32), np.zeros((6, 16))
+    with pytest.raises(TypingError, match="one dtype"):
+        run_overwrite(6, single, 16, 6, double, 0, 16, single, 0, 16)
+
+
+@pytest.mark.parametrize("transpose", [False, True])
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("shape", [(1, 1), (3, 16), (5, 17), (16, 5), (33, 40)])
+def test_product(shape, dtype, transpose, rng):
+    """x W by panels of W, for heights of x around a tile's."""
+    K, N = shape
+    W = rng.normal(size=shape[::-1] if transpose else shape).astype(dtype)
+    panels = tiles.packed(W, transpose)
+    for M in (1, 5, 6, 7, 13):
+        x = rng.normal(size=(M, K + 2)).astype(dtype)[:, :K]
+        y = np.full((M, panels.shape[0] * panels.shape[2]), np.nan, dtype)
+        tiles.product(x, panels, y)
+        exact = x.astype(np.float64) @ (W.T if transpose else W).astype(np.float64)
+        assert_allclose(y[:, :N], exact, rtol=0, atol=8 * K * np.finfo(dtype).eps)
+        assert (y[:, N:] == 0).all()
+
+
+@njit
+def run_mask(x, start, first, value):
+    tiles.mask(x, start, first, value)
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_mask(dtype, rng):
+    for start in (0, 3, 8):
+        for first in range(start, start + tiles.MASKED + 2):
+            x = rng.normal(size=start + tiles.MASKED + 5).astype(dtype)
+            expected = x.copy()
+            expected[first : start + tiles.MASKED] = -2
+            run_mask(x, start, first, dtype(-2))
+            assert_array_equal(x, expected)
+
+
+@njit
+def largest(x):
+    found = x[0]
+    for j in range(x.size):
+        found = tiles.larger(found, x[j])
+    return found
+
+
+@njit
+def sum_of_row(x, i):
+    total = 0.0
+    row = tiles.row(x, i)
+    for j in range(row.size):
+        total += row[j]
+    return total
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_larger_and_rows(dtype, rng):
+    for n in (1, 2, 31, 100):
+        x = rng.normal(size=n).astype(dtype)
+        assert largest(x) == x.max()
+    wide = rng.normal(size=(5, 3, 7)).astype(dtype)[:, 1, 2:6]  # rows with gaps between them
+    for i in range(5):
+        assert sum_of_row(wide, i) == pytest.approx(wide[i].sum(), rel=1e-6)
