@@ -3,6 +3,8 @@
     python -m bench --list          what there is to run
     python -m bench                 the main comparison: one table
     pytest bench                    small sizes under pytest-benchmark, for regressions
+    python -m bench.likelihood …    test likelihoods beside the published ones
+    python -m bench.text …          models of characters, and of pixels, after a stated training
 
 How a number comes about:
 
@@ -12,6 +14,6 @@ How a number comes about:
     worker      one process a rival, so that no library's threads or settings disturb another's
     harness     rivals take turns, A B C A B C …; medians with p20 and p80
     machine     where it ran, and the ceilings (sgemm, copy) measured there in the same run
-    memory      peak memory of a training step
-    report      the table, the JSON file and the chart
+    memory      peak memory of a process; peaks: of a training step
+    report      the table and the JSON file; chart, curves: the pictures
 """

@@ -210,7 +210,7 @@ def caption(about: dict[str, Any]) -> str:
     who = ", ".join(f"{name} {v[name]}" for name in ("numpy", "numba", "torch", "jax") if name in v)
     return (
         f"{about['machine']['cpu']}, {s['threads']} threads each; {who}. Float32, medians of "
-        f"interleaved runs; dark line: p20 to p80. Data: {about['data']}."
+        f"interleaved runs; dark line or band: p20 to p80. Data: {about['data']}."
     )
 
 

@@ -58,6 +58,8 @@ def _panels(results: Sequence[Result]) -> dict[tuple[str, str], tuple[str, list[
 
 
 def _panel(axis: Any, letter: str, group: Sequence[Result]) -> None:
+    from matplotlib.ticker import FuncFormatter, LogLocator
+
     peers = iter(PEERS)
     for rival in dict.fromkeys(r.rival for r in group):
         line = sorted((r for r in group if r.rival == rival), key=_size)
@@ -76,6 +78,8 @@ def _panel(axis: Any, letter: str, group: Sequence[Result]) -> None:
     axis.set_ylabel(f"{home(w).items(w)[1]} a second")
     ticks = sorted({_size(r) for r in group})
     axis.set_xticks(ticks, [str(t) for t in ticks])
+    axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.yaxis.set_major_formatter(FuncFormatter(lambda rate, _: f"{rate:,.0f}"))
     axis.minorticks_off()
     axis.set_title(home(w).title(w), loc="left", fontsize=10, weight="bold", color=INK)
     axis.grid(axis="y", which="both", color="#e6e8ec", linewidth=0.6)

@@ -27,7 +27,7 @@ SETTINGS: dict[str, Any] = {
     "n_heads": 4,
     "n_embd": 128,
     "context": 784,
-    "batch_size": 8,
+    "batch_size": 4,
     "learning_rate": 2e-3,
     "warmup": 0.05,
     "weight_decay": 0.1,

@@ -9,7 +9,7 @@ left to that too.
 import numpy as np
 import pytest
 
-from bench import cases, check, worker
+from bench import cases, check, curves, harness, labels, worker
 from chainrule.engine import models
 
 pytest.importorskip("pytest_benchmark")
@@ -65,6 +65,38 @@ def test_counts_of_work_are_positive_and_grow(workload):
     case = cases.home(workload)
     for count in (case.flops, case.traffic, lambda p: case.items(p.workload)[0]):
         assert 0 < count(small) < count(large)
+
+
+@pytest.mark.parametrize("name", ["transformer/sample", "lstm/sample"])
+def test_one_wrong_symbol_is_seen(name):
+    """A sampler that errs in a single draw must not be timed."""
+    problem = cases.build(cases.find(name, "small"))
+    x = worker.prepare("reference", problem, threads=1).answer()["x"].copy()
+    check.verify(problem, {"x": x}, {})
+    x[-1, -1] = (x[-1, -1] + 1) % 65
+    with pytest.raises(check.MismatchError, match="1 of"):
+        check.verify(problem, {"x": x}, {})
+
+
+def test_curves_are_drawn_from_two_sizes_on(tmp_path):
+    """One panel for each letter of sizes; a single size is no curve."""
+    results = [
+        harness.Result(cases.find("transformer/step", size), "cpu", "ok", {}, 0.9, 1.0, 1.1, 7)
+        for size in ("t64", "t128", "w64", "chars")
+    ]
+    curves.draw(tmp_path / "curve.png", results, "caption")
+    assert (tmp_path / "curve.png").stat().st_size > 1000
+    with pytest.raises(ValueError, match="two sizes"):
+        curves.draw(tmp_path / "none.png", results[2:], "caption")
+
+
+def test_labels_are_found_by_the_image_a_row_was_drawn_from():
+    """Every row of bits finds its grey image again, among many."""
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (50, 400)) * (rng.random((50, 400)) < 0.3)
+    drawn = rng.permutation(50)
+    x = (rng.random((50, 400)) * 255 < images[drawn]).astype(np.uint8)
+    np.testing.assert_array_equal(labels.match(x, images), drawn)
 
 
 def _without_numbers(workload):

@@ -84,13 +84,13 @@ class Place(NamedTuple):
     def slices(self, n_rows: int) -> int:
         """Return how many threads share the rows, and give each of them one thread of BLAS.
 
-        As training does it, but for the limit, which takes milliseconds to set and stays here
-        until the next problem is prepared. A single row is left to the kernels and BLAS to split.
+        As training does it, also where there is one row and hence one thread; but the limit, which
+        takes milliseconds to set, stays here until the next problem is prepared.
         """
-        parts = 1 if self.backend == "cuda" else min(self.threads, n_rows)
-        if parts > 1:
-            threadpool_limits(1, user_api="blas")
-        return parts
+        if self.backend == "cuda":
+            return 1
+        threadpool_limits(1, user_api="blas")
+        return min(self.threads, n_rows)
 
     def bind(self, work: Callable[[], Any]) -> Callable[[], Any]:
         """Return `work` run on this backend and thread count, to its end."""

@@ -27,7 +27,7 @@ def transformer(problem: Problem, model: Any, variant: str) -> Run:
     u = torch.tensor(problem.u, dtype=torch.float64)
     cache = torch.zeros(2, L, B, n, T, C // n)
     step = torch.compile(_masked_step) if variant == "compiled" else _step
-    at = list(torch.arange(T)) if variant == "compiled" else list(range(T))
+    at = torch.arange(T).split(1) if variant == "compiled" else range(T)
 
     def call() -> Any:
         with torch.inference_mode():
@@ -51,13 +51,13 @@ def _step(model: Any, cache: Any, token: Any, t: int) -> Any:
 
 
 def _masked_step(model: Any, cache: Any, token: Any, t: Any) -> Any:
-    """Return the same for a position t that is a tensor, reading the whole cache under a mask."""
-    x = (model.symbols(token) + model.positions[t])[:, None]
+    """Return the same for a position t, (1,), reading the whole cache under a mask."""
+    x = (model.symbols(token) + model.positions.index_select(0, t))[:, None]
     seen = (torch.arange(cache.shape[4]) <= t)[None]
     for block, keys, values in zip(model.blocks, *cache.unbind(0), strict=True):
         q, k, v = block.heads(x)
-        keys.index_copy_(2, t[None], k)
-        values.index_copy_(2, t[None], v)
+        keys.index_copy_(2, t, k)
+        values.index_copy_(2, t, v)
         a = functional.scaled_dot_product_attention(q, keys, values, attn_mask=seen)
         x = block.rest(x, a)
     return model.logits(x[:, 0])
