@@ -234,8 +234,8 @@ def show_list() -> None:
     who = Table.grid(padding=(0, 3))
     for name in (*ours.BACKENDS, *peers.PEERS):
         why = worker.missing(name)
-        words = peers.PEERS[name].description if name in peers.PEERS else "chainrule"
-        who.add_row(name, words + (f" (cannot run: {why})" if why else ""))
+        what = peers.PEERS[name].description if name in peers.PEERS else "chainrule"
+        who.add_row(name, what + (f" (cannot run: {why})" if why else ""))
     out.print(who)
 
 

@@ -25,7 +25,7 @@ RESULTS = Path(__file__).parent / "results"
 RUNS = Path("runs")  # where the training that may be interrupted keeps its files
 PROMPT, LENGTH = "ROMEO:", 1000
 
-BUDGET = {"context": 64, "batch_size": 12, "steps": 2000, "seed": 0}
+BUDGET: dict[str, Any] = {"context": 64, "batch_size": 12, "steps": 2000, "seed": 0}
 MODELS = {
     "transformer": cr.Transformer(n_layers=4, n_heads=4, n_embd=128, learning_rate=1e-3, **BUDGET),
     "lstm": cr.RNN(408, cell="lstm", learning_rate=3e-3, **BUDGET),
@@ -87,9 +87,10 @@ def write(folder: Path, protocol: str, result: dict[str, Any], sample: str | Pat
     }
     with replacing(folder / f"text_{protocol}.json") as temporary:
         temporary.write_text(json.dumps(record, indent=1) + "\n")
-    is_text = isinstance(sample, str)
-    with replacing(folder / f"text_{protocol}{'.txt' if is_text else '.png'}") as temporary:
-        temporary.write_bytes(sample.encode() if is_text else sample.read_bytes())
+    content = sample.encode() if isinstance(sample, str) else sample.read_bytes()
+    ending = ".txt" if isinstance(sample, str) else ".png"
+    with replacing(folder / f"text_{protocol}{ending}") as temporary:
+        temporary.write_bytes(content)
 
 
 def main() -> None:

@@ -19,7 +19,7 @@ def prepare(problem: Problem, threads: int, variant: str = "") -> Run:
         return _sample(problem)
     if w.model == "causal_attention":
         theta = [jnp.asarray(a) for a in problem.theta.values()]
-        names = ("o", "dq", "dk", "dv")
+        names: tuple[str, ...] = ("o", "dq", "dk", "dv")
 
         def function(q: Any, k: Any, v: Any) -> Any:
             return jax.nn.dot_product_attention(q, k, v, is_causal=True)
