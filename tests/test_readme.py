@@ -16,15 +16,27 @@ def blocks(language):
     return re.findall(rf"^```{language}\n(.*?)^```", TEXT, re.M | re.S)
 
 
-def test_the_ten_line_script(tmp_path):
-    (script,) = blocks("python")
+def run_script(script, folder):
+    """Return what a script prints, and the nats that it speaks of."""
     done = subprocess.run(
-        [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=300
+        [sys.executable, "-c", script], cwd=folder, capture_output=True, text=True, timeout=300
     )
     assert done.returncode == 0, done.stderr
-    nats = float(re.search(r"(-[\d.]+) nats", done.stdout)[1])
+    return done.stdout, float(re.search(r"(-[\d.]+) nats", done.stdout)[1])
+
+
+def test_the_ten_line_script(tmp_path):
+    _, nats = run_script(blocks("python")[0], tmp_path)
     assert -30 < nats < -15, "an 8×8 digit has about 20 nats; a fair coin a pixel would have 44"
     assert (tmp_path / "nade.safetensors").exists()
+
+
+def test_the_script_for_texts(tmp_path):
+    out, nats = run_script(blocks("python")[1], tmp_path)
+    assert nats > -1, "a text of so few words has little to guess"
+    likely, unlikely = map(float, re.search(r"\[\s*(\S+)\s+(\S+)\]", out).groups())
+    assert likely > unlikely + 5
+    assert len(out.splitlines()[-1]) == 60 and set(out.splitlines()[-1].split()) & {"cat", "dog"}
 
 
 def test_the_verbs_exist():
