@@ -43,7 +43,7 @@ CHOICES = {1: (4, 1), 5: (4, 1), 8: (2, 2), 132: (1, 2)}
 def test_every_way_to_share_a_block(multiprocessors, rig, rng, monkeypatch):
     """Many rows a block to few; one slice of columns, and two, of which one may see nothing."""
     monkeypatch.setattr(device, "MULTIPROCESSORS", multiprocessors)
-    chosen = cuda.tiles(cuda.NEEDS["attention_forward"], 2, 130, 32, 4)
+    chosen = cuda.tiles(cuda.NEEDS["attention_forward"], 2, 130, 32, 4, True)
     assert (chosen.ROW_WARPS, chosen.SLICES) == CHOICES[multiprocessors]
     assert chosen.MINE == (8 if multiprocessors == 1 else 4)
     check(rig, attention.sized(rng, 1, 130, 2, 20), np.float32)
@@ -159,7 +159,7 @@ def test_tiles_fit(kernel, itemsize, shared, monkeypatch):
         for T in (1, 64, 65, 784, 4096):
             sizes = []
             for pairs in (1, 8, 48, 1000):
-                chosen = cuda.tiles(needs, pairs, T, padded, itemsize)
+                chosen = cuda.tiles(needs, pairs, T, padded, itemsize, True)
                 assert chosen.shared_bytes(needs, padded, itemsize) <= shared * 1024
                 assert chosen.registers(needs, padded, itemsize) <= cuda.REGISTERS
                 sizes.append(chosen.rows)

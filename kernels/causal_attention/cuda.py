@@ -111,7 +111,7 @@ class Tiles(NamedTuple):
         return (tile_rows * (padded + 16 // itemsize) + scores) * itemsize
 
 
-def tiles(needs: Needs, pairs: int, T: int, padded: int, itemsize: int) -> Tiles:
+def tiles(needs: Needs, pairs: int, T: int, padded: int, itemsize: int, wide: bool) -> Tiles:
     """Return the largest tiles that fit and still give each multiprocessor a block, if any do."""
 
     def fitting(most: int, row_warps: int, slices: int) -> Iterator[Tiles]:
@@ -125,7 +125,8 @@ def tiles(needs: Needs, pairs: int, T: int, padded: int, itemsize: int) -> Tiles
             ):
                 yield t
 
-    options = ((8, 4, 1), (4, 4, 1), (4, 2, 2), (4, 1, 2))
+    most = 8 if wide else 4  # number by number, the loads themselves take more registers
+    options = ((most, 4, 1), (4, 4, 1), (4, 2, 2), (4, 1, 2))
     choices = [t for option in options if (t := next(fitting(*option), None))]
     enough = (t for t in choices if pairs * blocks(T, t.rows) >= device.MULTIPROCESSORS)
     return next(enough, choices[-1])
@@ -141,7 +142,7 @@ def plan_tiled(
     N, T, n, d = shape
     padded = WARP * blocks(d, WARP)
     needs = NEEDS[kernel]
-    chosen = tiles(needs, N * n, T, padded, dtype.itemsize)
+    chosen = tiles(needs, N * n, T, padded, dtype.itemsize, wide)
     constants = {"PADDED": padded, **chosen._asdict(), "VECTOR": int(wide)}
     return Plan(
         kernel,
