@@ -151,7 +151,7 @@ def _grad(side: _Side) -> Run:
 
 def _step(side: _Side) -> Run:
     params = side.params
-    start, m, v = params.copy(), params.like(), params.like()
+    m, v = params.like(), params.like()
     gradient, grad = _gradient(side)
     clock = iter(range(1, 2**62))
     settings = {"weight_decay": 0.0, **home(side.problem.workload).OPTIMIZER}
@@ -167,6 +167,7 @@ def _step(side: _Side) -> Run:
     call = side.place.bind(work)
 
     def answer() -> dict[str, Any]:
+        start = params.copy()
         call()
         moved = _host(params)
         params.flat[...] = start.flat

@@ -45,14 +45,14 @@ class Size(NamedTuple):
 TOKENS = 4096  # of a minibatch, whatever the context length
 TRAINING = {
     "chars": Size(12, 64, 4, 4, 128),
-    "small": Size(4, 16, 2, 2, 32),
+    "small": Size(4, 16, 2, 2, 64),
     **{f"t{T}": Size(TOKENS // T, T, 4, 4, 128) for T in (64, 128, 256, 512, 1024, 2048, 4096)},
     **{f"w{C}": Size(12, 64, 4, C // 32, C) for C in (64, 128, 256, 512)},
 }
 SAMPLING = {
     "b1": Size(1, 256, 4, 4, 128),
     "b64": Size(64, 256, 4, 4, 128),
-    "small": Size(3, 24, 2, 2, 32),
+    "small": Size(3, 24, 2, 2, 64),
 }
 SIZES_IN_WORDS = {
     "chars": "the main comparison: 4 layers of 4 heads, 128 wide, on characters",
