@@ -148,10 +148,11 @@ def test_limits_are_named(rig):
         causal_attention.forward(a, a, a, a, to_device(np.zeros((2, 4, 6)))[..., ::2])
 
 
+@pytest.mark.parametrize("wide", [True, False])
 @pytest.mark.parametrize("shared", [113, 99])
 @pytest.mark.parametrize("kernel", cuda.NEEDS)
 @pytest.mark.parametrize("itemsize", [4, 8])
-def test_tiles_fit(kernel, itemsize, shared, monkeypatch):
+def test_tiles_fit(kernel, itemsize, shared, wide, monkeypatch):
     """In the kilobytes of an H100 for two blocks, and of a desktop card; fewer rows, if few."""
     monkeypatch.setattr(cuda, "SHARED", shared * 1024)
     needs = cuda.NEEDS[kernel]
@@ -159,8 +160,8 @@ def test_tiles_fit(kernel, itemsize, shared, monkeypatch):
         for T in (1, 64, 65, 784, 4096):
             sizes = []
             for pairs in (1, 8, 48, 1000):
-                chosen = cuda.tiles(needs, pairs, T, padded, itemsize, True)
+                chosen = cuda.tiles(needs, pairs, T, padded, itemsize, wide)
                 assert chosen.shared_bytes(needs, padded, itemsize) <= shared * 1024
-                assert chosen.registers(needs, padded, itemsize) <= cuda.REGISTERS
+                assert chosen.registers(needs, padded, itemsize) <= cuda.REGISTERS[wide]
                 sizes.append(chosen.rows)
             assert all(few <= many for few, many in pairwise(sizes))

@@ -78,8 +78,8 @@ def transformer_parts(dtype, wide):
 
 
 def attention_plans(dtype):
-    # Few rows and many, of heads small and large; the last one with nothing to read in one go.
-    shapes = [(8, 256, 6, 64), (8, 1024, 16, 128), (12, 64, 4, 31)]
+    # Few rows and many, of heads small and large; the last two with nothing to read in one go.
+    shapes = [(8, 256, 6, 64), (8, 1024, 16, 128), (12, 64, 4, 31), (8, 1024, 16, 127)]
     if dtype.itemsize == 4:
         shapes += [(12, 64, 4, 32), (1, 784, 8, 64), (8, 1024, 16, 64), (8, 1024, 16, 96)]
     for N, T, n, d in shapes:

@@ -64,10 +64,12 @@ LARGEST_HEAD = 128
 WARP = 32
 SIDE = 8  # lanes of a warp along a row of scores; the other four are along a column
 SIZES = {  # (rows of a lane, columns of a warp) to choose from, by the bytes of a number
-    4: ((8, 64), (4, 64), (4, 32)),
+    4: ((8, 64), (4, 64), (4, 32), (2, 32)),
     8: ((4, 32), (2, 32), (2, 16)),
 }
-REGISTERS = 176  # of a lane, that its part of the tiles may take up; with more, kernels spill
+# Of a lane, for its part of the tiles, by whether loads are wide: number by number, they need some
+# for themselves. With more, kernels spill.
+REGISTERS = {True: 176, False: 152}
 SHARED = 113 * 1024  # bytes a block, so that an H100 has room for two; desktop cards stop at 99 KB
 
 
@@ -120,13 +122,12 @@ def tiles(needs: Needs, pairs: int, T: int, padded: int, itemsize: int, wide: bo
             if (
                 mine <= most
                 and (cols <= 32 or T > 64)
-                and t.registers(needs, padded, itemsize) <= REGISTERS
+                and t.registers(needs, padded, itemsize) <= REGISTERS[wide]
                 and t.shared_bytes(needs, padded, itemsize) <= SHARED
             ):
                 yield t
 
-    most = 8 if wide else 4  # number by number, the loads themselves take more registers
-    options = ((most, 4, 1), (4, 4, 1), (4, 2, 2), (4, 1, 2))
+    options = ((8, 4, 1), (4, 4, 1), (4, 2, 2), (4, 1, 2))
     choices = [t for option in options if (t := next(fitting(*option), None))]
     enough = (t for t in choices if pairs * blocks(T, t.rows) >= device.MULTIPROCESSORS)
     return next(enough, choices[-1])
