@@ -154,7 +154,13 @@ def test_models_of_rows_know_no_texts(folder, call, tmp_path):
 
 def begin(program, *command):
     command = [sys.executable, "-c", program, *map(str, command)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    pipe = subprocess.PIPE
+    # Where the tests run in the background, children inherit that Ctrl-C is ignored.
+    return subprocess.Popen(command, stdout=pipe, stderr=pipe, preexec_fn=heed_ctrl_c)
+
+
+def heed_ctrl_c():
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def wait_until_trained(child, folder):
