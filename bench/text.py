@@ -27,7 +27,9 @@ PROMPT, LENGTH = "ROMEO:", 1000
 
 BUDGET: dict[str, Any] = {"context": 64, "batch_size": 12, "steps": 2000, "seed": 0}
 MODELS = {
-    "transformer": cr.Transformer(n_layers=4, n_heads=4, n_embd=128, learning_rate=1e-3, **BUDGET),
+    "transformer": cr.Transformer(
+        n_layers=4, n_heads=4, n_embd=128, learning_rate=4e-3, warmup=0.05, clip_norm=1.0, **BUDGET
+    ),
     "lstm": cr.RNN(408, cell="lstm", learning_rate=3e-3, **BUDGET),
     "rnn": cr.RNN(832, cell="tanh", learning_rate=1e-3, **BUDGET),
     "attention_rnn": cr.AttentionRNN(400, cell="lstm", n_heads=5, learning_rate=3e-3, **BUDGET),
