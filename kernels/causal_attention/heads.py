@@ -1,10 +1,10 @@
 """Attention of one head after the other, compiled: blocks of queries, tiles of products.
 
-A block is some queries of one head and the whole rows of scores that they have, S: (block, T). It
-is small enough to stay near the core between F1 and F4, and rows are short only by what the mask
-hides: products stop at the diagonal, tile by tile. Division by the row's sum comes last, d numbers
-a row instead of T. Products are chainrule.kernels.tiles', whose tiles are ROWS high and a panel
-wide; so S has zeros from the diagonal to the end of its tile.
+Forward, a block is some queries of one head and the whole rows of scores that they have. It is
+small enough to stay near the core between F1 and F4. Division by the row's sum comes last, d
+numbers a row instead of T. The backward knows the sums already, so there rows come in pieces too.
+Products stop at the diagonal, tile by tile. They are chainrule.kernels.tiles', whose tiles are ROWS
+high and a panel wide; so scores are made zero from the diagonal to the end of its tile.
 
 Arrays are (N, T, n, d) as in the contract, d a multiple of the panel's width. scale = 1/√d of the
 heads' true size.
@@ -19,6 +19,7 @@ from chainrule.kernels.inline import INLINE, INLINE_SUMS, JIT, exp
 from chainrule.kernels.tiles import (
     MASKED,
     ROWS,
+    add,
     add_transposed,
     larger,
     mask,
@@ -40,24 +41,24 @@ def forward(
     q: Array, k: Array, v: Array, o: Array, lse: Array, lo: int, hi: int, block: int, scale: float
 ) -> None:
     """F1-F4 for heads lo … hi - 1, counted through the sequences, `block` queries at a time."""
-    n = q.shape[2]
-    S, sums = _rows_of_scores(q, block), np.empty(block, q.dtype)
+    T, n = q.shape[1], q.shape[2]
+    S, sums = _rows_of_scores(q, block, T), np.empty(block, q.dtype)
     kT, v_packed = _packed_transposed(q), _packed(q)
     for head in range(lo, hi):
         r, h = head // n, head % n
         pack_transposed(k[r, :, h], kT)
         pack(v[r, :, h], v_packed)
-        for first in range(0, q.shape[1], block):
-            last = min(q.shape[1], first + block)
-            scores(q[r, :, h], kT, first, last, S)  # F1
+        for first in range(0, T, block):
+            last = min(T, first + block)
+            scores(q[r, :, h], kT, first, last, 0, last, S)  # F1
             for i in range(first, last):
-                s, reach = S[i - first], _reach(i)
+                s, reach = S[i - first], _reach(i + 1)
                 mask(s, reach - MASKED, i + 1, _HIDDEN)
                 largest = _largest(s, reach)
                 sums[i - first] = _exponentials(s, reach, largest, scale)
                 lse[r, h, i] = largest * scale + np.log(sums[i - first])  # F2
                 mask(s, reach - MASKED, i + 1, 0)
-            weighted_sums(S, v_packed, first, last, o[r, :, h])
+            weighted_sums(S, v_packed, first, last, 0, last, o[r, :, h])
             for i in range(first, last):
                 _divide(row(o[r, :, h], i), sums[i - first])  # F3, F4
 
@@ -76,13 +77,18 @@ def backward(
     lo: int,
     hi: int,
     block: int,
+    chunk: int,
     scale: float,
 ) -> None:
-    """B1-B5 for heads lo … hi - 1, `block` queries at a time."""
-    n = q.shape[2]
-    P, dS = _rows_of_scores(q, block), _rows_of_scores(q, block)
+    """B1-B5 for heads lo … hi - 1: `chunk` keys, a multiple of `block`, by `block` queries.
+
+    A chunk's keys and values, and their gradients, stay near the core while the queries that see
+    any of them pass by; P and ds of a block and a chunk are never longer than that.
+    """
+    T, n = q.shape[1], q.shape[2]
+    P, dS = _rows_of_scores(q, block, chunk), _rows_of_scores(q, block, chunk)
     kT, vT, k_packed = _packed_transposed(q), _packed_transposed(q), _packed(q)
-    q_packed, do_packed = _packed(q), _packed(q)
+    q_packed, do_packed, D = _packed(q), _packed(q), np.empty(T, q.dtype)
     for head in range(lo, hi):
         r, h = head // n, head % n
         pack_transposed(k[r, :, h], kT)
@@ -92,28 +98,35 @@ def backward(
         pack(do[r, :, h], do_packed)
         _clear(dk[r, :, h])
         _clear(dv[r, :, h])
-        for first in range(0, q.shape[1], block):
-            last = min(q.shape[1], first + block)
-            scores(q[r, :, h], kT, first, last, P)  # F1
-            scores(do[r, :, h], vT, first, last, dS)  # B2
-            for i in range(first, last):
-                P_i, dS_i, reach = P[i - first], dS[i - first], _reach(i)
-                D = _dot(row(do[r, :, h], i), row(o[r, :, h], i))
-                _through_softmax(P_i, dS_i, reach, lse[r, h, i], D, scale)
-                mask(P_i, reach - MASKED, i + 1, 0)
-                mask(dS_i, reach - MASKED, i + 1, 0)
-            weighted_sums(dS, k_packed, first, last, dq[r, :, h])  # B4
-            add_weighted_rows(P, do_packed, first, last, dv[r, :, h])  # B1
-            add_weighted_rows(dS, q_packed, first, last, dk[r, :, h])  # B5
+        for i in range(T):
+            D[i] = _dot(row(do[r, :, h], i), row(o[r, :, h], i))
+        for start in range(0, T, chunk):
+            stop = min(T, start + chunk)
+            whole = max(MASKED, -(-(stop - start) // LANES) * LANES)
+            for first in range(start, T, block):  # those before see none of these keys
+                last = min(T, first + block)
+                scores(q[r, :, h], kT, first, last, start, stop, P)  # F1
+                scores(do[r, :, h], vT, first, last, start, stop, dS)  # B2
+                for i in range(first, last):
+                    P_i, dS_i = P[i - first], dS[i - first]
+                    seen = min(i + 1, stop) - start
+                    reach = min(whole, _reach(seen))
+                    _through_softmax(P_i, dS_i, reach, lse[r, h, i], D[i], scale)
+                    mask(P_i, reach - MASKED, seen, 0)
+                    mask(dS_i, reach - MASKED, seen, 0)
+                weighted_sums(dS, k_packed, first, last, start, stop, dq[r, :, h])  # B4
+                add_weighted_rows(P, do_packed, first, last, start, stop, dv[r, :, h])  # B1
+                add_weighted_rows(dS, q_packed, first, last, start, stop, dk[r, :, h])  # B5
 
 
 @njit(**INLINE)
-def _rows_of_scores(q: Array, block: int) -> Array:
-    """Return memory for the scores of a block of queries.
+def _rows_of_scores(q: Array, block: int, keys: int) -> Array:
+    """Return memory for the scores of a block of queries and so many keys.
 
-    Longer than T: for `mask`, and since rows whose distance is a power of two share a cache's sets.
+    Longer than that: for `mask`, and since rows whose distance is a power of two share a cache's
+    sets.
     """
-    return np.empty((block, _reach(q.shape[1]) + LANES), q.dtype)
+    return np.empty((block, _reach(min(keys, q.shape[1])) + LANES), q.dtype)
 
 
 @njit(**INLINE)
@@ -133,50 +146,65 @@ def _packed_transposed(q: Array) -> Array:
 
 
 @njit(**INLINE)
-def _reach(i: int) -> int:
-    """Return where the scores of query i's tile end, rounded up to LANES, and at least MASKED."""
-    return max(MASKED, -(-(i + ROWS) // LANES) * LANES)
+def _reach(seen: int) -> int:
+    """Return where the scores end of queries in a tile with one that sees `seen` keys.
+
+    Another of the tile may see ROWS - 1 more. Rounded up to LANES, and at least MASKED.
+    """
+    return max(MASKED, -(-(seen + ROWS - 1) // LANES) * LANES)
+
+
+# In the following, queries are first … last - 1 and keys start … stop - 1, start ≤ first; query i
+# sees the keys up to i. S[i - first, j - start] belongs to i and j.
 
 
 @njit(**JIT)
-def scores(x: Array, yT: Array, first: int, last: int, S: Array) -> None:
-    """S[i - first, j] = x_i·y_j for queries first … last - 1 and j up to the tile of the diagonal.
+def scores(x: Array, yT: Array, first: int, last: int, start: int, stop: int, S: Array) -> None:
+    """S = x_i·y_j for all j up to the tile of the diagonal.
 
-    x: (T, d); yT: y, (T, d), by `pack_transposed`.
+    x: (T, d); yT: y, (T, d), by `pack_transposed`; start is a multiple of a panel's width.
     """
     d, width = yT.shape[1:]
     x_row, S_row = row_distance(x), S.shape[1]
-    for j in range(0, last, width):
+    for j in range(start, stop, width):
         for i in range(first, last, ROWS):
             m = min(ROWS, last - i)
             if j < i + m:
-                to = (i - first) * S_row + j
+                to = (i - first) * S_row + j - start
                 overwrite(m, x, i * x_row, x_row, d, yT, j * d, width, S, to, S_row)
 
 
 @njit(**JIT)
-def weighted_sums(S: Array, y: Array, first: int, last: int, x: Array) -> None:
-    """x_i = Σ_{j≤i} S[i - first, j] y_j for queries first … last - 1; x: (T, d); y by `pack`."""
+def weighted_sums(
+    S: Array, y: Array, first: int, last: int, start: int, stop: int, x: Array
+) -> None:
+    """x_i = Σ_j S y_j where start is 0, else x_i += Σ_j S y_j; x: (T, d); y by `pack`."""
     T, width = y.shape[1:]
     x_row, S_row = row_distance(x), S.shape[1]
     for g in range(y.shape[0]):
+        of = (g * T + start) * width
         for i in range(first, last, ROWS):
             m = min(ROWS, last - i)
-            at, to = (i - first) * S_row, i * x_row + g * width
-            overwrite(m, S, at, S_row, i + m, y, g * T * width, width, x, to, x_row)
+            at, to, n = (i - first) * S_row, i * x_row + g * width, min(i + m, stop) - start
+            if start == 0:
+                overwrite(m, S, at, S_row, n, y, of, width, x, to, x_row)
+            else:
+                add(m, S, at, S_row, n, y, of, width, x, to, x_row)
 
 
 @njit(**JIT)
-def add_weighted_rows(S: Array, x: Array, first: int, last: int, y: Array) -> None:
-    """y_j += Σ_{i≥j} S[i - first, j] x_i over queries first … last - 1; y: (T, d); x by `pack`."""
+def add_weighted_rows(
+    S: Array, x: Array, first: int, last: int, start: int, stop: int, y: Array
+) -> None:
+    """y_j += Σ_i S x_i; y: (T, d); x by `pack`."""
     T, width = x.shape[1:]
     y_row, S_row = row_distance(y), S.shape[1]
     for g in range(x.shape[0]):
-        for j in range(0, last, ROWS):
-            m = min(ROWS, last - j)
+        for j in range(start, min(stop, last), ROWS):
+            m = min(ROWS, min(stop, last) - j)
             i = max(first, j)  # no earlier query sees key j
-            at, of, to = (i - first) * S_row + j, (g * T + i) * width, j * y_row + g * width
-            add_transposed(m, S, at, S_row, last - i, x, of, width, y, to, y_row)
+            at, of = (i - first) * S_row + j - start, (g * T + i) * width
+            add_transposed(m, S, at, S_row, last - i, x, of, width, y, j * y_row + g * width, y_row)
 
 
 @njit(**INLINE)
