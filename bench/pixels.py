@@ -24,11 +24,11 @@ from chainrule.engine.files import replacing
 
 SETTINGS: dict[str, Any] = {
     "n_layers": 4,
-    "n_heads": 4,
-    "n_embd": 128,
+    "n_heads": 2,
+    "n_embd": 64,
     "context": 784,
-    "batch_size": 4,
-    "learning_rate": 2e-3,
+    "batch_size": 8,
+    "learning_rate": 3e-3,
     "warmup": 0.05,
     "weight_decay": 0.1,
     "seed": 0,
