@@ -82,7 +82,7 @@ def write(folder: Path, protocol: str, result: dict[str, Any], sample: str | Pat
     """Write the result with the command, the machine and the versions, and the sample."""
     folder.mkdir(parents=True, exist_ok=True)
     record = {
-        "command": f"python -m bench.text {protocol}",
+        "command": f"python -m bench.text {protocol}{_minutes(result)}",
         "machine": machine.describe(),
         "versions": machine.versions(),
         "result": result,
@@ -93,6 +93,12 @@ def write(folder: Path, protocol: str, result: dict[str, Any], sample: str | Pat
     ending = ".txt" if isinstance(sample, str) else ".png"
     with replacing(folder / f"text_{protocol}{ending}") as temporary:
         temporary.write_bytes(content)
+
+
+def _minutes(result: dict[str, Any]) -> str:
+    """Return the option that asks for so long a training on images, or nothing."""
+    minutes = result.get("minutes_asked_for")
+    return "" if minutes is None else f" --minutes {minutes:g}"
 
 
 def main() -> None:
