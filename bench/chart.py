@@ -22,6 +22,8 @@ LABELS = {
     "torch.compile": "torch.compile",
     "torch.compile-body": "torch.compile, loop body",
     "jax": "JAX jit",
+    "torch-cuda": "PyTorch eager, GPU",
+    "jax-cuda": "JAX jit, GPU",
 }
 
 

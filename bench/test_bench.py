@@ -14,7 +14,7 @@ from chainrule.engine import models
 
 pytest.importorskip("pytest_benchmark")
 
-RIVALS = ("reference", "cpu", "cuda", "torch", "jax")
+RIVALS = ("reference", "cpu", "cuda", "torch", "jax", "torch-cuda", "jax-cuda")
 SMALL = [w for w in cases.workloads() if w.size_name == "small"]
 
 

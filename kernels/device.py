@@ -3,6 +3,8 @@
 An operation's `cuda.py` makes a `Plan`, a pure function of shapes and dtype that says what to
 launch, and hands it over:
 
+    @planner                             what it returns is kept: from Python, making a plan anew
+    def plan(N, …) -> Plan: …            would take longer than many a kernel
     launch(SOURCE, plan, *arrays)        the kernel's arguments are the arrays, then plan.scalars
 
 By default CuPy's RawModule compiles the file with NVRTC, once for each set of constants, and the
@@ -15,9 +17,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache, wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec
 
 import numpy as np
 
@@ -30,6 +32,9 @@ _CTYPES = {np.dtype(np.float32): "float", np.dtype(np.float64): "double"}
 _INCLUDE = re.compile(r'#include "([./\w]+\.cuh)"\n')
 
 
+Constants = tuple[tuple[str, int], ...]  # compile-time numbers by name
+
+
 @dataclass(frozen=True)
 class Plan:
     """What to launch: all of it follows from shapes, dtype and alignment."""
@@ -40,12 +45,25 @@ class Plan:
     block: int  # threads
     scalars: tuple[Any, ...] = ()  # NumPy scalars: their dtype is the kernel's C type
     shared_bytes: int = 0  # dynamic shared memory a block
-    constants: tuple[tuple[str, int], ...] = ()  # compile-time numbers by name
+    constants: Constants = ()
     strided: bool = False  # whether the kernel is told how its arrays' rows lie, among the scalars
 
 
 Arrays = tuple[Array | Bits | Ids, ...]
 Launcher = Callable[[Path, Plan, Arrays], None]
+P = ParamSpec("P")
+
+
+def planner(plan: Callable[P, Plan]) -> Callable[P, Plan]:
+    """Return `plan`, a function of shapes, dtype and alignment, with its answers kept."""
+    kept: Any = lru_cache(maxsize=4096)(lambda device, *args, **named: plan(*args, **named))
+
+    @wraps(plan)
+    def look_up(*args: P.args, **named: P.kwargs) -> Plan:
+        found: Plan = kept(MULTIPROCESSORS, *args, **named)
+        return found
+
+    return look_up
 
 
 def options(plan: Plan) -> tuple[str, ...]:
@@ -66,17 +84,18 @@ def source_text(path: Path) -> str:
 
 
 @cache
-def _kernel(source: Path, kernel: str, compiler_options: tuple[str, ...]) -> Any:
+def _kernel(source: Path, name: str, dtype: np.dtype[Any], constants: Constants) -> Any:
     """Return the compiled kernel; CuPy keeps one for each device and a copy on disk."""
     import cupy
 
-    module = cupy.RawModule(code=source_text(source), options=compiler_options)
-    return module.get_function(kernel)
+    settings = options(Plan(name, dtype, (), 0, constants=constants))
+    module = cupy.RawModule(code=source_text(source), options=settings)
+    return module.get_function(name)
 
 
 def launch_with_cupy(source: Path, plan: Plan, arrays: Arrays) -> None:
     """Launch on the current device and stream; returns before the kernel has finished."""
-    kernel = _kernel(source, plan.kernel, options(plan))
+    kernel = _kernel(source, plan.kernel, plan.dtype, plan.constants)
     if plan.shared_bytes > STATIC_SHARED_LIMIT:
         kernel.max_dynamic_shared_size_bytes = plan.shared_bytes
     args = (*arrays, *plan.scalars)
@@ -116,7 +135,7 @@ def need_contiguous(name: str, *arrays: Array | Bits | Ids) -> None:
 
 def aligned(*arrays: Array) -> bool:
     """Return whether every array starts on a 16-byte boundary, so that wide loads may be used."""
-    return all(a.__cuda_array_interface__["data"][0] % 16 == 0 for a in arrays)  # type: ignore[attr-defined]
+    return all(a.data.ptr % 16 == 0 for a in arrays)  # type: ignore[attr-defined]
 
 
 def blocks(n: int, per_block: int) -> int:

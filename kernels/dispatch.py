@@ -10,6 +10,7 @@ Three rules, and no silent copy between host and device:
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import cache
 from importlib import import_module
 from types import ModuleType
 from typing import Any
@@ -38,12 +39,17 @@ def use_backend(name: str) -> Iterator[None]:
 
 def on_device(array: object) -> bool:
     """Return whether `array` lives on a GPU."""
-    return hasattr(array, "__cuda_array_interface__")
+    # Of the type: on a CuPy array the attribute is a property, which takes microseconds.
+    return hasattr(type(array), "__cuda_array_interface__")
 
 
 def array_module(*arrays: object) -> Any:
     """Return the module, numpy or cupy, whose functions take these arrays."""
-    return import_module("cupy") if any(on_device(a) for a in arrays) else np
+    if not any(on_device(a) for a in arrays):
+        return np
+    import cupy
+
+    return cupy
 
 
 def select(op: str, *arrays: object) -> ModuleType:
@@ -56,4 +62,10 @@ def select(op: str, *arrays: object) -> ModuleType:
     if len(sides) > 1:
         name = op.rpartition(".")[2]
         raise TypeError(f"{name}: arrays are on both host and GPU; move them all to one side first")
-    return import_module(f"{op}.{'cuda' if sides == {True} else _host_backend.get()}")
+    return _imported(f"{op}.{'cuda' if sides == {True} else _host_backend.get()}")
+
+
+@cache
+def _imported(name: str) -> ModuleType:
+    """Return a module, from the second time on at a tenth of `import_module`'s price."""
+    return import_module(name)

@@ -3,21 +3,22 @@
 `steps.cuh` is the kernels' side of it; kernels/lstm/cuda.py says what a step costs.
 """
 
-from collections.abc import Iterable
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from chainrule.kernels import device
-from chainrule.kernels.device import Plan, blocks, launch
+from chainrule.kernels.device import Plan, blocks, launch, planner
 from chainrule.kernels.types import Array
 
 THREADS = 256  # of a block of the step kernels
 UNITS = 8  # hidden units of a block
 
 
+@planner
 def plan_step(
     kernel: str, sizes: tuple[int, ...], strides: tuple[int, ...], dtype: np.dtype[Any]
 ) -> Plan:
@@ -33,10 +34,16 @@ def plan_step(
     return Plan(kernel, dtype, grid, THREADS, scalars, 0, constants, strided=True)
 
 
-def launch_steps(source: Path, plan: Plan, steps: Iterable[int], *arrays: Array) -> None:
+def launch_steps(source: Path, plan: Plan, steps: range, *arrays: Array) -> None:
     """Launch the plan once for each t of steps; a stream's launches wait for each other."""
-    for t in steps:
-        launch(source, replace(plan, scalars=(np.int32(t), *plan.scalars[1:])), *arrays)
+    for at_t in _at(plan, steps):
+        launch(source, at_t, *arrays)
+
+
+@lru_cache(maxsize=256)
+def _at(plan: Plan, steps: range) -> list[Plan]:
+    """Return the plan for each t of steps."""
+    return [replace(plan, scalars=(np.int32(t), *plan.scalars[1:])) for t in steps]
 
 
 def strides(name: str, *arrays: Array) -> tuple[int, ...]:

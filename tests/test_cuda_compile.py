@@ -33,6 +33,7 @@ from chainrule.kernels.rnn import cuda as rnn
 from chainrule.kernels.rotary import cuda as rotary
 from chainrule.kernels.softmax_cross_entropy import cuda as cross_entropy
 from chainrule.kernels.steps import plan_step
+from chainrule.kernels.transformer_sampler import cuda as sampler
 from chainrule.kernels.triangular import cuda as triangular
 
 ARCHITECTURES = ("sm_80", "sm_90", "sm_100")
@@ -58,6 +59,7 @@ def plans():
             yield nade.BACKWARD_SOURCE, nade.plan_backward(N, 784, 500, dtype)
             yield triangular.SOURCE, triangular.plan_forward(N // 10, 784, dtype)
         yield bernoulli.SOURCE, bernoulli.plan("bernoulli_forward", 100, 784, dtype)
+        yield sampler.SOURCE, sampler.plan_append((64, 4, 256, 128), 16, 0, dtype)
         for vector in (True, False):
             yield adam.SOURCE, adam.plan("adam_step", 1000, dtype, vector)
             yield from transformer_parts(dtype, vector)
@@ -71,7 +73,7 @@ def transformer_parts(dtype, wide):
     yield layer_norm.SOURCE, layer_norm.plan_rows("layer_norm_forward", 768, 128, dtype, wide)
     yield gelu.SOURCE, gelu.plan("gelu_forward", 768, 512, dtype, wide)
     yield embedding.SOURCE, embedding.plan_forward(768, 128, dtype, wide)
-    shape, strides = (12, 64, 4, 32), [dtype.itemsize * n for n in (24576, 384, 32, 1)]
+    shape, strides = (12, 64, 4, 32), tuple(dtype.itemsize * n for n in (24576, 384, 32, 1))
     yield rotary.SOURCE, rotary.plan(shape, strides, dtype, wide, 1)
     for V in (256, 50304):  # a warp a row, a block a row
         yield cross_entropy.SOURCE, cross_entropy.plan("forward", 768, V, dtype, wide)

@@ -4,9 +4,11 @@ from importlib import import_module
 
 import numpy as np
 import pytest
+import test_sequence_sampling as sampled
 from cuda_on_cpu import attention
 from cuda_on_cpu.cases import CASES, SHAPES, Expected, cast, check_draws
 
+from chainrule.engine.params import Params
 from chainrule.kernels import nade, triangular
 
 FLOATS = [np.float32, np.float64]
@@ -92,3 +94,18 @@ def test_triangular_sample(shape, dtype, cupy, rng):
     x = triangular.sample(*map(cupy.asarray, (u, alpha, b)))
     exact = alpha.astype(np.float64), b.astype(np.float64)
     check_draws(cupy.asnumpy(x), u, lambda x: reference("triangular").forward(x, *exact))
+
+
+@pytest.mark.parametrize("case", sampled.CASES)
+def test_sequences_are_sampled(case, cupy, rng):
+    """With prompts of several lengths, windows that move, and all options: the host's symbols."""
+    model, config, params = sampled.make(case)
+    prompt, lengths = sampled.prompts(rng, 3, 7)
+    u, labels = rng.random((3, 9)), sampled.some_labels(config, 3)
+    options = 0.9, 3, 0.95
+    expected = model.sample(config, params, u, prompt, lengths, *options, labels)
+    on_device = Params(params.shapes, cupy.asarray(params.flat))
+    labels = None if labels is None else cupy.asarray(labels)
+    asked = cupy.asarray(u), cupy.asarray(prompt)
+    x = model.sample(config, on_device, *asked, lengths, *options, labels)
+    np.testing.assert_array_equal(cupy.asnumpy(x), expected)

@@ -132,6 +132,7 @@ def test_host_backend_is_cpu_until_asked_and_restored_after():
 
 
 def test_a_host_backend_never_falls_back_to_another(monkeypatch):
+    dispatch._imported.cache_clear()
     monkeypatch.setitem(sys.modules, "chainrule.kernels.adam.cpu", None)
     with pytest.raises(ImportError, match="cpu"):
         dispatch.select("chainrule.kernels.adam", np.zeros(1))

@@ -4,7 +4,6 @@ from itertools import islice, product
 
 import numpy as np
 import pytest
-from cuda_on_cpu import fake_cupy
 from cuda_on_cpu.fake_cupy import to_device
 from numpy.testing import assert_array_equal
 from scipy.stats import chisquare
@@ -200,20 +199,17 @@ def test_uniforms_decide(case, rng):
     assert_array_equal(model.sample(config, params, 1 - u, top_p=1e-9, labels=labels), greedy)
 
 
-@pytest.mark.parametrize("case", [case for case in CASES if "rotary" not in case])
-def test_device_arrays(case, rng):
-    """The path that GPU arrays take, on stand-ins; rotary positions would need the CUDA rig."""
+@every_case
+def test_device_arrays(case, rng, rig):
+    """The path that GPU arrays take, on stand-ins, its kernels on the CPU rig."""
     model, config, params = make(case)
     prompt, lengths = prompts(rng, 3, 7)
     u, labels = rng.random((3, 9)), some_labels(config, 3)
     options = 0.9, 3, 0.95
     expected = model.sample(config, params, u, prompt, lengths, *options, labels)
-    with fake_cupy.installed():
-        on_device = Params(params.shapes, to_device(params.flat))
-        labels = None if labels is None else to_device(labels)
-        x = model.sample(
-            config, on_device, to_device(u), to_device(prompt), lengths, *options, labels
-        )
+    on_device = Params(params.shapes, to_device(params.flat))
+    labels = None if labels is None else to_device(labels)
+    x = model.sample(config, on_device, to_device(u), to_device(prompt), lengths, *options, labels)
     assert_array_equal(x.get(), expected)
 
 

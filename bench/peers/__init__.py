@@ -10,7 +10,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import NamedTuple
 
-from bench.cases import Problem, home
+from bench.cases import Problem, home, ours
 from bench.cases.ours import Run
 
 
@@ -20,18 +20,26 @@ class Peer(NamedTuple):
     library: str
     description: str
     homes: dict[str, tuple[str, str]]  # case file to module and variant
+    device: str = "cpu"
 
 
+TORCH = {
+    "binary": ("torch_eager", "tuned"),
+    "transformer": ("torch_transformer", "eager"),
+    "attention": ("torch_layers", "eager"),
+    "recurrent": ("torch_layers", "eager"),
+}
+JAX = {
+    "binary": ("jax_scan", ""),
+    "transformer": ("jax_transformer", ""),
+    "attention": ("jax_layers", ""),
+    "recurrent": ("jax_layers", ""),
+}
 PEERS = {
     "torch": Peer(
         "torch",
         "PyTorch eager; NADE's loop over D walks W.unbind(0)",
-        {
-            "binary": ("torch_eager", "tuned"),
-            "transformer": ("torch_transformer", "eager"),
-            "attention": ("torch_layers", "eager"),
-            "recurrent": ("torch_layers", "eager"),
-        },
+        TORCH,
     ),
     "torch-plain": Peer(
         "torch",
@@ -53,16 +61,9 @@ PEERS = {
         "torch.compile of the body of a loop alone: NADE's, a recurrent layer's",
         {"binary": ("torch_compile", "body"), "recurrent": ("torch_layers", "body")},
     ),
-    "jax": Peer(
-        "jax",
-        "JAX: jit of value_and_grad, loops by lax.scan",
-        {
-            "binary": ("jax_scan", ""),
-            "transformer": ("jax_transformer", ""),
-            "attention": ("jax_layers", ""),
-            "recurrent": ("jax_layers", ""),
-        },
-    ),
+    "jax": Peer("jax", "JAX: jit of value_and_grad, loops by lax.scan", JAX),
+    "torch-cuda": Peer("torch", "the same as torch on the GPU, float32 throughout", TORCH, "cuda"),
+    "jax-cuda": Peer("jax", "the same as jax on the GPU, float32 throughout", JAX, "cuda"),
 }
 PROPER_NAMES = {"torch": "PyTorch", "jax": "JAX"}
 
@@ -70,14 +71,19 @@ PROPER_NAMES = {"torch": "PyTorch", "jax": "JAX"}
 def missing(name: str) -> str | None:
     """Return why a peer cannot run here, or None."""
     library = PEERS[name].library
-    return None if find_spec(library) else f"{PROPER_NAMES[library]} is not installed"
+    if not find_spec(library):
+        return f"{PROPER_NAMES[library]} is not installed"
+    return ours.missing("cuda") if PEERS[name].device == "cuda" else None
 
 
 def prepare(name: str, problem: Problem, threads: int) -> Run:
     """Return a workload set up in a peer; NotImplementedError where the peer has no such form."""
     case = home(problem.workload).__name__.rpartition(".")[2]
-    if case not in PEERS[name].homes:
+    library, _, homes, device = PEERS[name]
+    if case not in homes:
         raise NotImplementedError("another way of writing a loop that is not in this workload")
-    module, variant = PEERS[name].homes[case]
-    run: Run = import_module(f"bench.peers.{module}").prepare(problem, threads, variant)
-    return run
+    module, variant = homes[case]
+    place = import_module(f"bench.peers.{library}_device")
+    with place.use(device):
+        run: Run = import_module(f"bench.peers.{module}").prepare(problem, threads, variant)
+    return run._replace(call=place.finished(run.call, device))

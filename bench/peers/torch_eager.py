@@ -123,7 +123,7 @@ class Side:
     def arrays(self, gradients: bool) -> dict[str, Any]:
         """Return the parameters or their gradients, laid out as the engine does."""
         found = {
-            k: (t.grad if gradients else t).detach().numpy().copy() for k, t in self.theta.items()
+            k: (t.grad if gradients else t).numpy(force=True).copy() for k, t in self.theta.items()
         }
         if "weight" in found:
             found["alpha"] = fvsbn.pack(found.pop("weight"))
@@ -184,4 +184,4 @@ def _without_gradient(side: Side, operation: str) -> Run:
             return side.log_prob(side.x, **theta)
 
     key = "x" if operation == "sample" else "log_prob"
-    return Run(call, lambda: {key: call().numpy()})
+    return Run(call, lambda: {key: call().numpy(force=True)})

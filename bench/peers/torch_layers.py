@@ -58,7 +58,7 @@ def _attention(problem: Problem, wrap: Callable[[Any], Any]) -> Run:
 
     def answer() -> dict[str, Any]:
         named = zip(("o", "dq", "dk", "dv"), call(), strict=False)
-        return {name: array.detach().transpose(1, 2).numpy() for name, array in named}
+        return {name: array.transpose(1, 2).numpy(force=True) for name, array in named}
 
     return Run(call, answer)
 
@@ -87,7 +87,7 @@ def _layer(problem: Problem) -> Run:
         found = {"y": y.detach(), "dx": dx, "dW_ih": dW_ih.T, "dW_hh": dW_hh.T, "db": db}
         if "b_n" in theta:
             found["db_n"] = db_hh[2 * H :]
-        return {name: array.numpy() for name, array in found.items()}
+        return {name: array.numpy(force=True) for name, array in found.items()}
 
     return Run(call, answer)
 
@@ -115,7 +115,7 @@ def _loop(problem: Problem, wrap: Callable[[Any], Any], step: Callable[..., Any]
     def answer() -> dict[str, Any]:
         y, gradients = call()
         named = zip(("dx", *(f"d{name}" for name in theta)), gradients, strict=True)
-        return {"y": y.detach().numpy(), **{name: g.numpy() for name, g in named}}
+        return {"y": y.numpy(force=True), **{name: g.numpy(force=True) for name, g in named}}
 
     return Run(call, answer)
 

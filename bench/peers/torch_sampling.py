@@ -21,6 +21,11 @@ def draw(s: Any, u: Any) -> Any:
     return torch.searchsorted(below, u * below[:, -1:], right=True)[:, 0]
 
 
+def empty(u: Any) -> Any:
+    """Return room for a symbol for each uniform, on the same device."""
+    return torch.empty_like(u, dtype=torch.long)
+
+
 def transformer(problem: Problem, model: Any, variant: str) -> Run:
     """Return sampling from the model of torch_transformer, its cache allocated once."""
     B, T, L, n, C, V = problem.workload.size
@@ -31,13 +36,13 @@ def transformer(problem: Problem, model: Any, variant: str) -> Run:
 
     def call() -> Any:
         with torch.inference_mode():
-            token, drawn = torch.full((B,), V), torch.empty(B, T, dtype=torch.long)
+            token, drawn = torch.full((B,), V, device=u.device), empty(u)
             for t in range(T):
                 token = draw(step(model, cache, token, at[t]), u[:, t : t + 1])
                 drawn[:, t] = token
             return drawn
 
-    return Run(call, lambda: {"x": call().numpy()})
+    return Run(call, lambda: {"x": call().numpy(force=True)})
 
 
 def _step(model: Any, cache: Any, token: Any, t: int) -> Any:
@@ -53,7 +58,7 @@ def _step(model: Any, cache: Any, token: Any, t: int) -> Any:
 def _masked_step(model: Any, cache: Any, token: Any, t: Any) -> Any:
     """Return the same for a position t, (1,), reading the whole cache under a mask."""
     x = (model.symbols(token) + model.positions.index_select(0, t))[:, None]
-    seen = (torch.arange(cache.shape[4]) <= t)[None]
+    seen = (torch.arange(cache.shape[4], device=cache.device) <= t)[None]
     for block, keys, values in zip(model.blocks, *cache.unbind(0), strict=True):
         q, k, v = block.heads(x)
         keys.index_copy_(2, t, k)
@@ -80,10 +85,10 @@ def lstm(problem: Problem, variant: str) -> Run:
         with torch.inference_mode():
             states = [theta[name].expand(B, -1).contiguous() for name in ("b_0", "c_0")]
             s = torch.addmm(theta["b_y"], states[0], theta["W_hy"])
-            drawn = torch.empty(B, T, dtype=torch.long)
+            drawn = empty(u)
             for t in range(T):
                 drawn[:, t] = token = draw(s, u[:, t : t + 1])
                 states, s = step(states, token)
             return drawn
 
-    return Run(call, lambda: {"x": call().numpy()})
+    return Run(call, lambda: {"x": call().numpy(force=True)})

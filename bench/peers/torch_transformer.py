@@ -148,7 +148,7 @@ def _log_prob(problem: Problem, model: Any, wrap: Callable[[Any], Any]) -> Run:
         with torch.inference_mode():
             return log_prob(tokens, targets)
 
-    return Run(call, lambda: {"log_prob": call().numpy()})
+    return Run(call, lambda: {"log_prob": call().numpy(force=True)})
 
 
 def _matched(theta: dict[str, Any]) -> list[tuple[str, int | None, Any]]:
@@ -170,5 +170,5 @@ def _arrays(problem: Problem, model: Any, gradients: bool) -> dict[str, Any]:
     found = {name: np.empty_like(array) for name, array in problem.theta.items()}
     for name, layer, target in _matched(found):
         parameter = _slot(model, name, layer)
-        target[...] = (parameter.grad if gradients else parameter).detach().numpy()
+        target[...] = (parameter.grad if gradients else parameter).numpy(force=True)
     return found

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.kernels import device
-from chainrule.kernels.device import Plan, aligned, blocks, launch
+from chainrule.kernels.device import Plan, aligned, blocks, launch, planner
 from chainrule.kernels.dispatch import array_module
 from chainrule.kernels.types import Array
 
@@ -28,6 +28,7 @@ THREADS = 256
 BLOCKS_PER_MULTIPROCESSOR = 4
 
 
+@planner
 def plan(
     kernel: str, P: int, dtype: np.dtype[Any], vector: bool, scalars: tuple[Any, ...] = ()
 ) -> Plan:
@@ -39,6 +40,7 @@ def plan(
     return Plan(kernel, dtype, (grid,), THREADS, (np.int64(P), *scalars), constants=constants)
 
 
+@planner
 def plan_total(n_partial: int, dtype: np.dtype[Any], vector: bool) -> Plan:
     """Return the launch of adam_norm_total over the blocks' partial sums."""
     scalars, constants = (np.int32(n_partial),), (("VECTOR", int(vector)),)

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.kernels.device import Plan, blocks, launch
+from chainrule.kernels.device import Plan, blocks, launch, planner
 from chainrule.kernels.dispatch import array_module
 from chainrule.kernels.types import Array, Bits
 
@@ -25,6 +25,7 @@ THREADS = 256
 ROWS = THREADS // 32  # one warp a row
 
 
+@planner
 def plan(kernel: str, N: int, D: int, dtype: np.dtype[Any]) -> Plan:
     """Return the launch of bernoulli_forward or bernoulli_backward."""
     return Plan(kernel, dtype, (blocks(N, ROWS),), THREADS, (np.int32(N), np.int32(D)))

@@ -52,7 +52,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from chainrule.kernels import device
-from chainrule.kernels.device import Plan, aligned, blocks, launch, need_contiguous
+from chainrule.kernels.device import Plan, aligned, blocks, launch, need_contiguous, planner
 from chainrule.kernels.dispatch import array_module
 from chainrule.kernels.types import Array, Ids
 
@@ -133,6 +133,7 @@ def tiles(needs: Needs, pairs: int, T: int, padded: int, itemsize: int, wide: bo
     return next(enough, choices[-1])
 
 
+@planner
 def plan_tiled(
     kernel: str, shape: tuple[int, ...], dtype: np.dtype[Any], wide: bool, strides: tuple[Any, ...]
 ) -> Plan:
@@ -157,6 +158,7 @@ def plan_tiled(
     )
 
 
+@planner
 def plan_decode(
     shape: tuple[int, ...], S: int, dtype: np.dtype[Any], wide: bool, strides: tuple[Any, ...]
 ) -> Plan:
@@ -181,6 +183,7 @@ def plan_decode(
     )
 
 
+@planner
 def plan_merge(decode: Plan, strides: tuple[Any, ...]) -> Plan:
     """Return the launch of attention_decode_merge over the parts of `decode`."""
     n, d, splits = decode.scalars[:3]

@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.kernels.device import Plan, aligned, blocks, launch, row_groups
+from chainrule.kernels.device import Plan, aligned, blocks, launch, planner, row_groups
 from chainrule.kernels.dispatch import array_module
 from chainrule.kernels.types import Array, Ids
 
@@ -39,12 +39,14 @@ def _width(C: int, dtype: np.dtype[Any], wide: bool) -> int:
     return pack if wide and C % pack == 0 else 1
 
 
+@planner
 def plan_forward(N: int, C: int, dtype: np.dtype[Any], wide: bool) -> Plan:
     """Return the launch of embedding_forward; wide: the arrays start on 16-byte boundaries."""
     sizes, constants = (np.int32(N), np.int32(C)), (("VECTOR", int(_width(C, dtype, wide) > 1)),)
     return Plan("embedding_forward", dtype, (blocks(N, WARPS),), THREADS, sizes, 0, constants)
 
 
+@planner
 def plan_backward(N: int, V: int, C: int, dtype: np.dtype[Any], wide: bool) -> Plan:
     """Return the launch of embedding_backward: symbols and columns along x, groups along y."""
     width = _width(C, dtype, wide)
@@ -54,6 +56,7 @@ def plan_backward(N: int, V: int, C: int, dtype: np.dtype[Any], wide: bool) -> P
     return Plan("embedding_backward", dtype, grid, THREADS, sizes, 0, constants)
 
 
+@planner
 def plan_sum(found: Plan) -> Plan:
     """Return the launch of embedding_sum, which adds up the groups of `found`."""
     _, V, C = found.scalars

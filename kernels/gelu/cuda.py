@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.kernels.device import Plan, aligned, blocks, launch, row_groups
+from chainrule.kernels.device import Plan, aligned, blocks, launch, planner, row_groups
 from chainrule.kernels.dispatch import array_module
 from chainrule.kernels.types import Array
 
@@ -24,6 +24,7 @@ SOURCE = Path(__file__).with_name("gelu.cu")
 WARPS = 8  # of a block, each with rows of its own
 
 
+@planner
 def plan(kernel: str, N: int, C: int, dtype: np.dtype[Any], wide: bool) -> Plan:
     """Return the launch of gelu_forward or gelu_backward: columns along x, groups of rows along y.
 
@@ -37,6 +38,7 @@ def plan(kernel: str, N: int, C: int, dtype: np.dtype[Any], wide: bool) -> Plan:
     return Plan(kernel, dtype, grid, WARPS * 32, sizes, constants=constants)
 
 
+@planner
 def plan_sum(summed: Plan) -> Plan:
     """Return the launch of gelu_sum, which adds up the groups of `summed`."""
     _, C = summed.scalars

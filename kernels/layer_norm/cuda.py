@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.kernels.device import Plan, aligned, blocks, launch, row_groups
+from chainrule.kernels.device import Plan, aligned, blocks, launch, planner, row_groups
 from chainrule.kernels.dispatch import array_module
 from chainrule.kernels.layer_norm import EPS
 from chainrule.kernels.types import Array
@@ -26,6 +26,7 @@ SOURCE = Path(__file__).with_name("layer_norm.cu")
 WARPS = 8  # of a block
 
 
+@planner
 def plan_rows(kernel: str, N: int, C: int, dtype: np.dtype[Any], wide: bool, *scalars: Any) -> Plan:
     """Return the launch of layer_norm_forward or layer_norm_backward: a warp a row.
 
@@ -37,6 +38,7 @@ def plan_rows(kernel: str, N: int, C: int, dtype: np.dtype[Any], wide: bool, *sc
     return Plan(kernel, dtype, grid, WARPS * 32, (*sizes, *scalars), constants=constants)
 
 
+@planner
 def plan_columns(rows: Plan) -> Plan:
     """Return the launch of layer_norm_columns for the sizes of `rows`: groups of rows along y."""
     N, C = rows.scalars
@@ -48,6 +50,7 @@ def plan_columns(rows: Plan) -> Plan:
     )
 
 
+@planner
 def plan_sum(columns: Plan) -> Plan:
     """Return the launch of layer_norm_sum, which adds up the groups of `columns`."""
     _, C = columns.scalars

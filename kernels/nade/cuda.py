@@ -42,7 +42,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.kernels import device
-from chainrule.kernels.device import Plan, aligned, blocks, launch
+from chainrule.kernels.device import Plan, aligned, blocks, launch, planner
 from chainrule.kernels.dispatch import array_module
 from chainrule.kernels.types import Array, Bits
 
@@ -61,6 +61,7 @@ def _power_of_two(n: int) -> int:
     return 1 << max(0, n - 1).bit_length()
 
 
+@planner
 def plan_sweep(
     kernel: str, N: int, D: int, H: int, dtype: np.dtype[Any], wide: bool, *scalars: Any
 ) -> Plan:
@@ -92,6 +93,7 @@ def plan_sweep(
     )
 
 
+@planner
 def plan_backward(N: int, D: int, H: int, dtype: np.dtype[Any]) -> Plan:
     """Return the launch of nade_backward: units along x, groups of samples along y."""
     samples = 4 if N <= 256 else 8  # a lane; fewer make more warps, more make fewer partial sums
@@ -104,6 +106,7 @@ def plan_backward(N: int, D: int, H: int, dtype: np.dtype[Any]) -> Plan:
     return Plan("nade_backward", dtype, grid, WARPS * 32, sizes, constants=constants)
 
 
+@planner
 def plan_backward_sum(swept: Plan) -> Plan:
     """Return the launch of nade_backward_sum, which adds up the groups of `swept`."""
     _, D, H = swept.scalars

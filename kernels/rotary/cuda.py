@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.kernels.device import Plan, aligned, blocks, launch
+from chainrule.kernels.device import Plan, aligned, blocks, launch, planner
 from chainrule.kernels.dispatch import array_module
 from chainrule.kernels.rotary import angles
 from chainrule.kernels.types import Array
@@ -25,6 +25,7 @@ SOURCE = Path(__file__).with_name("rotary.cu")
 THREADS = 256
 
 
+@planner
 def plan(
     shape: tuple[int, ...],
     strides: tuple[int, ...],

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.kernels.device import Plan, aligned, blocks, launch
+from chainrule.kernels.device import Plan, aligned, blocks, launch, planner
 from chainrule.kernels.dispatch import array_module
 from chainrule.kernels.types import Array, Ids
 
@@ -25,6 +25,7 @@ WARPS = 8  # of a block
 MOST_OF_A_WARP = 1024  # symbols; a row of more gets all the warps of a block
 
 
+@planner
 def plan(kernel: str, N: int, V: int, dtype: np.dtype[Any], wide: bool, *scalars: Any) -> Plan:
     """Return the launch of one of the three kernels, named after the contract's functions.
 

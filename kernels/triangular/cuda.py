@@ -29,7 +29,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.kernels import device
-from chainrule.kernels.device import Plan, blocks, launch
+from chainrule.kernels.device import Plan, blocks, launch, planner
 from chainrule.kernels.dispatch import array_module
 from chainrule.kernels.types import Array, Bits
 
@@ -39,6 +39,7 @@ COLUMNS = 8  # of dα a block of triangular_backward
 SHARED_LIMIT = 227 * 1024  # bytes a block may have on sm_90 and sm_100
 
 
+@planner
 def plan_forward(N: int, D: int, dtype: np.dtype[Any]) -> Plan:
     """Return the launch of triangular_forward: groups of samples along x, logits along y."""
     group = 4 if blocks(D, THREADS) * N >= 2 * device.MULTIPROCESSORS else 1
@@ -47,6 +48,7 @@ def plan_forward(N: int, D: int, dtype: np.dtype[Any]) -> Plan:
     return Plan("triangular_forward", dtype, grid, THREADS, sizes, constants=(("GROUP", group),))
 
 
+@planner
 def plan_backward(N: int, D: int, dtype: np.dtype[Any]) -> Plan:
     """Return the launch of triangular_backward: rows of dα along x, columns along y."""
     grid = (blocks(D, THREADS), blocks(D, COLUMNS))
@@ -54,6 +56,7 @@ def plan_backward(N: int, D: int, dtype: np.dtype[Any]) -> Plan:
     return Plan("triangular_backward", dtype, grid, THREADS, sizes, constants=(("GROUP", 1),))
 
 
+@planner
 def plan_sample(N: int, D: int, dtype: np.dtype[Any]) -> Plan:
     """Return the launch of triangular_sample: a warp a sample, its logits in shared memory."""
     shared_bytes = D * dtype.itemsize

@@ -9,6 +9,7 @@ NaN, so an output that a kernel forgets to write shows.
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,11 @@ class DeviceArray(np.ndarray):
     def __cuda_array_interface__(self) -> dict[str, Any]:
         """What dispatch looks for."""
         return {**self.__array_interface__, "version": 3}
+
+    @property
+    def data(self) -> SimpleNamespace:
+        """Where the numbers start, as CuPy says it."""
+        return SimpleNamespace(ptr=self.ctypes.data)
 
     def get(self) -> np.ndarray:
         """Return a copy on the host."""
