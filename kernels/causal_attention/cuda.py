@@ -114,7 +114,10 @@ class Tiles(NamedTuple):
 
 
 def tiles(needs: Needs, pairs: int, T: int, padded: int, itemsize: int, wide: bool) -> Tiles:
-    """Return the largest tiles that fit and still give each multiprocessor a block, if any do."""
+    """Return the largest tiles that fit and still give each multiprocessor two blocks, if any do.
+
+    Two, so that one computes while the other loads: measured on an H100 against one and four.
+    """
 
     def fitting(most: int, row_warps: int, slices: int) -> Iterator[Tiles]:
         for mine, cols in SIZES[itemsize]:
@@ -129,7 +132,7 @@ def tiles(needs: Needs, pairs: int, T: int, padded: int, itemsize: int, wide: bo
 
     options = ((8, 4, 1), (4, 4, 1), (4, 2, 2), (4, 1, 2))
     choices = [t for option in options if (t := next(fitting(*option), None))]
-    enough = (t for t in choices if pairs * blocks(T, t.rows) >= device.MULTIPROCESSORS)
+    enough = (t for t in choices if pairs * blocks(T, t.rows) >= 2 * device.MULTIPROCESSORS)
     return next(enough, choices[-1])
 
 
