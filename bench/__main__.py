@@ -208,8 +208,11 @@ def caption(about: dict[str, Any]) -> str:
     """Return the chart's small print."""
     v, s = about["versions"], about["settings"]
     who = ", ".join(f"{name} {v[name]}" for name in ("numpy", "numba", "torch", "jax") if name in v)
+    where = f"{about['machine']['cpu']}, {s['threads']} threads each"
+    if "device" in about["ceilings"]:
+        where = f"{about['machine']['device']} beside {where}"
     return (
-        f"{about['machine']['cpu']}, {s['threads']} threads each; {who}. Float32, medians of "
+        f"{where}; {who}. Float32, medians of "
         f"interleaved runs; dark line or band: p20 to p80. Data: {about['data']}."
     )
 

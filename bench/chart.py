@@ -87,7 +87,7 @@ def _panel(axis: Any, group: Sequence[Result]) -> None:
     axis.set_yticks(range(len(group)), [LABELS.get(r.rival, r.rival) for r in group], fontsize=8.5)
     for tick, result in zip(axis.get_yticklabels(), group, strict=True):
         tick.set(color=INK, weight="bold" if result.rival == "cpu" else "normal")
-    axis.set_title(_title(group[0]), loc="left", fontsize=10, weight="bold", color=INK, pad=5)
+    axis.set_title(_title(group[0]), loc="left", fontsize=8.8, weight="bold", color=INK, pad=5)
     axis.set(xlim=(0, top * 1.5), ylim=(len(group) - 0.4, -0.6), xticks=[])
     axis.tick_params(length=0)
     for side in ("top", "right", "bottom"):

@@ -16,9 +16,15 @@ from rich.text import Text
 from bench.cases import home
 from bench.cases.ours import BACKENDS
 from bench.harness import Result
+from bench.peers import PEERS
 from bench.worker import SKIPPED
 
 FORMAT = 1  # of the JSON file
+
+
+def on_gpu(rival: str) -> bool:
+    """Return whether a rival, a backend of ours or a peer, works on the GPU."""
+    return rival == "cuda" or (rival in PEERS and PEERS[rival].device == "cuda")
 
 
 def heading(result: Result) -> str:
@@ -50,7 +56,7 @@ def record(result: Result, group: Sequence[Result], ceilings: dict[str, Any]) ->
         return common
     count, word = home(w).items(w)
     rate, flow = result.flops / result.median / 1e9, result.bytes / result.median / 1e9
-    best = ceilings.get("device" if result.rival == "cuda" else "host", {})
+    best = ceilings.get("device" if on_gpu(result.rival) else "host", {})
     return common | {
         "median_s": result.median, "p20_s": result.p20, "p80_s": result.p80,
         "calls": result.calls,

