@@ -6,9 +6,11 @@ import numpy as np
 
 from chainrule.kernels import threads
 from chainrule.kernels.recurrent_sampler import decode, windows
+from chainrule.kernels.tiles import packed
 from chainrule.kernels.types import Array, Ids
 
-_GROUP = 12  # rows that share each read of the weights
+FEW = 4  # rows: from here on the weights are packed for register tiles
+GROUP = 96  # rows that share each read of the packed weights
 
 
 def feed(
@@ -23,7 +25,8 @@ def feed(
     c: Array,
 ) -> None:
     """See `chainrule.kernels.recurrent_sampler.feed`."""
-    weights = decode.Weights(W_xh, U, W_hh, b_h, b_n)
+    matrices = _for_tiles(len(x), U, W_hh)
+    weights = decode.Weights(W_xh, *matrices, b_h, b_n)
 
     def rows(part: slice) -> None:
         decode.feed(x[part], lengths[part], weights, h[part], c[part])
@@ -47,8 +50,9 @@ def extend(
     c: Array,
 ) -> Ids:
     """See `chainrule.kernels.recurrent_sampler.extend`."""
+    U, W_hh, W_hy, W_ay = _for_tiles(len(u), U, W_hh, W_hy, W_hy[:0])
     weights = decode.Weights(W_xh, U, W_hh, b_h, b_n)
-    output = decode.Output(W_hy, W_hy[:0], b_y)
+    output = decode.Output(W_hy, W_ay, b_y)
     options = decode.Options(float(temperature), top_k, float(top_p))
     u = np.ascontiguousarray(u, np.float64)
     ids = np.empty(u.shape, np.int32)
@@ -83,7 +87,8 @@ def extend_attention(
     c: Array,
 ) -> Ids:
     """See `chainrule.kernels.recurrent_sampler.extend_attention`."""
-    weights = decode.Weights(W_xh, W_hh[:0], W_hh, b_h, b_n)
+    U, W_hh, W_hy, W_ay = _for_tiles(len(u), W_hh[:0], W_hh, W_hy, W_ay)
+    weights = decode.Weights(W_xh, U, W_hh, b_h, b_n)
     output = decode.Output(W_hy, W_ay, b_y)
     options = decode.Options(float(temperature), top_k, float(top_p))
     u = np.ascontiguousarray(u, np.float64)
@@ -99,11 +104,26 @@ def extend_attention(
     return ids
 
 
+def _for_tiles(n_rows: int, *matrices: Array) -> list[Array]:
+    """Return matrices, (K, N) or (L, K, N), packed if there are many rows to multiply by them."""
+    if n_rows < FEW:
+        return list(matrices)
+    return [_packed_layers(W) if W.ndim == 3 else packed(W) for W in matrices]
+
+
+def _packed_layers(W: Array) -> Array:
+    L, K, N = W.shape
+    out = np.empty((L, *packed(np.empty((K, N), W.dtype)).shape), W.dtype)
+    for l in range(L):
+        out[l] = packed(W[l])
+    return out
+
+
 def _for_groups(f: Callable[[slice], None], n_rows: int) -> None:
-    """Call f on slices of at most _GROUP rows, every thread taking a share of them."""
+    """Call f on slices of at most GROUP rows, every thread taking a share of them."""
 
     def rows(lo: int, hi: int) -> None:
-        for first, last in threads.cuts(hi - lo, max(1, -(-(hi - lo) // _GROUP))):
+        for first, last in threads.cuts(hi - lo, max(1, -(-(hi - lo) // GROUP))):
             f(slice(lo + first, lo + last))
 
     threads.map_rows(rows, n_rows)

@@ -13,11 +13,15 @@ from numba import njit
 from chainrule.kernels import categorical
 from chainrule.kernels.decoding import add, multiply_add, spread
 from chainrule.kernels.inline import JIT, sigmoid, tanh
+from chainrule.kernels.tiles import panel_width, product, row
 from chainrule.kernels.types import Array, Ids
 
 
 class Weights(NamedTuple):
-    """The parameters that move the state, named as in the contract."""
+    """The parameters that move the state, named as in the contract.
+
+    The matrices, and those of Output, are (K, N) each as they lie, or laid out by tiles.packed.
+    """
 
     W_xh: Array
     U: Array
@@ -27,7 +31,7 @@ class Weights(NamedTuple):
 
 
 class Output(NamedTuple):
-    """The parameters that turn states into logits; W_ay has no rows where nothing attends."""
+    """The parameters that turn states into logits; W_ay is empty where nothing attends."""
 
     W_hy: Array
     W_ay: Array
@@ -57,16 +61,16 @@ class Scratch(NamedTuple):
 
 
 @njit(**JIT)
-def new_scratch(M: int, weights: Weights) -> Scratch:
-    """Return working memory for up to M rows."""
-    V, G_H = weights.W_xh.shape
-    H, dtype = weights.W_hh.shape[1], weights.W_xh.dtype
+def new_scratch(M: int, H: int, weights: Weights) -> Scratch:
+    """Return working memory for up to M rows of H hidden units."""
+    (V, G_H), dtype = weights.W_xh.shape, weights.W_xh.dtype
+    width = panel_width(weights.W_xh)
     return Scratch(
         np.empty(M, np.int32),
         np.empty(M, np.int32),
         np.empty((M, H), dtype),
         np.empty((M, G_H), dtype),
-        np.empty((M, G_H), dtype),
+        np.empty((M, -(-max(G_H, V) // width) * width), dtype),
         np.empty((M, H), dtype),
         np.empty((M, V), dtype),
         np.empty(V, np.float64),
@@ -77,7 +81,7 @@ def new_scratch(M: int, weights: Weights) -> Scratch:
 @njit(**JIT)
 def feed(x: Ids, lengths: Ids, weights: Weights, h: Array, c: Array) -> None:
     """Let each row's state see the first lengths[n] symbols of x_n."""
-    scratch = new_scratch(len(x), weights)
+    scratch = new_scratch(len(x), h.shape[2], weights)
     for t in range(x.shape[1]):
         M = 0
         for n in range(len(x)):
@@ -93,7 +97,7 @@ def extend(
 ) -> None:
     """Write the next symbols of a few rows into ids, (N, n_new)."""
     N, top = len(u), h.shape[1] - 1
-    scratch = new_scratch(N, weights)
+    scratch = new_scratch(N, h.shape[2], weights)
     for t in range(u.shape[1]):
         gather(h, N, top, scratch)
         draw(u, t, output, options, scratch, ids)
@@ -114,9 +118,9 @@ def draw(u: Array, t: int, output: Output, options: Options, scratch: Scratch, i
     """Draw symbol t of every row from scratch.h, and scratch.a where there is attention."""
     N, s = len(u), scratch.s
     spread(s, N, output.b_y)  # F1, A2
-    multiply_add(scratch.h, N, output.W_hy, s)
-    if len(output.W_ay):
-        multiply_add(scratch.a, N, output.W_ay, s)
+    add_product(scratch.h, N, output.W_hy, scratch.hW, s)
+    if output.W_ay.size:
+        add_product(scratch.a, N, output.W_ay, scratch.hW, s)
     for n in range(N):  # F2
         ids[n, t] = scratch.symbol[n] = categorical.pick(
             s,
@@ -133,7 +137,7 @@ def draw(u: Array, t: int, output: Output, options: Options, scratch: Scratch, i
 @njit(**JIT)
 def step(M: int, weights: Weights, h: Array, c: Array, scratch: Scratch) -> None:
     """Move the states of M rows on by one symbol each: rows scratch.row, symbols scratch.symbol."""
-    row, z, hW, below = scratch.row, scratch.z, scratch.hW, scratch.h
+    rows, z, hW, below = scratch.row, scratch.z, scratch.hW, scratch.h
     H = h.shape[2]
     for l in range(h.shape[1]):
         if l == 0:  # F3
@@ -143,48 +147,84 @@ def step(M: int, weights: Weights, h: Array, c: Array, scratch: Scratch) -> None
             add(z, M, weights.b_h[l])
         else:
             spread(z, M, weights.b_h[l])
-            multiply_add(below, M, weights.U[l - 1], z)
-        hW[:M] = 0
+            add_product(below, M, weights.U[l - 1], hW, z)
         for m in range(M):  # F4
             for j in range(H):
-                below[m, j] = h[row[m], l, j]
-        multiply_add(below, M, weights.W_hh[l], hW)
+                below[m, j] = h[rows[m], l, j]
+        multiply(below, M, weights.W_hh[l], hW)
         for m in range(M):
+            n = rows[m]
             if z.shape[1] == H:
-                tanh_cell(z, hW, m, below)
+                tanh_cell(row(z, m), row(hW, m), h[n, l])
             elif z.shape[1] == 4 * H:
-                lstm_cell(z, hW, m, below, c, row[m], l)
+                lstm_cell(row(z, m), row(hW, m), h[n, l], c[n, l])
             else:
-                gru_cell(z, hW, m, weights.b_n, l, below)
+                gru_cell(row(z, m), row(hW, m), weights.b_n[l], h[n, l])
             for j in range(H):
-                h[row[m], l, j] = below[m, j]
+                below[m, j] = h[n, l, j]
 
 
 @njit(**JIT)
-def tanh_cell(z: Array, hW: Array, m: int, h: Array) -> None:
+def multiply(x: Array, M: int, W: Array, y: Array) -> None:
+    """y = x W for the first M rows of x, (·, K), and y, at least as wide as W's panels."""
+    if W.ndim == 3:
+        product(x[:M], W, y)
+    else:
+        y[:M] = 0
+        multiply_add(x, M, W, y)
+
+
+@njit(**JIT)
+def add_product(x: Array, M: int, W: Array, xW: Array, y: Array) -> None:
+    """y += x W for the first M rows; xW: scratch."""
+    if W.ndim == 3:
+        product(x[:M], W, xW)
+        for m in range(M):
+            for j in range(y.shape[1]):
+                y[m, j] += xW[m, j]
+    else:
+        multiply_add(x, M, W, y)
+
+
+# The cells of one row. Loops of few arrays each, and z for what comes between, so that the compiler
+# can tell the arrays apart and uses vectors.
+
+
+@njit(**JIT)
+def tanh_cell(z: Array, hW: Array, h: Array) -> None:
     """h = tanh(z + h W)."""
-    for j in range(h.shape[1]):
-        h[m, j] = tanh(z[m, j] + hW[m, j])
+    for j in range(h.size):
+        h[j] = tanh(z[j] + hW[j])
 
 
 @njit(**JIT)
-def lstm_cell(z: Array, hW: Array, m: int, h: Array, c: Array, n: int, l: int) -> None:
+def lstm_cell(z: Array, hW: Array, h: Array, c: Array) -> None:
     """c = f c + i g, h = o tanh(c)."""
-    H = h.shape[1]
+    H = h.size
+    i, f, g, o = z[:H], z[H : 2 * H], z[2 * H : 3 * H], z[3 * H :]
+    hW_g, hW_o = hW[2 * H : 3 * H], hW[3 * H :]
+    for j in range(2 * H):
+        z[j] = sigmoid(z[j] + hW[j])
     for j in range(H):
-        i = sigmoid(z[m, j] + hW[m, j])
-        f = sigmoid(z[m, H + j] + hW[m, H + j])
-        g = tanh(z[m, 2 * H + j] + hW[m, 2 * H + j])
-        c[n, l, j] = f * c[n, l, j] + i * g
-        h[m, j] = sigmoid(z[m, 3 * H + j] + hW[m, 3 * H + j]) * tanh(c[n, l, j])
+        g[j] = tanh(g[j] + hW_g[j])
+    for j in range(H):
+        o[j] = sigmoid(o[j] + hW_o[j])
+    for j in range(H):
+        c[j] = f[j] * c[j] + i[j] * g[j]
+    for j in range(H):
+        h[j] = o[j] * tanh(c[j])
 
 
 @njit(**JIT)
-def gru_cell(z: Array, hW: Array, m: int, b_n: Array, l: int, h: Array) -> None:
+def gru_cell(z: Array, hW: Array, b_n: Array, h: Array) -> None:
     """h = (1 - u) n + u h."""
-    H, one = h.shape[1], h.dtype.type(1)
+    H, one = h.size, h.dtype.type(1)
+    r, u, n, hW_n = z[:H], z[H : 2 * H], z[2 * H :], hW[2 * H :]
+    for j in range(2 * H):
+        z[j] = sigmoid(z[j] + hW[j])
     for j in range(H):
-        r = sigmoid(z[m, j] + hW[m, j])
-        u = sigmoid(z[m, H + j] + hW[m, H + j])
-        new = tanh(z[m, 2 * H + j] + r * (hW[m, 2 * H + j] + b_n[l, j]))
-        h[m, j] = (one - u) * new + u * h[m, j]
+        n[j] += r[j] * (hW_n[j] + b_n[j])
+    for j in range(H):
+        n[j] = tanh(n[j])
+    for j in range(H):
+        h[j] = (one - u[j]) * n[j] + u[j] * h[j]

@@ -38,7 +38,7 @@ def extend(
     """Write the next symbols of a few rows into ids, (N, n_new)."""
     N, S = state.window.shape
     length, history = state.length, state.history
-    scratch = decode.new_scratch(N, weights)
+    scratch = decode.new_scratch(N, history.shape[2], weights)
     h = np.empty((N, 1, history.shape[2]), history.dtype)  # h_seen of every row
     p = np.empty(S, history.dtype)
     past = history.reshape(N, 1, S, history.shape[2])
