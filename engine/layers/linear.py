@@ -11,15 +11,24 @@ Backward    Componentwise y_nj = b_j + Σ_i x_ni W_ij, so
             (B3)  dL/dx_ni = Σ_j dy_nj W_ij         →  dx = dy Wᵀ         undoes F1
 
 Cost        2 N·I·O FLOPs for each of F1, B2, B3: the backward costs twice the forward.
+
+Threads     A product splits its output's rows over threads where it is large and no slice of a
+            minibatch is being worked on already: one long sequence is such a minibatch.
 """
 
-from chainrule.kernels.dispatch import array_module
+from collections.abc import Callable
+
+from chainrule.kernels import threads
+from chainrule.kernels.dispatch import array_module, on_device
 from chainrule.kernels.types import Array
+
+THREAD_WORK = 8_000_000  # multiply-adds worth a thread: about 0.2 ms
 
 
 def product(x: Array, W: Array, y: Array) -> None:
     """Overwrite y by F1."""
-    array_module(x).matmul(x, W, out=y)
+    xp = array_module(x)
+    _by_rows(lambda lo, hi: xp.matmul(x[lo:hi], W, out=y[lo:hi]), y, W.shape[0])
 
 
 def forward(x: Array, W: Array, b: Array, y: Array) -> None:
@@ -31,11 +40,19 @@ def forward(x: Array, W: Array, b: Array, y: Array) -> None:
 def product_backward(dy: Array, x: Array, W: Array, dx: Array, dW: Array) -> None:
     """Overwrite dW and dx by B2, B3."""
     xp = array_module(x)
-    xp.matmul(x.T, dy, out=dW)
-    xp.matmul(dy, W.T, out=dx)
+    _by_rows(lambda lo, hi: xp.matmul(x.T[lo:hi], dy, out=dW[lo:hi]), dW, len(x))
+    _by_rows(lambda lo, hi: xp.matmul(dy[lo:hi], W.T, out=dx[lo:hi]), dx, W.shape[1])
 
 
 def backward(dy: Array, x: Array, W: Array, dx: Array, dW: Array, db: Array) -> None:
     """Overwrite db, dW and dx by B1-B3."""
     dy.sum(axis=0, out=db)
     product_backward(dy, x, W, dx, dW)
+
+
+def _by_rows(some: Callable[[int, int], object], out: Array, K: int) -> None:
+    """Run some(lo, hi) over slices of the rows of `out`, whose numbers take K products each."""
+    if on_device(out):
+        some(0, len(out))
+    else:
+        threads.map_rows(some, len(out), 1 + THREAD_WORK // max(1, out.shape[1] * K))

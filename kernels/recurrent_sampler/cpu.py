@@ -25,8 +25,8 @@ def feed(
     c: Array,
 ) -> None:
     """See `chainrule.kernels.recurrent_sampler.feed`."""
-    matrices = _for_tiles(len(x), U, W_hh)
-    weights = decode.Weights(W_xh, *matrices, b_h, b_n)
+    U, W_hh = _for_tiles(len(x), U, W_hh)
+    weights = decode.Weights(W_xh, U, W_hh, b_h, b_n)
 
     def rows(part: slice) -> None:
         decode.feed(x[part], lengths[part], weights, h[part], c[part])
