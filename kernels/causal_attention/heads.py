@@ -43,14 +43,15 @@ def forward(
     """F1-F4 for heads lo … hi - 1, counted through the sequences, `block` queries at a time."""
     T, n = q.shape[1], q.shape[2]
     S, sums = _rows_of_scores(q, block, T), np.empty(block, q.dtype)
-    kT, v_packed = _packed_transposed(q), _packed(q)
+    kT, v_packed, q_rows, o_rows = _packed_transposed(q), _packed(q), _rows(q), _rows(q)
     for head in range(lo, hi):
         r, h = head // n, head % n
+        _copy(q[r, :, h], q_rows)
         pack_transposed(k[r, :, h], kT)
         pack(v[r, :, h], v_packed)
         for first in range(0, T, block):
             last = min(T, first + block)
-            scores(q[r, :, h], kT, first, last, 0, last, S)  # F1
+            scores(q_rows, kT, first, last, 0, last, S)  # F1
             for i in range(first, last):
                 s, reach = S[i - first], _reach(i + 1)
                 mask(s, reach - MASKED, i + 1, _HIDDEN)
@@ -58,9 +59,9 @@ def forward(
                 sums[i - first] = _exponentials(s, reach, largest, scale)
                 lse[r, h, i] = largest * scale + np.log(sums[i - first])  # F2
                 mask(s, reach - MASKED, i + 1, 0)
-            weighted_sums(S, v_packed, first, last, 0, last, o[r, :, h])
+            weighted_sums(S, v_packed, first, last, 0, last, o_rows)
             for i in range(first, last):
-                _divide(row(o[r, :, h], i), sums[i - first])  # F3, F4
+                _divide(row(o_rows, i), sums[i - first], row(o[r, :, h], i))  # F3, F4
 
 
 @njit(**JIT)
@@ -89,6 +90,7 @@ def backward(
     P, dS = _rows_of_scores(q, block, chunk), _rows_of_scores(q, block, chunk)
     kT, vT, k_packed = _packed_transposed(q), _packed_transposed(q), _packed(q)
     q_packed, do_packed, D = _packed(q), _packed(q), np.empty(T, q.dtype)
+    q_rows, do_rows, dq_rows, dk_rows, dv_rows = _rows(q), _rows(q), _rows(q), _rows(q), _rows(q)
     for head in range(lo, hi):
         r, h = head // n, head % n
         pack_transposed(k[r, :, h], kT)
@@ -96,8 +98,10 @@ def backward(
         pack(k[r, :, h], k_packed)
         pack(q[r, :, h], q_packed)
         pack(do[r, :, h], do_packed)
-        _clear(dk[r, :, h])
-        _clear(dv[r, :, h])
+        _copy(q[r, :, h], q_rows)
+        _copy(do[r, :, h], do_rows)
+        dk_rows[:] = 0
+        dv_rows[:] = 0
         for i in range(T):
             D[i] = _dot(row(do[r, :, h], i), row(o[r, :, h], i))
         for start in range(0, T, chunk):
@@ -105,8 +109,8 @@ def backward(
             whole = max(MASKED, -(-(stop - start) // LANES) * LANES)
             for first in range(start, T, block):  # those before see none of these keys
                 last = min(T, first + block)
-                scores(q[r, :, h], kT, first, last, start, stop, P)  # F1
-                scores(do[r, :, h], vT, first, last, start, stop, dS)  # B2
+                scores(q_rows, kT, first, last, start, stop, P)  # F1
+                scores(do_rows, vT, first, last, start, stop, dS)  # B2
                 for i in range(first, last):
                     P_i, dS_i = P[i - first], dS[i - first]
                     seen = min(i + 1, stop) - start
@@ -114,9 +118,12 @@ def backward(
                     _through_softmax(P_i, dS_i, reach, lse[r, h, i], D[i], scale)
                     mask(P_i, reach - MASKED, seen, 0)
                     mask(dS_i, reach - MASKED, seen, 0)
-                weighted_sums(dS, k_packed, first, last, start, stop, dq[r, :, h])  # B4
-                add_weighted_rows(P, do_packed, first, last, start, stop, dv[r, :, h])  # B1
-                add_weighted_rows(dS, q_packed, first, last, start, stop, dk[r, :, h])  # B5
+                weighted_sums(dS, k_packed, first, last, start, stop, dq_rows)  # B4
+                add_weighted_rows(P, do_packed, first, last, start, stop, dv_rows)  # B1
+                add_weighted_rows(dS, q_packed, first, last, start, stop, dk_rows)  # B5
+        _copy(dq_rows, dq[r, :, h])
+        _copy(dk_rows, dk[r, :, h])
+        _copy(dv_rows, dv[r, :, h])
 
 
 @njit(**INLINE)
@@ -127,6 +134,16 @@ def _rows_of_scores(q: Array, block: int, keys: int) -> Array:
     sets.
     """
     return np.empty((block, _reach(min(keys, q.shape[1])) + LANES), q.dtype)
+
+
+@njit(**INLINE)
+def _rows(q: Array) -> Array:
+    """Return memory for one head's rows, (T, d), one after the other.
+
+    In the arrays they lie n·d numbers apart, often a power of two: a few dozen of them would push
+    each other out of a core's first-level cache.
+    """
+    return np.empty((q.shape[1], q.shape[3]), q.dtype)
 
 
 @njit(**INLINE)
@@ -248,17 +265,17 @@ def _dot(x: Array, y: Array) -> Any:
 
 
 @njit(**INLINE)
-def _divide(x: Array, z: float) -> None:
-    """Divide x by a number."""
+def _divide(x: Array, z: float, y: Array) -> None:
+    """y = x / z."""
     factor = x.dtype.type(1) / z
     for j in range(x.size):
-        x[j] *= factor
+        y[j] = x[j] * factor
 
 
-@njit(**INLINE)
-def _clear(x: Array) -> None:
-    """Set x, (T, d), to zero."""
+@njit(**JIT)
+def _copy(x: Array, y: Array) -> None:
+    """Overwrite y by x, (T, d)."""
     for i in range(x.shape[0]):
-        x_i = row(x, i)
+        x_i, y_i = row(x, i), row(y, i)
         for j in range(x.shape[1]):
-            x_i[j] = 0
+            y_i[j] = x_i[j]
