@@ -42,6 +42,7 @@ from chainrule.kernels.types import Array
 ROWS = 6
 VECTOR_BYTES = 32
 PANEL_BYTES = 2 * VECTOR_BYTES
+AT_ONCE = 8  # k of a round, so that a short loop has few rounds, whose end can be foreseen
 MASKED = 32  # numbers that `mask` looks at
 # Typed as anything: Numba ships no types, and an intrinsic is not called as it is written.
 _intrinsic: Any = intrinsic
@@ -150,33 +151,44 @@ def _emit(
     ]
     step = a_row if transposed else index(1)
 
-    above = builder.block
-    head = builder.append_basic_block("next_k")
-    body = builder.append_basic_block("multiply")
-    done = builder.append_basic_block("store")
-    builder.branch(head)
-    builder.position_at_end(head)
-    k = builder.phi(_INDEX)
-    k.add_incoming(index(0), above)
-    sums = []
-    for value in before:
-        sums.append(builder.phi(vector))
-        sums[-1].add_incoming(value, above)
-    builder.cbranch(builder.icmp_signed("<", k, n), body, done)
+    def multiply(k: Any, sums: list[Any]) -> list[Any]:
+        """Return the sums with the products of one k added."""
+        b = [load(p) for p in halves(builder.gep(B, [builder.mul(k, b_row)]))]
+        along = builder.mul(k, step)
+        after = []
+        for r in range(rows):
+            a = spread(builder.gep(starts[r], [along]))
+            after += [builder.call(fused, [a, b[j], sums[2 * r + j]]) for j in (0, 1)]
+        return after
 
-    builder.position_at_end(body)
-    b = [load(p) for p in halves(builder.gep(B, [builder.mul(k, b_row)]))]
-    along = builder.mul(k, step)
-    after = []
-    for r in range(rows):
-        a = spread(builder.gep(starts[r], [along]))
-        after += [builder.call(fused, [a, b[j], sums[2 * r + j]]) for j in (0, 1)]
-    k.add_incoming(builder.add(k, index(1)), builder.block)
-    for total, value in zip(sums, after, strict=True):
-        total.add_incoming(value, builder.block)
-    builder.branch(head)
+    def loop(first: Any, end: Any, at_once: int, before: list[Any]) -> list[Any]:
+        """Emit a loop over k, `at_once` of them a round; return the sums after it."""
+        above = builder.block
+        head, body, done = (
+            builder.append_basic_block(name) for name in ("next_k", "multiply", "end")
+        )
+        builder.branch(head)
+        builder.position_at_end(head)
+        k = builder.phi(_INDEX)
+        k.add_incoming(first, above)
+        sums = [builder.phi(vector) for _ in before]
+        for total, value in zip(sums, before, strict=True):
+            total.add_incoming(value, above)
+        builder.cbranch(builder.icmp_signed("<", k, end), body, done)
+        builder.position_at_end(body)
+        after: list[Any] = sums
+        for u in range(at_once):
+            after = multiply(builder.add(k, index(u)), after)
+        k.add_incoming(builder.add(k, index(at_once)), builder.block)
+        for total, value in zip(sums, after, strict=True):
+            total.add_incoming(value, builder.block)
+        builder.branch(head)
+        builder.position_at_end(done)
+        return sums
 
-    builder.position_at_end(done)
+    whole = builder.sub(n, builder.srem(n, index(AT_ONCE)))
+    sums = loop(index(0), whole, AT_ONCE, before)
+    sums = loop(whole, n, 1, sums)
     for total, pointer in zip(sums, (p for pair in targets for p in pair), strict=True):
         builder.store(total, pointer, align=number_bytes)
 

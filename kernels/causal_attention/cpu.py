@@ -17,7 +17,8 @@ from chainrule.kernels.tiles import ROWS, panel_width
 from chainrule.kernels.types import Array, Ids
 
 BLOCK = 8 * ROWS  # queries that share each key and value read, at most
-CHUNK = 8 * BLOCK  # keys that share each query read in the backward; whole panels
+BACKWARD_BLOCK = 12 * ROWS  # the same in the backward, whose sums over queries like to be long
+CHUNK = 4 * BACKWARD_BLOCK  # keys that share each query read in the backward; whole panels
 SCORES = 128 * 1024  # bytes of scores in a block, at most: they stay in a core's second-level cache
 THREAD_WORK = 1_000_000  # pairs · d worth a thread: about 0.1 ms
 
@@ -49,7 +50,7 @@ def backward(
     gradients = [_padded(a) for a in (dq, dk, dv)]
 
     def some(lo: int, hi: int) -> None:
-        heads.backward(*inputs, lse, *gradients, lo, hi, BLOCK, CHUNK, scale)
+        heads.backward(*inputs, lse, *gradients, lo, hi, BACKWARD_BLOCK, CHUNK, scale)
 
     _map_heads(some, q)
     for narrow, wide in zip((dq, dk, dv), gradients, strict=True):

@@ -89,15 +89,13 @@ def backward(
     T, n = q.shape[1], q.shape[2]
     P, dS = _rows_of_scores(q, block, chunk), _rows_of_scores(q, block, chunk)
     kT, vT, k_packed = _packed_transposed(q), _packed_transposed(q), _packed(q)
-    q_packed, do_packed, D = _packed(q), _packed(q), np.empty(T, q.dtype)
+    D = np.empty(T, q.dtype)
     q_rows, do_rows, dq_rows, dk_rows, dv_rows = _rows(q), _rows(q), _rows(q), _rows(q), _rows(q)
     for head in range(lo, hi):
         r, h = head // n, head % n
         pack_transposed(k[r, :, h], kT)
         pack_transposed(v[r, :, h], vT)
         pack(k[r, :, h], k_packed)
-        pack(q[r, :, h], q_packed)
-        pack(do[r, :, h], do_packed)
         _copy(q[r, :, h], q_rows)
         _copy(do[r, :, h], do_rows)
         dk_rows[:] = 0
@@ -119,8 +117,8 @@ def backward(
                     mask(P_i, reach - MASKED, seen, 0)
                     mask(dS_i, reach - MASKED, seen, 0)
                 weighted_sums(dS, k_packed, first, last, start, stop, dq_rows)  # B4
-                add_weighted_rows(P, do_packed, first, last, start, stop, dv_rows)  # B1
-                add_weighted_rows(dS, q_packed, first, last, start, stop, dk_rows)  # B5
+                add_weighted_rows(P, do_rows, first, last, start, stop, dv_rows)  # B1
+                add_weighted_rows(dS, q_rows, first, last, start, stop, dk_rows)  # B5
         _copy(dq_rows, dq[r, :, h])
         _copy(dk_rows, dk[r, :, h])
         _copy(dv_rows, dv[r, :, h])
@@ -213,15 +211,15 @@ def weighted_sums(
 def add_weighted_rows(
     S: Array, x: Array, first: int, last: int, start: int, stop: int, y: Array
 ) -> None:
-    """y_j += Σ_i S x_i; y: (T, d); x by `pack`."""
-    T, width = x.shape[1:]
-    y_row, S_row = row_distance(y), S.shape[1]
-    for g in range(x.shape[0]):
+    """y_j += Σ_i S x_i; x, y: (T, d). A block's x_i are few enough to be read as they lie."""
+    x_row, y_row, S_row = row_distance(x), row_distance(y), S.shape[1]
+    width = panel_width(x)
+    for c in range(0, x.shape[1], width):
         for j in range(start, min(stop, last), ROWS):
             m = min(ROWS, min(stop, last) - j)
             i = max(first, j)  # no earlier query sees key j
-            at, of = (i - first) * S_row + j - start, (g * T + i) * width
-            add_transposed(m, S, at, S_row, last - i, x, of, width, y, j * y_row + g * width, y_row)
+            at, of, to = (i - first) * S_row + j - start, i * x_row + c, j * y_row + c
+            add_transposed(m, S, at, S_row, last - i, x, of, x_row, y, to, y_row)
 
 
 @njit(**INLINE)
