@@ -90,9 +90,12 @@ def sum_rows(
     """Run f(lo, hi, *shares[t]) on slice t, then add every used share into shares[0].
 
     shares: for each thread the arrays its slice overwrites, all of one layout. Fewer shares
-    than threads means fewer slices. Returns the slices' results, in order.
+    than threads means fewer slices. Returns the slices' results, in order. One slice is none: as
+    in `map_rows`, what f calls may split its own rows, such as the positions of a long sequence.
     """
     parts = max(1, min(n_threads(), len(shares), n_rows // min_rows))
+    if parts == 1:  # no slice: what f calls may split its own rows
+        return [f(0, n_rows, *shares[0])]
     with use_threads(parts):
         slot = {lo: t for t, (lo, _) in enumerate(cuts(n_rows, parts))}
         results = map_rows(lambda lo, hi: f(lo, hi, *shares[slot[lo]]), n_rows, min_rows)

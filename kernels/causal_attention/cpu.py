@@ -74,9 +74,9 @@ def decode(q: Array, keys: Array, values: Array, length: Ids, o: Array) -> None:
 def _decode(
     q: Array, keys: Array, values: Array, length: Ids, n: int, lo: int, hi: int, o: Array
 ) -> None:
-    p = np.empty(keys.shape[2], q.dtype)
+    p = np.empty((n, keys.shape[2]), q.dtype)
     for r in range(lo, hi):
-        attend(q, r, r, 0, length[r], n, keys, values, p, o)
+        attend(q, r, r, 0, length[r], keys, values, p, o)
 
 
 def _block(q: Array) -> int:

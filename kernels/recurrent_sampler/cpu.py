@@ -5,12 +5,11 @@ from collections.abc import Callable
 import numpy as np
 
 from chainrule.kernels import threads
+from chainrule.kernels.decoding import for_tiles
 from chainrule.kernels.recurrent_sampler import decode, windows
-from chainrule.kernels.tiles import packed
 from chainrule.kernels.types import Array, Ids
 
-FEW = 4  # rows: from here on the weights are packed for register tiles
-GROUP = 96  # rows that share each read of the packed weights
+GROUP = 96  # rows that share each read of the weights
 
 
 def feed(
@@ -25,7 +24,7 @@ def feed(
     c: Array,
 ) -> None:
     """See `chainrule.kernels.recurrent_sampler.feed`."""
-    U, W_hh = _for_tiles(len(x), U, W_hh)
+    U, W_hh = for_tiles(*x.shape, U, W_hh)
     weights = decode.Weights(W_xh, U, W_hh, b_h, b_n)
 
     def rows(part: slice) -> None:
@@ -50,7 +49,7 @@ def extend(
     c: Array,
 ) -> Ids:
     """See `chainrule.kernels.recurrent_sampler.extend`."""
-    U, W_hh, W_hy, W_ay = _for_tiles(len(u), U, W_hh, W_hy, W_hy[:0])
+    U, W_hh, W_hy, W_ay = for_tiles(*u.shape, U, W_hh, W_hy, W_hy[:0])
     weights = decode.Weights(W_xh, U, W_hh, b_h, b_n)
     output = decode.Output(W_hy, W_ay, b_y)
     options = decode.Options(float(temperature), top_k, float(top_p))
@@ -87,7 +86,7 @@ def extend_attention(
     c: Array,
 ) -> Ids:
     """See `chainrule.kernels.recurrent_sampler.extend_attention`."""
-    U, W_hh, W_hy, W_ay = _for_tiles(len(u), W_hh[:0], W_hh, W_hy, W_ay)
+    U, W_hh, W_hy, W_ay = for_tiles(*u.shape, W_hh[:0], W_hh, W_hy, W_ay)
     weights = decode.Weights(W_xh, U, W_hh, b_h, b_n)
     output = decode.Output(W_hy, W_ay, b_y)
     options = decode.Options(float(temperature), top_k, float(top_p))
@@ -102,21 +101,6 @@ def extend_attention(
 
     _for_groups(rows, len(u))
     return ids
-
-
-def _for_tiles(n_rows: int, *matrices: Array) -> list[Array]:
-    """Return matrices, (K, N) or (L, K, N), packed if there are many rows to multiply by them."""
-    if n_rows < FEW:
-        return list(matrices)
-    return [_packed_layers(W) if W.ndim == 3 else packed(W) for W in matrices]
-
-
-def _packed_layers(W: Array) -> Array:
-    L, K, N = W.shape
-    out = np.empty((L, *packed(np.empty((K, N), W.dtype)).shape), W.dtype)
-    for l in range(L):
-        out[l] = packed(W[l])
-    return out
 
 
 def _for_groups(f: Callable[[slice], None], n_rows: int) -> None:

@@ -11,16 +11,17 @@ import numpy as np
 from numba import njit
 
 from chainrule.kernels import categorical
-from chainrule.kernels.decoding import add, multiply_add, spread
+from chainrule.kernels.decoding import add, add_product, affine, multiply
 from chainrule.kernels.inline import JIT, sigmoid, tanh
-from chainrule.kernels.tiles import panel_width, product, row
+from chainrule.kernels.tiles import panel_width, row
 from chainrule.kernels.types import Array, Ids
 
 
 class Weights(NamedTuple):
     """The parameters that move the state, named as in the contract.
 
-    The matrices, and those of Output, are (K, N) each as they lie, or laid out by tiles.packed.
+    The matrices, and those of Output, are (K, N) each as they lie, or laid out by
+    decoding.for_tiles.
     """
 
     W_xh: Array
@@ -117,8 +118,7 @@ def gather(h: Array, N: int, l: int, scratch: Scratch) -> None:
 def draw(u: Array, t: int, output: Output, options: Options, scratch: Scratch, ids: Ids) -> None:
     """Draw symbol t of every row from scratch.h, and scratch.a where there is attention."""
     N, s = len(u), scratch.s
-    spread(s, N, output.b_y)  # F1, A2
-    add_product(scratch.h, N, output.W_hy, scratch.hW, s)
+    affine(scratch.h, N, output.W_hy, output.b_y, scratch.hW, s)  # F1, A2
     if output.W_ay.size:
         add_product(scratch.a, N, output.W_ay, scratch.hW, s)
     for n in range(N):  # F2
@@ -146,8 +146,7 @@ def step(M: int, weights: Weights, h: Array, c: Array, scratch: Scratch) -> None
                     z[m, j] = weights.W_xh[scratch.symbol[m], j]
             add(z, M, weights.b_h[l])
         else:
-            spread(z, M, weights.b_h[l])
-            add_product(below, M, weights.U[l - 1], hW, z)
+            affine(below, M, weights.U[l - 1], weights.b_h[l], hW, z)
         for m in range(M):  # F4
             for j in range(H):
                 below[m, j] = h[rows[m], l, j]
@@ -162,28 +161,6 @@ def step(M: int, weights: Weights, h: Array, c: Array, scratch: Scratch) -> None
                 gru_cell(row(z, m), row(hW, m), weights.b_n[l], h[n, l])
             for j in range(H):
                 below[m, j] = h[n, l, j]
-
-
-@njit(**JIT)
-def multiply(x: Array, M: int, W: Array, y: Array) -> None:
-    """y = x W for the first M rows of x, (·, K), and y, at least as wide as W's panels."""
-    if W.ndim == 3:
-        product(x[:M], W, y)
-    else:
-        y[:M] = 0
-        multiply_add(x, M, W, y)
-
-
-@njit(**JIT)
-def add_product(x: Array, M: int, W: Array, xW: Array, y: Array) -> None:
-    """y += x W for the first M rows; xW: scratch."""
-    if W.ndim == 3:
-        product(x[:M], W, xW)
-        for m in range(M):
-            for j in range(y.shape[1]):
-                y[m, j] += xW[m, j]
-    else:
-        multiply_add(x, M, W, y)
 
 
 # The cells of one row. Loops of few arrays each, and z for what comes between, so that the compiler

@@ -40,7 +40,7 @@ def extend(
     length, history = state.length, state.history
     scratch = decode.new_scratch(N, history.shape[2], weights)
     h = np.empty((N, 1, history.shape[2]), history.dtype)  # h_seen of every row
-    p = np.empty(S, history.dtype)
+    p = np.empty((n_heads, S), history.dtype)
     past = history.reshape(N, 1, S, history.shape[2])
     for n in range(N):
         if state.seen[n] >= 0:
@@ -52,7 +52,7 @@ def extend(
         catch_up(weights, state, h, scratch)
         decode.gather(h, N, 0, scratch)
         for n in range(N):  # A1
-            attend(scratch.h, n, n, 0, length[n], n_heads, past, past, p, scratch.a)
+            attend(scratch.h, n, n, 0, length[n], past, past, p, scratch.a)
         decode.draw(u, t, output, options, scratch, ids)
         for n in range(N):
             append(n, ids[n, t], stride, state)

@@ -7,10 +7,11 @@ near the core, and each weight read from further away serves all of them.
 import numpy as np
 
 from chainrule.kernels import rotary, threads
+from chainrule.kernels.decoding import for_tiles
 from chainrule.kernels.transformer_sampler import decode
 from chainrule.kernels.types import Array, Ids
 
-_GROUP = 4  # rows that share each read of the weights; more caches than this push them out
+GROUP = 4  # rows that share each read of the weights; more caches than this push them out
 
 
 def extend(
@@ -47,15 +48,17 @@ def extend(
     S, d = window.shape[1], E.shape[1] // n_heads
     cos, sin = rotary.angles(0, 0 if len(P) else S, d, E.dtype)
     u = np.ascontiguousarray(u, np.float64)
+    V, W_y = W_y.shape[1], np.ascontiguousarray(W_y)
+    W_qkv, W_o, W_1, W_2, W_y = for_tiles(*u.shape, W_qkv, W_o, W_1, W_2, W_y)
     weights = decode.Weights(
-        *(E, P, W_qkv, W_o, W_1, W_2, np.ascontiguousarray(W_y), b_qkv, b_o, b_1, b_2),
+        *(E, P, W_qkv, W_o, W_1, W_2, W_y, b_qkv, b_o, b_1, b_2),
         *(ln1_g, ln1_b, ln2_g, ln2_b, ln_g, ln_b, cos, sin),
     )
     ids = np.empty(u.shape, np.int32)
-    options = (n_heads, stride, float(temperature), top_k, float(top_p))
+    options = (n_heads, stride, float(temperature), top_k, float(top_p), V)
 
     def rows(lo: int, hi: int) -> None:
-        groups = max(1, -(-(hi - lo) // _GROUP))
+        groups = max(1, -(-(hi - lo) // GROUP))
         for first, last in threads.cuts(hi - lo, groups):
             part = slice(lo + first, lo + last)
             tokens = window[part], length[part], cached[part]

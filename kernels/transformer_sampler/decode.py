@@ -14,15 +14,16 @@ import numpy as np
 from numba import njit
 
 from chainrule.kernels import categorical
-from chainrule.kernels.decoding import add, attend, multiply_add, spread
+from chainrule.kernels.decoding import add, add_product, affine, attend, multiply
 from chainrule.kernels.inline import JIT, JIT_SUMS, sigmoid
+from chainrule.kernels.tiles import panel_width
 from chainrule.kernels.types import Array, Ids
 
 FILL = 24  # tokens that enter the cache together
 
 
 class Weights(NamedTuple):
-    """The parameters, named as in the contract."""
+    """The parameters, named as in the contract; the matrices as they lie, or by for_tiles."""
 
     E: Array
     P: Array
@@ -65,7 +66,8 @@ class Scratch(NamedTuple):
     qkv: Array  # (M, 3C)
     hidden: Array  # (M, 4C)
     s: Array  # (M, V) logits
-    p: Array  # (S,) attention of one head
+    product: Array  # (M, ≥ 4C, V)
+    p: Array  # (n_heads, S) attention
     w: Array  # (V,) float64
     heap: Ids  # (V,)
 
@@ -80,11 +82,12 @@ def extend(
     temperature: float,
     top_k: int,
     top_p: float,
+    V: int,
     ids: Ids,
 ) -> None:
-    """Write the next symbols of a few rows into ids, (N, n_new)."""
+    """Write the next symbols, of V, of a few rows into ids, (N, n_new)."""
     N = len(u)
-    scratch = new_scratch(max(N, FILL), weights, state.window.shape[1])
+    scratch = new_scratch(max(N, FILL), weights, V, n_heads, state.window.shape[1])
     for i in range(u.shape[1]):
         for n in range(N):
             fill_cache(n, weights, state, n_heads, scratch)
@@ -93,8 +96,8 @@ def extend(
             state.cached[n] = state.length[n]
         run_layers(N, weights, state, n_heads, False, scratch)
         normalise(scratch.x, N, weights.ln_g, weights.ln_b, scratch.y)  # F6
-        scratch.s[:N] = 0
-        multiply_add(scratch.y, N, weights.W_y, scratch.s)
+        multiply(scratch.y, N, weights.W_y, scratch.product)
+        scratch.s[:N] = scratch.product[:N, :V]
         for n in range(N):
             ids[n, i] = categorical.pick(
                 scratch.s, n, u[n, i], temperature, top_k, top_p, scratch.w, scratch.heap
@@ -103,10 +106,10 @@ def extend(
 
 
 @njit(**JIT)
-def new_scratch(M: int, weights: Weights, S: int) -> Scratch:
-    """Return working memory for up to M tokens."""
-    C, V = weights.W_y.shape
-    dtype = weights.E.dtype
+def new_scratch(M: int, weights: Weights, V: int, n_heads: int, S: int) -> Scratch:
+    """Return working memory for up to M tokens of V symbols."""
+    C, dtype = weights.E.shape[1], weights.E.dtype
+    width = panel_width(weights.E)
     return Scratch(
         np.empty(M, np.int32),
         np.empty(M, np.int32),
@@ -115,7 +118,8 @@ def new_scratch(M: int, weights: Weights, S: int) -> Scratch:
         np.empty((M, 3 * C), dtype),
         np.empty((M, 4 * C), dtype),
         np.empty((M, V), dtype),
-        np.empty(S, dtype),
+        np.empty((M, -(-max(4 * C, V) // width) * width), dtype),
+        np.empty((n_heads, S), dtype),
         np.empty(V, np.float64),
         np.empty(V, np.int32),
     )
@@ -155,27 +159,26 @@ def run_layers(
 ) -> None:
     """F1-F5 for M tokens; with cache_only, nothing after the last layer's keys and values."""
     row, at, x, y, qkv, hidden = scratch[:6]
+    xW = scratch.product
     embed(M, weights, state.window, row, at, x)  # F1
     L = len(weights.W_qkv)
     for l in range(L):
         normalise(x, M, weights.ln1_g[l], weights.ln1_b[l], y)  # F2
-        spread(qkv, M, weights.b_qkv[l])
-        multiply_add(y, M, weights.W_qkv[l], qkv)
+        affine(y, M, weights.W_qkv[l], weights.b_qkv[l], xW, qkv)
         if weights.cos.size:
             rotate(qkv, M, at, n_heads, weights.cos, weights.sin)
         remember(qkv, M, row, at, l, state.keys, state.values)
         if cache_only and l == L - 1:
             return
         for m in range(M):  # F3
-            attend(qkv, m, row[m], l, at[m] + 1, n_heads, state.keys, state.values, scratch.p, y)
+            attend(qkv, m, row[m], l, at[m] + 1, state.keys, state.values, scratch.p, y)
         add(x, M, weights.b_o[l])  # F4
-        multiply_add(y, M, weights.W_o[l], x)
+        add_product(y, M, weights.W_o[l], xW, x)
         normalise(x, M, weights.ln2_g[l], weights.ln2_b[l], y)  # F5
-        spread(hidden, M, weights.b_1[l])
-        multiply_add(y, M, weights.W_1[l], hidden)
+        affine(y, M, weights.W_1[l], weights.b_1[l], xW, hidden)
         gelu(hidden, M)
         add(x, M, weights.b_2[l])
-        multiply_add(hidden, M, weights.W_2[l], x)
+        add_product(hidden, M, weights.W_2[l], xW, x)
 
 
 @njit(**JIT)
