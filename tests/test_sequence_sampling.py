@@ -10,7 +10,7 @@ from scipy.stats import chisquare
 
 from chainrule.engine.models import attention_rnn, rnn, transformer
 from chainrule.engine.params import Params
-from chainrule.kernels import categorical, use_backend, use_threads
+from chainrule.kernels import categorical, decoding, use_backend, use_threads
 from chainrule.kernels.dispatch import HOST_BACKENDS
 
 V = 4
@@ -90,7 +90,9 @@ def recomputed(model, config, params, u, prompt, lengths, labels, *options):
 
 @every_case
 @pytest.mark.parametrize("N", [1, 5])
-def test_cached_is_recomputed(case, N, rng):
+def test_cached_is_recomputed(case, N, rng, monkeypatch):
+    """One row, its weights as they lie; and several, for which they are laid out in tiles."""
+    monkeypatch.setattr(decoding, "FEW_SYMBOLS", 1)
     model, config, params = make(case)
     labels = some_labels(config, N)
     for options in OPTIONS:
@@ -103,8 +105,9 @@ def test_cached_is_recomputed(case, N, rng):
 
 
 @every_case
-def test_cached_is_recomputed_but_for_rounding_in_float32(case, rng):
+def test_cached_is_recomputed_but_for_rounding_in_float32(case, rng, monkeypatch):
     """Follow the sampler: each draw must be right given its own past, or within rounding of it."""
+    monkeypatch.setattr(decoding, "FEW_SYMBOLS", 1)
     model, config, params = make(case, np.float32)
     u = rng.random((9, 25)).astype(np.float32)
     labels = some_labels(config, 9)
