@@ -121,8 +121,9 @@ def _whole(word: str) -> int:
 
 def _stream(model: Generating, n: int, prompt: Any, settings: dict[str, Any]) -> None:
     """Write symbols to standard output as they come; a bare line end closes a text."""
+    pieces = model.stream(n, prompt, chunk=PIECE, **settings)  # refuses what it cannot do
     _put(model, prompt)
-    for piece in model.stream(n, prompt, chunk=PIECE, **settings):
+    for piece in pieces:
         _put(model, piece)
     if model.vocabulary_.kind != "byte":
         sys.stdout.write("\n")
