@@ -27,11 +27,8 @@ def for_tiles(n_rows: int, n_new: int, *matrices: Array) -> list[Array]:
 
 
 def _packed_layers(W: Array) -> Array:
-    L, K, N = W.shape
-    out = np.empty((L, *packed(np.empty((K, N), W.dtype)).shape), W.dtype)
-    for l in range(L):
-        out[l] = packed(W[l])
-    return out
+    layers = [packed(W_l) for W_l in W]
+    return np.stack(layers) if layers else np.empty((0, 0, 0, 0), W.dtype)
 
 
 @njit(**JIT)

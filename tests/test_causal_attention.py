@@ -75,6 +75,7 @@ def test_gradient(shape, backend, rng):
 def test_cpu_rounds_no_worse_than_numpy(shape, dtype, threads, rng, monkeypatch):
     monkeypatch.setattr(cpu, "THREAD_WORK", 0)
     if threads > 1:  # several chunks of keys, in the larger shapes
+        monkeypatch.setattr(cpu, "BACKWARD_BLOCK", cpu.BLOCK)
         monkeypatch.setattr(cpu, "CHUNK", cpu.BLOCK)
     inputs = fused(rng, *shape, dtype)
     truth = run(reference, *(a.astype(np.float64) for a in inputs))

@@ -12,6 +12,7 @@ Where one of the arrays does not start on a 16-byte boundary the same loops go e
 Measured on an H100 (`python -m bench.device`): 5.1 µs without clipping; the state comes from L2.
 """
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,15 +29,16 @@ BLOCKS_PER_MULTIPROCESSOR = 4
 
 
 @planner
-def plan(
-    kernel: str, P: int, dtype: np.dtype[Any], vector: bool, scalars: tuple[Any, ...] = ()
-) -> Plan:
-    """Return the launch of adam_norm_partial or adam_step over P entries."""
+def plan(kernel: str, P: int, dtype: np.dtype[Any], vector: bool) -> Plan:
+    """Return the launch of adam_norm_partial or adam_step over P entries.
+
+    adam_step's other scalars change from step to step, so they are not of the plan that is kept.
+    """
     width = 16 // dtype.itemsize if vector else 1
     most = BLOCKS_PER_MULTIPROCESSOR * device.MULTIPROCESSORS
     grid = min(blocks(P, THREADS * width), most)
     constants = (("VECTOR", int(vector)),)
-    return Plan(kernel, dtype, (grid,), THREADS, (np.int64(P), *scalars), constants=constants)
+    return Plan(kernel, dtype, (grid,), THREADS, (np.int64(P),), constants=constants)
 
 
 @planner
@@ -73,5 +75,6 @@ def step(
     corrections = (1 - beta1**t, 1 - beta2**t)
     reals = (beta1, 1 - beta1, beta2, 1 - beta2, *corrections, lr, eps, weight_decay, lr * l1)
     scalars = (np.int64(n_decay), *(dtype.type(r) for r in reals), np.float64(max_norm))
-    launch(SOURCE, plan("adam_step", P, dtype, vector, scalars), theta, g, m, v, norm)
+    kept = plan("adam_step", P, dtype, vector)
+    launch(SOURCE, replace(kept, scalars=(*kept.scalars, *scalars)), theta, g, m, v, norm)
     return float(norm[0]) if max_norm else 0.0

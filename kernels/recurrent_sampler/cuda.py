@@ -2,6 +2,7 @@
 
 A symbol takes a launch of the cell's pass a layer (kernels/lstm/cuda.py) and some fifteen more, for
 F1, the draw and the look-up, and these set the pace: at H = 256 the pass itself is a few µs.
+Its symbols were checked on an H100 (tests/test_gpu.py); its speed was not measured there.
 
 With attention it is the reference's array program on CuPy arrays, row by row, with a launch for
 each of its small operations: expect the host to be faster.

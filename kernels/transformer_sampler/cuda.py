@@ -6,7 +6,8 @@ puts keys and values into the cache. Rows whose prompt, or moved window, is not 
 caught up token by token, while the others do again what they did last, to the same result.
 
 At 4 layers some 60 launches from Python make a symbol, and they set the pace: the bytes of weights
-and cache that one row reads (3 MB, kernels/transformer_sampler) would take the GPU 1 µs.
+and cache that one row reads (3 MB, kernels/transformer_sampler) would take the GPU 1 µs. Measured
+on an H100, 256 symbols of one row take 629 ms, and PyTorch's loop with a cache 310 ms there.
 """
 
 from pathlib import Path
