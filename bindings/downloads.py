@@ -8,11 +8,13 @@ import hashlib
 import os
 import urllib.request
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 from urllib.error import URLError
 
 from chainrule import progress
+from chainrule.kernels.compiled import user_folder
 
 BLOCK = 2**18
 TIMEOUT = 20  # seconds without an answer
@@ -26,16 +28,12 @@ class Remote(NamedTuple):
     sha256: str
 
 
-def cache_folder() -> Path:
-    """Return the folder that downloads go to; it may not exist yet."""
-    root = os.environ.get("XDG_CACHE_HOME")
-    return (Path(root) if root else Path.home() / ".cache") / "chainrule"
-
-
 def find(name: str) -> Path | None:
     """Return the path of a data file on this machine, or None."""
     folder = os.environ.get("CHAINRULE_DATA")
-    places = ([Path(folder)] if folder else []) + [cache_folder()]
+    places = [Path(folder)] if folder else []
+    with suppress(OSError):  # no home, no cache
+        places.append(user_folder())
     return next((place / name for place in places if (place / name).is_file()), None)
 
 
@@ -73,7 +71,7 @@ def keep(name: str, content: bytes) -> Path:
     """Write a file into the cache, whole or not at all, and return its path."""
     from chainrule.engine.files import replacing
 
-    folder = cache_folder()
+    folder = user_folder()
     folder.mkdir(parents=True, exist_ok=True)
     with replacing(folder / name) as temporary:
         temporary.write_bytes(content)

@@ -7,7 +7,7 @@ and stderr is a terminal, and clear what they drew.
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import TypeVar
 
 from rich.console import Console
@@ -21,11 +21,13 @@ from rich.progress import (
 )
 
 from chainrule.engine import train
+from chainrule.kernels.compiled import compiling
 
 T = TypeVar("T")
 
 DELAY = 2.0  # seconds before a bar appears
-COMPILING = "compiling kernels (first run only, about 20 s)"
+COMPILING = "compiling kernels (once a machine)"
+POLL = 0.2  # seconds between two looks at whether there is something to say
 
 
 def training(
@@ -87,30 +89,50 @@ def track(
 
 
 def _first_slowly(items: Iterator[T], console: Console) -> Iterator[T]:
-    """Pass on `items`; say that kernels are being compiled if the first takes its time."""
-    with waiting(COMPILING, console=console):
+    """Pass on `items`; say that kernels are being compiled if the first waits for that."""
+    with compilation(console=console):
         first = next(items, None)
     if first is not None:
         yield first
         yield from items
 
 
+def compilation(show: bool = True, console: Console | None = None) -> AbstractContextManager[None]:
+    """Say, while the block runs, that kernels are being compiled: only if they are."""
+    return waiting(COMPILING, show, console, when=compiling)
+
+
 @contextmanager
 def waiting(
-    message: str, show: bool = True, console: Console | None = None, delay: float = 1.0
+    message: str,
+    show: bool = True,
+    console: Console | None = None,
+    delay: float = 1.0,
+    when: Callable[[], bool] = lambda: True,
 ) -> Iterator[None]:
-    """Show `message` with a spinner while the block runs, once it has run for `delay` seconds."""
+    """Show `message` with a spinner while the block runs, from `delay` seconds on.
+
+    when: whether there is something to wait for; until then nothing is shown.
+    """
     console = console or Console(stderr=True)
     if not (show and console.is_terminal):
         yield
         return
-    status = console.status(message)
-    timer = threading.Timer(delay, status.start)
-    timer.daemon = True
-    timer.start()
+    status, ended = console.status(message), threading.Event()
+
+    def speak() -> None:
+        pause = delay
+        while not ended.wait(pause):
+            if when():
+                status.start()
+                return
+            pause = POLL
+
+    speaker = threading.Thread(target=speak, daemon=True)
+    speaker.start()
     try:
         yield
     finally:
-        timer.cancel()
-        timer.join()
+        ended.set()
+        speaker.join()
         status.stop()

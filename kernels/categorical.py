@@ -30,8 +30,8 @@ Source      top_p: Holtzman et al. 2020, "The Curious Case of Neural Text Degene
 """
 
 import numpy as np
-from numba import njit
 
+from chainrule.kernels.compiled import njit
 from chainrule.kernels.dispatch import array_module
 from chainrule.kernels.inline import JIT
 from chainrule.kernels.types import Array, Ids

@@ -9,8 +9,8 @@ below, which take either layout, choose when they are compiled.
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from chainrule.kernels.compiled import njit
 from chainrule.kernels.inline import JIT, JIT_SUMS, exp
 from chainrule.kernels.tiles import packed, product
 from chainrule.kernels.types import Array

@@ -13,9 +13,6 @@ infinities: a diverged parameter shows in every result.
 The float32 exponential must never be compiled with permission to reorder: it rounds t by adding
 and subtracting 1.5·2²³, which reordering "simplifies" away, silently. The functions below
 therefore carry their own flags, which hold wherever they are inlined.
-
-Numba's disk cache looks at the file of the compiled function alone. After an edit here, delete
-the `__pycache__` folders of the kernels, or they go on using the old text.
 """
 
 from collections.abc import Callable
@@ -26,7 +23,6 @@ from numba import types
 from numba.extending import overload
 
 JIT: dict[str, Any] = {
-    "cache": True,
     "nogil": True,
     "error_model": "numpy",
     "fastmath": {"contract"},

@@ -30,12 +30,13 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.core import cgutils as _cgutils
 from numba.core.errors import TypingError
 from numba.extending import intrinsic, overload
 from numba.np import arrayobj as _arrayobj
 
+from chainrule.kernels.compiled import njit
 from chainrule.kernels.inline import INLINE, JIT
 from chainrule.kernels.types import Array
 

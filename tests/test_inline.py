@@ -15,7 +15,7 @@ def true_sigmoid(x):
 
 
 def compiled(function, flags):
-    @njit(**{**flags, "cache": False})
+    @njit(**flags)
     def each(x, out):
         for i in range(x.size):
             out[i] = function(x[i])

@@ -73,7 +73,7 @@ def _compile(common: Common, x: Bits) -> None:
     """Run every kernel that is needed once on a few rows: compiling is seen and timed by itself."""
     common.say("kernels of FVSBN and NADE (likelihood, gradient, Adam, sampling) are compiled …")
     began = time.monotonic()
-    with progress.waiting("compiling kernels, once a machine", not common.quiet):
+    with progress.compilation(not common.quiet):
         for model in (FVSBN(epochs=1), NADE(n_hidden=8, epochs=1)):
             model.set_params(n_threads=common.threads, backend=common.backend or "cpu")
             model.fit(x).log_prob(x)

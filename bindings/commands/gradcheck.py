@@ -40,7 +40,7 @@ def run(common: Common, model: str, assignments: Sequence[str]) -> int:
     grid = table(
         "parameter", "backend", "analytic max", "numeric max", "relative error", "", words=2
     )
-    with progress.waiting(progress.COMPILING, not common.quiet):
+    with progress.compilation(not common.quiet):
         checked = [_check(engine, config, params, x, backend) for backend in HOST_BACKENDS]
     failed = 0
     for name in (name for name in params if params[name].size):

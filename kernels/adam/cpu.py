@@ -1,8 +1,8 @@
 """Numba twin of the Adam kernel: one fused pass over the flat buffers, split over threads."""
 
 import numpy as np
-from numba import njit
 
+from chainrule.kernels.compiled import njit
 from chainrule.kernels.inline import JIT, JIT_SUMS
 from chainrule.kernels.threads import map_rows
 from chainrule.kernels.types import Array

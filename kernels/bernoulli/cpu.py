@@ -1,8 +1,8 @@
 """Numba twin of the Bernoulli kernels: one vectorised sweep each, few logarithms."""
 
 import numpy as np
-from numba import njit
 
+from chainrule.kernels.compiled import njit
 from chainrule.kernels.inline import JIT, JIT_SUMS, exp, sigmoid
 from chainrule.kernels.threads import map_rows
 from chainrule.kernels.types import Array, Bits

@@ -7,10 +7,10 @@ A head's size is padded to a whole panel where it is not a multiple of one, a co
 from collections.abc import Callable
 
 import numpy as np
-from numba import njit
 
 from chainrule.kernels import threads
 from chainrule.kernels.causal_attention import heads
+from chainrule.kernels.compiled import njit
 from chainrule.kernels.decoding import attend
 from chainrule.kernels.inline import JIT
 from chainrule.kernels.tiles import ROWS, panel_width

@@ -13,8 +13,8 @@ heads' true size.
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from chainrule.kernels.compiled import njit
 from chainrule.kernels.inline import INLINE, INLINE_SUMS, JIT, exp
 from chainrule.kernels.tiles import (
     MASKED,

@@ -1,7 +1,6 @@
 """Numba twin of the embedding: rows copied, rows added."""
 
-from numba import njit
-
+from chainrule.kernels.compiled import njit
 from chainrule.kernels.inline import JIT
 from chainrule.kernels.threads import map_rows
 from chainrule.kernels.types import Array, Ids

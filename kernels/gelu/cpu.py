@@ -1,8 +1,8 @@
 """Numba twin of GELU: one vectorised sweep each, bias included."""
 
 import numpy as np
-from numba import njit
 
+from chainrule.kernels.compiled import njit
 from chainrule.kernels.gelu import KAPPA, LAMBDA
 from chainrule.kernels.inline import JIT, sigmoid
 from chainrule.kernels.threads import map_rows, n_threads, sum_rows

@@ -3,8 +3,8 @@
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from chainrule.kernels.compiled import njit
 from chainrule.kernels.inline import JIT, JIT_SUMS
 from chainrule.kernels.layer_norm import EPS
 from chainrule.kernels.threads import map_rows, n_threads, sum_rows

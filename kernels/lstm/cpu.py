@@ -1,8 +1,8 @@
 """Numba twin of the LSTM pass: one matrix product a step, then fused sweeps over the gates."""
 
 import numpy as np
-from numba import njit
 
+from chainrule.kernels.compiled import njit
 from chainrule.kernels.inline import JIT, sigmoid, tanh
 from chainrule.kernels.recurrence import map_batch, over_all_steps
 from chainrule.kernels.tiles import packed, product, row

@@ -17,8 +17,8 @@ they are written. That is where |a| > 83: digits reach it seldom.
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from chainrule.kernels.compiled import njit
 from chainrule.kernels.inline import INLINE, INLINE_SUMS, JIT, JIT_SUMS, exp, sigmoid
 from chainrule.kernels.types import Array, Bits
 

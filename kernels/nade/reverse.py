@@ -5,8 +5,8 @@ that follows a run (B1, B2), then take the gradients of the run, which shares on
 """
 
 import numpy as np
-from numba import njit
 
+from chainrule.kernels.compiled import njit
 from chainrule.kernels.inline import JIT
 from chainrule.kernels.nade import hidden, rows
 from chainrule.kernels.nade.sweeps import BLOCK, PANEL

@@ -7,8 +7,7 @@ a slice would cost an atomic reference count each, as much as the loop itself wh
     W, V, dW, dV    parameters and gradients, (D, H); i selects the variable
 """
 
-from numba import njit
-
+from chainrule.kernels.compiled import njit
 from chainrule.kernels.inline import INLINE, INLINE_SUMS
 from chainrule.kernels.types import Array
 

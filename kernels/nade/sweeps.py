@@ -20,8 +20,8 @@ panel, hence a sample's results depend on no other sample.
 """
 
 import numpy as np
-from numba import njit
 
+from chainrule.kernels.compiled import njit
 from chainrule.kernels.inline import JIT, JIT_SUMS, exp, sigmoid
 from chainrule.kernels.nade import hidden, rows
 from chainrule.kernels.nade.hidden import State

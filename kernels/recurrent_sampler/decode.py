@@ -8,9 +8,9 @@ rows that have symbols to catch up with).
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from chainrule.kernels import categorical
+from chainrule.kernels.compiled import njit
 from chainrule.kernels.decoding import add, add_product, affine, multiply
 from chainrule.kernels.inline import JIT, sigmoid, tanh
 from chainrule.kernels.tiles import panel_width, row

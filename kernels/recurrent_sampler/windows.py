@@ -3,8 +3,8 @@
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from chainrule.kernels.compiled import njit
 from chainrule.kernels.decoding import attend
 from chainrule.kernels.inline import JIT
 from chainrule.kernels.recurrent_sampler import decode

@@ -1,8 +1,8 @@
 """Numba twin of the recurrent pass: one matrix product a step, then one fused sweep over it."""
 
 import numpy as np
-from numba import njit
 
+from chainrule.kernels.compiled import njit
 from chainrule.kernels.inline import JIT, tanh
 from chainrule.kernels.recurrence import map_batch, over_all_steps
 from chainrule.kernels.tiles import packed, product, row

@@ -3,9 +3,8 @@
 from functools import lru_cache
 from typing import Any
 
-from numba import njit
-
 from chainrule.kernels import rotary
+from chainrule.kernels.compiled import njit
 from chainrule.kernels.inline import JIT
 from chainrule.kernels.threads import map_rows
 from chainrule.kernels.types import Array

@@ -3,8 +3,8 @@
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from chainrule.kernels.compiled import njit
 from chainrule.kernels.inline import JIT, JIT_SUMS, exp
 from chainrule.kernels.threads import map_rows
 from chainrule.kernels.types import Array, Ids

@@ -11,9 +11,9 @@ All arrays are C-contiguous; M counts the tokens, the leading rows of the workin
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from chainrule.kernels import categorical
+from chainrule.kernels.compiled import njit
 from chainrule.kernels.decoding import add, add_product, affine, attend, multiply
 from chainrule.kernels.inline import JIT, JIT_SUMS, sigmoid
 from chainrule.kernels.tiles import panel_width

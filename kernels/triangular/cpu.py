@@ -7,8 +7,8 @@ there, four at a time, are added to it.
 """
 
 import numpy as np
-from numba import njit
 
+from chainrule.kernels.compiled import njit
 from chainrule.kernels.inline import JIT, sigmoid
 from chainrule.kernels.threads import map_rows
 from chainrule.kernels.triangular import offset
