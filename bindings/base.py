@@ -14,7 +14,6 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from chainrule import progress, runtime, validation
 from chainrule.engine import checkpoint, models, ordering
-from chainrule.engine.params import Params
 from chainrule.fitting import FitByLikelihood, writeable
 from chainrule.kernels.types import Array, Bits
 
@@ -172,7 +171,7 @@ class BinaryDensity(DensityMixin, FitByLikelihood):  # type: ignore[misc]  # sci
         validation.choice("backend", self.backend, runtime.BACKENDS)
         xp = runtime.array_module(self.backend)
         call: Callable[..., Any] = getattr(models.get(self.model_), function)
-        params = Params(self.params_.shapes, xp.asarray(self.params_.flat))
+        params = runtime.parameters(self.params_, self.backend)
         n_chunks = -(-n_rows // CHUNK)
         parts = []
         with runtime.resources(self.backend, self.n_threads):

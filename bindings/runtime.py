@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.engine.params import Params
 from chainrule.kernels.dispatch import HOST_BACKENDS, on_device, use_backend
 from chainrule.kernels.threads import use_threads
 
@@ -53,3 +54,13 @@ def to_host(array: Any) -> NDArray[Any]:
     """Return an array of either side as a NumPy array; a NumPy array as it is."""
     host: NDArray[Any] = array.get() if on_device(array) else array
     return host
+
+
+def parameters(params: Params, backend: str) -> Params:
+    """Return parameters on the backend's side, and writeable.
+
+    Read-only ones, of an estimator that joblib has mapped or handed to a worker, are copied: to
+    Numba they are of another type, for which it would compile every kernel once more.
+    """
+    flat = array_module(backend).asarray(params.flat)
+    return Params(params.shapes, np.require(flat, requirements="W") if backend != "cuda" else flat)

@@ -159,9 +159,8 @@ class SequenceDensity(DensityMixin, FitSequences):  # type: ignore[misc]  # scik
     def _evaluating(self) -> Iterator[Params]:
         """Yield the parameters on the backend's side, and run the block there."""
         validation.choice("backend", self.backend, runtime.BACKENDS)
-        xp = runtime.array_module(self.backend)
         with runtime.resources(self.backend, self.n_threads), serial_blas():
-            yield Params(self.params_.shapes, xp.asarray(self.params_.flat))
+            yield runtime.parameters(self.params_, self.backend)
 
     def _log_probs(self, data: Symbols) -> Iterator[Array]:
         """Yield log p of a text's symbols, part by part."""

@@ -37,10 +37,18 @@ _inside: ContextVar[bool] = ContextVar("chainrule_inside_slice", default=False)
 _wanted: ContextVar[int] = ContextVar("chainrule_threads", default=0)  # 0: one a core
 
 
+# What joblib's workers, schedulers and people set for libraries like this one.
+LIMITS = ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS")
+
+
 def _cores() -> int:
+    """Return how many threads this process should have where nobody says how many."""
     if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))  # what this process may use, not what there is
-    return os.cpu_count() or 1
+        cores = len(os.sched_getaffinity(0))  # what this process may use, not what there is
+    else:
+        cores = os.cpu_count() or 1
+    limits = [os.environ.get(name, "") for name in LIMITS]
+    return max(1, min([cores, *(int(limit) for limit in limits if limit.isdecimal())]))
 
 
 def n_threads() -> int:
@@ -52,7 +60,11 @@ def n_threads() -> int:
 
 @contextmanager
 def use_threads(n: int) -> Iterator[None]:
-    """Use `n` threads inside the block; the default is one for each core this process may use."""
+    """Use `n` threads inside the block.
+
+    The default is one for each core this process may use, but no more than NUMBA_NUM_THREADS and
+    OMP_NUM_THREADS allow, where they are set: joblib's workers are told so to share a machine.
+    """
     if n < 1:
         raise ValueError(f"the number of threads must be at least 1, got {n}")
     token = _wanted.set(n)

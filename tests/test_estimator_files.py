@@ -87,3 +87,34 @@ def test_foreign_and_missing_files_are_refused(tmp_path):
     (tmp_path / "foreign.safetensors").write_bytes(b"PK\x03\x04 this is no checkpoint")
     with pytest.raises(cr.CheckpointError):
         cr.load(tmp_path / "foreign.safetensors")
+
+
+@pytest.mark.parametrize(
+    "fitted",
+    [
+        lambda: cr.NADE(6, epochs=1).fit(np.eye(5, dtype=np.uint8)),
+        lambda: cr.Transformer(1, 2, 8, context=8, steps=2, batch_size=2).fit("hello " * 9),
+        lambda: cr.RNN(8, context=8, steps=2, batch_size=2).fit("hello " * 9),
+    ],
+    ids=["NADE", "Transformer", "RNN"],
+)
+def test_read_only_parameters_are_compiled_for_no_more(fitted, tmp_path):
+    """As joblib maps them: Numba takes an array that is read-only for one of another type."""
+    import joblib
+    from numba.core import event
+
+    model = fitted()
+    X = np.eye(5, dtype=np.uint8) if isinstance(model, cr.NADE) else "hello"
+
+    def use(model):
+        given = {} if isinstance(model, cr.NADE) else {"prompt": "he"}
+        return model.log_prob(X), model.conditionals(X), model.sample(4, seed=1, **given)
+
+    expected = use(model)
+    joblib.dump(model, tmp_path / "model")
+    mapped = joblib.load(tmp_path / "model", mmap_mode="r")
+    assert not mapped.params_.flat.flags.writeable
+    with event.install_recorder("numba:compile") as compilations:
+        for got, wanted in zip(use(mapped), expected, strict=True):
+            np.testing.assert_array_equal(got, wanted)
+    assert not compilations.buffer

@@ -117,6 +117,19 @@ def test_one_sweep_agrees_with_two(density, rng):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_last_row_of_W_gets_a_gradient_of_exactly_zero(dtype, rng):
+    """x_D is followed by nothing. Adam would move W_D by its whole step for a rounding error."""
+    N, D, H = 100, 13, 9
+    x = rng.integers(0, 2, (N, D), dtype=np.uint8)
+    x[::2, -1] = 1
+    params = [rng.normal(size=shape).astype(dtype) for shape in ((D, H), (D, H), D, H)]
+    grads = [np.full_like(p, np.nan) for p in params]
+    cpu.nll_and_grad(x, *params, 1 / N, *grads)
+    assert not grads[0][-1].any()
+    assert grads[0][-2].all()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_extreme_parameters_give_finite_results(dtype, rng):
     x, params, ds = draw(rng, (9, 40, 20), 0.5, dtype, spread=30)
     a_end = reference.forward(x, *params)[1]

@@ -173,6 +173,26 @@ def test_the_number_of_threads_is_one_a_core_until_chosen():
 # Nesting and context
 
 
+@pytest.mark.parametrize("name", threads.LIMITS)
+@pytest.mark.parametrize(("limit", "most"), [("1", 1), ("0", 1), ("999", None), ("", None)])
+def test_what_the_environment_allows_is_heard(name, limit, most, monkeypatch):
+    for each in threads.LIMITS:
+        monkeypatch.delenv(each, raising=False)
+    cores = threads.n_threads()
+    monkeypatch.setenv(name, limit)
+    assert threads.n_threads() == (most or cores)
+    with threads.use_threads(3):
+        assert threads.n_threads() == 3  # who says it here means it
+
+
+def test_joblibs_workers_are_told_to_share_the_machine():
+    from joblib import Parallel, delayed, parallel_config
+
+    with parallel_config(backend="loky", inner_max_num_threads=1):
+        seen = Parallel(n_jobs=2)(delayed(threads.n_threads)() for _ in range(2))
+    assert seen == [1, 1]
+
+
 def test_inside_a_slice_everything_is_serial():
     def outer(lo, hi):
         me = threading.get_ident()

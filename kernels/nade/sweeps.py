@@ -177,7 +177,7 @@ def gradient_block(
                 rows.logits(V, b, i, stop, state.h, n, s, n)  # F3
                 logit_gradients(s, n, x, n, i, stop, scale, g)
                 rows.gradients(g, 0, V, i, stop, state.h, P, n, dV)  # S1, B3
-                if x[n, stop - 1] != 0:
+                if x[n, stop - 1] != 0 and stop < D:  # W_D is seen by nobody: dW_D stays 0
                     hidden.subtract(dW, stop - 1, P, n)  # S2
                     hidden.step(state, n, x, stop - 1, stop - 1 - panel, W, c)  # F4, F2
                 i = stop
@@ -194,7 +194,7 @@ def add_totals(x: Bits, P: Array, dW: Array, dc: Array) -> None:
             dc[j] += P[n, j]  # S3
     for panel in range(0, D, PANEL):
         for n in range(N):
-            for i in range(panel, min(D, panel + PANEL)):
+            for i in range(panel, min(D - 1, panel + PANEL)):
                 if x[n, i] != 0:
                     hidden.add(dW, i, P, n)  # S2
 
