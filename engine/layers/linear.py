@@ -28,25 +28,25 @@ THREAD_WORK = 8_000_000  # multiply-adds worth a thread: about 0.2 ms
 def product(x: Array, W: Array, y: Array) -> None:
     """Overwrite y by F1."""
     xp = array_module(x)
-    _by_rows(lambda lo, hi: xp.matmul(x[lo:hi], W, out=y[lo:hi]), y, W.shape[0])
+    _by_rows(lambda lo, hi: xp.matmul(x[lo:hi], W, out=y[lo:hi]), y, W.shape[0])  # F1
 
 
 def forward(x: Array, W: Array, b: Array, y: Array) -> None:
     """Overwrite y by F1, F2."""
     product(x, W, y)
-    y += b
+    y += b  # F2
 
 
 def product_backward(dy: Array, x: Array, W: Array, dx: Array, dW: Array) -> None:
     """Overwrite dW and dx by B2, B3."""
     xp = array_module(x)
-    _by_rows(lambda lo, hi: xp.matmul(x.T[lo:hi], dy, out=dW[lo:hi]), dW, len(x))
-    _by_rows(lambda lo, hi: xp.matmul(dy[lo:hi], W.T, out=dx[lo:hi]), dx, W.shape[1])
+    _by_rows(lambda lo, hi: xp.matmul(x.T[lo:hi], dy, out=dW[lo:hi]), dW, len(x))  # B2
+    _by_rows(lambda lo, hi: xp.matmul(dy[lo:hi], W.T, out=dx[lo:hi]), dx, W.shape[1])  # B3
 
 
 def backward(dy: Array, x: Array, W: Array, dx: Array, dW: Array, db: Array) -> None:
     """Overwrite db, dW and dx by B1-B3."""
-    dy.sum(axis=0, out=db)
+    dy.sum(axis=0, out=db)  # B1
     product_backward(dy, x, W, dx, dW)
 
 

@@ -76,7 +76,7 @@ def forward(
         else:
             below, U, b = passes[-1].y.reshape(T * N, H), params["U"][l - 1], params["b_h"][l]
             linear.forward(below, U, b, z.reshape(T * N, width))  # F4
-        passes.append(_run(cell, z, params, l, h_0, c_0, new))
+        passes.append(_run(cell, z, params, l, h_0, c_0, new))  # F2
         if rng is not None and rate:
             passes[-1].y = new((T, N, H))
             passes[-1].y[...] = passes[-1].h[1:]

@@ -10,7 +10,7 @@ Forward     (F1)  x_m = E_{ids_m}                  the input end: chainrule.kern
                   along that symbol's own embedding
 
 Backward    (B1)  dW_y = hᵀ ds,  dh = ds W_yᵀ              undoes F2
-            (B2)  dE_i += Σ_{m: ids_m = i} dx_m            undoes F1
+            (B2)  dE_i += Σ_{m: ids_m = i} dx_m            undoes F1: chainrule.kernels.embedding
 
             Tied, L depends on E along two paths, L(E) = ℓ(E, E) with ℓ(E_in, E_out) the loss of
             the model with two tables. By the chain rule for a function of two arguments both set
@@ -33,7 +33,7 @@ from chainrule.kernels.types import Array
 
 def output_matrix(E: Array, W_y: Array, V: int) -> Array:
     """Return the (C, V) matrix of F2: W_y, or a view of E where W_y is empty."""
-    return W_y if W_y.size else E[:V].T
+    return W_y if W_y.size else E[:V].T  # F2, of which linear.product is the rest
 
 
 def backward(ds: Array, h: Array, E: Array, W_y: Array, dE: Array, dW_y: Array, dh: Array) -> None:
@@ -41,4 +41,4 @@ def backward(ds: Array, h: Array, E: Array, W_y: Array, dE: Array, dW_y: Array, 
     V = ds.shape[1]
     dE[...] = 0
     gradient = output_matrix(dE, dW_y, V)
-    linear.product_backward(ds, h, output_matrix(E, W_y, V), dh, gradient)
+    linear.product_backward(ds, h, output_matrix(E, W_y, V), dh, gradient)  # B1

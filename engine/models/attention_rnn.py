@@ -261,8 +261,8 @@ def _look_back(config: Config, done: _Forward, da: Array, d: Array, new: New) ->
     do[:, :-1], do[:, -1] = da[1:].transpose(1, 0, 2), 0
     q, k, o = _heads(config, done.q), _heads(config, done.k), _heads(config, done.a)
     gradients = _heads(config, dq), _heads(config, dk), _heads(config, dv)
-    causal_attention.backward(_heads(config, do), q, k, k, o, done.lse, *gradients)
-    dk += dv
+    causal_attention.backward(_heads(config, do), q, k, k, o, done.lse, *gradients)  # B2
+    dk += dv  # B3
     d[1:] += dq.transpose(1, 0, 2)
     d[:-1] += dk.transpose(1, 0, 2)
 

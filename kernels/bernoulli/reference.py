@@ -6,10 +6,10 @@ from chainrule.kernels.types import Array, Bits
 
 def forward(s: Array, x: Bits) -> Array:
     """See `chainrule.kernels.bernoulli.forward`."""
-    nll: Array = (softplus(s) - x * s).sum(axis=1)
+    nll: Array = (softplus(s) - x * s).sum(axis=1)  # F1, F2
     return nll
 
 
 def backward(dnll: Array, s: Array, x: Bits) -> Array:
     """See `chainrule.kernels.bernoulli.backward`."""
-    return dnll[:, None] * (sigmoid(s) - x)
+    return dnll[:, None] * (sigmoid(s) - x)  # B1, B2

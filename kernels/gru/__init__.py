@@ -1,6 +1,7 @@
 """The GRU's sequence pass: one state, a gate that keeps it and a gate that resets it.
 
 Shapes      z, gates, dz: (T, N, 3H) in three blocks r, u, n    W, dW: (H, 3H)    b, db: (H,)
+            z_t is the input's part of step t, x_t W_x + b_x, worked out beforehand for all steps
             h: (T + 1, N, H), h_0 given    m: (T, N, H)
             dh: (T, N, H), upstream of h_1 … h_T    dh0: (N, H)
             Time-major; the last axis contiguous, the others may be strided. h[t] holds h_t, and

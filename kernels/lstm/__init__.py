@@ -1,6 +1,8 @@
 """The LSTM's sequence pass: a state that is added to, not multiplied, and three gates.
 
 Shapes      z, gates, dz: (T, N, 4H) in four blocks i, f, g, o    W, dW: (H, 4H)
+            z_t is the input's part of step t, x_t W_x + b: the caller works it out for all steps
+            in one product (or, for symbols, looks it up), since it waits for no state.
             h, c: (T + 1, N, H), h_0 and c_0 given    dh: (T, N, H), upstream of h_1 … h_T
             dh0, dc0: (N, H)
             Time-major; the last axis contiguous, the others may be strided. h[t], c[t] hold h_t,

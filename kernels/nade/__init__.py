@@ -24,14 +24,15 @@ Backward    Let g_i = dL/ds_i and δ_i = dL/da_i, with δ_{D+1} = 0. For i = D �
 
             B1 and the subtraction of B2 are skipped where x_i = 0.
 
-One sweep   For the Bernoulli loss L = Σ_n scale·softplus(s) - x s, g_i = scale·(σ(s_i) - x_i) is
-            known as soon as s_i is, so nothing has to wait for a second sweep. Let P_i be the sum
-            of B5's new terms so far,
+One sweep   For the Bernoulli loss L = scale · Σ_n Σ_i (softplus(s_ni) - x_ni s_ni), the gradient
+            g_i = dL/ds_i = scale · (σ(s_i) - x_i) is known as soon as s_i is, so nothing has to
+            wait for a second sweep. Let P_i be the sum of B5's new terms so far,
             (S1)  P_1 = 0,   P_{i+1} = P_i + g_i V_i ∘ h_i ∘ (1 - h_i).
             Unrolling B5, δ_i = Σ_{k≥i} g_k V_k h_k (1 - h_k) = P_{D+1} - P_i, so that
             (S2)  dW_i = Σ_n x_i δ_{i+1} = Σ_n x_i (P_{D+1} - P_{i+1})    subtract P_{i+1} at the
                                                     event, add P_{D+1} once when the row is done
             (S3)  dc   = Σ_n δ_1 = Σ_n P_{D+1},
+            where S2 gives dW_D = 0, which is not computed: a_{D+1} is seen by no logit. These are
             the same numbers as B1 and B6, in the order of the forward sweep and with one σ an
             event. B2's subtraction, and the rounding it adds, disappears.
 

@@ -110,7 +110,7 @@ def _attend(h: Array, past: Array, n_heads: int) -> Array:
     if not len(past):
         return np.zeros_like(h)
     keys = past.reshape(len(past), n_heads, -1)
-    s = (keys * h.reshape(n_heads, -1)).sum(axis=2) / keys.shape[2] ** 0.5
+    s = (keys * h.reshape(n_heads, -1)).sum(axis=2) / keys.shape[2] ** 0.5  # A1
     p = np.exp(s - s.max(axis=0))
     a: Array = ((p / p.sum(axis=0))[:, :, None] * keys).sum(axis=0).ravel()
     return a
@@ -121,8 +121,8 @@ def _advance(
 ) -> None:
     """Move h and c, (N, L, ·), on by one symbol of each row (F3, F4)."""
     for l in range(len(W_hh)):
-        z = (W_xh[x] if l == 0 else h[:, l - 1] @ U[l - 1]) + b_h[l]
-        h[:, l] = _cell(z, W_hh[l], b_n[l], h[:, l], c[:, l])
+        z = (W_xh[x] if l == 0 else h[:, l - 1] @ U[l - 1]) + b_h[l]  # F3
+        h[:, l] = _cell(z, W_hh[l], b_n[l], h[:, l], c[:, l])  # F4
 
 
 def _cell(z: Array, W: Array, b_n: Array, h: Array, c: Array) -> Array:

@@ -1,6 +1,6 @@
 """The textbook's recurrent sequence pass: one state, updated symbol by symbol, and BPTT.
 
-Shapes      z, dz: (T, N, H) the input's part of each step, bias included    W, dW: (H, H)
+Shapes      z, dz: (T, N, H), z_t = x_t W_x + b the input's part of step t    W, dW: (H, H)
             h: (T + 1, N, H), h_0 given    dh: (T, N, H), upstream of h_1 … h_T    dh0: (N, H)
             Time-major; the last axis contiguous, the others may be strided. h[t] holds h_t, and
             z[t - 1], dh[t - 1] belong to step t = 1 … T.

@@ -45,6 +45,6 @@ def angles(first: int, T: int, d: int, dtype: Any) -> tuple[Array, Array]:
 
     Found in float64, then rounded: a float32 angle near 4096 would be off by 2e-4.
     """
-    theta = BASE ** (-np.arange(d // 2) / (d // 2))
+    theta = BASE ** (-np.arange(d // 2) / (d // 2))  # F1: 2i/d for i below d/2
     angle = np.arange(first, first + T)[:, None] * theta
     return np.cos(angle).astype(dtype), np.sin(angle).astype(dtype)
