@@ -5,10 +5,10 @@ from math import ceil
 from typing import Any
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from chainrule.palette import BLUE, DPI, GREY, INK, RED, SOFT
+from chainrule.canvas import Picture, visible, words
+from chainrule.palette import BLUE, GREY, INK, RED, SOFT
 
 READABLE = 80  # symbols on an axis; beyond it their names would overlap
 
@@ -18,8 +18,7 @@ def training_curve(history: Sequence[Mapping[str, Any]], title: str = "") -> Fig
 
     history: one mapping a record with "epoch" or "step", "train", "valid" (None: not measured).
     """
-    figure = Figure(figsize=(6.4, 3.8), dpi=DPI, facecolor="white", layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = Picture((6.4, 3.8), layout="constrained")
     axes = figure.add_subplot()
     clock = "step" if history and "step" in history[0] else "epoch"
     for name, colour in (("train", GREY), ("valid", BLUE)):
@@ -40,7 +39,7 @@ def training_curve(history: Sequence[Mapping[str, Any]], title: str = "") -> Fig
                     color=RED,
                 )
     axes.set(xlabel=clock, ylabel="negative log-likelihood, nats")
-    axes.set_title(title, loc="left", size=10, color=INK)
+    axes.set_title(visible(title), loc="left", size=10, color=INK, **words())
     axes.spines[["top", "right"]].set_visible(False)
     if history:
         axes.legend(frameon=False)
@@ -66,17 +65,14 @@ def attention_maps(weights: Any, symbols: Sequence[str] | None = None, title: st
     columns = min(heads, 4 if T <= 24 else 2)
     rows = ceil(heads / columns)
     side = max(2.2, min(6.0, 0.14 * T))
-    figure = Figure(
-        figsize=(side * columns, (side + 0.3) * rows + 0.3), dpi=DPI, layout="constrained"
-    )
-    FigureCanvasAgg(figure)
+    figure = Picture((side * columns, (side + 0.3) * rows + 0.3), layout="constrained")
     future = np.triu(np.ones((T, T), bool), 1)
     for head, seen in enumerate(maps):
         axes = figure.add_subplot(rows, columns, head + 1)
         axes.imshow(np.ma.masked_where(future, seen), SOFT, vmin=0, vmax=maps.max())
         axes.set_title(f"head {head + 1}" if heads > 1 else "attention", size=8, color=INK)
         _name_positions(axes, T, symbols)
-    figure.suptitle(title, size=10, color=INK)
+    figure.suptitle(visible(title), size=10, color=INK, **words())
     return figure
 
 
@@ -88,10 +84,10 @@ def _name_positions(axes: Any, T: int, symbols: Sequence[str] | None) -> None:
     axes.set_xlabel("looks at", size=7, color=GREY)
     if symbols is not None and T <= READABLE:
         names = [_visible(symbol) for symbol in symbols]
-        axes.set_xticks(range(T), names)
-        axes.set_yticks(range(T), names)
+        axes.set_xticks(range(T), names, **words())
+        axes.set_yticks(range(T), names, **words())
 
 
 def _visible(symbol: str) -> str:
-    """Return a symbol as something to be seen, and nothing that matplotlib takes for a formula."""
-    return {" ": "␣", "\n": "↵", "\t": "⇥", "$": "\\$"}.get(symbol, symbol)
+    """Return a symbol as something to be seen."""
+    return {" ": "␣", "\n": "↵", "\t": "⇥"}.get(symbol, visible(symbol))

@@ -1,8 +1,9 @@
 """Pictures of binary data and of what a model makes of it.
 
 Every function returns a matplotlib `Figure` with a canvas of its own: no window, no pyplot, no
-global state. `save` writes it. Rows of pixels are drawn as a grid of images, each pixel of the
-data as a whole number of pixels of the picture; rows that are no image as strips, one a row.
+global state. Notebooks show it, `save` writes it. Rows of pixels are drawn as a grid of images,
+each pixel of the data as a whole number of pixels of the picture; rows that are no image as
+strips, one a row.
 
     import chainrule as cr
     from chainrule import plots
@@ -17,11 +18,11 @@ from math import ceil, isqrt
 from typing import Any, NamedTuple
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import Colormap
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from chainrule.canvas import Picture, visible, words
 from chainrule.charts import attention_maps, training_curve
 from chainrule.engine.files import replacing
 from chainrule.palette import DPI, GREY, INK, INKS, SIGNED, SOFT, SURPRISE, VEILED
@@ -108,8 +109,7 @@ def _draw(panels: Sequence[Panel]) -> Figure:
     between = len(panels) - 1
     W = max(wide * zoom + (GUTTER * between if across else 0), 480) + 2 * MARGIN
     H = high * zoom + (head + foot) * (1 if across else len(panels)) + MARGIN
-    figure = Figure(figsize=(W / DPI, H / DPI), dpi=DPI, facecolor="white")
-    FigureCanvasAgg(figure)
+    figure = Picture((W / DPI, H / DPI))
     left, top = MARGIN, head
     for panel, grid in zip(panels, grids, strict=True):
         h, w = grid.shape[0] * zoom, grid.shape[1] * zoom
@@ -129,13 +129,14 @@ def _draw_panel(
     axes.imshow(
         grid, panel.colours, vmin=panel.low, vmax=panel.high, interpolation="nearest", aspect="auto"
     )
-    figure.text(left, bottom + height + 14 / H, panel.title, size=9, color=INK, va="bottom")
+    above = bottom + height + 14 / H
+    figure.text(left, above, visible(panel.title), size=9, color=INK, va="bottom", **words())
     if panel.key:
         bar = figure.add_axes((left, bottom - 38 / H, 200 / W, 14 / H))
         bar.set_axis_off()
         bar.imshow(np.linspace(0, 1, 256)[None], panel.colours, aspect="auto")
-        words = f"{panel.key[0]} to {panel.key[1]}"
-        figure.text(left + 216 / W, bottom - 31 / H, words, size=7, color=GREY, va="center")
+        ends = f"{panel.key[0]} to {panel.key[1]}"
+        figure.text(left + 216 / W, bottom - 31 / H, ends, size=7, color=GREY, va="center")
 
 
 def sample_grid(

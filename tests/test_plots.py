@@ -3,6 +3,7 @@
 import matplotlib.image
 import numpy as np
 import pytest
+from matplotlib.text import Text
 
 from chainrule import plots
 
@@ -152,6 +153,39 @@ def test_no_window_and_no_global_figure_is_made():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+# --- notebooks, and words that are not ours
+
+HISTORY = [{"epoch": 1, "train": 3.0, "valid": 2.0}, {"epoch": 2, "train": 2.0, "valid": 1.5}]
+PICTURES = {
+    "curve": lambda title: plots.training_curve(HISTORY, title),
+    "attention": lambda title: plots.attention_maps(np.eye(2), [title, title], title),
+    "samples": lambda title: plots.sample_grid(np.eye(4), title=title),
+}
+every_picture = pytest.mark.parametrize("draw", PICTURES.values(), ids=PICTURES)
+
+
+@every_picture
+def test_a_notebook_gets_a_png_of_each_picture(draw):
+    assert draw("title")._repr_png_().startswith(b"\x89PNG")
+
+
+@every_picture
+@pytest.mark.parametrize("title", [r"a$\frac{$", "$5 or $6", "a\nb", "\x00", "\ud800"], ids=ascii)
+def test_any_name_of_a_file_or_symbol_is_drawn_as_it_is(draw, title, tmp_path):
+    figure = draw(title)
+    plots.save(figure, tmp_path / "x.png")
+    written = [text for text in figure.findobj(Text) if "$" in text.get_text()]
+    assert all(not text.get_parse_math() for text in written) and bool(written) == ("$" in title)
+
+
+def test_characters_that_the_font_lacks_come_from_another(monkeypatch):
+    from chainrule import canvas
+
+    monkeypatch.setattr(canvas, "FONTS", ("No Such Font", "STIXGeneral"))  # comes with matplotlib
+    assert "STIXGeneral" in canvas.words()["fontfamily"]
+    assert "No Such Font" not in canvas.words()["fontfamily"], "it would warn at every word"
+
+
 # --- attention
 
 
@@ -176,7 +210,7 @@ def test_symbols_stand_along_both_axes_so_that_they_can_be_seen(rng, tmp_path):
     figure = plots.attention_maps(causal(rng, 1, 4)[0], "a \n$")
     (axes,) = figure.axes
     for labels in (axes.get_xticklabels(), axes.get_yticklabels()):
-        assert [label.get_text() for label in labels] == ["a", "␣", "↵", r"\$"]
+        assert [label.get_text() for label in labels] == ["a", "␣", "↵", "$"]
     plots.save(figure, tmp_path / "x.png")
 
 
