@@ -7,6 +7,8 @@
     curve.png           the same, drawn
     run.json            data set, image shape, test or validation NLL and baselines, versions
 
+While a training is at work there is a lock beside them: see `locking`.
+
 Each file is replaced whole or not at all, the training first: a kill between two of them leaves
 the others an older age, and --resume writes them anew.
 """

@@ -2,6 +2,7 @@
 
 import csv
 import os
+import sys
 from math import log
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -30,6 +31,10 @@ class Common(NamedTuple):
         """Print to standard output, unless --quiet."""
         if not self.quiet:
             console().print(*parts, soft_wrap=not any(isinstance(p, Table) for p in parts))
+
+    def warn(self, sentence: str) -> None:
+        """Print a sentence to standard error, --quiet or not."""
+        print(f"chainrule: {sentence}", file=sys.stderr)
 
     def show(self, estimator: Any) -> Any:
         """Return the estimator set to run where and as loudly as these options say."""

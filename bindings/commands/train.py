@@ -4,12 +4,12 @@ import os
 import signal
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from chainrule import progress, runs
+from chainrule import locking, progress, runs
 from chainrule.base import BinaryDensity
 from chainrule.commands import settings
 from chainrule.commands.common import Common, estimator_class, spelling
@@ -57,18 +57,30 @@ def run(
         chosen["backend"] = common.backend
     if resume and force:
         raise ValueError("--resume goes on with a run and --force replaces it; give one of them")
-    if resume:
-        job = _resumed(cls, out, data, chosen, reading)
-    else:
-        runs.check_free(out, force)
-        job = _new(cls, out, data, chosen, reading, common.threads or n_threads())
+    with ExitStack() as alone:
+        existed = out.is_dir()
+        if existed:  # before anything in it is read
+            alone.enter_context(locking.only_one(out, common.warn))
+        if resume:
+            job = _resumed(cls, out, data, chosen, reading)
+        else:
+            runs.check_free(out, force)
+            job = _new(cls, out, data, chosen, reading, common.threads or n_threads())
+        if not existed:
+            runs.make(out)
+            alone.enter_context(locking.only_one(out, common.warn))
+            runs.check_free(out, force)  # another may have come first
+        return _run(common, job, resume)
+
+
+def _run(common: Common, job: Job, resume: bool) -> int:
+    """Train in a folder that no other training writes to; return the exit status."""
     threads = common.threads or job.metadata["threads"]
     if threads != job.metadata["threads"]:
         before = job.metadata["threads"]
         common.say(f"this run began on {before} threads; on {threads} the last bits may differ")
     with use_threads(threads):
         if not resume:
-            runs.make(out)
             _save(job)  # an unwritable folder shows now, not after an epoch
             runs.clear(job.folder)
         runs.sweep(job.folder)
