@@ -17,6 +17,7 @@ from chainrule.engine.files import replacing
 
 PICTURES = (".png", ".pdf", ".svg")
 TABLES = (".npy", ".csv", ".txt")
+WIDE = 10_000  # characters a line of what is no screen
 
 
 class Common(NamedTuple):
@@ -43,8 +44,12 @@ class Common(NamedTuple):
 
 
 def console() -> Console:
-    """Return a console on standard output that prints names and paths as they are."""
-    return Console(highlight=False, markup=False, emoji=False)
+    """Return a console on standard output that prints names and paths as they are.
+
+    A table in a file or pipe is as wide as it must be: nothing is cut off where no screen ends.
+    """
+    wide = None if sys.stdout.isatty() else WIDE
+    return Console(highlight=False, markup=False, emoji=False, width=wide)
 
 
 def table(*columns: str, words: int = 1) -> Table:

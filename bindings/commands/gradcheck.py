@@ -1,70 +1,104 @@
 """`chainrule gradcheck`: every hand-derived gradient against central differences, in a table."""
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from chainrule import progress, runtime
+from chainrule import progress, runtime, validation
 from chainrule.base import BinaryDensity
 from chainrule.commands import settings
 from chainrule.commands.common import Common, console, estimator_class, table
 from chainrule.engine import gradcheck as referee
 from chainrule.engine import models
 from chainrule.engine.params import Params
+from chainrule.estimators import Estimator
 from chainrule.kernels.dispatch import HOST_BACKENDS
 from chainrule.kernels.types import Array
 
 N, D, H = 6, 9, 5  # small: each number in the parameters costs two evaluations of the loss
 V, T = 4, 5  # symbols and lengths of sequences
 SMALL = {"n_hidden": H, "n_layers": 2, "n_embd": 4, "n_heads": 1, "context": T}
+ALSO = ("tied", "context")  # decide what is checked, though they are in no model's Config
 NOISE = 0.5  # standard deviation of the parameters, so that no gradient is trivial
+DROPPED = 0.8  # at most: so small a model would have no gradient left
+COLUMNS = ("parameter", "backend", "worst entry", "analytic", "numeric", "error", "")
 ALLOWED = 1e-6  # relative error; central differences themselves are good to about 1e-8
 
 
 def run(common: Common, model: str, assignments: Sequence[str]) -> int:
-    """Check each parameter on both host backends; 1 if one is wrong."""
+    """Check each parameter on both host backends, or the one that was asked for; 1 if wrong."""
     cls = estimator_class(model)
     small = {name: SMALL[name] for name in SMALL.keys() & cls().get_params().keys()}
-    estimator = cls(**(small | settings.build(cls, {}, assignments)))
-    engine = models.get(estimator._model_name())
+    chosen = settings.build(cls, {}, assignments)
+    estimator = cls(**(small | chosen))
     rng = np.random.default_rng(common.seed or 0)
-    x: Any
-    if isinstance(estimator, BinaryDensity):
-        config, x = estimator._config(D), rng.integers(0, 2, (N, D), dtype=np.uint8)
-    else:
-        config = estimator._config(V, 1)
-        x = rng.integers(0, V, (N, min(T, estimator.context)), dtype=np.int32)
+    config, x = _data(estimator, rng)
+    _refuse_unused(chosen, config)
+    engine = models.get(estimator._model_name())
     params = engine.init(config, rng, np.float64)
     params.flat[...] = rng.normal(scale=NOISE, size=params.size)
-    grid = table(
-        "parameter", "backend", "analytic max", "numeric max", "relative error", "", words=2
-    )
+    backends: Sequence[str] = HOST_BACKENDS
+    if common.backend is not None:
+        backends = (validation.choice("--backend", common.backend, runtime.BACKENDS),)
     with progress.compilation(not common.quiet):
-        checked = [_check(engine, config, params, x, backend) for backend in HOST_BACKENDS]
-    failed = 0
-    for name in (name for name in params if params[name].size):
-        for backend, (grads, numeric) in zip(HOST_BACKENDS, checked, strict=True):
-            error = referee.relative_error(grads[name], numeric[name])
-            good = bool(error <= ALLOWED and np.abs(numeric[name]).max(initial=0) > 0)
-            failed += not good
-            sizes = (f"{np.abs(g[name]).max(initial=0):.6f}" for g in (grads, numeric))
-            grid.add_row(name, backend, *sizes, f"{error:.1e}", "pass" if good else "FAIL")
+        checked = {
+            name: _check(engine, config, params, x, name, common.threads or 1) for name in backends
+        }
+    grid, failed = _judged(params, checked)
     shape = f"{estimator._model_name()}, N={N}, {str(config).partition('(')[2].rstrip(')')}"
     console().print(f"{shape}, float64, every entry by central differences", "", grid, "", sep="\n")
-    console().print(f"{failed} failed" if failed else "all pass", f"(allowed: {ALLOWED:.0e})")
+    outcome = f"{failed} failed" if failed else "all pass"
+    console().print(f"{outcome} (largest difference over largest entry, at most {ALLOWED:.0e})")
     return int(failed > 0)
 
 
+def _data(estimator: Estimator, rng: np.random.Generator) -> tuple[Any, Any]:
+    """Return the Config of an estimator's model for a few random rows, and the rows."""
+    if isinstance(estimator, BinaryDensity):
+        return estimator._config(D), rng.integers(0, 2, (N, D), dtype=np.uint8)
+    length = min(T, estimator.context)
+    return estimator._config(V, 1), rng.integers(0, V, (N, length), dtype=np.int32)
+
+
+def _refuse_unused(chosen: dict[str, Any], config: Any) -> None:
+    """Raise ValueError for a setting that the gradient does not depend on, or cannot be seen at."""
+    used = {field.name for field in dataclasses.fields(config)} | set(ALSO)
+    for name in chosen:
+        if name not in used:
+            raise ValueError(
+                f"gradcheck takes no training step and no data, in float64; leave --set {name} out"
+            )
+    if getattr(config, "dropout", 0) > DROPPED:
+        raise ValueError(
+            f"gradcheck is of so small a model that dropout={config.dropout:g} leaves no gradient "
+            f"to check; set at most {DROPPED}"
+        )
+
+
 def _check(
-    engine: Any, config: Any, params: Params, x: Any, backend: str
+    engine: Any, config: Any, params: Params, x: Any, backend: str, n_threads: int
 ) -> tuple[Params, dict[str, Array]]:
-    """Return a backend's gradient, and central differences of its own likelihood."""
+    """Return a backend's gradient, and central differences of its own loss, on the host."""
+    xp = runtime.array_module(backend)
+    placed, rows = Params(params.shapes, xp.asarray(params.flat)), xp.asarray(x)
+    with runtime.resources(backend, n_threads):
+        grad = referee.gradient(engine, config, placed, rows)
+        loss = referee.loss(engine, config, placed, rows)
+        numeric = {name: referee.numeric_grad(loss, placed[name]) for name in placed}
+    return Params(params.shapes, runtime.to_host(grad.flat)), numeric
 
-    def loss() -> float:
-        return -float(engine.log_prob(config, params, x).mean())
 
-    grad = params.like()
-    with runtime.resources(backend, 1):
-        engine.loss_and_grad(config, params, x, grad)
-        return grad, {name: referee.numeric_grad(loss, params[name]) for name in params}
+def _judged(params: Params, checked: dict[str, tuple[Params, dict[str, Array]]]) -> tuple[Any, int]:
+    """Return a table of each parameter's worst entry on each backend, and how many are wrong."""
+    grid, failed = table(*COLUMNS, words=2), 0
+    for name in (name for name in params if params[name].size):
+        for backend, (grads, numeric) in checked.items():
+            error = referee.relative_error(grads[name], numeric[name])
+            good = bool(error <= ALLOWED and np.abs(numeric[name]).max() > 0)
+            failed += not good
+            place = ",".join(map(str, error.index))
+            values = f"{error.ours:.8f}", f"{error.numeric:.8f}", f"{error:.1e}"
+            grid.add_row(name, backend, f"[{place}]", *values, "pass" if good else "FAIL")
+    return grid, failed
