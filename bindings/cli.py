@@ -7,6 +7,7 @@ The verbs themselves are in `chainrule.commands`, imported when one is called: -
 """
 
 import inspect
+import io
 import os
 import sys
 import warnings
@@ -249,6 +250,7 @@ def gradcheck(common: Any, model: Model, settings: Settings = None) -> int:
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit; the console entry point."""
     try:
+        _write_anything()
         warnings.simplefilter("default" if DEBUG in os.environ else "ignore")
         status = app(arguments, standalone_mode=False)
         sys.stdout.flush()
@@ -262,6 +264,13 @@ def main(arguments: list[str] | None = None) -> None:
         print(f"chainrule: {_sentence(error)}", file=sys.stderr)
         status = 2
     sys.exit(_leave(status or 0))
+
+
+def _write_anything() -> None:
+    """Let both streams show a character that their encoding lacks as an escape such as \\uac00."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _leave(status: int) -> int:

@@ -135,9 +135,16 @@ def _put(model: SequenceDensity, piece: Any) -> None:
         sys.stdout.buffer.write(piece)
     elif model.vocabulary_.kind == "id":
         sys.stdout.write("".join(f"{v} " for v in piece))
-    else:
+    elif sys.stdout.isatty() or not hasattr(sys.stdout, "buffer"):
         sys.stdout.write(piece)
+    else:
+        sys.stdout.buffer.write(_utf8(piece))
     sys.stdout.flush()
+
+
+def _utf8(text: str) -> bytes:
+    """Return a text as it goes into files and pipes, whatever the terminal's encoding is."""
+    return text.encode("utf-8", "backslashreplace")  # half a surrogate pair is no text
 
 
 def _write(
@@ -156,7 +163,7 @@ def _write(
     else:
         text = prompt + drawn
         with replacing(out) as temporary:
-            temporary.write_bytes(text if isinstance(text, bytes) else text.encode())
+            temporary.write_bytes(text if isinstance(text, bytes) else _utf8(text))
     common.say(f"{n:,} symbols; {out}")
 
 
