@@ -175,7 +175,8 @@ class BinaryDensity(DensityMixin, FitByLikelihood):  # type: ignore[misc]  # sci
         n_chunks = -(-n_rows // CHUNK)
         parts = []
         with runtime.resources(self.backend, self.n_threads):
-            for chunk in progress.track(inputs, function, bool(self.verbose), total=n_chunks):
+            shown = progress.track(inputs, function, bool(self.verbose), total=n_chunks, lines=True)
+            for chunk in shown:
                 arrays = (None if a is None else xp.asarray(a) for a in chunk)
                 parts.append(runtime.to_host(call(self.config_, params, *arrays)))
         return np.concatenate(parts)

@@ -1,14 +1,16 @@
-"""Progress on stderr: a bar for whatever takes over two seconds, nothing where nobody watches.
+"""Progress on stderr: a bar for whatever takes over two seconds; lines in notebooks and files.
 
-Both functions wrap an iterable and pass its items on unchanged. They draw only if `show` is true
-and stderr is a terminal, and clear what they drew.
+`training` and `track` wrap an iterable and pass its items on unchanged. Where `show` is true and
+stderr is a terminal they draw a bar, and clear it in the end. Where it is none, they print plain
+lines if `lines` is true, as for `verbose=True`, else nothing, as for the command line.
 """
 
+import sys
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from rich.console import Console
 from rich.progress import (
@@ -27,13 +29,22 @@ T = TypeVar("T")
 
 DELAY = 2.0  # seconds before a bar appears
 COMPILING = "compiling kernels (once a machine)"
+EVERY = 10.0  # seconds between two plain lines, besides those of records
 POLL = 0.2  # seconds between two looks at whether there is something to say
 
 
+def watched() -> bool:
+    """Return whether stderr is a terminal, on which something can be drawn."""
+    return Console(stderr=True).is_terminal
+
+
 def training(
-    steps: Iterable[train.Progress], show: bool = True
+    steps: Iterable[train.Progress], show: bool = True, lines: bool = False
 ) -> Generator[train.Progress, None, None]:
-    """Pass on a training's steps under a bar: epoch or step, losses in nats, time to go."""
+    """Pass on a training's steps under a bar: epoch or step, losses in nats, time to go.
+
+    lines: where stderr is no terminal, print a line a record, and one at least every EVERY seconds.
+    """
     valid = ""
 
     def describe(step: train.Progress) -> str:
@@ -45,7 +56,22 @@ def training(
             return f"loss {step.loss:.3f}{valid} nats a symbol"
         return f"epoch {step.epoch}/{step.epochs}  loss {step.loss:.2f}{valid} nats"
 
+    if show and lines and not watched():
+        return _printed(iter(steps), lambda step, _: _line(step), lambda step: step.record)
     return track(steps, "training", show, describe, lambda step: (step.step, step.n_steps))
+
+
+def _line(step: train.Progress) -> str:
+    """Return where a training is: a record's losses and seconds, or the last minibatch's loss."""
+    digits, unit = (2, "nats") if step.per == "row" else (3, "nats a symbol")
+    place, record = f"step {step.step}/{step.n_steps}", step.record
+    if step.per == "row":
+        place = f"epoch {step.epoch}/{step.epochs}{'' if record else f'  {place}'}"
+    if record is None:
+        return f"{place}  loss {step.loss:.{digits}f} {unit}"
+    known = ((name, record[name]) for name in ("train", "valid") if record[name] is not None)
+    losses = "  ".join(f"{name} {nll:.{digits}f}" for name, nll in known)
+    return f"{place}  {losses} {unit}  {record['seconds']:.1f} s"
 
 
 def track(
@@ -55,13 +81,19 @@ def track(
     describe: Callable[[T], str] | None = None,
     position: Callable[[T], tuple[int, int]] | None = None,
     total: int | None = None,
+    lines: bool = False,
 ) -> Generator[T, None, None]:
     """Pass on `items` under a bar, which appears once DELAY seconds have passed.
 
     title: what the bar says, until describe(item) says more.
     position: (done, of how many) from an item; by default they are counted, up to `total`.
+    lines: where stderr is no terminal, print how many are done every EVERY seconds.
     """
     console = Console(stderr=True)
+    if show and lines and not console.is_terminal:
+        of_all = "" if total is None else f" of {total}"
+        yield from _printed(iter(items), lambda _, count: f"{title}  {count}{of_all}")
+        return
     if not (show and console.is_terminal):
         yield from items
         return
@@ -88,18 +120,35 @@ def track(
         bar.stop()
 
 
-def _first_slowly(items: Iterator[T], console: Console) -> Iterator[T]:
-    """Pass on `items`; say that kernels are being compiled if the first waits for that."""
-    with compilation(console=console):
+def _printed(
+    items: Iterator[T], line: Callable[[T, int], str], news: Callable[[T], Any] = lambda _: None
+) -> Generator[T, None, None]:
+    """Pass on `items`; print a line about one that is news, or EVERY seconds after the last."""
+    said = time.monotonic()
+    for count, item in enumerate(_first_slowly(items, None), start=1):
+        if news(item) is not None or time.monotonic() - said > EVERY:
+            print(line(item, count), file=sys.stderr, flush=True)
+            said = time.monotonic()
+        yield item
+
+
+def _first_slowly(items: Iterator[T], console: Console | None) -> Iterator[T]:
+    """Pass on `items`; say that kernels are being compiled if the first waits for that.
+
+    console: where a spinner is to turn; None prints a plain line.
+    """
+    with compilation(console=console, lines=console is None):
         first = next(items, None)
     if first is not None:
         yield first
         yield from items
 
 
-def compilation(show: bool = True, console: Console | None = None) -> AbstractContextManager[None]:
+def compilation(
+    show: bool = True, console: Console | None = None, lines: bool = False
+) -> AbstractContextManager[None]:
     """Say, while the block runs, that kernels are being compiled: only if they are."""
-    return waiting(COMPILING, show, console, when=compiling)
+    return waiting(COMPILING, show, console, when=compiling, lines=lines)
 
 
 @contextmanager
@@ -109,13 +158,15 @@ def waiting(
     console: Console | None = None,
     delay: float = 1.0,
     when: Callable[[], bool] = lambda: True,
+    lines: bool = False,
 ) -> Iterator[None]:
     """Show `message` with a spinner while the block runs, from `delay` seconds on.
 
     when: whether there is something to wait for; until then nothing is shown.
+    lines: print the message once where stderr is no terminal.
     """
     console = console or Console(stderr=True)
-    if not (show and console.is_terminal):
+    if not (show and (lines or console.is_terminal)):
         yield
         return
     status, ended = console.status(message), threading.Event()
@@ -124,7 +175,7 @@ def waiting(
         pause = delay
         while not ended.wait(pause):
             if when():
-                status.start()
+                status.start() if console.is_terminal else print(message, file=sys.stderr)
                 return
             pause = POLL
 

@@ -42,7 +42,8 @@ class RNN(Generating):
         dtype: "float32" or "float64", of parameters.
         backend: "cpu" (compiled), "reference" (NumPy) or "cuda" (CuPy); never another instead.
         n_threads: on the host; None is one for each core this process may use.
-        verbose: whether to show progress where stderr is a terminal.
+        verbose: whether to show progress on stderr: a bar on a terminal, elsewhere (notebooks,
+            files) a line a record.
 
     Attributes:
         params_: mapping from name to array; `chainrule.engine.models.rnn` has names and shapes.

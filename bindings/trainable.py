@@ -51,7 +51,7 @@ class Trainable(BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
             parts = self._prepare(*data)
             state = self._start()
             steps = self._training(*parts, state)
-            with closing(progress.training(steps, bool(self.verbose))) as shown:
+            with closing(progress.training(steps, bool(self.verbose), lines=True)) as shown:
                 for _ in shown:
                     pass
         except BaseException as error:

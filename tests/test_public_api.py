@@ -148,9 +148,11 @@ def test_gradcheck_says_what_it_needs(X):
 
 def test_nothing_is_drawn_where_nobody_watches(X, capsys, monkeypatch):
     monkeypatch.setattr(progress, "DELAY", 0)
+    monkeypatch.setattr(progress, "compiling", lambda: False)
     cr.FVSBN(epochs=2, verbose=True).fit(X).score(X)
     captured = capsys.readouterr()
-    assert captured.out == captured.err == ""
+    assert captured.out == "" and "\x1b" not in captured.err and "\r" not in captured.err
+    assert captured.err.count("\n") == 2, "a plain line an epoch"
 
 
 def test_a_watched_training_shows_epoch_and_losses(X, capsys, monkeypatch):

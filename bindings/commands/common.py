@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from chainrule import estimators, readers
+from chainrule import estimators, progress, readers
 from chainrule.engine.files import replacing
 
 PICTURES = (".png", ".pdf", ".svg")
@@ -39,7 +39,8 @@ class Common(NamedTuple):
 
     def show(self, estimator: Any) -> Any:
         """Return the estimator set to run where and as loudly as these options say."""
-        estimator.set_params(n_threads=self.threads, verbose=not self.quiet)
+        loud = not self.quiet and progress.watched()  # else the estimator would print lines
+        estimator.set_params(n_threads=self.threads, verbose=loud)
         return estimator.set_params(backend=self.backend) if self.backend else estimator
 
 
