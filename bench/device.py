@@ -17,6 +17,7 @@ from chainrule.kernels import (
     adam,
     bernoulli,
     causal_attention,
+    dropout,
     embedding,
     gelu,
     gru,
@@ -152,6 +153,9 @@ def parts(draw: Draw) -> Cases:
     yield "embedding.backward", f"N={N} V={V} C={C}", lambda: embedding.backward(dx, ids, dE)
     heads = draw.normal(12, 64, 4, 32)
     yield "rotary.rotate", "B=12 T=64 n=4 d=32", lambda: rotary.rotate(heads, 0, 1)
+    rows, kept = x.reshape(12, 64, C), y.reshape(12, 64, C)
+    drop = lambda: dropout.apply(rows, kept, False, 0.1, 0, 0, 0, 0)  # noqa: E731
+    yield "dropout.apply", f"N=12 T=64 C={C}", drop
     for symbols in (V, 50257):
         s, targets = draw.normal(N, symbols), draw.ids(N, symbols)
         ds = draw.xp.empty_like(s)

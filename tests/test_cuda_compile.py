@@ -23,6 +23,7 @@ from chainrule.kernels import device
 from chainrule.kernels.adam import cuda as adam
 from chainrule.kernels.bernoulli import cuda as bernoulli
 from chainrule.kernels.causal_attention import cuda as attention
+from chainrule.kernels.dropout import cuda as dropout
 from chainrule.kernels.embedding import cuda as embedding
 from chainrule.kernels.gelu import cuda as gelu
 from chainrule.kernels.gru import cuda as gru
@@ -75,6 +76,7 @@ def transformer_parts(dtype, wide):
     yield embedding.SOURCE, embedding.plan_forward(768, 128, dtype, wide)
     shape, strides = (12, 64, 4, 32), tuple(dtype.itemsize * n for n in (24576, 384, 32, 1))
     yield rotary.SOURCE, rotary.plan(shape, strides, dtype, wide, 1)
+    yield dropout.SOURCE, dropout.plan((12, 64, 128), False, dtype, wide)
     for V in (256, 50304):  # a warp a row, a block a row
         yield cross_entropy.SOURCE, cross_entropy.plan("forward", 768, V, dtype, wide)
 

@@ -80,4 +80,4 @@ def test_a_file_and_its_derivation_name_the_same_steps(name):
 
 
 def test_there_are_derivations():
-    assert len(KERNELS) > 14 and len(FILES) > 7
+    assert len(KERNELS) > 15 and len(FILES) > 6

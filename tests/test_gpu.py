@@ -21,6 +21,7 @@ LARGE_OF = {
     "softmax_cross_entropy": (768, 1, 50257),
     "embedding": (768, 65, 128),
     "rotary": (12, 64, 64),
+    "dropout": (12, 64, 128),
 }
 
 pytestmark = pytest.mark.gpu

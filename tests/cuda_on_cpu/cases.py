@@ -17,6 +17,7 @@ from chainrule.kernels import (
     adam,
     bernoulli,
     causal_attention,
+    dropout,
     embedding,
     gelu,
     gru,
@@ -131,6 +132,7 @@ TRANSFORMER_PARTS = {
     ),
     "embedding": Case(embedding, parts.embedding_inputs, parts.embedding, (*SHAPES, parts.MANY)),
     "rotary": Case(rotary, parts.rotary_inputs, parts.rotary),
+    "dropout": Case(dropout, parts.dropout_inputs, parts.dropout),
 }
 CASES = {
     "nade": Case(nade, _nade_inputs, _nade),

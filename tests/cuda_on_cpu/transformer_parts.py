@@ -86,3 +86,17 @@ def rotary(op: Any, qkv: Any) -> Arrays:
     op.rotate(forward[:, :, 1], 0, 1)
     op.rotate(backward[:, :, 1], 5, -1)
     return {"forward": forward, "backward": backward}
+
+
+def dropout_inputs(rng: Rng, N: int, D: int, H: int) -> Arrays:
+    """Return rows of D positions of H channels."""
+    return {"x": rng.normal(size=(N, D, H))}
+
+
+def dropout(op: Any, x: Any) -> Arrays:
+    """Drop from x as rows and as time-major steps, of a second minibatch in place."""
+    rows, steps, in_place = x * np.nan, x * np.nan, x.copy()
+    op.apply(x, rows, False, 0.3, 2**40 + 1, 7, 2, 11)
+    op.apply(x, steps, True, 0.3, 2**40 + 1, 7, 2, 11)
+    op.apply(in_place, in_place, False, 0.3, 2**40 + 1, 8, 2, 11)
+    return {"rows": rows, "steps": steps, "in place": in_place}
