@@ -30,6 +30,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from chainrule.engine import scoring
+from chainrule.engine.layers.dropout import Noise
 from chainrule.engine.optim import Recipe
 from chainrule.engine.params import Params
 from chainrule.kernels.dispatch import array_module
@@ -273,8 +274,8 @@ def _gradient(
 
     def gradient(params: Params, lo: int, hi: int, grad: Params) -> float:
         rest = {name: array[lo:hi] for name, array in by_row.items()}
-        if drops:  # 0 is padded by seeds: lo + 1 keeps this stream apart from the windows'
-            rest["noise"] = (recipe.seed, step + 1, lo + 1)
+        if drops:
+            rest["noise"] = Noise(recipe.seed, step, lo)
         nll: float = model.loss_and_grad(config, params, x[lo:hi], grad, n_rows=count, **rest)
         return nll
 

@@ -149,9 +149,16 @@ def test_state_carried_from_piece_to_piece(cell, rig, rng):
     assert_allclose(grad.flat.get(), host_grad.flat, rtol=1e-11, atol=1e-12)
 
 
-def test_dropout_drops_the_same_numbers(rig, rng):
-    config = rnn_model.Config(7, 6, 2, "lstm", dropout=0.5)
-    check_whole_model(rnn_model, config, padded_rows(rng, 4, 3, 7), rng, noise=(3, 1))
+@pytest.mark.parametrize(
+    ("model", "config"),
+    [
+        (rnn_model, rnn_model.Config(7, 6, 2, "lstm", dropout=0.5)),
+        (transformer, transformer.Config(7, 5, 2, 2, 8, dropout=0.5)),
+    ],
+    ids=["rnn", "transformer"],
+)
+def test_dropout_drops_the_same_numbers(model, config, rig, rng):
+    check_whole_model(model, config, padded_rows(rng, 4, 3, 7), rng, noise=(3, 1, 2))
 
 
 @pytest.mark.parametrize("name", TRANSFORMERS)

@@ -172,9 +172,9 @@ def test_dropout_repeats_with_its_seed_and_has_the_right_gradient(name, rng):
     x, grad = symbols(rng, 3, 5), params.like()
 
     def loss(seed=1):
-        return rnn.loss_and_grad(config, params, x, params.like(), noise=(seed, 2))
+        return rnn.loss_and_grad(config, params, x, params.like(), noise=(seed, 2, 0))
 
-    rnn.loss_and_grad(config, params, x, grad, noise=(1, 2))
+    rnn.loss_and_grad(config, params, x, grad, noise=(1, 2, 0))
     for parameter in params:
         if params[parameter].size:
             assert relative_error(grad[parameter], numeric_grad(loss, params[parameter])) < 1e-6
@@ -195,6 +195,8 @@ def test_attention_maps_are_distributions_over_the_past(name, rng):
 def test_what_cannot_be_is_named(rng):
     with pytest.raises(ValueError, match="cell must be one of tanh, lstm, gru, got 'elman'"):
         rnn.Config(V, 3, 1, "elman")
+    with pytest.raises(ValueError, match=r"dropout must be in \[0, 1\), got 1.0"):
+        rnn.Config(V, 3, dropout=1.0)
     with pytest.raises(ValueError, match="multiple of n_heads, got 4 and 3"):
         attention_rnn.Config(V, 4, 6, "lstm", 3)
     model, config, params = setup("attention tanh 1", rng)

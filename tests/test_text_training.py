@@ -11,7 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from chainrule.engine import checkpoint, models, scoring, train, windows
 from chainrule.engine.sources import Streams, SymbolRows, Windows
 from chainrule.engine.train import Recipe
-from chainrule.kernels import use_threads
+from chainrule.kernels import dropout, use_threads
 
 V = 5
 CONFIGS = {
@@ -209,20 +209,63 @@ def test_weight_decay_shrinks_matrices_alone(name, monkeypatch):
 
 
 @every_model
-@pytest.mark.parametrize("n_threads", [1, 2])
-@pytest.mark.parametrize("accumulation", [2, 3, 5, 9])
-def test_accumulation_gives_the_gradient_of_the_whole(name, n_threads, accumulation, monkeypatch):
+@pytest.mark.parametrize("n_threads", [1, 2, 3])
+@pytest.mark.parametrize("accumulation", [1, 2, 3, 5, 9])
+def test_threads_and_parts_give_the_gradient_of_the_whole(
+    name, n_threads, accumulation, monkeypatch
+):
     gradients = []
     monkeypatch.setattr(train.adam, "step", lambda theta, g, *_, **__: gradients.append(g.copy()))
-    with use_threads(n_threads):
-        for parts in (1, accumulation):
+    for threads, parts in ((1, 1), (n_threads, accumulation)):
+        with use_threads(threads):
             recipe = recipe_for(steps=2, accumulation=parts)
-            _, progress = fit(name, source_for(name), recipe, **without_dropout(name))
+            _, progress = fit(name, source_for(name), recipe)
             gradients.append(np.array([p.loss for p in progress]))
     whole, parts = gradients[:3], gradients[3:]
     for one, other in zip(whole, parts, strict=True):
         assert np.abs(one).max() > 1e-4
         assert_allclose(other, one, rtol=1e-10, atol=1e-13)
+
+
+def rows_for(name):
+    x = some_text(10 * 8).reshape(10, 8).astype(np.int32)
+    x[::2, 5:] = -1
+    return SymbolRows(x)
+
+
+@pytest.mark.parametrize("source", [source_for, rows_for])
+@pytest.mark.parametrize("name", ["transformer", "rnn"])
+def test_every_cut_of_a_minibatch_drops_the_same_numbers(name, source, monkeypatch):
+    """The masks of each step, site and row, bit for bit; the parameters up to rounding of sums."""
+
+    def run(n_threads, accumulation):
+        masks = {}
+
+        def spy(x, y, time_major, rate, seed, step, site, row):
+            ones = np.ones_like(x)
+            draw(ones, ones, time_major, rate, seed, step, site, row)
+            for n, mask in enumerate(ones.swapaxes(0, 1) if time_major else ones):
+                masks.setdefault((step, site, row + n), []).append(mask.copy())
+            draw(x, y, time_major, rate, seed, step, site, row)
+
+        draw = dropout.apply
+        with use_threads(n_threads), monkeypatch.context() as patched:
+            patched.setattr(dropout, "apply", spy)
+            state, _ = fit(name, source(name), recipe_for(steps=3, accumulation=accumulation))
+        return state.params.flat, masks
+
+    theta, masks = run(1, 1)
+    assert len(masks) == 3 * len({site for _, site, _ in masks}) * 5  # steps, sites, rows
+    for forward, *backward in masks.values():
+        assert len(backward) == 1 and (forward == backward[0]).all()
+    distinct = {mask.tobytes() for mask, _ in masks.values()}
+    assert len(distinct) > len(masks) / 2  # a tenth is dropped: a few rows lose nothing
+    for n_threads, accumulation in ((1, 2), (1, 3), (2, 1), (2, 2), (3, 1), (3, 3)):
+        other_theta, others = run(n_threads, accumulation)
+        assert_allclose(other_theta, theta, rtol=1e-9, atol=1e-12)
+        assert others.keys() == masks.keys()
+        for place, both in masks.items():
+            assert_array_equal(others[place], both, err_msg=str(place))
 
 
 def test_accumulation_is_for_binary_rows_too():

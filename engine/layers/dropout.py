@@ -1,42 +1,58 @@
-"""Dropout: numbers set to zero at random while training, so that none can be relied on alone.
+"""Where a network drops numbers while it trains; the operation is `chainrule.kernels.dropout`.
 
-Forward     (F1)  M_j = 1/(1 - r) with probability 1 - r, else 0
-            (F2)  y = M ∘ x
-            E[M_j] = 1, so E[y] = x and nothing has to be rescaled when M is left out afterwards.
-
-Backward    (B1)  dx = M ∘ dy            M is a constant of the step: y_j = M_j x_j
-
-Source      Srivastava et al. 2014, "Dropout", JMLR 15; the scale moved to training.
+A network has sites, numbered by its model, and each drops with masks of its own. Nothing is kept
+from the forward pass to the backward one but the site itself, from which the masks follow.
 """
 
-from typing import Any
-
-import numpy as np
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from chainrule.engine.arena import New
-from chainrule.kernels.dispatch import array_module
+from chainrule.kernels import dropout
 from chainrule.kernels.types import Array
 
 
-def forward(x: Array, rate: float, rng: np.random.Generator | None, new: New) -> Array | None:
-    """Overwrite x by F2 and return M, shaped like x; with no rng, leave x and return None.
+class Noise(NamedTuple):
+    """What the masks of a pass are drawn from, besides the site.
 
-    M is drawn on the host, so that every backend drops the same numbers.
+    seed: the training's. step: the minibatch's number. row: the place in the minibatch of the
+    pass's first row.
     """
-    if rng is None or rate == 0:
-        return None
-    mask = new(x.shape)
-    keep: Any = rng.random(x.shape, np.float32) >= rate
-    mask[...] = array_module(x).asarray(keep)
-    mask *= x.dtype.type(1 / (1 - rate))  # F1
-    x *= mask  # F2
-    return mask
+
+    seed: int
+    step: int
+    row: int
 
 
-def backward(dy: Array, mask: Array | None, new: New) -> Array:
-    """Return dx by B1: a new array, or dy itself where nothing was dropped."""
-    if mask is None:
+@dataclass(frozen=True)
+class Site:
+    """One place of a network in one pass: which share of the numbers to drop, and which."""
+
+    rate: float
+    noise: Noise
+    number: int
+
+    def drop(self, x: Array, y: Array, time_major: bool = False) -> None:
+        """Overwrite y by M ∘ x: F1-F4 forward, B1 backward. (N, T, C), or (T, N, C) time-major."""
+        seed, step, row = self.noise
+        dropout.apply(x, y, time_major, self.rate, seed, step, self.number, row)
+
+
+def site(rate: float, noise: Noise | None, number: int) -> Site | None:
+    """Return the site called `number`; None where nothing is dropped: without noise, or rate 0."""
+    return None if noise is None or rate == 0 else Site(rate, noise, number)
+
+
+def forward(x: Array, site: Site | None) -> None:
+    """Overwrite x, (N, T, C), by M ∘ x; leave it where there is no site."""
+    if site is not None:
+        site.drop(x, x)
+
+
+def backward(dy: Array, site: Site | None, new: New) -> Array:
+    """Return dx, (N, T, C): a new array, or dy itself where nothing was dropped."""
+    if site is None:
         return dy
     dx = new(dy.shape)
-    array_module(dy).multiply(dy, mask, out=dx)  # B1
+    site.drop(dy, dx)
     return dx

@@ -7,7 +7,7 @@ Shapes      x: (T, N) symbols, time-major    state, dstate: L rows of h_0 (N, H)
 
 Forward     (F1)  z^1_t = W_xh[x_t] + b_h^1            a row looked up: x_t one-hot times W_xh
             (F2)  h^l   = pass(z^l, W_hh^l, h^l_0)     kernels.rnn, lstm or gru
-            (F3)  y^l_t = mask^l ∘ h^l_t               dropout: 0 or 1 / (1 - p); never on the way
+            (F3)  y^l_t = M^l_t ∘ h^l_t                kernels.dropout, site l - 1; never on the way
                                                        from step to step
             (F4)  z^{l+1}_t = y^l_t U^l + b_h^{l+1}    up to the last layer
 
@@ -15,7 +15,7 @@ Backward    From dh^L, the gradient of the top layer's states, for l = L … 1:
             (B1)  dz^l, dW_hh^l, dh^l_0 by the pass's own backward              undoes F2
             (B2)  dU^{l-1} = Σ_t y^{l-1}_tᵀ dz^l_t    db_h^l = Σ_t dz^l_t       undoes F4
                   dy^{l-1}_t = dz^l_t (U^{l-1})ᵀ
-            (B3)  dh^{l-1}_t = mask ∘ dy^{l-1}_t                                undoes F3
+            (B3)  dh^{l-1}_t = M^{l-1}_t ∘ dy^{l-1}_t                           undoes F3
             (B4)  dW_xh[v] = Σ over the (t, n) where x = v of dz^1_t            undoes F1; and then
                   db_h^1 = Σ_v dW_xh[v], the same terms added up
 
@@ -29,10 +29,9 @@ Source      Graves 2013 (arXiv:1308.0850) for deep recurrent networks of symbols
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
-
 from chainrule.engine.arena import New
 from chainrule.engine.layers import dropout, linear
+from chainrule.engine.layers.dropout import Noise, Site
 from chainrule.kernels import embedding, gru, lstm, rnn
 from chainrule.kernels.types import Array, Ids
 
@@ -48,7 +47,7 @@ class Pass:
     c: Array | None  # LSTM
     m: Array | None  # GRU
     y: Array  # h_1 … h_T as the layer above sees them
-    mask: Array | None
+    site: Site | None
 
 
 def forward(
@@ -59,11 +58,11 @@ def forward(
     c_0: Array | None,
     new: New,
     rate: float = 0.0,
-    rng: np.random.Generator | None = None,
+    noise: Noise | None = None,
 ) -> list[Pass]:
     """Return every layer's pass over x, (T, N), from the states h_0, c_0: (L, N, H).
 
-    The last pass is the top layer's. rate: the dropout, drawn from rng; no rng, no dropout.
+    The last pass is the top layer's. rate: of the dropout, drawn from noise; none without.
     """
     T, N = x.shape
     L, H, width = params["W_hh"].shape
@@ -77,10 +76,9 @@ def forward(
             below, U, b = passes[-1].y.reshape(T * N, H), params["U"][l - 1], params["b_h"][l]
             linear.forward(below, U, b, z.reshape(T * N, width))  # F4
         passes.append(_run(cell, z, params, l, h_0, c_0, new))  # F2
-        if rng is not None and rate:
-            passes[-1].y = new((T, N, H))
-            passes[-1].y[...] = passes[-1].h[1:]
-            passes[-1].mask = dropout.forward(passes[-1].y, rate, rng, new)  # F3
+        if site := dropout.site(rate, noise, l):
+            passes[-1].y, passes[-1].site = new((T, N, H)), site
+            site.drop(passes[-1].h[1:], passes[-1].y, time_major=True)  # F3
     return passes
 
 
@@ -102,8 +100,8 @@ def backward(
     T, N, H = dh.shape
     for l in reversed(range(len(passes))):
         this = passes[l]
-        if this.mask is not None:
-            dh *= this.mask  # B3
+        if this.site is not None:
+            this.site.drop(dh, dh, time_major=True)  # B3
         dz = _run_back(cell, dh, this, params, grad, l, dh_0, dc_0)  # B1
         dz = dz.reshape(T * N, dz.shape[2])
         if l == 0:

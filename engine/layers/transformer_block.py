@@ -8,7 +8,7 @@ Forward     Attention: the only place where positions meet, and position t looks
             (A2)  [q k v] = h W_qkv + b_qkv          chainrule.engine.layers.linear
             (A3)  q, k rotated, with rotary positions   chainrule.kernels.rotary
             (A4)  a = attention(q, k, v)             chainrule.kernels.causal_attention
-            (A5)  z = x + M ∘ (a W_o + b_o)          M: chainrule.engine.layers.dropout
+            (A5)  z = x + M ∘ (a W_o + b_o)          M: chainrule.kernels.dropout
 
             MLP: each position by itself.
             (M1)  h = LN(x)
@@ -31,11 +31,10 @@ Source      Vaswani et al. 2017, "Attention Is All You Need", arXiv:1706.03762; 
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import numpy as np
-
 from chainrule.engine import arena
 from chainrule.engine.arena import New
 from chainrule.engine.layers import dropout, linear
+from chainrule.engine.layers.dropout import Site
 from chainrule.kernels import causal_attention, gelu, layer_norm, rotary
 from chainrule.kernels.types import Array
 
@@ -71,6 +70,10 @@ class Heads:
     n: int
     rotary: bool = False
 
+    def rows(self, x: Array) -> Array:
+        """Return x, (N·T, C), as a view (N, T, C)."""
+        return x.reshape(self.N, self.T, -1)
+
     def split(self, x: Array) -> Array:
         """Return x, (N·T, C), as a view (N, T, n, d)."""
         return x.reshape(self.N, self.T, self.n, -1)
@@ -90,7 +93,7 @@ class AttentionCache(NamedTuple):
     qkv: Array
     a: Array
     lse: Array
-    mask: Array | None
+    site: Site | None
 
 
 class MLPCache(NamedTuple):
@@ -101,18 +104,17 @@ class MLPCache(NamedTuple):
     rstd: Array
     u: Array
     y: Array
-    mask: Array | None
+    site: Site | None
 
 
 def attention_forward(
     x: Array,
     w: AttentionWeights,
     heads: Heads,
-    rate: float,
-    rng: np.random.Generator | None,
+    site: Site | None,
     new: New,
 ) -> tuple[Array, AttentionCache]:
-    """Return z, (N·T, C), and the cache for `attention_backward`; no dropout without an rng."""
+    """Return z, (N·T, C), and the cache for `attention_backward`; no dropout without a site."""
     M, C = x.shape
     mean, rstd, lse = new((M,)), new((M,)), new((heads.N, heads.n, heads.T))
     qkv, a, z = new((M, 3 * C)), new((M, C)), new((M, C))
@@ -126,22 +128,22 @@ def attention_forward(
         rotary.rotate(k, 0, 1)
     causal_attention.forward(q, k, v, heads.split(a), lse)  # A4
     linear.forward(a, w.W_o, w.b_o, z)
-    mask = dropout.forward(z, rate, rng, new)
+    dropout.forward(heads.rows(z), site)
     z += x  # A5
-    return z, AttentionCache(x, mean, rstd, qkv, a, lse, mask)
+    return z, AttentionCache(x, mean, rstd, qkv, a, lse, site)
 
 
 def attention_backward(
     dz: Array, cache: AttentionCache, w: AttentionWeights, grad: AttentionWeights, heads: Heads
 ) -> None:
     """Turn dz into dx in place and overwrite the gradients; the mirror image of the forward."""
-    x, mean, rstd, qkv, a, lse, mask = cache
+    x, mean, rstd, qkv, a, lse, site = cache
     M, C = x.shape
     with arena.borrow(x) as new:
         da, dqkv = new((M, C)), new((M, 3 * C))
         with arena.borrow(x) as temporary:
-            dbranch = dropout.backward(dz, mask, temporary)  # A5
-            linear.backward(dbranch, a, w.W_o, da, grad.W_o, grad.b_o)
+            dbranch = dropout.backward(heads.rows(dz), site, temporary)  # A5
+            linear.backward(dbranch.reshape(M, C), a, w.W_o, da, grad.W_o, grad.b_o)
         q, k, v = heads.split_qkv(qkv)
         dq, dk, dv = heads.split_qkv(dqkv)
         o, do = heads.split(a), heads.split(da)
@@ -156,9 +158,9 @@ def attention_backward(
 
 
 def mlp_forward(
-    x: Array, w: MLPWeights, rate: float, rng: np.random.Generator | None, new: New
+    x: Array, w: MLPWeights, heads: Heads, site: Site | None, new: New
 ) -> tuple[Array, MLPCache]:
-    """Return z, (N·T, C), and the cache for `mlp_backward`; no dropout without an rng."""
+    """Return z, (N·T, C), and the cache for `mlp_backward`; no dropout without a site."""
     M, C = x.shape
     mean, rstd = new((M,)), new((M,))
     u, y, z = new((M, 4 * C)), new((M, 4 * C)), new((M, C))
@@ -168,20 +170,20 @@ def mlp_forward(
         linear.product(h, w.W_1, u)  # M2
     gelu.forward(u, w.b_1, y)
     linear.forward(y, w.W_2, w.b_2, z)
-    mask = dropout.forward(z, rate, rng, new)
+    dropout.forward(heads.rows(z), site)
     z += x  # M3
-    return z, MLPCache(x, mean, rstd, u, y, mask)
+    return z, MLPCache(x, mean, rstd, u, y, site)
 
 
-def mlp_backward(dz: Array, cache: MLPCache, w: MLPWeights, grad: MLPWeights) -> None:
+def mlp_backward(dz: Array, cache: MLPCache, w: MLPWeights, grad: MLPWeights, heads: Heads) -> None:
     """Turn dz into dx in place and overwrite the gradients; the mirror image of the forward."""
-    x, mean, rstd, u, y, mask = cache
+    x, mean, rstd, u, y, site = cache
     M, C = x.shape
     with arena.borrow(x) as new:
         du = new((M, 4 * C))
         with arena.borrow(x) as temporary:
-            dbranch = dropout.backward(dz, mask, temporary)  # M3
-            linear.backward(dbranch, y, w.W_2, du, grad.W_2, grad.b_2)
+            dbranch = dropout.backward(heads.rows(dz), site, temporary)  # M3
+            linear.backward(dbranch.reshape(M, C), y, w.W_2, du, grad.W_2, grad.b_2)
         gelu.backward(du, u, w.b_1, du, grad.b_1)  # M2
         h, dh = new((M, C)), new((M, C))
         layer_norm.forward(x, w.ln_g, w.ln_b, h, mean, rstd)

@@ -27,7 +27,9 @@ some), shapes and init as above, and
         symbols of the whole minibatch: nats a symbol. Of the following keywords a model takes
         those that apply to it:
             labels (N,)     a class of each row
-            noise           seed of the pass's dropout, a tuple of integers; None: no dropout
+            noise           (seed, step, row): what the pass's dropout is drawn from; the training's
+                            seed, the number of the minibatch, and where in it x's first row stands,
+                            so that any cut of its rows drops the same numbers; None: no dropout
             carry (N, S)    the rows' states from the piece of text before this one, read and
                             overwritten, S = state_size(config); no gradient goes into it
             fresh (N,)      bool: rows that start anew instead

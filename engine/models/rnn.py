@@ -37,6 +37,7 @@ import numpy as np
 from chainrule.engine import arena, sampling
 from chainrule.engine.arena import New
 from chainrule.engine.layers import linear, recurrent
+from chainrule.engine.layers.dropout import Noise
 from chainrule.engine.params import Params, Shapes
 from chainrule.kernels import softmax_cross_entropy, threads
 from chainrule.kernels.dispatch import array_module, on_device
@@ -61,10 +62,12 @@ class Config:
     dropout: float = 0.0
 
     def __post_init__(self) -> None:
-        """Refuse a cell that does not exist."""
+        """Refuse a cell that does not exist, and a dropout that leaves nothing."""
         if self.cell not in recurrent.GATES:
             known = ", ".join(recurrent.GATES)
             raise ValueError(f"cell must be one of {known}, got {self.cell!r}")
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"dropout must be in [0, 1), got {self.dropout}")
 
 
 def shapes(config: Config) -> Shapes:
@@ -180,24 +183,23 @@ def loss_and_grad(
     labels: None = None,
     carry: Array | None = None,
     fresh: Bits | None = None,
-    noise: tuple[int, ...] | None = None,
+    noise: Noise | None = None,
 ) -> float:
     """Return Σ -log p(x_t) / n_rows in nats; write its gradient into `grad`.
 
     n_rows: what the sum is divided by; the rows of x if not given.
     carry: (N, S) states of the rows, read and overwritten by those after x; no gradient
         reaches them. fresh: (N,) bool, the rows that start from b_0 instead; all, without carry.
-    noise: seeds the dropout; none without it.
+    noise: what the dropout is drawn from; none without it.
     """
     n_rows = n_rows or len(x)
     start = initial_state(config, params, len(x))
     if carry is not None:
         _continue(carry, fresh, start)
-    rng = None if noise is None else np.random.default_rng(noise)
     with arena.borrow(params.flat) as new:
         ids = _time_major(x)
         known = array_module(ids).maximum(ids, 0)  # padding: any symbol, its states are not used
-        passes = recurrent.forward(config.cell, known, params, *start, new, config.dropout, rng)
+        passes = recurrent.forward(config.cell, known, params, *start, new, config.dropout, noise)
         loss, dy, d_first = _predict_and_undo(params, grad, passes[-1], ids, n_rows, new)
         dh_0 = new(start[0].shape)
         dc_0 = None if start[1] is None else new(dh_0.shape)

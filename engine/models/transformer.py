@@ -21,8 +21,8 @@ Gradient    loss = Σ_n Σ_t -log p(x_nt | x_n,<t) / n_rows. Each piece is deriv
 Context     A symbol sees at most context - 1 symbols and a start token; chainrule.engine.windows
             says which, for sequences of any length.
 
-Dropout     On F1's sum and on every block's two branches, while training only. Not on attention
-            probabilities: they are never in memory.
+Dropout     On F1's sum, site 0, and on layer l's two branches, sites 2l - 1 and 2l, while training
+            only. Not on attention probabilities: they are never in memory.
 
 Cost        A position: 2 · 12 C² L + 2 C V FLOPs forward for the products and 2 C L T for
             attention; twice as much again backward. Memory: 14 C L + C + V numbers a position.
@@ -40,6 +40,7 @@ from chainrule.engine import arena, sampling
 from chainrule.engine.arena import New
 from chainrule.engine.layers import dropout, linear, tied_output
 from chainrule.engine.layers import transformer_block as block
+from chainrule.engine.layers.dropout import Noise, Site
 from chainrule.engine.params import Params, Shapes
 from chainrule.engine.windows import windows
 from chainrule.kernels import embedding, layer_norm, softmax_cross_entropy
@@ -179,7 +180,7 @@ def loss_and_grad(
     grad: Params,
     n_rows: int | None = None,
     labels: Any = None,
-    noise: tuple[int, ...] | None = None,
+    noise: Noise | None = None,
 ) -> float:
     """Return Σ -log p(x_t | x_<t) / n_rows in nats and write its gradient into `grad`.
 
@@ -190,17 +191,16 @@ def loss_and_grad(
         n_rows: what the sum is divided by; N if not given. The number of symbols of the whole
             minibatch makes the loss nats a symbol.
         labels: (N,), the start tokens; 0 everywhere if not given.
-        noise: seed of this pass's dropout; None is no dropout.
+        noise: what this pass's dropout is drawn from; None is no dropout.
 
     Raises:
         ValueError: x is longer than the context.
     """
     _check_length(config, x)
     n_rows = n_rows or len(x)
-    rng = None if noise is None else np.random.default_rng(noise)
     with arena.borrow(params.flat) as new:
         tokens = _tokens(config, params, x, labels)
-        tape = _forward(config, params, tokens, rng, new)
+        tape = _forward(config, params, tokens, noise, new)
         s = _logits(config, params, tape.h, new)
         nll = softmax_cross_entropy.nll_and_grad(s, x.reshape(-1), 1 / n_rows, s)
         _backward(config, params, grad, tape, s)
@@ -267,7 +267,7 @@ class _Tape(NamedTuple):
 
     tokens: Ids  # (M,), M = N·T
     heads: block.Heads
-    mask: Array | None
+    site: Site | None
     blocks: list[tuple[block.AttentionCache, block.MLPCache]]
     x: Array  # (M, C), the residual stream after the last block
     mean: Array
@@ -275,19 +275,18 @@ class _Tape(NamedTuple):
     h: Array  # LN(x)
 
 
-def _forward(
-    config: Config, params: Params, tokens: Ids, rng: np.random.Generator | None, new: New
-) -> _Tape:
+def _forward(config: Config, params: Params, tokens: Ids, noise: Noise | None, new: New) -> _Tape:
     """Return the pass over tokens, (N, T); its arrays come from `new`."""
-    x, mask, heads = _embed(config, params, tokens, rng, new)
+    site, *sites = (dropout.site(config.dropout, noise, k) for k in range(2 * config.n_layers + 1))
+    x, heads = _embed(config, params, tokens, site, new)
     blocks = []
-    for attention, mlp in _layers(config, params):  # F2
-        x, kept = block.attention_forward(x, attention, heads, config.dropout, rng, new)
-        x, kept_mlp = block.mlp_forward(x, mlp, config.dropout, rng, new)
+    for l, (attention, mlp) in enumerate(_layers(config, params)):  # F2
+        x, kept = block.attention_forward(x, attention, heads, sites[2 * l], new)
+        x, kept_mlp = block.mlp_forward(x, mlp, heads, sites[2 * l + 1], new)
         blocks.append((kept, kept_mlp))
     mean, rstd, h = new((len(x),)), new((len(x),)), new(x.shape)
     layer_norm.forward(x, params["ln_g"], params["ln_b"], h, mean, rstd)  # F3
-    return _Tape(tokens.reshape(-1), heads, mask, blocks, x, mean, rstd, h)
+    return _Tape(tokens.reshape(-1), heads, site, blocks, x, mean, rstd, h)
 
 
 def _backward(config: Config, params: Params, grad: Params, tape: _Tape, ds: Array) -> None:
@@ -302,10 +301,9 @@ def _backward(config: Config, params: Params, grad: Params, tape: _Tape, ds: Arr
         )
         layers = zip(_layers(config, params), _layers(config, grad), tape.blocks, strict=True)
         for (w_attention, w_mlp), (d_attention, d_mlp), (attention, mlp) in reversed([*layers]):
-            block.mlp_backward(dx, mlp, w_mlp, d_mlp)  # F2
+            block.mlp_backward(dx, mlp, w_mlp, d_mlp, tape.heads)  # F2
             block.attention_backward(dx, attention, w_attention, d_attention, tape.heads)
-        if tape.mask is not None:
-            dx *= tape.mask
+        dropout.forward(tape.heads.rows(dx), tape.site)  # M ∘ dx, as the forward's M ∘ x
         if not config.rotary:  # F1
             T = tape.heads.T
             dx.reshape(-1, T, config.n_embd).sum(axis=0, out=grad["P"][:T])
@@ -314,17 +312,18 @@ def _backward(config: Config, params: Params, grad: Params, tape: _Tape, ds: Arr
 
 
 def _embed(
-    config: Config, params: Params, tokens: Ids, rng: np.random.Generator | None, new: New
-) -> tuple[Array, Array | None, block.Heads]:
-    """Return x of F1, (M, C), its dropout mask and how to read its rows."""
+    config: Config, params: Params, tokens: Ids, site: Site | None, new: New
+) -> tuple[Array, block.Heads]:
+    """Return x of F1, (M, C), and how to read its rows."""
     N, T = tokens.shape
+    heads = block.Heads(N, T, config.n_heads, config.rotary)
     x = new((N * T, config.n_embd))
     embedding.forward(tokens.reshape(-1), params["E"], x)
     if not config.rotary:
-        positions = x.reshape(N, T, -1)
+        positions = heads.rows(x)
         positions += params["P"][:T]
-    mask = dropout.forward(x, config.dropout, rng, new)
-    return x, mask, block.Heads(N, T, config.n_heads, config.rotary)
+    dropout.forward(heads.rows(x), site)
+    return x, heads
 
 
 def _layers(
@@ -368,12 +367,12 @@ def _last_logits(config: Config, params: Params, tokens: Ids, n: int) -> Array:
     No activation is kept longer than its half block, so memory does not grow with the layers.
     """
     with arena.borrow(params.flat) as new:
-        x, _, heads = _embed(config, params, tokens, None, new)
+        x, heads = _embed(config, params, tokens, None, new)
         for attention, mlp in _layers(config, params):
             with arena.borrow(x) as temporary:
-                x[...] = block.attention_forward(x, attention, heads, 0, None, temporary)[0]
+                x[...] = block.attention_forward(x, attention, heads, None, temporary)[0]
             with arena.borrow(x) as temporary:
-                x[...] = block.mlp_forward(x, mlp, 0, None, temporary)[0]
+                x[...] = block.mlp_forward(x, mlp, heads, None, temporary)[0]
         wanted = x.reshape(heads.N, heads.T, -1)[:, heads.T - n :]
         last, h = new((heads.N * n, config.n_embd)), new((heads.N * n, config.n_embd))
         last.reshape(wanted.shape)[...] = wanted
