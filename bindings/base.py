@@ -38,10 +38,9 @@ class BinaryDensity(DensityMixin, FitByLikelihood):  # type: ignore[misc]  # sci
             ValueError, TypeError: data that cannot be used, or of another width.
 
         Cost:
-            One forward pass; memory beside X is bounded, whatever N.
+            One forward pass; memory beside X is bounded, whatever N, its dtype and the ordering.
         """
-        rows = self._rows(X)
-        return self._evaluate("log_prob", ((part,) for part in _chunks(rows)), len(rows))
+        return self._evaluate("log_prob", *self._parts(X))
 
     score_samples = log_prob
 
@@ -66,11 +65,9 @@ class BinaryDensity(DensityMixin, FitByLikelihood):  # type: ignore[misc]  # sci
             NotFittedError, ValueError, TypeError: as `log_prob`.
 
         Cost:
-            One forward pass.
+            One forward pass; memory beside X and the result is bounded.
         """
-        rows = self._rows(X)
-        ones = self._evaluate("conditionals", ((part,) for part in _chunks(rows)), len(rows))
-        return np.asarray(ordering.undo(self.order_, ones))
+        return self._evaluate("conditionals", *self._parts(X))
 
     def sample(self, n: int = 1, seed: Any = None, given: Any = None, observed: Any = None) -> Bits:
         """Draw n rows; variables marked as observed keep their given values.
@@ -85,7 +82,8 @@ class BinaryDensity(DensityMixin, FitByLikelihood):  # type: ignore[misc]  # sci
             n: how many rows, at least 1.
             seed: of numpy.random.default_rng; None draws fresh entropy.
             given: (n, D), or (D,) or (1, D) for the same values in every row. Only observed
-                columns are read; they must be 0 or 1 unless `binarize` is set.
+                columns are read; they must be 0 or 1 unless `binarize` is set. Of a DataFrame or
+                Series the names must be those of `fit`.
             observed: (D,) bool, True where `given` counts. Both or neither.
 
         Returns:
@@ -115,6 +113,7 @@ class BinaryDensity(DensityMixin, FitByLikelihood):  # type: ignore[misc]  # sci
         mask = None
         if given is not None:
             mask = validation.as_mask(observed, D)
+            self._check_given(given)
             fixed = ordering.apply(self.order_, validation.as_given(given, mask, n, self.binarize))
             mask = ordering.apply(self.order_, mask)
         rng = np.random.default_rng(seed)
@@ -125,8 +124,7 @@ class BinaryDensity(DensityMixin, FitByLikelihood):  # type: ignore[misc]  # sci
                 uniforms = rng.random((hi - lo, D), self.params_.dtype)
                 yield uniforms, None if fixed is None else fixed[lo:hi], mask
 
-        rows = self._evaluate("sample", inputs(), n)
-        return np.asarray(ordering.undo(self.order_, rows))
+        return self._evaluate("sample", inputs(), n)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the fitted estimator to `path` as safetensors; `chainrule.load` reads it.
@@ -155,36 +153,61 @@ class BinaryDensity(DensityMixin, FitByLikelihood):  # type: ignore[misc]  # sci
         if self._model_name() != model or self._config(config.n_visible) != config:
             raise ValueError("its hyper-parameters are of another model")
 
+    def _table(self, X: Any) -> Any:
+        """Return X as a table whose width and names are those that were fitted."""
+        check_is_fitted(self, "params_")
+        table = validation.as_table(X)
+        validation.check_width(table, self.n_features_in_, type(self).__name__)
+        validate_data(self, X, reset=False, skip_check_array=True)  # feature names
+        return table
+
     def _rows(self, X: Any) -> Bits:
         """Return X, checked against what was fitted, as uint8 rows in the model's order."""
-        check_is_fitted(self, "params_")
-        rows = validation.as_bits(X, self.binarize)
-        validation.check_width(rows, self.n_features_in_, type(self).__name__)
-        validate_data(self, X, reset=False, skip_check_array=True)  # feature names
-        ordered: Bits = ordering.apply(self.order_, rows)
-        return ordered
+        return validation.as_bits(self._table(X), self.binarize, order=self._moved())
+
+    def _parts(self, X: Any) -> tuple[Iterator[tuple[Bits]], int]:
+        """Return X, all of it checked, as chunks of what `_rows` returns; and how many rows."""
+        table, order = self._table(X), self._moved()
+        validation.check_bits(table, self.binarize)  # now, not after minutes of work
+        n_rows = table.shape[0]
+
+        def chunks() -> Iterator[tuple[Bits]]:
+            for lo in range(0, n_rows, CHUNK):
+                part = table[lo : lo + CHUNK]
+                yield (writeable(validation.as_bits(part, self.binarize, order=order)),)
+
+        return chunks(), n_rows
+
+    def _check_given(self, given: Any) -> None:
+        """Raise ValueError if `given` names its columns and they are not those of the fit."""
+        if hasattr(given, "to_frame"):  # a Series, one row
+            given = given.to_frame().T
+        if hasattr(given, "columns"):
+            self._check_names(given, "given")
 
     def _evaluate(
         self, function: str, inputs: Iterator[tuple[Any, ...]], n_rows: int
     ) -> NDArray[Any]:
-        """Return the rows of a function of the model over chunks of its inputs."""
+        """Return the rows of a function of the model over chunks of its inputs.
+
+        Rows of variables come back with their columns in the data's order.
+        """
         validation.choice("backend", self.backend, runtime.BACKENDS)
         xp = runtime.array_module(self.backend)
         call: Callable[..., Any] = getattr(models.get(self.model_), function)
         params = runtime.parameters(self.params_, self.backend)
-        n_chunks = -(-n_rows // CHUNK)
-        parts = []
+        n_chunks, at = -(-n_rows // CHUNK), 0
         with runtime.resources(self.backend, self.n_threads):
             shown = progress.track(inputs, function, bool(self.verbose), total=n_chunks, lines=True)
             for chunk in shown:
                 arrays = (None if a is None else xp.asarray(a) for a in chunk)
-                parts.append(runtime.to_host(call(self.config_, params, *arrays)))
-        return np.concatenate(parts)
-
-
-def _chunks(rows: Bits) -> Iterator[Bits]:
-    for lo in range(0, len(rows), CHUNK):
-        yield writeable(rows[lo : lo + CHUNK])
+                part = runtime.to_host(call(self.config_, params, *arrays))
+                part = part if part.ndim == 1 else ordering.undo(self.order_, part)
+                if at == 0:
+                    out = np.empty((n_rows, *part.shape[1:]), part.dtype)
+                out[at : at + len(part)] = part
+                at += len(part)
+        return out
 
 
 def _plain(value: Any) -> Any:

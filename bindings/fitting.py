@@ -65,14 +65,22 @@ class FitByLikelihood(Trainable):
         """Return the model's Config for rows of D variables."""
         raise NotImplementedError
 
+    def __sklearn_tags__(self) -> Any:
+        """Return scikit-learn's tags; sparse matrices are taken."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
     def fit(self, X: Any, y: Any = None, X_valid: Any = None) -> Self:
         """Fit by maximum likelihood and keep the epoch that is best on X_valid.
 
         Args:
-            X: array-like of 0 and 1, shape (N, D): bools, integers, floats, lists, a DataFrame.
-                uint8 and bool arrays are not copied. Other values need `binarize`.
+            X: array-like of 0 and 1, shape (N, D): bools, integers, floats, lists, a DataFrame, a
+                SciPy sparse matrix. uint8 and bool arrays are not copied; of anything else, and
+                for another ordering, one copy is made, a byte a value. Other values than 0 and 1
+                need `binarize`.
             y: ignored; scikit-learn's pipelines pass it.
-            X_valid: array-like, (M, D), or None: then the last epoch is kept.
+            X_valid: array-like, (M, D), columns as in X, or None: then the last epoch is kept.
 
         Returns:
             The estimator itself, with `params_`, `history_`, `best_epoch_`, `order_` and
@@ -97,19 +105,31 @@ class FitByLikelihood(Trainable):
         """Check everything; return X and X_valid as uint8 rows in the model's order."""
         self._check_hyperparameters()
         runtime.array_module(self.backend)  # now, not after the data have been read
-        rows, valid = validation.as_bits(X, self.binarize), None
-        D = rows.shape[1]
-        if X_valid is not None:
-            valid = validation.as_bits(X_valid, self.binarize, "X_valid")
-            validation.check_width(valid, D, type(self).__name__, "X_valid")
+        table, valid = validation.as_table(X), None
+        D = table.shape[1]
         self._config(D)
         order = ordering.make(self.ordering, D, int(self.seed))
         validate_data(self, X, skip_check_array=True)  # sets n_features_in_, feature_names_in_
         self.order_ = order
-        rows = ordering.apply(order, rows)
-        if valid is not None:
-            valid = writeable(ordering.apply(order, valid))
+        rows = validation.as_bits(table, self.binarize, order=self._moved())
+        if X_valid is not None:
+            table = validation.as_table(X_valid, "X_valid")
+            validation.check_width(table, D, type(self).__name__, "X_valid")
+            self._check_names(X_valid, "X_valid")
+            valid = validation.as_bits(table, self.binarize, "X_valid", self._moved())
+            valid = writeable(valid)
         return rows, valid
+
+    def _moved(self) -> ordering.Order | None:
+        """Return the order in which columns are taken from data; None where they stay."""
+        return None if ordering.is_raster(self.order_) else self.order_
+
+    def _check_names(self, X: Any, name: str) -> None:
+        """Raise ValueError if the columns of X have other names, or another order, than in fit."""
+        try:
+            validate_data(self, X, reset=False, skip_check_array=True)
+        except ValueError as error:
+            raise ValueError(f"{name}: {' '.join(str(error).split())}") from error
 
     def _fitted_config(self) -> Any:
         return self._config(self.n_features_in_)

@@ -1,13 +1,14 @@
 """FVSBN and NADE: fitting, orderings and evaluation, from data to numbers."""
 
 import itertools
+import tracemalloc
 
 import numpy as np
 import pytest
 from sklearn.base import clone
 
 import chainrule as cr
-from chainrule import base, fitting
+from chainrule import base, fitting, validation
 from chainrule.engine import train
 from chainrule.kernels import dispatch, threads
 
@@ -92,6 +93,23 @@ def test_validation_data_of_another_width_are_refused(X):
         cr.FVSBN().fit(X, X_valid=X[:, :4])
     with pytest.raises(ValueError, match="X_valid contains NaN"):
         cr.FVSBN().fit(X, X_valid=np.full((2, 5), np.nan))
+
+
+def test_columns_of_validation_data_and_of_given_must_be_those_of_the_fit(X):
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(X, columns=list("abcde"))
+    swapped, seen = frame[list("edcba")], np.arange(5) < 2
+    model = cr.FVSBN(epochs=1, ordering="reverse")
+    with pytest.raises(ValueError, match="X_valid: The feature names should match") as caught:
+        model.fit(frame, X_valid=swapped)
+    assert "\n" not in str(caught.value) and not hasattr(model, "params_")
+    model.fit(frame, X_valid=frame)
+    for given in (swapped.head(3), swapped.iloc[0]):
+        with pytest.raises(ValueError, match="given: The feature names should match"):
+            model.sample(3, given=given, observed=seen)
+    for given, plain in ((frame.head(3), X[:3]), (frame.iloc[0], X[0])):
+        drawn = model.sample(3, 1, given=given, observed=seen)
+        np.testing.assert_array_equal(drawn, model.sample(3, 1, given=plain, observed=seen))
 
 
 def test_a_failed_fit_leaves_the_earlier_one(X):
@@ -197,6 +215,32 @@ def test_many_rows_go_in_chunks_without_a_seam(monkeypatch, model, X):
     chunked = fitted.log_prob(X), fitted.conditionals(X), fitted.sample(20, seed=3)
     for one, other in zip(whole, chunked, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-13)
+
+
+def peak(call):
+    """Return the most bytes that a call had at once beside what was there before."""
+    tracemalloc.start()
+    call()
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return most
+
+
+@pytest.mark.parametrize("ordering", [None, "reverse"])
+@pytest.mark.parametrize("kind", ["uint8", "int8", "int64", "float32", "columns first", "sparse"])
+def test_memory_beside_the_data_is_bounded(monkeypatch, ordering, kind, rng):
+    monkeypatch.setattr(base, "CHUNK", 512)
+    monkeypatch.setattr(validation, "CELLS", 1 << 16)
+    bits = rng.integers(0, 2, (60_000, 100), np.uint8)
+    if kind == "sparse":
+        X = pytest.importorskip("scipy.sparse").csr_matrix(bits)
+    else:
+        X = np.asfortranarray(bits) if kind == "columns first" else bits.astype(kind)
+    model = cr.FVSBN(epochs=1, ordering=ordering, backend="reference").fit(bits[:9])
+    copies = 0 if (kind, ordering) == ("uint8", None) else 1
+    assert peak(lambda: clone(model)._prepare(X)) < copies * bits.nbytes + 2e6
+    assert peak(lambda: model.log_prob(X)) < 4 * len(bits) + 2e6
+    assert peak(lambda: model.conditionals(X)) < 4 * bits.size + 2e6
 
 
 def test_read_only_data_are_scored(X):

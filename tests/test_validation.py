@@ -1,5 +1,7 @@
 """Data and hyper-parameters at the door: what is taken, what is not copied, what is said."""
 
+import pickle
+
 import numpy as np
 import pytest
 
@@ -99,10 +101,111 @@ def test_nan_and_infinity_are_refused_with_a_threshold_too():
             validation.as_bits(X, binarize=0.5)
 
 
-def test_sparse_data_are_refused_with_the_way_out():
+SPARSE = ("csr", "csc", "coo", "bsr", "dia", "dok", "lil")
+
+
+@pytest.mark.parametrize("kind", [f"{name}_{of}" for name in SPARSE for of in ("array", "matrix")])
+def test_sparse_rows_are_bits_too(kind, rng):
     sparse = pytest.importorskip("scipy.sparse")
-    with pytest.raises(TypeError, match=r"X\.toarray\(\)"):
-        FVSBN().fit(sparse.csr_matrix(BITS))
+    bits = rng.integers(0, 2, (9, 5))
+    X, order = getattr(sparse, kind)(bits), np.array([3, 0, 4, 1, 2])
+    np.testing.assert_array_equal(validation.as_bits(X), bits)
+    np.testing.assert_array_equal(validation.as_bits(X, 0.5, order=order), bits[:, order])
+    with pytest.raises(ValueError, match=r"got 7 at row 2, column 1;.* from 0 to 7"):
+        validation.as_bits(getattr(sparse, kind)([[0, 1], [1, 0], [0, 7]]))
+    with pytest.raises(ValueError, match=r"NaN \(first at row 1, column 0\)"):
+        validation.as_bits(getattr(sparse, kind)([[0, 1], [np.nan, 0]]))
+
+
+def test_a_sparse_matrix_makes_the_model_of_its_dense_one(X):
+    sparse = pytest.importorskip("scipy.sparse").csr_matrix(X)
+    dense = NADE(3, epochs=2, ordering="reverse").fit(X, X_valid=X[:9])
+    model = NADE(3, epochs=2, ordering="reverse").fit(sparse, X_valid=sparse[:9])
+    np.testing.assert_array_equal(model.log_prob(sparse), dense.log_prob(X))
+    np.testing.assert_array_equal(model.conditionals(sparse), dense.conditionals(X))
+    seen = np.arange(5) < 2
+    drawn = model.sample(4, 1, given=sparse[:4], observed=seen)
+    np.testing.assert_array_equal(drawn, dense.sample(4, 1, given=X[:4], observed=seen))
+
+
+def masked(X, row, column):
+    hidden = np.ma.array(X)
+    hidden[row, column] = np.ma.masked
+    return hidden
+
+
+def test_masked_values_are_refused_as_nan_is(X):
+    whole, broken = np.ma.array(X), masked(X, 3, 2)
+    np.testing.assert_array_equal(validation.as_bits(whole), X)
+    says = r"contains a masked value \(first at row 3, column 2\)"
+    model = FVSBN(epochs=1).fit(whole, X_valid=whole)
+    for call in (model.fit, model.log_prob, model.conditionals, model.score):
+        with pytest.raises(ValueError, match=f"X {says}"):
+            call(broken)
+    with pytest.raises(ValueError, match=f"X_valid {says}"):
+        model.fit(X, X_valid=broken)
+    with pytest.raises(ValueError, match=says):
+        model.log_prob(list(broken))  # rows, each masked
+    with pytest.raises(ValueError, match="observed contains a masked value"):
+        model.sample(1, given=X[0], observed=np.ma.masked_equal(X[0] > 0, True))
+
+
+def test_given_may_be_masked_where_it_is_not_observed(X):
+    model, seen = FVSBN(epochs=1).fit(X), np.arange(5) < 2
+    drawn = model.sample(6, 1, given=masked(X[:6], 3, 2), observed=seen)
+    np.testing.assert_array_equal(drawn, model.sample(6, 1, given=X[:6], observed=seen))
+    with pytest.raises(ValueError, match=r"given contains a masked value \(.*row 3, column 1\)"):
+        model.sample(6, 1, given=masked(X[:6], 3, 1), observed=seen)
+
+
+def test_a_wrong_given_value_is_named_by_its_own_column(X):
+    given, seen = X[:3].astype(float), np.array([False, False, True, False, True])
+    given[1, 4], given[1, 3] = 9, np.nan
+    with pytest.raises(
+        ValueError, match=r"given must hold only 0 and 1, got 9\.0 at row 1, colu.* 4"
+    ):
+        FVSBN(epochs=1).fit(X).sample(3, given=given, observed=seen)
+
+
+def test_missing_values_of_pandas_are_named():
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({"a": [1, 0], "b": pandas.array([1, None], "Int8")})
+    with pytest.raises(ValueError, match=r"NaN \(first at row 1, column 1\)"):
+        validation.as_bits(frame)
+
+
+@pytest.mark.parametrize(
+    ("values", "half"),
+    [
+        ([0, 200, 255], "127"),
+        ([0, 3, 16], "8"),
+        ([0, 1, 2], "1"),
+        ([0.1, 0.9, 0.3], "0.5"),
+        ([0.0, 0.25, 0.125], "0.12"),
+        ([1000.25, 1000.75], "1000.5"),
+        ([-1.5, 1.5], "0"),
+    ],
+)
+def test_the_threshold_that_is_proposed_fits_the_values(values, half):
+    with pytest.raises(
+        ValueError, match=r"for example X > (\S+) as .* set binarize to \1$"
+    ) as caught:
+        validation.as_bits([values])
+    assert f"X > {half} as its values go from {min(values):g} to {max(values):g}" in str(
+        caught.value
+    )
+    assert len(np.unique(validation.as_bits([values], float(half)))) == 2
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int64, np.float32])
+def test_the_wrong_cell_is_named_in_whichever_block_it_is(monkeypatch, dtype):
+    monkeypatch.setattr(validation, "CELLS", 20)
+    X = np.zeros((50, 7), dtype)
+    X[41, 5] = 3
+    with pytest.raises(ValueError, match=r"got 3.* at row 41, column 5;") as caught:
+        FVSBN(epochs=1).fit(np.zeros((2, 7))).log_prob(X)
+    again = pickle.loads(pickle.dumps(caught.value))  # as a worker process hands it over
+    assert str(again) == str(caught.value) and again.row == 41
 
 
 @pytest.mark.parametrize(

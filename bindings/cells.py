@@ -1,0 +1,69 @@
+"""Errors about one cell of a table: which it is, what is wrong with it, and what to do."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class CellError(ValueError):
+    """A value that cannot be used. Its place is counted from 0, as NumPy counts.
+
+    Attributes:
+        sentence: what is wrong, with {name} and {place} in it.
+        name: of the argument. row, column: of the cell.
+    """
+
+    def __init__(self, sentence: str, name: str, row: int, column: int) -> None:
+        """Keep what is given."""
+        super().__init__(sentence, name, row, column)  # all of them, so that it can be pickled
+        self.sentence, self.name, self.row, self.column = sentence, name, int(row), int(column)
+
+    def __str__(self) -> str:
+        """Return the sentence."""
+        return self.at(self.name, f"row {self.row}, column {self.column}")
+
+    def at(self, name: str, place: str) -> str:
+        """Return the sentence about a cell that has another name, such as a line of a file."""
+        return self.sentence.format(name=name, place=place)
+
+
+def missing(what: str, name: str, row: int, column: int) -> CellError:
+    """Return the error about a cell that holds no finite number."""
+    sentence = f"{{name}} contains {what} (first at {{place}}); fill in or drop such rows first"
+    return CellError(sentence, name, row, column)
+
+
+def not_finite(part: NDArray[Any], name: str, first: int = 0) -> CellError | None:
+    """Return the error about the first NaN or infinity in rows `first` … of a table, if any."""
+    if part.dtype.kind != "f" or np.isfinite(part).all():
+        return None
+    row, column = np.argwhere(~np.isfinite(part))[0]
+    what = "NaN" if np.isnan(part[row, column]) else "inf"
+    return missing(what, name, first + row, column)
+
+
+def not_binary(part: NDArray[Any], name: str, first: int, low: float, high: float) -> CellError:
+    """Return the error about the first value but 0 and 1 in rows `first` … of a table.
+
+    low, high: the least and the largest value of the whole table, which give the threshold.
+    """
+    row, column = np.argwhere((part != 0) & (part != 1))[0]
+    half = threshold(low, high)
+    sentence = (
+        f"{{name}} must hold only 0 and 1, got {part[row, column].item()} at {{place}}; binarize "
+        f"it first, for example {{name}} > {half:g} as its values go from {low:g} to {high:g}, or "
+        f"set binarize to {half:g}"
+    )
+    return CellError(sentence, name, first + row, column)
+
+
+def threshold(low: float, high: float) -> float:
+    """Return a number that halves low … high, short to write: 127 for 0 … 255."""
+    if 0 <= low < 0.5 < high <= 1:
+        return 0.5
+    middle = (low + high) / 2
+    if float(low).is_integer() and float(high).is_integer():
+        return float(np.floor(middle))
+    short = float(f"{middle:.2g}")
+    return short if low <= short < high else middle
