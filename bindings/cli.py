@@ -6,88 +6,21 @@
 The verbs themselves are in `chainrule.commands`, imported when one is called: --help is at once.
 """
 
-import inspect
 import io
 import os
 import sys
 import warnings
-from collections.abc import Callable
-from functools import wraps
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from chainrule.commands import defaults
+from chainrule.verbs import Model, Picture, Rows, Run, Scored, Settings, app, verb
+
 DEBUG = "CHAINRULE_DEBUG"  # set: tracebacks and warnings are shown
 EXPECTED = (ValueError, TypeError, OSError, RuntimeError, ImportError, FloatingPointError)
-
-app = typer.Typer(
-    name="chainrule",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    help="Exact autoregressive density models: train, score, sample, complete.",
-)
-
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print results and errors alone.")]
-Threads = Annotated[int | None, typer.Option(min=1, help="Threads; default one a core.")]
-Backend = Annotated[str | None, typer.Option(help="cpu, reference (NumPy) or cuda.")]
-Seed = Annotated[int | None, typer.Option(min=0, help="Seed of everything random.")]
-COMMON: dict[str, tuple[Any, Any]] = {
-    "quiet": (Quiet, False),
-    "threads": (Threads, None),
-    "backend": (Backend, None),
-    "seed": (Seed, None),
-}
-
-Model = Annotated[str, typer.Argument(help="nade, fvsbn, rnn, attention_rnn or transformer.")]
-Run = Annotated[Path, typer.Argument(help="A run's folder, or a model file.")]
-Rows = Annotated[Path, typer.Argument(help="Rows of 0 and 1: .npy, .csv, .txt, folder of PNGs.")]
-Scored = Annotated[Path, typer.Argument(help="A text file, or rows: .npy, .csv, folder of PNGs.")]
-Settings = Annotated[list[str] | None, typer.Option("--set", help="name=value, repeatable.")]
-Picture = Annotated[Path, typer.Option(help="A picture (.png .pdf .svg) or table (.npy .csv).")]
-
-
-@app.callback()
-def _common(
-    ctx: typer.Context,
-    quiet: Quiet = False,
-    threads: Threads = None,
-    backend: Backend = None,
-    seed: Seed = None,
-) -> None:
-    ctx.obj = {"quiet": quiet, "threads": threads, "backend": backend, "seed": seed}
-
-
-def verb(function: Callable[..., int | None]) -> Callable[..., None]:
-    """Register a command that also takes the common options, before or after its name.
-
-    `function` gets them as its first argument, a `commands.common.Common`, and returns its exit
-    status, or None for 0.
-    """
-
-    @wraps(function)
-    def command(ctx: typer.Context, **arguments: Any) -> None:
-        from chainrule.commands.common import Common
-
-        after = {name: arguments.pop(name) for name in COMMON}
-        common = Common(
-            **{k: v if v not in (None, False) else ctx.obj[k] for k, v in after.items()}
-        )
-        raise typer.Exit(function(common, **arguments) or 0)
-
-    kind = inspect.Parameter.KEYWORD_ONLY
-    own = list(inspect.signature(function).parameters.values())[1:]
-    shared = [
-        inspect.Parameter(name, kind, default=default, annotation=annotation)
-        for name, (annotation, default) in COMMON.items()
-    ]
-    context = inspect.Parameter("ctx", kind, annotation=typer.Context)
-    parameters = [context, *(p.replace(kind=kind) for p in own), *shared]
-    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    command.__annotations__ = {p.name: p.annotation for p in parameters}
-    return app.command()(command)
 
 
 def _module(name: str) -> Any:
@@ -95,7 +28,7 @@ def _module(name: str) -> Any:
     return import_module(f"chainrule.commands.{name}")
 
 
-@verb
+@verb()
 def demo(
     common: Any,
     out: Annotated[Path, typer.Option(help="The picture to write.")] = Path("samples.png"),
@@ -104,7 +37,7 @@ def demo(
     _module("demo").demo(common, out)
 
 
-@verb
+@verb(epilog=defaults.in_words())
 def train(
     common: Any,
     model: Model,
@@ -163,7 +96,7 @@ def train(
     return status
 
 
-@verb
+@verb("seed")
 def score(
     common: Any,
     run: Run,
@@ -174,7 +107,7 @@ def score(
     _module("use").score(common, run, x, out)
 
 
-@verb
+@verb()
 def sample(
     common: Any,
     run: Run,
@@ -201,7 +134,7 @@ def sample(
     _module("use").sample(common, run, n, out, columns, how | {"label": label})
 
 
-@verb
+@verb("seed")
 def attention(
     common: Any,
     run: Run,
@@ -213,7 +146,7 @@ def attention(
     _module("language").attention(common, run, prompt, out, layer)
 
 
-@verb
+@verb()
 def complete(
     common: Any,
     run: Run,
@@ -228,19 +161,19 @@ def complete(
     _module("use").complete(common, run, x, observed, out, draws)
 
 
-@verb
+@verb("seed")
 def conditionals(common: Any, run: Run, x: Rows, out: Picture = Path("conditionals.png")) -> None:
     """Write each p(x_i = 1 | x_<i) beside the rows."""
     _module("use").conditionals(common, run, x, out)
 
 
-@verb
+@verb("threads", "backend", "seed")
 def info(common: Any, run: Run) -> None:
     """Say what a run holds."""
     _module("info").info(common, run)
 
 
-@verb
+@verb()
 def gradcheck(common: Any, model: Model, settings: Settings = None) -> int:
     """Hold hand-derived gradients against central differences."""
     status: int = _module("gradcheck").run(common, model, settings or [])
@@ -252,7 +185,7 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         _write_anything()
         warnings.simplefilter("default" if DEBUG in os.environ else "ignore")
-        status = app(arguments, standalone_mode=False)
+        status = app(arguments, prog_name="chainrule", standalone_mode=False)
         sys.stdout.flush()
     except (KeyboardInterrupt, typer.Abort):
         status = 130

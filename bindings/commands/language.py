@@ -100,10 +100,18 @@ def sample(
         if left < 1:
             raise ValueError(f"rows have {length} symbols, the prompt {len(prompt)}; shorten it")
         _rows(common, run, model, n or ROWS, out, columns, (prompt, left, settings))
-    elif out is None:
+        return
+    refuse_columns(columns, False, "this model draws a text")
+    if out is None:
         _stream(model, n or CHARACTERS, prompt, settings)
     else:
         _write(common, model, n or CHARACTERS, out, prompt, settings)
+
+
+def refuse_columns(columns: int | None, pictured: bool, instead: str) -> None:
+    """Raise ValueError where --columns was given and no pictures are drawn."""
+    if columns is not None and not pictured:
+        raise ValueError(f"--columns are of pictures, and {instead}; leave it out")
 
 
 def _prompt(model: SequenceDensity, text: str) -> Any:
@@ -179,6 +187,7 @@ def _rows(
     """Draw n rows and write them as a picture or a table."""
     out = out or Path("samples.png")
     check_output(out, *PICTURES, *TABLES)
+    refuse_columns(columns, out.suffix.lower() in PICTURES, f"{out} holds none")
     prompt, left, settings = draw
     drawn = model.sample(left, prompt, size=n, **settings)
     rows = np.hstack([np.tile(np.array(prompt, np.int32), (n, 1)), drawn])

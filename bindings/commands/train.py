@@ -23,6 +23,7 @@ EVERY = 30.0  # seconds between two savings within an epoch
 AT_LEAST = 2.0  # seconds between two savings at epoch ends
 METADATA = {"estimator", "data", "fingerprint", "hyperparameters", "threads", "reading"}
 LOCAL = ("n_threads", "verbose")  # hyper-parameters that do not decide what is learnt
+OPTIONS = {"valid": "--valid", "unit": "--bytes", "labels": "--labels"}  # of reading
 SIGNALS = tuple(getattr(signal, s) for s in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, s))
 
 
@@ -52,7 +53,7 @@ def run(
     chosen = settings.build(cls, options | {"seed": common.seed}, assignments)
     reading = {name: value for name, value in reading.items() if value not in (None, False)}
     if issubclass(cls, BinaryDensity) and reading:
-        raise ValueError(f"--{next(iter(reading))} is for models of sequences; leave it out")
+        raise ValueError(f"{OPTIONS[next(iter(reading))]} is for models of sequences; leave it out")
     if common.backend:
         chosen["backend"] = common.backend
     if resume and force:
@@ -105,6 +106,7 @@ def _new(
     """Return a training before its first minibatch; nothing is written yet."""
     if data is None:
         raise ValueError("a new run needs --data: a name such as digits, or a path")
+    _refuse_of_texts(cls, data, reading)
     estimator = cls(**chosen)
     source = _open(estimator, data, reading)
     metadata = {
@@ -116,6 +118,15 @@ def _new(
         "reading": Reading(**reading)._asdict(),
     }
     return Job(out, estimator, source, estimator._start(), metadata)
+
+
+def _refuse_of_texts(cls: type[Estimator], data: str, reading: dict[str, Any]) -> None:
+    """Raise ValueError for options of texts where the data are rows."""
+    if issubclass(cls, BinaryDensity) or is_text(data):
+        return
+    for name in ("valid", "unit"):
+        if name in reading:
+            raise ValueError(f"{OPTIONS[name]} is for texts, and {data} holds rows; leave it out")
 
 
 def _resumed(

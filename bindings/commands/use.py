@@ -70,6 +70,7 @@ def sample(
         )
     n, out = n or language.ROWS, out or Path("samples.png")
     check_output(out, *PICTURES, *TABLES)
+    language.refuse_columns(columns, out.suffix.lower() in PICTURES, f"{out} holds none")
     rows = model.sample(n, seed=common.seed)
     if out.suffix.lower() in PICTURES:
         shape = runs.image_shape(run, model.n_features_in_)

@@ -1,0 +1,123 @@
+"""How a verb of the command line is registered: the options that all share, and arguments by kind.
+
+Everything here is imported for --help, so nothing heavy is.
+"""
+
+import inspect
+from collections.abc import Callable
+from functools import wraps
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from chainrule.commands.defaults import DEFAULTS
+
+app = typer.Typer(
+    name="chainrule",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Exact autoregressive density models: train, score, sample, complete.",
+)
+
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print results and errors alone.")]
+Threads = Annotated[int | None, typer.Option(min=1, help="Threads; default one a core.")]
+Backend = Annotated[str | None, typer.Option(help="cpu, reference (NumPy) or cuda.")]
+Seed = Annotated[int | None, typer.Option(min=0, help="Seed of everything random.")]
+COMMON: dict[str, tuple[Any, Any]] = {
+    "quiet": (Quiet, False),
+    "threads": (Threads, None),
+    "backend": (Backend, None),
+    "seed": (Seed, None),
+}
+
+
+def _models(incomplete: str) -> list[str]:
+    """Return the models that a word may become: what the shell completes."""
+    return [name for name in DEFAULTS if name.startswith(incomplete)]
+
+
+Model = Annotated[
+    str,
+    typer.Argument(autocompletion=_models, help="nade, fvsbn, rnn, attention_rnn or transformer."),
+]
+Run = Annotated[Path, typer.Argument(help="A run's folder, or a model file.")]
+Rows = Annotated[
+    Path,
+    typer.Argument(help="Rows of 0 and 1: .npy, .csv, .txt, folder of PNGs; -: standard input."),
+]
+Scored = Annotated[
+    Path,
+    typer.Argument(help="A text file, or rows: .npy, .csv, folder of PNGs; -: standard input."),
+]
+Settings = Annotated[list[str] | None, typer.Option("--set", help="name=value, repeatable.")]
+Picture = Annotated[Path, typer.Option(help="A picture (.png .pdf .svg) or table (.npy .csv).")]
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"chainrule {version('chainrule')}")
+        raise typer.Exit()
+
+
+@app.callback()
+def _common(
+    ctx: typer.Context,
+    quiet: Quiet = False,
+    threads: Threads = None,
+    backend: Backend = None,
+    seed: Seed = None,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_version, is_eager=True, help="Show the version and exit."
+        ),
+    ] = False,
+) -> None:
+    ctx.obj = {"quiet": quiet, "threads": threads, "backend": backend, "seed": seed}
+
+
+def verb(
+    *unused: str, epilog: str | None = None
+) -> Callable[[Callable[..., int | None]], Callable[..., None]]:
+    """Register a command that also takes the common options, before or after its name.
+
+    The function gets them as its first argument, a `commands.common.Common`, and returns its exit
+    status, or None for 0.
+
+    unused: common options that it has no use for: not in its help, and refused.
+    """
+
+    def register(function: Callable[..., int | None]) -> Callable[..., None]:
+        @wraps(function)
+        def command(ctx: typer.Context, **arguments: Any) -> None:
+            from chainrule.commands.common import Common
+
+            after = {name: arguments.pop(name) for name in COMMON}
+            given = {k: v if v not in (None, False) else ctx.obj[k] for k, v in after.items()}
+            for name in unused:
+                if given[name] is not None:
+                    raise ValueError(f"{function.__name__} has no use for --{name}; leave it out")
+            raise typer.Exit(function(Common(**given), **arguments) or 0)
+
+        command.__signature__ = _signature(function, unused)  # type: ignore[attr-defined]
+        parameters = command.__signature__.parameters.values()  # type: ignore[attr-defined]
+        command.__annotations__ = {p.name: p.annotation for p in parameters}
+        return app.command(epilog=epilog)(command)
+
+    return register
+
+
+def _signature(function: Callable[..., Any], unused: tuple[str, ...]) -> inspect.Signature:
+    """Return a verb's own parameters and the common ones, as typer reads them."""
+    kind = inspect.Parameter.KEYWORD_ONLY
+    own = list(inspect.signature(function).parameters.values())[1:]
+    context = inspect.Parameter("ctx", kind, annotation=typer.Context)
+    shared = []
+    for name, (annotation, default) in COMMON.items():
+        if name in unused:  # accepted, to be refused in a sentence that says why
+            annotation = Annotated[str | None, typer.Option(f"--{name}", hidden=True)]
+        shared.append(inspect.Parameter(name, kind, default=default, annotation=annotation))
+    return inspect.Signature([context, *(p.replace(kind=kind) for p in own), *shared])
