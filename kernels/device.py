@@ -7,37 +7,50 @@ launch, and hands it over:
     def plan(N, …) -> Plan: …            would take longer than many a kernel
     launch(SOURCE, plan, *arrays)        the kernel's arguments are the arrays, then plan.scalars
 
+What a device has of multiprocessors and shared memory, `Device`, decides with them. It is read once
+from each device; where there is none, or `use_launcher` launches elsewhere, plans are an H100's.
+
 By default CuPy's RawModule compiles the file with NVRTC, once for each set of constants, and the
 kernel joins CuPy's current stream. `use_launcher` swaps that for any function of the same
 signature; the tests use it to run the same plans and files on the CPU (tests/cuda_on_cpu).
 """
 
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache, lru_cache, wraps
 from pathlib import Path
-from typing import Any, ParamSpec
+from typing import Any, NamedTuple, ParamSpec
 
 import numpy as np
 
+from chainrule.kernels.signatures import misread, signature, source_text
 from chainrule.kernels.types import Array, Bits, Ids
 
-MULTIPROCESSORS = 132  # of an H100; on other devices a wrong number costs speed, nothing else
 STATIC_SHARED_LIMIT = 48 * 1024  # bytes; a kernel that wants more has to say so before its launch
 
 _CTYPES = {np.dtype(np.float32): "float", np.dtype(np.float64): "double"}
-_INCLUDE = re.compile(r'#include "([./\w]+\.cuh)"\n')
 
 
 Constants = tuple[tuple[str, int], ...]  # compile-time numbers by name
 
 
+class Device(NamedTuple):
+    """What plans have to know of a GPU."""
+
+    multiprocessors: int = 132
+    shared_bytes: int = 227 * 1024  # of a block that asks for it; 64 KB on sm_75, 99 on a desktop's
+    number: int = 0  # CuPy's
+    alone: bool = True  # whether it is the only one
+
+
+H100 = Device()
+
+
 @dataclass(frozen=True)
 class Plan:
-    """What to launch: all of it follows from shapes, dtype and alignment."""
+    """What to launch: all of it follows from shapes, dtype, alignment and the device."""
 
     kernel: str
     dtype: np.dtype[Any]  # of REAL
@@ -55,12 +68,12 @@ P = ParamSpec("P")
 
 
 def planner(plan: Callable[P, Plan]) -> Callable[P, Plan]:
-    """Return `plan`, a function of shapes, dtype and alignment, with its answers kept."""
+    """Return `plan`, of shapes, dtype, alignment and current device, with its answers kept."""
     kept: Any = lru_cache(maxsize=4096)(lambda device, *args, **named: plan(*args, **named))
 
     @wraps(plan)
     def look_up(*args: P.args, **named: P.kwargs) -> Plan:
-        found: Plan = kept(MULTIPROCESSORS, *args, **named)
+        found: Plan = kept(current_device(), *args, **named)
         return found
 
     return look_up
@@ -72,15 +85,6 @@ def options(plan: Plan) -> tuple[str, ...]:
         raise TypeError(f"GPU kernels take float32 or float64 parameters, got {plan.dtype}")
     constants = (f"-D{name}={value}" for name, value in plan.constants)
     return ("-std=c++17", f"-DREAL={_CTYPES[plan.dtype]}", *constants)
-
-
-def source_text(path: Path) -> str:
-    """Return the text of a `.cu` file with each `.cuh` put in place of its include.
-
-    Inlined rather than found by -I, since CuPy's cache of compiled files looks at the text and
-    would miss a change in a header.
-    """
-    return _INCLUDE.sub(lambda m: source_text(path.parent / m[1]), path.read_text("utf-8"))
 
 
 @cache
@@ -105,23 +109,86 @@ def launch_with_cupy(source: Path, plan: Plan, arrays: Arrays) -> None:
 _launcher: ContextVar[Launcher] = ContextVar("chainrule_launcher", default=launch_with_cupy)
 
 
+_device: ContextVar[Device | None] = ContextVar("chainrule_device", default=None)
+
+
 @contextmanager
-def use_launcher(launcher: Launcher) -> Iterator[None]:
-    """Launch through `launcher(source, plan, arrays)` inside the block. For tests."""
+def use_launcher(launcher: Launcher, device: Device = H100) -> Iterator[None]:
+    """Launch through `launcher(source, plan, arrays)`, plans being for `device`. For tests."""
     token = _launcher.set(launcher)
+    try:
+        with use_device(device):
+            yield
+    finally:
+        _launcher.reset(token)
+
+
+@contextmanager
+def use_device(device: Device) -> Iterator[None]:
+    """Make plans for `device` inside the block, whatever there is. For tests."""
+    token = _device.set(device)
     try:
         yield
     finally:
-        _launcher.reset(token)
+        _device.reset(token)
+
+
+def current_device() -> Device:
+    """Return CuPy's current device, or an H100 where there is none."""
+    told = _device.get()
+    if told is not None:
+        return told
+    runtime = _runtime()
+    return _read(runtime.getDevice()) if runtime else H100
+
+
+@cache
+def _runtime() -> Any:
+    """Return CuPy's bindings of the CUDA runtime, or None where they find no device."""
+    try:
+        from cupy.cuda import runtime
+
+        runtime.getDevice()
+    except (ImportError, OSError, RuntimeError):  # CuPy's own errors are RuntimeErrors
+        return None
+    return runtime
+
+
+@cache
+def _read(number: int) -> Device:
+    """Return what a device says of itself."""
+    runtime = _runtime()
+
+    def attribute(name: str) -> int:
+        value: int = runtime.deviceGetAttribute(getattr(runtime, name), number)
+        return value
+
+    shared_bytes = attribute("cudaDevAttrMaxSharedMemoryPerBlockOptin")
+    multiprocessors, alone = (
+        attribute("cudaDevAttrMultiProcessorCount"),
+        runtime.getDeviceCount() == 1,
+    )
+    return Device(multiprocessors, shared_bytes, number, alone)
 
 
 def launch(source: Path, plan: Plan, *arrays: Array | Bits | Ids) -> None:
     """Run the plan's kernel of the file `source` on `arrays`, C-contiguous but for strided plans.
 
     A grid of no blocks is a launch of nothing.
+
+    Raises:
+        TypeError: an array is not of the dtype that the kernel reads: for integers int32 or uint8,
+            as it declares; for floats the plan's.
+        ValueError: an array is not C-contiguous, or on another device than the current one.
     """
     if not plan.strided:
         need_contiguous(plan.kernel, *arrays)
+    wanted = signature(source, plan.kernel, plan.dtype)
+    if tuple([a.dtype for a in arrays]) != wanted.arrays:
+        raise misread(wanted, plan.kernel, arrays)
+    here = current_device()
+    if not here.alone:
+        need_here(plan.kernel, here.number, *arrays)
     if all(plan.grid):
         _launcher.get()(source, plan, arrays)
 
@@ -131,6 +198,37 @@ def need_contiguous(name: str, *arrays: Array | Bits | Ids) -> None:
     for array in arrays:
         if not array.flags.c_contiguous:
             raise ValueError(f"{name}: arrays must be C-contiguous; copy them first")
+
+
+def need_here(name: str, number: int, *arrays: Array | Bits | Ids) -> None:
+    """Raise ValueError unless every array is on the device of that number, the current one."""
+    for array in arrays:
+        where = array.data.device_id  # type: ignore[attr-defined]
+        if where != number:
+            raise ValueError(
+                f"{name}: an array is on GPU {where} and the current one is {number}; copy it, or "
+                f"work under cupy.cuda.Device({where})"
+            )
+
+
+def constant(host: Array) -> Array:
+    """Return a copy on the current device that may be kept, for any stream to read at any time.
+
+    Raises:
+        RuntimeError: the current stream is recording a graph, which would make the copy only when
+            it is launched.
+    """
+    import cupy
+
+    stream = cupy.cuda.get_current_stream()
+    if stream.is_capturing():
+        raise RuntimeError(
+            "a table has to be copied to the GPU while the stream records a graph; make the same "
+            "call once before recording"
+        )
+    copy: Array = cupy.asarray(host)
+    stream.synchronize()  # the copy is this stream's: another one would not wait for it
+    return copy
 
 
 def aligned(*arrays: Array) -> bool:
@@ -149,4 +247,5 @@ def row_groups(n_rows: int, rows_at_once: int, n_beside: int) -> int:
     Few enough for a block of each to take `rows_at_once` rows four times over, and for all of
     them, `n_beside` blocks each, to fit the device.
     """
-    return max(1, min(blocks(n_rows, 4 * rows_at_once), 4 * MULTIPROCESSORS // max(1, n_beside)))
+    most = 4 * current_device().multiprocessors // max(1, n_beside)
+    return max(1, min(blocks(n_rows, 4 * rows_at_once), most))

@@ -10,8 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.kernels import device
-from chainrule.kernels.device import Plan, blocks, launch, planner
+from chainrule.kernels.device import Plan, blocks, current_device, launch, planner
 from chainrule.kernels.types import Array
 
 THREADS = 256  # of a block of the step kernels
@@ -27,7 +26,7 @@ def plan_step(
     sizes: t first; N and H last. strides: two for each time-major array, in numbers.
     """
     N, H = sizes[-2:]
-    few = blocks(H, UNITS) * blocks(N, 8) <= 2 * device.MULTIPROCESSORS
+    few = blocks(H, UNITS) * blocks(N, 8) <= 2 * current_device().multiprocessors
     rows = 8 if few else 16  # of a block; more read W less often, fewer make more blocks
     scalars = (*map(np.int32, sizes), *map(np.int64, strides))
     grid, constants = (blocks(H, UNITS), blocks(N, rows)), (("ROWS", rows),)

@@ -9,7 +9,7 @@ from cuda_on_cpu.cases import Case, Expected, cast
 from cuda_on_cpu.fake_cupy import to_device
 from cuda_on_cpu.rig import ORDERS
 
-from chainrule.kernels import causal_attention, device
+from chainrule.kernels import causal_attention
 from chainrule.kernels.causal_attention import cuda, reference
 
 CASE = Case(causal_attention, attention.inputs, attention.run)
@@ -39,10 +39,9 @@ def test_head_sizes(d, dtype, rig, rng):
 CHOICES = {1: (4, 1), 3: (4, 1), 5: (2, 2), 132: (1, 2)}
 
 
-@pytest.mark.parametrize("multiprocessors", CHOICES)
-def test_every_way_to_share_a_block(multiprocessors, rig, rng, monkeypatch):
+@pytest.mark.parametrize("multiprocessors", CHOICES, indirect=True)
+def test_every_way_to_share_a_block(multiprocessors, rig, rng):
     """Many rows a block to few; one slice of columns, and two, of which one may see nothing."""
-    monkeypatch.setattr(device, "MULTIPROCESSORS", multiprocessors)
     chosen = cuda.tiles(cuda.NEEDS["attention_forward"], 2, 130, 32, 4, True)
     assert (chosen.ROW_WARPS, chosen.SLICES) == CHOICES[multiprocessors]
     assert chosen.MINE == (8 if multiprocessors == 1 else 4)

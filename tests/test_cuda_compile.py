@@ -32,6 +32,7 @@ from chainrule.kernels.lstm import cuda as lstm
 from chainrule.kernels.nade import cuda as nade
 from chainrule.kernels.rnn import cuda as rnn
 from chainrule.kernels.rotary import cuda as rotary
+from chainrule.kernels.signatures import source_text
 from chainrule.kernels.softmax_cross_entropy import cuda as cross_entropy
 from chainrule.kernels.steps import plan_step
 from chainrule.kernels.transformer_sampler import cuda as sampler
@@ -126,7 +127,7 @@ def reports(nvcc_release, pytestconfig):
     def report(job):
         (source, plan), architecture = BUILDS[job[0]], job[1]
         command = ["nvcc", *device.options(plan), f"-arch={architecture}", "-cubin", "-Xptxas=-v"]
-        inputs = "\0".join([nvcc_release, device.source_text(source), *command])
+        inputs = "\0".join([nvcc_release, source_text(source), *command])
         kept = folder / f"{hashlib.sha256(inputs.encode()).hexdigest()[:24]}.txt"
         if not kept.exists():
             command += [str(source), "-o", str(kept.with_suffix(".cubin"))]
@@ -188,7 +189,7 @@ RUN_TIME_BUILDS = {(source, plan.dtype): name for name, (source, plan) in BUILDS
 def test_nvrtc_with_the_options_of_run_time(build):
     nvrtc = need_nvrtc()
     source, plan = BUILDS[build]
-    program = nvrtc.createProgram(device.source_text(source), source.name, (), ())
+    program = nvrtc.createProgram(source_text(source), source.name, (), ())
     by_cupy = ("-ftz=true", "-arch=sm_90", "--device-as-default-execution-space")
     try:
         nvrtc.compileProgram(program, (*device.options(plan), *by_cupy))

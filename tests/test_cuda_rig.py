@@ -40,13 +40,12 @@ def test_same_signatures(name):
         assert inspect.signature(ours) == inspect.signature(theirs), function
 
 
-@pytest.mark.parametrize("multiprocessors", MULTIPROCESSORS)
+@pytest.mark.parametrize("multiprocessors", MULTIPROCESSORS, indirect=True)
 @pytest.mark.parametrize("dtype", FLOATS)
 @pytest.mark.parametrize(
     ("name", "shape"), [(n, s) for n, case in CASES.items() for s in case.shapes], ids=str
 )
-def test_matches_reference(name, shape, dtype, multiprocessors, rig, rng, monkeypatch):
-    monkeypatch.setattr(device, "MULTIPROCESSORS", multiprocessors)
+def test_matches_reference(name, shape, dtype, multiprocessors, rig, rng):
     case = CASES[name]
     inputs = case.inputs(rng, *shape)
     expected = Expected(case, reference(name), inputs, dtype)
@@ -70,11 +69,10 @@ def test_arrays_that_no_wide_load_may_touch(name, dtype, rig, rng):
     expected.check(case.run(case.op, **on_device))
 
 
-@pytest.mark.parametrize("multiprocessors", MULTIPROCESSORS)
+@pytest.mark.parametrize("multiprocessors", MULTIPROCESSORS, indirect=True)
 @pytest.mark.parametrize("dtype", FLOATS)
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
-def test_nade_sample(shape, dtype, multiprocessors, rig, rng, monkeypatch):
-    monkeypatch.setattr(device, "MULTIPROCESSORS", multiprocessors)
+def test_nade_sample(shape, dtype, multiprocessors, rig, rng):
     N, D, _ = shape
     inputs = cast(CASES["nade"].inputs(rng, *shape), dtype)
     params = {k: inputs[k] for k in "WVbc"}
@@ -233,9 +231,10 @@ from cuda_on_cpu.cases import CASES, Expected, cast
 from cuda_on_cpu.fake_cupy import to_device
 from cuda_on_cpu.rig import ORDERS
 rng = np.random.default_rng(0)
-for dtype, shape, device.MULTIPROCESSORS in (
+for dtype, shape, multiprocessors in (
     (np.float32, (5, 35, 36), 132), (np.float32, (5, 5, 33), 1), (np.float64, (9, 35, 18), 1),
 ):
+    device._device.set(device.Device(multiprocessors))
     for k, (name, case) in enumerate(CASES.items()):
         rig.order = k % len(ORDERS)
         inputs = cast(case.inputs(rng, *shape), dtype)
@@ -250,7 +249,7 @@ print("clean")
 """
 ONE_BUG = """
 plan = device.Plan("{}", np.dtype(np.float32), (1,), 64, (np.int32(64),), shared_bytes=256)
-x, y = (np.zeros(n, np.float32) for n in (65, 65))
+x, y = (fake_cupy.to_device(np.zeros(65, np.float32)) for _ in range(2))
 device.launch(HERE / "planted_bugs.cu", plan, x, y)
 print("clean")
 """

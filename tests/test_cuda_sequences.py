@@ -13,7 +13,6 @@ from chainrule.engine.models import attention_rnn, transformer
 from chainrule.engine.models import rnn as rnn_model
 from chainrule.engine.params import Params
 from chainrule.kernels import (
-    device,
     embedding,
     lstm,
     rotary,
@@ -71,10 +70,9 @@ def test_cross_entropy_at_its_extremes(dtype, V, rig, rng):
     assert_allclose(both.get(), ds, rtol=1e-5, atol=1e-7)
 
 
-@pytest.mark.parametrize("multiprocessors", [132, 1])
-def test_embedding_adds_symbols_of_every_group(multiprocessors, rig, rng, monkeypatch):
+@pytest.mark.parametrize("multiprocessors", [132, 1], indirect=True)
+def test_embedding_adds_symbols_of_every_group(multiprocessors, rig, rng):
     """Whole numbers, so that sums are exact: each row counted once, whichever group found it."""
-    monkeypatch.setattr(device, "MULTIPROCESSORS", multiprocessors)
     N, V, C = 5000, 4, 3
     ids, dx = rng.integers(0, V, N).astype(np.int32), rng.integers(-9, 9, (N, C)).astype("f4")
     dW = to_device(np.ones((V, C), np.float32))

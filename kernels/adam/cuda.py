@@ -18,8 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.kernels import device
-from chainrule.kernels.device import Plan, aligned, blocks, launch, planner
+from chainrule.kernels.device import Plan, aligned, blocks, current_device, launch, planner
 from chainrule.kernels.dispatch import array_module
 from chainrule.kernels.types import Array
 
@@ -35,7 +34,7 @@ def plan(kernel: str, P: int, dtype: np.dtype[Any], vector: bool) -> Plan:
     adam_step's other scalars change from step to step, so they are not of the plan that is kept.
     """
     width = 16 // dtype.itemsize if vector else 1
-    most = BLOCKS_PER_MULTIPROCESSOR * device.MULTIPROCESSORS
+    most = BLOCKS_PER_MULTIPROCESSOR * current_device().multiprocessors
     grid = min(blocks(P, THREADS * width), most)
     constants = (("VECTOR", int(vector)),)
     return Plan(kernel, dtype, (grid,), THREADS, (np.int64(P),), constants=constants)

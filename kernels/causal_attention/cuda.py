@@ -61,8 +61,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from chainrule.kernels import device
-from chainrule.kernels.device import Plan, aligned, blocks, launch, need_contiguous, planner
+from chainrule.kernels.device import (
+    Plan,
+    aligned,
+    blocks,
+    current_device,
+    launch,
+    need_contiguous,
+    planner,
+)
 from chainrule.kernels.dispatch import array_module
 from chainrule.kernels.types import Array, Ids
 
@@ -142,7 +149,9 @@ def tiles(needs: Needs, pairs: int, T: int, padded: int, itemsize: int, wide: bo
 
     options = ((8, 4, 1), (4, 4, 1), (4, 2, 2), (4, 1, 2))
     choices = [t for option in options if (t := next(fitting(*option), None))]
-    enough = (t for t in choices if pairs * blocks(T, t.rows) >= 2 * device.MULTIPROCESSORS)
+    enough = (
+        t for t in choices if pairs * blocks(T, t.rows) >= 2 * current_device().multiprocessors
+    )
     return next(enough, choices[-1])
 
 
@@ -182,7 +191,7 @@ def plan_decode(
     N, n, d = shape
     packs = blocks(d, 16 // dtype.itemsize)
     lanes = min(WARP, max(8, 1 << (packs - 1).bit_length()))
-    splits = max(1, min(blocks(S, 256), 2 * device.MULTIPROCESSORS // max(1, N * n)))
+    splits = max(1, min(blocks(S, 256), 2 * current_device().multiprocessors // max(1, N * n)))
     constants = {"KEY_LANES": lanes, "PACKS_A_LANE": blocks(packs, lanes), "VECTOR": int(wide)}
     sizes = (np.int32(n), np.int32(d), np.int32(splits))
     return Plan(

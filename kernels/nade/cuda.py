@@ -43,8 +43,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.kernels import device
-from chainrule.kernels.device import Plan, aligned, blocks, launch, planner
+from chainrule.kernels.device import Plan, aligned, blocks, current_device, launch, planner
 from chainrule.kernels.dispatch import array_module
 from chainrule.kernels.types import Array, Bits
 
@@ -78,7 +77,7 @@ def plan_sweep(
         raise ValueError(f"on a GPU, {dtype} NADE takes up to {most} hidden units, got {H}")
     threads = min(MOST_THREADS, max(32, _power_of_two(slots)))
     chunks = _power_of_two(blocks(slots, threads))
-    budget = BLOCKS_PER_MULTIPROCESSOR.get(kernel, 1) * device.MULTIPROCESSORS
+    budget = BLOCKS_PER_MULTIPROCESSOR.get(kernel, 1) * current_device().multiprocessors
     group = min(MOST_GROUP // chunks, _power_of_two(blocks(N, budget)))
     constants = {
         "GROUP": group,
@@ -100,7 +99,7 @@ def plan_backward(N: int, D: int, H: int, dtype: np.dtype[Any]) -> Plan:
     """Return the launch of nade_backward: units along x, groups of samples along y."""
     samples = 4 if N <= 256 else 8  # a lane; fewer make more warps, more make fewer partial sums
     unit_blocks = blocks(H, 32)
-    most_groups = max(1, 2 * device.MULTIPROCESSORS // unit_blocks)
+    most_groups = max(1, 2 * current_device().multiprocessors // unit_blocks)
     groups = min(blocks(N, WARPS * samples), most_groups)
     sizes = (np.int32(N), np.int32(D), np.int32(H))
     constants = (("SAMPLES", samples),)

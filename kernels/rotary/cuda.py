@@ -4,19 +4,28 @@ On an H100 (3.35 TB/s, 67 TFLOP/s), queries of 12 windows of 64, C=128 in float3
 written, 0.8 MB, 0.2 µs: the launch, a few µs, is the floor. 3 FLOPs a number are nothing.
 
 The angles are found on the host, in float64 as the contract says, and kept on the device: the
-layers and steps of a training run ask for the same few. So a first call waits for a small copy.
+layers and steps of a training run ask for the same few. So a first call waits for a small copy,
+and cannot be part of a graph that is being recorded; the calls after it can. (Waiting and refusing
+were tested with a stand-in for CuPy's streams, not on a GPU.)
 
 Measured on an H100 (`python -m bench.device`): 2.1 µs.
 """
 
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from chainrule.kernels.device import Plan, aligned, blocks, launch, planner
-from chainrule.kernels.dispatch import array_module
+from chainrule.kernels.device import (
+    Plan,
+    aligned,
+    blocks,
+    constant,
+    current_device,
+    launch,
+    planner,
+)
 from chainrule.kernels.rotary import angles
 from chainrule.kernels.types import Array
 
@@ -56,15 +65,24 @@ def plan(
 
 def rotate(x: Array, first: int, direction: int) -> None:
     """See `chainrule.kernels.rotary.rotate`."""
-    device = str(getattr(x, "device", ""))
-    tables = _tables(array_module(x), device, first, x.shape[1], x.shape[3], x.dtype)
+    tables = _tables(current_device().number, first, x.shape[1], x.shape[3], x.dtype)
     launch(SOURCE, plan(x.shape, x.strides, x.dtype, aligned(x), direction), x, *tables)
 
 
-@lru_cache(maxsize=16)
-def _tables(
-    xp: Any, device: str, first: int, T: int, d: int, dtype: np.dtype[Any]
-) -> tuple[Array, Array]:
-    """Return the contract's `angles` on the current device, which `device` names."""
-    cosine, sine = angles(first, T, d, dtype)
-    return xp.asarray(cosine), xp.asarray(sine)
+@lru_cache(maxsize=64)
+def _tables(device: int, first: int, T: int, d: int, dtype: np.dtype[Any]) -> tuple[Array, Array]:
+    """Return the contract's `angles` on the current device, whose number is `device`."""
+    size = 1 << max(0, first + T - 1).bit_length()
+    cosine, sine = _all_tables(device, size, d, dtype)
+    return cosine[first : first + T], sine[first : first + T]
+
+
+@cache
+def _all_tables(device: int, size: int, d: int, dtype: np.dtype[Any]) -> tuple[Array, Array]:
+    """Return the angles of positions 0 … size - 1, kept for good.
+
+    A recorded graph, or a kernel of another stream, may read them at any time from now on. Sizes
+    are powers of two, so all of them together are less than twice the largest.
+    """
+    cosine, sine = angles(0, size, d, dtype)
+    return constant(cosine), constant(sine)

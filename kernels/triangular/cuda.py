@@ -28,21 +28,19 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.kernels import device
-from chainrule.kernels.device import Plan, blocks, launch, planner
+from chainrule.kernels.device import Plan, blocks, current_device, launch, planner
 from chainrule.kernels.dispatch import array_module
 from chainrule.kernels.types import Array, Bits
 
 SOURCE = Path(__file__).with_name("triangular.cu")
 THREADS = 128
 COLUMNS = 8  # of dα a block of triangular_backward
-SHARED_LIMIT = 227 * 1024  # bytes a block may have on sm_90 and sm_100
 
 
 @planner
 def plan_forward(N: int, D: int, dtype: np.dtype[Any]) -> Plan:
     """Return the launch of triangular_forward: groups of samples along x, logits along y."""
-    group = 4 if blocks(D, THREADS) * N >= 2 * device.MULTIPROCESSORS else 1
+    group = 4 if blocks(D, THREADS) * N >= 2 * current_device().multiprocessors else 1
     grid = (blocks(N, group), blocks(D, THREADS))
     sizes = (np.int32(N), np.int32(D))
     return Plan("triangular_forward", dtype, grid, THREADS, sizes, constants=(("GROUP", group),))
@@ -59,10 +57,10 @@ def plan_backward(N: int, D: int, dtype: np.dtype[Any]) -> Plan:
 @planner
 def plan_sample(N: int, D: int, dtype: np.dtype[Any]) -> Plan:
     """Return the launch of triangular_sample: a warp a sample, its logits in shared memory."""
-    shared_bytes = D * dtype.itemsize
-    if shared_bytes > SHARED_LIMIT:
-        most = SHARED_LIMIT // dtype.itemsize
-        raise ValueError(f"on a GPU, {dtype} FVSBN samples up to {most} variables, got {D}")
+    shared_bytes, limit = D * dtype.itemsize, current_device().shared_bytes
+    if shared_bytes > limit:
+        most = limit // dtype.itemsize
+        raise ValueError(f"on this GPU, {dtype} FVSBN samples up to {most} variables, got {D}")
     sizes, constants = (np.int32(D),), (("GROUP", 1),)
     return Plan("triangular_sample", dtype, (N,), 32, sizes, shared_bytes, constants)
 

@@ -25,8 +25,8 @@ class DeviceArray(np.ndarray):
 
     @property
     def data(self) -> SimpleNamespace:
-        """Where the numbers start, as CuPy says it."""
-        return SimpleNamespace(ptr=self.ctypes.data)
+        """Where the numbers start, and on which device, as CuPy says it."""
+        return SimpleNamespace(ptr=self.ctypes.data, device_id=0)
 
     def get(self) -> np.ndarray:
         """Return a copy on the host."""
@@ -82,6 +82,22 @@ def empty(shape: Any, dtype: Any = float) -> DeviceArray:
     return a.view(DeviceArray)
 
 
+class FakeStream:
+    """A stream that does at once what it is given."""
+
+    capturing = False  # whether it says that it records a graph
+
+    def is_capturing(self) -> bool:
+        """Return whether it does."""
+        return self.capturing
+
+    def synchronize(self) -> None:
+        """Wait for nothing."""
+
+
+STREAM = FakeStream()
+
+
 class FakeCupy:
     """NumPy's functions on device arrays."""
 
@@ -89,6 +105,7 @@ class FakeCupy:
     empty = staticmethod(empty)
     asarray = array = staticmethod(to_device)
     asnumpy = staticmethod(DeviceArray.get)
+    cuda = SimpleNamespace(get_current_stream=lambda: STREAM)
 
     def __getattr__(self, name: str) -> Any:
         """Return NumPy's `name`, refusing host arrays and returning device arrays."""
