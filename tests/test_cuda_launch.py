@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from cuda_on_cpu.cases import CASES, cast
 from cuda_on_cpu.fake_cupy import STREAM, to_device
+from cuda_on_cpu.rig import RigError
 
 from chainrule.kernels import (
     bernoulli,
@@ -90,10 +91,13 @@ def test_every_integer_array_is_looked_at(name, rig, rng):
             CASES[name].run(CASES[name].op, **{k: to_device(a) for k, a in changed.items()})
 
 
-def test_as_many_arrays_as_the_kernel_takes(rig):
+def test_as_many_arrays_and_such_numbers_as_the_kernel_takes(rig):
     plan = gelu_cuda.plan("gelu_forward", 2, 3, F4, True)
     with pytest.raises(TypeError, match="gelu_forward takes 3 arrays, got 2"):
         device.launch(gelu_cuda.SOURCE, plan, floats(2, 3), floats(3))
+    wrong = device.Plan("gelu_forward", F4, (1,), 256, (np.int64(2), np.int32(3)))
+    with pytest.raises(RigError, match="the plan's numbers are not those that it takes"):
+        device.launch(gelu_cuda.SOURCE, wrong, floats(2, 3), floats(3), floats(2, 3))
 
 
 def test_every_signature_is_understood():

@@ -166,6 +166,7 @@ FINE = {
     "right_warp_sum": lambda x: np.repeat(x.reshape(2, 32).sum(1) + 16, 32),
     "right_dynamic": lambda x: x[::-1],
     "right_atomic": lambda x: np.r_[64, np.zeros(63)],
+    "right_fence": lambda x: 2 * x[np.arange(64) ^ 1],
 }
 WRONG = {
     "no_barrier": lambda x: np.roll(x, -1),

@@ -105,7 +105,8 @@ triangular_sample(const REAL* __restrict__ u, const REAL* __restrict__ alpha,
     for (int i = 0; i < D;) {
         const int my_i = i + lane;
         const bool one = my_i < D && u[my_i] < sigmoid(s[my_i]);
-        const unsigned ones = __ballot_sync(ALL_LANES, one);  // and every lane has read its s
+        const unsigned ones = __ballot_sync(ALL_LANES, one);
+        __syncwarp();  // every lane has read its s before another adds to it: a ballot is no fence
         const int last = ones ? __ffs(ones) - 1 : LANES - 1;  // the last lane whose draw stands
         if (lane <= last && my_i < D) x[my_i] = one;
         if (ones) {

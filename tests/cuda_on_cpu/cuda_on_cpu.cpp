@@ -24,7 +24,8 @@ enum State { READY, AT_BLOCK_BARRIER, AT_WARP_BARRIER, DONE };
 
 struct Thread {
     State state;
-    unsigned round;  // of its warp, when it began to wait there
+    unsigned round;             // of its warp, when it began to wait there
+    unsigned barriers, fences;  // __syncthreads and __syncwarp passed so far
 };
 
 constexpr size_t STACK = 64 << 10;  // bytes a fiber
@@ -33,17 +34,12 @@ std::vector<Thread> threads;
 std::vector<Warp> warps;
 std::vector<char*> stacks;  // kept from launch to launch
 int current;                // the running thread
+unsigned n_blocks_begun;    // of the launch
 int n_live, n_at_barrier, barrier_site;
 void (*kernel_body)(void*);
 void* kernel_argument;
 char message[256];
 bool failed;
-
-void fail(const char* why) {
-    if (failed) return;
-    failed = true;
-    snprintf(message, sizeof message, "%s", why);
-}
 
 void fiber_main();
 
@@ -140,7 +136,8 @@ struct Shuffler {
 };
 
 void run_block(int n, int order, Shuffler& random) {
-    threads.assign(n, {READY, 0});
+    threads.assign(n, {READY, 0, 0, 0});
+    ++n_blocks_begun;
     warps.assign((n + LANES - 1) / LANES, Warp{});
     n_live = n;
     n_at_barrier = 0;
@@ -171,13 +168,25 @@ void run_block(int n, int order, Shuffler& random) {
 
 // --- What the header declares --------------------------------------------------------------------------
 
+void fail(const char* why) {
+    if (failed) return;
+    failed = true;
+    snprintf(message, sizeof message, "%s", why);
+}
+
 int lane() { return current % LANES; }
 Warp& warp() { return warps[current / LANES]; }
+
+Moment moment() {
+    const Thread& t = threads[current];
+    return {n_blocks_begun, unsigned(current), t.barriers, t.fences};
+}
 
 void block_barrier(int site) {
     if (n_at_barrier == 0) barrier_site = site;
     if (site != barrier_site) fail("threads meet at different __syncthreads");
     threads[current].state = AT_BLOCK_BARRIER;
+    ++threads[current].barriers;
     ++n_at_barrier;
     to_scheduler();
 }
@@ -196,8 +205,14 @@ void warp_barrier(int site, unsigned mask) {
     to_scheduler();
 }
 
+void warp_fence(int site) {
+    warp_barrier(site, ~0u);
+    ++threads[current].fences;
+}
+
 int run_grid(dim3 grid, dim3 block, size_t shared_bytes, int order, void (*body)(void*), void* argument) {
     failed = false;
+    n_blocks_begun = 0;
     grid_dim = grid;
     block_dim = block;
     kernel_body = body;
@@ -207,6 +222,9 @@ int run_grid(dim3 grid, dim3 block, size_t shared_bytes, int order, void (*body)
     make_fibers(n);
     // Its exact size, so that AddressSanitizer sees an overrun.
     dynamic_shared = malloc(shared_bytes);
+    watch(dynamic_shared, shared_bytes, 4, true);
+    if (&__start_cuda_shared)
+        watch(&__start_cuda_shared, &__stop_cuda_shared - &__start_cuda_shared, 4, true);
     Shuffler random{unsigned(order)};
     const unsigned n_blocks = grid.x * grid.y * grid.z;
     for (unsigned k = 0; k < n_blocks && !failed; ++k) {
@@ -217,6 +235,7 @@ int run_grid(dim3 grid, dim3 block, size_t shared_bytes, int order, void (*body)
             memset(&__start_cuda_shared, 0xFF, &__stop_cuda_shared - &__start_cuda_shared);
         run_block(n, order, random);
     }
+    unwatch();
     free(dynamic_shared);
     return failed;
 }

@@ -49,8 +49,21 @@ extern void* dynamic_shared;
 int lane();
 Warp& warp();
 void block_barrier(int site);
-void warp_barrier(int site, unsigned mask);
+void warp_barrier(int site, unsigned mask);  // of shuffles and ballots: lanes meet, memory does not
+void warp_fence(int site);                   // __syncwarp: what a lane wrote, the others then see
+void fail(const char* why);
 int run_grid(dim3 grid, dim3 block, size_t shared_bytes, int order, void (*body)(void*), void* kernel);
+
+// When something happens: two moments are ordered only by what both have passed (races.cpp).
+struct Moment {
+    unsigned block, thread, barriers, fences;  // blocks as they run, from 1
+};
+Moment moment();
+
+// Look at accesses to these bytes, in grains of so many, until `unwatch`; shared: each block's own.
+// In a library that is not built to be watched nothing calls what looks.
+void watch(const void* start, size_t bytes, size_t grain, bool shared);
+void unwatch();
 
 // Each lane hands over `value`; `take(slots)` then reads what all lanes handed over.
 template <class T, class Take>
@@ -112,7 +125,7 @@ int launch(void (*kernel)(A...), const dim3* grid, dim3 block, size_t shared_byt
 
 // __COUNTER__ numbers the places in the source, so threads that meet at different ones are found.
 #define __syncthreads() cuda_on_cpu::block_barrier(__COUNTER__)
-#define __syncwarp() cuda_on_cpu::warp_barrier(__COUNTER__, ~0u)
+#define __syncwarp() cuda_on_cpu::warp_fence(__COUNTER__)
 #define __ballot_sync(mask, predicate) cuda_on_cpu::ballot(__COUNTER__, mask, predicate)
 #define __shfl_sync(mask, value, from) cuda_on_cpu::shuffle(__COUNTER__, mask, value, from)
 #define __shfl_xor_sync(mask, value, bits) \
@@ -124,7 +137,7 @@ inline int __ffs(unsigned bits) { return __builtin_ffs(int(bits)); }
 inline int __popc(unsigned bits) { return __builtin_popcount(bits); }
 
 template <class T>
-T atomicAdd(T* p, T value) {  // fibers switch at barriers only, so this cannot be interrupted
+__attribute__((no_sanitize("thread"))) T atomicAdd(T* p, T value) {  // not watched; fibers switch at barriers only, so this cannot be interrupted
     T old = *p;
     *p = old + value;
     return old;

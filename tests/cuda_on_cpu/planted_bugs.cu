@@ -30,6 +30,17 @@ extern "C" __global__ void right_atomic(const float* x, float* y, int n) {
     atomicAdd(&y[0], 1.f);
 }
 
+extern "C" __global__ void right_fence(const float* x, float* y, int n) {
+    __shared__ float s[64];
+    const int t = threadIdx.x;
+    for (int round = 0; round < 3; ++round) {
+        s[t] = x[t] * round;
+        __syncwarp();
+        y[t] = s[t ^ 1];
+        __syncwarp();
+    }
+}
+
 // --- Wrong, seen as an error or as a result that is not right in every order ----------------------
 
 extern "C" __global__ void no_barrier(const float* x, float* y, int n) {
@@ -115,6 +126,41 @@ extern "C" __global__ void blocks_depend(const float* x, float* y, int n) {  // 
         y[threadIdx.x] = y[64 + threadIdx.x];
     else
         y[64 + threadIdx.x] = x[threadIdx.x];
+}
+
+// --- Wrong, and right in every order; seen by looking for races -----------------------------------
+
+extern "C" __global__ void adds_without_atomics(const float* x, float* y, int n) { y[0] += x[threadIdx.x]; }
+
+extern "C" __global__ void blocks_add(const float* x, float* y, int n) {  // launched with two blocks
+    if (threadIdx.x == 0) y[0] += x[blockIdx.x];
+}
+
+extern "C" __global__ void shuffle_for_a_fence(const float* x, float* y, int n) {
+    __shared__ float s[64];
+    const int t = threadIdx.x;
+    s[t] = x[t];
+    const float other = __shfl_xor_sync(0xffffffffu, x[t], 2);
+    y[t] = s[t ^ 1] + other;
+}
+
+extern "C" __global__ void ballot_for_a_fence(const float* x, float* y, int n) {  // as triangular_sample once had it
+    __shared__ float s[32];
+    const int lane = threadIdx.x % 32;
+    if (threadIdx.x < 32) s[lane] = x[lane];
+    __syncthreads();
+    if (threadIdx.x >= 32) return;
+    const float mine = s[lane];
+    const unsigned large = __ballot_sync(0xffffffffu, mine > 9);
+    s[lane ^ 1] = __popc(large);
+    y[lane] = mine;
+}
+
+extern "C" __global__ void blocks_read_and_write(const float* x, float* y, int n) {  // launched with two blocks
+    if (threadIdx.x > 0) return;
+    const float before = y[64];
+    if (blockIdx.x == 1) y[64] = before + x[0];
+    y[blockIdx.x] = before;
 }
 
 // --- Wrong, seen by the sanitizers -------------------------------------------------------------
