@@ -16,7 +16,7 @@ from typing import Annotated, Any
 
 import typer
 
-from chainrule.commands import defaults
+from chainrule.commands import defaults, wording
 from chainrule.verbs import Model, Picture, Rows, Run, Scored, Settings, app, verb
 
 DEBUG = "CHAINRULE_DEBUG"  # set: tracebacks and warnings are shown
@@ -225,7 +225,7 @@ def _sentence(error: Exception) -> str:
     elif isinstance(error, MemoryError):
         text = "there is not enough memory; use a smaller model, batch or file"
     elif isinstance(error, EXPECTED):
-        text = str(error)
+        text = wording.in_options(str(error))
     else:
         text = f"unexpected {type(error).__name__}: {error}; {DEBUG}=1 shows where"
     return " ".join(text.split())

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from chainrule import downloads
+from chainrule.suggestions import near
 from chainrule.texts import Text
 
 _SHAKESPEARE = downloads.Remote(
@@ -60,7 +61,8 @@ def load_text(
         path = Path(name)
         if not path.exists() and not path.suffix and len(path.parts) < 2:
             raise ValueError(
-                f"unknown text {name!r}; give the path of a file or one of {', '.join(NAMED)}"
+                f"unknown text {name!r}{near(name, NAMED)}; give the path of a file or one of "
+                f"{', '.join(NAMED)}"
             )
     train, held_out = Text.open(path, unit).split(valid)
     return Corpus(path.stem, train, held_out)

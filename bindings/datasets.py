@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from chainrule import corpora, downloads, readers
 from chainrule.corpora import Corpus, load_text
 from chainrule.kernels.types import Bits
+from chainrule.suggestions import near
 
 __all__ = ["Corpus", "Dataset", "Split", "load", "load_text"]
 
@@ -114,7 +115,8 @@ def load(source: str | os.PathLike[str], *, seed: int = 0, raw: bool = False) ->
         if path.suffix or len(path.parts) > 1:
             raise FileNotFoundError(f"{path} does not exist; check the path")
         raise ValueError(
-            f"unknown data set {name!r}; give a path or one of {', '.join(sorted(_NAMED))}"
+            f"unknown data set {name!r}{near(name, [*_NAMED, *corpora.NAMED])}; give a path or one "
+            f"of {', '.join(sorted(_NAMED))}"
         )
     return _from_path(path, seed)
 

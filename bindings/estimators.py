@@ -188,8 +188,8 @@ def load(path: str | os.PathLike[str]) -> Estimator:
         return _rebuild(saved)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise checkpoint.CheckpointError(
-            f"{path} holds a {saved.model} model but no estimator that fits it ({error}); read it "
-            "with chainrule.engine.checkpoint.load or save the estimator again"
+            f"{path} holds the model {saved.model} but no estimator that fits it ({error}); "
+            "read it with chainrule.engine.checkpoint.load or save the estimator again"
         ) from error
 
 

@@ -17,10 +17,11 @@ from typing import Any, Self
 
 import numpy as np
 
+from chainrule.engine.layers.dropout import Noise
 from chainrule.engine.params import Params
 from chainrule.kernels.types import Array, Bits
 
-NOISE = (0, 1, 1)  # names the noise of a model with dropout
+NOISE = Noise(seed=0, step=1, row=1)  # that of a model with dropout
 
 
 class RelativeError(float):

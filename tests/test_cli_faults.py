@@ -217,7 +217,7 @@ def test_rows_that_cannot_be_used(verb, kind, whole, call, tmp_path):
     out.write_bytes(b"old")
     status, said, err = call(verb, whole, x, "--out", out)
     if (verb, kind) == ("complete", "values"):  # in the columns that are given
-        assert "given" in err
+        assert "the observed columns" in err
     assert (status, said) == (2, "")
     assert_one_sentence(err)
     assert out.read_bytes() == b"old"

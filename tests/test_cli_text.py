@@ -239,8 +239,8 @@ def test_sample_writes_a_file(folder, call, tmp_path):
     ("more", "word"),
     [
         (("--temperature", -1), "temperature must be a finite number of at least 0, got -1"),
-        (("--top-p", 0), "top_p must be above 0"),
-        (("--top-k", -1), "top_k must be"),
+        (("--top-p", 0), "--top-p must be above 0"),
+        (("--top-k", -1), "--top-k must be"),
         (("--prompt", "the €"), "prompt at position 4 holds '€', a character never seen"),
         (("--label", "1"), "fitted without labels; leave out --label"),
         (("--out", "s.png"), "cannot tell what to write from s.png"),
@@ -290,7 +290,7 @@ def test_score_says_nats_bits_and_perplexity(folder, call, tmp_path):
     assert_array_equal(np.load(tmp_path / "l.npy"), estimator.symbol_log_prob(TEXT[:200]))
     (tmp_path / "t.txt").write_text("the dog €")
     status, _, err = call(*command)
-    assert status == 2 and "holds 'd', a character never seen in training" in err
+    assert status == 2 and "hold 'd', a character never seen in training" in err
 
 
 # --- rows of symbols

@@ -76,7 +76,7 @@ def test_a_checkpoint_that_fits_no_estimator_is_refused(change, X, tmp_path):
     model = cr.NADE(2, epochs=1).fit(X)
     path = tmp_path / "odd.safetensors"
     checkpoint.save(path, model.model_, model.config_, model.params_, metadata_of(model) | change)
-    with pytest.raises(cr.CheckpointError, match="holds a nade model but no estimator") as caught:
+    with pytest.raises(cr.CheckpointError, match="holds the model nade but no estimator") as caught:
         cr.load(path)
     assert "\n" not in str(caught.value)
 

@@ -14,6 +14,7 @@ from rich.table import Table
 
 from chainrule import estimators, progress, readers
 from chainrule.engine.files import replacing
+from chainrule.suggestions import near
 
 PICTURES = (".png", ".pdf", ".svg")
 TABLES = (".npy", ".csv", ".txt")
@@ -73,7 +74,7 @@ def estimator_class(name: str) -> type[estimators.Estimator]:
     for spelt, value in known.items():
         if spelt.replace("_", "") == given:
             return value
-    raise ValueError(f"unknown model {name!r}; there are {', '.join(known)}")
+    raise ValueError(f"unknown model {name!r}{near(name, known)}; there are {', '.join(known)}")
 
 
 def spelling(cls: type[estimators.Estimator]) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 from chainrule import readers
 from chainrule.estimators import Estimator
+from chainrule.suggestions import near
 
 ELSEWHERE = {"verbose": "--quiet", "n_threads": "--threads", "backend": "--backend"}
 WORDS = {"true": True, "false": False, "none": None}
@@ -33,8 +34,11 @@ def build(
         if name in ELSEWHERE:
             raise ValueError(f"--set {name} is spelt {ELSEWHERE[name]}")
         if name not in defaults:
-            names = ", ".join(sorted(set(defaults) - set(ELSEWHERE)))
-            raise ValueError(f"{cls.__name__} has no setting {name!r}; it has {names}")
+            names = sorted(set(defaults) - set(ELSEWHERE))
+            raise ValueError(
+                f"{cls.__name__} has no setting {name!r}{near(name, names)}; it has "
+                f"{', '.join(names)}"
+            )
         if name in chosen:
             raise ValueError(f"{name} is given twice; give it once")
         chosen[name] = typed(name, text, defaults[name])

@@ -130,7 +130,7 @@ def _of_rows(run: Path, verb: str) -> BinaryDensity:
     model = runs.open_model(run)
     if not isinstance(model, BinaryDensity):
         raise ValueError(
-            f"{verb} is for models of binary rows, and {run} holds a {type(model).__name__}; "
+            f"{verb} is for models of binary rows, and that in {run} is {type(model).__name__}; "
             "see chainrule sample --prompt, and conditionals in Python"
         )
     return model

@@ -1,0 +1,55 @@
+"""Errors of the library, in the command line's own words.
+
+The library names what its caller wrote in Python: X, unit='byte', binarize. Whoever wrote a
+command line knows options and files. Each rule is a pattern and what stands in its place.
+"""
+
+import re
+
+_SUBJECTS = {"X": "the data", "X_valid": "the validation data", "given": "the observed columns"}
+_VERBS = {"has": "have", "is": "are", "must": "must", "holds": "hold", "contains": "contain"}
+OPTIONS = (
+    *("backend", "seed", "epochs", "steps", "batch_size", "learning_rate", "schedule", "warmup"),
+    *("weight_decay", "l1", "clip_norm", "patience", "ordering", "binarize", "dtype", "valid"),
+    *("temperature", "top_k", "top_p", "prompt"),
+)
+RULES = tuple(
+    (re.compile(pattern), words)
+    for pattern, words in (
+        (r"or read its bytes: unit='byte'", "or, where bytes are learnt from, train with --bytes"),
+        (r"with unit=character, not byte; leave that out", "without --bytes; leave it out"),
+        (r"with labels=False, not True; leave that out", "without --labels; leave it out"),
+        (r"backend='(\w+)'", r"--backend \1"),
+        (r"; use `usecols`.*", "; give every row as many columns"),
+        (
+            r"binarize it first, for example .+ > (\S+) as (.+), or set binarize to \S+",
+            r"\2, so train with --binarize \1, above which a value is a one",
+        ),
+        (r"[.;] (Reshape your data|flatten each image).*", "; save rows (N, D)"),
+        (r"y are the labels of rows, of which a Transformer can be a model; leave y out",
+         "labels are of rows, of which a transformer can be a model; leave --labels out"),
+        (r"with labels; give (y|labels), one for each row", "with labels; give --label"),
+        (r"without labels; leave (y|labels) out", "without labels; leave --label out"),
+        (r"^(y|y_valid|labels) holds (.+), a label never", r"\2 is a label never"),
+        (r"load it with datasets\.load_text", "train rnn, attention_rnn or transformer on it"),
+        (r"; read it with chainrule\.\S+ or save the estimator again", "; train it again"),
+        (r"\btemperature=0\b", "--temperature 0"),
+        (r"\bset context=(\d+)", r"give --set context=\1"),
+    )
+)  # fmt: skip
+
+
+def in_options(text: str) -> str:
+    """Return what an error of the library says to whoever wrote a command line."""
+    for pattern, words in RULES:
+        text = pattern.sub(words, text)
+    subject, _, rest = text.partition(" ")
+    verb, _, more = rest.partition(" ")
+    line = re.fullmatch(r"X(?:_valid)?\[(\d+)\]", subject)  # of a list, made of a file's lines
+    if subject in _SUBJECTS and verb in _VERBS:
+        return f"{_SUBJECTS[subject]} {_VERBS[verb]} {more}"
+    if line:
+        return f"line {int(line[1]) + 1} {rest}"
+    if subject in OPTIONS and verb == "must":
+        return f"--{subject.replace('_', '-')} {rest}"
+    return text
