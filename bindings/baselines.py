@@ -1,6 +1,7 @@
-"""The likelihoods that any model of bits has to beat."""
+"""The likelihoods that any model of bits, or of rows of symbols, has to beat."""
 
 from math import log
+from typing import Any
 
 import numpy as np
 
@@ -25,3 +26,21 @@ def independent_nll(p: Array, rows: Bits) -> float:
     """Return the mean negative log-likelihood of rows (N, D) under coins p (D,), nats a row."""
     ones = rows.mean(axis=0, dtype=np.float64)
     return float(-(ones @ np.log(p) + (1 - ones) @ np.log1p(-p)))
+
+
+def symbol_frequencies(train: Any, n_symbols: int) -> Array:
+    """Return how often each symbol is at each place of rows (N, T) of symbols: p, (T, V).
+
+    One row of each symbol is added to the N (Laplace's rule), so that none is 0.
+    """
+    counts = np.ones((train.shape[1], n_symbols))
+    for place, column in zip(counts, train.T, strict=True):
+        place += np.bincount(column.astype(np.int64), minlength=n_symbols)
+    p: Array = counts / (len(train) + n_symbols)
+    return p
+
+
+def symbol_nll(p: Array, rows: Any) -> float:
+    """Return the mean negative log-likelihood of rows (N, T) under p (T, V), nats a row."""
+    columns = zip(p, rows.T, strict=True)
+    return float(-sum(np.log(place)[column.astype(np.int64)].mean() for place, column in columns))

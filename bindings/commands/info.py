@@ -1,14 +1,15 @@
 """`chainrule info`: what a run holds, and what its model would cost untied."""
 
-from math import prod
+from math import ceil, prod
 from pathlib import Path
 from typing import Any
 
 from chainrule import runs
 from chainrule.base import BinaryDensity
-from chainrule.commands.common import Common, bits, console, table
+from chainrule.commands.common import Common, bits, console, spelling, table
 from chainrule.commands.language import nats_and_bits
 from chainrule.engine import models, ordering
+from chainrule.engine.container import CheckpointError
 from chainrule.engine.models import nade_untied
 from chainrule.estimators import Estimator
 from chainrule.sequence_base import SequenceDensity
@@ -26,7 +27,13 @@ def info(common: Common, run: Path) -> None:
     of_rows = isinstance(model, BinaryDensity)
     for name, value in _facts(model, folder) if of_rows else _sequence_facts(model, folder):
         facts.add_row(name, value)
+    how_far = None if folder is None else _how_far(folder, of_rows)
+    if how_far:
+        facts.add_row("not finished", how_far)
     out.print(facts, "")
+    if how_far:
+        resume = f"chainrule train {spelling(type(model))} --out {folder} --resume"
+        out.print(f"if it is not at work now, it goes on with: {resume}\n", soft_wrap=True)
     out.print(_arrays(model))
     out.print("\n" + _untied(model) if model.model_ == "nade" else "")
     if folder is not None:
@@ -35,6 +42,25 @@ def info(common: Common, run: Path) -> None:
             if path.exists():
                 files.add_row(path.name, f"{path.stat().st_size:,}")
         out.print("", files)
+
+
+def _how_far(folder: Path, of_rows: bool) -> str | None:
+    """Return how far an unfinished training is; None of a finished one, or where none is kept."""
+    try:
+        saved = runs.load_state(folder)
+    except (OSError, CheckpointError):
+        return None
+    recipe, state = saved.recipe, saved.state
+    if 0 < recipe.patience <= len(state.history) - state.best_epoch:
+        return None
+    if not of_rows:
+        done = f"step {state.step} of {recipe.steps}"
+        return done if state.step < recipe.steps else None
+    if len(state.history) == recipe.epochs:
+        return None
+    n_steps = recipe.epochs * ceil(state.n_rows / recipe.batch_size)
+    steps = f"step {state.step} of {n_steps}, " if n_steps else ""
+    return f"{steps}{len(state.history)} of {recipe.epochs} epochs"
 
 
 def _facts(model: BinaryDensity, folder: Path | None) -> list[tuple[str, str]]:

@@ -12,13 +12,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from rich.table import Table
 
-from chainrule import corpora, datasets
+from chainrule import baselines, corpora, datasets
 from chainrule.commands.common import table
 from chainrule.engine.train import State
 from chainrule.kernels.types import Array
 from chainrule.sequence_base import SequenceDensity
 from chainrule.texts import Text
 
+MOST = 10**8  # numbers in a table of how often each symbol is at each place
 TABLES = (".npy", ".npz", ".csv")
 
 
@@ -139,8 +140,8 @@ class SymbolTable:
         D = test.x.shape[1]
         nll = -float(estimator.log_prob(test.x, self._y(test)).mean())
         grid = table("test rows", "nats a row", "bits a symbol")
-        uniform = D * log(estimator.vocabulary_.size)
-        for name, value in {"uniform": uniform, estimator.model_: nll}.items():
+        known = self._baselines(estimator.vocabulary_.size)
+        for name, value in {**known, estimator.model_: nll}.items():
             grid.add_row(name, f"{value:.2f}", f"{value / D / log(2):.4f}")
         outcome = {
             "image_shape": self._data.image_shape,
@@ -148,9 +149,21 @@ class SymbolTable:
             "rows": {split: len(getattr(self._data, split).x) for split in datasets.SPLITS},
             "test_nll": nll,
             "test_bits_per_dimension": nll / D / log(2),
-            "baselines": {"uniform": uniform},
+            "baselines": known,
         }
         return outcome, grid
+
+    def _baselines(self, V: int) -> dict[str, float]:
+        """Return what the test rows cost, nats a row, under models that know no other symbols."""
+        train, test = self._data.train.x, self._data.test.x
+        D = test.shape[1]
+        known = {"uniform": D * log(V)}
+        if D * V <= MOST:  # else a symbol is seen too seldom for its share to mean anything
+            p = baselines.symbol_frequencies(train, V)
+            anywhere = np.broadcast_to(p.mean(axis=0), p.shape)
+            known["frequencies"] = baselines.symbol_nll(anywhere, test)
+            known["independent"] = baselines.symbol_nll(p, test)
+        return known
 
 
 def measures(nats: float) -> tuple[str, str, str]:
