@@ -18,12 +18,13 @@ _INCLUDE = re.compile(r'#include "([./\w]+\.cuh)"\n')
 _KERNEL = re.compile(r"__global__ void\s+(?:__launch_bounds__\([^)]*\)\s*)?(\w+)\(([^{]*)\)\s*\{")
 _STRIDES = re.compile(r"STRIDES\((\w+)\)")  # kernels/causal_attention/heads.cuh: three steps
 _PARAMETER = re.compile(
-    r"(?:const )?(REAL|double|float|int|long long|Bit)(\*?)(?: __restrict__)? (\w+)"
+    r"(?:const )?(REAL|double|float|int|unsigned|long long|Bit)(\*?)(?: __restrict__)? (\w+)"
 )
 _TYPES: dict[str, np.dtype[Any]] = {
     "double": np.dtype(np.float64),
     "float": np.dtype(np.float32),
     "int": np.dtype(np.int32),
+    "unsigned": np.dtype(np.uint32),
     "long long": np.dtype(np.int64),
     "Bit": np.dtype(np.uint8),
 }
