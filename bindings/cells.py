@@ -16,7 +16,9 @@ class CellError(ValueError):
 
     def __init__(self, sentence: str, name: str, row: int, column: int) -> None:
         """Keep what is given."""
-        super().__init__(sentence, name, row, column)  # all of them, so that it can be pickled
+        super().__init__(
+            sentence, name, int(row), int(column)
+        )  # all of them, so that it can be pickled
         self.sentence, self.name, self.row, self.column = sentence, name, int(row), int(column)
 
     def __str__(self) -> str:
@@ -49,11 +51,12 @@ def not_binary(part: NDArray[Any], name: str, first: int, low: float, high: floa
     low, high: the least and the largest value of the whole table, which give the threshold.
     """
     row, column = np.argwhere((part != 0) & (part != 1))[0]
-    half = threshold(low, high)
+    half = threshold(min(low, 0), high) if low == high else threshold(low, high)
+    values = f"go from {low:g} to {high:g}" if low < high else f"are all {high:g}"
     sentence = (
         f"{{name}} must hold only 0 and 1, got {part[row, column].item()} at {{place}}; binarize "
-        f"it first, for example {{name}} > {half:g} as its values go from {low:g} to {high:g}, or "
-        f"set binarize to {half:g}"
+        f"it first, for example {{name}} > {half:g} as its values {values}, or set binarize to "
+        f"{half:g}"
     )
     return CellError(sentence, name, first + row, column)
 

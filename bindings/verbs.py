@@ -46,11 +46,13 @@ Model = Annotated[
 Run = Annotated[Path, typer.Argument(help="A run's folder, or a model file.")]
 Rows = Annotated[
     Path,
-    typer.Argument(help="Rows of 0 and 1: .npy, .csv, .txt, folder of PNGs; -: standard input."),
+    typer.Argument(
+        help="Rows of 0 and 1: .npy, .csv, .txt, folder of pictures; -: standard input."
+    ),
 ]
 Scored = Annotated[
     Path,
-    typer.Argument(help="A text file, or rows: .npy, .csv, folder of PNGs; -: standard input."),
+    typer.Argument(help="A text file, or rows: .npy, .csv, folder of pictures; -: standard input."),
 ]
 Settings = Annotated[list[str] | None, typer.Option("--set", help="name=value, repeatable.")]
 Picture = Annotated[Path, typer.Option(help="A picture (.png .pdf .svg) or table (.npy .csv).")]

@@ -89,7 +89,7 @@ def test_score_agrees_with_the_library(folder, call, tmp_path):
     _, out, _ = call("score", folder / "nade" / "model.safetensors", folder / "x.npy")
     np.testing.assert_allclose([float(line) for line in out.split()], truth, atol=1e-6)
     assert call("score", folder / "nade", folder / "x.npy", "--out", tmp_path / "l.csv")[0] == 0
-    np.testing.assert_allclose(np.loadtxt(tmp_path / "l.csv"), truth, rtol=1e-6)
+    np.testing.assert_allclose(np.loadtxt(tmp_path / "l.csv", skiprows=1), truth, rtol=1e-6)
 
 
 def test_sample_is_the_seeds_and_draws_pictures(folder, call, tmp_path):

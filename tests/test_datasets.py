@@ -4,7 +4,6 @@ import hashlib
 import io
 import struct
 import zipfile
-import zlib
 
 import numpy as np
 import pytest
@@ -235,45 +234,6 @@ def test_npz_of_one_array_and_of_packed_bits(tmp_path, rng):
     np.testing.assert_array_equal(datasets.load(tmp_path / "bits.npz").train.x, x["train"])
 
 
-TEXT = {
-    "digits.txt": "010\n110\n001\n",
-    "blanks.txt": "0 1 0\n1 1 0\n0 0 1\n",
-    "commas.csv": "0,1,0\n1,1,0\n0,0,1\n",
-    "named.csv": "a,b,c\n0,1,0\n1,1,0\n0,0,1\n",
-    "windows.csv": "0,1,0\r\n1,1,0\r\n0,0,1\r\n",
-}
-
-
-@pytest.mark.parametrize("name", TEXT)
-def test_text_tables(name, tmp_path):
-    (tmp_path / name).write_bytes(TEXT[name].encode())
-    table = readers.read_text(tmp_path / name)
-    np.testing.assert_array_equal(table, [[0, 1, 0], [1, 1, 0], [0, 0, 1]])
-    assert table.dtype == np.uint8
-    assert sizes(datasets.load(tmp_path / name)) == [1, 1, 1]
-
-
-def test_text_with_fractions_stays_exact(tmp_path):
-    (tmp_path / "x.csv").write_text("0.25,-1\n300,2\n")
-    np.testing.assert_array_equal(readers.read_text(tmp_path / "x.csv"), [[0.25, -1], [300, 2]])
-
-
-def png(path, pixels, mode="L"):
-    from PIL import Image
-
-    Image.fromarray(pixels).convert(mode).save(path)
-
-
-@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "LA"])
-def test_a_folder_of_pictures_in_the_order_of_names(tmp_path, rng, mode):
-    images = rng.integers(0, 256, (4, 5, 3), np.uint8)
-    for k, image in enumerate(images):
-        png(tmp_path / f"{k}.png", image, mode)
-    np.testing.assert_array_equal(readers.read_images(tmp_path), images)
-    data = datasets.load(tmp_path)
-    assert data.image_shape == (5, 3) and sizes(data) == [2, 1, 1]
-
-
 # Files that are broken, foreign or hostile
 
 
@@ -377,30 +337,3 @@ def test_too_many_members_are_refused(monkeypatch, tmp_path, rng):
     np.savez(tmp_path / "many.npz", *[rows(rng)] * 4)
     with pytest.raises(ValueError, match="4 arrays, more than 3"):
         datasets.load(tmp_path / "many.npz")
-
-
-def chunk(kind, body):
-    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-
-
-def png_bytes(width, height, data=b""):
-    head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0))
-    return b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", zlib.compress(data)) + chunk(b"IEND", b"")
-
-
-def test_pictures_that_are_none_huge_cut_short_or_of_another_size(tmp_path):
-    with pytest.raises(ValueError, match=r"holds no \.png files"):
-        datasets.load(tmp_path)
-    png(tmp_path / "a.png", np.zeros((4, 4), np.uint8))
-    for content, says in [
-        (b"GIF89a", "is no PNG"),
-        (png_bytes(60_000, 60_000), "60000×60000 pixels, more than"),
-        (png_bytes(0, 4), "pixels"),
-        (png_bytes(5, 4, bytes(24)), "is not 4×4 as a.png is"),
-        (png_bytes(4, 4)[:45], "cannot be read as PNG"),
-        (png_bytes(4, 4, b"\0"), "cannot be read as PNG"),
-    ]:
-        (tmp_path / "b.png").write_bytes(content)
-        with pytest.raises(ValueError, match=says) as caught:
-            datasets.load(tmp_path)
-        assert "\n" not in str(caught.value)

@@ -184,6 +184,7 @@ def test_missing_values_of_pandas_are_named():
         ([0.0, 0.25, 0.125], "0.12"),
         ([1000.25, 1000.75], "1000.5"),
         ([-1.5, 1.5], "0"),
+        ([255, 255], "127"),
     ],
 )
 def test_the_threshold_that_is_proposed_fits_the_values(values, half):
@@ -191,10 +192,10 @@ def test_the_threshold_that_is_proposed_fits_the_values(values, half):
         ValueError, match=r"for example X > (\S+) as .* set binarize to \1$"
     ) as caught:
         validation.as_bits([values])
-    assert f"X > {half} as its values go from {min(values):g} to {max(values):g}" in str(
-        caught.value
-    )
-    assert len(np.unique(validation.as_bits([values], float(half)))) == 2
+    low, high = min(values), max(values)
+    said = f"go from {low:g} to {high:g}" if low < high else f"are all {high}"
+    assert f"X > {half} as its values {said}" in str(caught.value)
+    assert len(np.unique(validation.as_bits([values], float(half)))) == 1 + (low < high)
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.int64, np.float32])

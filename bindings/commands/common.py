@@ -3,6 +3,9 @@
 import csv
 import os
 import sys
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from math import log
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,8 +15,10 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from chainrule import estimators, progress, readers
+from chainrule import datasets, estimators, progress, rowfiles, tables
+from chainrule.base import BinaryDensity
 from chainrule.engine.files import replacing
+from chainrule.rowfiles import Origin
 from chainrule.suggestions import near
 
 PICTURES = (".png", ".pdf", ".svg")
@@ -83,21 +88,58 @@ def spelling(cls: type[estimators.Estimator]) -> str:
 
 
 def read_rows(path: Path) -> NDArray[Any]:
-    """Return the rows in a .npy, .csv or .txt file or a folder of PNGs, (N, D).
+    """Return the rows in a file or a folder of pictures, (N, D); see `located_rows`."""
+    return located_rows(path)[0]
 
-    Pictures, (N, H, W), are flattened. What the values may be is the model's business.
+
+def located_rows(path: Path, missing: bool = False) -> tuple[NDArray[Any], Origin]:
+    """Return the rows in a file or a folder of pictures, (N, D), and where each stands.
+
+    Pictures, (N, H, W), are flattened. What the values may be is the model's business. missing:
+    NaN for what a table of text lacks.
     """
     if not path.exists():
         raise FileNotFoundError(f"{path} does not exist; check its name and folder")
-    if path.is_dir():
-        rows: NDArray[Any] = readers.read_images(path)
-    elif path.suffix == ".npy":
-        rows = readers.read_npy(path)
-    elif path.suffix in TABLES:
-        rows = readers.read_text(path)
-    else:
-        raise ValueError(f"{path} is of no known kind; give .npy, .csv, .txt or a folder of PNGs")
-    return rows.reshape(len(rows), -1) if rows.ndim == 3 and len(rows) else rows
+    with said_warnings():
+        x, _, origin = rowfiles.read(path, missing)
+    return x.reshape(len(x), -1) if x.ndim == 3 and len(x) else x, origin
+
+
+def load(data: str) -> datasets.Dataset:
+    """Return a data set by name or path, and say what it warns of."""
+    with said_warnings():
+        return datasets.load(data)
+
+
+@contextmanager
+def said_warnings() -> Iterator[None]:
+    """Print what is doubtful about data, a line each, on standard error."""
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("always", datasets.DataWarning)
+        yield
+    for warning in heard:
+        Common().warn(str(warning.message))
+
+
+def check_columns(model: BinaryDensity, origin: Origin) -> None:
+    """Raise ValueError if rows have other names, or another order of them, than the model's."""
+    names = fitted_columns(model)
+    if origin.columns is None or names is None or list(origin.columns) == list(names):
+        return
+    pairs = zip(names, origin.columns, strict=False)  # of another width: that is said later
+    for k, (name, other) in enumerate(pairs, 1):
+        if name != other:
+            raise ValueError(
+                f"{origin.path} has {other!r} as column {k} where the model was fitted on "
+                f"{name!r}; give it the same columns in the same order"
+            )
+
+
+def fitted_columns(model: BinaryDensity) -> Sequence[str] | None:
+    """Return the names of the columns that a model was fitted on; None if they had none."""
+    names = getattr(model, "feature_names_in_", None)
+    return None if names is None else [str(name) for name in names]
 
 
 def check_output(path: Path, *kinds: str) -> None:
@@ -111,13 +153,19 @@ def check_output(path: Path, *kinds: str) -> None:
         raise OSError(f"could not write {path}: {folder} cannot be written to; name another")
 
 
-def write_rows(path: Path, rows: NDArray[Any]) -> None:
-    """Write an array as .npy, or as .csv or .txt with a line a row; whole or not at all."""
+def write_rows(path: Path, rows: NDArray[Any], columns: Sequence[str] | None = None) -> None:
+    """Write an array as .npy, or as .csv or .txt with a line a row; whole or not at all.
+
+    columns: names for the first line of a .csv, left out if they would be read as a row.
+    """
     with replacing(path) as temporary:
         if path.suffix.lower() == ".npy":
             with open(temporary, "wb") as file:
                 np.lib.format.write_array(file, np.ascontiguousarray(rows), allow_pickle=False)
-        else:
-            with open(temporary, "w", newline="") as text:
-                lines = csv.writer(text, delimiter="," if path.suffix == ".csv" else " ")
-                lines.writerows(rows.reshape(len(rows), -1).tolist())
+            return
+        is_csv, names = path.suffix.lower() == ".csv", tables.header(columns)
+        with open(temporary, "w", newline="", encoding="utf-8") as text:
+            lines = csv.writer(text, delimiter="," if is_csv else " ")
+            if is_csv and names is not None:
+                lines.writerow(names)
+            lines.writerows(rows.reshape(len(rows), -1).tolist())

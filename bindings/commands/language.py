@@ -46,7 +46,7 @@ def score(common: Common, model: SequenceDensity, x: Path, out: Path | None) -> 
         rows = read_rows(x)
         log_p = model.log_prob(rows)
         if out is not None:
-            write_rows(out, log_p)
+            write_rows(out, log_p, ["log_prob"])
         elif common.quiet:
             print("\n".join(f"{value:.6f}" for value in log_p.tolist()))
         nats, n = -float(log_p.sum()) / rows.size, rows.size
@@ -59,7 +59,7 @@ def score(common: Common, model: SequenceDensity, x: Path, out: Path | None) -> 
         else:
             log_p = model.symbol_log_prob(text)
             nats = -float(log_p.mean())
-            write_rows(out, log_p)
+            write_rows(out, log_p, ["log_prob"])
     kind = "symbol" if model.vocabulary_.kind == "id" else model.vocabulary_.kind
     grid = table(f"{n:,} {kind}s", f"nats a {kind}", "bits", "perplexity")
     grid.add_row(x.name, *measures(nats))

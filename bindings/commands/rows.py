@@ -2,11 +2,12 @@
 
 from typing import Any
 
+import numpy as np
 from rich.table import Table
 
-from chainrule import baselines, datasets, runs, validation
+from chainrule import baselines, datasets, rowfiles, runs, validation
 from chainrule.base import BinaryDensity
-from chainrule.commands.common import bits, table
+from chainrule.commands.common import bits, load, table
 from chainrule.engine.train import State
 from chainrule.kernels.types import Bits
 
@@ -20,13 +21,18 @@ class Rows:
     """
 
     def __init__(self, estimator: BinaryDensity, data: str) -> None:
-        """Read the rows and check all of them, the test's first."""
-        self._data = datasets.load(data)
+        """Read the rows and check all of them."""
+        self._data = load(data)
         self.name = self._data.name
         self._threshold = estimator.get_params()["binarize"]
-        self._bits(self._data.test.x, "the test rows")
-        rows, valid = estimator._prepare(self._data.train.x, self._data.valid.x)
+        places = self._data.origins or {}
+        called = {"X": "train", "X_valid": "valid", "the test rows": "test"}
+        with rowfiles.naming({name: places[s] for name, s in called.items() if s in places}):
+            rows, valid = estimator._prepare(self._data.train.x, self._data.valid.x)
+            self._bits(self._data.test.x, "the test rows")
         assert valid is not None
+        if self._data.columns is not None:
+            estimator.feature_names_in_ = np.array(self._data.columns, object)
         self.parts = rows, valid
         self.fingerprint = runs.fingerprint(rows, valid)
 

@@ -1,7 +1,7 @@
 """Sequences as `chainrule train` sees them: texts and rows of symbols, read and measured.
 
-A text is a name that `datasets.load_text` knows, or any file but .npy, .npz and .csv. Everything
-else is rows, as for the models of rows: each row becomes a sequence of symbols.
+A text is a name that `datasets.load_text` knows, or any file but .npy, .npz, .csv, .tsv and .gz.
+Everything else is rows, as for the models of rows: each row becomes a sequence of symbols.
 """
 
 import hashlib
@@ -13,14 +13,14 @@ import numpy as np
 from rich.table import Table
 
 from chainrule import baselines, corpora, datasets
-from chainrule.commands.common import table
+from chainrule.commands.common import load, table
 from chainrule.engine.train import State
 from chainrule.kernels.types import Array
 from chainrule.sequence_base import SequenceDensity
 from chainrule.texts import Text
 
 MOST = 10**8  # numbers in a table of how often each symbol is at each place
-TABLES = (".npy", ".npz", ".csv")
+TABLES = (".npy", ".npz", ".csv", ".tsv", ".gz")
 
 
 class Reading(NamedTuple):
@@ -34,7 +34,7 @@ class Reading(NamedTuple):
 def is_text(data: str) -> bool:
     """Return whether a name or path is that of a text."""
     path = Path(data)
-    return data in corpora.NAMED or (path.is_file() and path.suffix not in TABLES)
+    return data in corpora.NAMED or (path.is_file() and path.suffix.lower() not in TABLES)
 
 
 class Corpus:
@@ -102,7 +102,7 @@ class SymbolTable:
 
     def __init__(self, estimator: SequenceDensity, data: str, reading: Reading) -> None:
         """Read the rows and check them."""
-        self._data = datasets.load(data)
+        self._data = load(data)
         self.name, self._labelled = self._data.name, reading.labels
         splits = self._data.train, self._data.valid, self._data.test
         if self._labelled and any(split.y is None for split in splits):

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from chainrule import plots, readers, runs, validation
+from chainrule import plots, readers, rowfiles, runs, validation
 from chainrule.base import BinaryDensity
 from chainrule.commands import language
 from chainrule.commands.common import (
@@ -15,8 +15,10 @@ from chainrule.commands.common import (
     TABLES,
     Common,
     bits,
+    check_columns,
     check_output,
-    read_rows,
+    fitted_columns,
+    located_rows,
     write_rows,
 )
 from chainrule.generating import Generating
@@ -36,11 +38,14 @@ def score(common: Common, run: Path, x: Path, out: Path | None) -> None:
     if isinstance(model, SequenceDensity):
         language.score(common, model, x, out)
         return
-    log_p = model.log_prob(read_rows(x))
+    rows, origin = located_rows(x)
+    check_columns(model, origin)
+    with rowfiles.naming({"X": origin}):
+        log_p = model.log_prob(rows)
     if out is None:
         print("\n".join(f"{value:.6f}" for value in log_p.tolist()))
         return
-    write_rows(out, log_p)
+    write_rows(out, log_p, ["log_prob"])
     mean = float(np.mean(log_p, dtype=np.float64))
     common.say(
         f"{len(log_p):,} rows, log p(x) {mean:.2f} nats on average, "
@@ -76,7 +81,7 @@ def sample(
         shape = runs.image_shape(run, model.n_features_in_)
         _draw(out, plots.sample_grid(rows, shape, columns, f"samples of {model.model_}"))
     else:
-        write_rows(out, rows)
+        write_rows(out, rows, fitted_columns(model))
     common.say(f"{n:,} samples; {out}")
 
 
@@ -85,19 +90,22 @@ def complete(common: Common, run: Path, x: Path, observed: str, out: Path, draws
     check_output(out, *PICTURES, *TABLES)
     model = common.show(_of_rows(run, "complete"))
     D, shape = model.n_features_in_, runs.image_shape(run, model.n_features_in_)
-    rows, mask = read_rows(x), _mask(observed, D, shape)
+    (rows, origin), mask = located_rows(x, missing=True), _mask(observed, D, shape)
     validation.check_width(validation.as_table(rows), D, type(model).__name__)
+    check_columns(model, origin)
+    threshold = model.get_params()["binarize"]
+    with rowfiles.naming({"given": origin}):
+        validation.as_given(rows, mask, len(rows), threshold)
     pictured = out.suffix.lower() in PICTURES
     rows = rows[:COMPLETED] if pictured else rows
     given = np.repeat(rows, draws, axis=0)
     drawn = model.sample(len(given), seed=common.seed, given=given, observed=mask)
     if pictured:
         by_draw = drawn.reshape(len(rows), draws, D).swapaxes(0, 1)
-        threshold = model.get_params()["binarize"]
         shown = np.asarray(rows) > (0.5 if threshold is None else threshold)  # NaN where unknown
         _draw(out, plots.completions(shown, mask, by_draw, shape))
     else:
-        write_rows(out, drawn)
+        write_rows(out, drawn, fitted_columns(model))
     ordered = mask[model.order_]  # in the model's order
     if ordered[: ordered.sum()].all():
         common.say("the observed variables come first in the model's order: the draws are exact")
@@ -113,15 +121,17 @@ def conditionals(common: Common, run: Path, x: Path, out: Path) -> None:
     """Write p(x_i = 1 | x_<i) of each row, as a picture or a table."""
     check_output(out, *PICTURES, *TABLES)
     model = common.show(_of_rows(run, "conditionals"))
-    rows = read_rows(x)
+    rows, origin = located_rows(x)
+    check_columns(model, origin)
     pictured = out.suffix.lower() in PICTURES
     rows = rows[:PICTURED] if pictured and rows.ndim else rows
-    p: Array = model.conditionals(rows)
+    with rowfiles.naming({"X": origin}):
+        p: Array = model.conditionals(rows)
     if pictured:
         binary = validation.as_bits(rows, model.get_params()["binarize"])
         _draw(out, plots.conditional_maps(binary, p, runs.image_shape(run, p.shape[1])))
     else:
-        write_rows(out, p)
+        write_rows(out, p, fitted_columns(model))
     common.say(f"p(x_i = 1 | x_<i) of {len(p):,} rows; {out}")
 
 
