@@ -5,6 +5,7 @@ and `engine.train` does the rest.
 """
 
 from collections.abc import Generator
+from numbers import Integral
 from typing import Any, Self
 
 import numpy as np
@@ -34,9 +35,10 @@ class FitSequences(Trainable):
         Args:
             X: a text: str, bytes, whole numbers (T,), a pathlib.Path to a text file, or what
                 `datasets.load_text` returns, the last two read from the file part by part; or
-                rows, each a sequence of its own: a list of str, of bytes or of lists of ids, or
-                whole numbers (N, T). A str is a text, never a path.
+                rows, each a sequence of its own: a list, a Series or an array of str, of bytes or
+                of lists of ids, or whole numbers (N, T). A str is a text, never a path.
             y: labels of rows, (N,), for a Transformer that is to learn p(x | label); else None.
+                Whole numbers or words, as an array, a list, a Series or a Categorical.
             X_valid, y_valid: the same, or None: then the last parameters are kept.
 
         Returns:
@@ -155,10 +157,24 @@ class FitSequences(Trainable):
 
 def _column(y: Any, n: int, name: str) -> NDArray[Any]:
     """Return labels as an array of n whole numbers or words."""
-    labels = np.asarray(y)
+    labels = validation.unmasked(y, name)
+    if labels.dtype.kind in "OT" and labels.ndim == 1:  # of a list, a Series or a Categorical
+        labels = _numbers_or_words(labels.tolist(), name)
     if labels.shape != (n,) or labels.dtype.kind not in "biuU":
         raise ValueError(
             f"{name} must hold {n} labels, whole numbers or words, one for each row; got "
             f"{labels.dtype} of shape {labels.shape}"
         )
     return labels
+
+
+def _numbers_or_words(labels: list[Any], name: str) -> NDArray[Any]:
+    """Return labels that came as objects as an array, if all are words or all whole numbers."""
+    kind = str if isinstance(labels[0], str) else Integral
+    for k, label in enumerate(labels):
+        if not isinstance(label, kind):
+            raise ValueError(
+                f"{name} must hold words alone or whole numbers alone, got {label!r} at {k}; fill "
+                "it in or leave that row out"
+            )
+    return np.array(labels)

@@ -4,7 +4,7 @@
 |---|---|
 | str, bytes, a whole-number array (T,) | one text |
 | a path, a `texts.Text` | one text, mapped from its file |
-| a list of str or of bytes, of lists of ids | rows of different lengths |
+| a list, Series or array of str or of bytes, of lists of ids | rows of different lengths |
 | a whole-number array (N, T) | rows |
 """
 
@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.texts import BLOCK, Mapped, Text
+from chainrule.validation import unmasked
 from chainrule.vocabulary import KINDS, Vocabulary, smallest
 
 
@@ -51,9 +52,11 @@ def read(X: Any, vocabulary: Vocabulary | None = None, name: str = "X") -> Symbo
 
     Raises:
         TypeError: what is no sequence of symbols.
-        ValueError: an empty text or row; a symbol that the vocabulary lacks; negative ids.
+        ValueError: an empty text or row; a symbol that the vocabulary lacks; negative ids, or
+            masked ones.
         FileNotFoundError: a path to nothing.
     """
+    X = _unboxed(X)
     if isinstance(X, os.PathLike):
         byte = vocabulary is not None and vocabulary.kind == "byte"
         X = Text.open(X, "byte" if byte else "character")
@@ -61,11 +64,20 @@ def read(X: Any, vocabulary: Vocabulary | None = None, name: str = "X") -> Symbo
         return _own_or(vocabulary, bytes(X) if isinstance(X, bytearray) else X, name)
     if isinstance(X, Text):
         return _known(Symbols(X.ids, X.vocabulary), vocabulary, name)
-    if isinstance(X, list | tuple) and len(X) and not np.isscalar(X[0]):
-        return _known(_ragged_ids(X, name), vocabulary, name)
     if isinstance(X, list | tuple) and any(isinstance(x, str | bytes) for x in X):
         return _list_of_texts(X, vocabulary, name)
+    if isinstance(X, list | tuple) and len(X) and not np.isscalar(X[0]):
+        return _known(_ragged_ids(X, name), vocabulary, name)
     return _known(_array(X, name), vocabulary, name)
+
+
+def _unboxed(X: Any) -> Any:
+    """Return a Series, or an array of texts or lists, as a list; anything else as it is."""
+    if hasattr(X, "to_numpy") and len(X.shape) == 1:
+        X = X.to_numpy()
+    if isinstance(X, np.ndarray) and X.dtype.kind in "USTO" and X.ndim < 2:
+        return X.tolist()
+    return X
 
 
 def _own_or(vocabulary: Vocabulary | None, text: str | bytes, name: str) -> Symbols:
@@ -97,7 +109,7 @@ def _list_of_texts(X: Any, vocabulary: Vocabulary | None, name: str) -> Symbols:
 def _ragged_ids(X: Any, name: str) -> Symbols:
     """Return the rows of a list of lists of ids: plain rows where all are equally long."""
     try:
-        return _array(np.asarray(X), name)
+        return _array(X, name)
     except ValueError as error:
         if "inhomogeneous" not in str(error):
             raise
@@ -119,7 +131,7 @@ def pad(rows: list[NDArray[Any]], vocabulary: Vocabulary) -> Symbols:
 
 def _array(X: Any, name: str) -> Symbols:
     """Return an array of ids, (T,) or (N, T); a mapped one stays mapped."""
-    ids = X if isinstance(X, np.ndarray) else np.asarray(X)
+    ids = X if isinstance(X, np.memmap) else unmasked(X, name)
     if ids.dtype.kind not in "biuf":
         raise TypeError(
             f"{name} must be a str, bytes, whole numbers (T,) or (N, T), a list of texts, or a "

@@ -1,9 +1,9 @@
 """Texts as symbols, in memory or mapped from a file, which may then be larger than memory.
 
 A file is read once from end to end, block by block: to see that it is UTF-8, and which characters
-it has. If all are ASCII, each byte is a character and the file itself is mapped. Otherwise its
-symbols are written, one or two bytes each, to a temporary file, which is mapped and which goes
-when the text does, also by `kill -9`.
+it has; a byte-order mark in front is none. If all are ASCII, each byte is a character and the file
+itself is mapped. Otherwise its symbols are written, one or two bytes each, to a temporary file,
+which is mapped and which goes when the text does, also by `kill -9`.
 """
 
 import codecs
@@ -20,6 +20,7 @@ from chainrule.vocabulary import Vocabulary
 
 BLOCK = 1 << 20  # bytes or symbols read at once
 UNITS = ("character", "byte")
+MARK = codecs.BOM_UTF8
 
 
 class Mapped:
@@ -78,7 +79,7 @@ class Text:
         """Return the text in a file, mapped; see the module.
 
         unit: "character", for UTF-8, or "byte", for any file. Nothing is changed on the way: line
-        ends stay as they are.
+        ends stay as they are. Of characters a byte-order mark in front is left out.
 
         Raises:
             FileNotFoundError: there is no such file.
@@ -95,13 +96,16 @@ class Text:
             raise ValueError(f"{path} is empty; give a file with text in it")
         if unit == "byte":
             return cls(_map(path), Vocabulary("byte", 256), path.stem)
-        codes = _characters(path)
+        start = len(MARK) if _is_marked(path) else 0
+        if path.stat().st_size == start:
+            raise ValueError(f"{path} is empty but for a byte-order mark; give a file with text")
+        codes = _characters(path, start)
         vocabulary = Vocabulary.of_codes(codes)
         if max(codes) < 128:
             table = np.zeros(128, vocabulary.dtype)
             table[vocabulary.codes] = np.arange(vocabulary.size)
-            return cls(Mapped(_map(path), table), vocabulary, path.stem)
-        return cls(_encoded(path, vocabulary), vocabulary, path.stem)
+            return cls(Mapped(_map(path, start), table), vocabulary, path.stem)
+        return cls(_encoded(path, start, vocabulary), vocabulary, path.stem)
 
     def __len__(self) -> int:
         """Return the number of symbols."""
@@ -138,22 +142,29 @@ class Text:
             yield self.ids[lo : lo + BLOCK]
 
 
-def _map(path: Path) -> NDArray[np.uint8]:
-    return np.memmap(path, np.uint8, "r")
+def _map(path: Path, start: int = 0) -> NDArray[np.uint8]:
+    return np.memmap(path, np.uint8, "r", offset=start)
 
 
-def _characters(path: Path) -> set[int]:
-    """Return the code points in a UTF-8 file."""
+def _is_marked(path: Path) -> bool:
+    """Return whether a file begins with the byte-order mark, as Windows' editors write it."""
+    with open(path, "rb") as file:
+        return file.read(len(MARK)) == MARK
+
+
+def _characters(path: Path, start: int) -> set[int]:
+    """Return the code points in a UTF-8 file from a byte on."""
     seen: set[int] = set()
-    for block in _decoded(path):
+    for block in _decoded(path, start):
         seen.update(block if isinstance(block, bytes) else map(ord, set(block)))
     return seen
 
 
-def _decoded(path: Path) -> Iterator[str | bytes]:
+def _decoded(path: Path, start: int) -> Iterator[str | bytes]:
     """Yield the characters of a UTF-8 file block by block, as bytes where all are ASCII."""
-    decoder, n_read = codecs.getincrementaldecoder("utf-8")(), 0
+    decoder, n_read = codecs.getincrementaldecoder("utf-8")(), start
     with open(path, "rb") as file:
+        file.seek(start)
         while True:
             block = file.read(BLOCK)
             pending = len(decoder.getstate()[0])
@@ -173,11 +184,11 @@ def _decoded(path: Path) -> Iterator[str | bytes]:
             n_read += len(block)
 
 
-def _encoded(path: Path, vocabulary: Vocabulary) -> NDArray[Any]:
+def _encoded(path: Path, start: int, vocabulary: Vocabulary) -> NDArray[Any]:
     """Return the symbols of a UTF-8 file, mapped from a temporary file that has no name."""
     dtype, n = vocabulary.dtype, 0
     with tempfile.TemporaryFile() as file:
-        for block in _decoded(path):
+        for block in _decoded(path, start):
             text = block.decode("ascii") if isinstance(block, bytes) else block
             n += file.write(vocabulary.encode(text).tobytes()) // dtype.itemsize
         file.flush()

@@ -194,6 +194,54 @@ def test_a_transformer_learns_rows_given_their_label():
             call()
 
 
+LABELS = {
+    "list": lambda pandas, y: y.tolist(),
+    "objects": lambda pandas, y: y.astype(object),
+    "Series": lambda pandas, y: pandas.Series(y, index=np.arange(len(y))[::-1]),
+    "Series of objects": lambda pandas, y: pandas.Series(y, dtype=object),
+    "Series of string": lambda pandas, y: pandas.Series(y, dtype="string"),
+    "Categorical": lambda pandas, y: pandas.Categorical(y),
+    "Series of category": lambda pandas, y: pandas.Series(y, dtype="category"),
+    "StringDType": lambda pandas, y: y.astype(np.dtypes.StringDType()),
+}
+
+
+@pytest.mark.parametrize("kind", LABELS)
+def test_words_as_labels_in_any_box(kind, tmp_path):
+    make, (x, y) = LABELS[kind], labelled()
+    pandas = pytest.importorskip("pandas")
+    plain = KINDS["Transformer"]().fit(x, y)
+    model = KINDS["Transformer"]().fit(x, make(pandas, y), X_valid=x, y_valid=make(pandas, y))
+    assert model.classes_.dtype.kind == "U" and model.classes_.tolist() == ["dark", "light"]
+    assert_array_equal(model.log_prob(x, make(pandas, y)), model.log_prob(x, y))
+    rows = model.sample(6, labels=make(pandas, y[:4]), seed=1)
+    assert_array_equal(rows, model.sample(6, labels=y[:4].tolist(), seed=1))
+    model.save(tmp_path / "m.safetensors")
+    assert_array_equal(cr.load(tmp_path / "m.safetensors").log_prob(x, y), model.log_prob(x, y))
+    assert plain.params_.shapes == model.params_.shapes
+
+
+def test_numbers_as_labels_in_boxes():
+    pandas = pytest.importorskip("pandas")
+    x, words = labelled()
+    y = (words == "light") + 3
+    model = KINDS["Transformer"]().fit(x, y)
+    assert model.classes_.tolist() == [3, 4]
+    for box in (pandas.Series(y), pandas.Series(y, dtype="Int64"), pandas.Categorical(y), list(y)):
+        assert_array_equal(model.log_prob(x, box), model.log_prob(x, y))
+
+
+@pytest.mark.parametrize("wrong", [None, np.nan, 3, 1.5, b"dark"])
+def test_a_label_that_is_none_is_named(wrong):
+    x, y = labelled()
+    y = y.astype(object)
+    y[7] = wrong
+    with pytest.raises(ValueError, match=r"y must hold words alone or whole.* at 7; fill it in"):
+        KINDS["Transformer"]().fit(x, y)
+    with pytest.raises(ValueError, match=r"y contains a masked value \(first at 5\)"):
+        KINDS["Transformer"]().fit(x, np.ma.array(np.arange(60) % 2, mask=np.arange(60) == 5))
+
+
 def test_labels_are_refused_where_there_is_no_place_for_them(fitted):
     x, y = labelled()
     for model in (KINDS["RNN"](), KINDS["AttentionRNN"]()):

@@ -237,3 +237,106 @@ def test_mapped_ids_stay_mapped(tmp_path):
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert isinstance(got.ids, np.memmap) and got.vocabulary.size == 7 and peak < 3 << 20
+
+
+# --- what is handed in by pandas and NumPy
+
+WORDS = ["to be", "or", "not"]
+
+
+def boxes():
+    """Yield a name and a function that makes one of a list of words or of ids."""
+    pandas = pytest.importorskip("pandas")
+    return {
+        "Series": pandas.Series,
+        "Series of another index": lambda X: pandas.Series(X, index=[7, 3, 5]),
+        "Series of objects": lambda X: pandas.Series(X, dtype=object),
+        "array of objects": lambda X: np.array([*X, None], object)[:-1],
+    }
+
+
+@pytest.mark.parametrize("box", ["array", "array of bytes", "StringDType", "Series of string"])
+def test_arrays_of_words_are_lists_of_them(box):
+    pandas = pytest.importorskip("pandas")
+    X = {
+        "array": np.array(WORDS),
+        "array of bytes": np.array(WORDS).astype("S"),
+        "StringDType": np.array(WORDS, np.dtypes.StringDType()),
+        "Series of string": pandas.Series(WORDS, dtype="string"),
+    }[box]
+    words = [word.encode() for word in WORDS] if box == "array of bytes" else WORDS
+    got, plain = symbols.read(X), symbols.read(words)
+    assert got.vocabulary == plain.vocabulary and got.ragged
+    assert_array_equal(got.ids, plain.ids)
+
+
+@pytest.mark.parametrize("X", [WORDS, [b"to be", b"or", b"not"], [[0, 1], [2], [1, 1, 0]]], ids=str)
+def test_boxes_of_rows_are_lists_of_them(X):
+    plain = symbols.read(X)
+    for name, box in boxes().items():
+        got = symbols.read(box(X))
+        assert got.vocabulary == plain.vocabulary, name
+        assert_array_equal(got.ids, plain.ids)
+        assert_array_equal(got.lengths, plain.lengths)
+
+
+def test_a_series_of_ids_is_one_text_and_its_words_are_scored_alike():
+    pandas = pytest.importorskip("pandas")
+    assert symbols.read(pandas.Series([0, 1, 1, 0], index=[4, 2, 1, 9])).lengths is None
+    model = cr.RNN(3, steps=2, context=4, batch_size=2).fit(pandas.Series(WORDS))
+    assert_array_equal(model.log_prob(pandas.Series(WORDS[::-1])), model.log_prob(WORDS)[::-1])
+    assert_array_equal(model.log_prob(np.array(WORDS)), model.log_prob(WORDS))
+    assert model.sample(3, pandas.Series(["to", "not"]), seed=1) == model.sample(
+        3, ["to", "not"], seed=1
+    )
+
+
+@pytest.mark.parametrize("at", [0, 1, 2])
+def test_a_text_that_is_missing_is_named(at):
+    pandas = pytest.importorskip("pandas")
+    for missing in (None, np.nan, pandas.NA):
+        X = pandas.Series([*WORDS[:at], missing, *WORDS[at + 1 :]], dtype=object)
+        for data in (X, X.tolist(), X.to_numpy()):
+            with pytest.raises(TypeError, match=rf"must be a list of str alone, got \w+ at {at}"):
+                symbols.read(data)
+
+
+def test_masked_symbols_are_refused():
+    ids = np.ma.array([[0, 1, 2], [2, 1, 0]])
+    assert_array_equal(symbols.read(ids).ids, ids)
+    ids[1, 2] = np.ma.masked
+    with pytest.raises(ValueError, match=r"X contains a masked value \(first at row 1, column 2\)"):
+        symbols.read(ids)
+    for masked in (list(ids), [ids[0], ids[1][1:]]):
+        with pytest.raises(ValueError, match="contains a masked value"):
+            symbols.read(masked)
+    with pytest.raises(ValueError, match=r"prompt contains a masked value \(first at 2\)"):
+        symbols.read(ids[1], name="prompt")
+
+
+# --- byte-order marks
+
+
+@pytest.mark.parametrize("block", [1, 2, 3, 7, 1 << 20])
+@pytest.mark.parametrize("sample", SAMPLES)
+def test_a_byte_order_mark_is_no_character(path, sample, block, monkeypatch):
+    monkeypatch.setattr(texts, "BLOCK", block)
+    text = SAMPLES[sample]
+    path.write_bytes(text.encode("utf-8-sig"))
+    opened = Text.open(path)
+    assert opened.read() == text and opened.vocabulary == Vocabulary.of(text)
+    assert Text.open(path, "byte").read() == text.encode("utf-8-sig")  # bytes stay as they are
+    path.write_bytes(b"\xef\xbb\xbf" + text.encode() + b"\xff")
+    with pytest.raises(ValueError, match=f"byte 0xff at position {3 + len(text.encode())};"):
+        Text.open(path)
+
+
+def test_a_mark_inside_stays_and_a_mark_alone_is_no_text(path):
+    path.write_text("a\ufeffb", encoding="utf-8")
+    assert Text.open(path).read() == "a\ufeffb"
+    path.write_bytes(b"\xef\xbb\xbf")
+    with pytest.raises(ValueError, match="is empty but for a byte-order mark"):
+        Text.open(path)
+    path.write_bytes(b"\xef\xbb")
+    with pytest.raises(ValueError, match="is not UTF-8 text"):
+        Text.open(path)
