@@ -70,6 +70,7 @@ class FitSequences(Trainable):
         runtime.array_module(self.backend)  # now, not after the data have been read
         data = symbols.read(X)
         valid = None if X_valid is None else symbols.read(X_valid, data.vocabulary, "X_valid")
+        validation.check_same_columns(X, X_valid)
         if valid is not None and (valid.lengths is None) != (data.lengths is None):
             raise ValueError("X and X_valid must both be a text or both be rows; make them alike")
         if y is not None and (data.lengths is None or not hasattr(self, "rotary")):

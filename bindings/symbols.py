@@ -9,14 +9,27 @@
 """
 
 import os
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.cells import CellError
 from chainrule.texts import BLOCK, Mapped, Text
 from chainrule.validation import unmasked
 from chainrule.vocabulary import KINDS, Vocabulary, smallest
+
+# What no symbol is, and what is said of it.
+WRONG: tuple[tuple[Callable[[Any], Any], str], ...] = (
+    (
+        lambda x: (x != np.floor(x)) | ~np.isfinite(x) if x.dtype.kind == "f" else np.zeros(1),
+        "{name} must hold whole numbers, the symbols, got %g at {place}; round or binarize it "
+        "first",
+    ),
+    (lambda x: x < 0, "{name} holds %g at {place}; symbols are counted from 0"),
+    (lambda x: x >= 1 << 31, "{name} holds %g at {place}; symbols go up to 2^31 - 1"),
+)
 
 
 class Symbols(NamedTuple):
@@ -142,28 +155,34 @@ def _array(X: Any, name: str) -> Symbols:
             f"{name} must be one sequence (T,) or rows (N, T) of symbols and not empty, got shape "
             f"{ids.shape}"
         )
-    low, high, whole = _range(ids)
-    if not whole:
-        raise ValueError(f"{name} must hold whole numbers, the symbols; round or binarize it first")
-    if low < 0:
-        raise ValueError(f"{name} holds {low:g}; symbols are counted from 0")
-    if high >= 1 << 31:
-        raise ValueError(f"{name} holds {high:g}; symbols go up to 2^31 - 1")
+    high = 0.0
+    for lo, block in _blocks(ids):
+        for wrong, sentence in WRONG:
+            if wrong(block).any():
+                raise _refused(block, wrong, sentence, name, lo)
+        high = max(high, float(block.max()))
     vocabulary = Vocabulary("id", int(high) + 1)
     if ids.dtype.kind != "u" and not isinstance(ids, np.memmap):
         ids = ids.astype(smallest(vocabulary.size))
     return Symbols(ids, vocabulary, None if ids.ndim == 1 else np.full(len(ids), ids.shape[1]))
 
 
-def _range(ids: NDArray[Any]) -> tuple[float, float, bool]:
-    """Return the least and the largest number, and whether all are whole, block by block."""
-    low, high, whole = np.inf, -np.inf, True
+def _blocks(ids: NDArray[Any]) -> Iterator[tuple[int, NDArray[Any]]]:
+    """Yield ids a part at a time, each with the number of its first symbol or row."""
     step = BLOCK if ids.ndim == 1 else max(1, BLOCK // ids.shape[1])
     for lo in range(0, len(ids), step):
-        block = ids[lo : lo + step]
-        low, high = min(low, float(block.min())), max(high, float(block.max()))
-        whole = whole and (block.dtype.kind != "f" or bool((block == np.floor(block)).all()))
-    return low, high, whole and bool(np.isfinite(low) and np.isfinite(high))
+        yield lo, ids[lo : lo + step]
+
+
+def _refused(
+    block: NDArray[Any], wrong: Callable[[Any], Any], sentence: str, name: str, lo: int
+) -> ValueError:
+    """Return the error about the first symbol of a block that is wrong."""
+    where = np.argwhere(wrong(block))[0]
+    text, at = sentence % block[tuple(where)], lo + int(where[0])
+    if block.ndim == 2:
+        return CellError(text, name, at, where[1])
+    return ValueError(text.format(name=name, place=at))
 
 
 def _check_kind(kind: str, vocabulary: Vocabulary, name: str) -> None:

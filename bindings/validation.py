@@ -183,6 +183,16 @@ def check_width(table: Any, width: int, owner: str, name: str = "X") -> None:
         )
 
 
+def check_same_columns(X: Any, X_valid: Any) -> None:
+    """Raise a ValueError if both name their columns and the names or their order differ."""
+    if not hasattr(X, "columns") or not hasattr(X_valid, "columns"):
+        return
+    if list(X.columns) != list(X_valid.columns):
+        raise ValueError(
+            "X_valid has other columns than X, or in another order; give it those of X as they are"
+        )
+
+
 def as_mask(observed: Any, D: int) -> NDArray[np.bool_]:
     """Return `observed` as a bool mask of shape (D,)."""
     mask = unmasked(observed, "observed")

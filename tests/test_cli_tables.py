@@ -162,3 +162,20 @@ def test_the_picture_with_grey_levels_is_named_and_the_threshold_fits(call, tmp_
     )
     assert call(*train, "--binarize", 127) == (0, "", "")
     assert len(call("score", tmp_path / "run", folder)[1].split()) == 8
+
+
+def test_the_line_of_what_is_no_symbol_is_named_too(x, call, tmp_path):
+    lines = write(tmp_path / "x.csv", x).read_text().splitlines()
+    train = ("train", "rnn", "--steps", 1, "--set", "n_hidden=2", "--backend", "reference", "-q")
+    good = (*train, "--data", tmp_path / "x.csv", "--out", tmp_path / "run")
+    assert call(*good) == (0, "", "")
+    for at in (1, 23, 60):
+        bad = write(tmp_path / "bad.csv", x)
+        bad.write_text("\n".join([*lines[:at], "0,1,-1,0", *lines[at + 1 :]]))
+        for arguments in (
+            (*train, "--data", bad, "--out", tmp_path / "new"),
+            ("score", tmp_path / "run", bad),
+        ):
+            status, out, err = call(*arguments)
+            place = f"bad.csv holds -1 at line {at + 1}, column 3 ('smoker'); symbols are counted"
+            assert (status, out) == (2, "") and place in err

@@ -194,6 +194,14 @@ def test_a_transformer_learns_rows_given_their_label():
             call()
 
 
+def test_validation_rows_have_their_symbols_in_the_same_order():
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(labelled()[0], columns=list("abcdef"))
+    KINDS["RNN"]().fit(frame, X_valid=frame[:9])
+    with pytest.raises(ValueError, match="X_valid has other columns than X, or in another order"):
+        KINDS["RNN"]().fit(frame, X_valid=frame[list("fedcba")])
+
+
 LABELS = {
     "list": lambda pandas, y: y.tolist(),
     "objects": lambda pandas, y: y.astype(object),
@@ -413,7 +421,7 @@ def test_a_checkpoint_that_fits_no_estimator_is_refused(change, fitted, tmp_path
         (b"", None, "X is empty"),
         ([], None, "not empty"),
         (["ab", ""], None, r"X\[1\] is empty"),
-        ([0, -1] * 9, None, "X holds -1; symbols are counted from 0"),
+        ([0, -1] * 9, None, "X holds -1 at 1; symbols are counted from 0"),
         ([0.5] * 9, None, "X must hold whole numbers"),
         (TEXT, "the\u20ac", "X_valid at position 3 holds '€', a character never seen in training"),
         (TEXT, b"the", "X_valid is bytes and the model was fitted on a str"),

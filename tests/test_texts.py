@@ -314,6 +314,27 @@ def test_masked_symbols_are_refused():
         symbols.read(ids[1], name="prompt")
 
 
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        (-1, "X holds -1 at {}; symbols are counted from 0"),
+        (0.5, "X must hold whole numbers, the symbols, got 0.5 at {}; round or binarize it first"),
+        (np.nan, "X must hold whole numbers, the symbols, got nan at {}; round"),
+        (np.inf, "X must hold whole numbers, the symbols, got inf at {}; round"),
+        (2.0**31, r"X holds 2.14748e\+09 at {}; symbols go up to 2\^31 - 1"),
+    ],
+)
+@pytest.mark.parametrize("block", [3, 1 << 20])
+def test_the_number_that_is_no_symbol_is_named(value, says, block, monkeypatch):
+    monkeypatch.setattr(symbols, "BLOCK", block)
+    X = np.ones((9, 4))
+    X[7, 2] = value
+    with pytest.raises(ValueError, match=says.format("row 7, column 2")):
+        symbols.read(X)
+    with pytest.raises(ValueError, match=says.format("30")):
+        symbols.read(X.ravel())
+
+
 # --- byte-order marks
 
 

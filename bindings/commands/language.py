@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from chainrule import plots, runs
+from chainrule import plots, rowfiles, runs
 from chainrule.attentive import Attentive
 from chainrule.commands.common import (
     PICTURES,
@@ -15,7 +15,7 @@ from chainrule.commands.common import (
     Common,
     check_output,
     console,
-    read_rows,
+    located_rows,
     table,
     write_rows,
 )
@@ -43,8 +43,9 @@ class Draw(NamedTuple):
 def score(common: Common, model: SequenceDensity, x: Path, out: Path | None) -> None:
     """Print nats and bits a symbol and the perplexity; write log p of every symbol, or row."""
     if model.vocabulary_.kind == "id":
-        rows = read_rows(x)
-        log_p = model.log_prob(rows)
+        rows, origin = located_rows(x)
+        with rowfiles.naming({"X": origin}):
+            log_p = model.log_prob(rows)
         if out is not None:
             write_rows(out, log_p, ["log_prob"])
         elif common.quiet:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from rich.table import Table
 
-from chainrule import baselines, corpora, datasets
+from chainrule import baselines, corpora, datasets, rowfiles, symbols
 from chainrule.commands.common import load, table
 from chainrule.engine.train import State
 from chainrule.kernels.types import Array
@@ -108,7 +108,11 @@ class SymbolTable:
         if self._labelled and any(split.y is None for split in splits):
             raise ValueError(f"{self.name} has no labels; leave out --labels")
         train, valid = self._data.train, self._data.valid
-        self.parts = estimator._prepare(train.x, self._y(train), valid.x, self._y(valid))
+        places = self._data.origins or {}
+        called = {"X": "train", "X_valid": "valid", "the test rows": "test"}
+        with rowfiles.naming({name: places[s] for name, s in called.items() if s in places}):
+            self.parts = estimator._prepare(train.x, self._y(train), valid.x, self._y(valid))
+            symbols.read(self._data.test.x, estimator.vocabulary_, "the test rows")
         digest = hashlib.sha256()
         for split in (train, valid):
             for array in (split.x, self._y(split)):
