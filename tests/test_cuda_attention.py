@@ -11,6 +11,7 @@ from cuda_on_cpu.rig import ORDERS
 
 from chainrule.kernels import causal_attention
 from chainrule.kernels.causal_attention import cuda, reference
+from chainrule.kernels.device import Device, use_device
 
 CASE = Case(causal_attention, attention.inputs, attention.run)
 FLOATS = [np.float32, np.float64]
@@ -30,9 +31,18 @@ def check(rig, inputs, dtype, orders=ORDERS):
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
-@pytest.mark.parametrize("d", [32, 64, 96, 128])
+@pytest.mark.parametrize("d", [32, 64, 96, 128, 131, 192, 256])
 def test_head_sizes(d, dtype, rig, rng):
     check(rig, attention.sized(rng, 1, 67, 1, d), dtype)
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("d", [31, 64, 128, 256])
+@pytest.mark.parametrize("shared", [64, 99])
+def test_cards_with_less_shared_memory(shared, d, dtype, rig, rng):
+    """Where a block has room for smaller tiles, for fewer warps: one warp, in the end."""
+    with use_device(Device(40, shared * 1024)):
+        check(rig, attention.sized(rng, 1, 67, 1, d), dtype, orders=(0, 3, 5))
 
 
 # T = 130 and two heads make 4 blocks of 128 rows, 6 of 64, 10 of 32: two for each of these.
@@ -66,7 +76,7 @@ def test_long_sequence(rig, rng):
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
-@pytest.mark.parametrize(("S", "d"), [(1000, 24), (257, 128), (300, 1)])
+@pytest.mark.parametrize(("S", "d"), [(1000, 24), (257, 128), (300, 1), (260, 256)])
 def test_decode_in_parts(S, d, dtype, rig, rng):
     """Caches long enough to be split, with lengths from nothing to all of it."""
     length = np.array([S, 0, 1, 7, S // 2, S - 1], np.int32)
@@ -135,8 +145,8 @@ def test_no_sequences_and_no_heads(N, n, rig):
 
 
 def test_limits_are_named(rig):
-    wide, lse = to_device(np.zeros((1, 1, 1, 129))), to_device(np.zeros((1, 1, 1)))
-    with pytest.raises(ValueError, match="heads of up to 128 numbers, got 129"):
+    wide, lse = to_device(np.zeros((1, 1, 1, 257))), to_device(np.zeros((1, 1, 1)))
+    with pytest.raises(ValueError, match="heads of up to 256 numbers, got 257"):
         causal_attention.forward(wide, wide, wide, wide, lse)
     a = to_device(np.zeros((2, 3, 4, 5)))
     lse = to_device(np.zeros((2, 4, 3)))
@@ -148,19 +158,33 @@ def test_limits_are_named(rig):
 
 
 @pytest.mark.parametrize("wide", [True, False])
-@pytest.mark.parametrize("shared", [113, 99])
+@pytest.mark.parametrize("shared", [227, 163, 99, 64])
 @pytest.mark.parametrize("kernel", cuda.NEEDS)
 @pytest.mark.parametrize("itemsize", [4, 8])
-def test_tiles_fit(kernel, itemsize, shared, wide, monkeypatch):
-    """In the kilobytes of an H100 for two blocks, and of a desktop card; fewer rows, if few."""
-    monkeypatch.setattr(cuda, "SHARED", shared * 1024)
+def test_tiles_fit(kernel, itemsize, shared, wide):
+    """What a block may have on an H100, an A100, a desktop card and a T4; fewer rows, if few."""
     needs = cuda.NEEDS[kernel]
-    for padded in (32, 64, 96, 128):
+    for padded in range(32, 257, 32):
         for T in (1, 64, 65, 784, 4096):
             sizes = []
             for pairs in (1, 8, 48, 1000):
-                chosen = cuda.tiles(needs, pairs, T, padded, itemsize, wide)
-                assert chosen.shared_bytes(needs, padded, itemsize) <= shared * 1024
+                with use_device(Device(132, shared * 1024)):
+                    chosen = cuda.tiles(needs, pairs, T, padded, itemsize, wide)
+                assert chosen.is_whole()
+                assert chosen.shared_bytes(needs, padded, itemsize) <= min(shared, 113) * 1024
                 assert chosen.registers(needs, padded, itemsize) <= cuda.REGISTERS[wide]
                 sizes.append(chosen.rows)
             assert all(few <= many for few, many in pairwise(sizes))
+
+
+def test_plans_are_kept_for_each_device():
+    shape, dtype = (8, 1024, 16, 128), np.dtype(np.float32)
+    most = {}
+    for shared in (227, 163, 99, 64):
+        with use_device(Device(132, shared * 1024)):
+            plans = [
+                cuda.plan_tiled(kernel, shape, dtype, True, (1,) * 18) for kernel in cuda.NEEDS
+            ]
+        most[shared] = max(plan.shared_bytes for plan in plans) / 1024
+        assert most[shared] <= shared
+    assert most[227] > 99 and most[99] > 64

@@ -57,7 +57,14 @@ def test_matches_reference(name, shape, dtype, cupy, rng):
 @pytest.mark.parametrize("dtype", FLOATS)
 @pytest.mark.parametrize(
     "size",
-    [(12, 64, 4, 32), (8, 256, 6, 64), (1, 784, 8, 64), (2, 300, 2, 128), (1, 4096, 1, 16)],
+    [
+        (12, 64, 4, 32),
+        (8, 256, 6, 64),
+        (1, 784, 8, 64),
+        (2, 300, 2, 128),
+        (2, 300, 1, 256),
+        (1, 4096, 1, 16),
+    ],
     ids=str,
 )
 def test_attention(size, dtype, cupy, rng):

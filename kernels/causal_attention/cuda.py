@@ -35,6 +35,14 @@ How near    Counted in instructions, of which a multiprocessor issues 4 a cycle 
             block of 64 queries reads 512 bytes a key at d = 64: 6 bytes a cycle and multiprocessor
             of some 24. Two blocks or more fit a multiprocessor, to compute while others load.
 
+Devices     Tiles are the largest that registers and shared memory have room for: at most 113 KB a
+            block, of which an H100 holds two, and what the device allows: 163 KB on an A100, 99 on
+            an L4 or A10 and on desktop cards, 64 on a T4. Heads larger than 128 leave a lane two
+            rows of its own, or one in float64, so that each number read from shared memory is used
+            less often; with more than 256 numbers a row's outputs no longer fit the registers.
+            Heads of more than 128, and devices other than an H100, were never run on a GPU: their
+            tiles were run on the CPU rig, and compiled without spills for each of the generations.
+
 Decoding    Reads 2 n t d numbers and does little else: at n = 8, d = 64, t = 4096 a row's 17 MB
             take 5 µs. One row has 8 heads for 132 multiprocessors; so a head's keys are split into
             parts of at least 256, until there are two blocks for each, and a second launch merges
@@ -55,7 +63,6 @@ Measured    On an H100, in µs of the GPU alone (`python -m bench.device`), besi
             costs the host some 40 µs, forward and backward 100 to 180.
 """
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -77,17 +84,21 @@ SOURCE = Path(__file__).with_name("causal_attention.cu")
 BACKWARD_SOURCE = Path(__file__).with_name("causal_attention_backward.cu")
 DECODE_SOURCE = Path(__file__).with_name("causal_attention_decode.cu")
 
-LARGEST_HEAD = 128
+LARGEST_HEAD = 256
 WARP = 32
 SIDE = 8  # lanes of a warp along a row of scores; the other four are along a column
 SIZES = {  # (rows of a lane, columns of a warp) to choose from, by the bytes of a number
-    4: ((8, 64), (4, 64), (4, 32), (2, 32)),
-    8: ((4, 32), (2, 32), (2, 16)),
+    4: ((8, 64), (4, 64), (4, 32), (4, 16), (2, 32), (2, 16), (2, 8)),
+    8: ((4, 32), (2, 32), (2, 16), (1, 16), (1, 8)),
 }
+# (rows of a lane at most, warps of a block with rows of their own, warps that share rows), from
+# blocks of many rows to blocks of few.
+WARPS = ((8, 4, 1), (4, 4, 1), (4, 2, 2), (4, 1, 2))
+FEW_WARPS = ((2, 2, 1), (2, 1, 1))  # where none of these fits: large heads, little memory
 # Of a lane, for its part of the tiles, by whether loads are wide: number by number, they need some
 # for themselves. With more, kernels spill.
 REGISTERS = {True: 176, False: 152}
-SHARED = 113 * 1024  # bytes a block, so that an H100 has room for two; desktop cards stop at 99 KB
+SHARED = 113 * 1024  # bytes a block at most, so that an H100 has room for two
 
 
 class Needs(NamedTuple):
@@ -118,6 +129,10 @@ class Tiles(NamedTuple):
         """Return the rows of a block."""
         return self.ROW_WARPS * WARP // SIDE * self.MINE
 
+    def is_whole(self) -> bool:
+        """Return whether the block's threads share its rows, and its columns, out evenly."""
+        return self.MINE % self.SLICES == 0 and self.COLS % (WARP // SIDE * self.ROW_WARPS) == 0
+
     def registers(self, needs: Needs, padded: int, itemsize: int) -> int:
         """Return how many a lane needs for scores, outputs and a pack of each of its rows."""
         numbers = needs.scores * self.COLS // SIDE + needs.outputs * padded // SIDE
@@ -135,23 +150,24 @@ def tiles(needs: Needs, pairs: int, T: int, padded: int, itemsize: int, wide: bo
 
     Two, so that one computes while the other loads: measured on an H100 against one and four.
     """
+    device = current_device()
+    most_shared = min(SHARED, device.shared_bytes)
 
-    def fitting(most: int, row_warps: int, slices: int) -> Iterator[Tiles]:
-        for mine, cols in SIZES[itemsize]:
-            t = Tiles(mine, cols, row_warps, slices)
-            if (
-                mine <= most
-                and (cols <= 32 or T > 64)
-                and t.registers(needs, padded, itemsize) <= REGISTERS[wide]
-                and t.shared_bytes(needs, padded, itemsize) <= SHARED
-            ):
-                yield t
+    def fits(t: Tiles) -> bool:
+        return (
+            t.is_whole()
+            and (t.COLS <= 32 or T > 64)
+            and t.registers(needs, padded, itemsize) <= REGISTERS[wide]
+            and t.shared_bytes(needs, padded, itemsize) <= most_shared
+        )
 
-    options = ((8, 4, 1), (4, 4, 1), (4, 2, 2), (4, 1, 2))
-    choices = [t for option in options if (t := next(fitting(*option), None))]
-    enough = (
-        t for t in choices if pairs * blocks(T, t.rows) >= 2 * current_device().multiprocessors
-    )
+    def largest(most: int, row_warps: int, slices: int) -> Tiles | None:
+        sizes = (Tiles(*size, row_warps, slices) for size in SIZES[itemsize] if size[0] <= most)
+        return next(filter(fits, sizes), None)
+
+    choices = [t for warps in WARPS if (t := largest(*warps))]
+    choices = choices or [t for warps in FEW_WARPS if (t := largest(*warps))]
+    enough = (t for t in choices if pairs * blocks(T, t.rows) >= 2 * device.multiprocessors)
     return next(enough, choices[-1])
 
 

@@ -63,13 +63,14 @@ template <int COUNT>
 __device__ __forceinline__ void load_tile(REAL* tile, Rows<const REAL> head, int first, int T,
                                           int d) {
     constexpr int AT_ONCE = THREADS / SIDE, UNROLL = MY_PACKS < 8 ? 8 / MY_PACKS : 1;
+    constexpr int PACKS = PADDED > 128 ? 4 : MY_PACKS;  // large heads leave registers for no more
     static_assert(COUNT % AT_ONCE == 0);
 #pragma unroll UNROLL
     for (int n = 0; n < COUNT / AT_ONCE; ++n) {
         const int row = n * AT_ONCE + threadIdx.x / SIDE;
         const bool there = first + row < T;
         const REAL* const from = head.at(there ? first + row : 0);
-#pragma unroll
+#pragma unroll PACKS
         for (int p = 0; p < MY_PACKS; ++p) {
             const int c = (p * SIDE + threadIdx.x % SIDE) * PACK;
             store(tile + row * STRIDE + c, load_pack(from, c, d, there));

@@ -105,7 +105,10 @@ class FakeCupy:
     empty = staticmethod(empty)
     asarray = array = staticmethod(to_device)
     asnumpy = staticmethod(DeviceArray.get)
-    cuda = SimpleNamespace(get_current_stream=lambda: STREAM)
+    cuda = SimpleNamespace(
+        get_current_stream=lambda: STREAM,
+        runtime=SimpleNamespace(getDeviceCount=lambda: 1, CUDARuntimeError=RuntimeError),
+    )
 
     def __getattr__(self, name: str) -> Any:
         """Return NumPy's `name`, refusing host arrays and returning device arrays."""

@@ -29,7 +29,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.kernels.device import Plan, options
+from chainrule.kernels.device import Plan, current_device, options
 from chainrule.kernels.signatures import kernels_of, signature, source_text
 
 HERE = Path(__file__).parent
@@ -41,6 +41,8 @@ SANITIZE = ("-O0", "-fsanitize=address,alignment", "-fno-sanitize-recover=alignm
 # Calls before every access, which races.cpp takes; line numbers as addr2line reads them.
 WATCHED = ("-fsanitize=thread", "--param=tsan-instrument-func-entry-exit=0", "-gdwarf-4")
 
+MOST_THREADS, MOST_BLOCKS = 1024, 65535  # of a block; along a grid's y and z
+
 # The one change made to a source: dynamic shared memory is declared as an array of no size, which
 # here becomes a pointer to the block's buffer.
 _DYNAMIC = re.compile(r"extern __shared__ (\w+) (\w+)\[\];")
@@ -50,6 +52,18 @@ _CODE = re.compile(r"\+0x[0-9a-f]+")
 
 class RigError(RuntimeError):
     """A kernel did what it must not: an unreached barrier, an early return, a deadlock, a race."""
+
+
+def check_plan(source: Path, plan: Plan) -> None:
+    """Raise RigError for a plan that is not the kernel's, or that its device has no room for."""
+    scalars = tuple(s.dtype for s in plan.scalars)
+    if scalars != signature(source, plan.kernel, plan.dtype).scalars:
+        raise RigError(f"{plan.kernel}: the plan's numbers are not those that it takes")
+    most = current_device().shared_bytes
+    if plan.shared_bytes > most:
+        raise RigError(f"{plan.kernel}: {plan.shared_bytes} bytes of shared memory, of {most}")
+    if plan.block > MOST_THREADS or any(n > MOST_BLOCKS for n in plan.grid[1:]):
+        raise RigError(f"{plan.kernel}: no GPU takes a grid of {plan.grid} by {plan.block}")
 
 
 class Rig:
@@ -66,9 +80,7 @@ class Rig:
 
     def __call__(self, source: Path, plan: Plan, arrays: tuple[Any, ...]) -> None:
         """Run `plan` on `arrays`; the launcher's signature."""
-        scalars = tuple(s.dtype for s in plan.scalars)
-        if scalars != signature(source, plan.kernel, plan.dtype).scalars:
-            raise RigError(f"{plan.kernel}: the plan's numbers are not those that it takes")
+        check_plan(source, plan)
         library = self.library(source, plan)
         function = getattr(library, f"{plan.kernel}_on_cpu")
         grid = (ctypes.c_uint * 3)(*plan.grid, *[1] * (3 - len(plan.grid)))
