@@ -127,14 +127,16 @@ def test_every_kernel_is_clean(rig, rng):
             for name in CASES:
                 run_case(rng, name, shape, dtype)
             sample_rows(rng, shape, dtype)
+            sample_rows(rng, (3, 20, 600), dtype)  # several warps a sample
+            run_case(rng, "nade", (300, 9, 40), dtype)  # several times as many as a block holds
             run_case(rng, "embedding", MANY, dtype)
             run_case(rng, "softmax_cross_entropy", (3, 1, 1100), dtype)  # a row a block
             decode_in_parts(rng, dtype)
-    for multiprocessors in (1, 5, 132):
-        with device.use_device(device.Device(multiprocessors)):
-            sizes = attention.sized(rng, 1, 130, 2, 20)
-            inputs = {k: to_device(a) for k, a in cast(sizes, np.float32).items()}
-            attention.run(causal_attention, **inputs)
+    for card in (*map(device.Device, (1, 5, 132)), device.Device(40, 64 * 1024)):
+        with device.use_device(card):
+            for size in ((1, 130, 2, 20), (1, 40, 1, 256)):
+                inputs = cast(attention.sized(rng, *size), np.float32)
+                attention.run(causal_attention, **{k: to_device(a) for k, a in inputs.items()})
     for case in ("transformer, rotary, untied", "lstm, 3 layers"):
         sample_sequences(rng, case)
     sources = Path(device.__file__).parent.glob("*/*.cu")
