@@ -107,8 +107,6 @@ def launch_with_cupy(source: Path, plan: Plan, arrays: Arrays) -> None:
 
 
 _launcher: ContextVar[Launcher] = ContextVar("chainrule_launcher", default=launch_with_cupy)
-
-
 _device: ContextVar[Device | None] = ContextVar("chainrule_device", default=None)
 
 
@@ -163,12 +161,12 @@ def _read(number: int) -> Device:
         value: int = runtime.deviceGetAttribute(getattr(runtime, name), number)
         return value
 
-    shared_bytes = attribute("cudaDevAttrMaxSharedMemoryPerBlockOptin")
-    multiprocessors, alone = (
-        attribute("cudaDevAttrMultiProcessorCount"),
-        runtime.getDeviceCount() == 1,
+    return Device(
+        multiprocessors=attribute("cudaDevAttrMultiProcessorCount"),
+        shared_bytes=attribute("cudaDevAttrMaxSharedMemoryPerBlockOptin"),
+        number=number,
+        alone=runtime.getDeviceCount() == 1,
     )
-    return Device(multiprocessors, shared_bytes, number, alone)
 
 
 def launch(source: Path, plan: Plan, *arrays: Array | Bits | Ids) -> None:
