@@ -9,6 +9,8 @@ launch, and hands it over:
 
 What a device has of multiprocessors and shared memory, `Device`, decides with them. It is read once
 from each device; where there is none, or `use_launcher` launches elsewhere, plans are an H100's.
+(Reading it, and what is refused of arrays on other devices, were tested with stand-ins for CuPy's
+runtime; kernels were run on H100s only.)
 
 By default CuPy's RawModule compiles the file with NVRTC, once for each set of constants, and the
 kernel joins CuPy's current stream. `use_launcher` swaps that for any function of the same

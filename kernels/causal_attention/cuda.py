@@ -37,11 +37,11 @@ How near    Counted in instructions, of which a multiprocessor issues 4 a cycle 
 
 Devices     Tiles are the largest that registers and shared memory have room for: at most 113 KB a
             block, of which an H100 holds two, and what the device allows: 163 KB on an A100, 99 on
-            an L4 or A10 and on desktop cards, 64 on a T4. Heads larger than 128 leave a lane two
-            rows of its own, or one in float64, so that each number read from shared memory is used
-            less often; with more than 256 numbers a row's outputs no longer fit the registers.
-            Heads of more than 128, and devices other than an H100, were never run on a GPU: their
-            tiles were run on the CPU rig, and compiled without spills for each of the generations.
+            an L4, an A10 or a desktop card, 64 on a T4. Heads of more than 128 leave a lane two to
+            four rows, one or two in float64, so that numbers read from shared memory are used less
+            often; of more than 256, a row's outputs would not fit the registers. Such heads, and
+            other devices than an H100, were never run on a GPU: only on the CPU rig, and compiled
+            for each generation without spills.
 
 Decoding    Reads 2 n t d numbers and does little else: at n = 8, d = 64, t = 4096 a row's 17 MB
             take 5 µs. One row has 8 heads for 132 multiprocessors; so a head's keys are split into
