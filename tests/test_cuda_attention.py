@@ -10,7 +10,7 @@ from cuda_on_cpu.fake_cupy import to_device
 from cuda_on_cpu.rig import ORDERS
 
 from chainrule.kernels import causal_attention
-from chainrule.kernels.causal_attention import cuda, reference
+from chainrule.kernels.causal_attention import cuda, reference, tiles
 from chainrule.kernels.device import Device, use_device
 
 CASE = Case(causal_attention, attention.inputs, attention.run)
@@ -52,7 +52,7 @@ CHOICES = {1: (4, 1), 3: (4, 1), 5: (2, 2), 132: (1, 2)}
 @pytest.mark.parametrize("multiprocessors", CHOICES, indirect=True)
 def test_every_way_to_share_a_block(multiprocessors, rig, rng):
     """Many rows a block to few; one slice of columns, and two, of which one may see nothing."""
-    chosen = cuda.tiles(cuda.NEEDS["attention_forward"], 2, 130, 32, 4, True)
+    chosen = tiles.tiles(tiles.NEEDS["attention_forward"], 2, 130, 32, 4, True)
     assert (chosen.ROW_WARPS, chosen.SLICES) == CHOICES[multiprocessors]
     assert chosen.MINE == (8 if multiprocessors == 1 else 4)
     check(rig, attention.sized(rng, 1, 130, 2, 20), np.float32)
@@ -159,20 +159,20 @@ def test_limits_are_named(rig):
 
 @pytest.mark.parametrize("wide", [True, False])
 @pytest.mark.parametrize("shared", [227, 163, 99, 64])
-@pytest.mark.parametrize("kernel", cuda.NEEDS)
+@pytest.mark.parametrize("kernel", tiles.NEEDS)
 @pytest.mark.parametrize("itemsize", [4, 8])
 def test_tiles_fit(kernel, itemsize, shared, wide):
     """What a block may have on an H100, an A100, a desktop card and a T4; fewer rows, if few."""
-    needs = cuda.NEEDS[kernel]
+    needs = tiles.NEEDS[kernel]
     for padded in range(32, 257, 32):
         for T in (1, 64, 65, 784, 4096):
             sizes = []
             for pairs in (1, 8, 48, 1000):
                 with use_device(Device(132, shared * 1024)):
-                    chosen = cuda.tiles(needs, pairs, T, padded, itemsize, wide)
+                    chosen = tiles.tiles(needs, pairs, T, padded, itemsize, wide)
                 assert chosen.is_whole()
                 assert chosen.shared_bytes(needs, padded, itemsize) <= min(shared, 113) * 1024
-                assert chosen.registers(needs, padded, itemsize) <= cuda.REGISTERS[wide]
+                assert chosen.registers(needs, padded, itemsize) <= tiles.REGISTERS[wide]
                 sizes.append(chosen.rows)
             assert all(few <= many for few, many in pairwise(sizes))
 
@@ -183,7 +183,7 @@ def test_plans_are_kept_for_each_device():
     for shared in (227, 163, 99, 64):
         with use_device(Device(132, shared * 1024)):
             plans = [
-                cuda.plan_tiled(kernel, shape, dtype, True, (1,) * 18) for kernel in cuda.NEEDS
+                cuda.plan_tiled(kernel, shape, dtype, True, (1,) * 18) for kernel in tiles.NEEDS
             ]
         most[shared] = max(plan.shared_bytes for plan in plans) / 1024
         assert most[shared] <= shared
