@@ -46,7 +46,7 @@ def train(
         str | None,
         typer.Option(
             help="digits, mnist5k, mnist, binarized_mnist, a table's name, tinyshakespeare, or a "
-            "path: a text file or rows."
+            "path: a text file or rows; -: standard input."
         ),
     ] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over rows, at most.")] = None,

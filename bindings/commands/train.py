@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from chainrule import locking, progress, runs
 from chainrule.base import BinaryDensity
-from chainrule.commands import settings
+from chainrule.commands import settings, standard_input
 from chainrule.commands.common import Common, estimator_class, spelling
 from chainrule.commands.rows import Rows
 from chainrule.commands.texts import Corpus, Reading, SymbolTable, is_text
@@ -62,11 +62,17 @@ def run(
         existed = out.is_dir()
         if existed:  # before anything in it is read
             alone.enter_context(locking.only_one(out, common.warn))
+        piped, source = data == standard_input.DASH, data
+        if data is not None and piped:
+            text = not issubclass(cls, BinaryDensity)
+            source = str(alone.enter_context(standard_input.as_file(Path(data), text)))
         if resume:
-            job = _resumed(cls, out, data, chosen, reading)
+            job = _resumed(cls, out, source, chosen, reading)
         else:
             runs.check_free(out, force)
-            job = _new(cls, out, data, chosen, reading, common.threads or n_threads())
+            job = _new(cls, out, source, chosen, reading, common.threads or n_threads())
+        if piped:
+            job.metadata["data"] = data
         if not existed:
             runs.make(out)
             alone.enter_context(locking.only_one(out, common.warn))
@@ -153,6 +159,8 @@ def _resumed(
                 f"{out} was begun with {name}={stored_all[name]}, not {value}; leave that out to "
                 "resume, or begin a new run"
             )
+    if data is None and saved.metadata["data"] == standard_input.DASH:
+        raise ValueError(f"{out} learns from standard input; pipe the same into it with --data -")
     source = _open(estimator, data or saved.metadata["data"], as_before)
     if source.fingerprint != saved.metadata["fingerprint"]:
         raise ValueError(f"{out} was begun on other data than {source.name}; resume with the same")

@@ -21,6 +21,7 @@ from chainrule.commands.common import (
     located_rows,
     write_rows,
 )
+from chainrule.commands.standard_input import NAME, as_file
 from chainrule.generating import Generating
 from chainrule.kernels.types import Array
 from chainrule.sequence_base import SequenceDensity
@@ -36,9 +37,10 @@ def score(common: Common, run: Path, x: Path, out: Path | None) -> None:
         check_output(out, *TABLES)
     model = common.show(runs.open_model(run))
     if isinstance(model, SequenceDensity):
-        language.score(common, model, x, out)
+        with as_file(x, model.vocabulary_.kind != "id") as path:
+            language.score(common, model, path, out)
         return
-    rows, origin = located_rows(x)
+    rows, origin = _read(x)
     check_columns(model, origin)
     with rowfiles.naming({"X": origin}):
         log_p = model.log_prob(rows)
@@ -90,7 +92,7 @@ def complete(common: Common, run: Path, x: Path, observed: str, out: Path, draws
     check_output(out, *PICTURES, *TABLES)
     model = common.show(_of_rows(run, "complete"))
     D, shape = model.n_features_in_, runs.image_shape(run, model.n_features_in_)
-    (rows, origin), mask = located_rows(x, missing=True), _mask(observed, D, shape)
+    (rows, origin), mask = _read(x, missing=True), _mask(observed, D, shape)
     validation.check_width(validation.as_table(rows), D, type(model).__name__)
     check_columns(model, origin)
     threshold = model.get_params()["binarize"]
@@ -121,7 +123,7 @@ def conditionals(common: Common, run: Path, x: Path, out: Path) -> None:
     """Write p(x_i = 1 | x_<i) of each row, as a picture or a table."""
     check_output(out, *PICTURES, *TABLES)
     model = common.show(_of_rows(run, "conditionals"))
-    rows, origin = located_rows(x)
+    rows, origin = _read(x)
     check_columns(model, origin)
     pictured = out.suffix.lower() in PICTURES
     rows = rows[:PICTURED] if pictured and rows.ndim else rows
@@ -133,6 +135,13 @@ def conditionals(common: Common, run: Path, x: Path, out: Path) -> None:
     else:
         write_rows(out, p, fitted_columns(model))
     common.say(f"p(x_i = 1 | x_<i) of {len(p):,} rows; {out}")
+
+
+def _read(x: Path, missing: bool = False) -> tuple[Any, rowfiles.Origin]:
+    """Return the rows in a file, or in standard input, and where each stands."""
+    with as_file(x, text=False) as path:
+        rows, origin = located_rows(path, missing)
+    return rows, origin._replace(path=NAME) if path != x else origin
 
 
 def _of_rows(run: Path, verb: str) -> BinaryDensity:
