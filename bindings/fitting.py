@@ -5,6 +5,7 @@ model's order, and `engine.train` does the rest.
 """
 
 from collections.abc import Generator
+from math import log
 from typing import Any, Self
 
 import numpy as np
@@ -95,6 +96,9 @@ class FitByLikelihood(Trainable):
             After the last two the estimator is fitted with the best parameters so far; after
             the others, or before anything was learned, it is what it was.
 
+        Warns:
+            ConvergenceWarning: what was learnt is worse than guessing, or than it was before.
+
         Cost:
             epochs times about three times `log_prob` of X. The first call on a machine compiles
             the kernels, which takes some seconds.
@@ -133,6 +137,9 @@ class FitByLikelihood(Trainable):
 
     def _fitted_config(self) -> Any:
         return self._config(self.n_features_in_)
+
+    def _guessing(self) -> float:
+        return int(self.n_features_in_) * log(2)
 
     def _steps(
         self, state: train.State, xp: Any, *parts: Any

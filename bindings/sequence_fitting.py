@@ -5,6 +5,7 @@ and `engine.train` does the rest.
 """
 
 from collections.abc import Generator
+from math import log
 from numbers import Integral
 from typing import Any, Self
 
@@ -55,6 +56,9 @@ class FitSequences(Trainable):
 
             After the last two the estimator is fitted with the best parameters so far; after
             the others, or before anything was learned, it is what it was.
+
+        Warns:
+            ConvergenceWarning: what was learnt is worse than guessing, or than it was before.
 
         Cost:
             steps · batch_size · context symbols, each about three times as much as in `log_prob`.
@@ -111,6 +115,9 @@ class FitSequences(Trainable):
         return self._config(
             self.vocabulary_.size, 1 if self.classes_ is None else len(self.classes_)
         )
+
+    def _guessing(self) -> float:
+        return log(self._fitted_config().n_symbols)
 
     def _steps(
         self, state: train.State, xp: Any, *parts: Any

@@ -4,6 +4,7 @@
 `_training`, `_finish`.
 """
 
+import warnings
 from collections.abc import Generator
 from contextlib import closing
 from types import ModuleType
@@ -11,6 +12,7 @@ from typing import Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator
+from sklearn.exceptions import ConvergenceWarning
 
 from chainrule import progress, runtime, validation
 from chainrule.engine import models, train
@@ -61,7 +63,17 @@ class Trainable(BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
                 self.__dict__ = before
             raise
         self._finish(state)
+        if reason := self._doubt(state):
+            warnings.warn(reason, ConvergenceWarning, stacklevel=3)
         return self
+
+    def _guessing(self) -> float:
+        """Return the loss, nats a row or symbol, of a model to which all values are alike."""
+        raise NotImplementedError
+
+    def _doubt(self, state: train.State) -> str | None:
+        """Return why what a training kept may be no good; None if there is no reason."""
+        return train.doubt(state, self._guessing())
 
     def _start(self) -> train.State:
         """Return the state before the first minibatch, for data that `_prepare` has seen."""

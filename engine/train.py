@@ -24,10 +24,12 @@ from chainrule.engine.params import Params
 from chainrule.engine.scoring import mean_nll
 from chainrule.engine.sources import Batch, Rows, Source
 from chainrule.kernels import adam, threads
-from chainrule.kernels.dispatch import on_device
+from chainrule.kernels.dispatch import array_module, on_device
 from chainrule.kernels.types import Array, Bits
 
-__all__ = ["Progress", "Recipe", "State", "mean_nll", "place", "run", "start"]
+__all__ = ["Progress", "Recipe", "State", "doubt", "mean_nll", "place", "run", "start"]
+
+MARGIN = 0.1  # of what guessing costs: a loss so much worse than it should be is no chance
 
 
 @dataclass
@@ -129,7 +131,9 @@ def run(
 
     Raises:
         ValueError: no rows, patience without validation data, or a state of other data.
-        FloatingPointError: the loss is not finite. The state is that before the minibatch.
+        FloatingPointError: a loss is not finite, and the state is that before the minibatch; or,
+            where a record would be made, a validation loss or a parameter is not, and nothing of
+            it is kept.
     """
     source = X if isinstance(X, Source) else Rows(X, X_valid)
     _check(recipe, state, source)
@@ -148,6 +152,7 @@ def run(
             state.loss_sum += loss * batch.total
             state.n_seen += batch.total
             if state.step % period == 0 or state.step == n_steps:
+                _check_parameters(state)
                 valid = _validate(model, config, recipe, state, source)
                 record = _make_record(state, source, valid, rate, began)
             else:
@@ -199,7 +204,7 @@ def _gradient(recipe: Recipe, state: State, batch: Batch, grads: list[Params]) -
         elif recipe.accumulation > 1:
             grads[0].flat += grads[1].flat
     if not math.isfinite(loss):
-        raise FloatingPointError(_advice(f"the loss of minibatch {state.step + 1} is {loss}"))
+        raise FloatingPointError(_advice(f"the loss of minibatch {state.step + 1} is {loss},"))
     return loss
 
 
@@ -231,8 +236,19 @@ def _validate(
         return None
     valid = source.validate(model, config, recipe, state.params)
     if not math.isfinite(valid):
-        raise FloatingPointError(_advice(f"the validation loss at step {state.step} is {valid}"))
+        raise FloatingPointError(_advice(f"the validation loss at step {state.step} is {valid},"))
     return valid
+
+
+def _check_parameters(state: State) -> None:
+    """Raise FloatingPointError for parameters that must not be kept.
+
+    The loss was found before the last update, so it can be finite where these are not.
+    """
+    flat = state.params.flat
+    if not bool(array_module(flat).isfinite(flat).all()):
+        what = f"the step after minibatch {state.step} leads to a parameter that is"
+        raise FloatingPointError(_advice(what))
 
 
 def _make_record(
@@ -257,5 +273,31 @@ def _make_record(
     return record
 
 
+def doubt(state: State, guessing: float) -> str | None:
+    """Return a sentence on why the parameters that were kept may be no good; None if they are.
+
+    guessing: the loss, nats a row or symbol, of a model to which all values are equally likely.
+    Initial parameters are about as good, so what was learnt is worse than nothing where the record
+    that was kept costs clearly more. Without validation data the last one is kept, which is to be
+    doubted also where an earlier one was clearly better.
+    """
+    losses = [r["train"] if r["valid"] is None else r["valid"] for r in state.history]
+    if not state.best_epoch or guessing == 0:
+        return None
+    kept, best = losses[state.best_epoch - 1], min(losses)
+    advice = "lower the learning rate or clip the gradient's norm"
+    if kept > (1 + MARGIN) * guessing:
+        return (
+            f"the training diverged: what it kept costs {kept:.4g} nats, more than guessing, "
+            f"{guessing:.4g}; {advice}"
+        )
+    if kept > best + MARGIN * guessing:
+        return (
+            f"the training went astray: the last parameters, which were kept, cost {kept:.4g} nats "
+            f"and earlier ones {best:.4g}; {advice}, or give validation data to choose by"
+        )
+    return None
+
+
 def _advice(what: str) -> str:
-    return f"{what}, not a finite number: lower the learning rate or clip the gradient's norm"
+    return f"{what} not a finite number: lower the learning rate or clip the gradient's norm"

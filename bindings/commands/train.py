@@ -273,3 +273,5 @@ def _report(common: Common, job: Job) -> None:
     runs.write_summary(job.folder, summary)
     common.say(grid)
     common.say(f"{job.data.kept(job.state)}; {job.folder / runs.MODEL}")
+    if reason := job.estimator._doubt(job.state):
+        common.warn(reason)
