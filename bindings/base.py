@@ -4,6 +4,7 @@ Results come back with their columns in the data's order.
 """
 
 import os
+import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -17,6 +18,10 @@ from chainrule.engine import checkpoint, models, ordering
 from chainrule.fitting import FitByLikelihood, writeable
 from chainrule.kernels.types import Array, Bits
 
+NOT_EXACT = (
+    "the observed variables do not come first in the model's order: they are clamped, and a drawn "
+    "value heeds those before it, never those after it"
+)
 CHUNK = 4096  # rows evaluated or drawn at once: bounds memory, and Ctrl-C is heard between
 
 
@@ -75,8 +80,9 @@ class BinaryDensity(DensityMixin, FitByLikelihood):  # type: ignore[misc]  # sci
         Variables are drawn one after another in the model's order, each from its distribution
         given all values before it, drawn or observed. So if the observed variables come first
         in that order (`order_`; for pixels in raster order, the top of the picture), the rows
-        are exact samples of p(free | observed). For any other pattern they are not: a free
-        variable heeds the observed values before it and never those after it.
+        are exact samples of p(free | observed). For any other pattern they are not, and a
+        UserWarning says so: a free variable heeds the observed values before it and never those
+        after it.
 
         Args:
             n: how many rows, at least 1.
@@ -116,6 +122,8 @@ class BinaryDensity(DensityMixin, FitByLikelihood):  # type: ignore[misc]  # sci
             self._check_given(given)
             fixed = ordering.apply(self.order_, validation.as_given(given, mask, n, self.binarize))
             mask = ordering.apply(self.order_, mask)
+            if not ordering.comes_first(mask):
+                warnings.warn(NOT_EXACT, UserWarning, stacklevel=2)
         rng = np.random.default_rng(seed)
 
         def inputs() -> Iterator[tuple[Any, ...]]:

@@ -139,7 +139,9 @@ def attention(
     common: Any,
     run: Run,
     prompt: Annotated[str, typer.Option(help="The text that is read.")],
-    out: Picture = Path("attention.png"),
+    out: Annotated[
+        Path, typer.Option(help="A picture (.png .pdf .svg), or .npy: (heads, T, T).")
+    ] = Path("attention.png"),
     layer: Annotated[int, typer.Option(min=0, help="Counted from 1; 0: the last.")] = 0,
 ) -> None:
     """Draw where a model looks as it predicts each character of a prompt."""

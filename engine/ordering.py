@@ -48,3 +48,8 @@ def apply(order: Order, x: Any) -> Any:
 def undo(order: Order, x: Any) -> Any:
     """Return x, in the model's order, with its last axis back in the data's order."""
     return x if is_raster(order) else np.ascontiguousarray(x[..., np.argsort(order)])
+
+
+def comes_first(observed: Any) -> bool:
+    """Return whether all observed variables precede the others; observed: (D,) bool, in order."""
+    return bool(observed[: observed.sum()].all())

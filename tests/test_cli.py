@@ -118,8 +118,9 @@ def test_sample_is_the_seeds_and_draws_pictures(folder, call, tmp_path):
     ],
 )
 def test_complete_keeps_what_was_seen_and_says_if_exact(
-    observed, columns, exact, folder, call, tmp_path
+    observed, columns, exact, folder, call, tmp_path, monkeypatch, recwarn
 ):
+    monkeypatch.setenv(cli.DEBUG, "1")  # warnings are shown
     x, mask = np.load(folder / "x.npy"), np.zeros(16, bool)
     mask[list(columns)] = True
     np.save(tmp_path / "mask.npy", mask)
@@ -127,6 +128,7 @@ def test_complete_keeps_what_was_seen_and_says_if_exact(
     arguments = ("complete", folder / "nade", folder / "x.npy", "--observed", seen, "--draws", 3)
     status, out, err = call(*arguments, "--out", tmp_path / "c.npy")
     assert (status, err) == (0, "") and ("exact" if exact else "clamped") in out
+    assert not [w for w in recwarn if "observed" in str(w.message)]  # said once, not twice
     drawn = np.load(tmp_path / "c.npy").reshape(12, 3, 16)
     np.testing.assert_array_equal(drawn[:, :, mask], x[:, None, mask].repeat(3, axis=1))
     assert call(*arguments, "--out", tmp_path / "c.png")[0] == 0

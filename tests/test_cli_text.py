@@ -345,6 +345,48 @@ def test_attention_is_drawn(model, folder, call, tmp_path):
     assert "no model with attention, but RNN" in err
 
 
+@pytest.mark.parametrize("model", ["attention_rnn", "transformer"])
+def test_attention_as_numbers(model, folder, call, tmp_path):
+    command = ("attention", folder / model, "--prompt", "the cat", "--out", tmp_path / "a.npy")
+    assert call(*command)[:2] == (0, f"{tmp_path / 'a.npy'}\n")
+    maps = cr.load(folder / model / runs.MODEL).attention_map("the cat", layer=-1)
+    assert_array_equal(np.load(tmp_path / "a.npy"), maps)
+    assert maps.shape == (2, 7, 7)
+    assert call(*command, "--layer", 1)[0] == 0
+    assert "end it in .png or .pdf or .svg or .npy" in call(*command[:-1], "a.csv")[2]
+    assert ".csv" not in call("attention", "--help")[1]
+
+
+@pytest.mark.parametrize("model", ["attention_rnn", "transformer"])
+def test_layers_that_are_not_there(model, folder, call, tmp_path):
+    command = ("attention", folder / model, "--prompt", "the", "--out", tmp_path / "a.png")
+    status, out, err = call(*command, "--layer", 5)
+    assert (status, out) == (2, "") and err.count("\n") == 1
+    assert "--layer goes from 1 to 1 in this model, 0 the last; got 5" in err
+    estimator = cr.load(folder / model / runs.MODEL)
+    for layer in (1, 5):
+        with pytest.raises(ValueError, match=f"1 layer, counted from 0 to 0, and layer {layer}"):
+            estimator.plot_attention("the", layer=layer)
+        with pytest.raises(ValueError, match=f"layer {layer} is none"):
+            estimator.attention_map("the", layer=layer)
+    for layer in (-2, 0.5, "0"):
+        with pytest.raises(ValueError, match="layer must be a whole number of at least -1"):
+            estimator.plot_attention("the", layer=layer)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="other systems pass on no bytes")
+def test_a_prompt_may_be_any_bytes(tmp_path, call):
+    odd = bytes(range(1, 256))
+    (tmp_path / "b.bin").write_bytes(odd * 3)
+    out = tmp_path / "run"
+    assert call(*arguments("rnn", tmp_path / "b.bin", out), "--bytes")[0] == 0
+    for prompt in (b"\xff\xfe the", "한é".encode(), odd):
+        command = [sys.executable, "-c", PLAIN, "sample", out, "-n", "5", "--seed", "1", "--prompt"]
+        child = subprocess.run([*map(str, command), prompt], capture_output=True, timeout=120)
+        drawn = cr.load(out / runs.MODEL).sample(5, prompt, seed=1)
+        assert (child.returncode, child.stdout) == (0, prompt + drawn), child.stderr
+
+
 def test_gradcheck_of_the_library_takes_texts(folder):
     for model in SMALL:
         estimator = cr.load(folder / model / runs.MODEL)

@@ -1,6 +1,7 @@
 """What an estimator draws, freely and given some of the variables."""
 
 import itertools
+import warnings
 
 import numpy as np
 import pytest
@@ -48,6 +49,7 @@ def test_observed_values_are_kept_and_a_prefix_conditions_exactly(model, X):
     assert ((seen - expected) ** 2 / expected).sum() < 24.4  # 7 degrees of freedom, as above
 
 
+@pytest.mark.filterwarnings("ignore:the observed variables do not come first:UserWarning")
 def test_what_is_observed_later_does_not_reach_back(X):
     model = cr.NADE(6, epochs=20, learning_rate=0.05).fit(X)
     last = np.arange(5) == 4
@@ -56,6 +58,22 @@ def test_what_is_observed_later_does_not_reach_back(X):
     np.testing.assert_array_equal(rows[0][:, :4], model.sample(50, seed=1)[:, :4])
 
 
+@pytest.mark.parametrize("ordering", [None, "reverse", [2, 4, 0, 1, 3]], ids=str)
+@pytest.mark.parametrize("pattern", list(np.ndindex(2, 2, 2, 2, 2)), ids=str)
+def test_draws_that_are_not_exact_come_with_a_warning(ordering, pattern, X):
+    model, seen = cr.FVSBN(epochs=1, ordering=ordering).fit(X), np.array(pattern, bool)
+    in_order = [pattern[i] for i in model.order_]
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model.sample(4, seed=1, given=X[0], observed=seen)
+    assert len(caught) == (in_order != sorted(in_order, reverse=True))
+    for warning in caught:
+        assert warning.category is UserWarning and warning.filename == __file__
+        assert "do not come first in the model's order" in str(warning.message)
+        assert "never those after it" in str(warning.message)
+
+
+@pytest.mark.filterwarnings("ignore:the observed variables do not come first:UserWarning")
 def test_given_may_be_a_row_each_or_one_for_all(X):
     model = cr.FVSBN(epochs=1).fit(X)
     mask = np.array([True, False, True, False, False])

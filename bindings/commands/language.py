@@ -1,5 +1,6 @@
 """What a trained model of sequences is for: score a text, go on with a prompt, show attention."""
 
+import os
 import sys
 from math import log
 from pathlib import Path
@@ -14,7 +15,6 @@ from chainrule.commands.common import (
     TABLES,
     Common,
     check_output,
-    console,
     located_rows,
     table,
     write_rows,
@@ -116,10 +116,13 @@ def refuse_columns(columns: int | None, pictured: bool, instead: str) -> None:
 
 
 def _prompt(model: SequenceDensity, text: str) -> Any:
-    """Return the prompt as the model's symbols are given: str, bytes, or ids between blanks."""
+    """Return the prompt as the model's symbols are given: str, bytes, or ids between blanks.
+
+    Bytes are those that the shell passed on: $'\\xff' is one.
+    """
     if model.vocabulary_.kind == "id":
         return [_whole(word) for word in text.split()]
-    return text.encode() if model.vocabulary_.kind == "byte" else text
+    return os.fsencode(text) if model.vocabulary_.kind == "byte" else text
 
 
 def _whole(word: str) -> int:
@@ -202,14 +205,23 @@ def _rows(
 
 
 def attention(common: Common, run: Path, prompt: str, out: Path, layer: int) -> None:
-    """Draw where a model looks as it predicts each symbol of a prompt."""
-    check_output(out, *PICTURES)
+    """Draw where a model looks as it predicts each symbol of a prompt; .npy: (heads, T, T)."""
+    check_output(out, *PICTURES, ".npy")
     model = runs.open_model(run)
     if not isinstance(model, Attentive):
         raise ValueError(f"{run} holds no model with attention, but {type(model).__name__}")
     common.show(model)
-    plots.save(model.plot_attention(_prompt(model, prompt), layer=layer - 1 if layer else -1), out)
-    console().print(f"{out}") if not common.quiet else None
+    n_layers = getattr(model.config_, "n_layers", 1)
+    if layer > n_layers:
+        raise ValueError(
+            f"--layer goes from 1 to {n_layers} in this model, 0 the last; got {layer}"
+        )
+    text, chosen = _prompt(model, prompt), layer - 1 if layer else -1
+    if out.suffix.lower() == ".npy":
+        write_rows(out, model.attention_map(text, layer=chosen))
+    else:
+        plots.save(model.plot_attention(text, layer=chosen), out)
+    common.say(f"{out}")
 
 
 def nats_and_bits(nats: float) -> str:

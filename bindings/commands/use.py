@@ -1,5 +1,6 @@
 """What a trained model is for: score, sample, complete, conditionals."""
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from chainrule import plots, readers, rowfiles, runs, validation
-from chainrule.base import BinaryDensity
+from chainrule.base import NOT_EXACT, BinaryDensity
 from chainrule.commands import language
 from chainrule.commands.common import (
     PICTURES,
@@ -22,6 +23,7 @@ from chainrule.commands.common import (
     write_rows,
 )
 from chainrule.commands.standard_input import NAME, as_file
+from chainrule.engine import ordering
 from chainrule.generating import Generating
 from chainrule.kernels.types import Array
 from chainrule.sequence_base import SequenceDensity
@@ -101,21 +103,18 @@ def complete(common: Common, run: Path, x: Path, observed: str, out: Path, draws
     pictured = out.suffix.lower() in PICTURES
     rows = rows[:COMPLETED] if pictured else rows
     given = np.repeat(rows, draws, axis=0)
-    drawn = model.sample(len(given), seed=common.seed, given=given, observed=mask)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # said below
+        drawn = model.sample(len(given), seed=common.seed, given=given, observed=mask)
     if pictured:
         by_draw = drawn.reshape(len(rows), draws, D).swapaxes(0, 1)
         shown = np.asarray(rows) > (0.5 if threshold is None else threshold)  # NaN where unknown
         _draw(out, plots.completions(shown, mask, by_draw, shape))
     else:
         write_rows(out, drawn, fitted_columns(model))
-    ordered = mask[model.order_]  # in the model's order
-    if ordered[: ordered.sum()].all():
-        common.say("the observed variables come first in the model's order: the draws are exact")
-    else:
-        common.say(
-            "the observed variables do not come first in the model's order: they are clamped, and "
-            "a drawn value heeds those before it, never those after it"
-        )
+    exact = ordering.comes_first(mask[model.order_])
+    first = "the observed variables come first in the model's order: the draws are exact"
+    common.say(first if exact else NOT_EXACT)
     common.say(f"{len(rows):,} rows completed {draws} times, {mask.sum()} of {D} observed; {out}")
 
 
