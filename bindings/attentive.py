@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from chainrule import runtime, validation
+from chainrule.engine import ragged
 from chainrule.generating import Generating
 from chainrule.kernels.types import Array
 
@@ -43,7 +44,7 @@ class Attentive(Generating):
         with self._evaluating() as params:
             xp = runtime.array_module(self.backend)
             rest = () if labels is None else (xp.asarray(labels),)
-            x = xp.asarray(rows.astype("int32"))
+            x = xp.asarray(ragged.table(rows, slice(None)))
             maps: Array = self._model().attention_maps(self.config_, params, x, *rest)[0]
             if maps.ndim == 4 and wanted is not None:
                 maps = maps[wanted]
@@ -54,7 +55,7 @@ class Attentive(Generating):
         from chainrule import charts  # matplotlib takes a while, and most never draw
 
         maps = self.attention_map(X, y, layer)
-        names = [START, *self.vocabulary_.names(self._read(X).rows()[0, :-1])]
+        names = [START, *self.vocabulary_.names(self._read(X).rows()[0][:-1])]
         return charts.attention_maps(maps, names, f"{type(self).__name__}: where it looks")
 
     def _layer(self, layer: int) -> int:

@@ -8,7 +8,7 @@ import numpy as np
 from chainrule import runtime, symbols, validation
 from chainrule.base import BinaryDensity
 from chainrule.engine import gradcheck as referee
-from chainrule.engine import models, ordering
+from chainrule.engine import models, ordering, ragged
 from chainrule.engine.gradcheck import RelativeError
 from chainrule.engine.params import Params
 from chainrule.kernels.dispatch import HOST_BACKENDS
@@ -110,7 +110,7 @@ def _sequence_setting(model: SequenceDensity, X: Any) -> tuple[Any, Any, Params,
     """Return the engine's model, its config, float64 parameters, and X as rows of symbols."""
     model._check_hyperparameters()
     data = symbols.read(X, getattr(model, "vocabulary_", None))
-    x = data.rows()[:, : model.context].astype(np.int32)
+    x = ragged.table(data.rows(), slice(None))[:, : model.context]
     engine = model._model()
     if hasattr(model, "params_"):
         params = Params(model.params_.shapes, model.params_.flat.astype(np.float64))

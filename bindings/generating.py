@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
-from chainrule import runtime, validation
+from chainrule import runtime, stopping, validation
+from chainrule.engine import ragged
 from chainrule.sequence_base import SequenceDensity
 
 CHUNK = 64  # symbols drawn at once: Ctrl-C is heard between
@@ -28,6 +29,7 @@ class Generating(SequenceDensity):
         seed: Any = None,
         labels: Any = None,
         size: int | None = None,
+        stop: Any = None,
     ) -> Any:
         """Draw the n symbols that follow a prompt, of which the result holds none.
 
@@ -35,8 +37,12 @@ class Generating(SequenceDensity):
         sees them: a Transformer or an AttentionRNN sees `context` symbols at most, the last
         half to whole context of a prompt that is longer (`chainrule.engine.windows`); an RNN all.
 
+        A model whose sequences end (`ends_`: by default one that was fitted on a list of texts)
+        draws whole strings: each stops at its end, of which the result holds nothing, or after n
+        symbols.
+
         Args:
-            n: how many symbols, at least 1.
+            n: how many symbols, at least 1; at most so many where sequences end or `stop` is given.
             prompt: what was fitted, str, bytes or ids, or a list of several of any lengths; None
                 begins where a text begins.
             temperature: divides the logits; 0 always takes the likeliest symbol.
@@ -46,10 +52,13 @@ class Generating(SequenceDensity):
             seed: of numpy.random.default_rng; None draws fresh entropy.
             labels: of a model that was fitted with labels: one, or one for each sequence.
             size: how many sequences; None is one, or one for each prompt or label.
+            stop: a string (bytes, ids), or a list of several, before whose first occurrence a
+                sequence stops; only what is drawn is looked at, not the prompt.
 
         Returns:
             A str, bytes or int32 ids (n,), as was fitted; where `size`, several prompts or several
-            labels ask for many, a list of them, or ids (size, n). The same seed and backend give
+            labels ask for many, a list of them, or, where none can stop early, ids (size, n). The
+            same seed and backend give
             the same symbols; every backend gives the same but where a uniform number falls within
             rounding of a probability.
 
@@ -64,13 +73,12 @@ class Generating(SequenceDensity):
         n = validation.integer("n", n, 1)
         rng = np.random.default_rng(seed)
         many, starts = self._starts(prompt, labels, size)
-        settings = _settings(temperature, top_k, top_p)
-        drawn = []
-        for lo in range(0, len(starts[0]), ROWS):
-            part = tuple(None if column is None else column[lo : lo + ROWS] for column in starts)
-            pieces = self._pieces(part, n, CHUNK, rng, settings)
-            drawn.append(np.concatenate(list(pieces), axis=1))
-        return self._decoded(np.concatenate(drawn), many)
+        settings, stops = _settings(temperature, top_k, top_p), self._stops(stop)
+        drawn: list[Any] = []
+        for lo in range(0, len(starts[1]), ROWS):
+            pieces = self._pieces(starts, slice(lo, lo + ROWS), n, CHUNK, rng, settings)
+            drawn += _joined(_stopped(pieces, stops) if stops else pieces)
+        return self._decoded(drawn if stops else np.stack(drawn), many)
 
     def stream(
         self,
@@ -83,12 +91,15 @@ class Generating(SequenceDensity):
         seed: Any = None,
         labels: Any = None,
         size: int | None = None,
+        stop: Any = None,
         chunk: int = 1,
     ) -> Iterator[Any]:
         """Yield what `sample` returns, piece by piece, as it is drawn.
 
-        n: how many symbols; None never ends, in bounded memory. chunk: symbols a piece. The rest
-        is as in `sample`, whose result the joined pieces are, for up to 256 sequences.
+        n: how many symbols; None never ends, in bounded memory, unless all sequences end or meet a
+        stop. chunk: symbols a piece; fewer where a sequence stops, or where what was drawn may be
+        the beginning of a stop string and is held back. The rest is as in `sample`, whose result
+        the joined pieces are, for up to 256 sequences.
 
         Example:
             >>> from chainrule import RNN
@@ -100,13 +111,22 @@ class Generating(SequenceDensity):
         chunk = validation.integer("chunk", chunk, 1)
         rng = np.random.default_rng(seed)
         many, starts = self._starts(prompt, labels, size)
-        settings = _settings(temperature, top_k, top_p)
+        settings, stops = _settings(temperature, top_k, top_p), self._stops(stop)
+        pieces = self._pieces(starts, slice(None), n, chunk, rng, settings)
         return (
-            self._decoded(piece, many) for piece in self._pieces(starts, n, chunk, rng, settings)
+            self._decoded(piece, many) for piece in (_stopped(pieces, stops) if stops else pieces)
         )
 
+    def _stops(self, stop: Any) -> list[list[int]]:
+        """Return the symbols at which a sequence stops: the end, and stop strings."""
+        end = [[int(self.vocabulary_.size)]] if self.ends_ else []
+        return end + stopping.strings(stop, self.vocabulary_)
+
     def _starts(self, prompt: Any, labels: Any, size: int | None) -> tuple[bool, tuple[Any, ...]]:
-        """Return whether many sequences are asked for; prompts (N, P), lengths (N,) and labels."""
+        """Return whether many sequences are asked for; prompts, their lengths (N,), and labels.
+
+        prompts: a table, `Ragged`, or a single row for all.
+        """
         check_is_fitted(self, "params_")
         data = None if prompt is None or _empty(prompt) else self._read(prompt, "prompt")
         counts = set()
@@ -124,48 +144,71 @@ class Generating(SequenceDensity):
         N = counts.pop() if counts else 1
         many = bool(np.ndim(labels) > 0 or size is not None)
         many = many or (data is not None and data.lengths is not None)
-        prompts, lengths = np.zeros((N, 0), np.int32), np.zeros(N, np.int64)
+        prompts: Any = np.zeros((1, 0), np.int32)
+        lengths = np.zeros(N, np.int64)
         if data is not None:
-            rows = np.maximum(data.rows(), 0).astype(np.int32)
-            lengths = np.full(1, rows.shape[1]) if data.lengths is None else data.lengths
-            prompts, lengths = np.broadcast_to(rows, (N, rows.shape[1])), np.resize(lengths, N)
+            prompts = data.rows()
+            lengths = np.resize(ragged.lengths(prompts), N)
         return many, (prompts, lengths, self._labels(labels, N, "labels"))
 
     def _pieces(
         self,
         starts: tuple[Any, ...],
+        rows: slice,
         n: int | None,
         chunk: int,
         rng: np.random.Generator,
         settings: dict[str, Any],
     ) -> Iterator[NDArray[np.int32]]:
-        """Yield the symbols of all sequences, (N, chunk), as they are drawn."""
+        """Yield the symbols of some sequences, (N, chunk), as they are drawn."""
         xp = runtime.array_module(self.backend)
         prompts, lengths, labels = starts
-        rest = {} if labels is None else {"labels": xp.asarray(labels)}
-        prompt = xp.asarray(np.ascontiguousarray(prompts))
+        lengths = lengths[rows]
+        rest = {} if labels is None else {"labels": xp.asarray(labels[rows])}
+        N, own = len(lengths), len(prompts) > 1
+        table = np.maximum(ragged.table(prompts, rows if own else slice(None)), 0)
+        prompt = xp.asarray(np.ascontiguousarray(np.broadcast_to(table, (N, table.shape[1]))))
         with self._evaluating() as params:
-            rows = self._model().start(
-                self.config_, params, len(prompts), prompt=prompt, lengths=lengths, **rest
+            sampler = self._model().start(
+                self.config_, params, N, prompt=prompt, lengths=lengths, **rest
             )
         done = 0
         while n is None or done < n:
             k = chunk if n is None else min(chunk, n - done)
-            u = rng.random((k, len(prompts))).T  # time first: pieces draw the numbers of the whole
+            u = rng.random((k, N)).T  # time first: pieces draw the numbers of the whole
             with runtime.resources(self.backend, self.n_threads):
                 piece = runtime.to_host(
-                    rows.extend(xp.asarray(np.ascontiguousarray(u)), **settings)
+                    sampler.extend(xp.asarray(np.ascontiguousarray(u)), **settings)
                 )
             yield piece
             done += k
 
-    def _decoded(self, ids: NDArray[np.int32], many: bool) -> Any:
-        """Return drawn symbols, (N, n), as what was fitted."""
+    def _decoded(self, ids: Any, many: bool) -> Any:
+        """Return drawn symbols, (N, n) or a list of rows, as what was fitted."""
         if not many:
             return self.vocabulary_.decode(ids[0])
-        if self.vocabulary_.kind == "id":
+        if self.vocabulary_.kind == "id" and isinstance(ids, np.ndarray):
             return ids
         return [self.vocabulary_.decode(row) for row in ids]
+
+
+def _stopped(
+    pieces: Iterator[NDArray[np.int32]], stops: list[list[int]]
+) -> Iterator[list[NDArray[np.int32]]]:
+    """Yield what stands before each row's first stop, until all have met one."""
+    rows: list[stopping.Row] = []
+    for piece in pieces:
+        rows = rows or [stopping.Row(stops) for _ in piece]
+        yield [row.feed(drawn) for row, drawn in zip(rows, piece, strict=True)]
+        if all(row.done for row in rows):
+            return
+    if rest := [row.rest() for row in rows]:
+        yield rest
+
+
+def _joined(pieces: Iterator[Any]) -> list[NDArray[np.int32]]:
+    """Return each row's pieces end to end."""
+    return [np.concatenate(row) for row in zip(*pieces, strict=True)]
 
 
 def _empty(prompt: Any) -> bool:

@@ -9,15 +9,14 @@ from contextlib import contextmanager
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.base import DensityMixin
 from sklearn.utils.validation import check_is_fitted
 
 from chainrule import runtime, symbols, validation
-from chainrule.engine import checkpoint, models, scoring
+from chainrule.engine import checkpoint, scoring
 from chainrule.engine.params import Params
 from chainrule.kernels.threads import serial_blas
-from chainrule.kernels.types import Array
+from chainrule.kernels.types import Array, Ids
 from chainrule.sequence_fitting import FitSequences
 from chainrule.symbols import Symbols
 from chainrule.vocabulary import Vocabulary
@@ -28,6 +27,10 @@ class SequenceDensity(DensityMixin, FitSequences):  # type: ignore[misc]  # scik
 
     def log_prob(self, X: Any, y: Any = None) -> Array:
         """Return log p of each sequence, in nats, its first symbol included.
+
+        Of a model whose sequences end (`ends_`) the end is included too: the probabilities of all
+        sequences of any length sum to one. Of any other it is the probability that a sequence
+        begins so, and it is those of all sequences of one length that sum to one.
 
         Args:
             X: a list of str, bytes or ids of any lengths, or ids (N, T); one text counts as one.
@@ -44,21 +47,17 @@ class SequenceDensity(DensityMixin, FitSequences):  # type: ignore[misc]  # scik
             One forward pass; where sequences are longer than the context, two (see
             `chainrule.engine.windows`).
         """
-        data, labels = self._read(X), None
-        if data.lengths is None:
-            self._labels(y, 1)
-            if y is None:
-                return np.array([sum(part.sum() for part in self._log_probs(data))])
+        data = self._whole(self._read(X))
+        if data.lengths is None and y is None:
+            self._labels(None, 1)
+            return np.array([sum(part.sum() for part in self._log_probs(data))])
         rows = data.rows()
-        labels = self._labels(y, len(rows))
-        out = np.empty(len(rows))
-        lengths = (rows >= 0).sum(axis=1) if data.lengths is None else data.lengths
+        labels, out = self._labels(y, len(rows)), np.empty(len(rows))
         with self._evaluating() as params:
-            for chosen in _alike(lengths):
-                part = rows[chosen, : lengths[chosen].max()].astype(np.int32)
-                some = None if labels is None else labels[chosen]
-                log_p = scoring.symbol_log_probs(self._model(), self.config_, params, part, some)
-                out[chosen] = log_p.sum(axis=1)
+            for group, x in scoring.by_length(rows):
+                some = None if labels is None else labels[group]
+                log_p = scoring.symbol_log_probs(self._model(), self.config_, params, x, some)
+                out[group] = log_p.sum(axis=1)
         return out
 
     score_samples = log_prob
@@ -67,8 +66,9 @@ class SequenceDensity(DensityMixin, FitSequences):  # type: ignore[misc]  # scik
         """Return the mean log p of a symbol, in nats: negative, higher is better.
 
         X: a text of any length, read bit by bit if it is a file; or rows. y: as in `log_prob`.
+        The end of a sequence that has one counts as a symbol.
         """
-        data = self._read(X)
+        data = self._whole(self._read(X))
         if data.lengths is not None or y is not None:
             return float(self.log_prob(X, y).sum()) / data.n_symbols
         self._labels(None, 1)
@@ -86,25 +86,29 @@ class SequenceDensity(DensityMixin, FitSequences):  # type: ignore[misc]  # scik
         """Return log p(x_t | x_<t) of every symbol, in nats.
 
         Returns:
-            float64: (T,) for one text, (N, T) for ids (N, T), a list of arrays for a list.
+            float64: (T,) for one text, (N, T) for ids (N, T), a list of arrays for a list; of a
+            model whose sequences end (`ends_`) with one more number each, that of the end.
         """
-        data = self._read(X)
+        given = self._read(X)
+        data = self._whole(given)
         if data.lengths is None and y is None:
             self._labels(None, 1)
             return np.concatenate(list(self._log_probs(data)))
-        return self._by_symbol("symbol_log_prob", data, y)
+        return self._by_symbol(scoring.symbol_log_probs, data, y, given.lengths is None)
 
     def conditionals(self, X: Any, y: Any = None) -> Any:
         """Return p(x_t = v | x_<t) of every symbol v at every place t.
 
         Returns:
             (T, V) for one text, (N, T, V) for ids (N, T), a list of (T, V) for a list. Symbol v is
-            character v of `vocabulary_.characters`, or byte or id v.
+            character v of `vocabulary_.characters`, or byte or id v. Where sequences end (`ends_`)
+            there is one more place, behind the last symbol, and one more v, the last: the end.
 
         Cost:
             Memory for all of it: T · V numbers.
         """
-        return self._by_symbol("conditionals", self._read(X), y)
+        given = self._read(X)
+        return self._by_symbol(self._conditionals, self._whole(given), y, given.lengths is None)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the fitted estimator to `path` as safetensors; `chainrule.load` reads it.
@@ -123,6 +127,7 @@ class SequenceDensity(DensityMixin, FitSequences):  # type: ignore[misc]  # scik
                 for name, value in self.get_params().items()
             },
             "vocabulary": self.vocabulary_._asdict(),
+            "ends": self.ends_,
             "classes": None if self.classes_ is None else self.classes_.tolist(),
             "history": self.history_,
             "best_step": self.best_step_,
@@ -141,7 +146,9 @@ class SequenceDensity(DensityMixin, FitSequences):  # type: ignore[misc]  # scik
         classes, history = metadata["classes"], metadata["history"]
         if not isinstance(history, list) or not isinstance(classes, list | None):
             raise TypeError("its metadata are damaged")
-        model.vocabulary_ = vocabulary
+        model.vocabulary_, model.ends_ = vocabulary, metadata.get("ends", False)
+        if not isinstance(model.ends_, bool):
+            raise TypeError("its metadata are damaged")
         model.classes_ = None if classes is None else np.array(classes)
         if model._model_name() != saved.model or model._fitted_config() != saved.config:
             raise ValueError("its hyper-parameters are of another model")
@@ -167,28 +174,26 @@ class SequenceDensity(DensityMixin, FitSequences):  # type: ignore[misc]  # scik
         with self._evaluating() as params:
             yield from scoring.log_probs(self._model(), self.config_, params, data.ids)
 
-    def _by_symbol(self, function: str, data: Symbols, y: Any) -> Any:
+    def _whole(self, data: Symbols) -> Symbols:
+        """Return sequences with their ends, where they have any."""
+        return data.ended() if self.ends_ else data
+
+    def _conditionals(self, model: Any, config: Any, params: Params, x: Ids, labels: Any) -> Any:
+        xp = runtime.array_module(self.backend)
+        rest = () if labels is None else (xp.asarray(labels),)
+        return runtime.to_host(model.conditionals(config, params, xp.asarray(x), *rest))
+
+    def _by_symbol(self, function: Any, data: Symbols, y: Any, single: bool) -> Any:
         """Return a function of the model with a result a symbol, shaped like what came in."""
         rows = data.rows()
         labels = self._labels(y, len(rows))
+        out: list[Any] = [None] * len(rows)
         with self._evaluating() as params:
-            xp = runtime.array_module(self.backend)
-            x = xp.asarray(rows.astype(np.int32))
-            rest = () if labels is None else (xp.asarray(labels),)
-            call = getattr(models.get(self.model_), function)
-            out = runtime.to_host(call(self.config_, params, x, *rest))
-        if data.lengths is None:
+            for group, x in scoring.by_length(rows):
+                some = None if labels is None else labels[group]
+                part = function(self._model(), self.config_, params, x, some)
+                for n, row in zip(group.tolist(), part, strict=True):
+                    out[n] = row if not data.ragged else row[: data.ids.lengths[n]].copy()
+        if single:
             return out[0]
-        if not data.ragged:
-            return out
-        return [row[:length] for row, length in zip(out, data.lengths, strict=True)]
-
-
-def _alike(lengths: NDArray[Any]) -> Iterator[NDArray[Any]]:
-    """Yield the numbers of rows in groups of like lengths, a bounded number of symbols each."""
-    order = np.argsort(lengths, kind="stable")
-    lo = 0
-    while lo < len(order):
-        n = max(1, scoring.POSITIONS * 4 // int(lengths[order[lo]]))
-        yield order[lo : lo + n]
-        lo += n
+        return out if data.ragged else np.stack(out)

@@ -38,6 +38,7 @@ class FitSequences(Trainable):
                 `datasets.load_text` returns, the last two read from the file part by part; or
                 rows, each a sequence of its own: a list, a Series or an array of str, of bytes or
                 of lists of ids, or whole numbers (N, T). A str is a text, never a path.
+                Each text of a list ends with a symbol of its own, unless `ends` says otherwise.
             y: labels of rows, (N,), for a Transformer that is to learn p(x | label); else None.
                 Whole numbers or words, as an array, a list, a Series or a Categorical.
             X_valid, y_valid: the same, or None: then the last parameters are kept.
@@ -83,18 +84,22 @@ class FitSequences(Trainable):
             )
         if y_valid is not None and X_valid is None:
             raise ValueError("y_valid are the labels of X_valid; give both")
-        self.vocabulary_ = data.vocabulary
+        self.vocabulary_, self.ends_ = data.vocabulary, self._decide_ends(data)
         self.classes_ = None if y is None else np.unique(_column(y, len(data.ids), "y"))
         if data.lengths is None:
             return (self._text_source(data, valid),)
-        labels = self._labels(y, len(data.ids))
-        pair = None
+        labels, pair = self._labels(y, len(data.ids)), None
+        if self.ends_:
+            data, valid = data.ended(), None if valid is None else valid.ended()
         if valid is not None:
             pair = valid.ids, self._labels(y_valid, len(valid.ids), "y_valid")
-        if hasattr(self._fitted_config(), "context") and data.ids.shape[1] > self.context:
+        assert data.lengths is not None
+        longest = int(data.lengths.max())
+        if hasattr(self._fitted_config(), "context") and longest > self.context:
+            what = "symbols, the end included," if self.ends_ else "symbols,"
             raise ValueError(
-                f"X has rows of {data.ids.shape[1]} symbols, more than context={self.context}; set "
-                f"context={data.ids.shape[1]}, or give one long text instead of rows"
+                f"X has rows of {longest} {what} more than context={self.context}; set "
+                f"context={longest}, or give one long text instead of rows"
             )
         return (SymbolRows(data.ids, labels, pair),)
 
@@ -111,10 +116,17 @@ class FitSequences(Trainable):
         kind = Streams if hasattr(self._model(), "state_size") else Windows
         return kind(data.ids, context, None if valid is None else valid.ids)
 
+    def _decide_ends(self, data: Symbols) -> bool:
+        """Return whether a symbol for the end is behind each sequence: by default, each text."""
+        if self.ends and data.lengths is None:
+            raise ValueError("ends=True is for lists of sequences, and X is one; leave it out")
+        if self.ends is None:
+            return data.lengths is not None and data.vocabulary.kind != "id"
+        return bool(self.ends)
+
     def _fitted_config(self) -> Any:
-        return self._config(
-            self.vocabulary_.size, 1 if self.classes_ is None else len(self.classes_)
-        )
+        n_symbols = self.vocabulary_.size + self.ends_
+        return self._config(n_symbols, 1 if self.classes_ is None else len(self.classes_))
 
     def _guessing(self) -> float:
         return log(self._fitted_config().n_symbols)
@@ -134,6 +146,8 @@ class FitSequences(Trainable):
         """Raise ValueError for one that no training could use."""
         super()._check_hyperparameters()
         validation.integer("context", self.context, 1)
+        if self.ends not in (None, True, False):
+            raise ValueError(f"ends must be None, True or False, got {self.ends!r}")
         self._config(2, 1)
 
     def _recipe(self) -> train.Recipe:

@@ -25,6 +25,9 @@ class RNN(Generating):
         n_layers: L, recurrent layers on top of each other.
         dropout: share of each layer's outputs that a training step sets to zero, in [0, 1).
         context: symbols in a piece of text, as far as a gradient reaches back.
+        ends: whether sequences end: a symbol of its own, numbered after all others, is learnt
+            behind each, so that the probabilities of all strings sum to one and samples stop.
+            None: lists of texts do, rows of ids and a single text do not.
         steps: minibatches of the training.
         batch_size: pieces of text, or rows, a minibatch.
         learning_rate: of Adam, after the warm-up.
@@ -48,6 +51,7 @@ class RNN(Generating):
     Attributes:
         params_: mapping from name to array; `chainrule.engine.models.rnn` has names and shapes.
         vocabulary_: what the symbols are: `kind`, `size`, and `characters` of a text.
+        ends_: whether sequences end with a symbol of their own, numbered vocabulary_.size.
         history_: a dict a record: step, train and valid (nats a symbol, lower is better; valid is
             None without X_valid), seconds, learning_rate.
         best_step_: the step whose parameters were kept; 0 if interrupted before the first record.
@@ -75,6 +79,7 @@ class RNN(Generating):
         n_layers: int = 1,
         dropout: float = 0.0,
         context: int = 64,
+        ends: bool | None = None,
         steps: int = 2000,
         batch_size: int = 32,
         learning_rate: float = 2e-3,
@@ -98,6 +103,7 @@ class RNN(Generating):
         self.n_layers = n_layers
         self.dropout = dropout
         self.context = context
+        self.ends = ends
         self.steps = steps
         self.batch_size = batch_size
         self.learning_rate = learning_rate
@@ -140,13 +146,14 @@ class AttentionRNN(Attentive):
         cell: "tanh", "lstm" or "gru".
         n_heads: parts of the state, each of which looks back for itself.
         context: most symbols that a prediction sees, and symbols of a training window.
+        ends: whether sequences end, as in `RNN`; the end counts in the context.
         steps, batch_size, learning_rate, schedule, warmup, weight_decay, clip_norm, beta2,
             accumulation, eval_every, patience: the training, as in `RNN`.
         seed, dtype, backend, n_threads, verbose: as in `RNN`.
 
     Attributes:
         params_: mapping from name to array; `chainrule.engine.models.attention_rnn` has the names.
-        vocabulary_, history_, best_step_, classes_: as in `RNN`.
+        vocabulary_, ends_, history_, best_step_, classes_: as in `RNN`.
 
     Example:
         >>> from chainrule import AttentionRNN
@@ -167,6 +174,7 @@ class AttentionRNN(Attentive):
         cell: str = "lstm",
         n_heads: int = 1,
         context: int = 64,
+        ends: bool | None = None,
         steps: int = 2000,
         batch_size: int = 32,
         learning_rate: float = 2e-3,
@@ -189,6 +197,7 @@ class AttentionRNN(Attentive):
         self.cell = cell
         self.n_heads = n_heads
         self.context = context
+        self.ends = ends
         self.steps = steps
         self.batch_size = batch_size
         self.learning_rate = learning_rate
@@ -229,6 +238,7 @@ class Transformer(Attentive):
     Args:
         n_layers, n_heads, n_embd: blocks, heads of each, and width, a multiple of n_heads.
         context: most symbols that a prediction sees, and symbols of a training window.
+        ends: whether sequences end, as in `RNN`; the end counts in the context.
         rotary: turn queries and keys by their position instead of adding learned positions.
         tied: the output matrix is the input's table.
         dropout: share of numbers that a training step sets to zero, in [0, 1).
@@ -239,7 +249,7 @@ class Transformer(Attentive):
     Attributes:
         params_: mapping from name to array; `chainrule.engine.models.transformer` has the names.
         classes_: the distinct labels, sorted; None if fitted without.
-        vocabulary_, history_, best_step_: as in `RNN`.
+        vocabulary_, ends_, history_, best_step_: as in `RNN`.
 
     Example:
         >>> from chainrule import Transformer
@@ -262,6 +272,7 @@ class Transformer(Attentive):
         n_embd: int = 128,
         *,
         context: int = 64,
+        ends: bool | None = None,
         rotary: bool = False,
         tied: bool = True,
         dropout: float = 0.0,
@@ -287,6 +298,7 @@ class Transformer(Attentive):
         self.n_heads = n_heads
         self.n_embd = n_embd
         self.context = context
+        self.ends = ends
         self.rotary = rotary
         self.tied = tied
         self.dropout = dropout

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.cells import CellError
+from chainrule.engine.ragged import Ragged, lengths
 from chainrule.texts import BLOCK, Mapped, Text
 from chainrule.validation import unmasked
 from chainrule.vocabulary import KINDS, Vocabulary, smallest
@@ -36,28 +37,39 @@ class Symbols(NamedTuple):
     """Checked sequences.
 
     Attributes:
-        ids: one text, (T,), which may be mapped; or rows, (N, T), -1 behind the end of shorter.
+        ids: one text, (T,), which may be mapped; or rows: a table, (N, T), or `Ragged`.
         vocabulary: what the numbers stand for.
         lengths: (N,), of rows; None for a text.
-        ragged: whether the rows came as a list, each of a length of its own.
     """
 
     ids: Any
     vocabulary: Vocabulary
     lengths: NDArray[Any] | None = None
-    ragged: bool = False
+
+    @property
+    def ragged(self) -> bool:
+        """Whether the rows came as a list, each of a length of its own."""
+        return isinstance(self.ids, Ragged)
 
     @property
     def n_symbols(self) -> int:
         """How many symbols there are in all."""
         return len(self.ids) if self.lengths is None else int(self.lengths.sum())
 
-    def rows(self) -> NDArray[Any]:
-        """Return rows, (N, T); of a text its only one, read into memory."""
+    def rows(self) -> Any:
+        """Return rows, a table or `Ragged`; of a text its only one, read into memory."""
         if self.lengths is None:
             return np.asarray(self.ids[0 : len(self.ids)])[None]
-        table: NDArray[Any] = self.ids
-        return table
+        return self.ids
+
+    def ended(self) -> "Symbols":
+        """Return rows with one more symbol behind each, the end, numbered after all others."""
+        rows, end = self.rows(), self.vocabulary.size
+        if isinstance(rows, Ragged):
+            rows = rows.ended(end)
+        else:
+            rows = np.pad(rows.astype(np.int32), ((0, 0), (0, 1)), constant_values=end)
+        return self._replace(ids=rows, lengths=lengths(rows))
 
 
 def read(X: Any, vocabulary: Vocabulary | None = None, name: str = "X") -> Symbols:
@@ -116,7 +128,8 @@ def _list_of_texts(X: Any, vocabulary: Vocabulary | None, name: str) -> Symbols:
     if vocabulary is None:
         vocabulary = Vocabulary.of("".join(X)) if kind is str else Vocabulary("byte", 256)
     _check_kind("byte" if kind is bytes else "character", vocabulary, name)
-    return pad([vocabulary.encode(text, f"{name}[{n}]") for n, text in enumerate(X)], vocabulary)
+    rows = Ragged.of([vocabulary.encode(text, f"{name}[{n}]") for n, text in enumerate(X)])
+    return Symbols(rows, vocabulary, rows.lengths)
 
 
 def _ragged_ids(X: Any, name: str) -> Symbols:
@@ -130,16 +143,8 @@ def _ragged_ids(X: Any, name: str) -> Symbols:
     if any(row.lengths is not None for row in rows):
         raise ValueError(f"{name} must be a list of one-dimensional sequences of ids")
     size = max(row.vocabulary.size for row in rows)
-    return pad([row.ids for row in rows], Vocabulary("id", size))
-
-
-def pad(rows: list[NDArray[Any]], vocabulary: Vocabulary) -> Symbols:
-    """Return rows of different lengths as one table, int32, -1 behind the shorter ones."""
-    lengths = np.array([len(row) for row in rows])
-    table = np.full((len(rows), lengths.max(initial=0)), -1, np.int32)
-    for n, row in enumerate(rows):
-        table[n, : len(row)] = row
-    return Symbols(table, vocabulary, lengths, True)
+    together = Ragged.of([row.ids for row in rows])
+    return Symbols(together, Vocabulary("id", size), together.lengths)
 
 
 def _array(X: Any, name: str) -> Symbols:

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.engine import windows
+from chainrule.engine import ragged, windows
 from chainrule.engine.params import Params
 from chainrule.kernels import threads
 from chainrule.kernels.dispatch import array_module, on_device
@@ -50,21 +50,31 @@ def mean_nll(
 
 
 def rows_nll(
-    model: Any, config: Any, params: Params, x: Ids, labels: Any = None, limit: int = 0
+    model: Any, config: Any, params: Params, x: Any, labels: Any = None, limit: int = 0
 ) -> float:
-    """Return the mean of -log p over the symbols of rows x, (N, T), in nats a symbol.
+    """Return the mean of -log p over the symbols of rows x, in nats a symbol.
 
-    limit: about how many symbols, from rows all over x; 0 is all.
+    x: a table, (N, T), or `Ragged`. limit: about how many symbols, from rows all over x; 0 is all.
     """
-    n = len(x) if not limit else max(1, min(len(x), limit // x.shape[1]))
+    sizes = ragged.lengths(x)
+    n = len(x) if not limit else max(1, min(len(x), int(limit / sizes.mean())))
     chosen = np.arange(n) * len(x) // n
-    log_p, count, at_once = 0.0, 0, _rows_at_once(x.shape[1])
-    for lo in range(0, n, at_once):
-        rows = chosen[lo : lo + at_once]
-        part = x[rows].astype(np.int32)
-        count += int((part >= 0).sum())
+    log_p = 0.0
+    for group, part in by_length(x, chosen):
+        rows = chosen[group]
         log_p += float(symbol_log_probs(model, config, params, part, _some(labels, rows)).sum())
-    return -log_p / count
+    return -log_p / int(sizes[chosen].sum())
+
+
+def by_length(x: Any, chosen: Any = None) -> Iterator[tuple[Any, Ids]]:
+    """Yield rows of x in groups of like lengths: which of the chosen, and a table of them.
+
+    A group is what a pass without gradients takes at once. chosen: numbers of rows; None: all.
+    """
+    chosen = np.arange(len(x)) if chosen is None else chosen
+    most = POSITIONS * threads.n_threads()
+    for group in ragged.groups(ragged.lengths(x)[chosen], most):
+        yield group, ragged.table(x, chosen[group])
 
 
 def text_nll(model: Any, config: Any, params: Params, text: Any, limit: int = 0) -> float:

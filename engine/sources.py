@@ -4,7 +4,8 @@ A source says what each minibatch is, as a function of the seed and the step alo
 random is ever kept. Minibatch `step`, counted from 0, of
 
     Rows        is the next batch_size rows of an epoch's shuffle
-    SymbolRows  is the same for rows of symbols, with labels and of different lengths
+    SymbolRows  is the same for rows of symbols, with labels and of different lengths, in groups
+                of like lengths: what is computed beyond their ends stays a share of the whole
     Windows     is batch_size windows of `context` symbols from all over a text
     Streams     is the next `context` symbols of batch_size readers, who walk through the text with
                 their states carried over: truncated back-propagation through time
@@ -29,7 +30,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from chainrule.engine import scoring
+from chainrule.engine import ragged, scoring
 from chainrule.engine.layers.dropout import Noise
 from chainrule.engine.optim import Recipe
 from chainrule.engine.params import Params
@@ -136,34 +137,44 @@ class Rows(Source):
 
 
 class SymbolRows(Rows):
-    """Rows of symbols x, (N, T), -1 behind the end of shorter ones, and a label of each or None.
+    """Rows of symbols x, and a label of each or None.
 
-    valid: such a pair, or None. Each row is a whole sequence, read from the model's start.
+    x: `Ragged`, or a table (N, T), -1 behind the end of shorter rows. valid: such a pair, or None.
+    Each row is a whole sequence, read from the model's start.
     """
 
     unit, clock, per = "rows", "step", "symbol"
     n_steps, period = Source.n_steps, Source.period
 
-    def __init__(self, x: Ids, labels: Any = None, valid: tuple[Ids, Any] | None = None) -> None:
+    def __init__(self, x: Any, labels: Any = None, valid: tuple[Any, Any] | None = None) -> None:
         """Keep the rows as they are, of any integer dtype."""
         super().__init__(x, None if valid is None else valid[0])
+        self._lengths = ragged.lengths(x)
         self._labels = labels
         self._valid_labels = None if valid is None else valid[1]
 
     def batch(self, model: Any, config: Any, recipe: Recipe, step: int, state: Any) -> Batch:
-        """Return the next rows of the epoch's shuffle, no wider than the longest of them."""
+        """Return the next rows of the epoch's shuffle, the shortest first."""
         rows, xp = self._rows(recipe, step), array_module(state.params.flat)
-        x = self._x[rows].astype(np.int32)
-        lengths = (x >= 0).sum(axis=1)
-        x = xp.asarray(x[:, : lengths.max()])
-        labels = None if self._labels is None else xp.asarray(self._labels[rows])
-        count = int(lengths.sum())
-        return Batch(len(x), count, _gradient(model, config, recipe, step, x, count, labels))
+        sizes = self._lengths[rows]
+        groups = list(ragged.groups(sizes))
+        if len(groups) == 1:
+            groups = [np.arange(len(rows))]  # as they come
+        count, first, parts = int(sizes.sum()), 0, []
+        for group in groups:
+            some = rows[group]
+            x = xp.asarray(ragged.table(self._x, some))
+            labels = None if self._labels is None else xp.asarray(self._labels[some])
+            gradient = _gradient(model, config, recipe, step, x, count, labels, first)
+            parts.append((first, first + len(group), gradient))
+            first += len(group)
+        return Batch(len(rows), count, _in_turn(parts))
 
     def validate(self, model: Any, config: Any, recipe: Recipe, params: Params) -> float:
         """Return the mean over rows from all over, of eval_symbols symbols or EVAL_ROWS, or all."""
         assert self._valid is not None
-        limit = recipe.eval_symbols and max(recipe.eval_symbols, EVAL_ROWS * self._valid.shape[1])
+        mean = round(float(ragged.lengths(self._valid).mean()))
+        limit = recipe.eval_symbols and max(recipe.eval_symbols, EVAL_ROWS * mean)
         return scoring.rows_nll(model, config, params, self._valid, self._valid_labels, limit)
 
 
@@ -257,6 +268,9 @@ class Streams(Windows):
         return Batch(n, x.size, gradient, carry=carry)
 
 
+Gradient = Callable[[Params, int, int, Params], float]
+
+
 def _gradient(
     model: Any,
     config: Any,
@@ -265,9 +279,13 @@ def _gradient(
     x: Ids,
     count: int,
     labels: Any = None,
+    first: int = 0,
     **by_row: Any,
-) -> Callable[[Params, int, int, Params], float]:
-    """Return the `gradient` of a batch x of symbols; by_row: further arrays with a row each."""
+) -> Gradient:
+    """Return the `gradient` of rows x of a batch, of which row 0 of x is the `first`.
+
+    by_row: further arrays with a row each.
+    """
     if labels is not None:
         by_row["labels"] = labels
     drops = getattr(config, "dropout", 0) > 0
@@ -275,8 +293,26 @@ def _gradient(
     def gradient(params: Params, lo: int, hi: int, grad: Params) -> float:
         rest = {name: array[lo:hi] for name, array in by_row.items()}
         if drops:
-            rest["noise"] = Noise(recipe.seed, step, lo)
+            rest["noise"] = Noise(recipe.seed, step, first + lo)
         nll: float = model.loss_and_grad(config, params, x[lo:hi], grad, n_rows=count, **rest)
+        return nll
+
+    return gradient
+
+
+def _in_turn(parts: list[tuple[int, int, Gradient]]) -> Gradient:
+    """Return the `gradient` of a batch of several parts: rows lo … hi - 1 of it, and theirs."""
+
+    def gradient(params: Params, lo: int, hi: int, grad: Params) -> float:
+        nll, more = 0.0, None
+        for first, last, part in parts:
+            if lo < last and first < hi:
+                target = grad if more is None else more
+                nll += part(params, max(lo, first) - first, min(hi, last) - first, target)
+                if more is not None:
+                    grad.flat[...] += more.flat
+                elif hi > last:
+                    more = grad.like()
         return nll
 
     return gradient
