@@ -139,21 +139,26 @@ class BinaryDensity(DensityMixin, FitByLikelihood):  # type: ignore[misc]  # sci
 
         The file is written whole or not at all: an existing one survives any failure.
 
+        What was fitted is saved, whatever `set_params` changed since, but for backend, n_threads
+        and verbose.
+
         Raises:
             NotFittedError: before `fit`.
             OSError: the folder is missing or not writable, or the disk is full.
+            ValueError: names too long to be read again; a backend or n_threads that is none.
         """
         check_is_fitted(self, "params_")
         names = getattr(self, "feature_names_in_", None)
         metadata = {
             "estimator": type(self).__name__,
-            "hyperparameters": {name: _plain(v) for name, v in self.get_params().items()},
+            "hyperparameters": self._hyperparameters_to_save(),
             "order": self.order_.tolist(),
-            "history": self.history_,
             "best_epoch": self.best_epoch_,
             "feature_names": None if names is None else [str(name) for name in names],
         }
-        checkpoint.save(path, self.model_, self.config_, self.params_, metadata)
+        checkpoint.save(
+            path, self.model_, self.config_, self.params_, metadata, history=self.history_
+        )
 
     def _check_saved(self, model: str, config: Any) -> None:
         """Raise ValueError unless the hyper-parameters make this model and config."""
@@ -216,12 +221,3 @@ class BinaryDensity(DensityMixin, FitByLikelihood):  # type: ignore[misc]  # sci
                 out[at : at + len(part)] = part
                 at += len(part)
         return out
-
-
-def _plain(value: Any) -> Any:
-    """Return a hyper-parameter as what JSON can hold."""
-    if isinstance(value, np.ndarray | np.generic):
-        return value.tolist()
-    if isinstance(value, type | np.dtype):
-        return np.dtype(value).name
-    return value

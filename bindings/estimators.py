@@ -9,6 +9,7 @@ import numpy as np
 from chainrule import validation
 from chainrule.base import BinaryDensity
 from chainrule.engine import checkpoint
+from chainrule.engine.description import one_error
 from chainrule.engine.models import fvsbn, nade, nade_untied
 from chainrule.sequence_base import SequenceDensity
 from chainrule.sequences import RNN, AttentionRNN, Transformer
@@ -184,13 +185,8 @@ def load(path: str | os.PathLike[str]) -> Estimator:
         FVSBN(epochs=1)
     """
     saved = checkpoint.load(path)
-    try:
+    with one_error(path, f"holds the model {saved.model} but no estimator that fits it"):
         return _rebuild(saved)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise checkpoint.CheckpointError(
-            f"{path} holds the model {saved.model} but no estimator that fits it ({error}); "
-            "read it with chainrule.engine.checkpoint.load or save the estimator again"
-        ) from error
 
 
 def _rebuild(saved: checkpoint.Checkpoint) -> Estimator:
@@ -207,8 +203,10 @@ def _rebuild(saved: checkpoint.Checkpoint) -> Estimator:
     estimator._check_saved(saved.model, saved.config)
     estimator.params_, estimator.model_, estimator.config_ = saved.params, saved.model, saved.config
     estimator.order_, estimator.n_features_in_ = order.astype(np.intp), D
-    estimator.history_ = [dict(record) for record in _list(metadata["history"])]
+    estimator.history_, estimator._fitted_with = saved.history, estimator._plain_hyperparameters()
     estimator.best_epoch_ = validation.integer("best_epoch", metadata["best_epoch"], 0)
+    if estimator.best_epoch_ > len(saved.history):
+        raise ValueError("it names a best epoch that its history lacks")
     if names is not None:
         estimator.feature_names_in_ = np.array([str(name) for name in _list(names)], object)
         if len(estimator.feature_names_in_) != D:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.base import DensityMixin
 from sklearn.utils.validation import check_is_fitted
 
@@ -115,24 +116,27 @@ class SequenceDensity(DensityMixin, FitSequences):  # type: ignore[misc]  # scik
 
         The file is written whole or not at all: an existing one survives any failure.
 
+        What was fitted is saved, whatever `set_params` changed since, but for backend, n_threads
+        and verbose.
+
         Raises:
             NotFittedError: before `fit`.
             OSError: the folder is missing or not writable, or the disk is full.
+            ValueError: more symbols or labels than can be read again; a backend or n_threads that
+                is none.
         """
         check_is_fitted(self, "params_")
         metadata = {
             "estimator": type(self).__name__,
-            "hyperparameters": {
-                name: np.dtype(value).name if name == "dtype" else value
-                for name, value in self.get_params().items()
-            },
-            "vocabulary": self.vocabulary_._asdict(),
+            "hyperparameters": self._hyperparameters_to_save(),
+            "vocabulary": self.vocabulary_.as_json(),
             "ends": self.ends_,
             "classes": None if self.classes_ is None else self.classes_.tolist(),
-            "history": self.history_,
             "best_step": self.best_step_,
         }
-        checkpoint.save(path, self.model_, self.config_, self.params_, metadata)
+        checkpoint.save(
+            path, self.model_, self.config_, self.params_, metadata, history=self.history_
+        )
 
     @classmethod
     def _restored(cls, saved: checkpoint.Checkpoint) -> Self:
@@ -140,21 +144,18 @@ class SequenceDensity(DensityMixin, FitSequences):  # type: ignore[misc]  # scik
         metadata = saved.metadata
         model = cls(**metadata["hyperparameters"])
         model._check_hyperparameters()
-        vocabulary = Vocabulary(**metadata["vocabulary"])
-        if vocabulary != Vocabulary.of(vocabulary.characters) and vocabulary.kind == "character":
-            raise ValueError("its characters are damaged")
-        classes, history = metadata["classes"], metadata["history"]
-        if not isinstance(history, list) or not isinstance(classes, list | None):
-            raise TypeError("its metadata are damaged")
-        model.vocabulary_, model.ends_ = vocabulary, metadata.get("ends", False)
+        model.vocabulary_ = Vocabulary.of_json(metadata["vocabulary"])
+        model.ends_ = metadata.get("ends", False)  # which files before it lack
         if not isinstance(model.ends_, bool):
             raise TypeError("its metadata are damaged")
-        model.classes_ = None if classes is None else np.array(classes)
+        model.classes_ = _classes(metadata["classes"])
         if model._model_name() != saved.model or model._fitted_config() != saved.config:
             raise ValueError("its hyper-parameters are of another model")
         model.params_, model.model_, model.config_ = saved.params, saved.model, saved.config
-        model.history_ = [dict(record) for record in history]
+        model.history_, model._fitted_with = saved.history, model._plain_hyperparameters()
         model.best_step_ = validation.integer("best_step", metadata["best_step"], 0)
+        if model.best_step_ not in (0, *(record["step"] for record in saved.history)):
+            raise ValueError("it names a best step that its history lacks")
         return model
 
     def _read(self, X: Any, name: str = "X") -> Symbols:
@@ -197,3 +198,14 @@ class SequenceDensity(DensityMixin, FitSequences):  # type: ignore[misc]  # scik
         if single:
             return out[0]
         return out if data.ragged else np.stack(out)
+
+
+def _classes(labels: Any) -> NDArray[Any] | None:
+    """Return the labels that a checkpoint's metadata hold, as `fit` made them."""
+    if labels is None:
+        return None
+    classes = np.array(labels)
+    plain = classes.ndim == 1 and classes.dtype.kind in "biuU"
+    if not plain or not np.array_equal(classes, np.unique(classes)):
+        raise ValueError("its labels are damaged")
+    return classes

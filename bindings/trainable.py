@@ -7,6 +7,7 @@
 import warnings
 from collections.abc import Generator
 from contextlib import closing
+from numbers import Integral, Real
 from types import ModuleType
 from typing import Any, Self
 
@@ -16,6 +17,8 @@ from sklearn.exceptions import ConvergenceWarning
 
 from chainrule import progress, runtime, validation
 from chainrule.engine import models, train
+
+LOCAL = ("backend", "n_threads", "verbose")  # hyper-parameters of where and how, not of what
 
 
 class Trainable(BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
@@ -102,6 +105,22 @@ class Trainable(BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
         self.history_ = [dict(record) for record in state.history]
         self.model_ = self._model_name()
         self.config_ = self._fitted_config()
+        self._fitted_with = self._plain_hyperparameters()
+
+    def _plain_hyperparameters(self) -> dict[str, Any]:
+        """Return the hyper-parameters as JSON can hold them and give them back."""
+        return {name: _plain(name, value) for name, value in self.get_params().items()}
+
+    def _hyperparameters_to_save(self) -> dict[str, Any]:
+        """Return what the model was fitted with, whatever was set since; the LOCAL ones as now.
+
+        Raises:
+            ValueError: one of the latter cannot be used.
+        """
+        now = self._plain_hyperparameters()
+        saved = {**getattr(self, "_fitted_with", now), **{name: now[name] for name in LOCAL}}
+        type(self)(**saved)._check_hyperparameters()
+        return saved
 
     def _model(self) -> ModuleType:
         return models.get(self._model_name())
@@ -120,3 +139,18 @@ def _has_learned(state: train.State, error: BaseException) -> bool:
     if isinstance(error, KeyboardInterrupt):
         return state.step > 0
     return isinstance(error, FloatingPointError) and state.best_epoch > 0  # an epoch that was good
+
+
+def _plain(name: str, value: Any) -> Any:
+    """Return a hyper-parameter as what JSON can hold."""
+    if name == "dtype":
+        return validation.float_dtype(value).name
+    if value is None or isinstance(value, bool | np.bool_):
+        return value if value is None else bool(value)
+    if isinstance(value, str):
+        return str(value)
+    if isinstance(value, Integral):
+        return int(value)
+    if isinstance(value, Real):
+        return float(value)
+    return np.asarray(value).tolist()  # an ordering: a list, a tuple, a range, a Series

@@ -38,6 +38,28 @@ class Vocabulary(NamedTuple):
         characters = "".join(map(chr, sorted(set(map(int, codes)))))
         return cls("character", len(characters), characters)
 
+    @classmethod
+    def of_json(cls, values: dict[str, Any]) -> "Vocabulary":
+        """Return the vocabulary that `as_json`, here or of chainrule 0.1.0, made `values` of.
+
+        Raises:
+            KeyError, TypeError, ValueError: values that it does not make.
+        """
+        kind, size = values["kind"], values["size"]
+        codes = values["codes"] if "codes" in values else list(map(ord, values["characters"]))
+        if kind == "character" and codes:
+            found = cls.of_codes(codes)
+        else:
+            found = cls(kind, 256 if kind == "byte" else size)
+        good = kind in KINDS and type(size) is int and size >= 1 and found.size == size
+        if not good or found.codes.tolist() != codes:
+            raise ValueError("its vocabulary is damaged")
+        return found
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what JSON can hold of it: code points, as it joins two surrogates to one."""
+        return {"kind": self.kind, "size": self.size, "codes": self.codes.tolist()}
+
     @property
     def dtype(self) -> np.dtype[Any]:
         """The smallest dtype that holds every symbol."""

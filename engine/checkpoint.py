@@ -4,20 +4,24 @@ A file holds the parameters by name, further arrays as "extra/<name>", and as JS
 version, the model's registry name, its config and the caller's metadata. `container` writes it
 whole or not at all, and finds damage. Here what it says must agree: version, model, config, and
 every parameter's name, shape and dtype. Parameters must be finite, when saving and when loading:
-a diverged model is good for nothing and must not replace a good one.
+a diverged model is good for nothing and must not replace a good one. The history is an array,
+"extra/history/epoch" or "…/step"; where it stands in the metadata, as it used to, it is read too.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from math import isfinite, isnan
 from types import ModuleType
-from typing import Any, NamedTuple, get_origin, get_type_hints
+from typing import Any, NamedTuple, get_type_hints
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.engine import container, models
+from chainrule.engine import history as histories
 from chainrule.engine.container import CheckpointError, PathLike, refuse
+from chainrule.engine.description import one_error, parse, plain, typed
 from chainrule.engine.optim import Recipe
 from chainrule.engine.params import Params
 from chainrule.engine.train import State
@@ -35,8 +39,9 @@ __all__ = [
 
 FORMAT = 1
 EXTRA = "extra/"
+HISTORY = "history/"  # the extra array's name before its clock
 PLACE = ("step", "n_rows", "n_seen", "loss_sum", "seconds")
-COUNTERS = (*PLACE, "history", "best_epoch", "best_valid")
+COUNTERS = (*PLACE, "best_epoch", "best_valid")
 
 
 class Checkpoint(NamedTuple):
@@ -47,6 +52,7 @@ class Checkpoint(NamedTuple):
     params: Params
     metadata: dict[str, Any]
     extra: dict[str, NDArray[Any]]
+    history: list[dict[str, Any]]
 
 
 class SavedState(NamedTuple):
@@ -66,6 +72,7 @@ def save(
     params: Params,
     metadata: Mapping[str, Any] | None = None,
     extra: Mapping[str, Any] | None = None,
+    history: Sequence[dict[str, Any]] = (),
 ) -> None:
     """Write a model to `path`, whole or not at all.
 
@@ -76,10 +83,11 @@ def save(
         params: host or device arrays, float32 or float64, written as they are.
         metadata: what JSON can hold; NumPy numbers and arrays come back as numbers and lists.
         extra: further arrays by name.
+        history: the records of its training, any number of them.
 
     Raises:
         OSError: the file cannot be written: full disk, missing or unwritable folder.
-        ValueError: a parameter is not finite.
+        ValueError: a parameter is not finite, or the metadata are too long to be read again.
     """
     tensors = {name: _host(array) for name, array in params.items()}
     if unfit := _not_finite(tensors):
@@ -88,13 +96,16 @@ def save(
             "keep an earlier epoch or lower the learning rate"
         )
     tensors |= {EXTRA + name: _host(array) for name, array in (extra or {}).items()}
+    if history:
+        clock, records = histories.pack(history)
+        tensors[EXTRA + HISTORY + clock] = records
     content = {
         "format": FORMAT,
         "model": model,
         "config": asdict(config),
         "metadata": dict(metadata or {}),
     }
-    container.write(path, tensors, json.dumps(content, default=_plain))
+    container.write(path, tensors, json.dumps(content, default=plain))
 
 
 def load(path: PathLike, model: str | None = None) -> Checkpoint:
@@ -108,7 +119,15 @@ def load(path: PathLike, model: str | None = None) -> Checkpoint:
             holds another model.
     """
     tensors, text = container.read(path)
-    content = _content(text, path)
+    with one_error(path):
+        return _checkpoint(path, tensors, text, model)
+
+
+def _checkpoint(
+    path: PathLike, tensors: dict[str, NDArray[Any]], text: str, model: str | None
+) -> Checkpoint:
+    """Return what a file's arrays and text say, every part of it checked."""
+    content = parse(text, FORMAT, path)
     name, metadata = content["model"], content["metadata"]
     known = {**models.MODELS, **models.SEQUENCES}
     if not isinstance(name, str) or name not in known:
@@ -120,7 +139,16 @@ def load(path: PathLike, model: str | None = None) -> Checkpoint:
     extra = {key: tensors.pop(key) for key in list(tensors) if key.startswith(EXTRA)}
     config, params = _model(known[name], content["config"], tensors, path)
     extra = {key.removeprefix(EXTRA): array for key, array in extra.items()}
-    return Checkpoint(name, config, params, metadata, extra)
+    history = _history(extra, metadata)
+    return Checkpoint(name, config, params, metadata, extra, history)
+
+
+def _history(extra: dict[str, NDArray[Any]], metadata: dict[str, Any]) -> list[dict[str, Any]]:
+    """Take a file's history out of its arrays, or of the metadata of an older file."""
+    for clock in histories.CLOCKS:
+        if HISTORY + clock in extra:
+            return histories.unpack(clock, extra.pop(HISTORY + clock))
+    return histories.checked(metadata.pop("history", []))
 
 
 def save_state(
@@ -143,10 +171,16 @@ def save_state(
         )
     counters = {name: getattr(state, name) for name in COUNTERS}
     training = {"recipe": asdict(recipe), "counters": counters}
-    extra = {"best": state.best.flat, "m": state.m, "v": state.v}
+    extra = {"best": _host(state.best.flat), "m": _host(state.m), "v": _host(state.v)}
     if state.carry is not None:
-        extra["carry"] = state.carry
-    save(path, model, config, state.params, {**(metadata or {}), "training": training}, extra)
+        extra["carry"] = _host(state.carry)
+    if unfit := _not_finite(extra):
+        raise ValueError(
+            f"{path} was not written: the training's array {unfit!r} is not finite, it diverged; "
+            "keep an earlier epoch or lower the learning rate"
+        )
+    metadata = {**(metadata or {}), "training": training}
+    save(path, model, config, state.params, metadata, extra, state.history)
 
 
 def load_state(path: PathLike, model: str | None = None) -> SavedState:
@@ -158,6 +192,12 @@ def load_state(path: PathLike, model: str | None = None) -> SavedState:
         FileNotFoundError, CheckpointError: as `load`; also for a model without its training.
     """
     saved = load(path, model)
+    with one_error(path):
+        return _saved_state(path, saved)
+
+
+def _saved_state(path: PathLike, saved: Checkpoint) -> SavedState:
+    """Return a checkpoint as a training, every part of it checked."""
     training = saved.metadata.pop("training", None)
     carry = saved.extra.pop("carry", None)
     if not isinstance(training, dict) or saved.extra.keys() != {"best", "m", "v"}:
@@ -166,42 +206,47 @@ def load_state(path: PathLike, model: str | None = None) -> SavedState:
     for name, array in saved.extra.items():
         if array.shape != like.shape or array.dtype != like.dtype:
             refuse(path, f"has an array {name!r} that does not fit its parameters; start anew")
-    if carry is not None and (carry.ndim != 2 or carry.dtype != like.dtype):
+    width = getattr(models.get(saved.model), "state_size", lambda _: None)(saved.config)
+    if carry is not None and (carry.shape[1:] != (width,) or carry.dtype != like.dtype):
         refuse(path, "has recurrent states that do not fit its parameters; start anew")
+    arrays = saved.extra if carry is None else {**saved.extra, "carry": carry}
+    if unfit := _not_finite(arrays):
+        refuse(path, f"has an array {unfit!r} that is not finite; use an earlier checkpoint")
+    if (saved.extra["v"] < 0).any():
+        refuse(path, "has means of squares, 'v', below zero; use an earlier checkpoint")
     recipe = _recipe(training.get("recipe"), path)
-    hints = get_type_hints(State)
-    counters = _typed({name: hints[name] for name in COUNTERS}, training.get("counters"), path)
-    if min(counters[name] for name in ("step", "n_rows", "n_seen", "best_epoch")) < 0:
-        refuse(path, "counts below zero; start a new training")
+    counters, history = _counters(training.get("counters"), saved.history, path)
     best = Params(saved.params.shapes, saved.extra["best"])
-    state = State(saved.params, best, saved.extra["m"], saved.extra["v"], carry=carry, **counters)
+    m, v = saved.extra["m"], saved.extra["v"]
+    state = State(saved.params, best, m, v, history=history, carry=carry, **counters)
     return SavedState(saved.model, saved.config, recipe, state, saved.metadata)
 
 
-def _content(text: str, path: PathLike) -> dict[str, Any]:
-    """Return the JSON object of a file of our version, its four keys present."""
-    try:
-        content = json.loads(text)
-    except (ValueError, RecursionError):
-        content = None
-    if not isinstance(content, dict) or "format" not in content:
-        refuse(path, "has a description that cannot be read; save the model again")
-    if content["format"] != FORMAT:
-        refuse(
-            path,
-            f"has format {content['format']!r:.20} and this chainrule reads {FORMAT}; "
-            "load it with the version that saved it",
-        )
-    if content.keys() != {"format", "model", "config", "metadata"}:
-        refuse(path, "has a description that cannot be read; save the model again")
-    return content
+def _counters(
+    values: Any, history: list[dict[str, Any]], path: PathLike
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Return where a training stands, and its history: of older files among the counters."""
+    if isinstance(values, dict) and "history" in values:
+        values = dict(values)
+        history = histories.checked(values.pop("history"))
+    hints = get_type_hints(State)
+    counters = typed({name: hints[name] for name in COUNTERS}, values, path)
+    if min(counters[name] for name in ("step", "n_rows", "n_seen", "best_epoch")) < 0:
+        refuse(path, "counts below zero; start a new training")
+    if counters["best_epoch"] > len(history):
+        refuse(path, "names a best record that it lacks; start a new training")
+    if not isfinite(counters["loss_sum"]) or isnan(counters["best_valid"]):
+        refuse(path, "has a loss that is no number; use an earlier checkpoint")
+    return counters, history
 
 
 def _model(
     module: ModuleType, values: Any, tensors: Mapping[str, NDArray[Any]], path: PathLike
 ) -> tuple[Any, Params]:
     """Return config and parameters, having compared every name, shape and dtype."""
-    config = module.Config(**_typed(get_type_hints(module.Config), values, path))
+    config = module.Config(**typed(get_type_hints(module.Config), values, path))
+    if any(type(value) is int and value < 1 for value in vars(config).values()):
+        refuse(path, "has a config with a size below 1; save the model again")
     shapes, dtypes = dict(module.shapes(config)), {array.dtype for array in tensors.values()}
     if {name: array.shape for name, array in tensors.items()} != shapes:
         refuse(path, "has arrays that do not fit its config; save the model again")
@@ -216,29 +261,11 @@ def _model(
 
 
 def _recipe(values: Any, path: PathLike) -> Recipe:
-    checked = _typed(get_type_hints(Recipe), values, path)
+    checked = typed(get_type_hints(Recipe), values, path)
     try:
         return Recipe(**checked)
     except ValueError as error:
         refuse(path, f"has a recipe no training could use ({error}); start a new one")
-
-
-def _typed(hints: Mapping[str, Any], values: Any, path: PathLike) -> dict[str, Any]:
-    """Return `values` if it is an object of exactly these fields and types; refuse it otherwise.
-
-    A whole number may stand for a float: users write learning_rate=1.
-    """
-    if not isinstance(values, dict) or values.keys() != hints.keys():
-        refuse(path, f"lacks one of {', '.join(hints)}; save the model again")
-    checked = {}
-    for name, hint in hints.items():
-        value, kind = values[name], get_origin(hint) or hint
-        if kind is float and type(value) is int and abs(value) < 2**53:
-            value = float(value)
-        if type(value) is not kind:
-            refuse(path, f"has a {name} that is no {kind.__name__}; save the model again")
-        checked[name] = value
-    return checked
 
 
 def _not_finite(tensors: Mapping[str, NDArray[Any]]) -> str | None:
@@ -249,10 +276,3 @@ def _not_finite(tensors: Mapping[str, NDArray[Any]]) -> str | None:
 def _host(array: Any) -> NDArray[Any]:
     """Return the array on the host and C-contiguous, as safetensors reads memory."""
     return np.ascontiguousarray(array.get() if on_device(array) else array)
-
-
-def _plain(value: Any) -> Any:
-    """Return a NumPy number or array as JSON can hold it."""
-    if isinstance(value, np.generic | np.ndarray):
-        return value.tolist()
-    raise TypeError(f"metadata must be what JSON can hold, got {type(value).__name__}")

@@ -23,7 +23,7 @@ Tensors = Mapping[str, NDArray[Any]]
 PathLike = str | os.PathLike[str]
 
 KEY = "chainrule"  # of the metadata entry "<crc> <text>"
-MAX_HEADER = 16 * 2**20  # bytes; 784 pixels and a thousand epochs of history need 200 thousand
+MAX_HEADER = 16 * 2**20  # bytes of names, shapes and the text; 784 named pixels need 20 thousand
 
 
 class CheckpointError(ValueError):
@@ -40,15 +40,19 @@ def write(path: PathLike, tensors: Tensors, text: str) -> None:
 
     Raises:
         OSError: full disk, missing or unwritable folder, a folder of that name.
-        ValueError: the text is longer than `read` would accept.
+        ValueError: names, shapes and text are longer than `read` would accept.
     """
-    if len(text.encode()) > MAX_HEADER // 2:
-        raise ValueError(f"{path} was not written: its metadata exceeds {MAX_HEADER // 2} bytes")
     with replacing(path) as temporary:
         try:
             save_file(dict(tensors), temporary, {KEY: f"{_checksum(tensors, text)} {text}"})
         except SafetensorError as error:  # how it reports a full disk, among others
             raise OSError(str(error)) from error
+        length, _ = _header(temporary)  # with what JSON escapes, and every array's entry
+        if length > MAX_HEADER:
+            raise ValueError(
+                f"{path} was not written: its metadata need {length} bytes, and {MAX_HEADER} is "
+                "what can be read again; shorten names or vocabulary"
+            )
 
 
 def read(path: PathLike) -> tuple[dict[str, NDArray[Any]], str]:
@@ -79,11 +83,15 @@ def _check_header(path: Path) -> None:
         raise FileNotFoundError(f"{path} does not exist; check its name and folder")
     if not path.is_file():
         refuse(path, "is not a file; name the checkpoint itself")
-    with open(path, "rb") as file:
-        length = int.from_bytes(file.read(8), "little")
-        size = os.fstat(file.fileno()).st_size
+    length, size = _header(path)
     if size < 8 or length > min(size - 8, MAX_HEADER):
         refuse(path, "is not a chainrule checkpoint, or is cut short; use another copy")
+
+
+def _header(path: Path) -> tuple[int, int]:
+    """Return the length that a file gives of its header, and its size, in bytes."""
+    with open(path, "rb") as file:
+        return int.from_bytes(file.read(8), "little"), os.fstat(file.fileno()).st_size
 
 
 def _checksum(tensors: Tensors, text: str) -> str:

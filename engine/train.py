@@ -241,14 +241,16 @@ def _validate(
 
 
 def _check_parameters(state: State) -> None:
-    """Raise FloatingPointError for parameters that must not be kept.
+    """Raise FloatingPointError for parameters, or means of Adam's, that must not be kept.
 
     The loss was found before the last update, so it can be finite where these are not.
     """
-    flat = state.params.flat
-    if not bool(array_module(flat).isfinite(flat).all()):
-        what = f"the step after minibatch {state.step} leads to a parameter that is"
-        raise FloatingPointError(_advice(what))
+    names = {"a parameter": state.params.flat, "a mean of gradients": state.m}
+    names["a mean of squared gradients"] = state.v  # infinite: its parameters would never move
+    for name, flat in names.items():
+        if not bool(array_module(flat).isfinite(flat).all()):
+            what = f"the step after minibatch {state.step} leads to {name} that is"
+            raise FloatingPointError(_advice(what))
 
 
 def _make_record(

@@ -195,6 +195,9 @@ def test_a_torn_state_is_not_saved(training):
         ("counters", {"best_valid": "low"}),
         ("counters", {"best_valid": 10**400}),
         ("counters", {"best_epoch": None}),
+        ("counters", {"best_epoch": 2}),
+        ("counters", {"best_valid": float("nan")}),
+        ("counters", {"loss_sum": float("inf")}),
         ("counters", {"more": 1}),
         ("recipe", {"learning_rate": -1}),
         ("recipe", {"schedule": "linear"}),
@@ -212,6 +215,48 @@ def test_a_forged_training_is_refused(part, changes, training):
         metadata["training"][part] = broken
         forge(path, metadata=metadata)
         assert_refused(path, "", checkpoint.load_state)
+
+
+@pytest.mark.parametrize("name", ["best", "m", "v"])
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_training_that_is_not_finite_is_neither_saved_nor_resumed(name, value, training):
+    path, state = training
+    before = path.read_bytes()
+    array = state.best.flat if name == "best" else getattr(state, name)
+    array[3] = value
+    with pytest.raises(ValueError, match=f"was not written: the training's array '{name}' is not"):
+        checkpoint.save_state(path, "fvsbn", fvsbn.Config(6), Recipe(), state)
+    assert path.read_bytes() == before
+    tensors, _ = container.read(path)
+    forge(path, tensors | {f"extra/{name}": array})
+    assert_refused(path, f"an array '{name}' that is not finite", checkpoint.load_state)
+
+
+def test_squares_have_no_negative_mean(training):
+    path, _ = training
+    tensors, _ = container.read(path)
+    forge(path, tensors | {"extra/v": -np.ones_like(tensors["extra/v"])})
+    assert_refused(path, "below zero", checkpoint.load_state)
+
+
+def test_a_history_of_any_length_is_saved(path):
+    """As JSON, 55,000 records were more than could be written."""
+    config, recipe = fvsbn.Config(6), Recipe(epochs=200_000)
+    state = train.start(fvsbn, config, recipe)
+    state.history = [
+        {
+            "epoch": n,
+            "train": 3.0 + 1 / n,
+            "valid": None if n % 2 else 0.1 + n,
+            "seconds": 0.001,
+            "learning_rate": 1e-3,
+        }
+        for n in range(1, 100_001)
+    ]
+    state.best_epoch = len(state.history)
+    checkpoint.save_state(path, "fvsbn", config, recipe, state)
+    assert checkpoint.load_state(path).state.history == state.history
+    assert path.stat().st_size < 5e6
 
 
 def test_training_arrays_must_fit(training):
@@ -288,7 +333,7 @@ def test_text_that_is_no_description(text, saved):
         ({"config": {"n_visible": True, "n_hidden": 2}}, "has a n_visible that is no int"),
         ({"config": {"n_visible": "3", "n_hidden": 2}}, "has a n_visible that is no int"),
         ({"config": {"n_visible": 4, "n_hidden": 2}}, "arrays that do not fit its config"),
-        ({"config": {"n_visible": -3, "n_hidden": -2}}, "arrays that do not fit its config"),
+        ({"config": {"n_visible": -3, "n_hidden": -2}}, "a size below 1"),
         ({"config": {"n_visible": 10**300, "n_hidden": 2}}, "arrays that do not fit its config"),
         ({"metadata": None}, "metadata that cannot be read"),
     ],
@@ -338,9 +383,44 @@ def test_another_model_than_the_one_asked_for(saved):
 def test_metadata_too_long_to_be_read_is_not_written(saved):
     path, config, params = saved
     before = path.read_bytes()
-    with pytest.raises(ValueError, match="was not written: its metadata exceeds"):
-        checkpoint.save(path, "nade", config, params, {"long": "x" * 2**23})
+    with pytest.raises(ValueError, match="was not written: its metadata need"):
+        checkpoint.save(path, "nade", config, params, {"long": "x" * 2**24})
     assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("letter", ["x", '"', "\\", "é", "\x01", "\ud800"])
+def test_whatever_is_written_can_be_read(letter, saved, monkeypatch):
+    """JSON escapes, and the header escapes that: the limit is that of what is read."""
+    monkeypatch.setattr(container, "MAX_HEADER", 4096)  # the same arithmetic in less time
+    path, config, params = saved
+    written = refused = 0
+    for count in (*range(100, 4200, 97), *range(1900, 1960), *range(3600, 3700, 3)):
+        metadata = {"long": letter * count}
+        try:
+            checkpoint.save(path, "nade", config, params, metadata)
+        except ValueError as error:
+            assert "was not written: its metadata need" in str(error)
+            refused += 1
+        else:
+            assert checkpoint.load(path).metadata == metadata
+            written += 1
+    assert written and refused
+
+
+def test_metadata_at_the_very_limit(saved):
+    path, config, params = saved
+
+    def save(n):
+        checkpoint.save(path, "nade", config, params, {"long": "x" * n})
+
+    save(0)
+    spare = container.MAX_HEADER - container._header(path)[0]
+    save(spare - spare % 8)
+    assert container._header(path)[0] in range(container.MAX_HEADER - 8, container.MAX_HEADER + 1)
+    assert len(checkpoint.load(path).metadata["long"]) > 16_000_000
+    with pytest.raises(ValueError, match="its metadata need"):
+        save(spare + 8)
+    checkpoint.load(path)
 
 
 # --- damage

@@ -44,8 +44,7 @@ def metadata_of(model):
         "estimator": "NADE",
         "hyperparameters": json.loads(json.dumps(model.get_params())),
         "order": model.order_.tolist(),
-        "history": [],
-        "best_epoch": 1,
+        "best_epoch": 0,
     }
 
 
@@ -64,9 +63,8 @@ def metadata_of(model):
         {"order": [0, 1]},
         {"order": "raster"},
         {"order": [[0, 1], [2]]},
-        {"history": "long"},
-        {"history": [1]},
         {"best_epoch": -1},
+        {"best_epoch": 1},
         {"feature_names": ["a"]},
         {"feature_names": 5},
     ],
@@ -79,6 +77,22 @@ def test_a_checkpoint_that_fits_no_estimator_is_refused(change, X, tmp_path):
     with pytest.raises(cr.CheckpointError, match="holds the model nade but no estimator") as caught:
         cr.load(path)
     assert "\n" not in str(caught.value)
+
+
+def test_metadata_alone_are_enough(X, tmp_path):
+    """So that what is refused above is refused for the change."""
+    model, path = cr.NADE(2, epochs=1).fit(X), tmp_path / "plain.safetensors"
+    checkpoint.save(path, model.model_, model.config_, model.params_, metadata_of(model))
+    assert cr.load(path).history_ == []
+
+
+@pytest.mark.parametrize("history", ["long", [1], [{"epoch": 1}], {"epoch": 1}, None, 3])
+def test_a_history_that_is_none_is_refused(history, X, tmp_path):
+    model, path = cr.NADE(2, epochs=1).fit(X), tmp_path / "odd.safetensors"
+    changed = metadata_of(model) | {"history": history}
+    checkpoint.save(path, model.model_, model.config_, model.params_, changed)
+    with pytest.raises(cr.CheckpointError, match="its history is damaged"):
+        cr.load(path)
 
 
 def test_foreign_and_missing_files_are_refused(tmp_path):

@@ -54,18 +54,23 @@ def test_a_table_holds_the_rows_and_their_ends(lengths, seed):
     assert_array_equal(ragged.lengths(table), lengths[some])
 
 
+def counting(real, positions):
+    """Return a model's function that also notes how many positions it is asked for."""
+
+    def spy(config, params, x, *rest, **named):
+        positions.append(x.size)
+        return real(config, params, x, *rest, **named)
+
+    return spy
+
+
 @pytest.fixture
 def counted(monkeypatch):
     """Return a list of the positions that models are asked for."""
     positions = []
     for model in models.SEQUENCES.values():
         for name in ("symbol_log_prob", "conditionals", "loss_and_grad"):
-
-            def spy(config, params, x, *rest, real=getattr(model, name), **named):
-                positions.append(x.size)
-                return real(config, params, x, *rest, **named)
-
-            monkeypatch.setattr(model, name, spy)
+            monkeypatch.setattr(model, name, counting(getattr(model, name), positions))
     return positions
 
 
