@@ -21,6 +21,8 @@ def strings(stop: Any, vocabulary: Vocabulary) -> list[list[int]]:
     """
     if stop is None:
         return []
+    if np.isscalar(stop) and not isinstance(stop, str | bytes):
+        raise TypeError(f"stop must be a string of symbols, or a list of several, got {stop!r}")
     one = isinstance(stop, str | bytes) or (len(stop) and np.ndim(stop[0]) == 0)
     if one and not isinstance(stop, str | bytes) and not isinstance(stop[0], str | bytes):
         stop = [stop]  # ids
@@ -64,7 +66,7 @@ class Row:
             return np.zeros(0, np.int32)
         symbols = self._held + [int(v) for v in drawn]
         for at in range(len(symbols)):
-            if any(tuple(symbols[at : at + len(stop)]) == stop for stop in self._stops):
+            if self._stops_at(symbols, at):
                 self.done, self._held = True, []
                 return np.array(symbols[:at], np.int32)
             if any(tuple(symbols[at:]) == stop[: len(symbols) - at] for stop in self._stops):
@@ -74,6 +76,14 @@ class Row:
         return np.array(symbols, np.int32)
 
     def rest(self) -> Ids:
-        """Return what was held back, once nothing more is drawn."""
+        """Return what was held back, once nothing more is drawn.
+
+        It was the beginning of a stop, within which a shorter one may be complete.
+        """
         held, self._held = self._held, []
-        return np.array(held, np.int32)
+        stop = next((at for at in range(len(held)) if self._stops_at(held, at)), len(held))
+        return np.array(held[:stop], np.int32)
+
+    def _stops_at(self, symbols: list[int], at: int) -> bool:
+        """Return whether a stop is complete that begins with symbols[at]."""
+        return any(tuple(symbols[at : at + len(stop)]) == stop for stop in self._stops)
