@@ -9,6 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import chainrule as cr
 from chainrule import stopping
+from chainrule.engine import checkpoint
 from chainrule.vocabulary import Vocabulary
 
 NAMES = ["ab", "b", "aab", "ba", "bb", "a"] * 20
@@ -131,7 +132,41 @@ def test_files_keep_the_end(kind, fitted, tmp_path):
     assert again.sample(20, size=4, seed=2) == fitted[kind].sample(20, size=4, seed=2)
 
 
+@every_kind
+def test_files_from_before_there_were_ends_mean_what_they_meant(kind, tmp_path):
+    model, path = FITS[kind](ends=False).fit(NAMES), tmp_path / "m.safetensors"
+    model.save(path)
+    saved = checkpoint.load(path)
+    del saved.metadata["ends"], saved.metadata["hyperparameters"]["ends"]
+    checkpoint.save(path, saved.model, saved.config, saved.params, saved.metadata)
+    again = cr.load(path)
+    assert again.ends_ is False and again.ends is None
+    assert_array_equal(again.log_prob(NAMES), model.log_prob(NAMES))
+    assert len(again.sample(20, seed=1)) == 20
+
+
+@every_kind
+def test_all_measures_count_the_end(kind, fitted):
+    model, some = fitted[kind], ["ab", "b", "abab"]
+    log_p, p = model.symbol_log_prob(some), model.conditionals(some)
+    assert_allclose(model.log_prob(some), [row.sum() for row in log_p], rtol=1e-12)
+    assert_allclose(model.score(some), np.concatenate(log_p).mean(), rtol=1e-12)
+    assert_allclose(model.perplexity(some), np.exp(-model.score(some)), rtol=1e-12)
+    for row, symbols, text in zip(p, log_p, some, strict=True):
+        assert row.shape == (len(text) + 1, 3)
+        drawn = [*("ab".index(c) for c in text), 2]
+        assert_allclose(np.log(row[range(len(drawn)), drawn]), symbols, rtol=1e-9)
+        assert_allclose(row.sum(axis=1), 1, rtol=1e-12)
+    valid = min(record["valid"] for record in model.history_)
+    assert_allclose(-model.score(NAMES[:20]), valid, rtol=1e-9)
+
+
 # --- stop strings
+
+
+def test_what_is_held_back_to_the_last_may_hold_a_whole_stop_string():
+    row = stopping.Row([[0, 1, 2], [1]])
+    assert [*row.feed([3, 0, 1]), *row.rest()] == [3, 0]
 
 
 @pytest.mark.parametrize("chunk", [1, 3, 64])
@@ -172,6 +207,7 @@ def test_samples_and_streams_stop(text):
         ("", ValueError, "empty"),
         ([""], ValueError, "empty"),
         (b"a", TypeError, "stop must be str as was fitted"),
+        (3, TypeError, "stop must be a string of symbols, or a list of several, got 3"),
         ("z", ValueError, "'z', a character never seen"),
     ],
 )
