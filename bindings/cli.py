@@ -69,6 +69,9 @@ def train(
         float | None, typer.Option(help="Share of a text that validates, its end; 0.1.")
     ] = None,
     bytes_: Annotated[bool, typer.Option("--bytes", help="Symbols are bytes.")] = False,
+    lines: Annotated[
+        bool, typer.Option("--lines", help="Each line of a text is one of its own, with an end.")
+    ] = False,
     labels: Annotated[bool, typer.Option("--labels", help="Learn p(row | label).")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace the run in --out.")] = False,
@@ -89,7 +92,8 @@ def train(
         "binarize": binarize,
         "dtype": dtype,
     }
-    reading = {"valid": valid, "unit": "byte" if bytes_ else None, "labels": labels}
+    reading = {"valid": valid, "unit": "byte" if bytes_ else None}
+    reading |= {"labels": labels, "lines": lines}
     status: int = _module("train").run(
         common, model, data, out, options, settings or [], reading, resume, force
     )
@@ -112,7 +116,7 @@ def sample(
     common: Any,
     run: Run,
     n: Annotated[
-        int | None, typer.Option("-n", min=1, help="Rows, 100; or characters, 500.")
+        int | None, typer.Option("-n", min=1, help="Rows or lines, 100; or characters, 500.")
     ] = None,
     out: Annotated[
         Path | None,
@@ -128,10 +132,15 @@ def sample(
         float | None, typer.Option(help="Of the likeliest with this share; 1.")
     ] = None,
     label: Annotated[str | None, typer.Option(help="Of a model with labels.")] = None,
+    stop: Annotated[
+        list[str] | None, typer.Option(help="Stop before this is drawn; repeatable.")
+    ] = None,
 ) -> None:
     """Draw rows from a model, or go on with a prompt."""
     how = {"prompt": prompt, "temperature": temperature, "top_k": top_k, "top_p": top_p}
-    _module("use").sample(common, run, n, out, columns, how | {"label": label})
+    _module("use").sample(
+        common, run, n, out, columns, how | {"label": label, "stop": stop or None}
+    )
 
 
 @verb("seed")

@@ -23,6 +23,7 @@ ROWS: dict[str, Any] = {
 }
 SEQUENCES: dict[str, Any] = {
     "context": 64,
+    "ends": None,
     "steps": 2000,
     "batch_size": 32,
     "learning_rate": 0.002,

@@ -85,7 +85,8 @@ def _sequence_facts(model: SequenceDensity, folder: Path | None) -> list[tuple[s
     facts, summary = _shared_facts(model, folder)
     vocabulary, history = model.vocabulary_, model.history_
     known = "".join(repr(c)[1:-1] for c in vocabulary.characters)
-    facts.insert(2, ("symbols", f"{vocabulary.size} {vocabulary.kind}s {known}".rstrip()))
+    end = " and an end" if model.ends_ else ""
+    facts.insert(2, ("symbols", f"{vocabulary.size} {vocabulary.kind}s{end} {known}".rstrip()))
     if model.classes_ is not None:
         facts.insert(3, ("labels", ", ".join(map(str, model.classes_))))
     if history:

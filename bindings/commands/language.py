@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Sequence
 from math import log
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,6 +20,7 @@ from chainrule.commands.common import (
     table,
     write_rows,
 )
+from chainrule.commands.lines import read_lines
 from chainrule.commands.texts import measures
 from chainrule.engine.files import replacing
 from chainrule.generating import Generating
@@ -38,10 +40,14 @@ class Draw(NamedTuple):
     top_k: int = 0
     top_p: float = 1.0
     label: str | None = None
+    stop: Sequence[str] = ()
 
 
 def score(common: Common, model: SequenceDensity, x: Path, out: Path | None) -> None:
     """Print nats and bits a symbol and the perplexity; write log p of every symbol, or row."""
+    if model.ends_ and model.vocabulary_.kind != "id":
+        _score_lines(common, model, x, out)
+        return
     if model.vocabulary_.kind == "id":
         rows, origin = located_rows(x)
         with rowfiles.naming({"X": origin}):
@@ -50,7 +56,8 @@ def score(common: Common, model: SequenceDensity, x: Path, out: Path | None) -> 
             write_rows(out, log_p, ["log_prob"])
         elif common.quiet:
             print("\n".join(f"{value:.6f}" for value in log_p.tolist()))
-        nats, n = -float(log_p.sum()) / rows.size, rows.size
+        n = rows.size + model.ends_ * len(rows)
+        nats = -float(log_p.sum()) / n
         common.say(f"{len(rows):,} rows, log p {log_p.mean():.2f} nats a row")
     else:
         text = Text.open(x, model.vocabulary_.kind)
@@ -69,6 +76,25 @@ def score(common: Common, model: SequenceDensity, x: Path, out: Path | None) -> 
     common.say(grid)
     if out is not None:
         common.say(f"log p of each {'row' if kind == 'symbol' else kind}; {out}")
+
+
+def _score_lines(common: Common, model: SequenceDensity, x: Path, out: Path | None) -> None:
+    """Print or write log p of each line of a text file, its end included."""
+    lines, n_empty = read_lines(x, model.vocabulary_.kind)
+    log_p = model.log_prob(lines)
+    if out is not None:
+        write_rows(out, log_p, ["log_prob"])
+    elif common.quiet:
+        print("\n".join(f"{value:.6f}" for value in log_p.tolist()))
+    empty = f", {n_empty:,} empty ones left out" if n_empty else ""
+    common.say(f"{len(lines):,} lines{empty}, log p {log_p.mean():.2f} nats a line")
+    n = len(lines) + sum(map(len, lines))
+    kind = model.vocabulary_.kind
+    grid = table(f"{n:,} {kind}s and ends", f"nats a {kind}", "bits", "perplexity")
+    grid.add_row(x.name, *measures(-float(log_p.sum()) / n))
+    common.say(grid)
+    if out is not None:
+        common.say(f"log p of each line; {out}")
 
 
 def sample(
@@ -95,11 +121,19 @@ def sample(
         settings["labels"] = how.label if is_word else _whole(how.label)
     elif how.label is not None:
         raise ValueError("this model was fitted without labels; leave out --label")
+    if how.stop:
+        settings["stop"] = [_prompt(model, stop) for stop in how.stop]
+    if model.ends_:
+        refuse_columns(columns, False, "this model draws lines")
+        _lines(common, model, n or ROWS, out, _prompt(model, how.prompt), settings)
+        return
     prompt, length = _prompt(model, how.prompt), runs.read_summary(run).get("row_length")
     if type(length) is int and model.vocabulary_.kind == "id":
         left = length - len(prompt)
         if left < 1:
             raise ValueError(f"rows have {length} symbols, the prompt {len(prompt)}; shorten it")
+        if how.stop:
+            raise ValueError(f"--stop is of texts, and rows have {length} symbols; leave it out")
         _rows(common, run, model, n or ROWS, out, columns, (prompt, left, settings))
         return
     refuse_columns(columns, False, "this model draws a text")
@@ -143,10 +177,12 @@ def _stream(model: Generating, n: int, prompt: Any, settings: dict[str, Any]) ->
 
 
 def _put(model: SequenceDensity, piece: Any) -> None:
-    if model.vocabulary_.kind == "byte":
+    _put_text("".join(f"{v} " for v in piece) if model.vocabulary_.kind == "id" else piece)
+
+
+def _put_text(piece: str | bytes) -> None:
+    if isinstance(piece, bytes):
         sys.stdout.buffer.write(piece)
-    elif model.vocabulary_.kind == "id":
-        sys.stdout.write("".join(f"{v} " for v in piece))
     elif sys.stdout.isatty() or not hasattr(sys.stdout, "buffer"):
         sys.stdout.write(piece)
     else:
@@ -177,6 +213,32 @@ def _write(
         with replacing(out) as temporary:
             temporary.write_bytes(text if isinstance(text, bytes) else _utf8(text))
     common.say(f"{n:,} symbols; {out}")
+
+
+def _lines(
+    common: Common,
+    model: Generating,
+    n: int,
+    out: Path | None,
+    prompt: Any,
+    settings: dict[str, Any],
+) -> None:
+    """Draw n whole sequences and write them a line each, to a .txt file or standard output."""
+    if out is not None:
+        check_output(out, ".txt")
+    for_bytes = model.vocabulary_.kind == "byte"
+    drawn = model.sample(CHARACTERS, prompt or None, size=n, **settings)
+    if model.vocabulary_.kind == "id":
+        prompt, drawn = "", [" ".join(map(str, [*prompt, *row])) for row in drawn]
+    text = (b"" if for_bytes else "").join(
+        prompt + row + (b"\n" if for_bytes else "\n") for row in drawn
+    )
+    if out is None:
+        _put_text(text)
+    else:
+        with replacing(out) as temporary:
+            temporary.write_bytes(text if isinstance(text, bytes) else _utf8(text))
+        common.say(f"{n:,} lines; {out}")
 
 
 def _rows(

@@ -24,11 +24,15 @@ TABLES = (".npy", ".npz", ".csv", ".tsv", ".gz")
 
 
 class Reading(NamedTuple):
-    """How data are to be read: the share that validates, characters or bytes, labels or none."""
+    """How data are to be read: the share that validates, characters or bytes, labels, lines.
+
+    lines: each line of a text file is a sequence of its own; see `commands.lines`.
+    """
 
     valid: float = 0.1
     unit: str = "character"
     labels: bool = False
+    lines: bool = False
 
 
 def is_text(data: str) -> bool:
@@ -76,7 +80,7 @@ class Corpus:
 
     def kept(self, state: State) -> str:
         """Say which step was kept, and of how many."""
-        return _kept(state)
+        return kept_step(state)
 
     def report(self, estimator: SequenceDensity) -> tuple[dict[str, Any], Table]:
         """Return how well the validation text is predicted: for run.json, and to show."""
@@ -136,7 +140,7 @@ class SymbolTable:
 
     def kept(self, state: State) -> str:
         """Say which step was kept, and of how many."""
-        return _kept(state)
+        return kept_step(state)
 
     def report(self, estimator: SequenceDensity) -> tuple[dict[str, Any], Table]:
         """Return how well the test rows are predicted: for run.json, and to show."""
@@ -175,7 +179,8 @@ def measures(nats: float) -> tuple[str, str, str]:
     return f"{nats:.4f}", f"{nats / log(2):.4f}", f"{np.exp(nats):.3f}"
 
 
-def _kept(state: State) -> str:
+def kept_step(state: State) -> str:
+    """Say which step was kept, and of how many."""
     best = state.history[state.best_epoch - 1]["step"] if state.best_epoch else 0
     return f"best step {best} of {state.step}, on validation data"
 

@@ -13,6 +13,7 @@ from chainrule import locking, progress, runs
 from chainrule.base import BinaryDensity
 from chainrule.commands import settings, standard_input
 from chainrule.commands.common import Common, estimator_class, spelling
+from chainrule.commands.lines import Lines
 from chainrule.commands.rows import Rows
 from chainrule.commands.texts import Corpus, Reading, SymbolTable, is_text
 from chainrule.engine.train import State
@@ -23,7 +24,12 @@ EVERY = 30.0  # seconds between two savings within an epoch
 AT_LEAST = 2.0  # seconds between two savings at epoch ends
 METADATA = {"estimator", "data", "fingerprint", "hyperparameters", "threads", "reading"}
 LOCAL = ("n_threads", "verbose")  # hyper-parameters that do not decide what is learnt
-OPTIONS = {"valid": "--valid", "unit": "--bytes", "labels": "--labels"}  # of reading
+OPTIONS = {  # of reading
+    "valid": "--valid",
+    "unit": "--bytes",
+    "labels": "--labels",
+    "lines": "--lines",
+}
 SIGNALS = tuple(getattr(signal, s) for s in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, s))
 
 
@@ -32,7 +38,7 @@ class Job(NamedTuple):
 
     folder: Path
     estimator: Estimator
-    data: Rows | Corpus | SymbolTable
+    data: Rows | Corpus | Lines | SymbolTable
     state: State
     metadata: dict[str, Any]
 
@@ -130,7 +136,7 @@ def _refuse_of_texts(cls: type[Estimator], data: str, reading: dict[str, Any]) -
     """Raise ValueError for options of texts where the data are rows."""
     if issubclass(cls, BinaryDensity) or is_text(data):
         return
-    for name in ("valid", "unit"):
+    for name in ("valid", "unit", "lines"):
         if name in reading:
             raise ValueError(f"{OPTIONS[name]} is for texts, and {data} holds rows; leave it out")
 
@@ -150,9 +156,10 @@ def _resumed(
     if name != cls.__name__ or saved.model != (estimator := cls(**stored))._model_name():
         raise ValueError(f"{out} is a run of {str(name).lower()}; resume it as that")
     as_before = saved.metadata["reading"]
-    if not isinstance(as_before, dict) or as_before.keys() != set(Reading._fields):
+    if not isinstance(as_before, dict) or not as_before.keys() <= set(Reading._fields):
         raise ValueError(f"{out / runs.STATE} is no training of this program; begin a new run")
-    stored_all = stored | as_before
+    as_before = Reading(**as_before)._asdict()  # what an older chainrule did not ask is as it was
+    stored_all = estimator.get_params() | stored | as_before
     for name, value in (chosen | reading).items():
         if stored_all[name] != value:
             raise ValueError(
@@ -169,11 +176,16 @@ def _resumed(
     return Job(out, estimator, source, saved.state, saved.metadata)
 
 
-def _open(estimator: Estimator, data: str, reading: dict[str, Any]) -> Rows | Corpus | SymbolTable:
+def _open(
+    estimator: Estimator, data: str, reading: dict[str, Any]
+) -> Rows | Corpus | Lines | SymbolTable:
     """Return the data for an estimator, checked."""
     if isinstance(estimator, BinaryDensity):
         return Rows(estimator, data)
-    return (Corpus if is_text(data) else SymbolTable)(estimator, data, Reading(**reading))
+    how = Reading(**reading)
+    if how.lines:
+        return Lines(estimator, data, how)
+    return (Corpus if is_text(data) else SymbolTable)(estimator, data, how)
 
 
 def _settled(estimator: Estimator) -> dict[str, Any]:
