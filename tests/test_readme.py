@@ -60,7 +60,7 @@ def test_the_verbs_exist():
 def test_each_set_up_is_one_line():
     lines = [line for block in blocks("sh") for line in block.splitlines()]
     assert sum(line.startswith("python3 -m venv") for line in lines) == 2
-    assert sum(line.endswith(".venv/bin/pytest") for line in lines) == 1
+    assert sum(line.endswith(".venv/bin/pytest -n auto --dist loadfile") for line in lines) == 1
 
 
 @pytest.mark.skipif(not (ROOT / "kernels").is_dir(), reason="no sources beside the tests")
