@@ -17,7 +17,18 @@ from typing import Annotated, Any
 import typer
 
 from chainrule.commands import defaults, wording
-from chainrule.verbs import Model, Picture, Rows, Run, Scored, Settings, app, verb
+from chainrule.verbs import (
+    Label,
+    LabelsFrom,
+    Model,
+    Picture,
+    Rows,
+    Run,
+    Scored,
+    Settings,
+    app,
+    verb,
+)
 
 DEBUG = "CHAINRULE_DEBUG"  # set: tracebacks and warnings are shown
 EXPECTED = (ValueError, TypeError, OSError, RuntimeError, ImportError, FloatingPointError)
@@ -72,7 +83,10 @@ def train(
     lines: Annotated[
         bool, typer.Option("--lines", help="Each line of a text is one of its own, with an end.")
     ] = False,
-    labels: Annotated[bool, typer.Option("--labels", help="Learn p(row | label).")] = False,
+    labels: Annotated[
+        bool, typer.Option("--labels", help="Learn p(row | label), with the data's own labels.")
+    ] = False,
+    labels_from: LabelsFrom = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace the run in --out.")] = False,
 ) -> int:
@@ -93,7 +107,7 @@ def train(
         "dtype": dtype,
     }
     reading = {"valid": valid, "unit": "byte" if bytes_ else None}
-    reading |= {"labels": labels, "lines": lines}
+    reading |= {"labels": labels_from or labels, "lines": lines}
     status: int = _module("train").run(
         common, model, data, out, options, settings or [], reading, resume, force
     )
@@ -106,9 +120,11 @@ def score(
     run: Run,
     x: Scored,
     out: Annotated[Path | None, typer.Option(help=".npy, .csv or .txt; else printed.")] = None,
+    label: Label = None,
+    labels_from: LabelsFrom = None,
 ) -> None:
     """Write log p(x) of each row, in nats; of a text nats and bits a character."""
-    _module("use").score(common, run, x, out)
+    _module("use").score(common, run, x, out, label, labels_from)
 
 
 @verb()
@@ -131,7 +147,7 @@ def sample(
     top_p: Annotated[
         float | None, typer.Option(help="Of the likeliest with this share; 1.")
     ] = None,
-    label: Annotated[str | None, typer.Option(help="Of a model with labels.")] = None,
+    label: Label = None,
     stop: Annotated[
         list[str] | None, typer.Option(help="Stop before this is drawn; repeatable.")
     ] = None,
@@ -152,9 +168,10 @@ def attention(
         Path, typer.Option(help="A picture (.png .pdf .svg), or .npy: (heads, T, T).")
     ] = Path("attention.png"),
     layer: Annotated[int, typer.Option(min=0, help="Counted from 1; 0: the last.")] = 0,
+    label: Label = None,
 ) -> None:
     """Draw where a model looks as it predicts each character of a prompt."""
-    _module("language").attention(common, run, prompt, out, layer)
+    _module("language").attention(common, run, prompt, out, layer, label)
 
 
 @verb()

@@ -54,6 +54,11 @@ Scored = Annotated[
     Path,
     typer.Argument(help="A text file, or rows: .npy, .csv, folder of pictures; -: standard input."),
 ]
+Label = Annotated[str | None, typer.Option(help="Of a model with labels.")]
+LabelsFrom = Annotated[
+    str | None,
+    typer.Option(help="Labels: a .npy, a text with one a line, or a column's name in the rows."),
+]
 Settings = Annotated[list[str] | None, typer.Option("--set", help="name=value, repeatable.")]
 Picture = Annotated[Path, typer.Option(help="A picture (.png .pdf .svg) or table (.npy .csv).")]
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from chainrule import plots, rowfiles, runs
 from chainrule.attentive import Attentive
+from chainrule.commands import labels
 from chainrule.commands.common import (
     PICTURES,
     TABLES,
@@ -43,15 +44,23 @@ class Draw(NamedTuple):
     stop: Sequence[str] = ()
 
 
-def score(common: Common, model: SequenceDensity, x: Path, out: Path | None) -> None:
+def score(
+    common: Common,
+    model: SequenceDensity,
+    x: Path,
+    out: Path | None,
+    label: str | None,
+    labels_from: str | None,
+) -> None:
     """Print nats and bits a symbol and the perplexity; write log p of every symbol, or row."""
     if model.ends_ and model.vocabulary_.kind != "id":
-        _score_lines(common, model, x, out)
+        _score_lines(common, model, x, out, label, labels_from)
         return
     if model.vocabulary_.kind == "id":
-        rows, origin = located_rows(x)
+        found, origin = located_rows(x)
+        rows, y = labels.given(model, label, labels_from, found, origin)
         with rowfiles.naming({"X": origin}):
-            log_p = model.log_prob(rows)
+            log_p = model.log_prob(rows, y)
         if out is not None:
             write_rows(out, log_p, ["log_prob"])
         elif common.quiet:
@@ -60,6 +69,7 @@ def score(common: Common, model: SequenceDensity, x: Path, out: Path | None) -> 
         nats = -float(log_p.sum()) / n
         common.say(f"{len(rows):,} rows, log p {log_p.mean():.2f} nats a row")
     else:
+        labels.given(model, label, labels_from, [0], None)  # refuses them
         text = Text.open(x, model.vocabulary_.kind)
         n = len(text)
         if out is None:
@@ -78,10 +88,17 @@ def score(common: Common, model: SequenceDensity, x: Path, out: Path | None) -> 
         common.say(f"log p of each {'row' if kind == 'symbol' else kind}; {out}")
 
 
-def _score_lines(common: Common, model: SequenceDensity, x: Path, out: Path | None) -> None:
+def _score_lines(
+    common: Common,
+    model: SequenceDensity,
+    x: Path,
+    out: Path | None,
+    label: str | None,
+    labels_from: str | None,
+) -> None:
     """Print or write log p of each line of a text file, its end included."""
     lines, n_empty = read_lines(x, model.vocabulary_.kind)
-    log_p = model.log_prob(lines)
+    log_p = model.log_prob(*labels.given(model, label, labels_from, lines, None))
     if out is not None:
         write_rows(out, log_p, ["log_prob"])
     elif common.quiet:
@@ -113,14 +130,9 @@ def sample(
         "top_p": how.top_p,
         "seed": common.seed,
     }
-    if model.classes_ is not None:
-        if how.label is None:
-            known = ", ".join(map(str, model.classes_))
-            raise ValueError(f"this model was fitted with labels; give --label, one of {known}")
-        is_word = model.classes_.dtype.kind == "U"
-        settings["labels"] = how.label if is_word else _whole(how.label)
-    elif how.label is not None:
-        raise ValueError("this model was fitted without labels; leave out --label")
+    label = labels.one(model, how.label)
+    if label is not None:
+        settings["labels"] = label
     if how.stop:
         settings["stop"] = [_prompt(model, stop) for stop in how.stop]
     if model.ends_:
@@ -266,7 +278,9 @@ def _rows(
     common.say(f"{n:,} samples; {out}")
 
 
-def attention(common: Common, run: Path, prompt: str, out: Path, layer: int) -> None:
+def attention(
+    common: Common, run: Path, prompt: str, out: Path, layer: int, label: str | None
+) -> None:
     """Draw where a model looks as it predicts each symbol of a prompt; .npy: (heads, T, T)."""
     check_output(out, *PICTURES, ".npy")
     model = runs.open_model(run)
@@ -278,11 +292,12 @@ def attention(common: Common, run: Path, prompt: str, out: Path, layer: int) -> 
         raise ValueError(
             f"--layer goes from 1 to {n_layers} in this model, 0 the last; got {layer}"
         )
+    y = labels.one(model, label)
     text, chosen = _prompt(model, prompt), layer - 1 if layer else -1
     if out.suffix.lower() == ".npy":
-        write_rows(out, model.attention_map(text, layer=chosen))
+        write_rows(out, model.attention_map(text, y, layer=chosen))
     else:
-        plots.save(model.plot_attention(text, layer=chosen), out)
+        plots.save(model.plot_attention(text, y, layer=chosen), out)
     common.say(f"{out}")
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from rich.table import Table
 
 from chainrule import baselines, corpora, datasets, rowfiles, symbols
+from chainrule.commands import labels
 from chainrule.commands.common import load, table
 from chainrule.engine.train import State
 from chainrule.kernels.types import Array
@@ -26,12 +27,13 @@ TABLES = (".npy", ".npz", ".csv", ".tsv", ".gz")
 class Reading(NamedTuple):
     """How data are to be read: the share that validates, characters or bytes, labels, lines.
 
+    labels: True: the data set's own; a str: a file of them, or the column that they are.
     lines: each line of a text file is a sequence of its own; see `commands.lines`.
     """
 
     valid: float = 0.1
     unit: str = "character"
-    labels: bool = False
+    labels: bool | str = False
     lines: bool = False
 
 
@@ -106,11 +108,16 @@ class SymbolTable:
 
     def __init__(self, estimator: SequenceDensity, data: str, reading: Reading) -> None:
         """Read the rows and check them."""
-        self._data = load(data)
-        self.name, self._labelled = self._data.name, reading.labels
+        self._data, self._labelled = load(data), bool(reading.labels)
+        self.name = self._data.name
+        if isinstance(reading.labels, str):
+            self._data = labels.relabelled(self._data, reading.labels)
         splits = self._data.train, self._data.valid, self._data.test
         if self._labelled and any(split.y is None for split in splits):
-            raise ValueError(f"{self.name} has no labels; leave out --labels")
+            raise ValueError(
+                f"{self.name} has no labels of its own; leave out --labels, or say where they are "
+                "with --labels-from"
+            )
         train, valid = self._data.train, self._data.valid
         places = self._data.origins or {}
         called = {"X": "train", "X_valid": "valid", "the test rows": "test"}

@@ -58,6 +58,8 @@ def run(
     cls = estimator_class(model)
     chosen = settings.build(cls, options | {"seed": common.seed}, assignments)
     reading = {name: value for name, value in reading.items() if value not in (None, False)}
+    if isinstance(reading.get("labels"), str):
+        reading["labels"] = _absolute(reading["labels"])
     if issubclass(cls, BinaryDensity) and reading:
         raise ValueError(f"{OPTIONS[next(iter(reading))]} is for models of sequences; leave it out")
     if common.backend:

@@ -33,15 +33,25 @@ COMPLETED = 10  # rows drawn at most by `complete`
 SIDES = ("top", "bottom", "left", "right")
 
 
-def score(common: Common, run: Path, x: Path, out: Path | None) -> None:
+def score(
+    common: Common,
+    run: Path,
+    x: Path,
+    out: Path | None,
+    label: str | None,
+    labels_from: str | None,
+) -> None:
     """Write log p(x) of each row, or print one a line."""
     if out is not None:
         check_output(out, *TABLES)
     model = common.show(runs.open_model(run))
     if isinstance(model, SequenceDensity):
         with as_file(x, model.vocabulary_.kind != "id") as path:
-            language.score(common, model, path, out)
+            language.score(common, model, path, out, label, labels_from)
         return
+    for option, value in (("--label", label), ("--labels-from", labels_from)):
+        if value is not None:
+            raise ValueError(f"{option} is for models of sequences; leave it out")
     rows, origin = _read(x)
     check_columns(model, origin)
     with rowfiles.naming({"X": origin}):

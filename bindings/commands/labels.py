@@ -1,0 +1,142 @@
+"""Labels of rows on the command line: one for all rows, a column of theirs, or those in a file."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule import readers
+from chainrule.datasets import SPLITS, Dataset, Split
+from chainrule.rowfiles import Origin
+from chainrule.sequence_base import SequenceDensity
+from chainrule.suggestions import near
+
+LONGEST = 2**30  # bytes of a file of labels
+Labelled = tuple[NDArray[Any], NDArray[Any]]  # rows and their labels
+
+
+def given(
+    model: SequenceDensity, label: str | None, source: str | None, x: Any, origin: Origin | None
+) -> tuple[Any, NDArray[Any] | None]:
+    """Return rows x, and labels for a model: one for all, or a file's or column's of `source`.
+
+    A column goes out of the rows. A model without labels gets none.
+
+    Raises:
+        ValueError: labels of a model that has none, none of one that has, or both kinds.
+    """
+    if source is None:
+        chosen = one(model, label)
+        return x, None if chosen is None else np.full(len(x), chosen)
+    if model.classes_ is None:
+        raise ValueError("this model was fitted without labels; leave out --labels-from")
+    if label is not None:
+        raise ValueError("--label is for all rows and --labels-from for each; give one of them")
+    columns = None if origin is None else origin.columns
+    if not Path(source).is_file() and columns and source in columns:
+        x, y = _taken_out(x, columns, source)
+    else:
+        y = read(_file(source, columns), len(x))
+    words = model.classes_.dtype.kind == "U" and y.dtype.kind in "iu"  # numbers may be words
+    return x, y.astype(str) if words else y
+
+
+def relabelled(data: Dataset, source: str) -> Dataset:
+    """Return a data set with the labels that are in a file, a line for each row, or in a column.
+
+    A column goes out of the rows. A file's labels stand in the order of the data's file.
+    """
+    splits: dict[str, Any] = {name: getattr(data, name) for name in SPLITS}
+    if not Path(source).is_file() and data.columns and source in data.columns:
+        for name, split in splits.items():
+            splits[name] = Split(*_taken_out(split.x, data.columns, source))
+        columns = tuple(name for name in data.columns if name != source)
+        return data._replace(**splits, columns=columns, image_shape=None, origins=None)
+    path, origins = _file(source, data.columns), data.origins
+    if origins is None or len({origin.path for origin in origins.values()}) > 1:
+        raise ValueError(f"{data.name} is more than one table of rows; give its own --labels")
+    places = np.sort(np.concatenate([origins[name].rows for name in SPLITS]))
+    y = read(path, len(places))
+    for name, split in splits.items():
+        splits[name] = Split(split.x, y[np.searchsorted(places, origins[name].rows)])
+    return data._replace(**splits)
+
+
+def _file(source: str, columns: Sequence[str] | None) -> Path:
+    """Return the file of labels, or say what the name may have meant."""
+    if Path(source).is_file():
+        return Path(source)
+    if columns:
+        raise ValueError(
+            f"{source} is neither a file nor a column of the data{near(source, columns)}; give "
+            "one of them with --labels-from"
+        )
+    raise FileNotFoundError(
+        f"{source} does not exist, and the data have no column names; check the name"
+    )
+
+
+def _taken_out(x: NDArray[Any], columns: Sequence[str], name: str) -> Labelled:
+    """Return rows without a column, and that column as labels."""
+    k = columns.index(name)
+    y = _whole(x[:, k])
+    if y.dtype.kind == "f":
+        raise ValueError(
+            f"column {name!r} must hold whole numbers to be labels; put words in a file"
+        )
+    return np.delete(x, k, axis=1), y
+
+
+def _whole(y: NDArray[Any]) -> NDArray[Any]:
+    """Return whole numbers as such; anything else as it is."""
+    if y.dtype.kind == "f" and np.isfinite(y).all() and (y == np.floor(y)).all():
+        return y.astype(np.int64)
+    return y
+
+
+def one(model: SequenceDensity, label: str | None) -> Any:
+    """Return one label as the model's labels are: a word, or a whole number."""
+    if model.classes_ is None:
+        if label is not None:
+            raise ValueError("this model was fitted without labels; leave out --label")
+        return None
+    known = ", ".join(map(str, model.classes_))
+    if label is None:
+        raise ValueError(f"this model was fitted with labels; give --label, one of {known}")
+    if model.classes_.dtype.kind == "U":
+        return label
+    if not label.removeprefix("-").isdecimal():
+        raise ValueError(f"{label} is a label never seen in training; give --label, one of {known}")
+    return int(label)
+
+
+def read(path: Path, n: int) -> NDArray[Any]:
+    """Return n labels, whole numbers or words: of a .npy (N,), or of a text with a label a line."""
+    y = _whole(readers.read_npy(path)) if path.suffix.lower() == ".npy" else _lines(path)
+    if y.dtype.kind not in "biuU" or y.ndim != 1:
+        raise ValueError(
+            f"{path} holds {y.dtype} of shape {y.shape}; give whole numbers or words, one a row"
+        )
+    if len(y) != n:
+        raise ValueError(f"{path} holds {len(y)} labels and there are {n} rows; give one for each")
+    return y
+
+
+def _lines(path: Path) -> NDArray[Any]:
+    if path.stat().st_size > LONGEST:
+        raise ValueError(f"{path} is larger than {LONGEST:,} bytes; save it as .npy instead")
+    try:
+        words = path.read_text(encoding="utf-8-sig").split("\n")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is not UTF-8 text; save it as UTF-8 or as .npy") from error
+    words = [word.strip() for word in words]
+    while words and not words[-1]:
+        words.pop()
+    if "" in words:
+        raise ValueError(f"{path} has no label in line {words.index('') + 1}; fill it in")
+    try:
+        return np.array(words, np.int64)
+    except (ValueError, OverflowError):
+        return np.array(words)
