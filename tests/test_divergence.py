@@ -1,5 +1,6 @@
 """Trainings that go wrong say so, and what was good before stays."""
 
+import dataclasses
 import warnings
 
 import numpy as np
@@ -99,3 +100,41 @@ def test_parameters_that_are_not_finite_are_not_kept(monkeypatch, X):
             assert np.isfinite(model.log_prob(X)).all()
         else:
             assert not hasattr(model, "params_")
+
+
+@pytest.mark.parametrize("validated", [False, True])
+def test_a_loss_that_is_good_and_then_diverges(validated, X):
+    """With validation data what was good stays; without, there is a warning."""
+    good = Recipe(epochs=6, batch_size=25, learning_rate=0.05, schedule="constant")
+    bad = dataclasses.replace(good, epochs=9, learning_rate=1e6)
+    config, valid = nade.Config(5, 8), X[:40].copy() if validated else None
+    state = train.start(nade, config, good)
+    for recipe in (good, bad):
+        for _ in train.run(nade, config, recipe, state, X, valid):
+            pass
+        if recipe is good:
+            kept, best = state.best.flat.copy(), state.best_epoch
+            assert train.doubt(state, GUESSING) is None
+    assert state.history[-1]["train"] > 10 * state.history[5]["train"]
+    if validated:
+        assert state.best_epoch == best and train.doubt(state, GUESSING) is None
+        np.testing.assert_array_equal(state.best.flat, kept)
+    else:
+        assert "diverged" in train.doubt(state, GUESSING)
+
+
+@pytest.mark.parametrize("name", ["m", "v"])
+def test_means_that_are_not_finite_end_a_training(name, monkeypatch, X):
+    """The square of a gradient can overflow, and its parameters would never move again."""
+    real = adam.step
+
+    def step(params, grad, m, v, *, t, **named):
+        real(params, grad, m, v, t=t, **named)
+        if t == 4:
+            (m if name == "m" else v)[0] = np.inf
+
+    monkeypatch.setattr(adam, "step", step)
+    model = cr.NADE(4, epochs=2, batch_size=75)
+    with pytest.raises(FloatingPointError, match=r"a mean of .* not a finite number"):
+        model.fit(X)
+    assert len(model.history_) == model.best_epoch_ == 1

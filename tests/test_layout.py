@@ -108,7 +108,7 @@ ENGINE = """
     from chainrule.kernels import use_threads
 
     for module in pkgutil.walk_packages(chainrule.engine.__path__, "chainrule.engine."):
-        if module.name.rpartition(".")[2] not in ("checkpoint", "container"):
+        if module.name.rpartition(".")[2] not in ("checkpoint", "container", "description"):
             importlib.import_module(module.name)
 
     X = np.random.default_rng(0).integers(0, 2, (40, 5), np.uint8)
