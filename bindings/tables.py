@@ -237,7 +237,7 @@ def _field_by_field(block: list[Line], layout: _Layout, missing: bool) -> NDArra
         row = []
         for k in range(layout.left_out, layout.width):
             value = _number(fields[k])
-            if value is None or np.isinf(value) or (value != value and not missing):
+            if value is None or abs(value) == np.inf or (value != value and not missing):
                 raise ValueError(f"{layout.place(number, k)} {_wrong(fields[k], number)}")
             row.append(value)
         rows.append(row)

@@ -7,6 +7,8 @@ import warnings
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from chainrule import datasets, lines, readers, tables
 from chainrule.tables import DataWarning
@@ -242,3 +244,36 @@ def test_a_table_takes_little_memory_beside_itself(read, rng):
     tracemalloc.stop()
     np.testing.assert_array_equal(table.x, x)
     assert most < 2 * x.size + 12 * lines.BLOCK
+
+
+@given(st.text('01,;\t "\n\r.-+e#aN_\0\ufeffé１', max_size=60), st.booleans())
+@settings(max_examples=300, deadline=None)
+def test_whatever_a_text_holds_it_is_a_table_or_one_sentence(text, missing):
+    warnings.simplefilter("ignore", DataWarning)
+    try:
+        x, at, columns, _ = tables.read(io.BytesIO(text.encode()), "x", missing)
+    except ValueError as error:
+        assert str(error).startswith("x cannot be read as a table") and "\n" not in str(error)
+    else:
+        assert x.ndim == 2 and len(at) == len(x) > 0 and (missing or np.isfinite(x).all())
+        assert columns is None or len(columns) == x.shape[1]
+
+
+@given(st.data())
+@settings(max_examples=100, deadline=None)
+def test_a_written_table_comes_back_in_any_spelling(data):
+    D = data.draw(st.integers(1, 6))
+    rows = data.draw(
+        st.lists(st.lists(st.booleans(), min_size=D, max_size=D), min_size=2, max_size=6)
+    )
+    say = data.draw(
+        st.sampled_from([lambda b: str(int(b)), str, lambda b: f'"{int(b)}"', lambda b: f"{b:.1f}"])
+    )
+    delimiter, end = (data.draw(st.sampled_from(kinds)) for kinds in (",;\t", ["\n", "\r", "\r\n"]))
+    named, marked = data.draw(st.booleans()), data.draw(st.booleans())
+    lines = [[f"c{k}" for k in range(D)]] * named + [[say(bit) for bit in row] for row in rows]
+    text = end.join(delimiter.join(line) for line in lines)
+    warnings.simplefilter("ignore", DataWarning)
+    table = tables.read(io.BytesIO(text.encode("utf-8-sig" if marked else "utf-8")), "x")
+    np.testing.assert_array_equal(table.x, rows)
+    assert (table.columns is not None) == named and table.lines[0] == 1 + named
