@@ -4,6 +4,7 @@ Data goes down once: `validation` makes it uint8 rows, `ordering` puts their col
 model's order, and `engine.train` does the rest.
 """
 
+import os
 from collections.abc import Generator
 from math import log
 from typing import Any, Self
@@ -15,7 +16,7 @@ from chainrule import runtime, validation
 from chainrule.engine import ordering, train
 from chainrule.engine.optim import SCHEDULES
 from chainrule.kernels.types import Bits
-from chainrule.trainable import Trainable
+from chainrule.trainable import Callback, Trainable
 
 
 class FitByLikelihood(Trainable):
@@ -72,7 +73,16 @@ class FitByLikelihood(Trainable):
         tags.input_tags.sparse = True
         return tags
 
-    def fit(self, X: Any, y: Any = None, X_valid: Any = None) -> Self:
+    def fit(
+        self,
+        X: Any,
+        y: Any = None,
+        X_valid: Any = None,
+        *,
+        callback: Callback | None = None,
+        checkpoint: str | os.PathLike[str] | None = None,
+        start: Any = None,
+    ) -> Self:
         """Fit by maximum likelihood and keep the epoch that is best on X_valid.
 
         Args:
@@ -82,30 +92,65 @@ class FitByLikelihood(Trainable):
                 need `binarize`.
             y: ignored; scikit-learn's pipelines pass it.
             X_valid: array-like, (M, D), columns as in X, or None: then the last epoch is kept.
+            callback: f(record, estimator), called after every epoch, with the dict that will be in
+                `history_`; the estimator is then fitted with the best parameters so far, so that f
+                may score, sample or save it. True from it stops the training there. It must not
+                change the estimator; it changes no bit of what is learnt.
+            checkpoint: a file where the training is kept: after the first minibatch, then every
+                30 s or after records, and at the end, Ctrl-C or another error. If it is there,
+                the training goes on from it, to the same bits as if never stopped on as many
+                threads. Settings and data must be the same, but for `epochs`, which may grow, also
+                after the end: with schedule="constant" and warmup=0 that is as if it had been
+                so long from the start; a cosine goes on where the longer one is.
+            start: a fitted estimator of this class, with the same columns, order and size,
+                whose parameters a new training begins with, for other data say. May be the
+                estimator itself.
 
         Returns:
             The estimator itself, with `params_`, `history_`, `best_epoch_`, `order_` and
             `n_features_in_`.
 
         Raises:
-            ValueError, TypeError: data or a hyper-parameter that cannot be used.
+            ValueError, TypeError: data, a hyper-parameter or a start that cannot be used; a
+                checkpoint of another training, or one that is past `epochs`.
+            CheckpointError, OSError: a checkpoint that is no good, or cannot be written.
+            NotFittedError: a start before its `fit`.
             RuntimeError: backend="cuda" without CuPy or without a device.
             FloatingPointError: the loss is no longer a finite number.
             KeyboardInterrupt: Ctrl-C.
 
-            After the last two the estimator is fitted with the best parameters so far; after
-            the others, or before anything was learned, it is what it was.
+            What the callback raises, unchanged.
+
+            After FloatingPointError and KeyboardInterrupt the estimator is fitted with the best
+            parameters so far; after the others, or before anything was learned, it is what it was.
 
         Warns:
             ConvergenceWarning: what was learnt is worse than guessing, or than it was before.
 
         Cost:
             epochs times about three times `log_prob` of X. The first call on a machine compiles
-            the kernels, which takes some seconds.
-        """
-        return self._fit(X, X_valid)
+            the kernels, which takes some seconds. A callback costs a copy of the parameters and
+            of the history each time, a checkpoint four times the parameters on disk and a hash of
+            the data.
 
-    def _prepare(self, X: Any, X_valid: Any = None) -> tuple[Bits, Bits | None]:
+        Example:
+            >>> import os, tempfile
+            >>> from chainrule import FVSBN
+            >>> X, path = [[0, 1, 1], [1, 0, 0]] * 50, os.path.join(tempfile.mkdtemp(), "fit.state")
+            >>> def enough(record, model):
+            ...     return record["train"] < 1
+            >>> few = FVSBN(epochs=99, learning_rate=1).fit(X, callback=enough).best_epoch_
+            >>> few < 99
+            True
+            >>> model = FVSBN(epochs=2, schedule="constant").fit(X, checkpoint=path)
+            >>> model = model.set_params(epochs=5).fit(X, checkpoint=path)  # three more
+            >>> [record["epoch"] for record in model.history_]
+            [1, 2, 3, 4, 5]
+            >>> tuned = FVSBN(epochs=1).fit([[1, 1, 1]] * 20, start=model)
+        """
+        return self._fit(X, X_valid, callback=callback, checkpoint=checkpoint, start=start)
+
+    def _prepare(self, X: Any, X_valid: Any = None, start: Any = None) -> tuple[Bits, Bits | None]:
         """Check everything; return X and X_valid as uint8 rows in the model's order."""
         self._check_hyperparameters()
         runtime.array_module(self.backend)  # now, not after the data have been read
@@ -115,6 +160,8 @@ class FitByLikelihood(Trainable):
         order = ordering.make(self.ordering, D, int(self.seed))
         validate_data(self, X, skip_check_array=True)  # sets n_features_in_, feature_names_in_
         self.order_ = order
+        if start is not None:
+            self._check_columns(start)
         rows = validation.as_bits(table, self.binarize, order=self._moved())
         if X_valid is not None:
             table = validation.as_table(X_valid, "X_valid")
@@ -123,6 +170,14 @@ class FitByLikelihood(Trainable):
             valid = validation.as_bits(table, self.binarize, "X_valid", self._moved())
             valid = writeable(valid)
         return rows, valid
+
+    def _check_columns(self, start: Any) -> None:
+        """Raise ValueError if the model to start from has other columns, or another order."""
+        mine, its = (getattr(model, "feature_names_in_", None) for model in (self, start))
+        if mine is not None and its is not None and list(mine) != list(its):
+            raise ValueError("start was fitted on columns of other names; give X with the same")
+        if len(self.order_) == len(start.order_) and (self.order_ != start.order_).any():
+            raise ValueError("start has another order of the columns; set ordering=start.order_")
 
     def _moved(self) -> ordering.Order | None:
         """Return the order in which columns are taken from data; None where they stay."""

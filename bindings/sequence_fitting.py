@@ -4,6 +4,7 @@ Data goes down once: `symbols` makes numbers of it, a source of `engine.sources`
 and `engine.train` does the rest.
 """
 
+import os
 from collections.abc import Generator
 from math import log
 from numbers import Integral
@@ -17,7 +18,7 @@ from chainrule.engine import train
 from chainrule.engine.optim import SCHEDULES
 from chainrule.engine.sources import Source, Streams, SymbolRows, Windows
 from chainrule.symbols import Symbols
-from chainrule.trainable import Trainable
+from chainrule.trainable import Callback, Trainable
 
 WHOLE = {"steps": 1, "batch_size": 1, "accumulation": 1, "patience": 0, "eval_every": 0, "seed": 0}
 NUMBERS = ("learning_rate", "warmup", "weight_decay", "clip_norm", "beta2")
@@ -30,7 +31,17 @@ class FitSequences(Trainable):
         """Return the model's Config for so many symbols and classes of rows."""
         raise NotImplementedError
 
-    def fit(self, X: Any, y: Any = None, X_valid: Any = None, y_valid: Any = None) -> Self:
+    def fit(
+        self,
+        X: Any,
+        y: Any = None,
+        X_valid: Any = None,
+        y_valid: Any = None,
+        *,
+        callback: Callback | None = None,
+        checkpoint: str | os.PathLike[str] | None = None,
+        start: Any = None,
+    ) -> Self:
         """Fit by maximum likelihood and keep the parameters that are best on X_valid.
 
         Args:
@@ -42,6 +53,20 @@ class FitSequences(Trainable):
             y: labels of rows, (N,), for a Transformer that is to learn p(x | label); else None.
                 Whole numbers or words, as an array, a list, a Series or a Categorical.
             X_valid, y_valid: the same, or None: then the last parameters are kept.
+            callback: f(record, estimator), called after every record, with the dict that will be
+                in `history_`; the estimator is then fitted with the best parameters so far, so
+                that f may score, sample or save it. True from it stops the training there. It
+                must not change the estimator; it changes no bit of what is learnt.
+            checkpoint: a file where the training is kept: after the first minibatch, then every
+                30 s or after records, and at the end, Ctrl-C or another error. If it is there,
+                the training goes on from it, to the same bits as if never stopped on as many
+                threads. Settings and data must be the same, but for `steps`, which may grow, also
+                after the end: with schedule="constant" and warmup=0 that is as if it had been
+                so long from the start; a cosine goes on where the longer one is. With
+                eval_every=0 records then come every tenth of the new steps.
+            start: a fitted estimator of this class, with the same size and vocabulary,
+                whose parameters a new training begins with, for other data say. May be the
+                estimator itself.
 
         Returns:
             The estimator itself, with `params_`, `history_`, `best_step_`, `vocabulary_` and
@@ -50,30 +75,58 @@ class FitSequences(Trainable):
         Raises:
             ValueError, TypeError: data or a hyper-parameter that cannot be used; a text shorter
                 than `context`; rows longer than the context of a model that has one; a symbol of
-                X_valid that X lacks.
+                X_valid that X lacks, or of X that `start` lacks; a checkpoint of another training,
+                or one that is past `steps`.
+            CheckpointError, OSError: a checkpoint that is no good, or cannot be written.
+            NotFittedError: a start before its `fit`.
             RuntimeError: backend="cuda" without CuPy or without a device.
             FloatingPointError: the loss is no longer a finite number.
             KeyboardInterrupt: Ctrl-C.
 
-            After the last two the estimator is fitted with the best parameters so far; after
-            the others, or before anything was learned, it is what it was.
+            What the callback raises, unchanged.
+
+            After FloatingPointError and KeyboardInterrupt the estimator is fitted with the best
+            parameters so far; after the others, or before anything was learned, it is what it was.
 
         Warns:
             ConvergenceWarning: what was learnt is worse than guessing, or than it was before.
 
         Cost:
             steps · batch_size · context symbols, each about three times as much as in `log_prob`.
-            The first call on a machine compiles the kernels, which takes some seconds.
+            The first call on a machine compiles the kernels, which takes some seconds. A callback
+            costs a copy of the parameters and of the history each time, a checkpoint four times
+            the parameters on disk and a hash of the data.
+
+        Example:
+            >>> import os, tempfile
+            >>> from chainrule import RNN
+            >>> text, path = "to be or not to " * 9, os.path.join(tempfile.mkdtemp(), "fit.state")
+            >>> seen = []
+            >>> model = RNN(8, context=8, steps=4, eval_every=2, schedule="constant")
+            >>> model = model.fit(
+            ...     text, checkpoint=path, callback=lambda record, _: seen.append(record["step"])
+            ... )
+            >>> model = model.set_params(steps=6).fit(text, checkpoint=path)  # two more
+            >>> seen, [record["step"] for record in model.history_]
+            ([2, 4], [2, 4, 6])
+            >>> tuned = RNN(8, context=8, steps=2).fit("not to be " * 9, start=model)
         """
-        return self._fit(X, y, X_valid, y_valid)
+        return self._fit(
+            X, y, X_valid, y_valid, callback=callback, checkpoint=checkpoint, start=start
+        )
 
     def _prepare(
-        self, X: Any, y: Any = None, X_valid: Any = None, y_valid: Any = None
+        self,
+        X: Any,
+        y: Any = None,
+        X_valid: Any = None,
+        y_valid: Any = None,
+        start: Any = None,
     ) -> tuple[Source]:
         """Check everything; return what is learnt from."""
         self._check_hyperparameters()
         runtime.array_module(self.backend)  # now, not after the data have been read
-        data = symbols.read(X)
+        data = symbols.read(X, None if start is None else start.vocabulary_)
         valid = None if X_valid is None else symbols.read(X_valid, data.vocabulary, "X_valid")
         validation.check_same_columns(X, X_valid)
         if valid is not None and (valid.lengths is None) != (data.lengths is None):
@@ -84,8 +137,12 @@ class FitSequences(Trainable):
             )
         if y_valid is not None and X_valid is None:
             raise ValueError("y_valid are the labels of X_valid; give both")
-        self.vocabulary_, self.ends_ = data.vocabulary, self._decide_ends(data)
-        self.classes_ = None if y is None else np.unique(_column(y, len(data.ids), "y"))
+        self.vocabulary_, self.ends_ = data.vocabulary, self._decide_ends(data, start)
+        if start is not None:
+            self.classes_ = start.classes_
+            self._labels(y, len(data.ids))  # before a text is taken for rows with labels
+        else:
+            self.classes_ = None if y is None else np.unique(_column(y, len(data.ids), "y"))
         if data.lengths is None:
             return (self._text_source(data, valid),)
         labels, pair = self._labels(y, len(data.ids)), None
@@ -116,10 +173,14 @@ class FitSequences(Trainable):
         kind = Streams if hasattr(self._model(), "state_size") else Windows
         return kind(data.ids, context, None if valid is None else valid.ids)
 
-    def _decide_ends(self, data: Symbols) -> bool:
+    def _decide_ends(self, data: Symbols, start: Any) -> bool:
         """Return whether a symbol for the end is behind each sequence: by default, each text."""
         if self.ends and data.lengths is None:
             raise ValueError("ends=True is for lists of sequences, and X is one; leave it out")
+        if start is not None and start.ends_ and data.lengths is None:
+            raise ValueError("start was fitted on a list of sequences that end; give X as a list")
+        if self.ends is None and start is not None:
+            return bool(start.ends_)
         if self.ends is None:
             return data.lengths is not None and data.vocabulary.kind != "id"
         return bool(self.ends)

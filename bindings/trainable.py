@@ -4,9 +4,11 @@
 `_training`, `_finish`.
 """
 
+import sys
 import warnings
-from collections.abc import Generator
-from contextlib import closing
+from collections.abc import Callable, Generator
+from contextlib import closing, suppress
+from copy import copy
 from numbers import Integral, Real
 from types import ModuleType
 from typing import Any, Self
@@ -14,11 +16,13 @@ from typing import Any, Self
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils.validation import check_is_fitted
 
-from chainrule import progress, runtime, validation
+from chainrule import progress, resuming, runtime, validation
 from chainrule.engine import models, train
 
 LOCAL = ("backend", "n_threads", "verbose")  # hyper-parameters of where and how, not of what
+Callback = Callable[[dict[str, Any], Any], Any]  # of a record and the estimator; True stops
 
 
 class Trainable(BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
@@ -39,8 +43,8 @@ class Trainable(BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
         """Return the checked settings of the training."""
         raise NotImplementedError
 
-    def _prepare(self, *data: Any) -> tuple[Any, ...]:
-        """Check everything; return what `_steps` reads."""
+    def _prepare(self, *data: Any, **start: Any) -> tuple[Any, ...]:
+        """Check everything, `start=` too; return what `_steps` reads."""
         raise NotImplementedError
 
     def _steps(
@@ -49,17 +53,25 @@ class Trainable(BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
         """Return the engine's training on parts, moved to the side of the state."""
         raise NotImplementedError
 
-    def _fit(self, *data: Any) -> Self:
-        """Train to the end; see `fit` for what an error leaves behind."""
-        before, state = self.__dict__.copy(), None
+    def _fit(self, *data: Any, callback: Callback | None, checkpoint: Any, start: Any) -> Self:
+        """Train to the end; see `fit` for its keywords, and for what an error leaves behind."""
+        if callback is not None and not callable(callback):
+            raise TypeError(f"callback must be a function, got {type(callback).__name__}")
+        start = None if start is None else self._checked_start(start)
+        before, state, file, began = self.__dict__.copy(), None, None, 0
         try:
-            parts = self._prepare(*data)
-            state = self._start()
-            steps = self._training(*parts, state)
-            with closing(progress.training(steps, bool(self.verbose), lines=True)) as shown:
-                for _ in shown:
-                    pass
+            parts = self._prepare(*data, start=start)
+            state = self._start() if start is None else self._start_from(start)
+            if checkpoint is not None:
+                flat = None if start is None else start.params_.flat
+                file = resuming.Resting(checkpoint, self, parts, flat)
+                state = self._resumed(file) or state
+            began = state.step
+            self._train(parts, state, callback, file)
         except BaseException as error:
+            if file is not None and state is not None and state.whole and state.step > began:
+                with suppress(OSError, ValueError):  # the first error is the one to tell
+                    file.save(state)
             if state is not None and _has_learned(state, error):
                 self._finish(state)
             else:
@@ -69,6 +81,62 @@ class Trainable(BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
         if reason := self._doubt(state):
             warnings.warn(reason, ConvergenceWarning, stacklevel=3)
         return self
+
+    def _train(
+        self,
+        parts: tuple[Any, ...],
+        state: train.State,
+        callback: Callback | None,
+        file: resuming.Resting | None,
+    ) -> None:
+        """Train the state in place to the end, or until the callback says True."""
+        began, steps = state.step, self._training(*parts, state)
+        saver = None if file is None else resuming.Saver(lambda: file.save(state))
+        shown = progress.training(steps, bool(self.verbose), lines=True)
+        with closing(steps), closing(shown):
+            for step in shown:
+                if saver is not None:
+                    saver.after(step)
+                if callback is not None and step.record is not None:
+                    self._finish(state)
+                    answer = callback(self.history_[-1], self)
+                    if isinstance(answer, bool | np.bool_) and answer:
+                        break
+        if file is not None and state.step > began:
+            file.save(state)
+
+    def _resumed(self, file: resuming.Resting) -> train.State | None:
+        """Return the training in a file, if there is one; say what its new length means."""
+        found = file.load()
+        if found is None:
+            return None
+        state, change = found
+        if change and self.verbose:
+            print(change, file=sys.stderr, flush=True)
+        return state
+
+    def _checked_start(self, start: Any) -> "Trainable":
+        """Return a copy of the estimator to start from, which may be this one."""
+        if type(start) is not type(self):
+            raise TypeError(
+                f"start must be a fitted {type(self).__name__}, got {type(start).__name__}"
+            )
+        check_is_fitted(start, "params_")
+        return copy(start)
+
+    def _start_from(self, start: Any) -> train.State:
+        """Return the state before the first minibatch, with the parameters of `start`."""
+        mine, its = ({**vars(c), "dropout": 0} for c in (self._fitted_config(), start.config_))
+        if start.model_ != self._model_name() or mine != its:
+            raise ValueError(
+                f"start is a {start.model_} with {start.config_}, and this would be a "
+                f"{self._model_name()} with {self._fitted_config()}; use the same settings and "
+                "columns"
+            )
+        state = self._start()
+        for params in (state.params, state.best):
+            params.flat[...] = start.params_.flat
+        return state
 
     def _guessing(self) -> float:
         """Return the loss, nats a row or symbol, of a model to which all values are alike."""

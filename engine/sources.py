@@ -65,11 +65,13 @@ class Source:
     size: how many rows or symbols there are; unit: what these are called.
     clock: what records are counted by. per: what losses are a mean over.
     has_valid: whether there is something to choose the best record by.
+    contents: the data, to tell them from others.
     """
 
     unit, clock, per = "symbols", "step", "symbol"
     size: int
     has_valid: bool
+    contents: tuple[Any, ...]
 
     def n_steps(self, recipe: Recipe) -> int:
         """Return how many minibatches the whole training has."""
@@ -98,6 +100,7 @@ class Rows(Source):
     def __init__(self, X: Any, X_valid: Any = None) -> None:
         """Keep the rows as they are."""
         self._x, self._valid = X, X_valid
+        self.contents = X, X_valid
         self.size, self.has_valid = len(X), X_valid is not None
         if self.size == 0 or (X_valid is not None and len(X_valid) == 0):
             raise ValueError("there are no rows to train or validate on; give at least one of each")
@@ -152,6 +155,7 @@ class SymbolRows(Rows):
         self._lengths = ragged.lengths(x)
         self._labels = labels
         self._valid_labels = None if valid is None else valid[1]
+        self.contents += labels, self._valid_labels
 
     def batch(self, model: Any, config: Any, recipe: Recipe, step: int, state: Any) -> Batch:
         """Return the next rows of the epoch's shuffle, the shortest first."""
@@ -199,6 +203,7 @@ class Windows(Source):
                 "validation text none; give more or lower context"
             )
         self._text, self._valid, self._context = text, valid, context
+        self.contents = text, valid
         self.size, self.has_valid = len(text), valid is not None
         self._drawn: tuple[tuple[int, int], Any] = (-1, -1), None
 

@@ -24,7 +24,7 @@ SMALL = {
 }
 every_model = pytest.mark.parametrize("model", SMALL)
 EAGER = (
-    "import sys; from chainrule.commands import train; train.EVERY = train.AT_LEAST = 0.0;"
+    "import sys; from chainrule import resuming; resuming.EVERY = resuming.AT_LEAST = 0.0;"
     "from chainrule import cli; cli.main(sys.argv[1:])"
 )
 PLAIN = "import sys; from chainrule import cli; cli.main(sys.argv[1:])"

@@ -71,7 +71,8 @@ def test_the_gpu_gives_the_cpus_numbers(model, X):
 
 
 @pytest.mark.parametrize(
-    "name", ["base", "checks", "datasets", "estimators", "fitting", "engine.params"]
+    "name",
+    ["base", "checks", "datasets", "estimators", "fitting", "sequence_fitting", "engine.params"],
 )
 def test_examples_do_what_they_say(name):
     failed, _ = doctest.testmod(import_module(f"chainrule.{name}"))

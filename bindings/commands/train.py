@@ -2,14 +2,13 @@
 
 import os
 import signal
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from chainrule import locking, progress, runs
+from chainrule import locking, progress, resuming, runs
 from chainrule.base import BinaryDensity
 from chainrule.commands import settings, standard_input
 from chainrule.commands.common import Common, estimator_class, spelling
@@ -20,10 +19,7 @@ from chainrule.engine.train import State
 from chainrule.estimators import Estimator
 from chainrule.kernels.threads import n_threads, use_threads
 
-EVERY = 30.0  # seconds between two savings within an epoch
-AT_LEAST = 2.0  # seconds between two savings at epoch ends
 METADATA = {"estimator", "data", "fingerprint", "hyperparameters", "threads", "reading"}
-LOCAL = ("n_threads", "verbose")  # hyper-parameters that do not decide what is learnt
 OPTIONS = {  # of reading
     "valid": "--valid",
     "unit": "--bytes",
@@ -41,6 +37,7 @@ class Job(NamedTuple):
     data: Rows | Corpus | Lines | SymbolTable
     state: State
     metadata: dict[str, Any]
+    change: str | None = None  # what a new length means for a training that goes on
 
 
 def run(
@@ -100,6 +97,8 @@ def _run(common: Common, job: Job, resume: bool) -> int:
             runs.clear(job.folder)
         runs.sweep(job.folder)
         _announce(common, job)
+        if job.change:
+            common.say(job.change)
         went_on, finished = _train(common, job)
         if not finished:
             return _stopped(common, job)
@@ -127,7 +126,7 @@ def _new(
         "estimator": cls.__name__,
         "data": _absolute(data),
         "fingerprint": source.fingerprint,
-        "hyperparameters": _settled(estimator),
+        "hyperparameters": resuming.settled(estimator),
         "threads": threads,
         "reading": Reading(**reading)._asdict(),
     }
@@ -150,7 +149,10 @@ def _resumed(
     chosen: dict[str, Any],
     reading: dict[str, Any],
 ) -> Job:
-    """Return the training in a folder, if everything that was given agrees with it."""
+    """Return the training in a folder, if everything that was given agrees with it.
+
+    Only its length may be another one: see `resuming`.
+    """
     saved = runs.load_state(out)
     name, stored = saved.metadata.get("estimator"), saved.metadata.get("hyperparameters")
     if not isinstance(stored, dict) or not METADATA <= saved.metadata.keys():
@@ -163,7 +165,7 @@ def _resumed(
     as_before = Reading(**as_before)._asdict()  # what an older chainrule did not ask is as it was
     stored_all = estimator.get_params() | stored | as_before
     for name, value in (chosen | reading).items():
-        if stored_all[name] != value:
+        if name not in resuming.LENGTHS and stored_all[name] != value:
             raise ValueError(
                 f"{out} was begun with {name}={stored_all[name]}, not {value}; leave that out to "
                 "resume, or begin a new run"
@@ -175,7 +177,12 @@ def _resumed(
         raise ValueError(f"{out} was begun on other data than {source.name}; resume with the same")
     if (saved.config, saved.recipe) != (source.config(estimator), estimator._recipe()):
         raise ValueError(f"{out / runs.STATE} contradicts itself; begin a new run")
-    return Job(out, estimator, source, saved.state, saved.metadata)
+    estimator.set_params(**{name: chosen[name] for name in resuming.LENGTHS if name in chosen})
+    recipe = estimator._recipe()
+    resuming.check_length(resuming.source(source.parts), recipe, saved.state)
+    metadata = saved.metadata | {"hyperparameters": resuming.settled(estimator)}
+    change = resuming.change_of_length(saved.recipe, recipe)
+    return Job(out, estimator, source, saved.state, metadata, change)
 
 
 def _open(
@@ -190,12 +197,6 @@ def _open(
     return (Corpus if is_text(data) else SymbolTable)(estimator, data, how)
 
 
-def _settled(estimator: Estimator) -> dict[str, Any]:
-    """Return the hyper-parameters that decide what is learnt, as JSON gives them back."""
-    params = estimator.get_params()
-    return {name: params[name] for name in params if name not in LOCAL}
-
-
 def _absolute(data: str) -> str:
     """Return a path that leads there from any folder; a name as it is."""
     return os.path.abspath(data) if os.path.exists(data) else data
@@ -203,7 +204,7 @@ def _absolute(data: str) -> str:
 
 def _train(common: Common, job: Job) -> tuple[bool, bool]:
     """Train to the end or to an interruption; return whether a step was made, and if finished."""
-    began, saved = job.state.step, time.monotonic()
+    began, saver = job.state.step, resuming.Saver(lambda: _save(job))
     steps = job.estimator._training(*job.data.parts, job.state)
     try:
         with _heeding(common) as asked, closing(progress.training(steps, not common.quiet)) as seen:
@@ -211,10 +212,7 @@ def _train(common: Common, job: Job) -> tuple[bool, bool]:
                 if asked():
                     _save(job)
                     return True, False
-                age = time.monotonic() - saved
-                if age > EVERY or (step.record is not None and age > AT_LEAST):
-                    _save(job)
-                    saved = time.monotonic()
+                saver.after(step)
     except FloatingPointError:
         if job.state.best_epoch:  # what was good stays good
             job.estimator._finish(job.state)
