@@ -227,7 +227,11 @@ def test_a_line_longer_than_it_may_be_is_refused(read, monkeypatch):
         read("0,1\n" + "0," * 100)
 
 
-@pytest.mark.parametrize("damage", [b"", b"no gzip", gzip.compress(ROWS.encode() * 99)[:-20]])
+@pytest.mark.parametrize(
+    "damage",
+    [b"", b"no gzip", gzip.compress(ROWS.encode() * 99)[:-20]],
+    ids=["empty", "no gzip", "cut short"],
+)
 def test_packed_files_that_are_none(damage, tmp_path):
     (tmp_path / "x.csv.gz").write_bytes(damage)
     with pytest.raises(ValueError, match=r"x\.csv\.gz cannot be read as a table") as caught:
