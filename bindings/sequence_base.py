@@ -161,7 +161,7 @@ class SequenceDensity(DensityMixin, FitSequences):  # type: ignore[misc]  # scik
     def _read(self, X: Any, name: str = "X") -> Symbols:
         """Return X in the symbols of the fit."""
         check_is_fitted(self, "params_")
-        return symbols.read(X, self.vocabulary_, name)
+        return symbols.read(X, self.vocabulary_, name, self.ends_ and name == "X")
 
     @contextmanager
     def _evaluating(self) -> Iterator[Params]:

@@ -72,8 +72,12 @@ class Symbols(NamedTuple):
         return self._replace(ids=rows, lengths=lengths(rows))
 
 
-def read(X: Any, vocabulary: Vocabulary | None = None, name: str = "X") -> Symbols:
+def read(
+    X: Any, vocabulary: Vocabulary | None = None, name: str = "X", empty: bool = False
+) -> Symbols:
     """Return X as symbols of a vocabulary, by default of X's own.
+
+    empty: whether sequences of no symbols have a meaning: those that have an end.
 
     Raises:
         TypeError: what is no sequence of symbols.
@@ -86,13 +90,13 @@ def read(X: Any, vocabulary: Vocabulary | None = None, name: str = "X") -> Symbo
         byte = vocabulary is not None and vocabulary.kind == "byte"
         X = Text.open(X, "byte" if byte else "character")
     if isinstance(X, str | bytes | bytearray):
-        return _own_or(vocabulary, bytes(X) if isinstance(X, bytearray) else X, name)
+        return _own_or(vocabulary, bytes(X) if isinstance(X, bytearray) else X, name, empty)
     if isinstance(X, Text):
         return _known(Symbols(X.ids, X.vocabulary), vocabulary, name)
     if isinstance(X, list | tuple) and any(isinstance(x, str | bytes) for x in X):
-        return _list_of_texts(X, vocabulary, name)
+        return _list_of_texts(X, vocabulary, name, empty)
     if isinstance(X, list | tuple) and len(X) and not np.isscalar(X[0]):
-        return _known(_ragged_ids(X, name), vocabulary, name)
+        return _known(_ragged_ids(X, name, empty), vocabulary, name)
     return _known(_array(X, name), vocabulary, name)
 
 
@@ -105,9 +109,9 @@ def _unboxed(X: Any) -> Any:
     return X
 
 
-def _own_or(vocabulary: Vocabulary | None, text: str | bytes, name: str) -> Symbols:
+def _own_or(vocabulary: Vocabulary | None, text: str | bytes, name: str, empty: bool) -> Symbols:
     """Return the symbols of a str or bytes."""
-    if not text:
+    if not text and not empty:
         raise ValueError(f"{name} is empty; give a text of at least one symbol")
     if vocabulary is None:
         vocabulary = Vocabulary("byte", 256) if isinstance(text, bytes) else Vocabulary.of(text)
@@ -115,7 +119,7 @@ def _own_or(vocabulary: Vocabulary | None, text: str | bytes, name: str) -> Symb
     return Symbols(vocabulary.encode(text, name), vocabulary)
 
 
-def _list_of_texts(X: Any, vocabulary: Vocabulary | None, name: str) -> Symbols:
+def _list_of_texts(X: Any, vocabulary: Vocabulary | None, name: str, empty: bool) -> Symbols:
     """Return the rows of a list of str, or of bytes."""
     kind = bytes if isinstance(X[0], bytes) else str
     for n, text in enumerate(X):
@@ -123,7 +127,7 @@ def _list_of_texts(X: Any, vocabulary: Vocabulary | None, name: str) -> Symbols:
             raise TypeError(
                 f"{name} must be a list of {kind.__name__} alone, got {type(text).__name__} at {n}"
             )
-        if not text:
+        if not text and not empty:
             raise ValueError(f"{name}[{n}] is empty; give texts of at least one symbol")
     if vocabulary is None:
         vocabulary = Vocabulary.of("".join(X)) if kind is str else Vocabulary("byte", 256)
@@ -132,14 +136,19 @@ def _list_of_texts(X: Any, vocabulary: Vocabulary | None, name: str) -> Symbols:
     return Symbols(rows, vocabulary, rows.lengths)
 
 
-def _ragged_ids(X: Any, name: str) -> Symbols:
+def _ragged_ids(X: Any, name: str, empty: bool) -> Symbols:
     """Return the rows of a list of lists of ids: plain rows where all are equally long."""
+    spare = empty and any(np.size(row) == 0 for row in X)
     try:
-        return _array(X, name)
+        if not spare:
+            return _array(X, name)
     except ValueError as error:
         if "inhomogeneous" not in str(error):
             raise
-    rows = [_array(row, f"{name}[{n}]") for n, row in enumerate(X)]
+    none = Symbols(np.zeros(0, np.uint8), Vocabulary("id", 0))
+    rows = [
+        none if spare and len(row) == 0 else _array(row, f"{name}[{n}]") for n, row in enumerate(X)
+    ]
     if any(row.lengths is not None for row in rows):
         raise ValueError(f"{name} must be a list of one-dimensional sequences of ids")
     size = max(row.vocabulary.size for row in rows)

@@ -138,7 +138,8 @@ def test_files_from_before_there_were_ends_mean_what_they_meant(kind, tmp_path):
     model.save(path)
     saved = checkpoint.load(path)
     del saved.metadata["ends"], saved.metadata["hyperparameters"]["ends"]
-    checkpoint.save(path, saved.model, saved.config, saved.params, saved.metadata)
+    metadata = saved.metadata | {"history": saved.history}
+    checkpoint.save(path, saved.model, saved.config, saved.params, metadata)
     again = cr.load(path)
     assert again.ends_ is False and again.ends is None
     assert_array_equal(again.log_prob(NAMES), model.log_prob(NAMES))
@@ -159,6 +160,24 @@ def test_all_measures_count_the_end(kind, fitted):
         assert_allclose(row.sum(axis=1), 1, rtol=1e-12)
     valid = min(record["valid"] for record in model.history_)
     assert_allclose(-model.score(NAMES[:20]), valid, rtol=1e-9)
+
+
+@pytest.mark.parametrize("form", ["str", "bytes", "ids"])
+def test_the_empty_sequence_has_a_probability_too(form):
+    """It may be drawn, so what was drawn can always be scored."""
+    forms = {"str": str, "bytes": str.encode, "ids": lambda s: ["ab".index(c) for c in s]}
+    of = forms[form]
+    model = FITS["RNN"](ends=True).fit([of(name) for name in NAMES])
+    some = [of("ab"), of(""), of("b")]
+    log_p, p = model.log_prob(some), model.conditionals(some[0])[0, -1]
+    assert_allclose(log_p[1], np.log(p), rtol=1e-9)
+    assert_allclose(model.log_prob([of("")]), log_p[1:2], rtol=1e-9)
+    assert_allclose(model.log_prob([of("ab")]), log_p[:1], rtol=1e-9)
+    assert [len(row) for row in model.symbol_log_prob(some)] == [3, 1, 2]
+    if form != "ids":
+        assert_allclose(model.log_prob(of("")), log_p[1:2], rtol=1e-9)
+    with pytest.raises(ValueError, match="empty"):
+        FITS["RNN"](ends=True).fit(some)  # a blank line in the data is a slip more often than not
 
 
 # --- stop strings
