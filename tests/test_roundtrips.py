@@ -83,6 +83,20 @@ def test_estimators_of_symbols(tmp_path_factory, model, text):
     np.testing.assert_array_equal(again.log_prob([text]), model.log_prob([text]))
 
 
+@pytest.mark.parametrize(
+    "labels", [None, [2, 0, 2], ["é", "x", "x"], [True, False, True], np.array([7, 7, 9], np.uint8)]
+)
+@pytest.mark.parametrize(
+    "texts", [["ab", "ba", "\ud800b"], [b"ab", b"b", b"a"], [[0, 1], [1], [2]]]
+)
+def test_rows_of_symbols_with_labels(labels, texts, tmp_path_factory):
+    given = (texts,) if labels is None else (texts, labels)
+    model = cr.Transformer(1, 1, 2, context=8, steps=2, batch_size=2).fit(*given)
+    again = back(model, tmp_path_factory)
+    np.testing.assert_array_equal(again.classes_, model.classes_)
+    np.testing.assert_array_equal(again.log_prob(*given), model.log_prob(*given))
+
+
 def test_two_surrogates_stay_two(tmp_path_factory):
     """Side by side they are one character to JSON; an ordinary pair of them is one to Python."""
     text = "\ud83d\ude00 \U0001f600 \udfff" * 4
