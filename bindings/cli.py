@@ -90,7 +90,10 @@ def train(
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace the run in --out.")] = False,
 ) -> int:
-    """Train a model; stop with Ctrl-C and go on with --resume, to the same bits."""
+    """Train a model; stop with Ctrl-C and go on with --resume, to the same bits.
+
+    A run is lengthened by --resume with more --epochs or --steps.
+    """
     options = {
         "epochs": epochs,
         "steps": steps,

@@ -94,7 +94,7 @@ def test_options_of_texts(folder, call, tmp_path):
     status, out, _ = call(*resume)
     assert status == 0 and "had finished, after 2 of 2 steps" in out
     assert "begun with valid=0.25, not 0.5" in call(*resume, "--valid", 0.5)[2]
-    assert "begun with steps=2, not 3" in call(*resume, "--steps", 3)[2]
+    assert "steps=1 is less than what is done" in call(*resume, "--steps", 1)[2]
     other = tmp_path / "other.txt"
     other.write_text(TEXT.upper())
     assert "begun on other data" in call(*resume, "--data", other)[2]
