@@ -13,7 +13,6 @@ A training that `patience` has ended stays ended.
 
 import dataclasses
 import hashlib
-import json
 import math
 import os
 import time
@@ -40,14 +39,20 @@ class Saver:
     After the first, so that a folder that cannot be written to, and a new length, are known early.
     """
 
-    def __init__(self, save: Callable[[], None]) -> None:
-        """Keep the function; nothing is saved yet."""
-        self._save, self._at = save, -math.inf
+    def __init__(self, save: Callable[[], None], state: train.State) -> None:
+        """Keep the function and the state that it saves; nothing is saved yet."""
+        self._save, self._state, self._at = save, state, -math.inf
 
     def after(self, step: train.Progress) -> None:
-        """Save after a minibatch if it is time."""
+        """Save after a minibatch if it is time.
+
+        Raises:
+            FloatingPointError: the training has diverged; what was saved before stays.
+            OSError: the file cannot be written.
+        """
         age = time.monotonic() - self._at
         if age > EVERY or (step.record is not None and age > AT_LEAST):
+            train.check_parameters(self._state)
             self._save()
             self._at = time.monotonic()
 
@@ -122,10 +127,8 @@ class Resting:
 
 def settled(estimator: Any) -> dict[str, Any]:
     """Return the hyper-parameters that decide what is learnt, as JSON gives them back."""
-    params = {name: v for name, v in estimator.get_params().items() if name not in LOCAL}
-    params["dtype"] = np.dtype(params["dtype"]).name
-    plain: dict[str, Any] = json.loads(json.dumps(params, default=lambda value: value.tolist()))
-    return plain
+    params: dict[str, Any] = estimator._plain_hyperparameters()
+    return {name: value for name, value in params.items() if name not in LOCAL}
 
 
 def source(parts: Any) -> Source:

@@ -91,7 +91,7 @@ class Trainable(BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
     ) -> None:
         """Train the state in place to the end, or until the callback says True."""
         began, steps = state.step, self._training(*parts, state)
-        saver = None if file is None else resuming.Saver(lambda: file.save(state))
+        saver = None if file is None else resuming.Saver(lambda: file.save(state), state)
         shown = progress.training(steps, bool(self.verbose), lines=True)
         with closing(steps), closing(shown):
             for step in shown:

@@ -27,7 +27,17 @@ from chainrule.kernels import adam, threads
 from chainrule.kernels.dispatch import array_module, on_device
 from chainrule.kernels.types import Array, Bits
 
-__all__ = ["Progress", "Recipe", "State", "doubt", "mean_nll", "place", "run", "start"]
+__all__ = [
+    "Progress",
+    "Recipe",
+    "State",
+    "check_parameters",
+    "doubt",
+    "mean_nll",
+    "place",
+    "run",
+    "start",
+]
 
 MARGIN = 0.1  # of what guessing costs: a loss so much worse than it should be is no chance
 
@@ -152,7 +162,7 @@ def run(
             state.loss_sum += loss * batch.total
             state.n_seen += batch.total
             if state.step % period == 0 or state.step == n_steps:
-                _check_parameters(state)
+                check_parameters(state)
                 valid = _validate(model, config, recipe, state, source)
                 record = _make_record(state, source, valid, rate, began)
             else:
@@ -240,7 +250,7 @@ def _validate(
     return valid
 
 
-def _check_parameters(state: State) -> None:
+def check_parameters(state: State) -> None:
     """Raise FloatingPointError for parameters, or means of Adam's, that must not be kept.
 
     The loss was found before the last update, so it can be finite where these are not.

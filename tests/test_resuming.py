@@ -16,6 +16,7 @@ from sklearn.model_selection import cross_val_score
 import chainrule as cr
 from chainrule import resuming
 from chainrule.engine import checkpoint
+from chainrule.kernels import adam
 
 TEXT = "the cat sat on the mat; the rat sat on the cat.\n" * 6
 ROWS = ["the cat", "the rat sat", "on", "a mat"] * 6
@@ -209,6 +210,27 @@ def test_a_killed_fit_goes_on_to_the_same_bits(kind, tmp_path):
     assert 0 < checkpoint.load_state(path).state.step < total
     straight = clone(model).fit(X, X_valid=valid)
     assert_same_fit(model.fit(X, X_valid=valid, checkpoint=path), straight)
+
+
+@pytest.mark.parametrize("name", ["params", "v"])
+@pytest.mark.parametrize("n_records", [0, 2])
+def test_a_training_that_diverges_says_so_and_leaves_what_was_sound(
+    name, n_records, tmp_path, eager, monkeypatch
+):
+    model, X, _ = make("NADE", learning_rate=0.01)
+    path, sound, real = tmp_path / "fit.state", [], adam.step
+
+    def step(params, grad, m, v, *, t, **named):
+        real(params, grad, m, v, t=t, **named)
+        if t == 5 * n_records + 1:
+            (params if name == "params" else v)[0] = np.inf
+
+    monkeypatch.setattr(adam, "step", step)
+    with pytest.raises(FloatingPointError, match="lower the learning rate"):
+        model.fit(X, checkpoint=path, callback=lambda *_: sound.append(path.read_bytes()))
+    assert len(sound) == n_records and path.exists() == bool(n_records)
+    assert not n_records or path.read_bytes() == sound[-1]
+    assert hasattr(model, "params_") == bool(n_records), "the best so far"
 
 
 def test_a_finished_fit_returns_at_once(tmp_path, eager):

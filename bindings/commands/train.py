@@ -204,7 +204,7 @@ def _absolute(data: str) -> str:
 
 def _train(common: Common, job: Job) -> tuple[bool, bool]:
     """Train to the end or to an interruption; return whether a step was made, and if finished."""
-    began, saver = job.state.step, resuming.Saver(lambda: _save(job))
+    began, saver = job.state.step, resuming.Saver(lambda: _save(job), job.state)
     steps = job.estimator._training(*job.data.parts, job.state)
     try:
         with _heeding(common) as asked, closing(progress.training(steps, not common.quiet)) as seen:
