@@ -20,7 +20,6 @@ RULES = tuple(
         (r"with unit=character, not byte; leave that out", "without --bytes; leave it out"),
         (r"with labels=False, not True; leave that out", "without --labels; leave it out"),
         (r"backend='(\w+)'", r"--backend \1"),
-        (r"; use `usecols`.*", "; give every row as many columns"),
         (
             r"binarize it first, for example .+ > (\S+) as (.+), or set binarize to \S+",
             r"\2, so train with --binarize \1, above which a value is a one",
