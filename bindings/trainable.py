@@ -21,7 +21,7 @@ from sklearn.utils.validation import check_is_fitted
 from chainrule import progress, resuming, runtime, validation
 from chainrule.engine import models, train
 
-LOCAL = ("backend", "n_threads", "verbose")  # hyper-parameters of where and how, not of what
+OF_NOW = ("backend", "n_threads", "verbose")  # saved as they are set, not as they were at fit
 Callback = Callable[[dict[str, Any], Any], Any]  # of a record and the estimator; True stops
 
 
@@ -180,13 +180,13 @@ class Trainable(BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
         return {name: _plain(name, value) for name, value in self.get_params().items()}
 
     def _hyperparameters_to_save(self) -> dict[str, Any]:
-        """Return what the model was fitted with, whatever was set since; the LOCAL ones as now.
+        """Return what the model was fitted with, whatever was set since; those OF_NOW as now.
 
         Raises:
             ValueError: one of the latter cannot be used.
         """
         now = self._plain_hyperparameters()
-        saved = {**getattr(self, "_fitted_with", now), **{name: now[name] for name in LOCAL}}
+        saved = {**getattr(self, "_fitted_with", now), **{name: now[name] for name in OF_NOW}}
         type(self)(**saved)._check_hyperparameters()
         return saved
 
