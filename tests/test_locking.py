@@ -47,12 +47,17 @@ def first(command):
         [sys.executable, "-c", SLOW, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
     deadline = time.monotonic() + 120
-    while not (out / runs.MODEL).exists() and child.poll() is None and time.monotonic() < deadline:
+    while not has_trained(out) and child.poll() is None and time.monotonic() < deadline:
         time.sleep(0.02)
     assert child.poll() is None, child.stderr.read()
     yield child, arguments, out
     child.kill()
     child.communicate()
+
+
+def has_trained(folder):
+    """Return whether a minibatch was made: the model saved before it is removed once more."""
+    return (folder / runs.MODEL).exists() and state(folder) > 0
 
 
 def state(folder):
