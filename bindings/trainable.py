@@ -19,7 +19,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
 
 from chainrule import progress, resuming, runtime, validation
-from chainrule.engine import models, train
+from chainrule.engine import divergence, models, train
 
 OF_NOW = ("backend", "n_threads", "verbose")  # saved as they are set, not as they were at fit
 Callback = Callable[[dict[str, Any], Any], Any]  # of a record and the estimator; True stops
@@ -144,7 +144,7 @@ class Trainable(BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
 
     def _doubt(self, state: train.State) -> str | None:
         """Return why what a training kept may be no good; None if there is no reason."""
-        return train.doubt(state, self._guessing())
+        return divergence.doubt(state, self._guessing())
 
     def _start(self) -> train.State:
         """Return the state before the first minibatch, for data that `_prepare` has seen."""

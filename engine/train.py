@@ -32,14 +32,11 @@ __all__ = [
     "Recipe",
     "State",
     "check_parameters",
-    "doubt",
     "mean_nll",
     "place",
     "run",
     "start",
 ]
-
-MARGIN = 0.1  # of what guessing costs: a loss so much worse than it should be is no chance
 
 
 @dataclass
@@ -283,32 +280,6 @@ def _make_record(
     state.loss_sum = state.seconds = 0.0
     state.n_seen = 0
     return record
-
-
-def doubt(state: State, guessing: float) -> str | None:
-    """Return a sentence on why the parameters that were kept may be no good; None if they are.
-
-    guessing: the loss, nats a row or symbol, of a model to which all values are equally likely.
-    Initial parameters are about as good, so what was learnt is worse than nothing where the record
-    that was kept costs clearly more. Without validation data the last one is kept, which is to be
-    doubted also where an earlier one was clearly better.
-    """
-    losses = [r["train"] if r["valid"] is None else r["valid"] for r in state.history]
-    if not state.best_epoch or guessing == 0:
-        return None
-    kept, best = losses[state.best_epoch - 1], min(losses)
-    advice = "lower the learning rate or clip the gradient's norm"
-    if kept > (1 + MARGIN) * guessing:
-        return (
-            f"the training diverged: what it kept costs {kept:.4g} nats, more than guessing, "
-            f"{guessing:.4g}; {advice}"
-        )
-    if kept > best + MARGIN * guessing:
-        return (
-            f"the training went astray: the last parameters, which were kept, cost {kept:.4g} nats "
-            f"and earlier ones {best:.4g}; {advice}, or give validation data to choose by"
-        )
-    return None
 
 
 def _advice(what: str) -> str:

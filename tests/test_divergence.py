@@ -8,7 +8,7 @@ import pytest
 from sklearn.exceptions import ConvergenceWarning
 
 import chainrule as cr
-from chainrule.engine import train
+from chainrule.engine import divergence, train
 from chainrule.engine.models import nade
 from chainrule.engine.optim import Recipe
 from chainrule.kernels import adam
@@ -69,14 +69,14 @@ def state_of(*losses, valid=False):
 
 def test_what_is_doubted():
     def doubt(*losses, valid=False):
-        return train.doubt(state_of(*losses, valid=valid), GUESSING)
+        return divergence.doubt(state_of(*losses, valid=valid), GUESSING)
 
     assert doubt() is None
     assert doubt(3.4, 2.0, 1.9) is None
-    assert doubt(1.09 * GUESSING) is None and "diverged" in doubt(1.11 * GUESSING)
-    assert doubt(2.0, 2.3) is None  # as losses do
-    assert "went astray" in doubt(2.0, 2.4)  # good, then not, and nothing to choose by
-    assert doubt(2.0, 2.4, valid=True) is None  # the good one was kept
+    assert doubt(1.49 * GUESSING) is None and "diverged" in doubt(1.51 * GUESSING)
+    assert doubt(2.0, 2.8) is None  # as losses do
+    assert "went astray" in doubt(2.0, 2.9)  # good, then not, and nothing to choose by
+    assert doubt(2.0, 2.9, valid=True) is None  # the good one was kept
 
 
 def test_parameters_that_are_not_finite_are_not_kept(monkeypatch, X):
@@ -114,13 +114,13 @@ def test_a_loss_that_is_good_and_then_diverges(validated, X):
             pass
         if recipe is good:
             kept, best = state.best.flat.copy(), state.best_epoch
-            assert train.doubt(state, GUESSING) is None
+            assert divergence.doubt(state, GUESSING) is None
     assert state.history[-1]["train"] > 10 * state.history[5]["train"]
     if validated:
-        assert state.best_epoch == best and train.doubt(state, GUESSING) is None
+        assert state.best_epoch == best and divergence.doubt(state, GUESSING) is None
         np.testing.assert_array_equal(state.best.flat, kept)
     else:
-        assert "diverged" in train.doubt(state, GUESSING)
+        assert "diverged" in divergence.doubt(state, GUESSING)
 
 
 @pytest.mark.parametrize("name", ["m", "v"])
