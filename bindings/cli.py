@@ -31,6 +31,7 @@ from chainrule.verbs import (
 )
 
 DEBUG = "CHAINRULE_DEBUG"  # set: tracebacks and warnings are shown
+UNKEPT = "compiled kernels cannot be kept"  # how the warning of `kernels.compiled` begins
 EXPECTED = (ValueError, TypeError, OSError, RuntimeError, ImportError, FloatingPointError)
 
 
@@ -215,8 +216,9 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit; the console entry point."""
     try:
         _write_anything()
-        warnings.simplefilter("default" if DEBUG in os.environ else "ignore")
-        status = app(arguments, prog_name="chainrule", standalone_mode=False)
+        with warnings.catch_warnings():
+            _choose_warnings()
+            status = app(arguments, prog_name="chainrule", standalone_mode=False)
         sys.stdout.flush()
     except (KeyboardInterrupt, typer.Abort):
         status = 130
@@ -235,6 +237,20 @@ def _write_anything() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+
+
+def _choose_warnings() -> None:
+    """Let through, in a sentence, what only the user can mend; verbs say the rest themselves."""
+    if DEBUG in os.environ:
+        warnings.simplefilter("default")
+        return
+
+    def say(message: Warning | str, *_: Any, **__: Any) -> None:
+        print(f"chainrule: {message}", file=sys.stderr)
+
+    warnings.simplefilter("ignore")
+    warnings.filterwarnings("default", UNKEPT)
+    warnings.showwarning = say
 
 
 def _leave(status: int) -> int:

@@ -1,13 +1,15 @@
 """What runs say of themselves: how far they are, and how good beside models that know nothing."""
 
 import re
+import warnings
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
 from chainrule import baselines, datasets, runs
-from chainrule.commands import train
+from chainrule.commands import info, train
+from chainrule.kernels import compiled
 
 SMALL = ("--set", "n_layers=1", "--set", "n_embd=4", "--set", "n_heads=1")
 
@@ -79,6 +81,20 @@ def test_info_of_a_run_whose_training_is_damaged_still_tells_of_its_model(data, 
     assert call(*train)[0] == 0
     (data / "run" / runs.STATE).write_bytes(b"no training")
     assert call("info", data / "run")[0] == 0
+
+
+def test_kernels_that_cannot_be_kept_are_said_to_be_so(data, call, monkeypatch):
+    def nowhere():
+        raise OSError("read-only")
+
+    for place in ("_chosen_folder", "user_folder", "_temporary_folder"):
+        monkeypatch.setattr(compiled, place, nowhere)
+    monkeypatch.setattr(info, "info", lambda *_: compiled.folder.__wrapped__())
+    status, out, err = call("info", data)
+    assert (status, out, err.count("\n")) == (0, "", 1)
+    assert err.startswith("chainrule: compiled kernels cannot be kept")
+    monkeypatch.setattr(info, "info", lambda *_: warnings.warn("another", stacklevel=1))
+    assert call("info", data) == (0, "", "")
 
 
 # --- baselines
