@@ -90,7 +90,7 @@ class BinaryDensity(DensityMixin, FitByLikelihood):  # type: ignore[misc]  # sci
             given: (n, D), or (D,) or (1, D) for the same values in every row. Only observed
                 columns are read; they must be 0 or 1 unless `binarize` is set. Of a DataFrame or
                 Series the names must be those of `fit`.
-            observed: (D,) bool, True where `given` counts. Both or neither.
+            observed: (D,) bool, True where `given` counts; names as of `given`. Both or neither.
 
         Returns:
             uint8 0 and 1, shape (n, D), columns as in the data. The same seed and backend give
@@ -119,7 +119,8 @@ class BinaryDensity(DensityMixin, FitByLikelihood):  # type: ignore[misc]  # sci
         mask = None
         if given is not None:
             mask = validation.as_mask(observed, D)
-            self._check_given(given)
+            self._check_given(given, "given")
+            self._check_given(observed, "observed")
             fixed = ordering.apply(self.order_, validation.as_given(given, mask, n, self.binarize))
             mask = ordering.apply(self.order_, mask)
             if not ordering.comes_first(mask):
@@ -191,12 +192,12 @@ class BinaryDensity(DensityMixin, FitByLikelihood):  # type: ignore[misc]  # sci
 
         return chunks(), n_rows
 
-    def _check_given(self, given: Any) -> None:
-        """Raise ValueError if `given` names its columns and they are not those of the fit."""
+    def _check_given(self, given: Any, name: str) -> None:
+        """Raise ValueError if what is given names its columns and not as those of the fit."""
         if hasattr(given, "to_frame"):  # a Series, one row
             given = given.to_frame().T
         if hasattr(given, "columns"):
-            self._check_names(given, "given")
+            self._check_names(given, name)
 
     def _evaluate(
         self, function: str, inputs: Iterator[tuple[Any, ...]], n_rows: int

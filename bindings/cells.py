@@ -48,15 +48,19 @@ def not_finite(part: NDArray[Any], name: str, first: int = 0) -> CellError | Non
 def not_binary(part: NDArray[Any], name: str, first: int, low: float, high: float) -> CellError:
     """Return the error about the first value but 0 and 1 in rows `first` … of a table.
 
-    low, high: the least and the largest value of the whole table, which give the threshold.
+    low, high: the least and the largest value of the whole table, which give the threshold. But
+    where most of what is not 0 is 1, the others are slips, or a column that is no variable.
     """
     row, column = np.argwhere((part != 0) & (part != 1))[0]
+    got = f"{{name}} must hold only 0 and 1, got {part[row, column].item()} at {{place}}; "
+    if (part == 1).sum() > (part != 0).sum() / 2:
+        sentence = f"{got}most other values are 0 and 1, so mend it or leave its column out"
+        return CellError(sentence, name, first + row, column)
     half = threshold(min(low, 0), high) if low == high else threshold(low, high)
     values = f"go from {low:g} to {high:g}" if low < high else f"are all {high:g}"
     sentence = (
-        f"{{name}} must hold only 0 and 1, got {part[row, column].item()} at {{place}}; binarize "
-        f"it first, for example {{name}} > {half:g} as its values {values}, or set binarize to "
-        f"{half:g}"
+        f"{got}binarize it first, for example {{name}} > {half:g} as its values {values}, or set "
+        f"binarize to {half:g}"
     )
     return CellError(sentence, name, first + row, column)
 

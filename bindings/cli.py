@@ -227,7 +227,8 @@ def main(arguments: list[str] | None = None) -> None:
     except Exception as error:
         if DEBUG in os.environ:
             raise
-        print(f"chainrule: {_sentence(error)}", file=sys.stderr)
+        if sentence := _sentence(error):  # none where help was shown
+            print(f"chainrule: {sentence}", file=sys.stderr)
         status = 2
     sys.exit(_leave(status or 0))
 

@@ -185,6 +185,11 @@ def load(path: str | os.PathLike[str]) -> Estimator:
         FVSBN(epochs=1)
     """
     saved = checkpoint.load(path)
+    if "training" in saved.metadata:
+        raise checkpoint.CheckpointError(
+            f"{path} holds a training at rest, not an estimator; go on with it by "
+            "fit(checkpoint=…) or --resume, or name the model that was saved"
+        )
     with one_error(path, f"holds the model {saved.model} but no estimator that fits it"):
         return _rebuild(saved)
 

@@ -79,6 +79,8 @@ class Lines:
             number += 1
             if len(line) > MAX_LINE:
                 raise ValueError(f"line {number} is longer than {MAX_LINE:,} characters")
+            if "\ufffd" in line:  # what stands for bytes that are no character
+                raise ValueError(f"line {number} is not UTF-8 text; save the file as UTF-8")
             if line.isspace():
                 blank = blank or number
             elif not line.startswith("#"):

@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule import estimators, plots
+from chainrule import estimators
 from chainrule.base import BinaryDensity
 from chainrule.engine import checkpoint, train
 from chainrule.engine.files import replacing
@@ -121,6 +121,8 @@ def save(
 def draw_curve(folder: Path, estimator: Estimator, data: str) -> None:
     """Draw the training curve on data of that name into the folder."""
     title = f"{estimator.model_} on {data}"
+    from chainrule import plots  # matplotlib takes a while, and most never draw
+
     plots.save(plots.training_curve(estimator.history_, title), folder / CURVE)
 
 
@@ -157,4 +159,6 @@ def image_shape(path: Path, D: int) -> tuple[int, int]:
     if isinstance(shape, list) and all(type(n) is int and n > 0 for n in shape):
         if len(shape) == 2 and shape[0] * shape[1] == D:
             return shape[0], shape[1]
+    from chainrule import plots
+
     return plots.infer_shape(D)

@@ -57,7 +57,9 @@ Scored = Annotated[
 Label = Annotated[str | None, typer.Option(help="Of a model with labels.")]
 LabelsFrom = Annotated[
     str | None,
-    typer.Option(help="Labels: a .npy, a text with one a line, or a column's name in the rows."),
+    typer.Option(
+        help="Labels: a .npy, a text with one a line, or a column of whole numbers, by name."
+    ),
 ]
 Settings = Annotated[list[str] | None, typer.Option("--set", help="name=value, repeatable.")]
 Picture = Annotated[Path, typer.Option(help="A picture (.png .pdf .svg) or table (.npy .csv).")]

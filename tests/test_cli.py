@@ -270,3 +270,29 @@ def test_the_runs_own_picture_shape_is_used(folder, tmp_path):
     for damage in ('{"image_shape": [3, 8]}', '{"image_shape": "x"}', "[", "[]"):
         (tmp_path / "run.json").write_text(damage)
         assert runs.image_shape(tmp_path, 16) == plots.infer_shape(16)
+
+
+def test_tables_are_written_without_matplotlib(folder, tmp_path):
+    """Where there is no home, importing it alone costs two lines of warnings a call."""
+    import subprocess
+    import sys
+
+    code = (
+        "import sys; from chainrule import cli\n"
+        "try: cli.main(sys.argv[1:])\n"
+        "except SystemExit as left: assert left.code == 0\n"
+        "assert 'matplotlib' not in sys.modules"
+    )
+    use = ["score", folder / "nade", folder / "x.npy", "--out", tmp_path / "p.csv"]
+    subprocess.run([sys.executable, "-c", code, *map(str, use)], check=True)
+
+
+def test_pictures_say_how_many_rows_they_leave_out(folder, call, tmp_path):
+    rows = (folder / "nade", folder / "x.npy", "--out")
+    assert "the first 10 of 12 rows" in call("complete", *rows, tmp_path / "c.png")[1]
+    assert "\n12 rows" in call("complete", *rows, tmp_path / "c.npy")[1]
+
+
+def test_help_without_a_verb_comes_without_an_empty_error(call):
+    status, out, err = call()
+    assert status == 2 and "Usage" in out + err and "chainrule: \n" not in err

@@ -7,6 +7,7 @@ from numpy.testing import assert_allclose
 import chainrule as cr
 from chainrule import cli, runs
 from chainrule.commands import lines
+from chainrule.commands.lines import read_lines
 from chainrule.engine import checkpoint
 
 NAMES = ["anna", "bo", "hannah", "nora", "abba", "otto", "b"] * 9
@@ -89,6 +90,15 @@ def test_lines_of_bytes(folder, capfdbinary):
         cli.main(["sample", str(folder / "bytes"), "-n", "5", "--seed", "1"])
     drawn = cr.load(folder / "bytes" / runs.MODEL).sample(500, seed=1, size=5)
     assert capfdbinary.readouterr().out == b"".join(name + b"\n" for name in drawn)
+
+
+@pytest.mark.parametrize("unit", ["character", "byte"])
+@pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"], ids=repr)
+@pytest.mark.parametrize("last", [True, False], ids=["", "no end behind the last"])
+def test_lines_end_in_any_way(ending, last, unit, tmp_path):
+    (tmp_path / "t.txt").write_bytes((ending.join(["an", "", "be"]) + ending * last).encode())
+    lines, n_empty = read_lines(tmp_path / "t.txt", unit)
+    assert lines == (["an", "be"] if unit == "character" else [b"an", b"be"]) and n_empty == 1
 
 
 @pytest.mark.parametrize("forget", [False, True], ids=["", "by an older chainrule"])

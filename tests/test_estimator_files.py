@@ -132,3 +132,9 @@ def test_read_only_parameters_are_compiled_for_no_more(fitted, tmp_path):
         for got, wanted in zip(use(mapped), expected, strict=True):
             np.testing.assert_array_equal(got, wanted)
     assert not compilations.buffer
+
+
+def test_a_training_at_rest_is_no_estimator_and_says_what_it_is(X, tmp_path):
+    cr.FVSBN(epochs=1).fit(X, checkpoint=tmp_path / "run.state")
+    with pytest.raises(cr.CheckpointError, match=r"training at rest.*fit\(checkpoint="):
+        cr.load(tmp_path / "run.state")

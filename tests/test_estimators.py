@@ -256,3 +256,14 @@ def test_another_width_is_refused(X):
     for call in (model.log_prob, model.conditionals, model.score):
         with pytest.raises(ValueError, match="X has 4 features, but NADE is expecting 5"):
             call(X[:, :4])
+
+
+def test_observed_by_name_must_be_named_as_in_the_fit(X):
+    pandas = pytest.importorskip("pandas")
+    names = list("abcde")
+    model = cr.FVSBN(epochs=1).fit(pandas.DataFrame(X, columns=names))
+    row = pandas.Series([1] * 5, index=names)
+    first = pandas.Series([True] + [False] * 4, index=names)
+    assert model.sample(3, 1, given=row, observed=first)[:, 0].all()
+    with pytest.raises(ValueError, match=r"^observed: .*feature names"):
+        model.sample(3, 1, given=row, observed=first[::-1])

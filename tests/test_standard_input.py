@@ -115,3 +115,13 @@ def test_a_real_pipe_and_nothing_left_behind(folder, tmp_path):
     )
     assert done.returncode == 0 and len(done.stdout.split()) == 40, done.stderr
     assert not list(tmp_path.iterdir())
+
+
+def test_a_packed_table_is_unpacked(folder, pipe, call, tmp_path):
+    import gzip
+
+    packed = gzip.compress((folder / "x.csv").read_bytes(), mtime=0)
+    run = folder / "rows.safetensors"
+    assert pipe(packed, "score", run, "-", "--out", tmp_path / "a.npy")[0] == 0
+    assert call("score", run, folder / "x.npy", "--out", tmp_path / "b.npy")[0] == 0
+    np.testing.assert_array_equal(np.load(tmp_path / "a.npy"), np.load(tmp_path / "b.npy"))

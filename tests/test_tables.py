@@ -281,3 +281,10 @@ def test_a_written_table_comes_back_in_any_spelling(data):
     table = tables.read(io.BytesIO(text.encode("utf-8-sig" if marked else "utf-8")), "x")
     np.testing.assert_array_equal(table.x, rows)
     assert (table.columns is not None) == named and table.lines[0] == 1 + named
+
+
+def test_letters_of_another_encoding_are_not_lost(read):
+    with pytest.raises(ValueError, match="line 1 is not UTF-8 text; save the file as UTF-8"):
+        read("café,b\n0,1\n1,0\n".encode("latin-1"))
+    with pytest.raises(ValueError, match="line 2 is not UTF-8 text"):
+        read(b"a,b\n0,\xff\n")

@@ -111,7 +111,9 @@ def test_sparse_rows_are_bits_too(kind, rng):
     X, order = getattr(sparse, kind)(bits), np.array([3, 0, 4, 1, 2])
     np.testing.assert_array_equal(validation.as_bits(X), bits)
     np.testing.assert_array_equal(validation.as_bits(X, 0.5, order=order), bits[:, order])
-    with pytest.raises(ValueError, match=r"got 7 at row 2, column 1;.* from 0 to 7"):
+    with pytest.raises(
+        ValueError, match=r"got 7 at row 2, column 1; most other values are 0 and 1"
+    ):
         validation.as_bits(getattr(sparse, kind)([[0, 1], [1, 0], [0, 7]]))
     with pytest.raises(ValueError, match=r"NaN \(first at row 1, column 0\)"):
         validation.as_bits(getattr(sparse, kind)([[0, 1], [np.nan, 0]]))
@@ -256,3 +258,14 @@ def test_impossible_hyperparameters_are_named_before_anything_runs(hyperparamete
 def test_dtypes_by_name_and_by_type(dtype):
     model = FVSBN(epochs=1, dtype=dtype).fit(BITS)
     assert model.params_.dtype == model.log_prob(BITS).dtype == np.dtype(dtype)
+
+
+@pytest.mark.parametrize("others", [2, 3000])
+def test_slips_and_columns_that_are_no_variables_are_not_binarized_away(others, rng):
+    """A threshold of 1, or of 1500, would make zeros of all ones that were meant."""
+    X = rng.integers(0, 2, (60, 6))
+    X[17, 3] = others
+    with pytest.raises(
+        ValueError, match=r"row 17, column 3; most other values are 0 and 1, so mend"
+    ):
+        validation.as_bits(X)

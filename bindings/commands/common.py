@@ -142,6 +142,13 @@ def fitted_columns(model: BinaryDensity) -> Sequence[str] | None:
     return None if names is None else [str(name) for name in names]
 
 
+def picture(out: Path, kind: str, *what: Any) -> None:
+    """Write one of the pictures in `plots`, drawn of the rest."""
+    from chainrule import plots  # matplotlib takes a while, and most never draw
+
+    plots.save(getattr(plots, kind)(*what), out)
+
+
 def check_output(path: Path, *kinds: str) -> None:
     """Raise, before any work is done, if `path` cannot be written or is of another kind."""
     if path.suffix.lower() not in kinds:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from chainrule import plots, rowfiles, runs
+from chainrule import rowfiles, runs
 from chainrule.attentive import Attentive
 from chainrule.commands import labels
 from chainrule.commands.common import (
@@ -18,6 +18,7 @@ from chainrule.commands.common import (
     Common,
     check_output,
     located_rows,
+    picture,
     table,
     write_rows,
 )
@@ -272,7 +273,7 @@ def _rows(
     if out.suffix.lower() in PICTURES:
         grey = rows / max(1, model.vocabulary_.size - 1)
         shape = runs.image_shape(run, rows.shape[1])
-        plots.save(plots.sample_grid(grey, shape, columns, f"samples of {model.model_}"), out)
+        picture(out, "sample_grid", grey, shape, columns, f"samples of {model.model_}")
     else:
         write_rows(out, rows)
     common.say(f"{n:,} samples; {out}")
@@ -297,6 +298,8 @@ def attention(
     if out.suffix.lower() == ".npy":
         write_rows(out, model.attention_map(text, y, layer=chosen))
     else:
+        from chainrule import plots
+
         plots.save(model.plot_attention(text, y, layer=chosen), out)
     common.say(f"{out}")
 

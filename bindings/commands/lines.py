@@ -18,11 +18,12 @@ from chainrule.texts import Text
 def read_lines(path: Path, unit: str) -> tuple[list[Any], int]:
     """Return the lines of a file that have anything in them, and how many have not.
 
+    Lines end in any of the three ways that there are.
     unit: "character", for UTF-8, or "byte".
     """
-    text = Text.open(path, unit).read()
-    end, with_return = ("\n", "\r\n") if isinstance(text, str) else (b"\n", b"\r\n")
-    lines = text.removesuffix(end).replace(with_return, end).split(end)
+    text: Any = Text.open(path, unit).read()
+    end, both, alone = ("\n", "\r\n", "\r") if unit == "character" else (b"\n", b"\r\n", b"\r")
+    lines = text.replace(both, end).replace(alone, end).removesuffix(end).split(end)
     filled = [line for line in lines if line]
     if not filled:
         raise ValueError(f"{path} has only empty lines; give a file with text in it")

@@ -17,7 +17,8 @@ def as_file(path: Path, text: bool) -> Iterator[Path]:
     """Yield a path as it is, and for - that of a temporary file with all of standard input.
 
     What readers can open, they can open from a pipe: they look at a file twice, or map it. It is
-    taken for .npy or .npz if it begins like one, else for a text, or for a table of numbers.
+    taken for .npy, .npz or a packed table if it begins like one, else for a text, or for a table
+    of numbers.
 
     text: whether text is wanted, not a table.
     """
@@ -45,4 +46,6 @@ def _kind(path: Path, text: bool) -> str:
     for beginning, ending in KINDS.items():
         if first.startswith(beginning):
             return ending
+    if first.startswith(b"\x1f\x8b") and not text:
+        return ".csv.gz"
     return ".txt" if text or b"," not in first else ".csv"

@@ -55,10 +55,12 @@ def run(
     cls = estimator_class(model)
     chosen = settings.build(cls, options | {"seed": common.seed}, assignments)
     reading = {name: value for name, value in reading.items() if value not in (None, False)}
-    if isinstance(reading.get("labels"), str):
+    labels_elsewhere = isinstance(reading.get("labels"), str)
+    if labels_elsewhere:
         reading["labels"] = _absolute(reading["labels"])
     if issubclass(cls, BinaryDensity) and reading:
-        raise ValueError(f"{OPTIONS[next(iter(reading))]} is for models of sequences; leave it out")
+        option = OPTIONS[next(iter(reading))] + ("-from" if labels_elsewhere else "")
+        raise ValueError(f"{option} is for models of sequences; leave it out")
     if common.backend:
         chosen["backend"] = common.backend
     if resume and force:

@@ -5,10 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from chainrule import plots, readers, rowfiles, runs, validation
+from chainrule import readers, rowfiles, runs, validation
 from chainrule.base import NOT_EXACT, BinaryDensity
 from chainrule.commands import language
 from chainrule.commands.common import (
@@ -20,6 +19,7 @@ from chainrule.commands.common import (
     check_output,
     fitted_columns,
     located_rows,
+    picture,
     write_rows,
 )
 from chainrule.commands.standard_input import NAME, as_file
@@ -93,7 +93,7 @@ def sample(
     rows = model.sample(n, seed=common.seed)
     if out.suffix.lower() in PICTURES:
         shape = runs.image_shape(run, model.n_features_in_)
-        _draw(out, plots.sample_grid(rows, shape, columns, f"samples of {model.model_}"))
+        picture(out, "sample_grid", rows, shape, columns, f"samples of {model.model_}")
     else:
         write_rows(out, rows, fitted_columns(model))
     common.say(f"{n:,} samples; {out}")
@@ -111,6 +111,7 @@ def complete(common: Common, run: Path, x: Path, observed: str, out: Path, draws
     with rowfiles.naming({"given": origin}):
         validation.as_given(rows, mask, len(rows), threshold)
     pictured = out.suffix.lower() in PICTURES
+    n_rows = len(rows)
     rows = rows[:COMPLETED] if pictured else rows
     given = np.repeat(rows, draws, axis=0)
     with warnings.catch_warnings():
@@ -119,13 +120,14 @@ def complete(common: Common, run: Path, x: Path, observed: str, out: Path, draws
     if pictured:
         by_draw = drawn.reshape(len(rows), draws, D).swapaxes(0, 1)
         shown = np.asarray(rows) > (0.5 if threshold is None else threshold)  # NaN where unknown
-        _draw(out, plots.completions(shown, mask, by_draw, shape))
+        picture(out, "completions", shown, mask, by_draw, shape)
     else:
         write_rows(out, drawn, fitted_columns(model))
     exact = ordering.comes_first(mask[model.order_])
     first = "the observed variables come first in the model's order: the draws are exact"
     common.say(first if exact else NOT_EXACT)
-    common.say(f"{len(rows):,} rows completed {draws} times, {mask.sum()} of {D} observed; {out}")
+    which = _which(len(rows), n_rows)
+    common.say(f"{which} rows completed {draws} times, {mask.sum()} of {D} observed; {out}")
 
 
 def conditionals(common: Common, run: Path, x: Path, out: Path) -> None:
@@ -135,15 +137,21 @@ def conditionals(common: Common, run: Path, x: Path, out: Path) -> None:
     rows, origin = _read(x)
     check_columns(model, origin)
     pictured = out.suffix.lower() in PICTURES
+    n_rows = len(rows)
     rows = rows[:PICTURED] if pictured and rows.ndim else rows
     with rowfiles.naming({"X": origin}):
         p: Array = model.conditionals(rows)
     if pictured:
         binary = validation.as_bits(rows, model.get_params()["binarize"])
-        _draw(out, plots.conditional_maps(binary, p, runs.image_shape(run, p.shape[1])))
+        picture(out, "conditional_maps", binary, p, runs.image_shape(run, p.shape[1]))
     else:
         write_rows(out, p, fitted_columns(model))
-    common.say(f"p(x_i = 1 | x_<i) of {len(p):,} rows; {out}")
+    common.say(f"p(x_i = 1 | x_<i) of {_which(len(p), n_rows)} rows; {out}")
+
+
+def _which(n: int, n_rows: int) -> str:
+    """Return which rows a result is of, in words."""
+    return f"{n:,}" if n == n_rows else f"the first {n:,} of {n_rows:,}"
 
 
 def _read(x: Path, missing: bool = False) -> tuple[Any, rowfiles.Origin]:
@@ -162,10 +170,6 @@ def _of_rows(run: Path, verb: str) -> BinaryDensity:
             "see chainrule sample --prompt, and conditionals in Python"
         )
     return model
-
-
-def _draw(out: Path, figure: Figure) -> None:
-    plots.save(figure, out)
 
 
 def _mask(observed: str, D: int, shape: tuple[int, int]) -> NDArray[np.bool_]:
