@@ -17,6 +17,7 @@ import chainrule as cr
 from chainrule.engine import checkpoint, container
 
 OLD = Path(__file__).parent / "checkpoints_v1"
+STATES = ("state", "carried")
 ODD = (
     *(None, True, False, 0, -1, 1, 2, 3, 10**6, 2**31, 2**63, 10**30, -(10**30), 0.5, -0.0, 1e308),
     *(
@@ -43,13 +44,13 @@ def originals(tmp_path_factory):
     folder, files = tmp_path_factory.mktemp("new"), sorted(OLD.glob("*.safetensors"))
     for path in list(files):
         new = folder / path.name
-        if path.stem == "state":
+        if path.stem in STATES:
             saved = checkpoint.load_state(path)
             checkpoint.save_state(new, *saved[:4], saved.metadata)
         else:
             cr.load(path).save(new)
         files.append(new)
-    assert len(files) == 12
+    assert len(files) == 14
     return [(path.stem, *container.read(path), path.read_bytes()) for path in files]
 
 
@@ -126,7 +127,7 @@ def alter(path, original, dice):
 def outcome(path, kind):
     """Load a file; return whether it was taken, after using what it holds."""
     try:
-        if kind == "state":
+        if kind in STATES:
             state = checkpoint.load_state(path).state
             assert np.isfinite(state.params.flat).all() and state.best_epoch <= len(state.history)
         else:

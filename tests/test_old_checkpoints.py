@@ -1,5 +1,10 @@
-"""Files that earlier versions wrote are read as they were then; these are chainrule 0.1.0's."""
+"""Files that earlier versions wrote are read as they were then; these are chainrule 0.1.0's.
 
+expected.json holds what that version made of them: log-probabilities, and the parameters at the
+end of the two trainings.
+"""
+
+import json
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +15,10 @@ from chainrule.engine import checkpoint, train
 from chainrule.engine.models import nade
 
 OLD = Path(__file__).parent / "checkpoints_v1"
+EXPECTED = json.loads((OLD / "expected.json").read_text())
 X = np.random.default_rng(0).integers(0, 2, (40, 5), np.uint8)
+TEXT = "the cat sat on the mat and that was that. " * 3
+ROUNDING = {"rtol": 1e-5, "atol": 1e-6}  # float32, summed in another order
 
 
 @pytest.mark.parametrize("name", ["fvsbn", "nade"])
@@ -44,6 +52,38 @@ def again(model, *data_and_folder):
     np.testing.assert_array_equal(new.log_prob(*data), model.log_prob(*data))
 
 
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("fvsbn", [X[:8]]),
+        ("nade", [X[:8]]),
+        ("rnn", [["hello", "held", "low", "w"]]),
+        ("attention_rnn", [["hello", "held", "low", "w"]]),
+        ("transformer", [["ab", "aab", "b"], ["x", "z", "y"]]),
+    ],
+)
+def test_a_model_says_what_it_said(name, data):
+    model = cr.load(OLD / f"{name}.safetensors")
+    np.testing.assert_allclose(model.log_prob(*data), EXPECTED[name], **ROUNDING)
+
+
+def test_a_training_that_carries_states_goes_on_to_where_it_went():
+    """It was stopped after two minibatches of a record's four."""
+    saved = checkpoint.load_state(OLD / "carried.safetensors", "rnn")
+    state = saved.state
+    assert (state.step, state.n_seen, state.carry.shape) == (6, 48, (3, 4))
+    model = cr.RNN(2, cell="lstm", context=8, batch_size=3, steps=12, eval_every=4, seed=1)
+    model.set_params(dtype="float64", learning_rate=0.05)
+    parts = model._prepare(TEXT)
+    assert (model._fitted_config(), model._recipe()) == (saved.config, saved.recipe)
+    for _ in model._training(*parts, state):
+        pass
+    np.testing.assert_allclose(state.params.flat, EXPECTED["carried"], rtol=1e-9)
+    for ours, theirs in zip(state.history, EXPECTED["carried_history"], strict=True):
+        assert {name: ours[name] for name in theirs} == pytest.approx(theirs, rel=1e-12)
+        assert type(ours["step"]) is int and ours["valid"] is None
+
+
 def test_a_training_goes_on():
     saved = checkpoint.load_state(OLD / "state.safetensors", "nade")
     state = saved.state
@@ -55,3 +95,4 @@ def test_a_training_goes_on():
         pass
     np.testing.assert_allclose(state.params.flat, straight.params.flat, rtol=1e-5, atol=1e-7)
     assert len(state.history) == len(straight.history) == 4
+    np.testing.assert_allclose(state.params.flat, EXPECTED["state"], **ROUNDING)
