@@ -47,7 +47,7 @@ class Vocabulary(NamedTuple):
         """
         kind, size = values["kind"], values["size"]
         codes = values["codes"] if "codes" in values else list(map(ord, values["characters"]))
-        if kind == "character" and codes:
+        if kind == "character":
             found = cls.of_codes(codes)
         else:
             found = cls(kind, 256 if kind == "byte" else size)
