@@ -27,54 +27,67 @@ def data():
     return rng.integers(0, 2, (90, 30), np.uint8), rng.integers(0, 2, (20, 30), np.uint8)
 
 
-def train_on(path):
-    """Go on from the state in `path`, if there is one, and save after every minibatch."""
+def train_on(path, saved=lambda: None):
+    """Go on from the state in `path`, if there is one; save after every minibatch, and say so."""
     if path.exists():
         state = checkpoint.load_state(path, "nade").state
     else:
         state = train.start(nade, CONFIG, RECIPE)
     for _ in train.run(nade, CONFIG, RECIPE, state, *data()):
         checkpoint.save_state(path, "nade", CONFIG, RECIPE, state)
+        saved()
 
 
-def trainer(path):
-    """Start `train_on(path)` in a process of its own and return its id."""
+def killed(path, n, delay):
+    """Run `train_on(path)` in a process of its own; kill it `delay` s after it has saved n times.
+
+    It halts when it has saved n + 1 times, so that it never ends before it is killed.
+    """
+    told, tell = os.pipe()
     child = os.fork()
     if child == 0:
-        status = 1
+        left = iter(range(n))
+
+        def saved():
+            os.write(tell, b".")
+            if next(left, None) is None:
+                time.sleep(600)
+
         try:
-            train_on(path)
-            status = 0
+            train_on(path, saved)
         finally:
-            os._exit(status)
-    return child
+            os._exit(1)
+    os.close(tell)
+    heard = sum(len(os.read(told, 1)) for _ in range(n))
+    time.sleep(delay)
+    os.kill(child, signal.SIGKILL)
+    os.close(told)
+    assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL and heard == n
 
 
 @posix
 @pytest.mark.filterwarnings("ignore:This process.*is multi-threaded:DeprecationWarning")
 def test_a_training_killed_again_and_again_ends_with_the_same_bits(tmp_path):
-    path, chance, killed = tmp_path / "state.safetensors", random.Random(0), 0
-    for delay in [chance.uniform(0.005, 0.15) for _ in range(30)]:
-        child = trainer(path)
-        time.sleep(delay)
-        os.kill(child, signal.SIGKILL)
-        _, status = os.waitpid(child, 0)
-        if os.WIFEXITED(status):
-            assert os.WEXITSTATUS(status) == 0
-            break
-        killed += 1
-        if path.exists():
-            checkpoint.load_state(path, "nade")  # whole, whenever the kill came
+    path, chance, step = tmp_path / "state.safetensors", random.Random(0), 0
+    straight = train.start(nade, CONFIG, RECIPE)
+    for _ in train.run(nade, CONFIG, RECIPE, straight, *data()):  # loads the kernels, too
+        pass
+    assert straight.step > 30 * 2  # more than thirty children can do
+    began = time.perf_counter()
+    train_on(tmp_path / "timed")
+    pace = (time.perf_counter() - began) / straight.step
+    (tmp_path / "timed").unlink()
+    for number in range(30):
+        n = number % 2  # saved before the kill, which comes somewhere in the next minibatch
+        killed(path, n, chance.uniform(0, 1.5 * pace))
+        now = checkpoint.load_state(path, "nade").state.step if path.exists() else 0
+        assert now - step in (n, n + 1)
+        step = now
     train_on(path)
-    assert killed > 5
     left = {p.name for p in tmp_path.iterdir() if not p.name.startswith(".tmp")}
     assert left == {path.name}
-
-    straight = train.start(nade, CONFIG, RECIPE)
-    for _ in train.run(nade, CONFIG, RECIPE, straight, *data()):
-        pass
     got = checkpoint.load_state(path).state
-    assert got.step == straight.step > 0
+    assert got.step == straight.step
     for ours, theirs in [
         (got.params.flat, straight.params.flat),
         (got.best.flat, straight.best.flat),
