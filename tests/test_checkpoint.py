@@ -16,7 +16,7 @@ from safetensors.numpy import save_file
 
 from chainrule.engine import checkpoint, container, train
 from chainrule.engine.checkpoint import CheckpointError
-from chainrule.engine.models import MODELS, fvsbn, nade
+from chainrule.engine.models import MODELS, fvsbn, nade, rnn
 from chainrule.engine.params import Params
 from chainrule.engine.train import Recipe
 
@@ -230,6 +230,37 @@ def test_a_training_that_is_not_finite_is_neither_saved_nor_resumed(name, value,
     tensors, _ = container.read(path)
     forge(path, tensors | {f"extra/{name}": array})
     assert_refused(path, f"an array '{name}' that is not finite", checkpoint.load_state)
+
+
+@pytest.fixture
+def carried(path):
+    """Return the path and the parts of a training of an RNN that reads streams."""
+    config, recipe = rnn.Config(4, 3), Recipe(steps=4, batch_size=2)
+    state = train.start(rnn, config, recipe)
+    state.carry = np.ones((2, rnn.state_size(config)), np.float32)
+    checkpoint.save_state(path, "rnn", config, recipe, state)
+    assert_array_equal(checkpoint.load_state(path).state.carry, state.carry)
+    return path, config, recipe, state
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_carried_states_that_are_not_finite_are_neither_saved_nor_resumed(value, carried):
+    path, config, recipe, state = carried
+    before, (tensors, _) = path.read_bytes(), container.read(path)
+    state.carry[1, 2] = value
+    with pytest.raises(ValueError, match="was not written: the training's array 'carry' is not"):
+        checkpoint.save_state(path, "rnn", config, recipe, state)
+    assert path.read_bytes() == before
+    forge(path, tensors | {"extra/carry": state.carry})
+    assert_refused(path, "an array 'carry' that is not finite", checkpoint.load_state)
+
+
+@pytest.mark.parametrize("shape", [(), (3,), (2, 4), (2, 3, 1)])
+def test_carried_states_must_fit(shape, carried):
+    path = carried[0]
+    tensors, _ = container.read(path)
+    forge(path, tensors | {"extra/carry": np.ones(shape, np.float32)})
+    assert_refused(path, "recurrent states that do not fit", checkpoint.load_state)
 
 
 def test_squares_have_no_negative_mean(training):
