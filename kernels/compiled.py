@@ -255,7 +255,6 @@ class _Cache(caching.FunctionCache):  # type: ignore[misc]
     _impl_class = _Results
 
     def __init__(self, function: Any) -> None:
-        self._function = function
         super().__init__(function)
         names = self._cache_path, self._impl.filename_base, _digest()
         self._cache_file = _FileAKey(*names)
