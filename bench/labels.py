@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 import chainrule as cr
-from chainrule.engine.files import replacing
+from chainrule.engine.storage.files import replacing
 
 EPSILON = 1e-4
 ROWS = 1000  # compared with all images at once

@@ -18,7 +18,7 @@ from sklearn.base import clone
 
 import chainrule as cr
 from bench import machine
-from chainrule.engine.files import replacing
+from chainrule.engine.storage.files import replacing
 
 RESULTS = Path(__file__).parent / "results"
 

@@ -20,7 +20,7 @@ import numpy as np
 import chainrule as cr
 from bench import labels
 from chainrule import cli
-from chainrule.engine.files import replacing
+from chainrule.engine.storage.files import replacing
 
 SETTINGS: dict[str, Any] = {
     "n_layers": 4,

@@ -19,7 +19,7 @@ from typing import Any
 
 import chainrule as cr
 from bench import machine, pixels
-from chainrule.engine.files import replacing
+from chainrule.engine.storage.files import replacing
 
 RESULTS = Path(__file__).parent / "results"
 RUNS = Path("runs")  # where the training that may be interrupted keeps its files

@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from chainrule import datasets, plots
-    from chainrule.checks import gradcheck
-    from chainrule.engine.checkpoint import CheckpointError
-    from chainrule.estimators import FVSBN, NADE, load
+    from chainrule.engine.storage.checkpoint import CheckpointError
+    from chainrule.estimators.gradcheck import gradcheck
+    from chainrule.estimators.rows import FVSBN, NADE, load
+    from chainrule.estimators.sequences import RNN, AttentionRNN, Transformer
     from chainrule.kernels import use_backend, use_threads
-    from chainrule.sequences import RNN, AttentionRNN, Transformer
 
 __all__ = [
     "FVSBN",
@@ -40,14 +40,14 @@ __all__ = [
 ]
 
 _HOMES = {
-    "FVSBN": "estimators",
-    "NADE": "estimators",
-    "RNN": "sequences",
-    "AttentionRNN": "sequences",
-    "Transformer": "sequences",
-    "CheckpointError": "engine.checkpoint",
-    "gradcheck": "checks",
-    "load": "estimators",
+    "FVSBN": "estimators.rows",
+    "NADE": "estimators.rows",
+    "RNN": "estimators.sequences",
+    "AttentionRNN": "estimators.sequences",
+    "Transformer": "estimators.sequences",
+    "CheckpointError": "engine.storage.container",
+    "gradcheck": "estimators.gradcheck",
+    "load": "estimators.rows",
     "use_backend": "kernels",
     "use_threads": "kernels",
 }

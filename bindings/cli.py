@@ -17,7 +17,7 @@ from typing import Annotated, Any
 import typer
 
 from chainrule.commands import defaults, wording
-from chainrule.verbs import (
+from chainrule.commands.verbs import (
     Label,
     LabelsFrom,
     Model,

@@ -22,7 +22,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from chainrule.engine import train
+from chainrule.engine.training import train
 from chainrule.kernels.compiled import compiling
 
 T = TypeVar("T")

@@ -13,8 +13,8 @@ import numpy as np
 
 from chainrule.engine import windows
 from chainrule.engine.params import Params
-from chainrule.kernels import recurrent_sampler, transformer_sampler
 from chainrule.kernels.dispatch import array_module, on_device
+from chainrule.kernels.samplers import recurrent, transformer
 from chainrule.kernels.types import Array, Ids
 
 
@@ -111,9 +111,7 @@ class TransformerSampler:
     def extend(self, u: Array, temperature: float, top_k: int, top_p: float) -> Ids:
         """See `Sampler`."""
         options: dict[str, Any] = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
-        return transformer_sampler.extend(
-            u, **self._weights, **self._sizes, **options, **self._state
-        )
+        return transformer.extend(u, **self._weights, **self._sizes, **options, **self._state)
 
 
 class RecurrentSampler:
@@ -134,13 +132,13 @@ class RecurrentSampler:
         self._output = {"W_hy": params["W_hy"], "b_y": params["b_y"]}
         prompt, sizes = _prompt(xp, n, prompt, lengths)
         read = xp.asarray(np.array(sizes, np.int32))
-        recurrent_sampler.feed(prompt, read, **self._weights, **self._state)
+        recurrent.feed(prompt, read, **self._weights, **self._state)
 
     def extend(self, u: Array, temperature: float, top_k: int, top_p: float) -> Ids:
         """See `Sampler`."""
         options: dict[str, Any] = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
         weights = {**self._weights, **self._output}
-        return recurrent_sampler.extend(u, **weights, **options, **self._state)
+        return recurrent.extend(u, **weights, **options, **self._state)
 
 
 class AttentionSampler:
@@ -170,7 +168,7 @@ class AttentionSampler:
     def extend(self, u: Array, temperature: float, top_k: int, top_p: float) -> Ids:
         """See `Sampler`."""
         options: dict[str, Any] = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
-        return recurrent_sampler.extend_attention(
+        return recurrent.extend_attention(
             u, **self._weights, **self._sizes, **options, **self._state
         )
 

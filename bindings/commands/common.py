@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from chainrule import datasets, estimators, progress, rowfiles, tables
-from chainrule.base import BinaryDensity
-from chainrule.engine.files import replacing
-from chainrule.rowfiles import Origin
+from chainrule import datasets, estimators, progress
+from chainrule.datasets import rowfiles, tables
+from chainrule.datasets.rowfiles import Origin
+from chainrule.engine.storage.files import replacing
+from chainrule.estimators.base import BinaryDensity
 from chainrule.suggestions import near
 
 PICTURES = (".png", ".pdf", ".svg")

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from chainrule import baselines, datasets, plots, progress
-from chainrule.base import BinaryDensity
+from chainrule import datasets, plots, progress
+from chainrule.commands import baselines
 from chainrule.commands.common import PICTURES, Common, bits, check_output, table
-from chainrule.estimators import FVSBN, NADE
+from chainrule.estimators.base import BinaryDensity
+from chainrule.estimators.rows import FVSBN, NADE
 from chainrule.kernels.types import Bits
 
 SHOWN = 64  # samples in the picture

@@ -6,14 +6,16 @@ from typing import Any
 
 import numpy as np
 
-from chainrule import progress, runtime, validation
-from chainrule.base import BinaryDensity
+from chainrule import progress
 from chainrule.commands import settings
 from chainrule.commands.common import Common, console, estimator_class, table
+from chainrule.encoders import validation
 from chainrule.engine import gradcheck as referee
 from chainrule.engine import models
 from chainrule.engine.params import Params
-from chainrule.estimators import Estimator
+from chainrule.estimators import runtime
+from chainrule.estimators.base import BinaryDensity
+from chainrule.estimators.rows import Estimator
 from chainrule.kernels.dispatch import HOST_BACKENDS
 from chainrule.kernels.types import Array
 

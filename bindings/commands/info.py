@@ -4,15 +4,15 @@ from math import ceil, prod
 from pathlib import Path
 from typing import Any
 
-from chainrule import runs
-from chainrule.base import BinaryDensity
+from chainrule.commands import runs
 from chainrule.commands.common import Common, bits, console, spelling, table
 from chainrule.commands.language import nats_and_bits
 from chainrule.engine import models, ordering
-from chainrule.engine.container import CheckpointError
 from chainrule.engine.models import nade_untied
-from chainrule.estimators import Estimator
-from chainrule.sequence_base import SequenceDensity
+from chainrule.engine.storage.container import CheckpointError
+from chainrule.estimators.base import BinaryDensity
+from chainrule.estimators.rows import Estimator
+from chainrule.estimators.sequence_base import SequenceDensity
 
 NAMED_ORDERS = {"raster": "raster (columns as they are)", "reverse": "reverse"}
 

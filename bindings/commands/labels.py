@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule import readers
-from chainrule.datasets import SPLITS, Dataset, Split
-from chainrule.rowfiles import Origin
-from chainrule.sequence_base import SequenceDensity
+from chainrule.datasets import readers
+from chainrule.datasets.rowfiles import Origin
+from chainrule.datasets.splits import SPLITS, Dataset, Split
+from chainrule.estimators.sequence_base import SequenceDensity
 from chainrule.suggestions import near
 
 LONGEST = 2**30  # bytes of a file of labels

@@ -9,9 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from chainrule import rowfiles, runs
-from chainrule.attentive import Attentive
-from chainrule.commands import labels
+from chainrule.commands import labels, runs
 from chainrule.commands.common import (
     PICTURES,
     TABLES,
@@ -23,11 +21,13 @@ from chainrule.commands.common import (
     write_rows,
 )
 from chainrule.commands.lines import read_lines
-from chainrule.commands.texts import measures
-from chainrule.engine.files import replacing
-from chainrule.generating import Generating
-from chainrule.sequence_base import SequenceDensity
-from chainrule.texts import Text
+from chainrule.commands.symbols import measures
+from chainrule.datasets import rowfiles
+from chainrule.encoders.texts import Text
+from chainrule.engine.storage.files import replacing
+from chainrule.estimators.attentive import Attentive
+from chainrule.estimators.generating import Generating
+from chainrule.estimators.sequence_base import SequenceDensity
 
 CHARACTERS = 500  # drawn where -n is not given
 ROWS = 100  # the same for models of rows

@@ -9,10 +9,10 @@ import numpy as np
 from rich.table import Table
 
 from chainrule.commands.common import table
-from chainrule.commands.texts import Reading, kept_step, measures
-from chainrule.engine.train import State
-from chainrule.sequence_base import SequenceDensity
-from chainrule.texts import Text
+from chainrule.commands.symbols import Reading, kept_step, measures
+from chainrule.encoders.texts import Text
+from chainrule.engine.training.train import State
+from chainrule.estimators.sequence_base import SequenceDensity
 
 
 def read_lines(path: Path, unit: str) -> tuple[list[Any], int]:

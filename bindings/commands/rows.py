@@ -5,10 +5,13 @@ from typing import Any
 import numpy as np
 from rich.table import Table
 
-from chainrule import baselines, datasets, rowfiles, runs, validation
-from chainrule.base import BinaryDensity
+from chainrule import datasets
+from chainrule.commands import baselines, runs
 from chainrule.commands.common import bits, load, table
-from chainrule.engine.train import State
+from chainrule.datasets import rowfiles
+from chainrule.encoders import validation
+from chainrule.engine.training.train import State
+from chainrule.estimators.base import BinaryDensity
 from chainrule.kernels.types import Bits
 
 

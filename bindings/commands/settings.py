@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from chainrule import readers
-from chainrule.estimators import Estimator
+from chainrule.datasets import readers
+from chainrule.estimators.rows import Estimator
 from chainrule.suggestions import near
 
 ELSEWHERE = {"verbose": "--quiet", "n_threads": "--threads", "backend": "--backend"}

@@ -8,15 +8,16 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from chainrule import locking, progress, resuming, runs
-from chainrule.base import BinaryDensity
-from chainrule.commands import settings, standard_input
+from chainrule import progress
+from chainrule.commands import locking, runs, settings, standard_input
 from chainrule.commands.common import Common, estimator_class, spelling
 from chainrule.commands.lines import Lines
 from chainrule.commands.rows import Rows
-from chainrule.commands.texts import Corpus, Reading, SymbolTable, is_text
-from chainrule.engine.train import State
-from chainrule.estimators import Estimator
+from chainrule.commands.symbols import Corpus, Reading, SymbolTable, is_text
+from chainrule.engine.training.train import State
+from chainrule.estimators import resuming
+from chainrule.estimators.base import BinaryDensity
+from chainrule.estimators.rows import Estimator
 from chainrule.kernels.threads import n_threads, use_threads
 
 METADATA = {"estimator", "data", "fingerprint", "hyperparameters", "threads", "reading"}

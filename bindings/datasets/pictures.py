@@ -1,0 +1,170 @@
+"""Read a folder of pictures of one size as grey levels, and its subfolders as classes."""
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.datasets import readers
+from chainrule.datasets.tables import DataWarning
+
+MAX_PIXELS = 2**24  # of one picture
+FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "PPM", "WEBP")  # and no others: EPS runs programs
+SUFFIXES = (".png .jpg .jpeg .jpe .bmp .gif .tif .tiff .pgm .pbm .ppm .pnm .webp").split()
+IGNORED = ("thumbs.db", "desktop.ini")  # and what begins with a dot
+SPLITS = {"train", "training", "valid", "val", "validation", "test"}
+
+
+class Pictures(NamedTuple):
+    """Pictures in the order of classes, then of names.
+
+    Attributes:
+        images: (N, H, W) uint8, grey levels 0 … 255.
+        labels: (N,) names of subfolders, or None where there are none.
+        files: (N,) the pictures' names below the folder.
+    """
+
+    images: NDArray[np.uint8]
+    labels: NDArray[np.str_] | None
+    files: tuple[str, ...]
+
+
+def read(folder: Path) -> Pictures:
+    """Return the pictures in a folder, or in its subfolders, which are then their classes.
+
+    Colours are averaged, transparency is ignored, levels of 16 bits are rounded to 8. Of a file
+    with several pictures the first is read. What is no picture is named in a `DataWarning`.
+
+    Raises:
+        ValueError: no pictures, or of different sizes; pictures beside subfolders; a damaged or
+            huge one. The text names it.
+    """
+    paths, classes = _paths(folder)
+    files = tuple(str(path.relative_to(folder)) for path in paths)
+    images, animated = None, []
+    for k, path in enumerate(paths):
+        with _open(path) as picture:
+            width, height = picture.size
+            if images is None:
+                if len(paths) * height * width > readers.MAX_BYTES:
+                    raise ValueError(
+                        f"{folder} holds more than {readers.MAX_BYTES:,} pixels; use fewer or "
+                        "smaller pictures"
+                    )
+                images = np.empty((len(paths), height, width), np.uint8)
+            if images.shape[1:] != (height, width):
+                h, w = images.shape[1:]
+                raise ValueError(f"{path} is not {h}×{w} as {files[0]} is; resize it")
+            if getattr(picture, "is_animated", False):
+                animated.append(files[k])
+            images[k] = _grey(picture, path)
+    _warn(folder, animated, "holds several pictures, of which the first was read")
+    assert images is not None  # there is one path at least
+    labels = None if classes is None else np.array(classes)
+    return Pictures(images, labels, files)
+
+
+def _paths(folder: Path) -> tuple[list[Path], list[str] | None]:
+    """Return the paths of all pictures, and the class of each if they are in subfolders."""
+    paths, folders, others = _listing(folder)
+    if paths and folders:
+        raise ValueError(
+            f"{folder} holds pictures, such as {paths[0].name}, beside the folder "
+            f"{folders[0].name}; put all of them into folders, one a class, or none"
+        )
+    if folders and {path.name.lower() for path in folders} <= SPLITS:
+        raise ValueError(
+            f"{folder} holds splits, {', '.join(path.name for path in folders)}, rather than "
+            "classes; name one of these folders, or save all as arrays in one .npz"
+        )
+    classes = []
+    for below in folders:
+        inner, deeper, more = _listing(below)
+        if deeper:
+            raise ValueError(
+                f"{below} holds a folder itself, {deeper[0].name}; the folders of classes hold "
+                "pictures alone"
+            )
+        paths += inner
+        classes += [below.name] * len(inner)
+        others += more
+    if not paths:
+        raise ValueError(
+            f"{folder} holds no pictures ({' '.join(SUFFIXES)}); convert them to one of these kinds"
+        )
+    names = [str(path.relative_to(folder)) for path in others]
+    _warn(folder, names, "is no picture and was left out")
+    return paths, classes if folders else None
+
+
+def _listing(folder: Path) -> tuple[list[Path], list[Path], list[Path]]:
+    """Return the pictures, the folders and the other files in a folder, each sorted by name."""
+    pictures, folders, others = [], [], []
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith(".") or path.name.lower() in IGNORED:
+            continue
+        if path.is_dir():
+            folders.append(path)
+        elif path.suffix.lower() in SUFFIXES:
+            pictures.append(path)
+        else:
+            others.append(path)
+    return pictures, folders, others
+
+
+def _warn(folder: Path, names: list[str], what: str) -> None:
+    """Warn of files in the folder, naming the first."""
+    if names:
+        more = f", and so {len(names) - 1} more" if len(names) > 1 else ""
+        warnings.warn(f"{folder}: {names[0]} {what}{more}", DataWarning, stacklevel=4)
+
+
+@contextmanager
+def _open(path: Path) -> Iterator[Any]:
+    """Yield a picture of which only size and kind were read yet."""
+    from PIL import Image
+
+    with readers.one_sentence(path, "a picture"):
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of sizes, which are checked here
+                picture = Image.open(path, formats=FORMATS)
+        except PermissionError:
+            raise
+        except Image.DecompressionBombError as error:
+            raise ValueError(f"it has more than {MAX_PIXELS:,} pixels; shrink it") from error
+        except Exception as error:  # decoders raise whatever they like
+            raise ValueError("it is damaged or of another kind") from error
+    with picture:
+        width, height = picture.size
+        if width * height > MAX_PIXELS:
+            raise ValueError(
+                f"{path} has {width}×{height} pixels, more than {MAX_PIXELS:,}; shrink it"
+            )
+        yield picture
+
+
+def _grey(picture: Any, path: Path) -> NDArray[np.uint8]:
+    """Return a picture's grey levels, (H, W), decoded."""
+    mode = picture.mode
+    with readers.one_sentence(path, "a picture"):
+        if mode == "F":
+            raise ValueError("its pixels are fractions; save it as .npy instead")
+        try:
+            if mode.startswith("I"):  # levels of 16 bits
+                levels = np.asarray(picture).astype(np.float64) / 257
+            elif mode in ("1", "L", "LA"):
+                levels = np.asarray(
+                    (picture.convert("L") if mode == "1" else picture).getchannel(0)
+                )
+            else:
+                levels = np.asarray(picture.convert("RGB")).mean(axis=2)
+        except Exception as error:
+            raise ValueError("it is damaged or cut short") from error
+        if levels.min() < 0 or levels.max() > 255:
+            raise ValueError("its grey levels have more than 16 bits; save it as .npy instead")
+    return np.rint(levels).astype(np.uint8)

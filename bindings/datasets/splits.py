@@ -1,0 +1,148 @@
+"""Rows cut into train, valid and test: by the file that they are from, or by a shuffle."""
+
+from collections.abc import Mapping, Sequence
+from math import prod
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.datasets import readers, rowfiles
+from chainrule.datasets.rowfiles import Origin
+
+SPLITS = ("train", "valid", "test")
+
+
+class Split(NamedTuple):
+    """Rows x, shape (N, D), and their labels y, shape (N,), or None where there are none."""
+
+    x: NDArray[Any]
+    y: NDArray[Any] | None = None
+
+
+class Dataset(NamedTuple):
+    """Three disjoint sets of rows.
+
+    Attributes:
+        name: what it is called. train, valid, test: its rows.
+        image_shape: (H, W) if a row is a picture, else None.
+        columns: names of the variables, from a file's header, else None.
+        origins: by split, where each row stands in the file or folder; None for named data sets.
+    """
+
+    name: str
+    train: Split
+    valid: Split
+    test: Split
+    image_shape: tuple[int, int] | None = None
+    columns: tuple[str, ...] | None = None
+    origins: Mapping[str, Origin] | None = None
+
+
+def packed(
+    name: str, arrays: Mapping[str, NDArray[Any]], path: Path, image_shape: tuple[int, int] | None
+) -> Dataset:
+    """Return the data set of three arrays of packed bits and the number of variables."""
+    if not {*SPLITS, "n_vars"} <= arrays.keys():
+        raise ValueError(f"{path} lacks train, valid, test or n_vars of {name}")
+    n_vars = int(arrays["n_vars"]) if arrays["n_vars"].size == 1 else 0
+    width = -(-n_vars // 8)
+    for split in SPLITS:
+        bits = arrays[split]
+        if n_vars < 1 or bits.dtype != np.uint8 or bits.ndim != 2 or bits.shape[1] != width:
+            raise ValueError(f"{path}: {split} does not hold {n_vars} packed bits a row")
+    if image_shape is not None and prod(image_shape) != n_vars:
+        raise ValueError(f"{path}: {name} has {prod(image_shape)} variables, here are {n_vars}")
+    rows: dict[str, Any] = {
+        s: Split(np.unpackbits(arrays[s], axis=1, count=n_vars)) for s in SPLITS
+    }
+    return Dataset(name, **rows, image_shape=image_shape)
+
+
+def from_path(path: Path, seed: int) -> Dataset:
+    """Return the data set in a file or folder."""
+    if path.is_dir() or path.suffix.lower() != ".npz":
+        return _whole(path, rowfiles.read(path), seed)
+    arrays = readers.read_npz(path)
+    if {*SPLITS, "n_vars"} <= arrays.keys():
+        return packed(path.stem, arrays, path, None)
+    if len(arrays) == 1:
+        x = next(iter(arrays.values()))
+        origin = Origin(str(path), np.arange(len(x) if x.ndim else 0))
+        return _whole(path, rowfiles.Rows(x, None, origin), seed)
+    return _from_splits(path, arrays, seed)
+
+
+def _whole(path: Path, rows: rowfiles.Rows, seed: int) -> Dataset:
+    """Return the data set of rows without a cut: (N, D), or pictures (N, H, W)."""
+    name = rowfiles.stem(path)
+    x, image_shape = _flatten(path, rows.x)
+    parts = parts_of(name, len(x), seed, SPLITS[1:])
+    splits = cut(Split(x, rows.y), parts)
+    origins = {split: rows.origin.select(part) for split, part in parts.items()}
+    return Dataset(
+        name, **splits, image_shape=image_shape, columns=rows.origin.columns, origins=origins
+    )
+
+
+def _flatten(path: Path, x: NDArray[Any]) -> tuple[NDArray[Any], tuple[int, int] | None]:
+    if x.ndim not in (2, 3) or 0 in x.shape:
+        raise ValueError(
+            f"{path} holds an array of shape {x.shape}; save rows (N, D) or pictures (N, H, W)"
+        )
+    return (x, None) if x.ndim == 2 else (x.reshape(len(x), -1), (x.shape[1], x.shape[2]))
+
+
+def _from_splits(path: Path, arrays: Mapping[str, NDArray[Any]], seed: int) -> Dataset:
+    """Return the data set of a .npz with arrays named after splits."""
+    splits: dict[str, Any] = {}
+    image_shape = None
+    for split in SPLITS:
+        x = arrays.get(split, arrays.get(f"x_{split}"))
+        if x is None:
+            continue
+        rows, image_shape = _flatten(path, x)
+        y = arrays.get(f"y_{split}")
+        if y is not None and y.shape != (len(rows),):
+            raise ValueError(f"{path}: y_{split} has shape {y.shape}, not ({len(rows)},)")
+        splits[split] = Split(rows, y)
+    if "train" not in splits:
+        raise ValueError(
+            f"{path} holds {', '.join(sorted(arrays)) or 'nothing'}; name its arrays train, valid "
+            "and test, or x_train, y_train, …, or save a single one"
+        )
+    if len({split.x.shape[1] for split in splits.values()}) > 1:
+        raise ValueError(f"{path}: train, valid and test differ in the number of columns")
+    origins = {
+        split: Origin(f"{path}, {split}", np.arange(len(rows.x))) for split, rows in splits.items()
+    }
+    missing = [split for split in SPLITS if split not in splits]
+    if missing:
+        parts = parts_of(path.stem, len(splits["train"].x), seed, missing)
+        origins |= {split: origins["train"].select(part) for split, part in parts.items()}
+        splits |= cut(splits["train"], parts)
+    return Dataset(path.stem, **splits, image_shape=image_shape, origins=origins)
+
+
+def parts_of(
+    name: str, n_rows: int, seed: int, missing: Sequence[str]
+) -> dict[str, NDArray[np.intp]]:
+    """Return the numbers of the rows of each split, shuffled.
+
+    A missing one gets a tenth of them, at least one, and train the rest.
+    """
+    if n_rows <= len(missing):
+        raise ValueError(f"{name} has {n_rows} rows, too few to cut {' and '.join(missing)} from")
+    n_tenth = max(1, n_rows // 10)
+    ends = np.cumsum([n_rows - n_tenth * len(missing)] + [n_tenth] * len(missing))
+    parts = np.split(np.random.default_rng(seed).permutation(n_rows), ends[:-1])
+    return dict(zip(("train", *missing), parts, strict=True))
+
+
+def cut(rows: Split, parts: Mapping[str, NDArray[np.intp]]) -> dict[str, Any]:
+    """Return the rows of each part."""
+    return {
+        split: Split(rows.x[part], None if rows.y is None else rows.y[part])
+        for split, part in parts.items()
+    }

@@ -1,0 +1,1 @@
+"""Between users' data and a model's arrays, and every error about data."""

@@ -1,0 +1,225 @@
+"""The public estimators, one class a model, and reading them back from a file."""
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from chainrule.encoders import validation
+from chainrule.engine.models import fvsbn, nade, nade_untied
+from chainrule.engine.storage import checkpoint
+from chainrule.engine.storage.description import one_error
+from chainrule.estimators.base import BinaryDensity
+from chainrule.estimators.sequence_base import SequenceDensity
+from chainrule.estimators.sequences import RNN, AttentionRNN, Transformer
+
+
+class FVSBN(BinaryDensity):
+    """Fully visible sigmoid belief network: each bit a logistic regression on the bits before it.
+
+    p(x) = Π_i p(x_i | x_<i) with p(x_i = 1 | x_<i) = σ(b_i + Σ_{j<i} α_j^i x_j), exactly
+    normalised. The likelihood is concave in the parameters, so training has one optimum.
+
+    Args:
+        epochs: passes over the data, at most.
+        batch_size: rows a minibatch.
+        learning_rate: of Adam, after the warm-up.
+        schedule: "cosine" (down to 0 over the training) or "constant".
+        warmup: share of all steps over which the learning rate rises from 0, in [0, 1).
+        weight_decay: decoupled decay of the weights, not of the biases.
+        l1: decoupled sparsity of the weights: those whose mean gradient is below about l1 times
+            its noise become exactly zero. Try 0.01 to 0.1.
+        clip_norm: longest gradient let through, as a 2-norm; 0 turns clipping off.
+        patience: stop after so many epochs without a better X_valid likelihood; 0 never does.
+        seed: of initial parameters, shuffles and random orderings; at least 0.
+        ordering: the order of the chain rule over the columns: None or "raster" (as they are),
+            "reverse", "random", or a permutation of 0 … D-1.
+        binarize: None if data are 0 and 1, else the threshold t of x > t.
+        dtype: "float32" or "float64", of parameters and results.
+        backend: "cpu" (compiled), "reference" (NumPy) or "cuda" (CuPy); never another instead.
+        n_threads: on the host; None is one for each core this process may use.
+        verbose: whether to show progress on stderr: a bar on a terminal, elsewhere (notebooks,
+            files) a line a record.
+
+    Attributes:
+        params_: mapping from name to array: "b" (D,), "alpha" (D(D-1)/2,), the α_j^i packed
+            column by column (see `chainrule.kernels.triangular`); rows in the model's order.
+        history_: a dict an epoch: epoch, train and valid (nats a row, lower is better; valid is
+            None without X_valid), seconds, learning_rate.
+        best_epoch_: the epoch whose parameters were kept, counted from 1; 0 if interrupted in
+            the first.
+        order_: (D,), the model's variable k is column order_[k] of the data.
+        n_features_in_, feature_names_in_: as in scikit-learn.
+
+    Cost:
+        O(N·D²) for N rows, where only the ones among them cost anything.
+
+    Example:
+        >>> from chainrule import FVSBN
+        >>> X = [[0, 1, 1, 0], [1, 0, 0, 1]] * 100
+        >>> model = FVSBN(epochs=100, learning_rate=1, seed=0).fit(X)
+        >>> round(-model.score(X), 1)  # nats: the entropy of one fair coin is ln 2
+        0.7
+
+    Source:
+        Frey, Hinton and Dayan 1996. Derivation: `chainrule.engine.models.fvsbn`.
+    """
+
+    def _model_name(self) -> str:
+        return "fvsbn"
+
+    def _config(self, D: int) -> fvsbn.Config:
+        return fvsbn.Config(D)
+
+
+class NADE(BinaryDensity):
+    """Neural autoregressive density estimator: one hidden layer shared by all conditionals.
+
+    p(x) = Π_i p(x_i | x_<i) with p(x_i = 1 | x_<i) = σ(b_i + V_i·h_i) and
+    h_i = σ(c + Σ_{j<i} x_j W_j), exactly normalised.
+
+    Args:
+        n_hidden: H, hidden units, at least 1.
+        tied: False gives each conditional a hidden layer of its own: about D/4 times the
+            parameters and O(D) times the work, to see what sharing saves.
+        epochs, batch_size, learning_rate, schedule, warmup, weight_decay, l1, clip_norm, patience:
+            the training, as in `FVSBN`.
+        seed, ordering, binarize, dtype, backend, n_threads, verbose: as in `FVSBN`.
+
+    Attributes:
+        params_: mapping from name to array, rows in the model's order: "W", "V" (D, H),
+            "b" (D,), "c" (H,). Untied: "A" (D(D-1)/2, H), "V", "c" (D, H), "b" (D,).
+        history_, best_epoch_, order_, n_features_in_, feature_names_in_: as in `FVSBN`.
+
+    Cost:
+        O(N·D·H) for N rows; untied O(N·D²·H).
+
+    Example:
+        >>> from chainrule import NADE
+        >>> X = [[0, 1, 1, 0], [1, 0, 0, 1]] * 100
+        >>> model = NADE(n_hidden=8, epochs=100, learning_rate=0.1, seed=0).fit(X)
+        >>> round(-model.score(X), 1)  # nats: the entropy of one fair coin is ln 2
+        0.7
+        >>> model.conditionals([[0, 1, 1, 0]]).shape, model.params_["W"].shape
+        ((1, 4), (4, 8))
+
+    Source:
+        Larochelle and Murray 2011. Derivation: `chainrule.engine.models.nade`.
+    """
+
+    def __init__(
+        self,
+        n_hidden: int = 500,
+        *,
+        tied: bool = True,
+        epochs: int = 50,
+        batch_size: int = 100,
+        learning_rate: float = 1e-3,
+        schedule: str = "cosine",
+        warmup: float = 0.0,
+        weight_decay: float = 0.0,
+        l1: float = 0.0,
+        clip_norm: float = 0.0,
+        patience: int = 0,
+        seed: int = 0,
+        ordering: Any = None,
+        binarize: float | None = None,
+        dtype: Any = "float32",
+        backend: str = "cpu",
+        n_threads: int | None = None,
+        verbose: bool = False,
+    ) -> None:
+        """Store the hyper-parameters; `fit` checks them."""
+        super().__init__(
+            epochs=epochs,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            schedule=schedule,
+            warmup=warmup,
+            weight_decay=weight_decay,
+            l1=l1,
+            clip_norm=clip_norm,
+            patience=patience,
+            seed=seed,
+            ordering=ordering,
+            binarize=binarize,
+            dtype=dtype,
+            backend=backend,
+            n_threads=n_threads,
+            verbose=verbose,
+        )
+        self.n_hidden = n_hidden
+        self.tied = tied
+
+    def _model_name(self) -> str:
+        return "nade" if self.tied else "nade_untied"
+
+    def _config(self, D: int) -> nade.Config | nade_untied.Config:
+        n_hidden = validation.integer("n_hidden", self.n_hidden, 1)
+        return nade.Config(D, n_hidden) if self.tied else nade_untied.Config(D, n_hidden)
+
+
+Estimator = BinaryDensity | SequenceDensity
+ESTIMATORS: dict[str, type[Estimator]] = {
+    "FVSBN": FVSBN,
+    "NADE": NADE,
+    "RNN": RNN,
+    "AttentionRNN": AttentionRNN,
+    "Transformer": Transformer,
+}
+
+
+def load(path: str | os.PathLike[str]) -> Estimator:
+    """Return the fitted estimator that `save` wrote to `path`.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        CheckpointError: it holds no estimator, is damaged, or is from another version.
+
+    Example:
+        >>> import os, tempfile, chainrule as cr
+        >>> path = os.path.join(tempfile.mkdtemp(), "model.safetensors")
+        >>> cr.FVSBN(epochs=1).fit([[0, 1], [1, 0]]).save(path)
+        >>> cr.load(path)
+        FVSBN(epochs=1)
+    """
+    saved = checkpoint.load(path)
+    if "training" in saved.metadata:
+        raise checkpoint.CheckpointError(
+            f"{path} holds a training at rest, not an estimator; go on with it by "
+            "fit(checkpoint=…) or --resume, or name the model that was saved"
+        )
+    with one_error(path, f"holds the model {saved.model} but no estimator that fits it"):
+        return _rebuild(saved)
+
+
+def _rebuild(saved: checkpoint.Checkpoint) -> Estimator:
+    """Return the estimator that a checkpoint's metadata describes, after checking that it fits."""
+    metadata = saved.metadata
+    cls = ESTIMATORS[metadata["estimator"]]
+    if issubclass(cls, SequenceDensity):
+        return cls._restored(saved)
+    estimator = cls(**metadata["hyperparameters"])
+    D = saved.config.n_visible
+    order, names = np.asarray(metadata["order"]), metadata.get("feature_names")
+    if order.dtype.kind != "i" or not np.array_equal(np.sort(order), np.arange(D)):
+        raise ValueError("its order of the variables is no permutation")
+    estimator._check_saved(saved.model, saved.config)
+    estimator.params_, estimator.model_, estimator.config_ = saved.params, saved.model, saved.config
+    estimator.order_, estimator.n_features_in_ = order.astype(np.intp), D
+    estimator.history_, estimator._fitted_with = saved.history, estimator._plain_hyperparameters()
+    estimator.best_epoch_ = validation.integer("best_epoch", metadata["best_epoch"], 0)
+    if estimator.best_epoch_ > len(saved.history):
+        raise ValueError("it names a best epoch that its history lacks")
+    if names is not None:
+        estimator.feature_names_in_ = np.array([str(name) for name in _list(names)], object)
+        if len(estimator.feature_names_in_) != D:
+            raise ValueError("it names other columns than it has")
+    return estimator
+
+
+def _list(value: Any) -> list[Mapping[str, Any]]:
+    if not isinstance(value, list):
+        raise TypeError("its metadata are damaged")
+    return value

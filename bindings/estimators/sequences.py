@@ -1,0 +1,344 @@
+"""The public estimators of sequences: RNN, AttentionRNN and Transformer."""
+
+from typing import Any
+
+from chainrule.encoders import validation
+from chainrule.engine.models import attention_rnn, rnn, transformer
+from chainrule.estimators.attentive import Attentive
+from chainrule.estimators.generating import Generating
+
+CELLS = ("tanh", "lstm", "gru")
+
+
+class RNN(Generating):
+    """Recurrent network: all the past in one state of fixed size.
+
+    h_{t+1} = tanh(W_hh h_t + W_xh x_{t+1}) and p(x_{t+1} | x_1 … x_t) = softmax(W_hy h_t), or
+    with an LSTM's or GRU's cell in place of tanh. Sequences may have any length, longer than any
+    in training, at constant memory a symbol. On a text it is trained by truncated
+    back-propagation through time: the state is carried on and the gradient reaches back `context`
+    symbols.
+
+    Args:
+        n_hidden: H, units a layer.
+        cell: "tanh", "lstm" or "gru".
+        n_layers: L, recurrent layers on top of each other.
+        dropout: share of each layer's outputs that a training step sets to zero, in [0, 1).
+        context: symbols in a piece of text, as far as a gradient reaches back.
+        ends: whether sequences end: a symbol of its own, numbered after all others, is learnt
+            behind each, so that the probabilities of all strings sum to one and samples stop.
+            None: lists of texts do, rows of ids and a single text do not.
+        steps: minibatches of the training.
+        batch_size: pieces of text, or rows, a minibatch.
+        learning_rate: of Adam, after the warm-up.
+        schedule: "cosine" (down to 0 over the training) or "constant".
+        warmup: share of all steps over which the learning rate rises from 0, in [0, 1).
+        weight_decay: decoupled decay of matrices, not of biases and gains.
+        clip_norm: longest gradient let through, as a 2-norm; 0 turns clipping off.
+        beta2: Adam's memory of squared gradients, in [0, 1).
+        accumulation: parts that a minibatch is worked through in, one after another: the memory
+            of one, the same result up to rounding.
+        eval_every: steps between two records of the training; 0 is a tenth of them. X_valid is
+            then measured on about 16,384 of its symbols, or 256 rows, from all over it.
+        patience: stop after so many records without a better X_valid likelihood; 0 never does.
+        seed: of initial parameters, minibatches and dropout; at least 0.
+        dtype: "float32" or "float64", of parameters.
+        backend: "cpu" (compiled), "reference" (NumPy) or "cuda" (CuPy); never another instead.
+        n_threads: on the host; None is one for each core this process may use.
+        verbose: whether to show progress on stderr: a bar on a terminal, elsewhere (notebooks,
+            files) a line a record.
+
+    Attributes:
+        params_: mapping from name to array; `chainrule.engine.models.rnn` has names and shapes.
+        vocabulary_: what the symbols are: `kind`, `size`, and `characters` of a text.
+        ends_: whether sequences end with a symbol of their own, numbered vocabulary_.size.
+        history_: a dict a record: step, train and valid (nats a symbol, lower is better; valid is
+            None without X_valid), seconds, learning_rate.
+        best_step_: the step whose parameters were kept; 0 if interrupted before the first record.
+        classes_: None.
+
+    Example:
+        >>> from chainrule import RNN
+        >>> model = RNN(16, steps=200, context=10, batch_size=4, learning_rate=0.02)
+        >>> model = model.fit("hello " * 50)
+        >>> model.sample(10, "hell", temperature=0)
+        'o hello he'
+        >>> model.perplexity("hello hello ") < 1.5
+        True
+
+    Source:
+        Elman 1990; Hochreiter and Schmidhuber 1997; Cho et al. 2014. Derivation:
+        `chainrule.engine.models.rnn`.
+    """
+
+    def __init__(
+        self,
+        n_hidden: int = 256,
+        *,
+        cell: str = "tanh",
+        n_layers: int = 1,
+        dropout: float = 0.0,
+        context: int = 64,
+        ends: bool | None = None,
+        steps: int = 2000,
+        batch_size: int = 32,
+        learning_rate: float = 2e-3,
+        schedule: str = "cosine",
+        warmup: float = 0.05,
+        weight_decay: float = 0.0,
+        clip_norm: float = 1.0,
+        beta2: float = 0.99,
+        accumulation: int = 1,
+        eval_every: int = 0,
+        patience: int = 0,
+        seed: int = 0,
+        dtype: Any = "float32",
+        backend: str = "cpu",
+        n_threads: int | None = None,
+        verbose: bool = False,
+    ) -> None:
+        """Store the hyper-parameters; `fit` checks them."""
+        self.n_hidden = n_hidden
+        self.cell = cell
+        self.n_layers = n_layers
+        self.dropout = dropout
+        self.context = context
+        self.ends = ends
+        self.steps = steps
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.schedule = schedule
+        self.warmup = warmup
+        self.weight_decay = weight_decay
+        self.clip_norm = clip_norm
+        self.beta2 = beta2
+        self.accumulation = accumulation
+        self.eval_every = eval_every
+        self.patience = patience
+        self.seed = seed
+        self.dtype = dtype
+        self.backend = backend
+        self.n_threads = n_threads
+        self.verbose = verbose
+
+    def _model_name(self) -> str:
+        return "rnn"
+
+    def _config(self, n_symbols: int, n_classes: int) -> rnn.Config:
+        return rnn.Config(
+            n_symbols,
+            validation.integer("n_hidden", self.n_hidden, 1),
+            validation.integer("n_layers", self.n_layers, 1),
+            validation.choice("cell", self.cell, CELLS),
+            _share("dropout", self.dropout),
+        )
+
+
+class AttentionRNN(Attentive):
+    """An RNN that looks back at all its past states, not at the last one alone.
+
+    The state h_t (the query) is compared with all past states (the keys) by dot product, a
+    softmax makes of that the attention distribution, and the states' mean under it joins h_t to
+    predict the next symbol. It sees at most `context` symbols.
+
+    Args:
+        n_hidden: H, units; a multiple of n_heads.
+        cell: "tanh", "lstm" or "gru".
+        n_heads: parts of the state, each of which looks back for itself.
+        context: most symbols that a prediction sees, and symbols of a training window.
+        ends: whether sequences end, as in `RNN`; the end counts in the context.
+        steps, batch_size, learning_rate, schedule, warmup, weight_decay, clip_norm, beta2,
+            accumulation, eval_every, patience: the training, as in `RNN`.
+        seed, dtype, backend, n_threads, verbose: as in `RNN`.
+
+    Attributes:
+        params_: mapping from name to array; `chainrule.engine.models.attention_rnn` has the names.
+        vocabulary_, ends_, history_, best_step_, classes_: as in `RNN`.
+
+    Example:
+        >>> from chainrule import AttentionRNN
+        >>> model = AttentionRNN(16, steps=200, context=10, batch_size=4, learning_rate=0.02)
+        >>> model = model.fit("hello " * 50)
+        >>> model.sample(10, "hell", temperature=0), model.attention_map("hello").shape
+        ('o hello he', (1, 5, 5))
+
+    Source:
+        Bahdanau, Cho and Bengio 2015; Cheng, Dong and Lapata 2016. Derivation:
+        `chainrule.engine.models.attention_rnn`.
+    """
+
+    def __init__(
+        self,
+        n_hidden: int = 256,
+        *,
+        cell: str = "lstm",
+        n_heads: int = 1,
+        context: int = 64,
+        ends: bool | None = None,
+        steps: int = 2000,
+        batch_size: int = 32,
+        learning_rate: float = 2e-3,
+        schedule: str = "cosine",
+        warmup: float = 0.05,
+        weight_decay: float = 0.0,
+        clip_norm: float = 1.0,
+        beta2: float = 0.99,
+        accumulation: int = 1,
+        eval_every: int = 0,
+        patience: int = 0,
+        seed: int = 0,
+        dtype: Any = "float32",
+        backend: str = "cpu",
+        n_threads: int | None = None,
+        verbose: bool = False,
+    ) -> None:
+        """Store the hyper-parameters; `fit` checks them."""
+        self.n_hidden = n_hidden
+        self.cell = cell
+        self.n_heads = n_heads
+        self.context = context
+        self.ends = ends
+        self.steps = steps
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.schedule = schedule
+        self.warmup = warmup
+        self.weight_decay = weight_decay
+        self.clip_norm = clip_norm
+        self.beta2 = beta2
+        self.accumulation = accumulation
+        self.eval_every = eval_every
+        self.patience = patience
+        self.seed = seed
+        self.dtype = dtype
+        self.backend = backend
+        self.n_threads = n_threads
+        self.verbose = verbose
+
+    def _model_name(self) -> str:
+        return "attention_rnn"
+
+    def _config(self, n_symbols: int, n_classes: int) -> attention_rnn.Config:
+        return attention_rnn.Config(
+            n_symbols,
+            validation.integer("n_hidden", self.n_hidden, 1),
+            validation.integer("context", self.context, 1),
+            validation.choice("cell", self.cell, CELLS),
+            validation.integer("n_heads", self.n_heads, 1),
+        )
+
+
+class Transformer(Attentive):
+    """Decoder-only Transformer: masked self-attention, all positions in one parallel pass.
+
+    Pre-norm blocks of attention and a GELU network of four times the width, learned positions,
+    the output matrix tied to the input's. It sees at most `context` symbols. With labels y it is
+    a model of p(x | label): the label stands in front, in place of the start.
+
+    Args:
+        n_layers, n_heads, n_embd: blocks, heads of each, and width, a multiple of n_heads.
+        context: most symbols that a prediction sees, and symbols of a training window.
+        ends: whether sequences end, as in `RNN`; the end counts in the context.
+        rotary: turn queries and keys by their position instead of adding learned positions.
+        tied: the output matrix is the input's table.
+        dropout: share of numbers that a training step sets to zero, in [0, 1).
+        steps, batch_size, learning_rate, schedule, warmup, weight_decay, clip_norm, beta2,
+            accumulation, eval_every, patience: the training, as in `RNN`.
+        seed, dtype, backend, n_threads, verbose: as in `RNN`.
+
+    Attributes:
+        params_: mapping from name to array; `chainrule.engine.models.transformer` has the names.
+        classes_: the distinct labels, sorted; None if fitted without.
+        vocabulary_, ends_, history_, best_step_: as in `RNN`.
+
+    Example:
+        >>> from chainrule import Transformer
+        >>> model = Transformer(1, 2, 16, context=12, steps=200, batch_size=4, learning_rate=0.01)
+        >>> model = model.fit("hello " * 50)
+        >>> model.sample(10, "hell", temperature=0), model.attention_map("hello").shape
+        ('o hello he', (1, 2, 5, 5))
+        >>> model.log_prob(["hello", "olleh"]).argmax()  # nats
+        np.int64(0)
+
+    Source:
+        Vaswani et al. 2017; Radford et al. 2019. Derivation:
+        `chainrule.engine.models.transformer`.
+    """
+
+    def __init__(
+        self,
+        n_layers: int = 4,
+        n_heads: int = 4,
+        n_embd: int = 128,
+        *,
+        context: int = 64,
+        ends: bool | None = None,
+        rotary: bool = False,
+        tied: bool = True,
+        dropout: float = 0.0,
+        steps: int = 2000,
+        batch_size: int = 12,
+        learning_rate: float = 1e-3,
+        schedule: str = "cosine",
+        warmup: float = 0.05,
+        weight_decay: float = 0.1,
+        clip_norm: float = 1.0,
+        beta2: float = 0.99,
+        accumulation: int = 1,
+        eval_every: int = 0,
+        patience: int = 0,
+        seed: int = 0,
+        dtype: Any = "float32",
+        backend: str = "cpu",
+        n_threads: int | None = None,
+        verbose: bool = False,
+    ) -> None:
+        """Store the hyper-parameters; `fit` checks them."""
+        self.n_layers = n_layers
+        self.n_heads = n_heads
+        self.n_embd = n_embd
+        self.context = context
+        self.ends = ends
+        self.rotary = rotary
+        self.tied = tied
+        self.dropout = dropout
+        self.steps = steps
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.schedule = schedule
+        self.warmup = warmup
+        self.weight_decay = weight_decay
+        self.clip_norm = clip_norm
+        self.beta2 = beta2
+        self.accumulation = accumulation
+        self.eval_every = eval_every
+        self.patience = patience
+        self.seed = seed
+        self.dtype = dtype
+        self.backend = backend
+        self.n_threads = n_threads
+        self.verbose = verbose
+
+    def _model_name(self) -> str:
+        return "transformer"
+
+    def _config(self, n_symbols: int, n_classes: int) -> transformer.Config:
+        return transformer.Config(
+            n_symbols,
+            validation.integer("context", self.context, 1),
+            validation.integer("n_layers", self.n_layers, 1),
+            validation.integer("n_heads", self.n_heads, 1),
+            validation.integer("n_embd", self.n_embd, 1),
+            n_classes,
+            bool(self.rotary),
+            bool(self.tied),
+            _share("dropout", self.dropout),
+        )
+
+
+def _share(name: str, value: Any) -> float:
+    """Return a hyper-parameter in [0, 1)."""
+    share = validation.real(name, value, 0, 1)
+    if share == 1:
+        raise ValueError(f"{name} must be below 1, got 1: nothing would be left")
+    return share

@@ -1,0 +1,38 @@
+"""Pictures of data and of what a model makes of it.
+
+Every function returns a matplotlib `Figure` with a canvas of its own: no window, no pyplot, no
+global state. Notebooks show it, `save` writes it.
+
+    import chainrule as cr
+    from chainrule import plots
+
+    x = model.sample(64, seed=1)
+    plots.save(plots.samples_with_probabilities(x, model.conditionals(x)), "samples.png")
+"""
+
+from chainrule.plots.charts import attention_maps, training_curve
+from chainrule.plots.images import (
+    completions,
+    conditional_maps,
+    infer_shape,
+    sample_grid,
+    samples_with_probabilities,
+    save,
+    weight_maps,
+    with_nearest,
+)
+from chainrule.plots.palette import DPI
+
+__all__ = [
+    "DPI",
+    "attention_maps",
+    "completions",
+    "conditional_maps",
+    "infer_shape",
+    "sample_grid",
+    "samples_with_probabilities",
+    "save",
+    "training_curve",
+    "weight_maps",
+    "with_nearest",
+]

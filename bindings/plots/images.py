@@ -1,0 +1,218 @@
+"""Rows as pictures: grids of images, probabilities beside them, completions, weights.
+
+Rows of pixels are drawn as a grid of images, each pixel of the data as a whole number of pixels of
+the picture; rows that are no image as strips, one a row.
+"""
+
+import os
+from collections.abc import Sequence
+from math import ceil, isqrt
+from typing import Any, NamedTuple
+
+import numpy as np
+from matplotlib.colors import Colormap
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from chainrule.engine.storage.files import replacing
+from chainrule.plots.canvas import Picture, visible, words
+from chainrule.plots.palette import DPI, GREY, INK, INKS, SIGNED, SOFT, SURPRISE, VEILED
+
+Image = NDArray[np.floating[Any]]
+Shape = tuple[int, int]
+
+WIDTH, HEIGHT, ZOOM = 1800, 2400, 24  # pixels a picture takes at most, where one a value allows it
+GUTTER, MARGIN, TITLE, KEY = 44, 28, 62, 50  # pixels
+
+UNSEEN = -1.0
+PROBABILITY = "p(x = 1 | what came before)"
+
+
+class Panel(NamedTuple):
+    """One block of equally large tiles, (N, h, w), and what their colours mean."""
+
+    title: str
+    tiles: Image
+    columns: int
+    colours: Colormap = INKS
+    low: float = 0.0
+    high: float = 1.0
+    key: tuple[str, str] | None = None  # names of low and high, beside a bar of the colours
+
+    def mosaic(self) -> Image:
+        """Return the tiles as one array, NaN in the gaps between them."""
+        N, h, w = self.tiles.shape
+        gap = ceil(min(h, w) / 16)
+        rows, columns = ceil(N / self.columns), min(N, self.columns)
+        grid = np.full((rows * (h + gap) - gap, columns * (w + gap) - gap), np.nan)
+        for n, tile in enumerate(self.tiles):
+            top, left = n // self.columns * (h + gap), n % self.columns * (w + gap)
+            grid[top : top + h, left : left + w] = tile
+        return grid
+
+
+def infer_shape(D: int) -> Shape:
+    """Return (side, side) where D is a square, else (1, D): a strip."""
+    side = isqrt(D)
+    return (side, side) if side * side == D else (1, D)
+
+
+def _tiles(x: Any, shape: Shape | None) -> Image:
+    """Return rows x, (N, D), as tiles, (N, h, w); a strip is made tall enough to be seen."""
+    rows = np.asarray(x, dtype=np.float64)
+    if rows.ndim != 2 or not rows.size:
+        raise ValueError(f"a picture needs rows of shape (N, D) and not empty, got {rows.shape}")
+    h, w = shape or infer_shape(rows.shape[1])
+    if h * w != rows.shape[1]:
+        raise ValueError(f"rows of {rows.shape[1]} values are not images of {h} by {w}")
+    tiles = rows.reshape(-1, h, w)
+    return np.repeat(tiles, max(1, min(3, w // 5), w // 120), axis=1) if h == 1 else tiles
+
+
+def _columns(tiles: Image, columns: int | None) -> int:
+    """Return how many tiles stand side by side: as asked, else one strip or a squarish block."""
+    N, h, w = tiles.shape
+    return columns or (1 if w > 4 * h else ceil(N**0.5))
+
+
+def _draw(panels: Sequence[Panel]) -> Figure:
+    """Return the panels side by side (strips: one below another), a whole zoom of their values."""
+    grids = [panel.mosaic() for panel in panels]
+    across = panels[0].tiles.shape[2] <= 4 * panels[0].tiles.shape[1]
+    wide = sum(g.shape[1] for g in grids) if across else grids[0].shape[1]
+    high = grids[0].shape[0] if across else sum(g.shape[0] for g in grids)
+    zoom = max(1, min(ZOOM, WIDTH // wide, HEIGHT // high))
+    head, foot = TITLE, KEY if any(panel.key for panel in panels) else 0
+    between = len(panels) - 1
+    W = max(wide * zoom + (GUTTER * between if across else 0), 480) + 2 * MARGIN
+    H = high * zoom + (head + foot) * (1 if across else len(panels)) + MARGIN
+    figure = Picture((W / DPI, H / DPI))
+    left, top = MARGIN, head
+    for panel, grid in zip(panels, grids, strict=True):
+        h, w = grid.shape[0] * zoom, grid.shape[1] * zoom
+        _draw_panel(figure, panel, grid, (left / W, 1 - (top + h) / H, w / W, h / H))
+        left, top = (left + w + GUTTER, top) if across else (left, top + h + foot + head)
+    return figure
+
+
+def _draw_panel(
+    figure: Figure, panel: Panel, grid: Image, box: tuple[float, float, float, float]
+) -> None:
+    """Draw one panel in `box`: left, bottom, width, height, as shares of the figure."""
+    W, H = figure.get_size_inches() * DPI
+    left, bottom, _, height = box
+    axes = figure.add_axes(box)
+    axes.set_axis_off()
+    axes.imshow(
+        grid, panel.colours, vmin=panel.low, vmax=panel.high, interpolation="nearest", aspect="auto"
+    )
+    above = bottom + height + 14 / H
+    figure.text(left, above, visible(panel.title), size=9, color=INK, va="bottom", **words())
+    if panel.key:
+        bar = figure.add_axes((left, bottom - 38 / H, 200 / W, 14 / H))
+        bar.set_axis_off()
+        bar.imshow(np.linspace(0, 1, 256)[None], panel.colours, aspect="auto")
+        ends = f"{panel.key[0]} to {panel.key[1]}"
+        figure.text(left + 216 / W, bottom - 31 / H, ends, size=7, color=GREY, va="center")
+
+
+def sample_grid(
+    x: Any, shape: Shape | None = None, columns: int | None = None, title: str = "samples"
+) -> Figure:
+    """Return the rows of x, (N, D), as a grid of images; values in [0, 1]."""
+    tiles = _tiles(x, shape)
+    return _draw([Panel(title, tiles, _columns(tiles, columns))])
+
+
+def samples_with_probabilities(
+    x: Any, p: Any, shape: Shape | None = None, columns: int | None = None
+) -> Figure:
+    """Return binary rows x, (N, D), beside the p(x_i = 1 | x_<i) they were drawn from, (N, D)."""
+    tiles, soft = _tiles(x, shape), _tiles(p, shape)
+    columns = _columns(tiles, columns)
+    return _draw([Panel("samples", tiles, columns), Panel(PROBABILITY, soft, columns, SOFT)])
+
+
+def with_nearest(
+    x: Any, p: Any, nearest: Any, shape: Shape | None = None, columns: int | None = None
+) -> Figure:
+    """Return samples x, their probabilities p and their nearest training rows, each (N, D)."""
+    tiles, soft, real = _tiles(x, shape), _tiles(p, shape), _tiles(nearest, shape)
+    columns = _columns(tiles, columns)
+    return _draw(
+        [
+            Panel("samples", tiles, columns),
+            Panel(PROBABILITY, soft, columns, SOFT),
+            Panel("nearest in the training data", real, columns),
+        ]
+    )
+
+
+def conditional_maps(
+    x: Any, p: Any, shape: Shape | None = None, columns: int | None = None
+) -> Figure:
+    """Return rows x, their p(x_i = 1 | x_<i), and what each value cost: -log p(x_i | x_<i).
+
+    x, p: (N, D). The third panel is in nats: pale where the model saw the value coming.
+    """
+    bits, prob = np.asarray(x, np.float64), np.asarray(p, np.float64)
+    tiny = np.finfo(np.float32).tiny
+    cost = -np.log(np.maximum(np.where(bits > 0.5, prob, 1 - prob), tiny))
+    tiles, soft, nats = (_tiles(rows, shape) for rows in (bits, prob, cost))
+    columns = _columns(tiles, columns)
+    return _draw(
+        [
+            Panel("data", tiles, columns),
+            Panel(PROBABILITY, soft, columns, SOFT, key=("0", "1")),
+            Panel("surprise", nats, columns, SURPRISE, 0, 4, key=("0", "4 nats or more")),
+        ]
+    )
+
+
+def completions(
+    x: Any,
+    observed: Any,
+    drawn: Any,
+    shape: Shape | None = None,
+    title: str = "completed by the model",
+) -> Figure:
+    """Return rows x, what the model saw of them, and several completions of each.
+
+    x: (N, D); observed: (D,) bool; drawn: (K, N, D), K completions of every row.
+    """
+    rows, drawn = np.asarray(x, np.float64), np.asarray(drawn, np.float64)
+    seen = np.where(np.asarray(observed, bool), rows, UNSEEN)
+    order = drawn.transpose(1, 0, 2).reshape(-1, rows.shape[1])  # a row's completions together
+    return _draw(
+        [
+            Panel("data", _tiles(rows, shape), 1),
+            Panel("seen", _tiles(seen, shape), 1, VEILED, UNSEEN, 1),
+            Panel(title, _tiles(order, shape), len(drawn)),
+        ]
+    )
+
+
+def weight_maps(
+    W: Any, shape: Shape | None = None, count: int = 100, title: str = "input weights"
+) -> Figure:
+    """Return the columns of W, (D, H), as images: what each hidden unit looks for.
+
+    The `count` units with the largest norm, largest first; blue negative, red positive.
+    """
+    weights = np.asarray(W, np.float64)
+    largest = np.argsort(-np.linalg.norm(weights, axis=0), kind="stable")[:count]
+    tiles = _tiles(weights[:, largest].T, shape)
+    limit = float(np.quantile(np.abs(tiles), 0.99)) or 1.0
+    key = (f"{-limit:.2g}", f"{limit:.2g}")
+    return _draw([Panel(title, tiles, _columns(tiles, None), SIGNED, -limit, limit, key)])
+
+
+def save(figure: Figure, path: str | os.PathLike[str]) -> None:
+    """Write the picture, PNG unless the name ends in .pdf or .svg; whole or not at all.
+
+    Raises:
+        OSError: the folder is missing, not writable or full.
+    """
+    suffix = os.path.splitext(os.fspath(path))[1].lower().lstrip(".")
+    with replacing(path) as temporary:
+        figure.savefig(temporary, format=suffix if suffix in ("pdf", "svg") else "png", dpi=DPI)

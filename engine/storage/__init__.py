@@ -1,0 +1,1 @@
+"""Models and trainings on disk: safetensors files, written whole or not at all, read warily."""

@@ -1,0 +1,156 @@
+"""Labels on the command line: the data's own, a file's, a column's, or one for all rows."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+import chainrule as cr
+from chainrule.commands import runs
+
+TINY = ("--steps", 30, "--learning-rate", 0.03, "--set", "n_layers=1", "--set", "n_embd=8")
+TINY += ("--set", "n_heads=1", "--set", "context=6", "--quiet")
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """Rows whose bits are their label's: as .npy, as a table with a column y, labels beside."""
+    folder = tmp_path_factory.mktemp("data")
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 2, 80)
+    x = np.where(rng.random((80, 6)) < 0.1, 1 - y[:, None], y[:, None]).astype(np.uint8)
+    np.save(folder / "x.npy", x)
+    np.save(folder / "y.npy", y)
+    (folder / "y.txt").write_text("\n".join(["no", "yes"][k] for k in y) + "\n")
+    lines = [",".join(map(str, [*row, k])) for row, k in zip(x, y, strict=True)]
+    (folder / "xy.csv").write_text("\n".join(["a,b,c,d,e,f,kind", *lines]))
+    np.save(folder / "one.npy", np.ones((3, 6), np.uint8))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained(data):
+    """Return a function from what labels come from to a run; each is trained once."""
+    from chainrule import cli
+
+    made = {}
+
+    def run(file, source):
+        if (file, source) not in made:
+            out = data / f"run{len(made)}"
+            more = () if source is None else ("--labels-from", source)
+            words = ("train", "transformer", "--data", data / file, "--out", out, *TINY, *more)
+            with pytest.raises(SystemExit) as left:
+                cli.main([str(word) for word in words])
+            assert left.value.code == 0
+            made[file, source] = out
+        return made[file, source]
+
+    return run
+
+
+def model_of(run):
+    return cr.load(run / runs.MODEL)
+
+
+@pytest.mark.parametrize(
+    ("file", "source", "classes"),
+    [
+        ("x.npy", "y.npy", [0, 1]),
+        ("x.npy", "y.txt", ["no", "yes"]),
+        ("xy.csv", "kind", [0, 1]),
+    ],
+)
+def test_labels_are_learnt_and_told(file, source, classes, data, trained, call):
+    run = trained(file, data / source if "." in source else source)
+    model = model_of(run)
+    assert model.classes_.tolist() == classes and model.config_.n_symbols == 2
+    told = []
+    for label in classes:
+        status, out, err = call("score", run, data / "one.npy", "--label", label, "--quiet")
+        assert (status, err) == (0, "")
+        told.append([float(line) for line in out.split()])
+        ones = np.ones((3, 6), np.uint8)
+        assert_allclose(told[-1], model.log_prob(ones, [label] * 3), atol=1e-5)
+    assert min(told[1]) > max(told[0])  # ones are what the second label is of
+
+
+def test_each_row_has_its_label(data, trained, call, tmp_path):
+    run = trained("x.npy", data / "y.txt")
+    x, words = np.load(data / "x.npy"), (data / "y.txt").read_text().split()
+    arguments = ("score", run, data / "x.npy", "--labels-from", data / "y.txt")
+    assert call(*arguments, "--out", tmp_path / "p.npy")[0] == 0
+    assert_allclose(np.load(tmp_path / "p.npy"), model_of(run).log_prob(x, words), atol=1e-6)
+
+    run = trained("xy.csv", "kind")
+    arguments = ("score", run, data / "xy.csv", "--labels-from", "kind")
+    assert call(*arguments, "--out", tmp_path / "q.npy")[0] == 0
+    y = np.load(data / "y.npy")
+    assert_allclose(np.load(tmp_path / "q.npy"), model_of(run).log_prob(x, y), atol=1e-6)
+
+
+def test_the_shuffled_split_keeps_rows_and_labels_together(data, trained):
+    """With labels that are the bits, a model told them is sure; mixed up it could not be."""
+    model = model_of(trained("x.npy", data / "y.npy"))
+    x, y = np.load(data / "x.npy"), np.load(data / "y.npy")
+    assert model.score(x, y) > model.score(x, 1 - y) + 1
+
+
+def test_samples_and_attention_take_a_label(data, trained, call, tmp_path):
+    run = trained("x.npy", data / "y.txt")
+    draw = ("sample", run, "-n", 40, "--seed", 0)
+    shares = []
+    for label in ("no", "yes"):
+        assert call(*draw, "--label", label, "--out", tmp_path / "s.npy")[0] == 0
+        shares.append(np.load(tmp_path / "s.npy").mean())
+    assert shares[0] < 0.3 < 0.7 < shares[1]
+    look = ("attention", run, "--prompt", "1 1 0", "--out", tmp_path / "a.npy")
+    assert call(*look, "--label", "yes")[0] == 0
+    assert np.load(tmp_path / "a.npy").shape == (1, 3, 3)
+    assert "give --label, one of no, yes" in call(*look)[2]
+
+
+def test_a_run_goes_on_with_the_labels_it_began_with(data, call, tmp_path):
+    out, labels = tmp_path / "run", ("--labels-from", data / "y.npy")
+    train = ("train", "transformer", "--data", data / "x.npy", "--out", out, *TINY)
+    assert call(*train, *labels)[0] == 0
+    assert call("train", "transformer", "--out", out, "--resume", "--quiet")[0] == 0
+    status, _, err = call(*train, "--labels-from", data / "y.txt", "--resume")
+    assert status == 2 and "was begun with" in err
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        (
+            ("--label", "maybe"),
+            "'maybe'|maybe is a label never seen|a label never seen in training",
+        ),
+        (("--labels-from", "short.txt"), "holds 2 labels and there are 3 rows"),
+        (("--labels-from", "nowhere.txt"), "nowhere.txt"),
+        (("--labels-from", "gap.txt"), "no label in line 2"),
+        (("--label", "no", "--labels-from", "short.txt"), "give one of them"),
+        ((), "give --label, one of no, yes"),
+    ],
+)
+def test_labels_that_cannot_be(more, words, data, trained, call, tmp_path, monkeypatch):
+    import re
+
+    run = trained("x.npy", data / "y.txt")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "short.txt").write_text("no\nyes\n")
+    (tmp_path / "gap.txt").write_text("no\n\nyes\n")
+    status, out, err = call("score", run, data / "one.npy", *more)
+    assert (status, out) == (2, "") and err.count("\n") == 1
+    assert re.search(words, err), err
+
+
+def test_models_without_labels_take_none(data, call, tmp_path):
+    rows = ("--data", data / "x.npy", "--quiet")
+    assert call("train", "fvsbn", *rows, "--epochs", 1, "--out", tmp_path / "f")[0] == 0
+    assert call("train", "transformer", *rows, *TINY, "--out", tmp_path / "t")[0] == 0
+    for run, words in (("f", "is for models of sequences"), ("t", "fitted without labels")):
+        for more in (("--label", "1"), ("--labels-from", data / "y.npy")):
+            status, _, err = call("score", tmp_path / run, data / "one.npy", *more)
+            assert status == 2 and words in err
+    status, _, err = call("train", "transformer", *rows, *TINY, "--labels", "--out", tmp_path / "u")
+    assert status == 2 and "say where they are with --labels-from" in err

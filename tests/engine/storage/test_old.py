@@ -1,0 +1,99 @@
+"""Files that earlier versions wrote are read as they were then; these are chainrule 0.1.0's.
+
+expected.json holds what that version made of them: log-probabilities, and the parameters at the
+end of the two trainings.
+"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+from chainrule.engine.models import nade
+from chainrule.engine.storage import checkpoint
+from chainrule.engine.training import train
+
+OLD = Path(__file__).parent / "checkpoints_v1"
+EXPECTED = json.loads((OLD / "expected.json").read_text())
+X = np.random.default_rng(0).integers(0, 2, (40, 5), np.uint8)
+TEXT = "the cat sat on the mat and that was that. " * 3
+ROUNDING = {"rtol": 1e-5, "atol": 1e-6}  # float32, summed in another order
+
+
+@pytest.mark.parametrize("name", ["fvsbn", "nade"])
+def test_models_of_rows(name, tmp_path):
+    model = cr.load(OLD / f"{name}.safetensors")
+    assert [record["epoch"] for record in model.history_] == [1, 2]
+    assert model.best_epoch_ == 2 and model.model_ == name
+    assert model.score(X) == pytest.approx(-model.history_[-1]["train"], abs=0.05)
+    assert model.order_.tolist() == ([4, 3, 2, 1, 0] if name == "fvsbn" else [0, 1, 2, 3, 4])
+    again(model, X, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["rnn", "attention_rnn", "transformer"])
+def test_models_of_symbols(name, tmp_path):
+    model = cr.load(OLD / f"{name}.safetensors")
+    assert [record["step"] for record in model.history_] == [2, 4]
+    assert model.model_ == name
+    labelled = name == "transformer"
+    assert model.vocabulary_.characters == ("ab" if labelled else " dehlorw")
+    assert (model.classes_ is not None and model.classes_.tolist() == ["x", "y", "z"]) == labelled
+    data = (["ab", "aab"], ["x", "z"]) if labelled else (["hello", "held"], None)
+    again(model, *((data[0],) if data[1] is None else data), tmp_path)
+
+
+def again(model, *data_and_folder):
+    """Save the model anew, and compare."""
+    *data, folder = data_and_folder
+    model.save(folder / "new.safetensors")
+    new = cr.load(folder / "new.safetensors")
+    assert new.history_ == model.history_ and new.get_params() == model.get_params()
+    np.testing.assert_array_equal(new.log_prob(*data), model.log_prob(*data))
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("fvsbn", [X[:8]]),
+        ("nade", [X[:8]]),
+        ("rnn", [["hello", "held", "low", "w"]]),
+        ("attention_rnn", [["hello", "held", "low", "w"]]),
+        ("transformer", [["ab", "aab", "b"], ["x", "z", "y"]]),
+    ],
+)
+def test_a_model_says_what_it_said(name, data):
+    model = cr.load(OLD / f"{name}.safetensors")
+    np.testing.assert_allclose(model.log_prob(*data), EXPECTED[name], **ROUNDING)
+
+
+def test_a_training_that_carries_states_goes_on_to_where_it_went():
+    """It was stopped after two minibatches of a record's four."""
+    saved = checkpoint.load_state(OLD / "carried.safetensors", "rnn")
+    state = saved.state
+    assert (state.step, state.n_seen, state.carry.shape) == (6, 48, (3, 4))
+    model = cr.RNN(2, cell="lstm", context=8, batch_size=3, steps=12, eval_every=4, seed=1)
+    model.set_params(dtype="float64", learning_rate=0.05)
+    parts = model._prepare(TEXT)
+    assert (model._fitted_config(), model._recipe()) == (saved.config, saved.recipe)
+    for _ in model._training(*parts, state):
+        pass
+    np.testing.assert_allclose(state.params.flat, EXPECTED["carried"], rtol=1e-9)
+    for ours, theirs in zip(state.history, EXPECTED["carried_history"], strict=True):
+        assert {name: ours[name] for name in theirs} == pytest.approx(theirs, rel=1e-12)
+        assert type(ours["step"]) is int and ours["valid"] is None
+
+
+def test_a_training_goes_on():
+    saved = checkpoint.load_state(OLD / "state.safetensors", "nade")
+    state = saved.state
+    assert (state.step, [record["epoch"] for record in state.history]) == (8, [1, 2])
+    for _ in train.run(nade, saved.config, saved.recipe, state, X, X[:9]):
+        pass
+    straight = train.start(nade, saved.config, saved.recipe)
+    for _ in train.run(nade, saved.config, saved.recipe, straight, X, X[:9]):
+        pass
+    np.testing.assert_allclose(state.params.flat, straight.params.flat, rtol=1e-5, atol=1e-7)
+    assert len(state.history) == len(straight.history) == 4
+    np.testing.assert_allclose(state.params.flat, EXPECTED["state"], **ROUNDING)

@@ -1,0 +1,140 @@
+"""Trainings that go wrong say so, and what was good before stays."""
+
+import dataclasses
+import warnings
+
+import numpy as np
+import pytest
+from sklearn.exceptions import ConvergenceWarning
+
+import chainrule as cr
+from chainrule.engine.models import nade
+from chainrule.engine.training import divergence, train
+from chainrule.engine.training.recipe import Recipe
+from chainrule.kernels import adam
+
+TEXT = "the cat sat on the mat and the dog sat on the log. " * 20
+GUESSING = 5 * np.log(2)
+DIVERGING = {
+    "NADE": (lambda **s: cr.NADE(8, epochs=3, learning_rate=1e6, **s), None),
+    "FVSBN": (lambda **s: cr.FVSBN(epochs=3, learning_rate=1e6, **s), None),
+    "RNN": (lambda **s: cr.RNN(8, context=8, steps=9, learning_rate=1e6, **s), TEXT),
+    "Transformer": (lambda **s: cr.Transformer(1, 1, 8, steps=9, learning_rate=30, **s), TEXT),
+}
+
+
+@pytest.mark.parametrize("name", DIVERGING)
+@pytest.mark.parametrize("validated", [False, True])
+def test_a_training_that_diverged_says_so(name, validated, X):
+    make, text = DIVERGING[name]
+    data = X if text is None else text
+    with pytest.warns(ConvergenceWarning, match=r"diverged.*learning rate") as seen:
+        make().fit(data, X_valid=data if validated else None)
+    assert seen[0].filename == __file__  # the line that called fit
+
+
+def test_so_does_the_command_line(call, tmp_path, X):
+    np.save(tmp_path / "x.npy", X)
+    train = ("train", "nade", "--data", tmp_path / "x.npy", "--epochs", 2, "--set", "n_hidden=4")
+    status, _, err = call(*train, "--learning-rate", 1e6, "--out", tmp_path / "a", "--quiet")
+    assert status == 0 and "diverged" in err
+    status, _, err = call(*train, "--out", tmp_path / "b", "--quiet")
+    assert status == 0 and not err
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_short_training_that_is_sound_says_nothing(seed):
+    rng = np.random.default_rng(seed)
+    noise = rng.integers(0, 2, (40, 30), dtype=np.uint8)  # nothing to be learnt
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for valid in (None, noise[::-1]):
+            cr.NADE(20, epochs=1, seed=seed).fit(noise, X_valid=valid)
+            cr.FVSBN(epochs=2, learning_rate=0.05, seed=seed).fit(noise, X_valid=valid)
+        cr.RNN(8, context=8, steps=2, seed=seed).fit(TEXT, X_valid=TEXT)
+        cr.Transformer(1, 1, 8, steps=2, seed=seed).fit(TEXT)
+        cr.Transformer(1, 1, 8, steps=2, seed=seed).fit("a" * 99)  # guessing costs nothing
+
+
+def state_of(*losses, valid=False):
+    """Return a state whose records have these losses; the last is kept, or the best on valid."""
+    state = train.start(nade, nade.Config(5, 2), Recipe())
+    for number, loss in enumerate(losses, 1):
+        record = {"epoch": number, "train": loss, "valid": loss if valid else None}
+        state.history.append(record)
+        if not valid or loss == min(losses[:number]):
+            state.best_epoch = number
+    return state
+
+
+def test_what_is_doubted():
+    def doubt(*losses, valid=False):
+        return divergence.doubt(state_of(*losses, valid=valid), GUESSING)
+
+    assert doubt() is None
+    assert doubt(3.4, 2.0, 1.9) is None
+    assert doubt(1.49 * GUESSING) is None and "diverged" in doubt(1.51 * GUESSING)
+    assert doubt(2.0, 2.8) is None  # as losses do
+    assert "went astray" in doubt(2.0, 2.9)  # good, then not, and nothing to choose by
+    assert doubt(2.0, 2.9, valid=True) is None  # the good one was kept
+
+
+def test_parameters_that_are_not_finite_are_not_kept(monkeypatch, X):
+    """The last minibatch's loss is that before its step."""
+    real = adam.step
+    spoiled = []
+
+    def step(params, *rest, t, **named):
+        real(params, *rest, t=t, **named)
+        if t == spoiled[0]:
+            params[0] = np.nan
+
+    monkeypatch.setattr(adam, "step", step)
+    for at, kept in ((4, 1), (2, 0)):  # the last step of the second epoch, and of the first
+        spoiled[:] = [at]
+        model = cr.NADE(4, epochs=2, batch_size=75)
+        with pytest.raises(FloatingPointError, match="parameter that is not a finite number"):
+            model.fit(X)
+        if kept:
+            assert len(model.history_) == model.best_epoch_ == 1
+            assert np.isfinite(model.log_prob(X)).all()
+        else:
+            assert not hasattr(model, "params_")
+
+
+@pytest.mark.parametrize("validated", [False, True])
+def test_a_loss_that_is_good_and_then_diverges(validated, X):
+    """With validation data what was good stays; without, there is a warning."""
+    good = Recipe(epochs=6, batch_size=25, learning_rate=0.05, schedule="constant")
+    bad = dataclasses.replace(good, epochs=9, learning_rate=1e6)
+    config, valid = nade.Config(5, 8), X[:40].copy() if validated else None
+    state = train.start(nade, config, good)
+    for recipe in (good, bad):
+        for _ in train.run(nade, config, recipe, state, X, valid):
+            pass
+        if recipe is good:
+            kept, best = state.best.flat.copy(), state.best_epoch
+            assert divergence.doubt(state, GUESSING) is None
+    assert state.history[-1]["train"] > 10 * state.history[5]["train"]
+    if validated:
+        assert state.best_epoch == best and divergence.doubt(state, GUESSING) is None
+        np.testing.assert_array_equal(state.best.flat, kept)
+    else:
+        assert "diverged" in divergence.doubt(state, GUESSING)
+
+
+@pytest.mark.parametrize("name", ["m", "v"])
+def test_means_that_are_not_finite_end_a_training(name, monkeypatch, X):
+    """The square of a gradient can overflow, and its parameters would never move again."""
+    real = adam.step
+
+    def step(params, grad, m, v, *, t, **named):
+        real(params, grad, m, v, t=t, **named)
+        if t == 4:
+            (m if name == "m" else v)[0] = np.inf
+
+    monkeypatch.setattr(adam, "step", step)
+    model = cr.NADE(4, epochs=2, batch_size=75)
+    with pytest.raises(FloatingPointError, match=r"a mean of .* not a finite number"):
+        model.fit(X)
+    assert len(model.history_) == model.best_epoch_ == 1

@@ -1,0 +1,119 @@
+"""The CUDA kernels on a real GPU, where there is one: the cases of the CPU rig, through CuPy."""
+
+from importlib import import_module
+
+import numpy as np
+import pytest
+from cuda_on_cpu import attention
+from cuda_on_cpu.cases import CASES, SHAPES, Expected, cast, check_draws
+from support import sequences as sampled
+
+from chainrule.engine.params import Params
+from chainrule.kernels import nade, triangular
+
+FLOATS = [np.float32, np.float64]
+LARGE = (100, 784, 500)  # the size that the kernels' documentation speaks of, but for
+LARGE_OF = {
+    "adam": (1, 784, 1002),  # the parameters of a NADE of that size, not its data
+    **dict.fromkeys(("rnn", "lstm", "gru"), (32, 64, 256)),
+    "layer_norm": (768, 1, 128),
+    "gelu": (768, 1, 512),
+    "softmax_cross_entropy": (768, 1, 50257),
+    "embedding": (768, 65, 128),
+    "rotary": (12, 64, 64),
+    "dropout": (12, 64, 128),
+}
+
+pytestmark = pytest.mark.gpu
+
+
+@pytest.fixture(scope="module")
+def cupy():
+    cupy = pytest.importorskip("cupy", reason="CuPy is not installed")
+    if not cupy.cuda.is_available():
+        pytest.skip("no CUDA device")
+    return cupy
+
+
+def reference(name):
+    return import_module(f"chainrule.kernels.{name}.reference")
+
+
+def to_host(outputs, cupy):
+    return {name: cupy.asnumpy(a) for name, a in outputs.items()}
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("shape", [*SHAPES, LARGE], ids=str)
+@pytest.mark.parametrize("name", CASES)
+def test_matches_reference(name, shape, dtype, cupy, rng):
+    case = CASES[name]
+    if shape == LARGE:
+        shape = LARGE_OF.get(name, LARGE)
+    check(case, name, case.inputs(rng, *shape), dtype, cupy)
+
+
+# Of its documentation; heads as large as they may be; a cache that decoding splits.
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize(
+    "size",
+    [
+        (12, 64, 4, 32),
+        (8, 256, 6, 64),
+        (1, 784, 8, 64),
+        (2, 300, 2, 128),
+        (2, 300, 1, 256),
+        (1, 4096, 1, 16),
+    ],
+    ids=str,
+)
+def test_attention(size, dtype, cupy, rng):
+    name = "causal_attention"
+    check(CASES[name], name, attention.sized(rng, *size), dtype, cupy)
+
+
+def check(case, name, inputs, dtype, cupy):
+    expected = Expected(case, reference(name), inputs, dtype)
+    on_device = {k: cupy.asarray(a) for k, a in cast(inputs, dtype).items()}
+    first = to_host(case.run(case.op, **on_device), cupy)
+    expected.check(first)
+    again = to_host(case.run(case.op, **on_device), cupy)
+    for output in first:  # deterministic: the same bits every time
+        np.testing.assert_array_equal(again[output], first[output], err_msg=output)
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("shape", [*SHAPES, LARGE], ids=str)
+def test_nade_sample(shape, dtype, cupy, rng):
+    inputs = cast(CASES["nade"].inputs(rng, *shape), dtype)
+    params = {k: inputs[k] for k in "WVbc"}
+    u = rng.random(shape[:2]).astype(dtype)
+    x = nade.sample(cupy.asarray(u), **{k: cupy.asarray(p) for k, p in params.items()})
+    exact = cast(params, np.float64)
+    check_draws(cupy.asnumpy(x), u, lambda x: reference("nade").forward(x, **exact)[0])
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("shape", [*SHAPES, LARGE], ids=str)
+def test_triangular_sample(shape, dtype, cupy, rng):
+    inputs = cast(CASES["triangular"].inputs(rng, *shape), dtype)
+    alpha, b = inputs["alpha"] / 2, inputs["b"] - 1
+    u = rng.random(inputs["x"].shape).astype(dtype)
+    x = triangular.sample(*map(cupy.asarray, (u, alpha, b)))
+    exact = alpha.astype(np.float64), b.astype(np.float64)
+    check_draws(cupy.asnumpy(x), u, lambda x: reference("triangular").forward(x, *exact))
+
+
+@pytest.mark.parametrize("case", sampled.CASES)
+def test_sequences_are_sampled(case, cupy, rng):
+    """With prompts of several lengths, windows that move, and all options: the host's symbols."""
+    model, config, params = sampled.make(case)
+    prompt, lengths = sampled.prompts(rng, 3, 7)
+    u, labels = rng.random((3, 9)), sampled.some_labels(config, 3)
+    options = 0.9, 3, 0.95
+    expected = model.sample(config, params, u, prompt, lengths, *options, labels)
+    on_device = Params(params.shapes, cupy.asarray(params.flat))
+    labels = None if labels is None else cupy.asarray(labels)
+    asked = cupy.asarray(u), cupy.asarray(prompt)
+    x = model.sample(config, on_device, *asked, lengths, *options, labels)
+    np.testing.assert_array_equal(cupy.asnumpy(x), expected)

@@ -1,0 +1,292 @@
+"""The CUDA kernels, unchanged, on the CPU through their own launch plans (tests/cuda_on_cpu)."""
+
+import inspect
+import os
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import numpy as np
+import pytest
+from cuda_on_cpu.cases import CASES, SHAPES, Expected, cast, check_draws
+from cuda_on_cpu.fake_cupy import to_device
+from cuda_on_cpu.rig import HERE, ORDERS, RigError
+
+from chainrule.engine.models import fvsbn as fvsbn_model
+from chainrule.engine.models import nade as nade_model
+from chainrule.engine.params import Params
+from chainrule.kernels import device, nade, triangular
+from chainrule.kernels.dispatch import use_backend
+
+BUGS = HERE / "planted_bugs.cu"
+FLOATS = [np.float32, np.float64]
+# Of a big device, and of one so small that a handful of samples already share blocks.
+MULTIPROCESSORS = [132, 1]
+
+
+def reference(name):
+    return import_module(f"chainrule.kernels.{name}.reference")
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_same_signatures(name):
+    twin, cuda = reference(name), import_module(f"chainrule.kernels.{name}.cuda")
+    contract = inspect.getmembers(CASES[name].op, inspect.isfunction)
+    functions = [f for f, _ in contract if hasattr(cuda, f) and f not in ("select", "offset")]
+    assert functions
+    for function in functions:
+        ours, theirs = getattr(cuda, function), getattr(twin, function)
+        assert inspect.signature(ours) == inspect.signature(theirs), function
+
+
+@pytest.mark.parametrize("multiprocessors", MULTIPROCESSORS, indirect=True)
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize(
+    ("name", "shape"), [(n, s) for n, case in CASES.items() for s in case.shapes], ids=str
+)
+def test_matches_reference(name, shape, dtype, multiprocessors, rig, rng):
+    case = CASES[name]
+    inputs = case.inputs(rng, *shape)
+    expected = Expected(case, reference(name), inputs, dtype)
+    on_device = {k: to_device(a) for k, a in cast(inputs, dtype).items()}
+    first = None
+    for rig.order in ORDERS:
+        got = case.run(case.op, **on_device)
+        expected.check(got)
+        first = first or got
+        for output in got:  # the same bits, whatever ran first
+            np.testing.assert_array_equal(got[output], first[output], err_msg=output)
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("name", CASES)
+def test_arrays_that_no_wide_load_may_touch(name, dtype, rig, rng):
+    case, shape = CASES[name], (3, 4, 40)
+    inputs = case.inputs(rng, *shape)
+    expected = Expected(case, reference(name), inputs, dtype)
+    on_device = {k: to_device(a, misaligned=True) for k, a in cast(inputs, dtype).items()}
+    expected.check(case.run(case.op, **on_device))
+
+
+@pytest.mark.parametrize("multiprocessors", MULTIPROCESSORS, indirect=True)
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_nade_sample(shape, dtype, multiprocessors, rig, rng):
+    N, D, _ = shape
+    inputs = cast(CASES["nade"].inputs(rng, *shape), dtype)
+    params = {k: inputs[k] for k in "WVbc"}
+    u = rng.random((N, D)).astype(dtype)
+    u[0, ::2], u[-1, 1::2] = -1, 2  # some variables are forced
+    on_device = {k: to_device(p) for k, p in params.items()}
+    exact = cast(params, np.float64)
+    for rig.order in ORDERS:
+        x = nade.sample(to_device(u), **on_device).get()
+        check_draws(x, u, lambda x: reference("nade").forward(x, **exact)[0])
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_triangular_sample(shape, dtype, rig, rng):
+    inputs = cast(CASES["triangular"].inputs(rng, *shape), dtype)
+    alpha, b = inputs["alpha"] / 2, inputs["b"] - 1  # a few ones, so that rounds differ in length
+    u = rng.random(inputs["x"].shape).astype(dtype)
+    u[0, ::2], u[-1, 1::2] = -1, 2
+    exact = alpha.astype(np.float64), b.astype(np.float64)
+    for rig.order in ORDERS:
+        x = triangular.sample(*map(to_device, (u, alpha, b))).get()
+        check_draws(x, u, lambda x: reference("triangular").forward(x, *exact))
+
+
+def test_sparse_and_dense_rows(rig, rng):
+    """No ones at all, nothing but ones, and long runs of zeros, where sampling guesses right."""
+    x = np.zeros((4, 70), np.uint8)
+    x[1], x[2, 40], x[3, [0, 69]] = 1, 1, 1
+    for name in ("nade", "triangular"):
+        case = CASES[name]
+        inputs = case.inputs(rng, 4, 70, 12) | {"x": x}
+        expected = Expected(case, reference(name), inputs, np.float64)
+        expected.check(case.run(case.op, **{k: to_device(a) for k, a in inputs.items()}))
+
+
+def test_limits_are_named(rig):
+    W = to_device(np.zeros((1, 4097), np.float32))
+    b, c = to_device(np.zeros(1, np.float32)), to_device(np.zeros(4097, np.float32))
+    with pytest.raises(ValueError, match="up to 4096 hidden units, got 4097"):
+        nade.log_prob(to_device(np.zeros((1, 1), np.uint8)), W, W, b, c)
+    with pytest.raises(TypeError, match="float32 or float64 parameters, got float16"):
+        device.options(device.Plan("k", np.dtype(np.float16), (1,), 32))
+    with pytest.raises(ValueError, match="must be C-contiguous"):
+        triangular.sample(to_device(np.zeros((3, 2))).T, to_device(np.zeros(3)), to_device(b * 0))
+
+
+def test_host_and_device_do_not_mix(rig):
+    with pytest.raises(TypeError, match="both host and GPU"):
+        triangular.forward(np.zeros((1, 2), np.uint8), to_device(np.ones(1)), to_device(np.ones(2)))
+    with pytest.raises(TypeError, match="host array beside a GPU array"):
+        to_device(np.ones(2)) + np.ones(2)
+
+
+MODELS = {
+    "nade": (nade_model, nade_model.Config(n_visible=9, n_hidden=12)),
+    "fvsbn": (fvsbn_model, fvsbn_model.Config(n_visible=40)),
+}
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("name", MODELS)
+def test_whole_model(name, dtype, rig, rng):
+    """Engine code, unchanged, on arrays of the device: loss, gradient, likelihood, samples."""
+    model, config = MODELS[name]
+    host = model.init(config, rng, dtype)
+    host.flat[...] = rng.normal(size=host.size) / 2
+    x = rng.integers(0, 2, (6, config.n_visible)).astype(np.uint8)
+    params = Params(host.shapes, to_device(host.flat))
+    grad, host_grad = params.like(), host.like()
+    tolerance = {"rtol": 200 * np.finfo(dtype).eps, "atol": 200 * np.finfo(dtype).eps}
+    loss = model.loss_and_grad(config, params, to_device(x), grad, n_rows=10)
+    with use_backend("reference"):
+        assert loss == pytest.approx(model.loss_and_grad(config, host, x, host_grad, n_rows=10))
+        for function in (model.log_prob, model.conditionals):
+            ours, theirs = function(config, params, to_device(x)), function(config, host, x)
+            np.testing.assert_allclose(ours.get(), theirs, **tolerance)
+    np.testing.assert_allclose(grad.flat.get(), host_grad.flat, **tolerance)
+
+    u, seen = rng.random(x.shape).astype(dtype), np.arange(config.n_visible) < 4
+    drawn = model.sample(config, params, to_device(u), to_device(x), to_device(seen)).get()
+    with use_backend("reference"):
+        np.testing.assert_array_equal(drawn, model.sample(config, host, u, x, seen))
+    np.testing.assert_array_equal(drawn[:, :4], x[:, :4])
+
+
+# --- Does the rig find anything? ------------------------------------------------------------------
+
+FINE = {
+    "right_rotate": lambda x: np.roll(x, -1),
+    "right_warp_sum": lambda x: np.repeat(x.reshape(2, 32).sum(1) + 16, 32),
+    "right_dynamic": lambda x: x[::-1],
+    "right_atomic": lambda x: np.r_[64, np.zeros(63)],
+    "right_fence": lambda x: 2 * x[np.arange(64) ^ 1],
+}
+WRONG = {
+    "no_barrier": lambda x: np.roll(x, -1),
+    "overwritten_too_early": lambda x: np.roll(x, -4),
+    "one_buffer_for_a_slow_reader": lambda x: np.repeat([6 * (x[0] + x[32]) + 192, 0], 32),
+    "barrier_for_some": lambda x: np.ones(64),
+    "different_barriers": lambda x: np.repeat([1, 2], 32),
+    "read_before_written": lambda x: x,
+    "assumes_lockstep": lambda x: (np.r_[x[:32] + x[32:], x[32:]])[np.arange(64) ^ 1],
+    "shuffle_for_some": lambda x: np.where(np.arange(64) % 32 < 16, x + x[np.arange(64) ^ 1], x),
+    "different_shuffles": lambda x: np.where(np.arange(64) % 2, x[0], x[1]),
+    "blocks_depend": lambda x: x,
+}
+
+
+def right_in_every_order(rig, kernel, expected, x):
+    blocks = 2 if kernel == "blocks_depend" else 1
+    plan = device.Plan(kernel, x.dtype, (blocks,), 64, (np.int32(64),), shared_bytes=256)
+    for rig.order in ORDERS:
+        y = to_device(np.zeros(128, np.float32))
+        try:
+            device.launch(BUGS, plan, to_device(x), y)
+        except RigError:
+            return False
+        if not np.allclose(y.get()[:64], expected(x)):
+            return False
+    return True
+
+
+@pytest.fixture
+def x(rng):
+    return rng.integers(0, 99, 64).astype(np.float32)  # whole numbers: sums in any order are equal
+
+
+@pytest.mark.parametrize("kernel", FINE)
+def test_rig_passes_what_is_right(kernel, rig, x):
+    assert right_in_every_order(rig, kernel, FINE[kernel], x)
+
+
+@pytest.mark.parametrize("kernel", WRONG)
+def test_rig_finds_what_is_wrong(kernel, rig, rng):
+    assert not right_in_every_order(
+        rig, kernel, WRONG[kernel], rng.integers(0, 99, 64).astype("f4")
+    )
+
+
+# --- Sanitizers: they must be in the process from its start, so in one of their own ---------------
+
+SANITIZED = """
+import sys
+from pathlib import Path
+import numpy as np
+from cuda_on_cpu import fake_cupy
+from cuda_on_cpu.rig import HERE, SANITIZE, Rig
+from chainrule.kernels import device
+rig = Rig(Path(sys.argv[1]), SANITIZE)
+with device.use_launcher(rig), fake_cupy.installed():
+    exec(sys.argv[2])
+"""
+EVERY_KERNEL = """
+from importlib import import_module
+from cuda_on_cpu.cases import CASES, Expected, cast
+from cuda_on_cpu.fake_cupy import to_device
+from cuda_on_cpu.rig import ORDERS
+rng = np.random.default_rng(0)
+for dtype, shape, multiprocessors in (
+    (np.float32, (5, 35, 36), 132), (np.float32, (5, 5, 33), 1), (np.float64, (9, 35, 18), 1),
+):
+    device._device.set(device.Device(multiprocessors))
+    for k, (name, case) in enumerate(CASES.items()):
+        rig.order = k % len(ORDERS)
+        inputs = cast(case.inputs(rng, *shape), dtype)
+        twin = import_module(f"chainrule.kernels.{name}.reference")
+        on_device = {k: to_device(a) for k, a in inputs.items()}
+        Expected(case, twin, inputs, dtype).check(case.run(case.op, **on_device))
+        if hasattr(case.op, "sample"):
+            params = [on_device[k] for k in ("W", "V", "b", "c", "alpha") if k in on_device]
+            params = params if name == "nade" else params[::-1]
+            case.op.sample(to_device(rng.random(inputs["x"].shape).astype(dtype)), *params)
+print("clean")
+"""
+ONE_BUG = """
+plan = device.Plan("{}", np.dtype(np.float32), (1,), 64, (np.int32(64),), shared_bytes=256)
+x, y = (fake_cupy.to_device(np.zeros(65, np.float32)) for _ in range(2))
+device.launch(HERE / "planted_bugs.cu", plan, x, y)
+print("clean")
+"""
+
+
+def run_sanitized(folder, code):
+    """Return what a Python process with AddressSanitizer in it says to `code`."""
+    query = ["g++", "-print-file-name=libasan.so"]
+    libasan = subprocess.run(query, capture_output=True, text=True, check=True).stdout.strip()
+    env = os.environ | {
+        "LD_PRELOAD": libasan,
+        "ASAN_OPTIONS": "detect_leaks=0",  # Python keeps memory to the end on purpose
+        "PYTHONPATH": str(Path(__file__).parents[2]),
+        "PYTHONMALLOC": "malloc",
+    }
+    command = [sys.executable, "-c", SANITIZED, str(folder), code]
+    return subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+
+
+def test_sanitizers_find_nothing(library_folder):
+    done = run_sanitized(library_folder, EVERY_KERNEL)
+    assert done.returncode == 0 and "clean" in done.stdout, done.stderr[-3000:]
+
+
+@pytest.mark.parametrize(
+    ("kernel", "complaint"),
+    [
+        ("right_dynamic", None),
+        ("past_shared", "heap-buffer-overflow"),
+        ("past_global", "heap-buffer-overflow"),
+        ("misaligned", "misaligned address"),
+    ],
+)
+def test_sanitizers_find_what_is_wrong(kernel, complaint, library_folder):
+    done = run_sanitized(library_folder, ONE_BUG.format(kernel))
+    if complaint is None:
+        assert done.returncode == 0, done.stderr[-3000:]
+    else:
+        assert done.returncode != 0 and complaint in done.stderr, done.stderr[-3000:]
