@@ -10,6 +10,7 @@ import numpy as np
 
 from bench.cases import Problem, home, ours
 from chainrule.engine import models
+from chainrule.engine.event import Columns
 from chainrule.kernels import use_backend
 
 TOLERANCE = 2e-5
@@ -40,7 +41,7 @@ def verify(problem: Problem, answer: dict[str, Any], truth: dict[str, Any]) -> f
     """
     w = problem.workload
     if w.operation == "sample":
-        bits = w.model in models.MODELS
+        bits = w.model in models.of(Columns)
         return (_verify_bits if bits else _verify_symbols)(problem, answer["x"])
     if w.operation == "step":
         return _verify_step(problem, answer, truth)

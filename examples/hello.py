@@ -41,7 +41,7 @@ def trained(steps=300, rate=0.5):
     params = rnn.init(config, np.random.default_rng(0), np.float64)
     grad = params.like()
     for _ in range(steps):
-        rnn.loss_and_grad(config, params, WORD, grad, n_rows=WORD.size)
+        rnn.loss_and_grad(config, params, WORD, grad, total=WORD.size)
         params.flat[:] -= rate * grad.flat
     return config, params
 

@@ -9,6 +9,7 @@ from threadpoolctl import threadpool_limits
 
 from bench.cases import Problem, home
 from chainrule.engine import models
+from chainrule.engine.event import Columns
 from chainrule.engine.params import Params
 from chainrule.kernels import adam, use_backend, use_threads
 from chainrule.kernels.dispatch import on_device
@@ -122,7 +123,7 @@ class _Side(NamedTuple):
     @property
     def splits_itself(self) -> bool:
         """Whether the model's kernels split a minibatch over threads; else training does."""
-        return self.problem.workload.model in models.MODELS or on_device(self.params.flat)
+        return self.problem.workload.model in models.of(Columns) or on_device(self.params.flat)
 
 
 def _gradient(side: _Side) -> tuple[Callable[[], float], Params]:
@@ -130,13 +131,13 @@ def _gradient(side: _Side) -> tuple[Callable[[], float], Params]:
     _, model, config, params, x, _, place = side
     if side.splits_itself:
         grad = params.like()
-        n = {} if side.problem.workload.model in models.MODELS else {"n_rows": x.size}
+        n = {} if side.problem.workload.model in models.of(Columns) else {"total": x.size}
         return lambda: model.loss_and_grad(config, params, x, grad, **n), grad
     grads = [params.like() for _ in range(place.slices(len(x)))]
 
     def one_slice(lo: int, hi: int, flat: Any) -> float:
         mine = Params(params.shapes, flat)
-        loss: float = model.loss_and_grad(config, params, x[lo:hi], mine, n_rows=x.size)
+        loss: float = model.loss_and_grad(config, params, x[lo:hi], mine, total=x.size)
         return loss
 
     shares = [(grad.flat,) for grad in grads]

@@ -165,7 +165,7 @@ class Generating(SequenceDensity):
         xp = runtime.array_module(self.backend)
         prompts, lengths, labels = starts
         lengths = lengths[rows]
-        rest = {} if labels is None else {"labels": xp.asarray(labels[rows])}
+        rest = {} if labels is None else {"y": xp.asarray(labels[rows])}
         N, own = len(lengths), len(prompts) > 1
         table = np.maximum(ragged.table(prompts, rows if own else slice(None)), 0)
         prompt = xp.asarray(np.ascontiguousarray(np.broadcast_to(table, (N, table.shape[1]))))

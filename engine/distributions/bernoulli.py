@@ -18,12 +18,12 @@ def log_prob(s: Array, x: Bits) -> Array:
     return -bernoulli.forward(s, x)
 
 
-def loss_and_grad(s: Array, x: Bits, n_rows: int) -> tuple[float, Array]:
-    """Return Σ_n -log p(x_n) / n_rows in nats and its gradient in the logits, (N, D)."""
+def loss_and_grad(s: Array, x: Bits, total: int) -> tuple[float, Array]:
+    """Return Σ_n -log p(x_n) / total in nats and its gradient in the logits, (N, D)."""
     xp = array_module(s)
     nll = bernoulli.forward(s, x)
-    ds = bernoulli.backward(xp.full_like(nll, 1 / n_rows), s, x)
-    return float(nll.sum(dtype=xp.float64)) / n_rows, ds
+    ds = bernoulli.backward(xp.full_like(nll, 1 / total), s, x)
+    return float(nll.sum(dtype=xp.float64)) / total, ds
 
 
 def mean(s: Array) -> Array:

@@ -1,63 +1,85 @@
-"""Autoregressive models, one file each, derivation on top.
+"""Autoregressive models, one file each, derivation on top; MODELS is their registry.
 
-MODELS, of binary rows x, (N, D), are modules with
+A model is a module with
 
-    Config                                          frozen dataclass: all that decides the shapes
-    WEIGHTS                                         names of the arrays that weight decay shrinks
-    shapes(config)                                  name to shape, WEIGHTS first
+    Config          frozen dataclass: all that decides the shapes. Its `event` says what one
+                    observation is (chainrule.engine.event), and with it the dtype and shape of x
+    EVENT           the class of Config's event
+    ABILITIES       what it can do beyond the contract (chainrule.engine.event.Abilities)
+    WEIGHTS         names of the arrays that weight decay shrinks
+    shapes(config)  name to shape, WEIGHTS first
     init(config, rng, dtype) -> Params
-    log_prob(config, params, x) -> (N,)             nats
-    loss_and_grad(config, params, x, grad) -> float mean negative log-likelihood, nats
-    conditionals(config, params, x) -> (N, D)       p(x_i = 1 | x_<i)
-    sample(config, params, uniforms, given, observed) -> (N, D)
 
-SEQUENCES, of symbols x, (N, T) int32 in 0 … V-1, have Config, WEIGHTS (of which a config may lack
-some), shapes and init as above, and
-
-    log_prob(config, params, x, labels=None) -> (N,)
-        Any T: `engine.windows` says what a symbol sees beyond a model's context. A -1 at a row's
-        end is padding and contributes 0, here and everywhere.
-    symbol_log_prob(config, params, x, labels=None) -> (N, T)
-        log p(x_t | x_<t) of every symbol, the first included. A model that carries states also
-        takes carry and fresh, as below, to read a long text piece by piece.
-    conditionals(config, params, x, labels=None) -> (N, T, V)
-        p(x_t = v | x_<t) of every value.
-    loss_and_grad(config, params, x, grad, n_rows=None, ...) -> float
-        Σ -log p(x_t | x_<t) / n_rows; n_rows is N if not given, and in training the number of
-        symbols of the whole minibatch: nats a symbol. Of the following keywords a model takes
-        those that apply to it:
-            labels (N,)     a class of each row
+    log_prob(config, params, x, y=None) -> (N,)
+        In nats. y: (N,), labels, of a model that has them.
+    log_prob_terms(config, params, x, y=None) -> shaped like x
+        log p(x_i | x_<i) of every variable; their sum over a row is log_prob.
+    conditionals(config, params, x, y=None)
+        The distribution of every x_i given x_<i: of a bit p(x_i = 1), shaped like x; of
+        categories and symbols all p(x_i = v), one axis more.
+    loss_and_grad(config, params, x, grad, total=None, ..., dx=None) -> float
+        Σ -log p(x_i | x_<i) / total, and its gradient written into `grad`; total is N if not
+        given, and in training the number of rows, or of symbols, of the whole minibatch. dx, where
+        given, is overwritten by the gradient in the input. Of the following keywords a model takes
+        those that its ABILITIES name:
+            y (N,)          labels
             noise           (seed, step, row): what the pass's dropout is drawn from; the training's
                             seed, the number of the minibatch, and where in it x's first row stands,
                             so that any cut of its rows drops the same numbers; None: no dropout
             carry (N, S)    the rows' states from the piece of text before this one, read and
                             overwritten, S = state_size(config); no gradient goes into it
             fresh (N,)      bool: rows that start anew instead
-    start(config, params, n, labels=None) -> sampler state
-    sample(config, params, uniforms, prompt=None, lengths=None, temperature=1.0, top_k=0,
-           top_p=1.0, labels=None) -> (N, n_new)
-        A deterministic function of uniforms, (N, n_new) in [0, 1). prompt: (N, P), of whose rows
-        the first `lengths` symbols count.
-    stream(config, params, uniforms, ..., chunk)
-        The same result in pieces (N, k), one after the other.
-    attention_maps(config, params, x)               where there is attention: for pictures
+    start(config, params, n, y=None) -> chainrule.engine.sampling.Sampler
+    sample(config, params, uniforms, x=None, y=None, ...) -> x
+        Draws x_i where its uniform is in [0, 1) and keeps it where the uniform is negative, row by
+        row and variable by variable: a deterministic function of the uniforms and of what is kept.
+    attention_maps(config, params, x, y=None)       where there is attention: for pictures
+
+Of sequences x is (N, T), any T: `engine.windows` says what a symbol sees beyond a model's context.
+A -1 at a row's end is padding and contributes 0, here and everywhere.
 """
 
+from collections.abc import Iterator, Mapping
+from importlib import import_module
 from types import ModuleType
 
-from chainrule.engine.models import attention_rnn, fvsbn, nade, nade_untied, rnn, transformer
-
-MODELS: dict[str, ModuleType] = {"fvsbn": fvsbn, "nade": nade, "nade_untied": nade_untied}
-SEQUENCES: dict[str, ModuleType] = {
-    "rnn": rnn,
-    "attention_rnn": attention_rnn,
-    "transformer": transformer,
+HOMES: dict[str, str] = {  # a new model is one line here
+    "fvsbn": "chainrule.engine.models.fvsbn",
+    "nade": "chainrule.engine.models.nade",
+    "nade_untied": "chainrule.engine.models.nade_untied",
+    "rnn": "chainrule.engine.models.rnn",
+    "attention_rnn": "chainrule.engine.models.attention_rnn",
+    "transformer": "chainrule.engine.models.transformer",
 }
 
 
+class _Registry(Mapping[str, ModuleType]):
+    """The models by name, each imported when it is first asked for."""
+
+    def __getitem__(self, name: str) -> ModuleType:
+        return import_module(HOMES[name])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(HOMES)
+
+    def __len__(self) -> int:
+        return len(HOMES)
+
+
+MODELS = _Registry()
+
+
 def get(name: str) -> ModuleType:
-    """Return the model called `name`, of binary rows or of sequences."""
-    known = {**MODELS, **SEQUENCES}
-    if name not in known:
-        raise ValueError(f"unknown model {name!r}; there are {', '.join(known)}")
-    return known[name]
+    """Return the model called `name`.
+
+    Raises:
+        ValueError: there is none.
+    """
+    if name not in HOMES:
+        raise ValueError(f"unknown model {name!r}; there are {', '.join(HOMES)}")
+    return MODELS[name]
+
+
+def of(event: type) -> dict[str, ModuleType]:
+    """Return the models whose observations are of a class of `chainrule.engine.event`, by name."""
+    return {name: model for name, model in MODELS.items() if model.EVENT is event}

@@ -10,7 +10,7 @@ Model       h_t = cell(h_{t-1}, x_t), h_0 = b_0 learned: one recurrent layer, as
             its own. x: (N, T) symbols    W_xh: (V, G H)  W_hh: (1, H, G H)  W_hy, W_ay: (H, V)
             b_h: (1, G H)  b_y: (V,)  b_0: (1, H)  c_0: (1, H) LSTM only  b_n: (1, H) GRU only
 
-Gradient    loss = Σ -log p(x_t) / n_rows. With ds_t from chainrule.kernels.softmax_cross_entropy,
+Gradient    loss = Σ -log p(x_t) / total. With ds_t from chainrule.kernels.softmax_cross_entropy,
             (B1)  dW_hy = Σ h_tᵀ ds_t,  dW_ay = Σ a_tᵀ ds_t,  db_y = Σ ds_t,  da_t = ds_t W_ayᵀ
             (B2)  da to dq_t, dk_j, dv_j             chainrule.kernels.causal_attention
             (B3)  dh_t = ds_t W_hyᵀ + dq_t + dk_t + dv_t: a state predicts, asks, is compared with
@@ -34,6 +34,7 @@ import numpy as np
 
 from chainrule.engine import arena, sampling
 from chainrule.engine.arena import New
+from chainrule.engine.event import Abilities, Sequence
 from chainrule.engine.layers import linear, recurrent
 from chainrule.engine.models import rnn
 from chainrule.engine.params import Params, Shapes
@@ -43,6 +44,8 @@ from chainrule.kernels.dispatch import array_module, on_device
 from chainrule.kernels.types import Array, Ids
 
 WEIGHTS = ("W_xh", "W_hh", "W_hy", "W_ay")
+EVENT = Sequence
+ABILITIES = Abilities(context=True, attention=True)
 _SYMBOLS = 4096  # read at once where no gradient is wanted
 
 
@@ -65,6 +68,11 @@ class Config:
             raise ValueError(
                 f"n_hidden must be a multiple of n_heads, got {self.n_hidden} and {self.n_heads}"
             )
+
+    @property
+    def event(self) -> Sequence:
+        """What an observation is: symbols."""
+        return Sequence(self.n_symbols, self.context)
 
 
 @dataclass
@@ -97,13 +105,13 @@ def init(config: Config, rng: np.random.Generator, dtype: Any = np.float32) -> P
     return params
 
 
-def log_prob(config: Config, params: Params, x: Ids, labels: None = None) -> Array:
+def log_prob(config: Config, params: Params, x: Ids, y: None = None) -> Array:
     """Return log p(x) of each row of x, (N, T), in nats; -1 at a row's end is padding."""
-    out: Array = symbol_log_prob(config, params, x).sum(axis=1)
+    out: Array = log_prob_terms(config, params, x).sum(axis=1)
     return out
 
 
-def symbol_log_prob(config: Config, params: Params, x: Ids, labels: None = None) -> Array:
+def log_prob_terms(config: Config, params: Params, x: Ids, y: None = None) -> Array:
     """Return log p(x_t | x_<t) in nats, (N, T); 0 at padding. Any T, by windows."""
     out: Array = array_module(params.flat).empty(x.shape, params.dtype)
 
@@ -115,7 +123,7 @@ def symbol_log_prob(config: Config, params: Params, x: Ids, labels: None = None)
     return out
 
 
-def conditionals(config: Config, params: Params, x: Ids, labels: None = None) -> Array:
+def conditionals(config: Config, params: Params, x: Ids, y: None = None) -> Array:
     """Return p(x_t = v | x_<t) for every position and symbol, (N, T, V). Any T, by windows."""
     xp = array_module(params.flat)
     out: Array = xp.empty((*x.shape, config.n_symbols), params.dtype)
@@ -151,22 +159,22 @@ def loss_and_grad(
     params: Params,
     x: Ids,
     grad: Params,
-    n_rows: int | None = None,
-    labels: None = None,
+    total: int | None = None,
+    y: None = None,
 ) -> float:
-    """Return Σ -log p(x_t) / n_rows in nats; write its gradient into `grad`. T ≤ context.
+    """Return Σ -log p(x_t) / total in nats; write its gradient into `grad`. T ≤ context.
 
-    n_rows: what the sum is divided by; the rows of x if not given.
+    total: what the sum is divided by; the rows of x if not given.
     """
     ids = _time_major(_checked(config, x))
     known = array_module(ids).maximum(ids, 0)
     (T, N), H = ids.shape, config.n_hidden
-    n_rows = n_rows or N
+    total = total or N
     with arena.borrow(params.flat) as new:
         done = _forward(config, params, known, new)
         s, da, d = new((T * N, config.n_symbols)), new((T, N, H)), new((T + 1, N, H))
         _logits(params, done, s)
-        nll = softmax_cross_entropy.nll_and_grad(s, ids.reshape(-1), 1 / n_rows, s)
+        nll = softmax_cross_entropy.nll_and_grad(s, ids.reshape(-1), 1 / total, s)
         rows = da.reshape(T * N, H)
         linear.backward(s, done.looked, params["W_ay"], rows, grad["W_ay"], grad["b_y"])  # B1
         rows = d[:T].reshape(T * N, H)
@@ -179,7 +187,7 @@ def loss_and_grad(
         for name, first in zip(("b_0", "c_0"), start, strict=True):
             if first is not None:
                 first.sum(axis=1, out=grad[name])
-        loss = float(nll.sum(dtype=np.float64)) / n_rows
+        loss = float(nll.sum(dtype=np.float64)) / total
     return loss
 
 
@@ -187,7 +195,7 @@ def start(
     config: Config,
     params: Params,
     n: int,
-    labels: None = None,
+    y: None = None,
     prompt: Ids | None = None,
     lengths: Any = None,
 ) -> sampling.Sampler:
@@ -204,14 +212,14 @@ def sample(
     temperature: float = 1.0,
     top_k: int = 0,
     top_p: float = 1.0,
-    labels: None = None,
+    y: None = None,
 ) -> Ids:
     """Return the symbols that follow the prompts, (N, n_new) int32, one for each uniform.
 
     uniforms: (N, n_new) in [0, 1). prompt: (N, P) symbols, of which row n has the first lengths[n],
     or all. temperature, top_k, top_p as in chainrule.kernels.categorical.
     """
-    rows = start(config, params, len(uniforms), labels, prompt, lengths)
+    rows = start(config, params, len(uniforms), y, prompt, lengths)
     return rows.extend(uniforms, temperature, top_k, top_p)
 
 
@@ -224,7 +232,7 @@ def stream(
     temperature: float = 1.0,
     top_k: int = 0,
     top_p: float = 1.0,
-    labels: None = None,
+    y: None = None,
     chunk: int = 16,
 ) -> Iterator[Ids]:
     """Yield what `sample` returns in pieces of `chunk` symbols, (N, chunk), as they are drawn.
@@ -233,7 +241,7 @@ def stream(
     """
 
     def begin(n: int) -> sampling.Sampler:
-        return start(config, params, n, labels, prompt, lengths)
+        return start(config, params, n, y, prompt, lengths)
 
     yield from sampling.stream(begin, uniforms, temperature, top_k, top_p, chunk)
 

@@ -27,11 +27,14 @@ from typing import Any
 import numpy as np
 
 from chainrule.engine.distributions import bernoulli
+from chainrule.engine.event import Abilities, Columns
 from chainrule.engine.params import Params, Shapes
 from chainrule.kernels import triangular
 from chainrule.kernels.types import Array, Bits
 
 WEIGHTS = ("alpha",)
+EVENT = Columns
+ABILITIES = Abilities()
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,11 @@ class Config:
     """The shape of an FVSBN: D visible units."""
 
     n_visible: int
+
+    @property
+    def event(self) -> Columns:
+        """What an observation is: D bits."""
+        return Columns.bits(self.n_visible)
 
 
 def shapes(config: Config) -> Shapes:
@@ -58,14 +66,14 @@ def log_prob(config: Config, params: Params, x: Bits) -> Array:
 
 
 def loss_and_grad(
-    config: Config, params: Params, x: Bits, grad: Params, n_rows: int | None = None
+    config: Config, params: Params, x: Bits, grad: Params, total: int | None = None
 ) -> float:
     """Return the mean negative log-likelihood in nats; write its gradient into `grad`.
 
-    n_rows: rows of the whole minibatch where x is a slice of it; the mean is over these.
+    total: rows of the whole minibatch where x is a slice of it; the mean is over these.
     """
     s = triangular.forward(x, **params)
-    loss, ds = bernoulli.loss_and_grad(s, x, n_rows or len(x))
+    loss, ds = bernoulli.loss_and_grad(s, x, total or len(x))
     triangular.backward(ds, x, dalpha=grad["alpha"], db=grad["b"])
     return loss
 

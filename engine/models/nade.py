@@ -24,11 +24,14 @@ from typing import Any
 import numpy as np
 
 from chainrule.engine.distributions import bernoulli
+from chainrule.engine.event import Abilities, Columns
 from chainrule.engine.params import Params, Shapes
 from chainrule.kernels import nade
 from chainrule.kernels.types import Array, Bits
 
 WEIGHTS = ("W", "V")
+EVENT = Columns
+ABILITIES = Abilities()
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,11 @@ class Config:
 
     n_visible: int
     n_hidden: int
+
+    @property
+    def event(self) -> Columns:
+        """What an observation is: D bits."""
+        return Columns.bits(self.n_visible)
 
 
 def shapes(config: Config) -> Shapes:
@@ -60,17 +68,17 @@ def log_prob(config: Config, params: Params, x: Bits) -> Array:
 
 
 def loss_and_grad(
-    config: Config, params: Params, x: Bits, grad: Params, n_rows: int | None = None
+    config: Config, params: Params, x: Bits, grad: Params, total: int | None = None
 ) -> float:
     """Return the mean negative log-likelihood in nats; write its gradient into `grad`.
 
-    n_rows: rows of the whole minibatch where x is a slice of it; the mean is over these.
+    total: rows of the whole minibatch where x is a slice of it; the mean is over these.
     """
-    n_rows = n_rows or len(x)
+    total = total or len(x)
     nll = nade.nll_and_grad(
-        x, **params, scale=1 / n_rows, dW=grad["W"], dV=grad["V"], db=grad["b"], dc=grad["c"]
+        x, **params, scale=1 / total, dW=grad["W"], dV=grad["V"], db=grad["b"], dc=grad["c"]
     )
-    return float(nll.sum(dtype=np.float64)) / n_rows
+    return float(nll.sum(dtype=np.float64)) / total
 
 
 def conditionals(config: Config, params: Params, x: Bits) -> Array:

@@ -30,12 +30,15 @@ from typing import Any
 import numpy as np
 
 from chainrule.engine.distributions import bernoulli
+from chainrule.engine.event import Abilities, Columns
 from chainrule.engine.params import Params, Shapes
 from chainrule.kernels.dispatch import array_module
 from chainrule.kernels.maths import sigmoid
 from chainrule.kernels.types import Array, Bits
 
 WEIGHTS = ("A", "V")
+EVENT = Columns
+ABILITIES = Abilities()
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,11 @@ class Config:
 
     n_visible: int
     n_hidden: int
+
+    @property
+    def event(self) -> Columns:
+        """What an observation is: D bits."""
+        return Columns.bits(self.n_visible)
 
 
 def shapes(config: Config) -> Shapes:
@@ -91,13 +99,13 @@ def log_prob(config: Config, params: Params, x: Bits) -> Array:
 
 
 def loss_and_grad(
-    config: Config, params: Params, x: Bits, grad: Params, n_rows: int | None = None
+    config: Config, params: Params, x: Bits, grad: Params, total: int | None = None
 ) -> float:
     """Return the mean negative log-likelihood in nats; write its gradient into `grad`.
 
-    n_rows: rows of the whole minibatch where x is a slice of it; the mean is over these.
+    total: rows of the whole minibatch where x is a slice of it; the mean is over these.
     """
-    loss, g = bernoulli.loss_and_grad(_logits(params, x), x, n_rows or len(x))
+    loss, g = bernoulli.loss_and_grad(_logits(params, x), x, total or len(x))
     floats = x.astype(params.dtype)
     grad["b"][...] = g.sum(axis=0)  # B1
     for i in range(config.n_visible):

@@ -10,7 +10,7 @@ Model       h_{t+1} = tanh(W_hh h_t + W_xh x_{t+1}),   h_0 = b_0 learned
             b_h: (L, G H)  b_y: (V,)  b_0: (L, H)  c_0: (L, H) LSTM only  b_n: (L, H) GRU only
             G = 1, 4, 3 gates for the cells tanh, lstm, gru
 
-Gradient    loss = Σ -log p(x_t) / n_rows. The chain rule runs through three pieces, each derived
+Gradient    loss = Σ -log p(x_t) / total. The chain rule runs through three pieces, each derived
             where it is coded:
                 logits to loss               chainrule.kernels.softmax_cross_entropy
                 top states to logits         below: dW_hy = Σ h_tᵀ ds_t, dh_t = ds_t W_hyᵀ
@@ -36,6 +36,7 @@ import numpy as np
 
 from chainrule.engine import arena, sampling
 from chainrule.engine.arena import New
+from chainrule.engine.event import Abilities, Sequence
 from chainrule.engine.layers import linear, recurrent
 from chainrule.engine.layers.dropout import Noise
 from chainrule.engine.params import Params, Shapes
@@ -44,6 +45,8 @@ from chainrule.kernels.dispatch import array_module, on_device
 from chainrule.kernels.types import Array, Bits, Ids
 
 WEIGHTS = ("W_xh", "U", "W_hh", "W_hy")
+EVENT = Sequence
+ABILITIES = Abilities(dropout=True, state=True)
 # Where no gradient is wanted, so many rows and so many symbols of them all are read at once.
 _ROWS, _CHUNK = 256, 4096
 
@@ -68,6 +71,11 @@ class Config:
             raise ValueError(f"cell must be one of {known}, got {self.cell!r}")
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout must be in [0, 1), got {self.dropout}")
+
+    @property
+    def event(self) -> Sequence:
+        """What an observation is: symbols."""
+        return Sequence(self.n_symbols)
 
 
 def shapes(config: Config) -> Shapes:
@@ -121,17 +129,17 @@ def initial_state(config: Config, params: Params, n: int) -> tuple[Array, Array 
     return rows("b_0"), rows("c_0") if config.cell == "lstm" else None
 
 
-def log_prob(config: Config, params: Params, x: Ids, labels: None = None) -> Array:
+def log_prob(config: Config, params: Params, x: Ids, y: None = None) -> Array:
     """Return log p(x) of each row of x, (N, T), in nats; -1 at a row's end is padding."""
-    out: Array = symbol_log_prob(config, params, x).sum(axis=1)
+    out: Array = log_prob_terms(config, params, x).sum(axis=1)
     return out
 
 
-def symbol_log_prob(
+def log_prob_terms(
     config: Config,
     params: Params,
     x: Ids,
-    labels: None = None,
+    y: None = None,
     carry: Array | None = None,
     fresh: Bits | None = None,
 ) -> Array:
@@ -157,7 +165,7 @@ def symbol_log_prob(
     return out
 
 
-def conditionals(config: Config, params: Params, x: Ids, labels: None = None) -> Array:
+def conditionals(config: Config, params: Params, x: Ids, y: None = None) -> Array:
     """Return p(x_t = v | x_<t) for every position and symbol, (N, T, V)."""
     xp = array_module(params.flat)
     out: Array = xp.empty((*x.shape, config.n_symbols), params.dtype)
@@ -179,20 +187,20 @@ def loss_and_grad(
     params: Params,
     x: Ids,
     grad: Params,
-    n_rows: int | None = None,
-    labels: None = None,
+    total: int | None = None,
+    y: None = None,
     carry: Array | None = None,
     fresh: Bits | None = None,
     noise: Noise | None = None,
 ) -> float:
-    """Return Σ -log p(x_t) / n_rows in nats; write its gradient into `grad`.
+    """Return Σ -log p(x_t) / total in nats; write its gradient into `grad`.
 
-    n_rows: what the sum is divided by; the rows of x if not given.
+    total: what the sum is divided by; the rows of x if not given.
     carry: (N, S) states of the rows, read and overwritten by those after x; no gradient
         reaches them. fresh: (N,) bool, the rows that start from b_0 instead; all, without carry.
     noise: what the dropout is drawn from; none without it.
     """
-    n_rows = n_rows or len(x)
+    total = total or len(x)
     start = initial_state(config, params, len(x))
     if carry is not None:
         _continue(carry, fresh, start)
@@ -200,7 +208,7 @@ def loss_and_grad(
         ids = _time_major(x)
         known = array_module(ids).maximum(ids, 0)  # padding: any symbol, its states are not used
         passes = recurrent.forward(config.cell, known, params, *start, new, config.dropout, noise)
-        loss, dy, d_first = _predict_and_undo(params, grad, passes[-1], ids, n_rows, new)
+        loss, dy, d_first = _predict_and_undo(params, grad, passes[-1], ids, total, new)
         dh_0 = new(start[0].shape)
         dc_0 = None if start[1] is None else new(dh_0.shape)
         recurrent.backward(config.cell, dy, known, passes, params, grad, dh_0, dc_0, new)
@@ -215,7 +223,7 @@ def start(
     config: Config,
     params: Params,
     n: int,
-    labels: None = None,
+    y: None = None,
     prompt: Ids | None = None,
     lengths: Any = None,
 ) -> sampling.Sampler:
@@ -232,14 +240,14 @@ def sample(
     temperature: float = 1.0,
     top_k: int = 0,
     top_p: float = 1.0,
-    labels: None = None,
+    y: None = None,
 ) -> Ids:
     """Return the symbols that follow the prompts, (N, n_new) int32, one for each uniform.
 
     uniforms: (N, n_new) in [0, 1). prompt: (N, P) symbols, of which row n has the first lengths[n],
     or all. temperature, top_k, top_p as in chainrule.kernels.categorical.
     """
-    rows = start(config, params, len(uniforms), labels, prompt, lengths)
+    rows = start(config, params, len(uniforms), y, prompt, lengths)
     return rows.extend(uniforms, temperature, top_k, top_p)
 
 
@@ -252,7 +260,7 @@ def stream(
     temperature: float = 1.0,
     top_k: int = 0,
     top_p: float = 1.0,
-    labels: None = None,
+    y: None = None,
     chunk: int = 16,
 ) -> Iterator[Ids]:
     """Yield what `sample` returns in pieces of `chunk` symbols, (N, chunk), as they are drawn.
@@ -261,13 +269,13 @@ def stream(
     """
 
     def begin(n: int) -> sampling.Sampler:
-        return start(config, params, n, labels, prompt, lengths)
+        return start(config, params, n, y, prompt, lengths)
 
     yield from sampling.stream(begin, uniforms, temperature, top_k, top_p, chunk)
 
 
 def _predict_and_undo(
-    params: Params, grad: Params, top: recurrent.Pass, ids: Ids, n_rows: int, new: New
+    params: Params, grad: Params, top: recurrent.Pass, ids: Ids, total: int, new: New
 ) -> tuple[float, Array, Array]:
     """Return the loss, dy of the top layer's y, and the gradient of its h_0; write W_hy's, b_y's.
 
@@ -280,10 +288,10 @@ def _predict_and_undo(
         before[0], before[1:] = top.h[0], top.y[:-1]
         states, dstates = before.reshape(T * N, H), d[:T].reshape(T * N, H)
         linear.forward(states, params["W_hy"], params["b_y"], s)
-        nll = softmax_cross_entropy.nll_and_grad(s, ids.reshape(-1), 1 / n_rows, s)
+        nll = softmax_cross_entropy.nll_and_grad(s, ids.reshape(-1), 1 / total, s)
         linear.backward(s, states, params["W_hy"], dstates, grad["W_hy"], grad["b_y"])
     d[T] = 0
-    return float(nll.sum(dtype=np.float64)) / n_rows, d[1:], d[0]
+    return float(nll.sum(dtype=np.float64)) / total, d[1:], d[0]
 
 
 def _into_initial(

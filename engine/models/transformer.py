@@ -12,7 +12,7 @@ Model       The input is [start token, x_1 … x_{T-1}], so position t predicts 
             E: (V + n_classes, C)   P: (context, C)   L layers of W_qkv: (C, 3C), W_o: (C, C),
             W_1: (C, 4C), W_2: (4C, C), their biases and two LayerNorms' gains and biases
 
-Gradient    loss = Σ_n Σ_t -log p(x_nt | x_n,<t) / n_rows. Each piece is derived where it is coded:
+Gradient    loss = Σ_n Σ_t -log p(x_nt | x_n,<t) / total. Each piece is derived where it is coded:
                 logits s to loss             chainrule.kernels.softmax_cross_entropy
                 E, W_y, and both when tied   chainrule.engine.layers.tied_output
                 blocks                       chainrule.engine.layers.transformer_block
@@ -38,6 +38,7 @@ import numpy as np
 
 from chainrule.engine import arena, sampling
 from chainrule.engine.arena import New
+from chainrule.engine.event import Abilities, Sequence
 from chainrule.engine.layers import dropout, linear, tied_output
 from chainrule.engine.layers import transformer_block as block
 from chainrule.engine.layers.dropout import Noise, Site
@@ -48,6 +49,8 @@ from chainrule.kernels.dispatch import array_module
 from chainrule.kernels.types import Array, Ids
 
 WEIGHTS = ("E", "P", "W_qkv", "W_o", "W_1", "W_2", "W_y")
+EVENT = Sequence
+ABILITIES = Abilities(labels=True, dropout=True, context=True, attention=True)
 STD = 0.02  # of initial weights
 POSITIONS_AT_ONCE = 4096  # in one pass where no gradient is wanted
 
@@ -90,6 +93,11 @@ class Config:
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout must be in [0, 1), got {self.dropout}")
 
+    @property
+    def event(self) -> Sequence:
+        """What an observation is: symbols."""
+        return Sequence(self.n_symbols, self.context)
+
 
 def shapes(config: Config) -> Shapes:
     """Return the parameters' names and shapes, in layout order; P or W_y is empty if not used."""
@@ -123,31 +131,31 @@ def init(config: Config, rng: np.random.Generator, dtype: Any = np.float32) -> P
     return params
 
 
-def log_prob(config: Config, params: Params, x: Ids, labels: Any = None) -> Array:
+def log_prob(config: Config, params: Params, x: Ids, y: Any = None) -> Array:
     """Return log p(x) of each row, (N,), in nats.
 
-    x: (N, T), any T; -1 at a row's end is padding and contributes 0. labels: (N,), the start
+    x: (N, T), any T; -1 at a row's end is padding and contributes 0. y: (N,), the start
     tokens; 0 everywhere if not given.
     """
-    log_p: Array = symbol_log_prob(config, params, x, labels).sum(axis=1)
+    log_p: Array = log_prob_terms(config, params, x, y).sum(axis=1)
     return log_p
 
 
-def symbol_log_prob(config: Config, params: Params, x: Ids, labels: Any = None) -> Array:
+def log_prob_terms(config: Config, params: Params, x: Ids, y: Any = None) -> Array:
     """Return log p(x_t | x_<t) of every symbol, (N, T), in nats; 0 at padding."""
     log_p: Array = array_module(params.flat).empty(x.shape, params.dtype)
-    for rows, first, stop, s in _all_logits(config, params, x, labels):
-        y = x[rows, first:stop]
-        nll = softmax_cross_entropy.forward(s, y.reshape(-1))
-        log_p[rows, first:stop] = -nll.reshape(y.shape)
+    for rows, first, stop, s in _all_logits(config, params, x, y):
+        ids = x[rows, first:stop]
+        nll = softmax_cross_entropy.forward(s, ids.reshape(-1))
+        log_p[rows, first:stop] = -nll.reshape(ids.shape)
     return log_p
 
 
-def conditionals(config: Config, params: Params, x: Ids, labels: Any = None) -> Array:
+def conditionals(config: Config, params: Params, x: Ids, y: Any = None) -> Array:
     """Return p(x_t = v | x_<t) for every position and symbol, (N, T, V)."""
     xp = array_module(params.flat)
     p: Array = xp.empty((*x.shape, config.n_symbols), params.dtype)
-    for rows, first, stop, s in _all_logits(config, params, x, labels):
+    for rows, first, stop, s in _all_logits(config, params, x, y):
         e = xp.exp(s - s.max(axis=1, keepdims=True))
         p[rows, first:stop] = (e / e.sum(axis=1, keepdims=True)).reshape(
             -1, stop - first, s.shape[1]
@@ -155,7 +163,7 @@ def conditionals(config: Config, params: Params, x: Ids, labels: Any = None) -> 
     return p
 
 
-def attention_maps(config: Config, params: Params, x: Ids, labels: Any = None) -> Array:
+def attention_maps(config: Config, params: Params, x: Ids, y: Any = None) -> Array:
     """Return how much each position looks at each, (N, L, n_heads, T, T), T ≤ context.
 
     Entry [n, l, h, t, j] is head h's weight in layer l of input token j (0 is the start token, j
@@ -165,7 +173,7 @@ def attention_maps(config: Config, params: Params, x: Ids, labels: Any = None) -
     xp, (N, T), n = array_module(params.flat), x.shape, config.n_heads
     maps: Array = xp.empty((N, config.n_layers, n, T, T), params.dtype)
     with arena.borrow(params.flat) as new:
-        tape = _forward(config, params, _tokens(config, params, x, labels), None, new)
+        tape = _forward(config, params, _tokens(config, params, x, y), None, new)
         for l, (attention, _) in enumerate(tape.blocks):
             q, k, _ = tape.heads.split_qkv(attention.qkv)
             s = xp.einsum("nthd,njhd->nhtj", q, k) / (config.n_embd // n) ** 0.5
@@ -178,45 +186,45 @@ def loss_and_grad(
     params: Params,
     x: Ids,
     grad: Params,
-    n_rows: int | None = None,
-    labels: Any = None,
+    total: int | None = None,
+    y: Any = None,
     noise: Noise | None = None,
 ) -> float:
-    """Return Σ -log p(x_t | x_<t) / n_rows in nats and write its gradient into `grad`.
+    """Return Σ -log p(x_t | x_<t) / total in nats and write its gradient into `grad`.
 
     Args:
         config, params: the model.
         x: (N, T) symbols, T ≤ context; -1 at a row's end is padding.
         grad: overwritten; laid out like params.
-        n_rows: what the sum is divided by; N if not given. The number of symbols of the whole
+        total: what the sum is divided by; N if not given. The number of symbols of the whole
             minibatch makes the loss nats a symbol.
-        labels: (N,), the start tokens; 0 everywhere if not given.
+        y: (N,), the start tokens; 0 everywhere if not given.
         noise: what this pass's dropout is drawn from; None is no dropout.
 
     Raises:
         ValueError: x is longer than the context.
     """
     _check_length(config, x)
-    n_rows = n_rows or len(x)
+    total = total or len(x)
     with arena.borrow(params.flat) as new:
-        tokens = _tokens(config, params, x, labels)
+        tokens = _tokens(config, params, x, y)
         tape = _forward(config, params, tokens, noise, new)
         s = _logits(config, params, tape.h, new)
-        nll = softmax_cross_entropy.nll_and_grad(s, x.reshape(-1), 1 / n_rows, s)
+        nll = softmax_cross_entropy.nll_and_grad(s, x.reshape(-1), 1 / total, s)
         _backward(config, params, grad, tape, s)
-        return float(nll.sum(dtype=np.float64)) / n_rows
+        return float(nll.sum(dtype=np.float64)) / total
 
 
 def start(
     config: Config,
     params: Params,
     n: int,
-    labels: Any = None,
+    y: Any = None,
     prompt: Ids | None = None,
     lengths: Any = None,
 ) -> sampling.Sampler:
     """Return a sampler of n rows that have read their prompts; see `sample`."""
-    return sampling.TransformerSampler(config, params, n, labels, prompt, lengths)
+    return sampling.TransformerSampler(config, params, n, y, prompt, lengths)
 
 
 def sample(
@@ -228,14 +236,14 @@ def sample(
     temperature: float = 1.0,
     top_k: int = 0,
     top_p: float = 1.0,
-    labels: Any = None,
+    y: Any = None,
 ) -> Ids:
     """Return the symbols that follow the prompts, (N, n_new) int32, one for each uniform.
 
     uniforms: (N, n_new) in [0, 1). prompt: (N, P) symbols, of which row n has the first lengths[n],
     or all. temperature, top_k, top_p as in chainrule.kernels.categorical.
     """
-    rows = start(config, params, len(uniforms), labels, prompt, lengths)
+    rows = start(config, params, len(uniforms), y, prompt, lengths)
     return rows.extend(uniforms, temperature, top_k, top_p)
 
 
@@ -248,7 +256,7 @@ def stream(
     temperature: float = 1.0,
     top_k: int = 0,
     top_p: float = 1.0,
-    labels: Any = None,
+    y: Any = None,
     chunk: int = 16,
 ) -> Iterator[Ids]:
     """Yield what `sample` returns in pieces of `chunk` symbols, (N, chunk), as they are drawn.
@@ -257,7 +265,7 @@ def stream(
     """
 
     def begin(n: int) -> sampling.Sampler:
-        return start(config, params, n, labels, prompt, lengths)
+        return start(config, params, n, y, prompt, lengths)
 
     yield from sampling.stream(begin, uniforms, temperature, top_k, top_p, chunk)
 
@@ -348,14 +356,14 @@ def _logits(config: Config, params: Params, h: Array, new: New) -> Array:
 
 
 def _all_logits(
-    config: Config, params: Params, x: Ids, labels: Any
+    config: Config, params: Params, x: Ids, y: Any
 ) -> Iterator[tuple[slice, int, int, Array]]:
     """Yield rows, first, stop and the logits of x[rows, first:stop], a row of (·, V) a symbol."""
     at_once = max(1, POSITIONS_AT_ONCE // config.context)
     for start, first, stop in windows(x.shape[1], config.context):
         for lo in range(0, len(x), at_once):
             rows = slice(lo, min(lo + at_once, len(x)))
-            kept = None if labels is None else labels[rows]
+            kept = None if y is None else y[rows]
             tokens = _tokens(config, params, x[rows, start:stop], kept)
             s = _last_logits(config, params, tokens, stop - first)
             yield rows, first, stop, s
@@ -381,14 +389,14 @@ def _last_logits(config: Config, params: Params, tokens: Ids, n: int) -> Array:
         return _logits(config, params, h, new).copy()
 
 
-def _tokens(config: Config, params: Params, x: Ids, labels: Any) -> Ids:
+def _tokens(config: Config, params: Params, x: Ids, y: Any) -> Ids:
     """Return [start token, x_1 … x_{T-1}] of every row, (N, T): rows of E.
 
     Padding becomes symbol 0: what comes after a row's end is read by padding alone.
     """
     xp = array_module(params.flat)
     tokens: Ids = xp.empty(x.shape, np.int32)
-    tokens[:, 0] = config.n_symbols if labels is None else config.n_symbols + xp.asarray(labels)
+    tokens[:, 0] = config.n_symbols if y is None else config.n_symbols + xp.asarray(y)
     xp.maximum(x[:, :-1], 0, out=tokens[:, 1:])
     return tokens
 

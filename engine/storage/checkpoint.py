@@ -130,7 +130,7 @@ def _checkpoint(
     """Return what a file's arrays and text say, every part of it checked."""
     content = parse(text, FORMAT, path)
     name, metadata = content["model"], content["metadata"]
-    known = {**models.MODELS, **models.SEQUENCES}
+    known = models.MODELS
     if not isinstance(name, str) or name not in known:
         refuse(path, f"holds a model unknown here, {name!r:.50}; a newer chainrule may know it")
     if model not in (None, name):

@@ -128,7 +128,7 @@ def _end_to_end(model: Any, config: Any, params: Params, text: Any) -> Iterator[
     for at in range(0, len(text), POSITIONS):
         x = xp.asarray(np.asarray(text[at : at + POSITIONS])[None].astype(np.int32))
         fresh = xp.asarray([at == 0])
-        yield _host(model.symbol_log_prob(config, params, x, carry=carry, fresh=fresh))[0]
+        yield _host(model.log_prob_terms(config, params, x, carry=carry, fresh=fresh))[0]
 
 
 def symbol_log_probs(model: Any, config: Any, params: Params, x: Ids, labels: Any = None) -> Array:
@@ -136,12 +136,12 @@ def symbol_log_probs(model: Any, config: Any, params: Params, x: Ids, labels: An
     xp = array_module(params.flat)
     if xp is not np:
         labels = None if labels is None else xp.asarray(labels)
-        return _host(model.symbol_log_prob(config, params, xp.asarray(x), labels))
+        return _host(model.log_prob_terms(config, params, xp.asarray(x), labels))
     out = np.empty(x.shape)
 
     def rows(lo: int, hi: int) -> None:
         some = _some(labels, slice(lo, hi))
-        out[lo:hi] = model.symbol_log_prob(config, params, x[lo:hi], some)
+        out[lo:hi] = model.log_prob_terms(config, params, x[lo:hi], some)
 
     threads.map_rows(rows, len(x))
     return out

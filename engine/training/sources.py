@@ -121,7 +121,7 @@ class Rows(Source):
 
         def gradient(params: Params, lo: int, hi: int, grad: Params) -> float:
             x = self._x[rows[lo:hi]]  # each thread copies its own rows alone
-            nll: float = model.loss_and_grad(config, params, x, grad, n_rows=len(rows))
+            nll: float = model.loss_and_grad(config, params, x, grad, total=len(rows))
             return nll
 
         return Batch(len(rows), len(rows), gradient, MIN_ROWS)
@@ -293,14 +293,14 @@ def _gradient(
     by_row: further arrays with a row each.
     """
     if labels is not None:
-        by_row["labels"] = labels
+        by_row["y"] = labels
     drops = getattr(config, "dropout", 0) > 0
 
     def gradient(params: Params, lo: int, hi: int, grad: Params) -> float:
         rest = {name: array[lo:hi] for name, array in by_row.items()}
         if drops:
             rest["noise"] = Noise(recipe.seed, step, first + lo)
-        nll: float = model.loss_and_grad(config, params, x[lo:hi], grad, n_rows=count, **rest)
+        nll: float = model.loss_and_grad(config, params, x[lo:hi], grad, total=count, **rest)
         return nll
 
     return gradient

@@ -178,8 +178,8 @@ def test_gradcheck_fails_for_a_wrong_gradient(call, monkeypatch):
 
     right = fvsbn.loss_and_grad
 
-    def wrong(config, params, x, grad, n_rows=None):
-        loss = right(config, params, x, grad, n_rows)
+    def wrong(config, params, x, grad, total=None):
+        loss = right(config, params, x, grad, total)
         grad["b"][2] *= 1.001
         return loss
 

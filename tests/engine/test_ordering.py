@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import chisquare
 
-from chainrule.engine import ordering
-from chainrule.engine.models import MODELS
+from chainrule.engine import models, ordering
+from chainrule.engine.event import Columns
 
-every_model = pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
+OF_ROWS = models.of(Columns)
+every_model = pytest.mark.parametrize("model", OF_ROWS.values(), ids=OF_ROWS)
 
 
 def test_names():

@@ -10,6 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import chainrule as cr
 from chainrule.engine import models, ragged
+from chainrule.engine.event import Sequence
 from chainrule.engine.ragged import Ragged
 from chainrule.engine.training import train
 from chainrule.engine.training.recipe import Recipe
@@ -69,7 +70,7 @@ def counting(real, positions):
 def counted(monkeypatch):
     """Return a list of the positions that models are asked for."""
     positions = []
-    for model in models.SEQUENCES.values():
+    for model in models.of(Sequence).values():
         for name in ("symbol_log_prob", "conditionals", "loss_and_grad"):
             monkeypatch.setattr(model, name, counting(getattr(model, name), positions))
     return positions
@@ -113,7 +114,7 @@ def test_a_long_row_takes_no_table_of_all(counted):
     assert peak < 20 << 20 < 5001 * 20_000
 
 
-@pytest.mark.parametrize("name", models.SEQUENCES)
+@pytest.mark.parametrize("name", models.of(Sequence))
 @pytest.mark.parametrize(("threads", "accumulation"), [(1, 1), (2, 1), (3, 2)])
 def test_a_minibatch_with_a_long_row_has_the_gradient_of_the_padded_table(
     name, threads, accumulation, counted

@@ -105,6 +105,7 @@ ENGINE = """
     import numpy as np
     import chainrule.engine, chainrule.kernels
     from chainrule.engine import gradcheck, models, ordering
+    from chainrule.engine.event import Columns
     from chainrule.engine.training import train
     from chainrule.engine.training.recipe import Recipe
     from chainrule.kernels import use_threads
@@ -116,7 +117,7 @@ ENGINE = """
     X = np.random.default_rng(0).integers(0, 2, (40, 5), np.uint8)
     recipe = Recipe(epochs=1, batch_size=16)
     with use_threads(2):
-        for name, model in models.MODELS.items():
+        for name, model in models.of(Columns).items():
             config = model.Config(5) if name == "fvsbn" else model.Config(5, 3)
             state = train.start(model, config, recipe)
             for progress in train.run(model, config, recipe, state, X, X):

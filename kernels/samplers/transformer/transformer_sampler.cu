@@ -1,7 +1,7 @@
 // The end of F2 of kernels/samplers/transformer/__init__.py: from x W_qkv to q, and to k and v in
 // their place in the cache. A thread an entry of a row.
 
-#include "../device.cuh"
+#include "../../device.cuh"
 
 // Entry c of a row of queries or keys, turned by its position where there are angles (F2 of
 // kernels/rotary): cosine and sine are those of the position, `half` numbers of a head.

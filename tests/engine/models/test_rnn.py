@@ -71,7 +71,7 @@ def test_conditionals_are_those_of_log_prob(name, rng):
     p = model.conditionals(config, params, x)
     assert_allclose(p.sum(axis=2), 1)
     chosen = np.take_along_axis(p, x[:, :, None], axis=2)[:, :, 0]
-    assert_allclose(np.log(chosen), model.symbol_log_prob(config, params, x))
+    assert_allclose(np.log(chosen), model.log_prob_terms(config, params, x))
     assert_allclose(model.log_prob(config, params, x), np.log(chosen).sum(axis=1))
 
 
@@ -80,13 +80,13 @@ def test_rows_and_threads_do_not_meet(name, rng, monkeypatch):
     model, config, params = setup(name, rng)
     x = symbols(rng, 7, 6)
     x[2, 3:] = -1
-    together = model.symbol_log_prob(config, params, x)
+    together = model.log_prob_terms(config, params, x)
     assert (together[2, 3:] == 0).all()
     assert_allclose(model.log_prob(config, params, x[2:3, :3]), together[2].sum())
     with use_threads(3):
         for group in ("_ROWS", "_CHUNK", "_SYMBOLS"):
             monkeypatch.setattr(model, group, 2, raising=False)
-        assert_allclose(model.symbol_log_prob(config, params, x), together, rtol=1e-10)
+        assert_allclose(model.log_prob_terms(config, params, x), together, rtol=1e-10)
 
 
 @each_rnn

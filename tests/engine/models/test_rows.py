@@ -8,14 +8,16 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import chisquare
 
 from chainrule.engine import models
+from chainrule.engine.event import Columns
 from chainrule.engine.gradcheck import check
-from chainrule.engine.models import MODELS, fvsbn, nade, nade_untied
+from chainrule.engine.models import fvsbn, nade, nade_untied
 from chainrule.kernels import triangular, use_backend
 from chainrule.kernels.dispatch import HOST_BACKENDS
 from chainrule.kernels.maths import sigmoid
 from chainrule.kernels.triangular.reference import unpack
 
-every_model = pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
+OF_ROWS = models.of(Columns)
+every_model = pytest.mark.parametrize("model", OF_ROWS.values(), ids=OF_ROWS)
 both_dtypes = pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=["f32", "f64"])
 NOISE = {np.float32: 2e-5, np.float64: 1e-12}  # relative, for sums of tens of terms
 
@@ -91,7 +93,7 @@ def test_slices_of_a_minibatch_add_up(model, edges, small, rng):
     loss = model.loss_and_grad(config, params, x, whole)
     total, sum_of_parts = np.zeros_like(whole.flat), 0.0
     for lo, hi in pairwise(edges):
-        sum_of_parts += model.loss_and_grad(config, params, x[lo:hi], part, n_rows=9)
+        sum_of_parts += model.loss_and_grad(config, params, x[lo:hi], part, total=9)
         total += part.flat
     assert_allclose(sum_of_parts, loss, rtol=1e-13)
     assert_allclose(total, whole.flat, rtol=1e-10, atol=1e-14)

@@ -52,7 +52,7 @@ def test_cached_is_recomputed(case, N, rng, monkeypatch):
         prompt, lengths = prompts(rng, N, 13)
         u = rng.random((N, 17))
         expected, _ = recomputed(model, config, params, u, prompt, lengths, labels, *options)
-        got = model.sample(config, params, u, prompt, lengths, *options, labels=labels)
+        got = model.sample(config, params, u, prompt, lengths, *options, y=labels)
         assert got.dtype == np.int32
         assert_array_equal(got, expected, err_msg=str(options))
 
@@ -64,7 +64,7 @@ def test_cached_is_recomputed_but_for_rounding_in_float32(case, rng, monkeypatch
     model, config, params = make(case, np.float32)
     u = rng.random((9, 25)).astype(np.float32)
     labels = some_labels(config, 9)
-    x = model.sample(config, params, u, labels=labels)
+    x = model.sample(config, params, u, y=labels)
     exact = Params(params.shapes, params.flat.astype(np.float64))
     p = model.conditionals(config, exact, x, labels).astype(np.float64)
     above = np.take_along_axis(p.cumsum(axis=2), x[..., None], axis=2)[..., 0]
@@ -80,12 +80,10 @@ def test_rows_do_not_meet(case, rng):
     N, labels = 7, some_labels(config, 7)
     prompt, lengths = prompts(rng, N, 9)
     u = rng.random((N, 20))
-    together = model.sample(config, params, u, prompt, lengths, labels=labels)
+    together = model.sample(config, params, u, prompt, lengths, y=labels)
     for n in range(N):
         label = None if labels is None else labels[n : n + 1]
-        alone = model.sample(
-            config, params, u[n : n + 1], prompt[n : n + 1, : lengths[n]], labels=label
-        )
+        alone = model.sample(config, params, u[n : n + 1], prompt[n : n + 1, : lengths[n]], y=label)
         assert_array_equal(alone[0], together[n])
 
 
@@ -95,7 +93,7 @@ def test_threads_and_pieces_do_not_matter(case, rng):
     N, labels = 27, some_labels(config, 27)
     prompt, lengths = prompts(rng, N, 6)
     u = rng.random((N, 11))
-    arguments = {"prompt": prompt, "lengths": lengths, "labels": labels, "temperature": 0.9}
+    arguments = {"prompt": prompt, "lengths": lengths, "y": labels, "temperature": 0.9}
     whole = model.sample(config, params, u, **arguments)
     for n_threads in (1, 2, 5):
         with use_threads(n_threads):
@@ -116,10 +114,10 @@ def test_a_stream_without_end(case, rng):
             yield pieces.random((2, 4))
 
     labels = some_labels(config, 2)
-    endless = model.stream(config, params, uniforms(), labels=labels)
+    endless = model.stream(config, params, uniforms(), y=labels)
     first = np.concatenate(list(islice(endless, 10)), axis=1)
     u = np.concatenate(list(islice(uniforms(), 10)), axis=1)
-    assert_array_equal(first, model.sample(config, params, u, labels=labels))
+    assert_array_equal(first, model.sample(config, params, u, y=labels))
 
 
 @every_case
@@ -132,7 +130,7 @@ def test_frequencies(case, rng):
     assert p.sum() == pytest.approx(1, abs=1e-12)
     N = 2000
     labels = None if label is None else np.full(N, 2)
-    x = model.sample(config, params, rng.random((N, 3)), labels=labels)
+    x = model.sample(config, params, rng.random((N, 3)), y=labels)
     counts = np.bincount(x @ [V * V, V, 1], minlength=V**3)
     order = np.argsort(p)
     bins = np.add.reduceat(p[order], np.arange(0, V**3, 4))  # 16 bins: rare ones together
@@ -146,13 +144,13 @@ def test_frequencies(case, rng):
 def test_uniforms_decide(case, rng):
     model, config, params = make(case)
     labels, u = some_labels(config, 3), rng.random((3, 12))
-    x = model.sample(config, params, u, labels=labels)
-    assert_array_equal(model.sample(config, params, u.copy(), labels=labels), x)
-    other = model.sample(config, params, rng.random((3, 12)), labels=labels)
+    x = model.sample(config, params, u, y=labels)
+    assert_array_equal(model.sample(config, params, u.copy(), y=labels), x)
+    other = model.sample(config, params, rng.random((3, 12)), y=labels)
     assert (other != x).any()
-    greedy = model.sample(config, params, u, temperature=0, labels=labels)
-    assert_array_equal(model.sample(config, params, u, top_k=1, labels=labels), greedy)
-    assert_array_equal(model.sample(config, params, 1 - u, top_p=1e-9, labels=labels), greedy)
+    greedy = model.sample(config, params, u, temperature=0, y=labels)
+    assert_array_equal(model.sample(config, params, u, top_k=1, y=labels), greedy)
+    assert_array_equal(model.sample(config, params, 1 - u, top_p=1e-9, y=labels), greedy)
 
 
 @every_case

@@ -7,8 +7,8 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from chainrule.engine import models
+from chainrule.engine.event import Sequence
 from chainrule.engine.gradcheck import numeric_grad, relative_error
-from chainrule.engine.models import SEQUENCES
 from chainrule.engine.windows import window_start
 from chainrule.kernels import use_backend
 from chainrule.kernels.dispatch import HOST_BACKENDS
@@ -64,7 +64,7 @@ def every_sequence(T):
 
 def labels_for(config, x, rng):
     n = getattr(config, "n_classes", 1)
-    return {"labels": rng.integers(0, n, len(x)).astype(np.int32)} if n > 1 else {}
+    return {"y": rng.integers(0, n, len(x)).astype(np.int32)} if n > 1 else {}
 
 
 def check_gradient(model, config, params, x, **keywords):
@@ -81,8 +81,8 @@ def check_gradient(model, config, params, x, **keywords):
 
 
 def test_the_table_covers_the_registry():
-    assert {module for module, _ in CONFIGS.values()} == set(SEQUENCES)
-    assert all(models.get(name) is model for name, model in SEQUENCES.items())
+    assert {module for module, _ in CONFIGS.values()} == set(models.of(Sequence))
+    assert all(models.get(name) is model for name, model in models.of(Sequence).items())
 
 
 # --- the gradient
@@ -138,7 +138,7 @@ def test_loss_is_the_mean_negative_log_likelihood(name, dtype, rng):
     loss = model.loss_and_grad(config, params, x, params.like(), **keywords)
     assert isinstance(loss, float)
     assert_allclose(loss, mean, rtol=NOISE[dtype])
-    a_symbol = model.loss_and_grad(config, params, x, params.like(), n_rows=20, **keywords)
+    a_symbol = model.loss_and_grad(config, params, x, params.like(), total=20, **keywords)
     assert_allclose(a_symbol, mean / 4, rtol=NOISE[dtype])
 
 
@@ -157,10 +157,10 @@ def test_gradient_overwrites_what_the_buffer_held(name, rng):
 def test_slices_of_a_minibatch_add_up(name, edges, rng):
     model, config, params = make(name)
     x, whole, part = symbols(rng, 7, 4), params.like(), params.like()
-    loss = model.loss_and_grad(config, params, x, whole, n_rows=28)
+    loss = model.loss_and_grad(config, params, x, whole, total=28)
     total, sum_of_parts = np.zeros_like(whole.flat), 0.0
     for lo, hi in pairwise(edges):
-        sum_of_parts += model.loss_and_grad(config, params, x[lo:hi], part, n_rows=28)
+        sum_of_parts += model.loss_and_grad(config, params, x[lo:hi], part, total=28)
         total += part.flat
     assert_allclose(sum_of_parts, loss, rtol=1e-12)
     assert_allclose(total, whole.flat, rtol=1e-9, atol=1e-13)
@@ -195,7 +195,7 @@ def test_conditionals_agree_with_symbol_log_prob(name, T, dtype, rng):
     x = symbols(rng, 5, T)
     keywords = labels_for(config, x, rng)
     p = model.conditionals(config, params, x, **keywords)
-    log_p = model.symbol_log_prob(config, params, x, **keywords)
+    log_p = model.log_prob_terms(config, params, x, **keywords)
     assert p.shape == (5, T, V) and p.dtype == dtype and log_p.dtype == dtype
     assert_allclose(p.sum(axis=2), 1, rtol=NOISE[dtype])
     at = np.take_along_axis(p, x[..., None].astype(int), axis=2)[..., 0]
@@ -229,9 +229,9 @@ def test_padding_contributes_nothing(name, T, rng):
     ragged = x.copy()
     for row, length in zip(ragged, lengths, strict=True):
         row[length:] = -1
-    log_p = model.symbol_log_prob(config, params, ragged)
+    log_p = model.log_prob_terms(config, params, ragged)
     for n, length in enumerate(lengths):
-        alone = model.symbol_log_prob(config, params, x[n : n + 1, :length])
+        alone = model.log_prob_terms(config, params, x[n : n + 1, :length])
         assert_allclose(log_p[n, :length], alone[0], rtol=1e-12)
         assert_array_equal(log_p[n, length:], 0)
 
@@ -239,12 +239,12 @@ def test_padding_contributes_nothing(name, T, rng):
 def test_labels_choose_the_start_token(rng):
     model, config, params = make("transformer of classes")
     x = np.repeat(symbols(rng, 1, 4), 3, axis=0)
-    by_label = model.log_prob(config, params, x, labels=np.arange(3))
+    by_label = model.log_prob(config, params, x, y=np.arange(3))
     assert len(set(by_label)) == 3
     assert_array_equal(model.log_prob(config, params, x), by_label[0])
     every = every_sequence(3)
     for label in range(3):
-        log_p = model.log_prob(config, params, every, labels=np.full(len(every), label))
+        log_p = model.log_prob(config, params, every, y=np.full(len(every), label))
         assert_allclose(np.exp(log_p).sum(), 1, rtol=1e-12)
 
 

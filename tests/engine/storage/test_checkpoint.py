@@ -14,14 +14,16 @@ from numpy.testing import assert_array_equal
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
-from chainrule.engine.models import MODELS, fvsbn, nade, rnn
+from chainrule.engine import models
+from chainrule.engine.event import Columns
+from chainrule.engine.models import fvsbn, nade, rnn
 from chainrule.engine.params import Params
 from chainrule.engine.storage import checkpoint, container
 from chainrule.engine.storage.checkpoint import CheckpointError
 from chainrule.engine.training import train
 from chainrule.engine.training.train import Recipe
 
-every_model = pytest.mark.parametrize("name", MODELS)
+every_model = pytest.mark.parametrize("name", models.of(Columns))
 METADATA = {"text": "é\n\"'", "list": [1, 2.5, None, True], "deep": {"a": {"b": 0.1}}}
 
 
@@ -64,7 +66,7 @@ def assert_refused(path, words, load=checkpoint.load, **expected):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("D", [1, 2, 7])
 def test_a_model_comes_back_as_it_was(name, dtype, D, path, small):
-    config, params = small(MODELS[name], D, 3, dtype)
+    config, params = small(models.get(name), D, 3, dtype)
     checkpoint.save(path, name, config, params, METADATA, {"order": np.arange(D)[::-1]})
     got = checkpoint.load(path, name)
     assert (got.model, got.config, got.metadata) == (name, config, METADATA)
@@ -119,7 +121,7 @@ def test_a_link_is_followed_not_replaced(saved, tmp_path):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=["f32", "f64"])
 @pytest.mark.parametrize("stop", [0, 1, 3, 4, 5, 8, 36])
 def test_a_saved_training_goes_on_to_the_same_bits(name, dtype, stop, path, small):
-    model = MODELS[name]
+    model = models.get(name)
     config, _ = small(model, 6, 3)
     X, X_valid = bits(50), bits(20)[::-1].copy()
     recipe = Recipe(epochs=9, batch_size=16, learning_rate=0.3, patience=3, weight_decay=0.01)

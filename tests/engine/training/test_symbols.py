@@ -83,7 +83,7 @@ class Spy:
     def state_size(self, config):
         return 1
 
-    def loss_and_grad(self, config, params, x, grad, n_rows=None, carry=None, fresh=None, **rest):
+    def loss_and_grad(self, config, params, x, grad, total=None, carry=None, fresh=None, **rest):
         grad.flat[...] = 0
         self.seen.append(x.copy())
         self.rest.append((rest, None if fresh is None else fresh.copy()))
@@ -91,7 +91,7 @@ class Spy:
             carry[fresh] = -1
             assert (carry[~fresh, 0] + 1 == x[~fresh, 0]).all(), "a reader lost its place"
             carry[:, 0] = x[:, -1]
-        return len(x) * x.shape[1] / n_rows
+        return len(x) * x.shape[1] / total
 
 
 def watch(source, recipe):
@@ -150,7 +150,7 @@ def test_symbol_rows_are_cut_to_the_longest_and_keep_their_labels():
     spy = watch(SymbolRows(x, np.arange(20)), Recipe(steps=5, batch_size=4))
     assert_array_equal(np.sort([r[0] for s in spy.seen for r in s]), np.arange(20))
     for seen, (rest, _) in zip(spy.seen, spy.rest, strict=True):
-        assert_array_equal(seen[:, 0], rest["labels"])
+        assert_array_equal(seen[:, 0], rest["y"])
         assert (seen >= 0).any(axis=0).all()
 
 
@@ -356,7 +356,7 @@ def test_a_text_scores_like_its_symbols(name, T, monkeypatch):
     params = model.init(config, np.random.default_rng(0), np.float64)
     params.flat[...] = 0.5 * np.random.default_rng(1).normal(size=params.size)
     text = some_text(T)
-    truth = model.symbol_log_prob(config, params, text[None].astype(np.int32))[0]
+    truth = model.log_prob_terms(config, params, text[None].astype(np.int32))[0]
     for positions in (8, 17, 8192):
         monkeypatch.setattr(scoring, "POSITIONS", positions)
         got = np.concatenate(list(scoring.log_probs(model, config, params, text)))
@@ -385,10 +385,10 @@ def test_rows_score_by_the_symbol_and_by_labels():
     x = rng.integers(0, V, (30, 6)).astype(np.int32)
     x[::2, 4:] = -1
     labels = rng.integers(0, 3, 30)
-    truth = model.symbol_log_prob(config, params, x, labels).sum() / (x >= 0).sum()
+    truth = model.log_prob_terms(config, params, x, labels).sum() / (x >= 0).sum()
     assert_allclose(scoring.rows_nll(model, config, params, x, labels), -truth, rtol=1e-12)
     some = scoring.rows_nll(model, config, params, x, labels, 50)  # 10 rows of 5 on average
-    log_p = model.symbol_log_prob(config, params, x[::3], labels[::3])
+    log_p = model.log_prob_terms(config, params, x[::3], labels[::3])
     assert_allclose(some, -log_p.sum() / (x[::3] >= 0).sum(), rtol=1e-12)
 
 

@@ -10,7 +10,9 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.linear_model import LogisticRegression
 
-from chainrule.engine.models import MODELS, fvsbn, nade
+from chainrule.engine import models
+from chainrule.engine.event import Columns
+from chainrule.engine.models import fvsbn, nade
 from chainrule.engine.params import Params
 from chainrule.engine.training import train
 from chainrule.engine.training.recipe import learning_rate
@@ -18,7 +20,8 @@ from chainrule.engine.training.train import Recipe
 from chainrule.kernels import adam, use_backend, use_threads
 from chainrule.kernels.triangular.reference import unpack
 
-every_model = pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
+OF_ROWS = models.of(Columns)
+every_model = pytest.mark.parametrize("model", OF_ROWS.values(), ids=OF_ROWS)
 
 
 def bits(n_rows, D=6, seed=0):
@@ -65,11 +68,11 @@ class Spy:
         params.flat[...] = 1
         return params
 
-    def loss_and_grad(self, config, params, x, grad, n_rows=None):
-        grad.flat[...] = self.gradient * len(x) / n_rows
+    def loss_and_grad(self, config, params, x, grad, total=None):
+        grad.flat[...] = self.gradient * len(x) / total
         with self.lock:
-            self.seen.append((x.copy(), n_rows))
-        return float(x.sum()) / n_rows
+            self.seen.append((x.copy(), total))
+        return float(x.sum()) / total
 
     def log_prob(self, config, params, x):
         return np.full(len(x), -self.losses.pop(0) if self.losses else -1.0)
@@ -267,8 +270,8 @@ def test_threads_decide_the_rounding_and_nothing_else(model, small):
 
 def test_a_loss_that_is_not_finite_stops_before_the_update():
     class Diverging(Spy):
-        def loss_and_grad(self, config, params, x, grad, n_rows=None):
-            super().loss_and_grad(config, params, x, grad, n_rows)
+        def loss_and_grad(self, config, params, x, grad, total=None):
+            super().loss_and_grad(config, params, x, grad, total)
             return math.nan if len(self.seen) == 3 else 1.0
 
     spy, recipe = Diverging(gradient=1.0), Recipe(batch_size=10)

@@ -144,9 +144,9 @@ def test_whole_model(name, dtype, rig, rng):
     params = Params(host.shapes, to_device(host.flat))
     grad, host_grad = params.like(), host.like()
     tolerance = {"rtol": 200 * np.finfo(dtype).eps, "atol": 200 * np.finfo(dtype).eps}
-    loss = model.loss_and_grad(config, params, to_device(x), grad, n_rows=10)
+    loss = model.loss_and_grad(config, params, to_device(x), grad, total=10)
     with use_backend("reference"):
-        assert loss == pytest.approx(model.loss_and_grad(config, host, x, host_grad, n_rows=10))
+        assert loss == pytest.approx(model.loss_and_grad(config, host, x, host_grad, total=10))
         for function in (model.log_prob, model.conditionals):
             ours, theirs = function(config, params, to_device(x)), function(config, host, x)
             np.testing.assert_allclose(ours.get(), theirs, **tolerance)

@@ -109,14 +109,12 @@ def check_whole_model(model, config, x, rng, labels=None, **noise):
     host, host_grad, params, grad = on_both_sides(model, config, rng)
     close = {"rtol": 1e-11, "atol": 1e-12}
     ours = config, params, to_device(x)
-    loss = model.loss_and_grad(*ours, grad, n_rows=10, labels=labels, **noise)
+    loss = model.loss_and_grad(*ours, grad, total=10, y=labels, **noise)
     with use_backend("reference"):
         theirs = config, host, x
-        assert_allclose(
-            loss, model.loss_and_grad(*theirs, host_grad, n_rows=10, labels=labels, **noise)
-        )
+        assert_allclose(loss, model.loss_and_grad(*theirs, host_grad, total=10, y=labels, **noise))
         assert_allclose(grad.flat.get(), host_grad.flat, **close)
-        for function in (model.symbol_log_prob, model.conditionals):
+        for function in (model.log_prob_terms, model.conditionals):
             assert_allclose(function(*ours, labels).get(), function(*theirs, labels), **close)
 
 
@@ -163,7 +161,7 @@ def test_dropout_drops_the_same_numbers(model, config, rig, rng):
 def test_whole_transformer(name, rig, rng):
     config = TRANSFORMERS[name]
     x, labels = padded_rows(rng, 3, 5, 7), rng.integers(0, config.n_classes, 3)
-    check_whole_model(transformer, config, x, rng, labels=labels)
+    check_whole_model(transformer, config, x, rng, y=labels)
 
 
 @pytest.mark.parametrize("cell", RNNS)

@@ -1,0 +1,153 @@
+"""What one observation is: columns, a sequence, or an image. Every model's Config declares it.
+
+    Columns     D variables in a row; of each, how many values it has. 2 is a bit, more are
+                categories 0 … K-1, and CONTINUOUS (0) is a real number
+    Sequence    symbols 0 … n_symbols - 1, any number of them
+    Image       height × width pixels of so many channels, each one of so many levels
+
+x is one array, whose dtype and shape the event decides:
+
+    Columns, all bits               (N, D) uint8 of 0 and 1
+    Columns, bits and categories    (N, D) int32
+    Columns, one of them real       (N, D) float, category codes exact in it
+    Sequence                        (N, T) int32; -1 behind the end of a shorter row
+    Image                           (N, H, W, C) uint8 up to 256 levels, int32 beyond
+
+Everything that asks what kind of data a model is for asks here: sources, scores, encoders, the
+command line. A new kind of variable is a new number in `values`, not a new kind of model.
+"""
+
+from dataclasses import dataclass
+from math import log, prod
+from typing import Any
+
+import numpy as np
+
+CONTINUOUS = 0  # the number of values of a variable that is a real number
+LEVELS = 256  # of an image that are kept in a byte
+
+
+@dataclass(frozen=True)
+class Columns:
+    """D variables a row, in the model's order.
+
+    Args:
+        values: how many values each variable has; CONTINUOUS for a real number.
+    """
+
+    values: tuple[int, ...]
+
+    @classmethod
+    def bits(cls, D: int) -> "Columns":
+        """Return D bits."""
+        return cls((2,) * D)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of one observation: (D,)."""
+        return (len(self.values),)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The dtype of x; of real columns the narrowest that may be, float32."""
+        if CONTINUOUS in self.values:
+            return np.dtype(np.float32)
+        return np.dtype(np.uint8 if set(self.values) <= {2} else np.int32)
+
+    @property
+    def n_outputs(self) -> int:
+        """How many probabilities the conditionals of one observation are; a real one counts 1."""
+        return sum(1 if K in (2, CONTINUOUS) else K for K in self.values)
+
+    @property
+    def guessing(self) -> float:
+        """What an observation costs where all values are equally likely, nats; real ones: 0."""
+        return sum(log(K) for K in self.values if K != CONTINUOUS)
+
+    per = "row"  # what a loss is a mean over
+
+
+@dataclass(frozen=True)
+class Sequence:
+    """Symbols of an alphabet, any number of them.
+
+    Args:
+        n_symbols: V, the size of the alphabet.
+        context: how many symbols a model sees at most, where there is a limit.
+    """
+
+    n_symbols: int
+    context: int | None = None
+
+    dtype = np.dtype(np.int32)
+    per = "symbol"
+
+    @property
+    def n_outputs(self) -> int:
+        """How many probabilities the conditional of one symbol is."""
+        return self.n_symbols
+
+    @property
+    def guessing(self) -> float:
+        """What a symbol costs where all are equally likely, nats."""
+        return log(self.n_symbols)
+
+
+@dataclass(frozen=True)
+class Image:
+    """Pixels in raster order, the channels of a pixel one after the other.
+
+    Args:
+        height, width, channels: of an image.
+        levels: of a channel, 2 to 256 or more.
+    """
+
+    height: int
+    width: int
+    channels: int = 1
+    levels: int = 256
+
+    per = "row"
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of one observation: (H, W, C)."""
+        return (self.height, self.width, self.channels)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The dtype of x."""
+        return np.dtype(np.uint8 if self.levels <= LEVELS else np.int32)
+
+    @property
+    def n_outputs(self) -> int:
+        """How many probabilities the conditionals of one observation are."""
+        return prod(self.shape) * (1 if self.levels == 2 else self.levels)
+
+    @property
+    def guessing(self) -> float:
+        """What an image costs where all levels are equally likely, nats."""
+        return prod(self.shape) * log(self.levels)
+
+
+Event = Columns | Sequence | Image
+
+
+@dataclass(frozen=True)
+class Abilities:
+    """What a model can do beyond the contract of all: declared, so that nobody has to guess.
+
+    Args:
+        labels: it learns p(x | y); its Config has n_classes, 1 for none.
+        dropout: its Config has dropout, and `loss_and_grad` takes noise.
+        context: it sees so many symbols at most; its Config has context.
+        state: it carries a state from one piece of a text to the next: `state_size`, and carry
+            and fresh in `loss_and_grad` and `log_prob_terms`.
+        attention: `attention_maps` says where it looks.
+    """
+
+    labels: bool = False
+    dropout: bool = False
+    context: bool = False
+    state: bool = False
+    attention: bool = False
