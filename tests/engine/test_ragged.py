@@ -71,13 +71,13 @@ def counted(monkeypatch):
     """Return a list of the positions that models are asked for."""
     positions = []
     for model in models.of(Sequence).values():
-        for name in ("symbol_log_prob", "conditionals", "loss_and_grad"):
+        for name in ("log_prob_terms", "conditionals", "loss_and_grad"):
             monkeypatch.setattr(model, name, counting(getattr(model, name), positions))
     return positions
 
 
 @pytest.mark.parametrize(
-    "function", ["log_prob", "score", "perplexity", "symbol_log_prob", "conditionals"]
+    "function", ["log_prob", "score", "perplexity", "log_prob_terms", "conditionals"]
 )
 @pytest.mark.parametrize("kind", KINDS)
 def test_one_long_row_costs_what_it_costs_alone(kind, function, counted):
