@@ -77,7 +77,7 @@ def counted(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "function", ["log_prob", "score", "perplexity", "log_prob_terms", "conditionals"]
+    "function", ["log_prob", "score", "perplexity", "symbol_log_prob", "conditionals"]
 )
 @pytest.mark.parametrize("kind", KINDS)
 def test_one_long_row_costs_what_it_costs_alone(kind, function, counted):
