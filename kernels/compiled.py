@@ -41,12 +41,14 @@ import llvmlite
 import numba
 from numba.core import caching as _caching
 from numba.core import event as _event
+from numba.core import types as _types
 from numba.core.compiler_lock import global_compiler_lock
 
 # Numba ships no types worth the name.
 caching: Any = _caching
 config: Any = numba.config
 event: Any = _event
+types: Any = _types
 
 SOURCES = Path(__file__).parent
 PACKAGE = __name__.rpartition(".")[0]
@@ -63,15 +65,35 @@ def njit(function: Callable[..., Any] | None = None, **options: Any) -> Any:
     if function is None:
         return lambda function: njit(function, **options)
     dispatcher = numba.njit(**options)(function)
+    _forget_literals(dispatcher)
     is_ours = Path(function.__code__.co_filename).is_relative_to(SOURCES)
     if is_ours and config.DISABLE_JIT == 0 and folder() is not None:
         dispatcher._cache = _Cache(function)
     return dispatcher
 
 
+def _forget_literals(dispatcher: Any) -> None:
+    """Let kernels that call this one with a constant share the code for any value of its type.
+
+    Numba would compile f(x, 0) once more beside f(x, k), for a type that holds the 0.
+    """
+    of_types = dispatcher.get_call_template
+
+    def of_plain_types(args: Any, kws: Any) -> Any:
+        plain = {name: types.unliteral(kind) for name, kind in kws.items()}
+        return of_types(tuple(map(types.unliteral, args)), plain)
+
+    dispatcher.get_call_template = of_plain_types
+
+
 def compiling() -> bool:
     """Return whether some thread of this process compiles a function right now."""
     return _watch.n_open > 0
+
+
+def n_compiled() -> int:
+    """Return how many functions this process has compiled, those found on disk not among them."""
+    return _watch.n_done
 
 
 def user_folder() -> Path:
@@ -266,15 +288,16 @@ class _Cache(caching.FunctionCache):  # type: ignore[misc]
 
 
 class _Watch(event.Listener):  # type: ignore[misc]
-    """Counts the compilations that have begun and not ended; Numba runs one at a time."""
+    """Counts the compilations that have begun and not ended, and those that have; one at a time."""
 
-    n_open = 0
+    n_open = n_done = 0
 
     def on_start(self, event: Any) -> None:
         self.n_open += 1
 
     def on_end(self, event: Any) -> None:
         self.n_open -= 1
+        self.n_done += 1
 
 
 _watch = _Watch()
