@@ -2,7 +2,7 @@
 
 Kernels are compiled when they are first called, each for the types it is called with. So nothing
 is listed here: small trainings and uses of every estimator, through the public API, call whatever
-a user's would. They are cut into jobs that have little in common, and worker processes fill one
+a user's would. They are cut into tasks that have little in common, and worker processes fill one
 cache (`chainrule.kernels.compiled`):
 
     train   a fit with validation rows
@@ -12,8 +12,8 @@ cache (`chainrule.kernels.compiled`):
 A new model joins by being in the registry. Only what neither is a new model nor follows from one
 is named: hyper-parameters whose values lead to other kernels (CHOICES).
 
-A job that is done leaves an empty file in the cache, named after the job and all that decides what
-it compiles, and is not done again.
+A task that is done leaves an empty file in the cache, named after the task and all that decides
+what it compiles, and is not done again.
 """
 
 import hashlib
@@ -50,7 +50,7 @@ TITLE = "compiling kernels"
 DTYPES = ("float32", "float64")
 
 
-class Job(NamedTuple):
+class Task(NamedTuple):
     """One thing that a worker does: `act` ("train" or "use") with a model, `how` it is set."""
 
     model: str
@@ -58,7 +58,7 @@ class Job(NamedTuple):
     how: dict[str, Any] = {}  # noqa: RUF012
 
     def __str__(self) -> str:
-        """Return the job in a word or two for the screen."""
+        """Return the task in a word or two for the screen."""
         how = "".join(f", {name}={value}" for name, value in self.how.items())
         return f"{self.model}{how}: {self.act}"
 
@@ -88,22 +88,22 @@ def compile_kernels(
         >>> compile_kernels("fvsbn", verbose=False)  # all is there
         0
     """
-    todo = jobs(models)
+    todo = tasks(models)
     if dtype not in DTYPES:
         raise ValueError(f"dtype must be float32 or float64, got {dtype!r}")
     if compiled.folder() is None:
         raise RuntimeError("compiled kernels cannot be kept; set XDG_CACHE_HOME to a folder")
-    todo = [job for job in todo if not _trace(job, dtype).exists()]
+    todo = [task for task in todo if not _trace(task, dtype).exists()]
     done = _by_workers(todo, dtype, n_processes or n_threads())
     shown = progress.track(done, TITLE, verbose, _words, None, len(todo), verbose)
     total = 0
-    for job, count in shown:
-        _trace(job, dtype).touch()
+    for task, count in shown:
+        _trace(task, dtype).touch()
         total += count
     return total
 
 
-def jobs(models: tuple[str, ...] = ()) -> list[Job]:
+def tasks(models: tuple[str, ...] = ()) -> list[Task]:
     """Return all that there is to do for some models, or for all; neighbours have little in common.
 
     Raises:
@@ -113,7 +113,7 @@ def jobs(models: tuple[str, ...] = ()) -> list[Job]:
     settings = {name: _settings(name) for name in dict.fromkeys(chosen)}
     rounds = max(map(len, settings.values()))
     return [
-        Job(name, act, how[number])
+        Task(name, act, how[number])
         for number in range(rounds)
         for act in ("train", "use")
         for name, how in settings.items()
@@ -144,11 +144,11 @@ def _settings(name: str) -> list[dict[str, Any]]:
     return [{}, *changes]
 
 
-def _trace(job: Job, dtype: str) -> Path:
-    """Return the empty file that says that a job is done."""
+def _trace(task: Task, dtype: str) -> Path:
+    """Return the empty file that says that a task is done."""
     folder = compiled.folder()
     assert folder is not None
-    text = json.dumps([*job, dtype, llvm.get_host_cpu_name(), _sources()])
+    text = json.dumps([*task, dtype, llvm.get_host_cpu_name(), _sources()])
     return folder / f"done-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 
@@ -163,14 +163,14 @@ def _sources() -> str:
 # --- a worker's side -----------------------------------------------------------------------------
 
 
-def run(job: Job, dtype: str) -> int:
-    """Do a job in this process, and return how many functions had to be compiled for it."""
+def run(task: Task, dtype: str) -> int:
+    """Do a task in this process, and return how many functions had to be compiled for it."""
     before = compiled.n_compiled()
-    estimator: Any = ESTIMATORS[job.model](dtype=dtype, **job.how)
+    estimator: Any = ESTIMATORS[task.model](dtype=dtype, **task.how)
     known = estimator.get_params()
     estimator.set_params(**{key: value for key, value in SHORT.items() if key in known})
     data, use = OF_EVENT[estimator._model().EVENT]
-    if job.act == "train":
+    if task.act == "train":
         estimator.fit(data, X_valid=data)
     else:
         estimator.set_params(backend="reference").fit(data).set_params(backend="cpu")
@@ -200,17 +200,17 @@ OF_EVENT: dict[type, tuple[Any, Callable[[Any, Any], None]]] = {
 
 
 def _work() -> None:
-    """Do the jobs that come on standard input, a line of JSON each, and answer with a number."""
+    """Do the tasks that come on standard input, a line of JSON each, and answer with a number."""
     dtype = sys.argv[1]
     for line in sys.stdin:
-        print(run(Job(*json.loads(line)), dtype), flush=True)
+        print(run(Task(*json.loads(line)), dtype), flush=True)
 
 
 # --- the workers' master -------------------------------------------------------------------------
 
 
 class _Worker:
-    """A process of this Python that does jobs one after another."""
+    """A process of this Python that does tasks one after another."""
 
     def __init__(self, dtype: str) -> None:
         self._said = tempfile.TemporaryFile("w+")
@@ -224,16 +224,16 @@ class _Worker:
             text=True,
         )
 
-    def do(self, job: Job) -> int:
-        """Return how many functions the job had to compile."""
+    def do(self, task: Task) -> int:
+        """Return how many functions the task had to compile."""
         assert self.process.stdin is not None and self.process.stdout is not None
         try:
-            print(json.dumps(job), file=self.process.stdin, flush=True)
+            print(json.dumps(task), file=self.process.stdin, flush=True)
             return int(self.process.stdout.readline())
         except (OSError, ValueError) as error:  # it is gone, or says something else
             self._said.seek(0)
             reason = (self._said.read().strip() or "it was killed").splitlines()[-1]
-            raise RuntimeError(f"compiling for {job} failed: {reason}") from error
+            raise RuntimeError(f"compiling for {task} failed: {reason}") from error
 
     def stop(self) -> None:
         """End the process, whatever it is at: what it has finished is kept."""
@@ -242,8 +242,8 @@ class _Worker:
         self._said.close()
 
 
-def _by_workers(todo: list[Job], dtype: str, n: int) -> Iterator[tuple[Job, int]]:
-    """Yield each job, as it is done, and how many functions were compiled for it."""
+def _by_workers(todo: list[Task], dtype: str, n: int) -> Iterator[tuple[Task, int]]:
+    """Yield each task, as it is done, and how many functions were compiled for it."""
     if not todo:
         return
     workers = [_Worker(dtype) for _ in range(min(n, len(todo)))]
@@ -251,16 +251,16 @@ def _by_workers(todo: list[Job], dtype: str, n: int) -> Iterator[tuple[Job, int]
     for worker in workers:
         idle.put(worker)
 
-    def do(job: Job) -> tuple[Job, int]:
+    def do(task: Task) -> tuple[Task, int]:
         worker = idle.get()
         try:
-            return job, worker.do(job)
+            return task, worker.do(task)
         finally:
             idle.put(worker)
 
     pool = ThreadPoolExecutor(len(workers))
     try:
-        for done in as_completed([pool.submit(do, job) for job in todo]):
+        for done in as_completed([pool.submit(do, task) for task in todo]):
             yield done.result()
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
@@ -268,7 +268,7 @@ def _by_workers(todo: list[Job], dtype: str, n: int) -> Iterator[tuple[Job, int]
             worker.stop()
 
 
-def _words(done: tuple[Job, int]) -> str:
+def _words(done: tuple[Task, int]) -> str:
     return f"{TITLE}  {done[0]}"
 
 

@@ -10,7 +10,7 @@ def run(common: Common, models: list[str], dtype: str) -> None:
     """Compile what is not compiled yet, and say how many functions that were."""
     began = time.monotonic()
     chosen = tuple(estimator_class(name).__name__ for name in models)
-    names = dict.fromkeys(job.model for job in compilation.jobs(chosen))
+    names = dict.fromkeys(task.model for task in compilation.tasks(chosen))
     common.say(f"kernels of {', '.join(names)} for {dtype} …")
     count = compilation.compile_kernels(
         *chosen, dtype=dtype, n_processes=common.threads, verbose=not common.quiet

@@ -41,17 +41,17 @@ def test_afterwards_a_fit_compiles_nothing_and_a_second_time_all_is_there(tmp_pa
 
 
 def test_every_estimator_has_its_jobs_and_neighbours_are_of_different_models():
-    todo = compilation.jobs()
-    assert {job.model for job in todo} == set(compilation.ESTIMATORS)
-    assert {job.act for job in todo if job.how == {}} == {"train", "use"}
+    todo = compilation.tasks()
+    assert {task.model for task in todo} == set(compilation.ESTIMATORS)
+    assert {task.act for task in todo if task.how == {}} == {"train", "use"}
     assert all(a.model != b.model for a, b in pairwise(todo))
     assert "RNN, cell=gru: train" in map(str, todo)
-    assert {job.model for job in compilation.jobs(("Attention_RNN",))} == {"AttentionRNN"}
+    assert {task.model for task in compilation.tasks(("Attention_RNN",))} == {"AttentionRNN"}
 
 
 def test_a_job_in_this_process():
     for act in ("train", "use"):
-        assert compilation.run(compilation.Job("NADE", act, {"tied": False}), "float64") >= 0
+        assert compilation.run(compilation.Task("NADE", act, {"tied": False}), "float64") >= 0
 
 
 def test_what_is_wrong_is_said_in_a_sentence(call, monkeypatch):
@@ -79,7 +79,7 @@ def test_a_worker_that_fails_says_why_and_none_is_left(monkeypatch):
             started.append(self.process)
 
     monkeypatch.setattr(compilation, "_Worker", Recorded)
-    wrong = compilation.Job("FVSBN", "train", {"epochs": -1, "batch_size": -1, "nonsense": 3})
+    wrong = compilation.Task("FVSBN", "train", {"epochs": -1, "batch_size": -1, "nonsense": 3})
     with pytest.raises(RuntimeError, match=r"FVSBN, .*: train failed: TypeError: .*nonsense"):
         list(compilation._by_workers([wrong] * 3, "float32", 2))
     assert len(started) == 2 and all(process.poll() is not None for process in started)
