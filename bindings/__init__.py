@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from chainrule import datasets, plots
+    from chainrule.compilation import compile_kernels
     from chainrule.engine.storage.checkpoint import CheckpointError
     from chainrule.estimators.gradcheck import gradcheck
     from chainrule.estimators.rows import FVSBN, NADE, load
@@ -31,6 +32,7 @@ __all__ = [
     "AttentionRNN",
     "CheckpointError",
     "Transformer",
+    "compile_kernels",
     "datasets",
     "gradcheck",
     "load",
@@ -46,6 +48,7 @@ _HOMES = {
     "AttentionRNN": "estimators.sequences",
     "Transformer": "estimators.sequences",
     "CheckpointError": "engine.storage.container",
+    "compile_kernels": "compilation",
     "gradcheck": "estimators.gradcheck",
     "load": "estimators.rows",
     "use_backend": "kernels",

@@ -205,6 +205,18 @@ def info(common: Any, run: Run) -> None:
     _module("info").info(common, run)
 
 
+@verb("backend", "seed")
+def compile(
+    common: Any,
+    models: Annotated[
+        list[str] | None, typer.Argument(help="nade, fvsbn, … as train takes them; none: all.")
+    ] = None,
+    dtype: Annotated[str, typer.Option(help="float32 or float64, of parameters.")] = "float32",
+) -> None:
+    """Compile kernels beforehand, so that a first training begins at once."""
+    _module("compile").run(common, models or [], dtype)
+
+
 @verb()
 def gradcheck(common: Any, model: Model, settings: Settings = None) -> int:
     """Hold hand-derived gradients against central differences."""

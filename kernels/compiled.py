@@ -22,34 +22,31 @@ Folders that no process has used for MONTH seconds go when a new one is made.
 
 import hashlib
 import os
-import platform
 import shutil
 import stat
-import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
-from importlib.machinery import SourceFileLoader
 from pathlib import Path
-from types import CodeType, ModuleType
 from typing import Any
 
-import llvmlite
 import numba
 from numba.core import caching as _caching
 from numba.core import event as _event
+from numba.core import types as _types
 from numba.core.compiler_lock import global_compiler_lock
+
+from chainrule.kernels.sources import SOURCES, digest, trusted
 
 # Numba ships no types worth the name.
 caching: Any = _caching
 config: Any = numba.config
 event: Any = _event
+types: Any = _types
 
-SOURCES = Path(__file__).parent
-PACKAGE = __name__.rpartition(".")[0]
 MONTH = 30 * 86400
 SUM = hashlib.sha256().digest_size
 TRACES = "used"  # an empty file whose age says when its folder was last of use
@@ -63,15 +60,35 @@ def njit(function: Callable[..., Any] | None = None, **options: Any) -> Any:
     if function is None:
         return lambda function: njit(function, **options)
     dispatcher = numba.njit(**options)(function)
+    _forget_literals(dispatcher)
     is_ours = Path(function.__code__.co_filename).is_relative_to(SOURCES)
     if is_ours and config.DISABLE_JIT == 0 and folder() is not None:
         dispatcher._cache = _Cache(function)
     return dispatcher
 
 
+def _forget_literals(dispatcher: Any) -> None:
+    """Let kernels that call this one with a constant share the code for any value of its type.
+
+    Numba would compile f(x, 0) once more beside f(x, k), for a type that holds the 0.
+    """
+    of_types = dispatcher.get_call_template
+
+    def of_plain_types(args: Any, kws: Any) -> Any:
+        plain = {name: types.unliteral(kind) for name, kind in kws.items()}
+        return of_types(tuple(map(types.unliteral, args)), plain)
+
+    dispatcher.get_call_template = of_plain_types
+
+
 def compiling() -> bool:
     """Return whether some thread of this process compiles a function right now."""
     return _watch.n_open > 0
+
+
+def n_compiled() -> int:
+    """Return how many functions this process has compiled, those found on disk not among them."""
+    return _watch.n_done
 
 
 def user_folder() -> Path:
@@ -92,7 +109,7 @@ def folder() -> Path | None:
     """Return where this process keeps compiled kernels, a folder that exists; None: nowhere."""
     for place in (_chosen_folder, user_folder, _temporary_folder):
         with suppress(OSError):
-            path = place() / "kernels" / _digest()
+            path = place() / "kernels" / digest()
             is_new = not path.exists()
             path.mkdir(parents=True, exist_ok=True)
             (path / TRACES).touch()
@@ -136,61 +153,6 @@ def _sweep(path: Path) -> None:
                 shutil.rmtree(other, ignore_errors=True)
 
 
-@cache
-def _texts() -> dict[Path, str]:
-    """Return the SHA-256 of each kernel source as it is when this process first asks."""
-    paths = sorted(SOURCES.rglob("*.py"))
-    return {path: hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
-
-
-@cache
-def _digest() -> str:
-    """Return what the code of every kernel depends on besides the processor, as a name."""
-    versions = (sys.version, platform.machine(), numba.__version__, llvmlite.__version__)
-    texts = ((path.relative_to(SOURCES).as_posix(), text) for path, text in _texts().items())
-    return hashlib.sha256(repr((versions, *texts)).encode()).hexdigest()[:16]
-
-
-# --- trust ---------------------------------------------------------------------------------------
-
-_checked: dict[str, bool] = {}  # what came of the comparison, by module
-
-
-def _trusted() -> bool:
-    """Return whether all that Python has loaded of the kernels is what `_digest` was taken of."""
-    loaded = {name: m for name, m in list(sys.modules.items()) if name.startswith(PACKAGE)}
-    for name in loaded.keys() - _checked.keys():
-        _checked[name] = _agrees(loaded[name])
-    return all(_checked.values())
-
-
-def _agrees(module: ModuleType) -> bool:
-    """Return whether a module's functions are those of its file, and the file is as it was."""
-    source = Path(str(module.__file__))
-    text = source.read_bytes()
-    if hashlib.sha256(text).hexdigest() != _texts().get(source):
-        return False
-    loader = SourceFileLoader(module.__name__, str(source))
-    known = set(_codes(loader.source_to_code(text, str(source))))  # compiled, not run
-    functions = (getattr(value, "py_func", value) for value in vars(module).values())
-    mine = (
-        f.__code__
-        for f in functions
-        if getattr(f, "__module__", "") == module.__name__
-        and hasattr(f, "__code__")
-        and f.__code__.co_filename == str(source)
-    )
-    return known.issuperset(mine)
-
-
-def _codes(code: CodeType) -> Iterator[CodeType]:
-    """Yield a code object and all that lie inside it."""
-    yield code
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            yield from _codes(constant)
-
-
 # --- Numba's side --------------------------------------------------------------------------------
 
 
@@ -211,7 +173,7 @@ class _Locator(caching._CacheLocator):  # type: ignore[misc]
         return str(path / Path(self._py_file).parent.relative_to(SOURCES))
 
     def get_source_stamp(self) -> str:
-        return _digest()
+        return digest()
 
     def get_disambiguator(self) -> str:
         return str(self._line)
@@ -256,25 +218,26 @@ class _Cache(caching.FunctionCache):  # type: ignore[misc]
 
     def __init__(self, function: Any) -> None:
         super().__init__(function)
-        names = self._cache_path, self._impl.filename_base, _digest()
+        names = self._cache_path, self._impl.filename_base, digest()
         self._cache_file = _FileAKey(*names)
 
     def _save_overload(self, sig: Any, data: Any) -> None:
         with suppress(OSError):  # a disk that is full by now; the code itself is good
-            if _trusted():
+            if trusted():
                 super()._save_overload(sig, data)
 
 
 class _Watch(event.Listener):  # type: ignore[misc]
-    """Counts the compilations that have begun and not ended; Numba runs one at a time."""
+    """Counts the compilations that have begun and not ended, and those that have; one at a time."""
 
-    n_open = 0
+    n_open = n_done = 0
 
     def on_start(self, event: Any) -> None:
         self.n_open += 1
 
     def on_end(self, event: Any) -> None:
         self.n_open -= 1
+        self.n_done += 1
 
 
 _watch = _Watch()

@@ -19,7 +19,7 @@ def apply(
     row: int,
 ) -> None:
     """See `chainrule.kernels.dropout.apply`."""
-    tau, kappa = threshold_and_scale(rate)
+    tau, kappa = threshold_and_scale(rate)  # F1
     N, T, C = (x.shape[axis] for axis in ((1, 0, 2) if time_major else (0, 1, 2)))
     packs = -(-C // 4)
     position, n = np.arange(T * packs).reshape(T, packs), row + np.arange(N)[:, None, None]

@@ -12,10 +12,10 @@ import pytest
 HOMES = {
     part: Path(import_module(f"chainrule.{part}").__file__).parent for part in ("kernels", "engine")
 }
-STEP = re.compile(
-    r"^ *(?:[A-Z][a-z][\w ]*?  +)?\(([A-Z]\d)\)  ", re.MULTILINE
-)  # where it is defined
-NAMED = re.compile(r"\b([A-Z])(\d)(?:-\1(\d))?\b")  # F3, or F1-F4
+STEP = re.compile(r"^ *(?:[A-Z][a-z][\w ]*?  +)?\(([A-Z]\d{1,2})\)", re.M)  # where it is defined
+MENTIONED = re.compile(r"\(([A-Z]\d{1,2})\)")
+SECTION = re.compile(r"^(?:Forward|Backward)\b", re.M)
+NAMED = re.compile(r"\b([A-Z])(\d{1,2})(?:[-–]\1(\d{1,2}))?\b")  # F3, or F1-F4
 
 
 def labels(text):
@@ -37,23 +37,46 @@ def docstring(path):
     return ast.get_docstring(ast.parse(path.read_text("utf-8")), clean=False) or ""
 
 
+def is_derivation(path):
+    """Return whether a file's docstring works something out: whether it has steps, or should.
+
+    Beside a kernel's contract, its twins say no more than what is special to their way.
+    """
+    is_twin = path.is_relative_to(HOMES["kernels"]) and path.name != "__init__.py"
+    text = docstring(path)
+    return bool(STEP.search(text) or (SECTION.search(text) and not is_twin))
+
+
 KERNELS = sorted(
     path.parent.relative_to(HOMES["kernels"]).as_posix()
     for path in HOMES["kernels"].glob("**/*/__init__.py")
-    if STEP.search(docstring(path))
+    if is_derivation(path)
 )
 FILES = sorted(
-    str(path.relative_to(HOMES["engine"]))
-    for path in HOMES["engine"].rglob("*.py")
-    if STEP.search(docstring(path))
+    f"{part}/{path.relative_to(home).as_posix()}"
+    for part, home in HOMES.items()
+    for path in home.rglob("*.py")
+    if is_derivation(path) and (part == "engine" or path.name != "__init__.py")
 )
 
 
 def steps_of(path):
-    """Return the steps that a derivation defines, but for those it leaves to another module."""
+    """Return the steps that are the code's to take, and all that the derivation defines.
+
+    A step may be left to another module, which its line names and which has a derivation.
+    """
     text = docstring(path)
-    lines = {line.partition("(")[2][:2]: line for line in text.splitlines() if STEP.match(line)}
-    return {step for step, line in lines.items() if "chainrule." not in line}, set(lines)
+    defined = [(match[1], line) for line in text.splitlines() if (match := STEP.match(line))]
+    names = [name for name, _ in defined]
+    assert names, "a derivation without numbered steps"
+    assert len(names) == len(set(names)), f"a step is defined twice: {names}"
+    assert set(MENTIONED.findall(text)) <= set(names), "it speaks of a step that it does not define"
+    left = {
+        name: found[0] for name, line in defined if (found := re.findall(r"chainrule[.\w]+", line))
+    }
+    for module in left.values():
+        assert STEP.search(import_module(module).__doc__), f"{module} derives nothing"
+    return set(names) - left.keys(), set(names)
 
 
 # Not the reference's way, but another one to the same numbers: the file that goes it.
@@ -66,7 +89,7 @@ def test_a_kernel_and_its_derivation_name_the_same_steps(op):
     steps, defined = steps_of(folder / "__init__.py")
     named = {path.name: labels(comments(path)) for path in folder.iterdir() if path.is_file()}
     of_twin, twin = TWINS.get(op, (set(), "reference.py"))
-    assert steps - of_twin <= named["reference.py"] | named["__init__.py"]
+    assert steps - of_twin <= named["reference.py"], "the reference lacks a step"
     assert of_twin <= named[twin]
     for name, found in named.items():
         assert found <= defined, f"{name} names a step that the derivation lacks"
@@ -74,10 +97,26 @@ def test_a_kernel_and_its_derivation_name_the_same_steps(op):
 
 @pytest.mark.parametrize("name", FILES)
 def test_a_file_and_its_derivation_name_the_same_steps(name):
-    path = HOMES["engine"] / name
-    steps, defined = steps_of(path)
-    assert steps <= labels(comments(path)) <= defined
+    part, _, inside = name.partition("/")
+    steps, defined = steps_of(HOMES[part] / inside)
+    found = labels(comments(HOMES[part] / inside))
+    assert steps <= found, "the code lacks a step"
+    assert found <= defined, "the code names a step that the derivation lacks"
+
+
+def test_no_label_stands_where_nothing_is_derived():
+    derived = {HOMES["kernels"] / op for op in KERNELS} | {
+        HOMES[name.partition("/")[0]] / name.partition("/")[2] for name in FILES
+    }
+    for home in HOMES.values():
+        for path in home.rglob("*.py"):
+            if not derived & {path, path.parent}:
+                assert not labels(comments(path)), path
 
 
 def test_there_are_derivations():
     assert len(KERNELS) > 15 and len(FILES) > 6
+    assert all(
+        set(steps) and (HOMES["kernels"] / op / file).exists()
+        for op, (steps, file) in TWINS.items()
+    )

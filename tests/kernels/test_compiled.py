@@ -211,3 +211,18 @@ def test_functions_from_elsewhere_compile_too():
 
     assert double(np.float32(3)) == 6
     assert not compiled.compiling()
+
+
+def test_a_constant_costs_no_compilation_of_its_own():
+    @compiled.njit
+    def shifted(x, by, negative):
+        return x - by if negative else x + by
+
+    @compiled.njit
+    def both(x, k):
+        return (
+            shifted(x, 0, True) + shifted(x, by=k, negative=k < 0) + shifted(x, 2, negative=False)
+        )
+
+    assert both(1.0, 5) == 10
+    assert len(shifted.signatures) == 1
