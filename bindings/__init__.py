@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from chainrule import datasets, plots
     from chainrule.engine.storage.checkpoint import CheckpointError
     from chainrule.estimators.gradcheck import gradcheck
-    from chainrule.estimators.rows import FVSBN, NADE, load
+    from chainrule.estimators.loading import load
+    from chainrule.estimators.rows import FVSBN, NADE
     from chainrule.estimators.sequences import RNN, AttentionRNN, Transformer
     from chainrule.kernels import use_backend, use_threads
 
@@ -47,7 +48,7 @@ _HOMES = {
     "Transformer": "estimators.sequences",
     "CheckpointError": "engine.storage.container",
     "gradcheck": "estimators.gradcheck",
-    "load": "estimators.rows",
+    "load": "estimators.loading",
     "use_backend": "kernels",
     "use_threads": "kernels",
 }
