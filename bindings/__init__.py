@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from chainrule.compilation import compile_kernels
     from chainrule.engine.storage.checkpoint import CheckpointError
     from chainrule.estimators.gradcheck import gradcheck
-    from chainrule.estimators.rows import FVSBN, NADE, load
+    from chainrule.estimators.loading import load
+    from chainrule.estimators.rows import FVSBN, NADE
     from chainrule.estimators.sequences import RNN, AttentionRNN, Transformer
     from chainrule.kernels import use_backend, use_threads
 
@@ -50,7 +51,7 @@ _HOMES = {
     "CheckpointError": "engine.storage.container",
     "compile_kernels": "compilation",
     "gradcheck": "estimators.gradcheck",
-    "load": "estimators.rows",
+    "load": "estimators.loading",
     "use_backend": "kernels",
     "use_threads": "kernels",
 }

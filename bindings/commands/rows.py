@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import numpy as np
 from rich.table import Table
 
 from chainrule import datasets
@@ -19,7 +18,7 @@ class Rows:
     """A data set of rows, split in three, for one estimator.
 
     Attributes:
-        name: the data set's. parts: training and validation rows in the model's order.
+        name: the data set's. parts: what `_training` reads.
         fingerprint: a hash of what is learnt from.
     """
 
@@ -31,12 +30,12 @@ class Rows:
         places = self._data.origins or {}
         called = {"X": "train", "X_valid": "valid", "the test rows": "test"}
         with rowfiles.naming({name: places[s] for name, s in called.items() if s in places}):
-            rows, valid = estimator._prepare(self._data.train.x, self._data.valid.x)
+            self.parts = estimator._prepare(self._data.train.x, X_valid=self._data.valid.x)
             self._bits(self._data.test.x, "the test rows")
-        assert valid is not None
         if self._data.columns is not None:
-            estimator.feature_names_in_ = np.array(self._data.columns, object)
-        self.parts = rows, valid
+            estimator._name_columns(self._data.columns)
+        rows, valid = self.parts[0].contents
+        self._width = rows.shape[1]
         self.fingerprint = runs.fingerprint(rows, valid)
 
     def _bits(self, x: Any, name: str) -> Bits:
@@ -45,11 +44,11 @@ class Rows:
     def describe(self) -> str:
         """Return the data's name and sizes in words."""
         sizes = ", ".join(f"{len(getattr(self._data, s).x):,} {s}" for s in datasets.SPLITS)
-        return f"{self.name}: {sizes} rows of {self.parts[0].shape[1]} bits"
+        return f"{self.name}: {sizes} rows of {self._width} bits"
 
     def config(self, estimator: BinaryDensity) -> Any:
         """Return the Config of the estimator's model for these rows."""
-        return estimator._config(self.parts[0].shape[1])
+        return estimator._config(self._width)
 
     def kept(self, state: State) -> str:
         """Say which epoch was kept, and of how many."""

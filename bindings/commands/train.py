@@ -182,7 +182,7 @@ def _resumed(
         raise ValueError(f"{out / runs.STATE} contradicts itself; begin a new run")
     estimator.set_params(**{name: chosen[name] for name in resuming.LENGTHS if name in chosen})
     recipe = estimator._recipe()
-    resuming.check_length(resuming.source(source.parts), recipe, saved.state)
+    resuming.check_length(source.parts[0], recipe, saved.state)
     metadata = saved.metadata | {"hyperparameters": resuming.settled(estimator)}
     change = resuming.change_of_length(saved.recipe, recipe)
     return Job(out, estimator, source, saved.state, metadata, change)

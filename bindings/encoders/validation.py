@@ -193,10 +193,10 @@ def check_same_columns(X: Any, X_valid: Any) -> None:
         )
 
 
-def as_mask(observed: Any, D: int) -> NDArray[np.bool_]:
-    """Return `observed` as a bool mask of shape (D,)."""
+def as_mask(observed: Any, D: int, n: int | None = None) -> NDArray[np.bool_]:
+    """Return `observed` as a bool mask of shape (D,), or if n is given (n, D) too."""
     mask = unmasked(observed, "observed")
-    if mask.shape != (D,) or mask.dtype != np.bool_:
+    if mask.dtype != np.bool_ or mask.shape not in ((D,), (n, D)):
         raise ValueError(
             f"observed must be a bool array of shape ({D},), True where a variable is given; "
             f"got {mask.dtype} of shape {mask.shape}"
@@ -207,25 +207,20 @@ def as_mask(observed: Any, D: int) -> NDArray[np.bool_]:
 def as_given(given: Any, mask: NDArray[np.bool_], n: int, binarize: Any) -> Bits:
     """Return `given` as uint8 rows, shape (n, D), zero where not observed.
 
-    given: (n, D), or one row, (D,) or (1, D), for all. Only its observed columns are looked at,
-    so the others may hold anything, NaN too, or be masked.
+    given: (n, D), or one row, (D,) or (1, D), for all. Only what is observed is looked at, so the
+    rest may hold anything, NaN too, or be masked. mask: (D,), or (n, D).
     """
     given = given.toarray() if hasattr(given, "toarray") else given
     table = given if isinstance(given, np.ma.MaskedArray) else np.asarray(given)
-    table = table[None] if table.ndim == 1 else table
-    if table.ndim != 2 or table.shape[0] not in (1, n) or table.shape[1] != len(mask):
+    table, D = table[None] if table.ndim == 1 else table, mask.shape[-1]
+    if table.ndim != 2 or table.shape[0] not in (1, n) or table.shape[1] != D:
         raise ValueError(
-            f"given must have shape ({n}, {len(mask)}), a row for each sample, or "
-            f"({len(mask)},), one row for all; got {np.shape(given)}"
+            f"given must have shape ({n}, {D}), a row for each sample, or "
+            f"({D},), one row for all; got {np.shape(given)}"
         )
-    rows = np.zeros((n, len(mask)), np.uint8)
-    if mask.any():
-        try:
-            rows[:, mask] = as_bits(table[:, mask], binarize, "given")
-        except CellError as error:  # its column is one of the observed
-            column = np.flatnonzero(mask)[error.column]
-            raise CellError(error.sentence, "given", error.row, column) from error
-    return rows
+    where = np.ma.where if isinstance(table, np.ma.MaskedArray) else np.where
+    known = where(mask, table, np.zeros((), table.dtype))
+    return np.broadcast_to(as_bits(known, binarize, "given") * mask, (n, D)).copy()
 
 
 def integer(name: str, value: Any, minimum: int) -> int:

@@ -1,6 +1,7 @@
 """The estimators: scikit-learn's conventions over the engine."""
 
-from chainrule.estimators.rows import ESTIMATORS, FVSBN, NADE, Estimator, load
+from chainrule.estimators.loading import ESTIMATORS, Estimator, load
+from chainrule.estimators.rows import FVSBN, NADE
 from chainrule.estimators.sequences import RNN, AttentionRNN, Transformer
 
 __all__ = [

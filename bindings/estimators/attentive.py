@@ -36,17 +36,17 @@ class Attentive(Generating):
             ValueError, TypeError: what is no text, or one longer than the context; a layer that
                 the model lacks.
         """
-        data = self._read(X)
+        data = self._begin(X)
         wanted = None if layer is None else self._layer(layer)
         rows = data.rows()
         if len(rows) > 1:
             raise ValueError(f"X holds {len(rows)} sequences; give one, whose map is to be drawn")
-        labels = self._labels(y, 1)
+        numbers = self._labels(y, 1, wanted=True)
         with self._evaluating() as params:
             xp = runtime.array_module(self.backend)
-            rest = () if labels is None else (xp.asarray(labels),)
+            rest = () if numbers is None else (xp.asarray(numbers),)
             x = xp.asarray(ragged.table(rows, slice(None)))
-            maps: Array = self._model().attention_maps(self.config_, params, x, *rest)[0]
+            maps: Array = self._engine().attention_maps(self.config_, params, x, *rest)[0]
             if maps.ndim == 4 and wanted is not None:
                 maps = maps[wanted]
             return runtime.to_host(maps)
@@ -56,7 +56,7 @@ class Attentive(Generating):
         from chainrule.plots import charts  # matplotlib takes a while, and most never draw
 
         maps = self.attention_map(X, y, layer)
-        names = [START, *self.vocabulary_.names(self._read(X).rows()[0][:-1])]
+        names = [START, *self.vocabulary_.names(self._begin(X).rows()[0][:-1])]
         return charts.attention_maps(maps, names, f"{type(self).__name__}: where it looks")
 
     def _layer(self, layer: int) -> int:

@@ -1,5 +1,6 @@
 """Drawing from estimators of sequences: samples and streams, in the symbols that were fitted."""
 
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 from chainrule.encoders import validation
 from chainrule.engine import ragged
 from chainrule.estimators import runtime, stopping
-from chainrule.estimators.sequence_base import SequenceDensity
+from chainrule.estimators.sequence_density import SequenceDensity
 
 CHUNK = 64  # symbols drawn at once: Ctrl-C is heard between
 ROWS = 256  # sequences drawn at once: bounds the memory of what they remember
@@ -28,9 +29,10 @@ class Generating(SequenceDensity):
         top_k: int = 0,
         top_p: float = 1.0,
         seed: Any = None,
-        labels: Any = None,
+        y: Any = None,
         size: int | None = None,
         stop: Any = None,
+        labels: Any = None,
     ) -> Any:
         """Draw the n symbols that follow a prompt, of which the result holds none.
 
@@ -51,10 +53,12 @@ class Generating(SequenceDensity):
             top_p: draw from the fewest likeliest symbols that have this much probability, in
                 (0, 1].
             seed: of numpy.random.default_rng; None draws fresh entropy.
-            labels: of a model that was fitted with labels: one, or one for each sequence.
+            y: labels, of a model that was fitted with labels: one, or one for each sequence;
+                without them a sequence's is drawn first, by `class_prior_`.
             size: how many sequences; None is one, or one for each prompt or label.
             stop: a string (bytes, ids), or a list of several, before whose first occurrence a
                 sequence stops; only what is drawn is looked at, not the prompt.
+            labels: the former name of y.
 
         Returns:
             A str, bytes or int32 ids (n,), as was fitted; where `size`, several prompts or several
@@ -73,7 +77,7 @@ class Generating(SequenceDensity):
         """
         n = validation.integer("n", n, 1)
         rng = np.random.default_rng(seed)
-        many, starts = self._starts(prompt, labels, size)
+        many, starts = self._starts(prompt, _renamed(y, labels), size, rng)
         settings, stops = _settings(temperature, top_k, top_p), self._stops(stop)
         drawn: list[Any] = []
         for lo in range(0, len(starts[1]), ROWS):
@@ -90,10 +94,11 @@ class Generating(SequenceDensity):
         top_k: int = 0,
         top_p: float = 1.0,
         seed: Any = None,
-        labels: Any = None,
+        y: Any = None,
         size: int | None = None,
         stop: Any = None,
         chunk: int = 1,
+        labels: Any = None,
     ) -> Iterator[Any]:
         """Yield what `sample` returns, piece by piece, as it is drawn.
 
@@ -111,7 +116,7 @@ class Generating(SequenceDensity):
         n = None if n is None else validation.integer("n", n, 1)
         chunk = validation.integer("chunk", chunk, 1)
         rng = np.random.default_rng(seed)
-        many, starts = self._starts(prompt, labels, size)
+        many, starts = self._starts(prompt, _renamed(y, labels), size, rng)
         settings, stops = _settings(temperature, top_k, top_p), self._stops(stop)
         pieces = self._pieces(starts, slice(None), n, chunk, rng, settings)
         return (
@@ -123,18 +128,20 @@ class Generating(SequenceDensity):
         end = [[int(self.vocabulary_.size)]] if self.ends_ else []
         return end + stopping.strings(stop, self.vocabulary_)
 
-    def _starts(self, prompt: Any, labels: Any, size: int | None) -> tuple[bool, tuple[Any, ...]]:
-        """Return whether many sequences are asked for; prompts, their lengths (N,), and labels.
+    def _starts(
+        self, prompt: Any, y: Any, size: int | None, rng: np.random.Generator
+    ) -> tuple[bool, tuple[Any, ...]]:
+        """Return whether many sequences are asked for; prompts, their lengths (N,), and classes.
 
         prompts: a table, `Ragged`, or a single row for all.
         """
         check_is_fitted(self, "params_")
-        data = None if prompt is None or _empty(prompt) else self._read(prompt, "prompt")
+        data = None if prompt is None or _empty(prompt) else self._begin(prompt, "prompt")
         counts = set()
         if data is not None and data.lengths is not None:
             counts.add(len(data.lengths))
-        if np.ndim(labels) > 0:
-            counts.add(len(labels))
+        if np.ndim(y) > 0:
+            counts.add(len(y))
         if size is not None:
             counts.add(validation.integer("size", size, 1))
         if len(counts) > 1:
@@ -142,15 +149,13 @@ class Generating(SequenceDensity):
                 f"prompts, labels and size ask for different numbers of sequences, {counts}; give "
                 "one of each for every sequence"
             )
-        N = counts.pop() if counts else 1
-        many = bool(np.ndim(labels) > 0 or size is not None)
-        many = many or (data is not None and data.lengths is not None)
+        many, N = bool(counts), counts.pop() if counts else 1
         prompts: Any = np.zeros((1, 0), np.int32)
         lengths = np.zeros(N, np.int64)
         if data is not None:
             prompts = data.rows()
             lengths = np.resize(ragged.lengths(prompts), N)
-        return many, (prompts, lengths, self._labels(labels, N, "labels"))
+        return many, (prompts, lengths, self._classes_to_draw(y, N, rng))
 
     def _pieces(
         self,
@@ -163,14 +168,14 @@ class Generating(SequenceDensity):
     ) -> Iterator[NDArray[np.int32]]:
         """Yield the symbols of some sequences, (N, chunk), as they are drawn."""
         xp = runtime.array_module(self.backend)
-        prompts, lengths, labels = starts
+        prompts, lengths, y = starts
         lengths = lengths[rows]
-        rest = {} if labels is None else {"y": xp.asarray(labels[rows])}
+        rest = {} if y is None else {"y": xp.asarray(y[rows])}
         N, own = len(lengths), len(prompts) > 1
         table = np.maximum(ragged.table(prompts, rows if own else slice(None)), 0)
         prompt = xp.asarray(np.ascontiguousarray(np.broadcast_to(table, (N, table.shape[1]))))
         with self._evaluating() as params:
-            sampler = self._model().start(
+            sampler = self._engine().start(
                 self.config_, params, N, prompt=prompt, lengths=lengths, **rest
             )
         done = 0
@@ -186,11 +191,17 @@ class Generating(SequenceDensity):
 
     def _decoded(self, ids: Any, many: bool) -> Any:
         """Return drawn symbols, (N, n) or a list of rows, as what was fitted."""
-        if not many:
-            return self.vocabulary_.decode(ids[0])
-        if self.vocabulary_.kind == "id" and isinstance(ids, np.ndarray):
-            return ids
-        return [self.vocabulary_.decode(row) for row in ids]
+        return self._symbols.decode_all(ids) if many else self._symbols.decode(ids[0])
+
+
+def _renamed(y: Any, labels: Any) -> Any:
+    """Return labels by their new name or their former one."""
+    if labels is None:
+        return y
+    if y is not None:
+        raise ValueError("labels is the former name of y; give y alone")
+    warnings.warn("labels is now called y", FutureWarning, stacklevel=3)
+    return labels
 
 
 def _stopped(

@@ -4,15 +4,15 @@ from math import inf, isnan
 from typing import Any
 
 import numpy as np
+from sklearn.base import clone
 
-from chainrule.encoders import symbols, validation
+from chainrule.encoders import validation
 from chainrule.engine import gradcheck as referee
-from chainrule.engine import models, ordering, ragged
+from chainrule.engine import models
 from chainrule.engine.gradcheck import RelativeError
 from chainrule.engine.params import Params
 from chainrule.estimators import runtime
-from chainrule.estimators.base import BinaryDensity
-from chainrule.estimators.sequence_base import SequenceDensity
+from chainrule.estimators.density import Density
 from chainrule.kernels.dispatch import HOST_BACKENDS
 from chainrule.kernels.types import Array
 
@@ -56,13 +56,11 @@ def gradcheck(model: Any, X: Any, max_entries: int | None = 100) -> dict[str, Re
         >>> len(worst.index), abs(worst.ours - worst.numeric) < 1e-8
         (1, True)
     """
-    if not isinstance(model, BinaryDensity | SequenceDensity):
+    if not isinstance(model, Density):
         raise TypeError(f"model must be an estimator such as NADE(), got {type(model).__name__}")
     if max_entries is not None:
         validation.integer("max_entries", max_entries, 1)
-    engine, config, params, x = (
-        _setting(model, X) if isinstance(model, BinaryDensity) else _sequence_setting(model, X)
-    )
+    engine, config, params, x = _setting(model, X)
     backends = (*HOST_BACKENDS, "cuda") if model.backend == "cuda" else HOST_BACKENDS
     grads = {name: _gradient(name, model.n_threads, engine, config, params, x) for name in backends}
     nll = referee.loss(engine, config, params, x)
@@ -91,32 +89,20 @@ def _gradient(
     return Params(params.shapes, runtime.to_host(grad.flat))
 
 
-def _setting(model: BinaryDensity, X: Any) -> tuple[Any, Any, Params, Any]:
-    """Return the engine's model, its config, float64 parameters, and X in the model's order."""
-    if hasattr(model, "params_"):
-        fitted = model.params_
-        params = Params(fitted.shapes, fitted.flat.astype(np.float64))
-        return models.get(model.model_), model.config_, params, model._rows(X)
-    model._check_hyperparameters()
-    rows = validation.as_bits(X, model.binarize)
-    engine, config = model._model(), model._config(rows.shape[1])
-    rng = np.random.default_rng(model.seed)
-    params = engine.init(config, rng, np.float64)
-    params.flat += rng.normal(scale=JITTER, size=params.size)
-    order = ordering.make(model.ordering, rows.shape[1], model.seed)
-    return engine, config, params, ordering.apply(order, rows)
-
-
-def _sequence_setting(model: SequenceDensity, X: Any) -> tuple[Any, Any, Params, Any]:
-    """Return the engine's model, its config, float64 parameters, and X as rows of symbols."""
-    model._check_hyperparameters()
-    data = symbols.read(X, getattr(model, "vocabulary_", None))
-    x = ragged.table(data.rows(), slice(None))[:, : model.context]
-    engine = model._model()
-    if hasattr(model, "params_"):
+def _setting(model: Density, X: Any) -> tuple[Any, Any, Params, Any]:
+    """Return the engine's model, its config, float64 parameters, and X as the model's array."""
+    fitted = hasattr(model, "params_")
+    if not fitted:
+        model = clone(model)
+        model._check_hyperparameters()
+        model._learn(X, None, None)
+        model.classes_ = None
+    engine, config = models.get(model._model_name()), model._fitted_config()
+    x = model._few(X)
+    if fitted:
         params = Params(model.params_.shapes, model.params_.flat.astype(np.float64))
-        return engine, model.config_, params, x
-    config, rng = model._config(data.vocabulary.size, 1), np.random.default_rng(model.seed)
+        return models.get(model.model_), model.config_, params, x
+    rng = np.random.default_rng(model.seed)
     params = engine.init(config, rng, np.float64)
     params.flat += rng.normal(scale=JITTER, size=params.size)
     return engine, config, params, x

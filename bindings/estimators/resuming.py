@@ -12,26 +12,22 @@ A training that `patience` has ended stays ended.
 """
 
 import dataclasses
-import hashlib
 import math
 import os
 import time
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
-from chainrule.engine.ragged import Ragged
+from chainrule.encoders.base import fingerprint
 from chainrule.engine.storage import checkpoint
 from chainrule.engine.training import train
-from chainrule.engine.training.sources import Rows, Source
+from chainrule.engine.training.sources import Source
 
 EVERY = 30.0  # seconds between two savings within an epoch
 AT_LEAST = 2.0  # seconds between two savings at epoch ends
 LOCAL = ("n_threads", "verbose")  # hyper-parameters that do not decide what is learnt
 LENGTHS = ("epochs", "steps")  # those that may grow
 METADATA = {"estimator", "hyperparameters", "fingerprint"}
-BLOCK = 1 << 20  # values hashed at once
 
 
 class Saver:
@@ -63,14 +59,13 @@ class Resting:
 
     Args:
         path: the file; there may be one.
-        estimator: one that has prepared its data; parts: these data.
-        model, config, recipe: what is trained, and how.
+        estimator: one that has prepared its data; source: these data.
         start: the parameters that the training begins from, where they are not the initial ones.
     """
 
-    def __init__(self, path: Any, estimator: Any, parts: Any, start: Any = None) -> None:
+    def __init__(self, path: Any, estimator: Any, source: Source, start: Any = None) -> None:
         """Keep what the file says of the training; nothing is read or written yet."""
-        self._path, self._cls, self._source = path, type(estimator), source(parts)
+        self._path, self._cls, self._source = path, type(estimator), source
         self._model, self._config = estimator._model_name(), estimator._fitted_config()
         self._recipe = estimator._recipe()
         symbols = [getattr(estimator, name, None) for name in ("vocabulary_", "classes_")]
@@ -130,33 +125,6 @@ def settled(estimator: Any) -> dict[str, Any]:
     """Return the hyper-parameters that decide what is learnt, as JSON gives them back."""
     params: dict[str, Any] = estimator._plain_hyperparameters()
     return {name: value for name, value in params.items() if name not in LOCAL}
-
-
-def source(parts: Any) -> Source:
-    """Return what a training learns from, given what `_prepare` returned."""
-    return parts[0] if isinstance(parts[0], Source) else Rows(*parts)
-
-
-def fingerprint(parts: Any) -> str:
-    """Return a hash of arrays, by shape and values, and of whatever else has a repr of its own."""
-    digest = hashlib.sha256()
-    for part in parts:
-        if isinstance(part, Ragged):
-            digest.update(fingerprint((part.flat, part.lengths)).encode())
-            continue
-        if not hasattr(part, "__len__") or isinstance(part, tuple):
-            digest.update(repr(part).encode("utf-8", "surrogatepass"))
-            continue
-        digest.update(repr(getattr(part, "shape", (len(part),))).encode())
-        step = max(1, BLOCK // math.prod(getattr(part, "shape", (1,))[1:]))
-        for lo in range(0, len(part), step):
-            digest.update(_bytes(np.asarray(part[lo : lo + step])))
-    return digest.hexdigest()
-
-
-def _bytes(block: Any) -> Any:
-    """Return the values of an array, the same whatever the width of its whole numbers."""
-    return np.ascontiguousarray(block.astype(np.int64) if block.dtype.kind in "biu" else block).data
 
 
 def check_length(source: Source, recipe: train.Recipe, state: train.State) -> None:

@@ -1,21 +1,15 @@
-"""The public estimators, one class a model, and reading them back from a file."""
+"""The public estimators of rows: FVSBN and NADE."""
 
-import os
-from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
-
-import numpy as np
 
 from chainrule.encoders import validation
 from chainrule.engine.models import fvsbn, nade, nade_untied
-from chainrule.engine.storage import checkpoint
-from chainrule.engine.storage.description import one_error
-from chainrule.estimators.base import BinaryDensity
-from chainrule.estimators.sequence_base import SequenceDensity
-from chainrule.estimators.sequences import RNN, AttentionRNN, Transformer
+from chainrule.estimators.row_density import RowDensity
 
 
-class FVSBN(BinaryDensity):
+@dataclass(kw_only=True, eq=False, repr=False)
+class FVSBN(RowDensity):
     """Fully visible sigmoid belief network: each bit a logistic regression on the bits before it.
 
     p(x) = Π_i p(x_i | x_<i) with p(x_i = 1 | x_<i) = σ(b_i + Σ_{j<i} α_j^i x_j), exactly
@@ -73,7 +67,8 @@ class FVSBN(BinaryDensity):
         return fvsbn.Config(D)
 
 
-class NADE(BinaryDensity):
+@dataclass(kw_only=True, eq=False, repr=False)
+class NADE(RowDensity):
     """Neural autoregressive density estimator: one hidden layer shared by all conditionals.
 
     p(x) = Π_i p(x_i | x_<i) with p(x_i = 1 | x_<i) = σ(b_i + V_i·h_i) and
@@ -108,49 +103,8 @@ class NADE(BinaryDensity):
         Larochelle and Murray 2011. Derivation: `chainrule.engine.models.nade`.
     """
 
-    def __init__(
-        self,
-        n_hidden: int = 500,
-        *,
-        tied: bool = True,
-        epochs: int = 50,
-        batch_size: int = 100,
-        learning_rate: float = 1e-3,
-        schedule: str = "cosine",
-        warmup: float = 0.0,
-        weight_decay: float = 0.0,
-        l1: float = 0.0,
-        clip_norm: float = 0.0,
-        patience: int = 0,
-        seed: int = 0,
-        ordering: Any = None,
-        binarize: float | None = None,
-        dtype: Any = "float32",
-        backend: str = "cpu",
-        n_threads: int | None = None,
-        verbose: bool = False,
-    ) -> None:
-        """Store the hyper-parameters; `fit` checks them."""
-        super().__init__(
-            epochs=epochs,
-            batch_size=batch_size,
-            learning_rate=learning_rate,
-            schedule=schedule,
-            warmup=warmup,
-            weight_decay=weight_decay,
-            l1=l1,
-            clip_norm=clip_norm,
-            patience=patience,
-            seed=seed,
-            ordering=ordering,
-            binarize=binarize,
-            dtype=dtype,
-            backend=backend,
-            n_threads=n_threads,
-            verbose=verbose,
-        )
-        self.n_hidden = n_hidden
-        self.tied = tied
+    n_hidden: int = field(default=500, kw_only=False)
+    tied: bool = True
 
     def _model_name(self) -> str:
         return "nade" if self.tied else "nade_untied"
@@ -160,66 +114,10 @@ class NADE(BinaryDensity):
         return nade.Config(D, n_hidden) if self.tied else nade_untied.Config(D, n_hidden)
 
 
-Estimator = BinaryDensity | SequenceDensity
-ESTIMATORS: dict[str, type[Estimator]] = {
-    "FVSBN": FVSBN,
-    "NADE": NADE,
-    "RNN": RNN,
-    "AttentionRNN": AttentionRNN,
-    "Transformer": Transformer,
-}
+def __getattr__(name: str) -> Any:
+    """Return what has moved to `loading`, by its former place, until nothing asks for it here."""
+    from chainrule.estimators import loading
 
-
-def load(path: str | os.PathLike[str]) -> Estimator:
-    """Return the fitted estimator that `save` wrote to `path`.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        CheckpointError: it holds no estimator, is damaged, or is from another version.
-
-    Example:
-        >>> import os, tempfile, chainrule as cr
-        >>> path = os.path.join(tempfile.mkdtemp(), "model.safetensors")
-        >>> cr.FVSBN(epochs=1).fit([[0, 1], [1, 0]]).save(path)
-        >>> cr.load(path)
-        FVSBN(epochs=1)
-    """
-    saved = checkpoint.load(path)
-    if "training" in saved.metadata:
-        raise checkpoint.CheckpointError(
-            f"{path} holds a training at rest, not an estimator; go on with it by "
-            "fit(checkpoint=…) or --resume, or name the model that was saved"
-        )
-    with one_error(path, f"holds the model {saved.model} but no estimator that fits it"):
-        return _rebuild(saved)
-
-
-def _rebuild(saved: checkpoint.Checkpoint) -> Estimator:
-    """Return the estimator that a checkpoint's metadata describes, after checking that it fits."""
-    metadata = saved.metadata
-    cls = ESTIMATORS[metadata["estimator"]]
-    if issubclass(cls, SequenceDensity):
-        return cls._restored(saved)
-    estimator = cls(**metadata["hyperparameters"])
-    D = saved.config.n_visible
-    order, names = np.asarray(metadata["order"]), metadata.get("feature_names")
-    if order.dtype.kind != "i" or not np.array_equal(np.sort(order), np.arange(D)):
-        raise ValueError("its order of the variables is no permutation")
-    estimator._check_saved(saved.model, saved.config)
-    estimator.params_, estimator.model_, estimator.config_ = saved.params, saved.model, saved.config
-    estimator.order_, estimator.n_features_in_ = order.astype(np.intp), D
-    estimator.history_, estimator._fitted_with = saved.history, estimator._plain_hyperparameters()
-    estimator.best_epoch_ = validation.integer("best_epoch", metadata["best_epoch"], 0)
-    if estimator.best_epoch_ > len(saved.history):
-        raise ValueError("it names a best epoch that its history lacks")
-    if names is not None:
-        estimator.feature_names_in_ = np.array([str(name) for name in _list(names)], object)
-        if len(estimator.feature_names_in_) != D:
-            raise ValueError("it names other columns than it has")
-    return estimator
-
-
-def _list(value: Any) -> list[Mapping[str, Any]]:
-    if not isinstance(value, list):
-        raise TypeError("its metadata are damaged")
-    return value
+    if name in ("ESTIMATORS", "Estimator", "load"):
+        return getattr(loading, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,5 +1,6 @@
 """The public estimators of sequences: RNN, AttentionRNN and Transformer."""
 
+from dataclasses import dataclass, field
 from typing import Any
 
 from chainrule.encoders import validation
@@ -10,6 +11,7 @@ from chainrule.estimators.generating import Generating
 CELLS = ("tanh", "lstm", "gru")
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class RNN(Generating):
     """Recurrent network: all the past in one state of fixed size.
 
@@ -71,55 +73,10 @@ class RNN(Generating):
         `chainrule.engine.models.rnn`.
     """
 
-    def __init__(
-        self,
-        n_hidden: int = 256,
-        *,
-        cell: str = "tanh",
-        n_layers: int = 1,
-        dropout: float = 0.0,
-        context: int = 64,
-        ends: bool | None = None,
-        steps: int = 2000,
-        batch_size: int = 32,
-        learning_rate: float = 2e-3,
-        schedule: str = "cosine",
-        warmup: float = 0.05,
-        weight_decay: float = 0.0,
-        clip_norm: float = 1.0,
-        beta2: float = 0.99,
-        accumulation: int = 1,
-        eval_every: int = 0,
-        patience: int = 0,
-        seed: int = 0,
-        dtype: Any = "float32",
-        backend: str = "cpu",
-        n_threads: int | None = None,
-        verbose: bool = False,
-    ) -> None:
-        """Store the hyper-parameters; `fit` checks them."""
-        self.n_hidden = n_hidden
-        self.cell = cell
-        self.n_layers = n_layers
-        self.dropout = dropout
-        self.context = context
-        self.ends = ends
-        self.steps = steps
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.schedule = schedule
-        self.warmup = warmup
-        self.weight_decay = weight_decay
-        self.clip_norm = clip_norm
-        self.beta2 = beta2
-        self.accumulation = accumulation
-        self.eval_every = eval_every
-        self.patience = patience
-        self.seed = seed
-        self.dtype = dtype
-        self.backend = backend
-        self.n_threads = n_threads
-        self.verbose = verbose
+    n_hidden: int = field(default=256, kw_only=False)
+    cell: str = "tanh"
+    n_layers: int = 1
+    dropout: float = 0.0
 
     def _model_name(self) -> str:
         return "rnn"
@@ -134,6 +91,7 @@ class RNN(Generating):
         )
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class AttentionRNN(Attentive):
     """An RNN that looks back at all its past states, not at the last one alone.
 
@@ -167,53 +125,9 @@ class AttentionRNN(Attentive):
         `chainrule.engine.models.attention_rnn`.
     """
 
-    def __init__(
-        self,
-        n_hidden: int = 256,
-        *,
-        cell: str = "lstm",
-        n_heads: int = 1,
-        context: int = 64,
-        ends: bool | None = None,
-        steps: int = 2000,
-        batch_size: int = 32,
-        learning_rate: float = 2e-3,
-        schedule: str = "cosine",
-        warmup: float = 0.05,
-        weight_decay: float = 0.0,
-        clip_norm: float = 1.0,
-        beta2: float = 0.99,
-        accumulation: int = 1,
-        eval_every: int = 0,
-        patience: int = 0,
-        seed: int = 0,
-        dtype: Any = "float32",
-        backend: str = "cpu",
-        n_threads: int | None = None,
-        verbose: bool = False,
-    ) -> None:
-        """Store the hyper-parameters; `fit` checks them."""
-        self.n_hidden = n_hidden
-        self.cell = cell
-        self.n_heads = n_heads
-        self.context = context
-        self.ends = ends
-        self.steps = steps
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.schedule = schedule
-        self.warmup = warmup
-        self.weight_decay = weight_decay
-        self.clip_norm = clip_norm
-        self.beta2 = beta2
-        self.accumulation = accumulation
-        self.eval_every = eval_every
-        self.patience = patience
-        self.seed = seed
-        self.dtype = dtype
-        self.backend = backend
-        self.n_threads = n_threads
-        self.verbose = verbose
+    n_hidden: int = field(default=256, kw_only=False)
+    cell: str = "lstm"
+    n_heads: int = 1
 
     def _model_name(self) -> str:
         return "attention_rnn"
@@ -228,6 +142,7 @@ class AttentionRNN(Attentive):
         )
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class Transformer(Attentive):
     """Decoder-only Transformer: masked self-attention, all positions in one parallel pass.
 
@@ -265,59 +180,15 @@ class Transformer(Attentive):
         `chainrule.engine.models.transformer`.
     """
 
-    def __init__(
-        self,
-        n_layers: int = 4,
-        n_heads: int = 4,
-        n_embd: int = 128,
-        *,
-        context: int = 64,
-        ends: bool | None = None,
-        rotary: bool = False,
-        tied: bool = True,
-        dropout: float = 0.0,
-        steps: int = 2000,
-        batch_size: int = 12,
-        learning_rate: float = 1e-3,
-        schedule: str = "cosine",
-        warmup: float = 0.05,
-        weight_decay: float = 0.1,
-        clip_norm: float = 1.0,
-        beta2: float = 0.99,
-        accumulation: int = 1,
-        eval_every: int = 0,
-        patience: int = 0,
-        seed: int = 0,
-        dtype: Any = "float32",
-        backend: str = "cpu",
-        n_threads: int | None = None,
-        verbose: bool = False,
-    ) -> None:
-        """Store the hyper-parameters; `fit` checks them."""
-        self.n_layers = n_layers
-        self.n_heads = n_heads
-        self.n_embd = n_embd
-        self.context = context
-        self.ends = ends
-        self.rotary = rotary
-        self.tied = tied
-        self.dropout = dropout
-        self.steps = steps
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.schedule = schedule
-        self.warmup = warmup
-        self.weight_decay = weight_decay
-        self.clip_norm = clip_norm
-        self.beta2 = beta2
-        self.accumulation = accumulation
-        self.eval_every = eval_every
-        self.patience = patience
-        self.seed = seed
-        self.dtype = dtype
-        self.backend = backend
-        self.n_threads = n_threads
-        self.verbose = verbose
+    n_layers: int = field(default=4, kw_only=False)
+    n_heads: int = field(default=4, kw_only=False)
+    n_embd: int = field(default=128, kw_only=False)
+    rotary: bool = False
+    tied: bool = True
+    dropout: float = 0.0
+    batch_size: int = 12
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.1
 
     def _model_name(self) -> str:
         return "transformer"

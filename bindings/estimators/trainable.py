@@ -22,17 +22,16 @@ from chainrule import progress
 from chainrule.encoders import validation
 from chainrule.engine import models
 from chainrule.engine.training import divergence, train
+from chainrule.engine.training.sources import Rows, Source
 from chainrule.estimators import resuming, runtime
+from chainrule.estimators.training import Training
 
 OF_NOW = ("backend", "n_threads", "verbose")  # saved as they are set, not as they were at fit
 Callback = Callable[[dict[str, Any], Any], Any]  # of a record and the estimator; True stops
 
 
-class Trainable(BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
-    """Base class of all estimators. A subclass says which engine model it is, and what it reads.
-
-    Hyper-parameters that it must have: seed, dtype, backend, n_threads, verbose.
-    """
+class Trainable(Training, BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
+    """Base class of all estimators. A subclass says which engine model it is, and what it reads."""
 
     def _model_name(self) -> str:
         """Return the model's name in the engine's registry."""
@@ -42,35 +41,29 @@ class Trainable(BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
         """Return the model's Config for the data that `_prepare` has seen."""
         raise NotImplementedError
 
-    def _recipe(self) -> train.Recipe:
-        """Return the checked settings of the training."""
+    def _prepare(
+        self, X: Any, y: Any = None, X_valid: Any = None, y_valid: Any = None, start: Any = None
+    ) -> tuple[Source]:
+        """Check everything, `start` too; return what is learnt from."""
         raise NotImplementedError
 
-    def _prepare(self, *data: Any, **start: Any) -> tuple[Any, ...]:
-        """Check everything, `start=` too; return what `_steps` reads."""
-        raise NotImplementedError
-
-    def _steps(
-        self, state: train.State, xp: Any, *parts: Any
-    ) -> Generator[train.Progress, None, None]:
-        """Return the engine's training on parts, moved to the side of the state."""
-        raise NotImplementedError
-
-    def _fit(self, *data: Any, callback: Callback | None, checkpoint: Any, start: Any) -> Self:
+    def _fit(
+        self, data: dict[str, Any], callback: Callback | None, checkpoint: Any, start: Any
+    ) -> Self:
         """Train to the end; see `fit` for its keywords, and for what an error leaves behind."""
         if callback is not None and not callable(callback):
             raise TypeError(f"callback must be a function, got {type(callback).__name__}")
         start = None if start is None else self._checked_start(start)
         before, state, file, began = self.__dict__.copy(), None, None, 0
         try:
-            parts = self._prepare(*data, start=start)
+            (source,) = self._prepare(**data, start=start)
             state = self._start() if start is None else self._start_from(start)
             if checkpoint is not None:
                 flat = None if start is None else start.params_.flat
-                file = resuming.Resting(checkpoint, self, parts, flat)
+                file = resuming.Resting(checkpoint, self, source, flat)
                 state = self._resumed(file) or state
             began = state.step
-            self._train(parts, state, callback, file)
+            self._train(source, state, callback, file)
         except BaseException as error:
             if file is not None and state is not None and state.whole and state.step > began:
                 with suppress(OSError, ValueError):  # the first error is the one to tell
@@ -87,13 +80,13 @@ class Trainable(BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
 
     def _train(
         self,
-        parts: tuple[Any, ...],
+        source: Source,
         state: train.State,
         callback: Callback | None,
         file: resuming.Resting | None,
     ) -> None:
         """Train the state in place to the end, or until the callback says True."""
-        began, steps = state.step, self._training(*parts, state)
+        began, steps = state.step, self._training(source, state)
         saver = None if file is None else resuming.Saver(lambda: file.save(state), state)
         shown = progress.training(steps, bool(self.verbose), lines=True)
         with closing(steps), closing(shown):
@@ -141,26 +134,24 @@ class Trainable(BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
             params.flat[...] = start.params_.flat
         return state
 
-    def _guessing(self) -> float:
-        """Return the loss, nats a row or symbol, of a model to which all values are alike."""
-        raise NotImplementedError
-
     def _doubt(self, state: train.State) -> str | None:
         """Return why what a training kept may be no good; None if there is no reason."""
-        return divergence.doubt(state, self._guessing())
+        return divergence.doubt(state, self._fitted_config().event.guessing)
 
     def _start(self) -> train.State:
         """Return the state before the first minibatch, for data that `_prepare` has seen."""
-        dtype = validation.float_dtype(self.dtype)
-        return train.start(self._model(), self._fitted_config(), self._recipe(), dtype)
+        return train.start(self._model(), self._fitted_config(), self._recipe(), self._dtype())
 
-    def _training(self, *parts: Any) -> Generator[train.Progress, None, None]:
-        """Train the state, the last of parts, in place to the end; yield after every minibatch."""
-        *data, state = parts
+    def _training(
+        self, source: Source, state: train.State
+    ) -> Generator[train.Progress, None, None]:
+        """Train the state in place to the end; yield after every minibatch."""
         xp = runtime.array_module(self.backend)
         if xp is not np:  # from here on the state lives on the device
             state.__dict__.update(vars(train.place(state, xp)))
-        with closing(self._steps(state, xp, *data)) as steps:
+            source = _placed(source, xp)
+        config, recipe = self._fitted_config(), self._recipe()
+        with closing(train.run(self._model(), config, recipe, state, source)) as steps:
             while True:
                 # Only around the step: between steps the caller's own choices hold.
                 with runtime.resources(self.backend, self.n_threads):
@@ -173,6 +164,8 @@ class Trainable(BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
         """Take the best parameters of a training, or the present ones before its first record."""
         host = train.place(state, np)
         self.params_ = (host.best if state.best_record else host.params).copy()
+        best = state.history[state.best_record - 1][self.clock] if state.best_record else 0
+        setattr(self, f"best_{self.clock}_", best)
         self.history_ = [dict(record) for record in state.history]
         self.model_ = self._model_name()
         self.config_ = self._fitted_config()
@@ -196,13 +189,12 @@ class Trainable(BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
     def _model(self) -> ModuleType:
         return models.get(self._model_name())
 
-    def _check_hyperparameters(self) -> None:
-        """Raise ValueError for one that no training could use."""
-        self._recipe()
-        validation.float_dtype(self.dtype)
-        validation.choice("backend", self.backend, runtime.BACKENDS)
-        if self.n_threads is not None:
-            validation.integer("n_threads", self.n_threads, 1)
+
+def _placed(source: Source, xp: Any) -> Source:
+    """Return a table of bits on the side of xp; all else is moved a minibatch at a time."""
+    if type(source) is not Rows:
+        return source
+    return Rows(*(None if rows is None else xp.asarray(rows) for rows in source.contents))
 
 
 def _has_learned(state: train.State, error: BaseException) -> bool:

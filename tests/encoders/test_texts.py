@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
 import chainrule as cr
+from chainrule import estimators
 from chainrule.datasets import corpora, downloads, load_text
-from chainrule.encoders import symbols, texts, vocabulary
+from chainrule.encoders import sequences, texts, vocabulary
 from chainrule.encoders.texts import Text
 from chainrule.encoders.vocabulary import Vocabulary
-from chainrule.estimators import generating, sequences
 
 SAMPLES = {"ascii": "to be, or not\r\n to be", "wide": "naïve café — 日本語 🙂\n", "one": "aaaa"}
 
@@ -26,7 +26,9 @@ def path(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "module", [vocabulary, texts, corpora, generating, sequences], ids=lambda m: m.__name__
+    "module",
+    [vocabulary, texts, corpora, estimators.generating, estimators.sequences],
+    ids=lambda m: m.__name__,
 )
 def test_examples_do_what_they_say(module):
     failed, tried = doctest.testmod(module)
@@ -234,7 +236,7 @@ def test_mapped_ids_stay_mapped(tmp_path):
         file.write(bytes(range(7)) * 1_000_000)
     ids = np.memmap(tmp_path / "ids", np.uint8, "r")
     tracemalloc.start()
-    got = symbols.read(ids)
+    got = sequences.read(ids)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert isinstance(got.ids, np.memmap) and got.vocabulary.size == 7 and peak < 3 << 20
@@ -266,7 +268,7 @@ def test_arrays_of_words_are_lists_of_them(box):
         "Series of string": pandas.Series(WORDS, dtype="string"),
     }[box]
     words = [word.encode() for word in WORDS] if box == "array of bytes" else WORDS
-    got, plain = symbols.read(X), symbols.read(words)
+    got, plain = sequences.read(X), sequences.read(words)
     assert got.vocabulary == plain.vocabulary and got.ragged
     assert_array_equal(got.ids.flat, plain.ids.flat)
     assert_array_equal(got.lengths, plain.lengths)
@@ -274,9 +276,9 @@ def test_arrays_of_words_are_lists_of_them(box):
 
 @pytest.mark.parametrize("X", [WORDS, [b"to be", b"or", b"not"], [[0, 1], [2], [1, 1, 0]]], ids=str)
 def test_boxes_of_rows_are_lists_of_them(X):
-    plain = symbols.read(X)
+    plain = sequences.read(X)
     for name, box in boxes().items():
-        got = symbols.read(box(X))
+        got = sequences.read(box(X))
         assert got.vocabulary == plain.vocabulary, name
         assert_array_equal(got.ids.flat, plain.ids.flat)
         assert_array_equal(got.lengths, plain.lengths)
@@ -284,7 +286,7 @@ def test_boxes_of_rows_are_lists_of_them(X):
 
 def test_a_series_of_ids_is_one_text_and_its_words_are_scored_alike():
     pandas = pytest.importorskip("pandas")
-    assert symbols.read(pandas.Series([0, 1, 1, 0], index=[4, 2, 1, 9])).lengths is None
+    assert sequences.read(pandas.Series([0, 1, 1, 0], index=[4, 2, 1, 9])).lengths is None
     model = cr.RNN(3, steps=2, context=4, batch_size=2).fit(pandas.Series(WORDS))
     assert_array_equal(model.log_prob(pandas.Series(WORDS[::-1])), model.log_prob(WORDS)[::-1])
     assert_array_equal(model.log_prob(np.array(WORDS)), model.log_prob(WORDS))
@@ -300,20 +302,20 @@ def test_a_text_that_is_missing_is_named(at):
         X = pandas.Series([*WORDS[:at], missing, *WORDS[at + 1 :]], dtype=object)
         for data in (X, X.tolist(), X.to_numpy()):
             with pytest.raises(TypeError, match=rf"must be a list of str alone, got \w+ at {at}"):
-                symbols.read(data)
+                sequences.read(data)
 
 
 def test_masked_symbols_are_refused():
     ids = np.ma.array([[0, 1, 2], [2, 1, 0]])
-    assert_array_equal(symbols.read(ids).ids, ids)
+    assert_array_equal(sequences.read(ids).ids, ids)
     ids[1, 2] = np.ma.masked
     with pytest.raises(ValueError, match=r"X contains a masked value \(first at row 1, column 2\)"):
-        symbols.read(ids)
+        sequences.read(ids)
     for masked in (list(ids), [ids[0], ids[1][1:]]):
         with pytest.raises(ValueError, match="contains a masked value"):
-            symbols.read(masked)
+            sequences.read(masked)
     with pytest.raises(ValueError, match=r"prompt contains a masked value \(first at 2\)"):
-        symbols.read(ids[1], name="prompt")
+        sequences.read(ids[1], name="prompt")
 
 
 @pytest.mark.parametrize(
@@ -328,13 +330,13 @@ def test_masked_symbols_are_refused():
 )
 @pytest.mark.parametrize("block", [3, 1 << 20])
 def test_the_number_that_is_no_symbol_is_named(value, says, block, monkeypatch):
-    monkeypatch.setattr(symbols, "BLOCK", block)
+    monkeypatch.setattr(sequences, "BLOCK", block)
     X = np.ones((9, 4))
     X[7, 2] = value
     with pytest.raises(ValueError, match=says.format("row 7, column 2")):
-        symbols.read(X)
+        sequences.read(X)
     with pytest.raises(ValueError, match=says.format("30")):
-        symbols.read(X.ravel())
+        sequences.read(X.ravel())
 
 
 # --- byte-order marks

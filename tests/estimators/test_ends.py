@@ -119,7 +119,7 @@ def test_labels_and_ends():
     model = cr.Transformer(1, 1, 8, context=6, steps=40, learning_rate=0.03)
     model.fit(["aa", "bbb"] * 10, ["x", "y"] * 10)
     assert model.log_prob(["aa", "aa"], ["x", "y"]).argmax() == 0
-    drawn = model.sample(5, labels=["x", "y"], seed=0)
+    drawn = model.sample(5, y=["x", "y"], seed=0)
     assert len(drawn) == 2 and max(map(len, drawn)) <= 5
 
 

@@ -10,7 +10,7 @@ from sklearn.base import clone
 import chainrule as cr
 from chainrule.encoders import validation
 from chainrule.engine.training import train
-from chainrule.estimators import base, fitting
+from chainrule.estimators import evaluating, trainable
 from chainrule.kernels import dispatch, threads
 
 
@@ -134,7 +134,7 @@ def test_control_c_and_divergence_keep_the_best_so_far(monkeypatch, X, error, af
             if count == after:
                 raise error
 
-    monkeypatch.setattr(fitting.train, "run", interrupted)
+    monkeypatch.setattr(trainable.train, "run", interrupted)
     model = cr.NADE(4, epochs=50, learning_rate=0.05)
     with pytest.raises(error):
         model.fit(X, X_valid=X[:50])
@@ -154,7 +154,7 @@ def test_an_interrupted_refit_that_learned_nothing_leaves_the_earlier_fit(monkey
         raise error
         yield
 
-    monkeypatch.setattr(fitting.train, "run", broken)
+    monkeypatch.setattr(trainable.train, "run", broken)
     with pytest.raises(error):
         model.fit(X[:, :3])
     np.testing.assert_array_equal(model.log_prob(X), before)
@@ -169,9 +169,9 @@ def test_a_training_that_diverged_at_once_leaves_nothing(X):
 
 def test_the_callers_own_backend_holds_between_steps(X):
     model = cr.FVSBN(epochs=1, batch_size=50, backend="reference", n_threads=1)
-    rows, valid = model._prepare(X)
+    parts = model._prepare(X)
     outside = dispatch._host_backend.get(), threads.n_threads()
-    for _ in model._training(rows, valid, model._start()):
+    for _ in model._training(*parts, model._start()):
         assert (dispatch._host_backend.get(), threads.n_threads()) == outside
 
 
@@ -212,7 +212,7 @@ def test_score_is_the_mean_and_score_samples_the_same_function(X):
 def test_many_rows_go_in_chunks_without_a_seam(monkeypatch, model, X):
     fitted = copy_of(model, n_threads=1, backend="reference", dtype="float64").fit(X)
     whole = fitted.log_prob(X), fitted.conditionals(X), fitted.sample(20, seed=3)
-    monkeypatch.setattr(base, "CHUNK", 7)
+    monkeypatch.setattr(evaluating, "ROWS", 7)
     chunked = fitted.log_prob(X), fitted.conditionals(X), fitted.sample(20, seed=3)
     for one, other in zip(whole, chunked, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-13)
@@ -230,7 +230,7 @@ def peak(call):
 @pytest.mark.parametrize("ordering", [None, "reverse"])
 @pytest.mark.parametrize("kind", ["uint8", "int8", "int64", "float32", "columns first", "sparse"])
 def test_memory_beside_the_data_is_bounded(monkeypatch, ordering, kind, rng):
-    monkeypatch.setattr(base, "CHUNK", 512)
+    monkeypatch.setattr(evaluating, "ROWS", 512)
     monkeypatch.setattr(validation, "CELLS", 1 << 16)
     bits = rng.integers(0, 2, (60_000, 100), np.uint8)
     if kind == "sparse":

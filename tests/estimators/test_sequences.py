@@ -14,7 +14,7 @@ import chainrule as cr
 from chainrule import progress
 from chainrule.engine.storage import checkpoint
 from chainrule.engine.training import train
-from chainrule.estimators import fitting, generating, runtime
+from chainrule.estimators import generating, runtime, trainable
 
 TEXT = "the cat sat on the mat; the rat sat on the cat. " * 12
 TRAINING = {"steps": 6, "batch_size": 4, "context": 8, "learning_rate": 0.02, "seed": 1}
@@ -182,16 +182,20 @@ def test_a_transformer_learns_rows_given_their_label():
     other = np.where(y == "dark", "light", "dark")
     assert model.score(x, y) > model.score(x, other) + 0.2
     assert_allclose(model.log_prob(x, y)[3], model.log_prob(x[3], [y[3]]), rtol=1e-4)
-    rows = model.sample(6, labels=["dark", "light"] * 20, seed=1)
+    rows = model.sample(6, y=["dark", "light"] * 20, seed=1)
     assert rows.shape == (40, 6) and rows[1::2].mean() > 0.7 > 0.3 > rows[::2].mean()
-    assert model.sample(6, labels="dark", seed=1).shape == (6,)
-    assert model.sample(6, labels="dark", seed=1, size=2).shape == (2, 6)
+    assert model.sample(6, y="dark", seed=1).shape == (6,)
+    assert model.sample(6, y="dark", seed=1, size=2).shape == (2, 6)
+    with pytest.warns(FutureWarning, match="labels is now called y"):
+        assert_array_equal(
+            model.sample(6, labels="dark", seed=1), model.sample(6, y="dark", seed=1)
+        )
     for call, word in (
-        (lambda: model.score(x), "fitted with labels; give y"),
-        (lambda: model.sample(3), "fitted with labels; give labels"),
+        (lambda: model.sample(3, y="dark", labels="dark"), "former name of y; give y alone"),
+        (lambda: model.fit(x, start=model), "fitted with labels; give y"),
         (lambda: model.score(x, np.full(60, "grey")), "y holds grey, a label never seen"),
         (lambda: model.score(x, y[:3]), "y must hold 60 labels"),
-        (lambda: model.sample(3, labels=["dark"], size=2), "different numbers of sequences"),
+        (lambda: model.sample(3, y=["dark"], size=2), "different numbers of sequences"),
     ):
         with pytest.raises(ValueError, match=word):
             call()
@@ -225,8 +229,8 @@ def test_words_as_labels_in_any_box(kind, tmp_path):
     model = KINDS["Transformer"]().fit(x, make(pandas, y), X_valid=x, y_valid=make(pandas, y))
     assert model.classes_.dtype.kind == "U" and model.classes_.tolist() == ["dark", "light"]
     assert_array_equal(model.log_prob(x, make(pandas, y)), model.log_prob(x, y))
-    rows = model.sample(6, labels=make(pandas, y[:4]), seed=1)
-    assert_array_equal(rows, model.sample(6, labels=y[:4].tolist(), seed=1))
+    rows = model.sample(6, y=make(pandas, y[:4]), seed=1)
+    assert_array_equal(rows, model.sample(6, y=y[:4].tolist(), seed=1))
     model.save(tmp_path / "m.safetensors")
     assert_array_equal(cr.load(tmp_path / "m.safetensors").log_prob(x, y), model.log_prob(x, y))
     assert plain.params_.shapes == model.params_.shapes
@@ -500,7 +504,7 @@ def test_control_c_and_divergence_keep_the_best_so_far(kind, error, after, monke
             if count == after:
                 raise error
 
-    monkeypatch.setattr(fitting.train, "run", interrupted)
+    monkeypatch.setattr(trainable.train, "run", interrupted)
     model = KINDS[kind]().set_params(eval_every=2)
     with pytest.raises(error):
         model.fit(TEXT, X_valid=TEXT)

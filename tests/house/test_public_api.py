@@ -74,12 +74,14 @@ def test_the_gpu_gives_the_cpus_numbers(model, X):
 @pytest.mark.parametrize(
     "name",
     [
-        "estimators.base",
+        "estimators.row_density",
         "estimators.gradcheck",
         "datasets.named",
         "estimators.rows",
         "estimators.fitting",
-        "estimators.sequence_fitting",
+        "estimators.generating",
+        "estimators.loading",
+        "estimators.sequences",
         "engine.params",
     ],
 )

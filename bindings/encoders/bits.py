@@ -1,0 +1,98 @@
+"""Rows of 0 and 1: a threshold, the order of the columns, and their names."""
+
+from collections.abc import Sequence
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.encoders import validation
+from chainrule.encoders.base import Encoder
+from chainrule.engine import ordering
+from chainrule.engine.event import Columns
+from chainrule.kernels import types
+
+
+class Bits(Encoder):
+    """Between tables of 0 and 1, or of numbers and a threshold, and uint8 in the model's order.
+
+    Args:
+        binarize: None if data are 0 and 1, else the threshold t of x > t.
+        order: of the columns, or its name, for `engine.ordering`; seed: that of a random one.
+
+    Attributes:
+        order: (D,), the model's variable k is column order[k] of the data.
+        names: of the columns, where the data name them; else None.
+    """
+
+    unit, per = "bit", "row"
+
+    def __init__(self, binarize: Any = None, order: Any = None, seed: int = 0) -> None:
+        """Keep the settings; nothing is learnt yet."""
+        self.binarize, self._ordering, self._seed = binarize, order, seed
+        self.names: Sequence[str] | None = None
+        self.order: ordering.Order
+
+    def learn(self, X: Any, name: str = "X") -> Self:
+        """Learn the number of columns; see `Encoder`."""
+        self.order = ordering.make(
+            self._ordering, validation.as_table(X, name).shape[1], self._seed
+        )
+        return self
+
+    @property
+    def dims(self) -> int:  # type: ignore[override]
+        """D, the number of columns."""
+        return len(self.order)
+
+    @property
+    def event(self) -> Columns:
+        """D bits."""
+        return Columns.bits(self.dims)
+
+    def check(self, X: Any, name: str = "X") -> None:
+        """Raise what `encode` would raise, without the memory that its result takes."""
+        validation.check_bits(validation.as_table(X, name), self.binarize, name)
+
+    def encode(self, X: Any, name: str = "X") -> types.Bits:
+        """Return rows, (N, D) uint8 of 0 and 1, columns in the model's order; see `as_bits`."""
+        moved = None if ordering.is_raster(self.order) else self.order
+        return validation.as_bits(X, self.binarize, name, moved)
+
+    def encode_given(self, given: Any, mask: NDArray[np.bool_], n: int) -> types.Bits:
+        """Return values of which some are observed as n rows in the model's order."""
+        return self.arrange(validation.as_given(given, mask, n, self.binarize))  # type: ignore[no-any-return]
+
+    def arrange(self, x: Any) -> Any:
+        """Return x, whose last axis are the data's columns, in the model's order."""
+        return ordering.apply(self.order, x)
+
+    def decode(self, x: Any) -> Any:
+        """Return x, whose last axis are the model's variables, with the data's columns instead."""
+        return ordering.undo(self.order, x)
+
+    def describe(self) -> str:
+        """Return what the data are, in words."""
+        return f"rows of {self.dims} bits"
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what a file keeps of it; the threshold stands among the hyper-parameters."""
+        names = None if self.names is None else [str(name) for name in self.names]
+        return {"order": self.order.tolist(), "feature_names": names}
+
+    def of_json(self, values: dict[str, Any], D: int) -> Self:
+        """Take what `as_json` made, here or of chainrule 0.1.0, for D columns; return itself.
+
+        Raises:
+            KeyError, TypeError, ValueError: values that it does not make.
+        """
+        order, names = np.asarray(values["order"]), values.get("feature_names")
+        if order.dtype.kind != "i" or not np.array_equal(np.sort(order), np.arange(D)):
+            raise ValueError("its order of the variables is no permutation")
+        if names is not None and not isinstance(names, list):
+            raise TypeError("its metadata are damaged")
+        if names is not None and len(names) != D:
+            raise ValueError("it names other columns than it has")
+        self.order = order.astype(np.intp)
+        self.names = None if names is None else [str(name) for name in names]
+        return self

@@ -1,0 +1,49 @@
+"""All estimators by name, and reading them back from files."""
+
+import os
+from pathlib import Path
+
+from chainrule.engine.storage import checkpoint
+from chainrule.engine.storage.description import one_error
+from chainrule.estimators.density import Density
+from chainrule.estimators.rows import FVSBN, NADE
+from chainrule.estimators.sequences import RNN, AttentionRNN, Transformer
+
+Estimator = Density
+ESTIMATORS: dict[str, type[Density]] = {
+    cls.__name__: cls for cls in (FVSBN, NADE, RNN, AttentionRNN, Transformer)
+}
+MODEL = "model.safetensors"  # what a run's folder calls it
+
+
+def load(path: str | os.PathLike[str]) -> Density:
+    """Return the fitted estimator that `save` wrote to `path`.
+
+    path: a file, or the folder of a run of `chainrule train`.
+
+    Raises:
+        FileNotFoundError: there is no such file, or no model in the folder.
+        CheckpointError: it holds no estimator, is damaged, or is from another version.
+
+    Example:
+        >>> import os, tempfile, chainrule as cr
+        >>> path = os.path.join(tempfile.mkdtemp(), "model.safetensors")
+        >>> cr.FVSBN(epochs=1).fit([[0, 1], [1, 0]]).save(path)
+        >>> cr.load(path)
+        FVSBN(epochs=1)
+    """
+    path = Path(path)
+    if path.is_dir():
+        path = path / MODEL
+        if not path.exists():
+            raise FileNotFoundError(
+                f"{path.parent} is a folder without a {MODEL}, so no run's; name a run or a file"
+            )
+    saved = checkpoint.load(path)
+    if "training" in saved.metadata:
+        raise checkpoint.CheckpointError(
+            f"{path} holds a training at rest, not an estimator; go on with it by "
+            "fit(checkpoint=…) or --resume, or name the model that was saved"
+        )
+    with one_error(path, f"holds the model {saved.model} but no estimator that fits it"):
+        return ESTIMATORS[saved.metadata["estimator"]]._restored(saved)

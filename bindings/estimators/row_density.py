@@ -1,0 +1,245 @@
+"""Densities of rows: what knows columns, their order and names, and values that are given."""
+
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from chainrule import progress
+from chainrule.encoders import validation
+from chainrule.encoders.bits import Bits
+from chainrule.engine.training.sources import Rows, Source
+from chainrule.estimators import evaluating
+from chainrule.estimators.density import Density
+from chainrule.kernels import types
+
+NOT_EXACT = (
+    "the observed variables do not come first in the model's order: they are clamped, and a drawn "
+    "value heeds those before it, never those after it"
+)
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class RowDensity(Density):
+    """Base class: a model of p(x) over binary rows.
+
+    Args:
+        epochs: passes over the data, at most.
+        ordering: the order of the chain rule over the columns: None or "raster" (as they are),
+            "reverse", "random", or a permutation of 0 … D-1.
+        binarize: None if data are 0 and 1, else the threshold t of x > t.
+    """
+
+    epochs: int = 50
+    ordering: Any = None
+    binarize: float | None = None
+
+    clock = "epoch"
+    heeds_y = False
+
+    def _config(self, D: int) -> Any:
+        """Return the model's Config for rows of D variables."""
+        raise NotImplementedError
+
+    def _fitted_config(self) -> Any:
+        return self._config(self.n_features_in_)
+
+    @property
+    def order_(self) -> NDArray[np.intp]:
+        """(D,): the model's variable k is column order_[k] of the data."""
+        return self._bits.order
+
+    @property
+    def _bits(self) -> Bits:
+        """The encoder, whose threshold is the one that is set now."""
+        encoder: Bits = self.encoder_  # type: ignore[assignment]
+        encoder.binarize = self.binarize
+        return encoder
+
+    def __sklearn_tags__(self) -> Any:
+        """Return scikit-learn's tags; sparse matrices are taken."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+    def _check_hyperparameters(self) -> None:
+        super()._check_hyperparameters()
+        if self.binarize is not None:
+            validation.real("binarize", self.binarize)
+
+    def _learn(self, X: Any, X_valid: Any, start: Any) -> tuple[Any, Any]:
+        table, valid = validation.as_table(X), None
+        self._config(table.shape[1])
+        self.encoder_ = Bits(self.binarize, self.ordering, int(self.seed)).learn(table)
+        validate_data(self, X, skip_check_array=True)  # sets n_features_in_, feature_names_in_
+        self._name_columns(getattr(self, "feature_names_in_", None))
+        if start is not None:
+            self._check_columns(start)
+        rows = self.encoder_.encode(table)
+        if X_valid is not None:
+            table = validation.as_table(X_valid, "X_valid")
+            validation.check_width(table, self.n_features_in_, type(self).__name__, "X_valid")
+            self._check_names(X_valid, "X_valid")
+            valid = _writeable(self.encoder_.encode(table, "X_valid"))
+        return rows, valid
+
+    def _source(self, data: Any, y: Any, valid: Any, y_valid: Any) -> Source:
+        return Rows(data, valid)
+
+    def _labelled(self, data: Any) -> bool:
+        return True
+
+    def _name_columns(self, names: Any) -> None:
+        """Take names for the columns; None leaves them without."""
+        self._bits.names = None if names is None else [str(name) for name in names]
+        if names is not None:
+            self.feature_names_in_ = np.array(names, object)
+
+    def _check_columns(self, start: Any) -> None:
+        """Raise ValueError if the model to start from has other columns, or another order."""
+        mine, its = (getattr(model, "feature_names_in_", None) for model in (self, start))
+        if mine is not None and its is not None and list(mine) != list(its):
+            raise ValueError("start was fitted on columns of other names; give X with the same")
+        if len(self.order_) == len(start.order_) and (self.order_ != start.order_).any():
+            raise ValueError("start has another order of the columns; set ordering=start.order_")
+
+    def _check_names(self, X: Any, name: str) -> None:
+        """Raise ValueError if X names its columns, and not as those of the fit."""
+        if hasattr(X, "to_frame"):  # a Series, one row
+            X = X.to_frame().T
+        try:
+            validate_data(self, X, reset=False, skip_check_array=True)
+        except ValueError as error:
+            raise ValueError(f"{name}: {' '.join(str(error).split())}") from error
+
+    def _restore_encoder(self, values: dict[str, Any], config: Any) -> None:
+        self.n_features_in_ = config.event.shape[0]
+        self.encoder_ = Bits(self.binarize).of_json(values, self.n_features_in_)
+        self._name_columns(self.encoder_.names)
+
+    def _read(self, X: Any) -> Any:
+        check_is_fitted(self, "params_")
+        table = validation.as_table(X)
+        validation.check_width(table, self.n_features_in_, type(self).__name__)
+        validate_data(self, X, reset=False, skip_check_array=True)  # feature names
+        self._bits.check(table)  # now, not after minutes of work
+        return table
+
+    def _few(self, X: Any) -> types.Bits:
+        return self._bits.encode(X)
+
+    def _size(self, data: Any) -> int:
+        return int(data.shape[0])
+
+    _count = _size
+
+    def _batches(self, data: Any, title: str) -> Iterator[tuple[slice, types.Bits]]:
+        for rows in self._groups(self._size(data), title):
+            yield rows, _writeable(self._bits.encode(data[rows]))
+
+    def _groups(self, n: int, title: str) -> Iterator[slice]:
+        """Yield which of n rows are worked on at once, with a bar where it takes long."""
+        step = evaluating.rows_at_once(self.config_.event)
+        parts = (slice(lo, min(lo + step, n)) for lo in range(0, n, step))
+        return progress.track(parts, title, bool(self.verbose), total=-(-n // step), lines=True)
+
+    def _by_variable(self, function: Any, data: Any, y: Any) -> Any:
+        out: Any = None
+        for rows, part in self._each(function, data, y):
+            if out is None:
+                out = np.empty((self._size(data), *part.shape[1:]), part.dtype)
+            out[rows] = self._bits.decode(part)
+        return out
+
+    def sample(
+        self,
+        n: int = 1,
+        seed: Any = None,
+        given: Any = None,
+        observed: Any = None,
+        y: Any = None,
+    ) -> Any:
+        """Draw n rows; variables marked as observed keep their given values.
+
+        Variables are drawn one after another in the model's order, each from its distribution
+        given all values before it, drawn or observed. So if the observed variables come first
+        in that order (`order_`; for pixels in raster order, the top of the picture), the rows
+        are exact samples of p(free | observed). For any other pattern they are not, and a
+        UserWarning says so: a free variable heeds the observed values before it and never those
+        after it.
+
+        Args:
+            n: how many rows, at least 1.
+            seed: of numpy.random.default_rng; None draws fresh entropy.
+            given: (n, D), or (D,) or (1, D) for the same values in every row. Only what is
+                observed is read; it must be 0 or 1 unless `binarize` is set. Of a DataFrame or
+                Series the names must be those of `fit`.
+            observed: bool, True where `given` counts: (D,), or (n, D) for each row its own; names
+                as of `given`. Both or neither.
+            y: labels, (n,) or one for all, of a model that was fitted with labels; without them
+                a row's is drawn first.
+
+        Returns:
+            uint8 0 and 1, shape (n, D), columns as in the data. The same seed and backend give
+            the same rows, and every backend the same but where a uniform number falls within
+            rounding of a probability.
+
+        Raises:
+            NotFittedError: before `fit`.
+            ValueError, TypeError: n, given, observed or y that cannot be used.
+
+        Cost:
+            About that of `log_prob` of n rows.
+
+        Example:
+            >>> from chainrule import FVSBN
+            >>> model = FVSBN(epochs=2).fit([[0, 1, 1], [1, 0, 0]] * 50)
+            >>> rows = model.sample(4, seed=1, given=[1, 0, 0], observed=[True, False, False])
+            >>> rows.shape, rows[:, 0].tolist()
+            ((4, 3), [1, 1, 1, 1])
+        """
+        check_is_fitted(self, "params_")
+        n = validation.integer("n", n, 1)
+        x, mask = self._given(given, observed, n)
+        if mask is not None and not _comes_first(mask):
+            warnings.warn(NOT_EXACT, UserWarning, stacklevel=2)
+        rng = np.random.default_rng(seed)
+        numbers = self._classes_to_draw(y, n, rng)
+        drawn = np.empty((n, self.n_features_in_), self.encoder_.event.dtype)
+        with self._evaluating() as params:
+            for rows in self._groups(n, "sample"):
+                u = rng.random((rows.stop - rows.start, self.n_features_in_), params.dtype)
+                kept = None if x is None else x[rows]
+                if mask is not None:
+                    u[np.broadcast_to(mask if mask.ndim == 1 else mask[rows], u.shape)] = -1
+                some = None if numbers is None else numbers[rows]
+                drawn[rows] = evaluating.sample(self._engine(), self.config_, params, u, kept, some)
+        return self._bits.decode(drawn)
+
+    def _given(
+        self, given: Any, observed: Any, n: int
+    ) -> tuple[types.Bits | None, NDArray[np.bool_] | None]:
+        """Return given values, (n, D), and which are observed, in the model's order; or None."""
+        if (given is None) != (observed is None):
+            raise ValueError("given and observed go together: give both or neither")
+        if given is None:
+            return None, None
+        mask = validation.as_mask(observed, self.n_features_in_, n)
+        for what, name in ((given, "given"), (observed, "observed")):
+            if hasattr(what, "columns") or hasattr(what, "to_frame"):
+                self._check_names(what, name)
+        return self._bits.encode_given(given, mask, n), self._bits.arrange(mask)
+
+
+def _comes_first(observed: NDArray[np.bool_]) -> bool:
+    """Return whether in every row all observed variables precede the others; in order."""
+    return not (observed[..., 1:] & ~observed[..., :-1]).any()
+
+
+def _writeable(rows: types.Bits) -> types.Bits:
+    """Return rows; a copy if read-only, for which Numba would compile every kernel once more."""
+    return np.require(rows, requirements=["C", "W"])
