@@ -1,9 +1,9 @@
-"""Sampling sequences: what the models' `start`, `sample` and `stream` share.
+"""Sampling: what the models' `start`, `sample` and `stream` share.
 
-A sampler holds what its rows remember and has one method, `extend`, that draws symbols and moves
-the memory on. So drawing in pieces gives the pieces of what drawing at once gives, and a stream
-may go on for ever in the memory that it had after its first symbol: the recurrent state, or the
-cache of one context.
+A sampler holds what its rows remember and moves them on, by symbols that it draws or that it is
+given. So drawing in pieces gives the pieces of what drawing at once gives, and a stream may go on
+for ever in the memory that it had after its first symbol: the recurrent state, or the cache of one
+context.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -12,169 +12,258 @@ from typing import Any, Protocol
 import numpy as np
 
 from chainrule.engine import windows
+from chainrule.engine.distributions import categorical
 from chainrule.engine.params import Params
+from chainrule.kernels.categorical import Options
 from chainrule.kernels.dispatch import array_module, on_device
 from chainrule.kernels.samplers import recurrent, transformer
 from chainrule.kernels.types import Array, Ids
 
+GIVEN = -1.0  # a "uniform" where x is kept
+
 
 class Sampler(Protocol):
-    """The memory of a batch of rows that are being sampled."""
+    """The memory of n rows that are being sampled, variable by variable."""
 
-    def extend(self, u: Array, temperature: float, top_k: int, top_p: float) -> Ids:
-        """Return the next symbols, (N, k) int32, one for each uniform in [0, 1), (N, k)."""
+    def extend(self, uniforms: Array, x: Any = None, **options: Any) -> Any:
+        """Return the next k variables, (n, k), and move on by them.
 
+        Drawn where the uniform, (n, k), is in [0, 1), kept from x, (n, k), where it is negative.
+        """
 
-def stream(
-    start: Callable[[int], Sampler],
-    uniforms: Array | Iterable[Array],
-    temperature: float,
-    top_k: int,
-    top_p: float,
-    chunk: int,
-) -> Iterator[Ids]:
-    """Yield pieces of a sample, (N, k): k = `chunk` but for the last.
+    def peek(self) -> Array:
+        """Return the next variable's distribution; nothing moves.
 
-    start: from the number of rows to a sampler. uniforms: (N, n_new), or for streams without end
-    an iterable of pieces (N, k), each of which gives one piece of the result.
-    """
-    if chunk < 1:
-        raise ValueError(f"chunk must be at least 1, got {chunk}")
-    sampler = None
-    for u in _pieces(uniforms, chunk):
-        sampler = sampler or start(len(u))
-        yield sampler.extend(u, temperature, top_k, top_p)
+        p(x_i = 1), (n,), of a bit; p(x_i = v), (n, V), of a symbol.
+        """
+
+    def put(self, x: Any) -> None:
+        """Move on by given values of the next variable, (n,)."""
 
 
-def _pieces(uniforms: Array | Iterable[Array], chunk: int) -> Iterator[Array]:
-    if not isinstance(uniforms, np.ndarray) and not on_device(uniforms):
-        yield from uniforms
+class Sample(Protocol):
+    """A sequence model's `sample`."""
+
+    def __call__(
+        self,
+        config: Any,
+        params: Params,
+        uniforms: Array,
+        x: Ids | None = None,
+        y: Any = None,
+        temperature: float = 1.0,
+        top_k: int = 0,
+        top_p: float = 1.0,
+    ) -> Ids:
+        """Return sequences, (N, T) int32, drawn where the uniform is in [0, 1), else x's.
+
+        uniforms: (N, T); where one is negative, x is kept, and where that is -1 there is no symbol:
+        the row waits, the result keeps the -1. So prompts of different lengths are columns in
+        front, padded with -1. x: (N, T); None where nothing is given. y: (N,), labels, of a model
+        that has them. temperature, top_k, top_p as in chainrule.kernels.categorical.
+        """
+
+
+class Stream(Protocol):
+    """A sequence model's `stream`."""
+
+    def __call__(
+        self,
+        config: Any,
+        params: Params,
+        uniforms: Array | Iterable[Array],
+        x: Ids | Iterable[Ids] | None = None,
+        y: Any = None,
+        temperature: float = 1.0,
+        top_k: int = 0,
+        top_p: float = 1.0,
+        chunk: int = 16,
+    ) -> Iterator[Ids]:
+        """Yield what `sample` returns in pieces of `chunk` symbols, (N, chunk), as they are drawn.
+
+        uniforms, and x if given, may also be iterables of pieces, (N, k) each, for a stream without
+        end.
+        """
+
+
+def functions(start: Callable[..., Sampler]) -> tuple[Sample, Stream]:
+    """Return the `sample` and the `stream` of the model with this `start`."""
+
+    def sample(
+        config: Any,
+        params: Params,
+        uniforms: Array,
+        x: Ids | None = None,
+        y: Any = None,
+        temperature: float = 1.0,
+        top_k: int = 0,
+        top_p: float = 1.0,
+    ) -> Ids:
+        options = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
+        drawn: Ids = start(config, params, len(uniforms), y).extend(uniforms, x, **options)
+        return drawn
+
+    def stream(
+        config: Any,
+        params: Params,
+        uniforms: Array | Iterable[Array],
+        x: Ids | Iterable[Ids] | None = None,
+        y: Any = None,
+        temperature: float = 1.0,
+        top_k: int = 0,
+        top_p: float = 1.0,
+        chunk: int = 16,
+    ) -> Iterator[Ids]:
+        if chunk < 1:
+            raise ValueError(f"chunk must be at least 1, got {chunk}")
+        options = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
+        given, sampler = None if x is None else _pieces(x, chunk), None
+        for u in _pieces(uniforms, chunk):
+            sampler = sampler or start(config, params, len(u), y)
+            yield sampler.extend(u, None if given is None else next(given), **options)
+
+    sample.__doc__, stream.__doc__ = Sample.__call__.__doc__, Stream.__call__.__doc__
+    return sample, stream
+
+
+def _pieces(a: Any, chunk: int) -> Iterator[Any]:
+    """Yield the columns of an array, `chunk` at a time, or the pieces that there are."""
+    if not isinstance(a, np.ndarray) and not on_device(a):
+        yield from a
         return
-    whole: Any = uniforms
-    for first in range(0, whole.shape[1], chunk):
-        yield whole[:, first : first + chunk]
+    for first in range(0, a.shape[1], chunk):
+        yield a[:, first : first + chunk]
 
 
-def _prompt(xp: Any, n: int, prompt: Ids | None, lengths: Any) -> tuple[Ids, list[int]]:
-    """Return the prompt, (n, P) int32, and each row's length; no prompt is one of no symbols."""
-    if prompt is None:
-        return xp.zeros((n, 0), np.int32), [0] * n
-    prompt = xp.ascontiguousarray(prompt.astype(np.int32))
-    P = prompt.shape[1]
-    sizes = [P] * n if lengths is None else [int(length) for length in lengths]
-    if len(prompt) != n or len(sizes) != n or not all(0 <= size <= P for size in sizes):
-        raise ValueError(
-            f"prompts of {n} rows need as many rows and lengths from 0 to their width, got shape"
-            f" {prompt.shape} and lengths {sizes}"
-        )
-    return prompt, sizes
+class SymbolSampler:
+    """What samplers of symbols share; a model's own says how x and logits come about."""
+
+    def __init__(self, config: Any, params: Params, n: int) -> None:
+        """Remember the sizes."""
+        self.n, self.n_symbols = n, config.n_symbols
+        self.xp, self.dtype = array_module(params.flat), params.dtype
+
+    def extend(
+        self,
+        uniforms: Array,
+        x: Ids | None = None,
+        temperature: float = 1.0,
+        top_k: int = 0,
+        top_p: float = 1.0,
+    ) -> Ids:
+        """See `Sampler`; where the uniform is negative and x is -1, or not given, the row waits."""
+        out: Ids = self.xp.empty(uniforms.shape, np.int32)
+        if len(out) != self.n or (x is not None and x.shape != out.shape):
+            given = "" if x is None else f" and x {x.shape}"
+            raise ValueError(f"there are {self.n} rows; got uniforms {out.shape}{given}")
+        out[...] = -1 if x is None else x
+        self._extend(uniforms, Options(temperature, top_k, top_p), out)
+        return out
+
+    def peek(self) -> Array:
+        """See `Sampler`."""
+        s: Array = self.xp.empty((self.n, self.n_symbols), self.dtype)
+        self._logits(s)
+        return categorical.conditionals(s)
+
+    def put(self, x: Ids) -> None:
+        """See `Sampler`; also several in a row, (n, k). A row waits where x is -1."""
+        x = x.reshape(self.n, -1) if self.n else x.reshape(0, 0)
+        self.extend(self.xp.full(x.shape, GIVEN), x)
+
+    def _extend(self, u: Array, options: Options, x: Ids) -> None:
+        raise NotImplementedError
+
+    def _logits(self, s: Array) -> None:
+        raise NotImplementedError
 
 
-def _fill_windows(window: Ids, first: int, context: int, prompt: Ids, sizes: list[int]) -> Ids:
-    """Write what each row's next symbol sees into window[:, first:]; return how many, (N,) int32.
-
-    A prompt longer than the context leaves the symbols that chainrule.engine.windows leaves it.
-    """
-    kept = np.zeros(len(sizes), np.int32)
-    for n, size in enumerate(sizes):
-        start = windows.window_start(size, context)
-        kept[n] = size - start
-        window[n, first : first + size - start] = prompt[n, start:size]
-    return array_module(window).asarray(kept)  # type: ignore[no-any-return]
-
-
-class TransformerSampler:
+class TransformerSampler(SymbolSampler):
     """A Transformer's rows: their window of tokens and the keys and values of these."""
 
-    def __init__(
-        self, config: Any, params: Params, n: int, labels: Any, prompt: Ids | None, lengths: Any
-    ) -> None:
-        """Let n rows begin with their start tokens and prompts; nothing is computed yet."""
-        xp = array_module(params.flat)
-        V, S, C = config.n_symbols, config.context, config.n_embd
+    def __init__(self, config: Any, params: Params, n: int, y: Any) -> None:
+        """Let n rows begin with their start tokens; nothing is computed yet."""
+        super().__init__(config, params, n)
+        xp, V, S, C = self.xp, config.n_symbols, config.context, config.n_embd
         window: Ids = xp.zeros((n, S), np.int32)
-        window[:, 0] = V if labels is None else V + xp.asarray(labels)
-        kept = _fill_windows(window, 1, S, *_prompt(xp, n, prompt, lengths))
+        window[:, 0] = V if y is None else V + xp.asarray(y)
         cache = (n, config.n_layers, S, C)
-        self._state: dict[str, Any] = {
-            "window": window,
-            "length": kept + np.int32(1),
-            "cached": xp.zeros(n, np.int32),
-            "keys": xp.empty(cache, params.dtype),
-            "values": xp.empty(cache, params.dtype),
-        }
-        self._weights: dict[str, Any] = {**params}
+        self._memory = transformer.Memory(
+            window,
+            length=xp.full(n, 1, np.int32),
+            cached=xp.zeros(n, np.int32),
+            keys=xp.empty(cache, params.dtype),
+            values=xp.empty(cache, params.dtype),
+        )
+        weights = dict(params)
         if config.tied:
-            self._weights["W_y"] = params["E"][:V].T
-        self._sizes = {"n_heads": config.n_heads, "stride": windows.stride(S)}
+            weights["W_y"] = xp.ascontiguousarray(params["E"][:V].T)
+        self._model = transformer.Weights(**weights), _sizes(transformer.Sizes, config)
 
-    def extend(self, u: Array, temperature: float, top_k: int, top_p: float) -> Ids:
-        """See `Sampler`."""
-        options: dict[str, Any] = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
-        return transformer.extend(u, **self._weights, **self._sizes, **options, **self._state)
+    def _extend(self, u: Array, options: Options, x: Ids) -> None:
+        transformer.extend(u, *self._model, options, self._memory, x)
+
+    def _logits(self, s: Array) -> None:
+        transformer.peek(*self._model, self._memory, s)
 
 
-class RecurrentSampler:
-    """An RNN's rows: their state, which the prompt has gone through."""
+class RecurrentSampler(SymbolSampler):
+    """An RNN's rows: their state."""
 
-    def __init__(
-        self, config: Any, params: Params, n: int, prompt: Ids | None, lengths: Any
-    ) -> None:
-        """Let n rows begin from b_0 and read their prompts."""
-        xp = array_module(params.flat)
-        self._weights: dict[str, Any] = _cell(params)
+    def __init__(self, config: Any, params: Params, n: int) -> None:
+        """Let n rows begin from b_0."""
+        super().__init__(config, params, n)
         b_0 = params["b_0"]
-        c_0 = params.get("c_0", b_0[:, :0])
-        self._state: dict[str, Any] = {
-            "h": xp.broadcast_to(b_0, (n, *b_0.shape)).copy(),
-            "c": xp.broadcast_to(c_0, (n, *c_0.shape)).copy(),
-        }
-        self._output = {"W_hy": params["W_hy"], "b_y": params["b_y"]}
-        prompt, sizes = _prompt(xp, n, prompt, lengths)
-        read = xp.asarray(np.array(sizes, np.int32))
-        recurrent.feed(prompt, read, **self._weights, **self._state)
-
-    def extend(self, u: Array, temperature: float, top_k: int, top_p: float) -> Ids:
-        """See `Sampler`."""
-        options: dict[str, Any] = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
-        weights = {**self._weights, **self._output}
-        return recurrent.extend(u, **weights, **options, **self._state)
-
-
-class AttentionSampler:
-    """An AttentionRNN's rows: their window of symbols and the states after each of these."""
-
-    def __init__(
-        self, config: Any, params: Params, n: int, prompt: Ids | None, lengths: Any
-    ) -> None:
-        """Let n rows begin with their prompts; nothing is computed yet."""
-        xp = array_module(params.flat)
-        S, H = config.context, config.n_hidden
-        window: Ids = xp.zeros((n, S), np.int32)
-        b_0 = params["b_0"]
-        c_0 = params.get("c_0", b_0[:, :0])
-        self._state: dict[str, Any] = {
-            "window": window,
-            "length": _fill_windows(window, 0, S, *_prompt(xp, n, prompt, lengths)),
-            "seen": xp.asarray(np.full(n, -1, np.int32)),
-            "history": xp.empty((n, S, H), params.dtype),
-            "c": xp.empty((n, *c_0.shape), params.dtype),
-        }
-        output = {name: params[name] for name in ("W_hy", "W_ay", "b_y", "b_0")}
-        self._weights: dict[str, Any] = {**_cell(params), **output, "c_0": c_0}
-        del self._weights["U"]  # one layer
-        self._sizes = {"n_heads": config.n_heads, "stride": windows.stride(S)}
-
-    def extend(self, u: Array, temperature: float, top_k: int, top_p: float) -> Ids:
-        """See `Sampler`."""
-        options: dict[str, Any] = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
-        return recurrent.extend_attention(
-            u, **self._weights, **self._sizes, **options, **self._state
+        first = b_0, params.get("c_0", b_0[:, :0])
+        self._weights, self._output = _cell(params), _output(params)
+        self._memory = recurrent.Memory(
+            *(self.xp.broadcast_to(a, (n, *a.shape)).copy() for a in first)
         )
 
+    def _extend(self, u: Array, options: Options, x: Ids) -> None:
+        recurrent.extend(u, self._weights, self._output, options, self._memory, x)
 
-def _cell(params: Params) -> dict[str, Array]:
+    def _logits(self, s: Array) -> None:
+        recurrent.peek(self._output, self._memory, s)
+
+
+class AttentionSampler(SymbolSampler):
+    """An AttentionRNN's rows: their window of symbols and the states after each of these."""
+
+    def __init__(self, config: Any, params: Params, n: int) -> None:
+        """Let n rows begin without a symbol; nothing is computed yet."""
+        super().__init__(config, params, n)
+        xp, S, H = self.xp, config.context, config.n_hidden
+        b_0 = params["b_0"]
+        first = recurrent.First(b_0, params.get("c_0", b_0[:, :0]))
+        self._memory = recurrent.AttentionMemory(
+            window=xp.zeros((n, S), np.int32),
+            length=xp.zeros(n, np.int32),
+            seen=xp.full(n, -1, np.int32),
+            history=xp.empty((n, S, H), params.dtype),
+            c=xp.empty((n, *first.c_0.shape), params.dtype),
+        )
+        sizes = _sizes(recurrent.Sizes, config)
+        self._model = _cell(params), _output(params), first, sizes
+
+    def _extend(self, u: Array, options: Options, x: Ids) -> None:
+        recurrent.extend_attention(u, *self._model, options, self._memory, x)
+
+    def _logits(self, s: Array) -> None:
+        recurrent.peek_attention(*self._model, self._memory, s)
+
+
+def _sizes(kind: Any, config: Any) -> Any:
+    return kind(config.n_heads, windows.stride(config.context))
+
+
+def _cell(params: Params) -> recurrent.Weights:
     """Return the arrays that move a recurrent state, empty ones for those that a model lacks."""
     absent = {"U": params["W_hh"][:0], "b_n": params["b_0"][:, :0]}
-    names = ("W_xh", "U", "W_hh", "b_h", "b_n")
-    return {name: params[name] if name in params else absent[name] for name in names}
+    names = recurrent.Weights._fields
+    return recurrent.Weights(*(params[k] if k in params else absent[k] for k in names))
+
+
+def _output(params: Params) -> recurrent.Output:
+    W_hy = params["W_hy"]
+    return recurrent.Output(W_hy, params.get("W_ay", W_hy[:0]), params["b_y"])

@@ -14,6 +14,7 @@ from chainrule.estimators import runtime, stopping
 from chainrule.estimators.sequence_density import SequenceDensity
 
 CHUNK = 64  # symbols drawn at once: Ctrl-C is heard between
+PROMPT = 4096  # symbols of a prompt read at once, for the same reasons
 ROWS = 256  # sequences drawn at once: bounds the memory of what they remember
 
 
@@ -172,12 +173,13 @@ class Generating(SequenceDensity):
         lengths = lengths[rows]
         rest = {} if y is None else {"y": xp.asarray(y[rows])}
         N, own = len(lengths), len(prompts) > 1
-        table = np.maximum(ragged.table(prompts, rows if own else slice(None)), 0)
-        prompt = xp.asarray(np.ascontiguousarray(np.broadcast_to(table, (N, table.shape[1]))))
+        table = ragged.table(prompts, rows if own else slice(None))
         with self._evaluating() as params:
-            sampler = self._engine().start(
-                self.config_, params, N, prompt=prompt, lengths=lengths, **rest
-            )
+            sampler = self._engine().start(self.config_, params, N, **rest)
+            for at in range(0, table.shape[1], PROMPT):
+                piece = table[:, at : at + PROMPT]
+                piece = np.broadcast_to(piece, (N, piece.shape[1]))
+                sampler.put(xp.asarray(np.ascontiguousarray(piece)))
         done = 0
         while n is None or done < n:
             k = chunk if n is None else min(chunk, n - done)

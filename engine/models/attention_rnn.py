@@ -26,21 +26,22 @@ Source      Bahdanau, Cho and Bengio 2015 (arXiv:1409.0473) for attention over s
             sequence: Cheng, Dong and Lapata 2016 (arXiv:1601.06733); 1/√d: Vaswani et al. 2017.
 """
 
-from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from chainrule.engine import arena, sampling
+from chainrule.engine import arena, reading, sampling
 from chainrule.engine.arena import New
+from chainrule.engine.distributions import categorical
 from chainrule.engine.event import Abilities, Sequence
 from chainrule.engine.layers import linear, recurrent
 from chainrule.engine.models import rnn
 from chainrule.engine.params import Params, Shapes
 from chainrule.engine.windows import windows
-from chainrule.kernels import causal_attention, softmax_cross_entropy, threads
-from chainrule.kernels.dispatch import array_module, on_device
+from chainrule.kernels import causal_attention
+from chainrule.kernels.dispatch import array_module
 from chainrule.kernels.types import Array, Ids
 
 WEIGHTS = ("W_xh", "W_hh", "W_hy", "W_ay")
@@ -105,48 +106,33 @@ def init(config: Config, rng: np.random.Generator, dtype: Any = np.float32) -> P
     return params
 
 
-def log_prob(config: Config, params: Params, x: Ids, y: None = None) -> Array:
-    """Return log p(x) of each row of x, (N, T), in nats; -1 at a row's end is padding."""
-    out: Array = log_prob_terms(config, params, x).sum(axis=1)
-    return out
-
-
 def log_prob_terms(config: Config, params: Params, x: Ids, y: None = None) -> Array:
     """Return log p(x_t | x_<t) in nats, (N, T); 0 at padding. Any T, by windows."""
-    out: Array = array_module(params.flat).empty(x.shape, params.dtype)
+    reading.refuse_labels(y)
+    return reading.log_prob_terms(partial(_read, config, params, x), params, x)
 
-    def write(lo: int, first: int, s: Array, ids: Ids) -> None:
-        nll = softmax_cross_entropy.forward(s, ids.reshape(-1)).reshape(ids.shape)
-        out[lo : lo + ids.shape[1], first : first + len(ids)] = -nll.T
 
-    _read(config, params, x, write)
-    return out
+log_prob = reading.log_prob(log_prob_terms)
 
 
 def conditionals(config: Config, params: Params, x: Ids, y: None = None) -> Array:
     """Return p(x_t = v | x_<t) for every position and symbol, (N, T, V). Any T, by windows."""
-    xp = array_module(params.flat)
-    out: Array = xp.empty((*x.shape, config.n_symbols), params.dtype)
-
-    def write(lo: int, first: int, s: Array, ids: Ids) -> None:
-        e = xp.exp(s - s.max(axis=1, keepdims=True))
-        p = (e / e.sum(axis=1, keepdims=True)).reshape(*ids.shape, config.n_symbols)
-        out[lo : lo + ids.shape[1], first : first + len(ids)] = p.transpose(1, 0, 2)
-
-    _read(config, params, x, write)
-    return out
+    reading.refuse_labels(y)
+    read = partial(_read, config, params, x)
+    return reading.conditionals(read, params, x, config.n_symbols)
 
 
-def attention_maps(config: Config, params: Params, x: Ids) -> Array:
+def attention_maps(config: Config, params: Params, x: Ids, y: None = None) -> Array:
     """Return α, (N, n_heads, T, T), of one window: row t is what x_{t+1}'s prediction looks at.
 
     Column j < t is the state h_j after j symbols; row 0, where there is no past, is zero.
     """
+    reading.refuse_labels(y)
     T = _checked(config, x).shape[1]
     xp = array_module(params.flat)
     maps: Array = xp.zeros((len(x), config.n_heads, T, T), params.dtype)
     with arena.borrow(params.flat) as new:
-        done = _forward(config, params, xp.maximum(_time_major(x), 0), new)
+        done = _forward(config, params, reading.time_major(x)[1], new)
         q, k = (_heads(config, a)[:, : T - 1].transpose(0, 2, 1, 3) for a in (done.q, done.k))
         e = xp.matmul(q, k.transpose(0, 1, 3, 2)) * (config.n_hidden // config.n_heads) ** -0.5
         seen = xp.exp(e - done.lse[:, :, : T - 1, None])
@@ -161,20 +147,23 @@ def loss_and_grad(
     grad: Params,
     total: int | None = None,
     y: None = None,
+    dx: Array | None = None,
 ) -> float:
     """Return Σ -log p(x_t) / total in nats; write its gradient into `grad`. T ≤ context.
 
     total: what the sum is divided by; the rows of x if not given.
+    dx: (N, T, G H), overwritten by the gradient in the row of W_xh that each symbol was looked up
+        in; 0 for the last, which nobody reads, and for padding.
     """
-    ids = _time_major(_checked(config, x))
-    known = array_module(ids).maximum(ids, 0)
+    reading.refuse_labels(y)
+    ids, known = reading.time_major(_checked(config, x))
     (T, N), H = ids.shape, config.n_hidden
     total = total or N
     with arena.borrow(params.flat) as new:
         done = _forward(config, params, known, new)
         s, da, d = new((T * N, config.n_symbols)), new((T, N, H)), new((T + 1, N, H))
         _logits(params, done, s)
-        nll = softmax_cross_entropy.nll_and_grad(s, ids.reshape(-1), 1 / total, s)
+        loss = categorical.loss_and_grad(s, ids.reshape(-1), total, s)
         rows = da.reshape(T * N, H)
         linear.backward(s, done.looked, params["W_ay"], rows, grad["W_ay"], grad["b_y"])  # B1
         rows = d[:T].reshape(T * N, H)
@@ -187,63 +176,18 @@ def loss_and_grad(
         for name, first in zip(("b_0", "c_0"), start, strict=True):
             if first is not None:
                 first.sum(axis=1, out=grad[name])
-        loss = float(nll.sum(dtype=np.float64)) / total
+        if dx is not None:
+            dx[...] = done.passes[0].z.swapaxes(0, 1)
     return loss
 
 
-def start(
-    config: Config,
-    params: Params,
-    n: int,
-    y: None = None,
-    prompt: Ids | None = None,
-    lengths: Any = None,
-) -> sampling.Sampler:
-    """Return a sampler of n rows that have read their prompts; see `sample`."""
-    return sampling.AttentionSampler(config, params, n, prompt, lengths)
+def start(config: Config, params: Params, n: int, y: None = None) -> sampling.Sampler:
+    """Return a sampler of n rows."""
+    reading.refuse_labels(y)
+    return sampling.AttentionSampler(config, params, n)
 
 
-def sample(
-    config: Config,
-    params: Params,
-    uniforms: Array,
-    prompt: Ids | None = None,
-    lengths: Any = None,
-    temperature: float = 1.0,
-    top_k: int = 0,
-    top_p: float = 1.0,
-    y: None = None,
-) -> Ids:
-    """Return the symbols that follow the prompts, (N, n_new) int32, one for each uniform.
-
-    uniforms: (N, n_new) in [0, 1). prompt: (N, P) symbols, of which row n has the first lengths[n],
-    or all. temperature, top_k, top_p as in chainrule.kernels.categorical.
-    """
-    rows = start(config, params, len(uniforms), y, prompt, lengths)
-    return rows.extend(uniforms, temperature, top_k, top_p)
-
-
-def stream(
-    config: Config,
-    params: Params,
-    uniforms: Array | Iterable[Array],
-    prompt: Ids | None = None,
-    lengths: Any = None,
-    temperature: float = 1.0,
-    top_k: int = 0,
-    top_p: float = 1.0,
-    y: None = None,
-    chunk: int = 16,
-) -> Iterator[Ids]:
-    """Yield what `sample` returns in pieces of `chunk` symbols, (N, chunk), as they are drawn.
-
-    uniforms may also be an iterable of pieces, (N, k) each, for a stream without end.
-    """
-
-    def begin(n: int) -> sampling.Sampler:
-        return start(config, params, n, y, prompt, lengths)
-
-    yield from sampling.stream(begin, uniforms, temperature, top_k, top_p, chunk)
+sample, stream = sampling.functions(start)
 
 
 def _forward(config: Config, params: Params, known: Ids, new: New) -> _Forward:
@@ -281,29 +225,21 @@ def _logits(params: Params, done: _Forward, s: Array) -> None:
     s += done.looked @ params["W_ay"]
 
 
-def _read(
-    config: Config, params: Params, x: Ids, use: Callable[[int, int, Array, Ids], None]
-) -> None:
-    """Call use(lo, first, s, ids) on every window: s, the logits that predict ids, (k, rows).
-
-    ids are the columns of x from `first` on and the rows from `lo` on, time-major.
-    """
-    group = max(1, _SYMBOLS // min(config.context, max(1, x.shape[1])))
+def _read(config: Config, params: Params, x: Ids, use: reading.Use) -> None:
+    """Call use(piece, s) on every window of every few rows of x."""
 
     def rows(lo: int, hi: int) -> None:
-        for low in range(lo, hi, group):
-            part = x[low : min(hi, low + group)]
-            for start, first, stop in windows(x.shape[1], config.context):
-                window(low, first, _time_major(part[:, start:stop]), first - start)
+        for start, first, stop in windows(x.shape[1], config.context):
+            piece = reading.Piece(slice(lo, hi), slice(first, stop), time_major=True)
+            _, known = reading.time_major(x[lo:hi, start:stop])
+            with arena.borrow(params.flat) as new:
+                done = _forward(config, params, known, new)
+                s = new((known.size, config.n_symbols))
+                _logits(params, done, s)
+                use(piece, s[(first - start) * (hi - lo) :])
 
-    def window(low: int, first: int, ids: Ids, n_seen: int) -> None:
-        with arena.borrow(params.flat) as new:
-            done = _forward(config, params, array_module(ids).maximum(ids, 0), new)
-            s = new((ids.size, config.n_symbols))
-            _logits(params, done, s)
-            use(low, first, s[n_seen * ids.shape[1] :], ids[n_seen:])
-
-    threads.map_rows(rows, len(x), max(1, len(x)) if on_device(params.flat) else 1)
+    longest = min(config.context, max(1, x.shape[1]))
+    reading.map_rows(rows, params, len(x), max(1, _SYMBOLS // longest))
 
 
 def _checked(config: Config, x: Ids) -> Ids:
@@ -324,7 +260,3 @@ def _plain(config: Config) -> rnn.Config:
 def _heads(config: Config, a: Array) -> Array:
     """Return (N, T, H) as (N, T, n_heads, d)."""
     return a.reshape(*a.shape[:2], config.n_heads, -1)
-
-
-def _time_major(x: Ids) -> Ids:
-    return array_module(x).ascontiguousarray(x.T)  # type: ignore[no-any-return]

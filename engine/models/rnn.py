@@ -28,20 +28,20 @@ Source      Elman 1990, "Finding structure in time"; Mikolov et al. 2010, "Recur
             based language model"; truncation: Williams and Peng 1990, Neural Computation 2(4).
 """
 
-from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from chainrule.engine import arena, sampling
+from chainrule.engine import arena, reading, sampling
 from chainrule.engine.arena import New
+from chainrule.engine.distributions import categorical
 from chainrule.engine.event import Abilities, Sequence
 from chainrule.engine.layers import linear, recurrent
 from chainrule.engine.layers.dropout import Noise
 from chainrule.engine.params import Params, Shapes
-from chainrule.kernels import softmax_cross_entropy, threads
-from chainrule.kernels.dispatch import array_module, on_device
+from chainrule.kernels.dispatch import array_module
 from chainrule.kernels.types import Array, Bits, Ids
 
 WEIGHTS = ("W_xh", "U", "W_hh", "W_hy")
@@ -129,12 +129,6 @@ def initial_state(config: Config, params: Params, n: int) -> tuple[Array, Array 
     return rows("b_0"), rows("c_0") if config.cell == "lstm" else None
 
 
-def log_prob(config: Config, params: Params, x: Ids, y: None = None) -> Array:
-    """Return log p(x) of each row of x, (N, T), in nats; -1 at a row's end is padding."""
-    out: Array = log_prob_terms(config, params, x).sum(axis=1)
-    return out
-
-
 def log_prob_terms(
     config: Config,
     params: Params,
@@ -147,39 +141,19 @@ def log_prob_terms(
 
     carry, fresh: as in `loss_and_grad`, to read a long text piece by piece.
     """
-    xp = array_module(params.flat)
-    out: Array = xp.empty(x.shape, params.dtype)
+    reading.refuse_labels(y)
+    read = partial(_read, config, params, x, carry, fresh)
+    return reading.log_prob_terms(read, params, x)
 
-    def rows(lo: int, hi: int) -> None:
-        def write(first: int, s: Array, ids: Ids) -> None:
-            nll = softmax_cross_entropy.forward(s, ids.reshape(-1))
-            out[lo:hi, first : first + len(ids)] = -nll.reshape(ids.shape).T
 
-        if carry is None:
-            _read(config, params, x[lo:hi], write)
-        else:
-            anew = None if fresh is None else fresh[lo:hi]
-            _read(config, params, x[lo:hi], write, carry[lo:hi], anew)
-
-    _map_slices(rows, params, len(x))
-    return out
+log_prob = reading.log_prob(log_prob_terms)
 
 
 def conditionals(config: Config, params: Params, x: Ids, y: None = None) -> Array:
     """Return p(x_t = v | x_<t) for every position and symbol, (N, T, V)."""
-    xp = array_module(params.flat)
-    out: Array = xp.empty((*x.shape, config.n_symbols), params.dtype)
-
-    def rows(lo: int, hi: int) -> None:
-        def write(first: int, s: Array, ids: Ids) -> None:
-            e = xp.exp(s - s.max(axis=1, keepdims=True))
-            p = (e / e.sum(axis=1, keepdims=True)).reshape(*ids.shape, config.n_symbols)
-            out[lo:hi, first : first + len(ids)] = p.transpose(1, 0, 2)
-
-        _read(config, params, x[lo:hi], write)
-
-    _map_slices(rows, params, len(x))
-    return out
+    reading.refuse_labels(y)
+    read = partial(_read, config, params, x, None, None)
+    return reading.conditionals(read, params, x, config.n_symbols)
 
 
 def loss_and_grad(
@@ -192,6 +166,7 @@ def loss_and_grad(
     carry: Array | None = None,
     fresh: Bits | None = None,
     noise: Noise | None = None,
+    dx: Array | None = None,
 ) -> float:
     """Return Σ -log p(x_t) / total in nats; write its gradient into `grad`.
 
@@ -199,19 +174,23 @@ def loss_and_grad(
     carry: (N, S) states of the rows, read and overwritten by those after x; no gradient
         reaches them. fresh: (N,) bool, the rows that start from b_0 instead; all, without carry.
     noise: what the dropout is drawn from; none without it.
+    dx: (N, T, G H), overwritten by the gradient in the row of W_xh that each symbol was looked up
+        in; 0 for the last, which nobody reads, and for padding.
     """
+    reading.refuse_labels(y)
     total = total or len(x)
     start = initial_state(config, params, len(x))
     if carry is not None:
         _continue(carry, fresh, start)
     with arena.borrow(params.flat) as new:
-        ids = _time_major(x)
-        known = array_module(ids).maximum(ids, 0)  # padding: any symbol, its states are not used
+        ids, known = reading.time_major(x)
         passes = recurrent.forward(config.cell, known, params, *start, new, config.dropout, noise)
         loss, dy, d_first = _predict_and_undo(params, grad, passes[-1], ids, total, new)
         dh_0 = new(start[0].shape)
         dc_0 = None if start[1] is None else new(dh_0.shape)
         recurrent.backward(config.cell, dy, known, passes, params, grad, dh_0, dc_0, new)
+        if dx is not None:
+            dx[...] = passes[0].z.swapaxes(0, 1)
         dh_0[-1] += d_first
         _into_initial(grad, dh_0, dc_0, None if carry is None else fresh, carry is None)
         if carry is not None:
@@ -219,59 +198,13 @@ def loss_and_grad(
     return loss
 
 
-def start(
-    config: Config,
-    params: Params,
-    n: int,
-    y: None = None,
-    prompt: Ids | None = None,
-    lengths: Any = None,
-) -> sampling.Sampler:
-    """Return a sampler of n rows that have read their prompts; see `sample`."""
-    return sampling.RecurrentSampler(config, params, n, prompt, lengths)
+def start(config: Config, params: Params, n: int, y: None = None) -> sampling.Sampler:
+    """Return a sampler of n rows."""
+    reading.refuse_labels(y)
+    return sampling.RecurrentSampler(config, params, n)
 
 
-def sample(
-    config: Config,
-    params: Params,
-    uniforms: Array,
-    prompt: Ids | None = None,
-    lengths: Any = None,
-    temperature: float = 1.0,
-    top_k: int = 0,
-    top_p: float = 1.0,
-    y: None = None,
-) -> Ids:
-    """Return the symbols that follow the prompts, (N, n_new) int32, one for each uniform.
-
-    uniforms: (N, n_new) in [0, 1). prompt: (N, P) symbols, of which row n has the first lengths[n],
-    or all. temperature, top_k, top_p as in chainrule.kernels.categorical.
-    """
-    rows = start(config, params, len(uniforms), y, prompt, lengths)
-    return rows.extend(uniforms, temperature, top_k, top_p)
-
-
-def stream(
-    config: Config,
-    params: Params,
-    uniforms: Array | Iterable[Array],
-    prompt: Ids | None = None,
-    lengths: Any = None,
-    temperature: float = 1.0,
-    top_k: int = 0,
-    top_p: float = 1.0,
-    y: None = None,
-    chunk: int = 16,
-) -> Iterator[Ids]:
-    """Yield what `sample` returns in pieces of `chunk` symbols, (N, chunk), as they are drawn.
-
-    uniforms may also be an iterable of pieces, (N, k) each, for a stream without end.
-    """
-
-    def begin(n: int) -> sampling.Sampler:
-        return start(config, params, n, y, prompt, lengths)
-
-    yield from sampling.stream(begin, uniforms, temperature, top_k, top_p, chunk)
+sample, stream = sampling.functions(start)
 
 
 def _predict_and_undo(
@@ -288,10 +221,10 @@ def _predict_and_undo(
         before[0], before[1:] = top.h[0], top.y[:-1]
         states, dstates = before.reshape(T * N, H), d[:T].reshape(T * N, H)
         linear.forward(states, params["W_hy"], params["b_y"], s)
-        nll = softmax_cross_entropy.nll_and_grad(s, ids.reshape(-1), 1 / total, s)
+        loss = categorical.loss_and_grad(s, ids.reshape(-1), total, s)
         linear.backward(s, states, params["W_hy"], dstates, grad["W_hy"], grad["b_y"])
     d[T] = 0
-    return float(nll.sum(dtype=np.float64)) / total, d[1:], d[0]
+    return loss, d[1:], d[0]
 
 
 def _into_initial(
@@ -330,43 +263,44 @@ def _read(
     config: Config,
     params: Params,
     x: Ids,
-    use: Callable[[int, Array, Ids], None],
-    carry: Array | None = None,
-    fresh: Bits | None = None,
+    carry: Array | None,
+    fresh: Bits | None,
+    use: reading.Use,
 ) -> None:
-    """Call use(first, s, ids) on pieces of x's columns from `first` on, the state carried along.
+    """Call use(piece, s) on pieces of x, a few rows at a time, the state carried along."""
 
-    s: (k N, V), the logits that predict ids: (k, N), time-major; both valid during the call.
-    """
-    N, T = x.shape
-    k = max(1, _CHUNK // max(1, N))
-    start = initial_state(config, params, N)
-    if carry is None:
-        carry = array_module(params.flat).empty((N, state_size(config)), params.dtype)
-    else:
-        _continue(carry, fresh, start)
-    for first in range(0, T, k):
-        ids = _time_major(x[:, first : first + k])
-        known = array_module(ids).maximum(ids, 0)
-        with arena.borrow(params.flat) as new:
-            passes = recurrent.forward(config.cell, known, params, *start, new)
-            states = passes[-1].h[:-1].reshape(ids.size, config.n_hidden)
-            s = new((ids.size, config.n_symbols))
-            linear.forward(states, params["W_hy"], params["b_y"], s)
-            use(first, s, ids)
-            _keep(carry, passes)
-        _continue(carry, None, start)
+    def rows(lo: int, hi: int) -> None:
+        N, T = hi - lo, x.shape[1]
+        k = max(1, _CHUNK // max(1, N))
+        start = initial_state(config, params, N)
+        if carry is None:
+            mine = array_module(params.flat).empty((N, state_size(config)), params.dtype)
+        else:
+            mine = carry[lo:hi]
+            _continue(mine, None if fresh is None else fresh[lo:hi], start)
+        for first in range(0, T, k):
+            piece = reading.Piece(slice(lo, hi), slice(first, min(T, first + k)), time_major=True)
+            _read_piece(config, params, x, start, mine, piece, use)
+            _continue(mine, None, start)
+
+    reading.map_rows(rows, params, len(x), _ROWS)
 
 
-def _time_major(x: Ids) -> Ids:
-    return array_module(x).ascontiguousarray(x.T)  # type: ignore[no-any-return]
-
-
-def _map_slices(rows: Callable[[int, int], None], params: Params, n_rows: int) -> None:
-    """Run rows(lo, hi) over all rows, a few at a time within each thread; a GPU has one."""
-
-    def part(lo: int, hi: int) -> None:
-        for first in range(lo, hi, _ROWS):
-            rows(first, min(hi, first + _ROWS))
-
-    threads.map_rows(part, n_rows, max(1, n_rows) if on_device(params.flat) else 1)
+def _read_piece(
+    config: Config,
+    params: Params,
+    x: Ids,
+    start: tuple[Array, Array | None],
+    carry: Array,
+    piece: reading.Piece,
+    use: reading.Use,
+) -> None:
+    """Call use(piece, s) on the logits that follow from `start`; overwrite carry."""
+    with arena.borrow(params.flat) as new:
+        _, known = reading.time_major(x[piece.rows, piece.columns])
+        passes = recurrent.forward(config.cell, known, params, *start, new)
+        states = passes[-1].h[:-1].reshape(known.size, config.n_hidden)
+        s = new((known.size, config.n_symbols))
+        linear.forward(states, params["W_hy"], params["b_y"], s)
+        use(piece, s)
+        _keep(carry, passes)

@@ -30,21 +30,23 @@ Cost        A position: 2 · 12 C² L + 2 C V FLOPs forward for the products and
 Source      Vaswani et al. 2017, arXiv:1706.03762; Radford et al. 2019 (pre-norm, initial weights).
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from chainrule.engine import arena, sampling
+from chainrule.engine import arena, reading, sampling
 from chainrule.engine.arena import New
+from chainrule.engine.distributions import categorical
 from chainrule.engine.event import Abilities, Sequence
 from chainrule.engine.layers import dropout, linear, tied_output
 from chainrule.engine.layers import transformer_block as block
 from chainrule.engine.layers.dropout import Noise, Site
 from chainrule.engine.params import Params, Shapes
 from chainrule.engine.windows import windows
-from chainrule.kernels import embedding, layer_norm, softmax_cross_entropy
+from chainrule.kernels import embedding, layer_norm
 from chainrule.kernels.dispatch import array_module
 from chainrule.kernels.types import Array, Ids
 
@@ -131,36 +133,21 @@ def init(config: Config, rng: np.random.Generator, dtype: Any = np.float32) -> P
     return params
 
 
-def log_prob(config: Config, params: Params, x: Ids, y: Any = None) -> Array:
-    """Return log p(x) of each row, (N,), in nats.
-
-    x: (N, T), any T; -1 at a row's end is padding and contributes 0. y: (N,), the start
-    tokens; 0 everywhere if not given.
-    """
-    log_p: Array = log_prob_terms(config, params, x, y).sum(axis=1)
-    return log_p
-
-
 def log_prob_terms(config: Config, params: Params, x: Ids, y: Any = None) -> Array:
-    """Return log p(x_t | x_<t) of every symbol, (N, T), in nats; 0 at padding."""
-    log_p: Array = array_module(params.flat).empty(x.shape, params.dtype)
-    for rows, first, stop, s in _all_logits(config, params, x, y):
-        ids = x[rows, first:stop]
-        nll = softmax_cross_entropy.forward(s, ids.reshape(-1))
-        log_p[rows, first:stop] = -nll.reshape(ids.shape)
-    return log_p
+    """Return log p(x_t | x_<t) of every symbol, (N, T), in nats; 0 at padding. Any T.
+
+    y: (N,), the rows' classes; of a model with n_classes > 1 only, and there always.
+    """
+    return reading.log_prob_terms(partial(_read, config, params, x, y), params, x)
+
+
+log_prob = reading.log_prob(log_prob_terms)
 
 
 def conditionals(config: Config, params: Params, x: Ids, y: Any = None) -> Array:
-    """Return p(x_t = v | x_<t) for every position and symbol, (N, T, V)."""
-    xp = array_module(params.flat)
-    p: Array = xp.empty((*x.shape, config.n_symbols), params.dtype)
-    for rows, first, stop, s in _all_logits(config, params, x, y):
-        e = xp.exp(s - s.max(axis=1, keepdims=True))
-        p[rows, first:stop] = (e / e.sum(axis=1, keepdims=True)).reshape(
-            -1, stop - first, s.shape[1]
-        )
-    return p
+    """Return p(x_t = v | x_<t) for every position and symbol, (N, T, V). Any T."""
+    read = partial(_read, config, params, x, y)
+    return reading.conditionals(read, params, x, config.n_symbols)
 
 
 def attention_maps(config: Config, params: Params, x: Ids, y: Any = None) -> Array:
@@ -189,6 +176,7 @@ def loss_and_grad(
     total: int | None = None,
     y: Any = None,
     noise: Noise | None = None,
+    dx: Array | None = None,
 ) -> float:
     """Return Σ -log p(x_t | x_<t) / total in nats and write its gradient into `grad`.
 
@@ -198,11 +186,13 @@ def loss_and_grad(
         grad: overwritten; laid out like params.
         total: what the sum is divided by; N if not given. The number of symbols of the whole
             minibatch makes the loss nats a symbol.
-        y: (N,), the start tokens; 0 everywhere if not given.
+        y: (N,), the rows' classes; of a model with n_classes > 1 only, and there always.
         noise: what this pass's dropout is drawn from; None is no dropout.
+        dx: (N, T, C), overwritten by the gradient in the row of E that each symbol was looked up
+            in; 0 for the last, which nobody reads, and for padding.
 
     Raises:
-        ValueError: x is longer than the context.
+        ValueError: x is longer than the context, or y is missing or out of place.
     """
     _check_length(config, x)
     total = total or len(x)
@@ -210,64 +200,18 @@ def loss_and_grad(
         tokens = _tokens(config, params, x, y)
         tape = _forward(config, params, tokens, noise, new)
         s = _logits(config, params, tape.h, new)
-        nll = softmax_cross_entropy.nll_and_grad(s, x.reshape(-1), 1 / total, s)
-        _backward(config, params, grad, tape, s)
-        return float(nll.sum(dtype=np.float64)) / total
+        loss = categorical.loss_and_grad(s, x.reshape(-1), total, s)
+        _backward(config, params, grad, tape, s, dx)
+    return loss
 
 
-def start(
-    config: Config,
-    params: Params,
-    n: int,
-    y: Any = None,
-    prompt: Ids | None = None,
-    lengths: Any = None,
-) -> sampling.Sampler:
-    """Return a sampler of n rows that have read their prompts; see `sample`."""
-    return sampling.TransformerSampler(config, params, n, y, prompt, lengths)
+def start(config: Config, params: Params, n: int, y: Any = None) -> sampling.Sampler:
+    """Return a sampler of n rows. y: (n,), their classes, where n_classes > 1."""
+    _check_labels(config, y)
+    return sampling.TransformerSampler(config, params, n, y)
 
 
-def sample(
-    config: Config,
-    params: Params,
-    uniforms: Array,
-    prompt: Ids | None = None,
-    lengths: Any = None,
-    temperature: float = 1.0,
-    top_k: int = 0,
-    top_p: float = 1.0,
-    y: Any = None,
-) -> Ids:
-    """Return the symbols that follow the prompts, (N, n_new) int32, one for each uniform.
-
-    uniforms: (N, n_new) in [0, 1). prompt: (N, P) symbols, of which row n has the first lengths[n],
-    or all. temperature, top_k, top_p as in chainrule.kernels.categorical.
-    """
-    rows = start(config, params, len(uniforms), y, prompt, lengths)
-    return rows.extend(uniforms, temperature, top_k, top_p)
-
-
-def stream(
-    config: Config,
-    params: Params,
-    uniforms: Array | Iterable[Array],
-    prompt: Ids | None = None,
-    lengths: Any = None,
-    temperature: float = 1.0,
-    top_k: int = 0,
-    top_p: float = 1.0,
-    y: Any = None,
-    chunk: int = 16,
-) -> Iterator[Ids]:
-    """Yield what `sample` returns in pieces of `chunk` symbols, (N, chunk), as they are drawn.
-
-    uniforms may also be an iterable of pieces, (N, k) each, for a stream without end.
-    """
-
-    def begin(n: int) -> sampling.Sampler:
-        return start(config, params, n, y, prompt, lengths)
-
-    yield from sampling.stream(begin, uniforms, temperature, top_k, top_p, chunk)
+sample, stream = sampling.functions(start)
 
 
 class _Tape(NamedTuple):
@@ -297,8 +241,13 @@ def _forward(config: Config, params: Params, tokens: Ids, noise: Noise | None, n
     return _Tape(tokens.reshape(-1), heads, site, blocks, x, mean, rstd, h)
 
 
-def _backward(config: Config, params: Params, grad: Params, tape: _Tape, ds: Array) -> None:
-    """Overwrite grad, given ds = dL/d(logits), (M, V); the mirror image of `_forward`."""
+def _backward(
+    config: Config, params: Params, grad: Params, tape: _Tape, ds: Array, out: Array | None
+) -> None:
+    """Overwrite grad, given ds = dL/d(logits), (M, V); the mirror image of `_forward`.
+
+    out: `loss_and_grad`'s dx; position t read x_{t-1}, the first one the start token.
+    """
     with arena.borrow(ds) as new:
         dh, dx = new(tape.h.shape), new(tape.h.shape)
         matrices = (params["E"], params["W_y"], grad["E"], grad["W_y"])
@@ -312,6 +261,8 @@ def _backward(config: Config, params: Params, grad: Params, tape: _Tape, ds: Arr
             block.mlp_backward(dx, mlp, w_mlp, d_mlp, tape.heads)  # F2
             block.attention_backward(dx, attention, w_attention, d_attention, tape.heads)
         dropout.forward(tape.heads.rows(dx), tape.site)  # M ∘ dx, as the forward's M ∘ x
+        if out is not None:
+            out[:, :-1], out[:, -1:] = tape.heads.rows(dx)[:, 1:], 0
         if not config.rotary:  # F1
             T = tape.heads.T
             dx.reshape(-1, T, config.n_embd).sum(axis=0, out=grad["P"][:T])
@@ -355,10 +306,8 @@ def _logits(config: Config, params: Params, h: Array, new: New) -> Array:
     return s
 
 
-def _all_logits(
-    config: Config, params: Params, x: Ids, y: Any
-) -> Iterator[tuple[slice, int, int, Array]]:
-    """Yield rows, first, stop and the logits of x[rows, first:stop], a row of (·, V) a symbol."""
+def _read(config: Config, params: Params, x: Ids, y: Any, use: reading.Use) -> None:
+    """Call use(piece, s) on every window of every few rows of x."""
     at_once = max(1, POSITIONS_AT_ONCE // config.context)
     for start, first, stop in windows(x.shape[1], config.context):
         for lo in range(0, len(x), at_once):
@@ -366,7 +315,7 @@ def _all_logits(
             kept = None if y is None else y[rows]
             tokens = _tokens(config, params, x[rows, start:stop], kept)
             s = _last_logits(config, params, tokens, stop - first)
-            yield rows, first, stop, s
+            use(reading.Piece(rows, slice(first, stop)), s)
 
 
 def _last_logits(config: Config, params: Params, tokens: Ids, n: int) -> Array:
@@ -390,10 +339,11 @@ def _last_logits(config: Config, params: Params, tokens: Ids, n: int) -> Array:
 
 
 def _tokens(config: Config, params: Params, x: Ids, y: Any) -> Ids:
-    """Return [start token, x_1 … x_{T-1}] of every row, (N, T): rows of E.
+    """Return [start token, x_1 … x_{T-1}] of every row, (N, T): rows of E. y as everywhere.
 
     Padding becomes symbol 0: what comes after a row's end is read by padding alone.
     """
+    _check_labels(config, y)
     xp = array_module(params.flat)
     tokens: Ids = xp.empty(x.shape, np.int32)
     tokens[:, 0] = config.n_symbols if y is None else config.n_symbols + xp.asarray(y)
@@ -407,4 +357,15 @@ def _check_length(config: Config, x: Ids) -> None:
         raise ValueError(
             f"sequences of {x.shape[1]} symbols are longer than the context of {config.context}; "
             "cut them into windows"
+        )
+
+
+def _check_labels(config: Config, y: Any) -> None:
+    """Raise ValueError for labels that are missing, or given to a model without."""
+    if config.n_classes == 1:
+        reading.refuse_labels(y)
+    elif y is None:
+        raise ValueError(
+            f"a model of {config.n_classes} classes is p(x | y): give y, each row's class;"
+            " chainrule.engine.labels has the marginal"
         )

@@ -10,9 +10,9 @@ import numpy as np
 
 from chainrule.kernels import threads
 from chainrule.kernels.causal_attention import heads
+from chainrule.kernels.causal_attention.rows import attend
 from chainrule.kernels.compiled import njit
 from chainrule.kernels.inline import JIT
-from chainrule.kernels.samplers.products import attend
 from chainrule.kernels.tiles import ROWS, panel_width
 from chainrule.kernels.types import Array, Ids
 

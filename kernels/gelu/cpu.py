@@ -4,7 +4,7 @@ import numpy as np
 
 from chainrule.kernels.compiled import njit
 from chainrule.kernels.gelu import KAPPA, LAMBDA
-from chainrule.kernels.inline import JIT, sigmoid
+from chainrule.kernels.inline import INLINE, JIT, sigmoid
 from chainrule.kernels.threads import map_rows, n_threads, sum_rows
 from chainrule.kernels.types import Array
 
@@ -32,14 +32,19 @@ def _min_rows(u: Array) -> int:
     return 1 + THREAD_WORK // max(1, int(u.shape[1]))
 
 
+@njit(**INLINE)
+def activate(u: Array, b: Array, y: Array) -> None:
+    """F1-F3 of one row, u and b of y's length. Shared with the samplers."""
+    linear, cubic = u.dtype.type(_TWO_KAPPA), u.dtype.type(_CUBIC)
+    for j in range(len(y)):
+        a = u[j] + b[j]  # F1
+        y[j] = a * sigmoid(a * (linear + cubic * a * a))  # F2, F3
+
+
 @njit(**JIT)
 def _forward(u: Array, b: Array, y: Array) -> None:
-    N, C = u.shape
-    linear, cubic = u.dtype.type(_TWO_KAPPA), u.dtype.type(_CUBIC)
-    for n in range(N):
-        for j in range(C):
-            a = u[n, j] + b[j]  # F1
-            y[n, j] = a * sigmoid(a * (linear + cubic * a * a))  # F2, F3
+    for n in range(len(u)):
+        activate(u[n], b, y[n])
 
 
 @njit(**JIT)

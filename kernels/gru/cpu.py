@@ -3,7 +3,7 @@
 import numpy as np
 
 from chainrule.kernels.compiled import njit
-from chainrule.kernels.inline import JIT, sigmoid, tanh
+from chainrule.kernels.inline import INLINE, JIT, sigmoid, tanh
 from chainrule.kernels.recurrence import map_batch, over_all_steps
 from chainrule.kernels.tiles import packed, product, row
 from chainrule.kernels.types import Array
@@ -60,22 +60,28 @@ def _backward(
     dh0[lo:hi] = from_next[:, :H] + kept  # B6
 
 
+@njit(**INLINE)
+def cell(p: Array, b: Array, z: Array, m: Array, h_before: Array, h: Array) -> None:
+    """F1-F4 of one row and step, p = h W; loops over few arrays each, which LLVM can tell apart.
+
+    Shared with the samplers, where m is p's last block and h is h_before itself.
+    """
+    H, one = len(h), h.dtype.type(1)
+    r, u, new, p_new = z[:H], z[H : 2 * H], z[2 * H :], p[2 * H :]
+    for j in range(2 * H):
+        z[j] = sigmoid(z[j] + p[j])  # F2: r and u
+    for j in range(H):
+        m[j] = p_new[j] + b[j]  # F1
+    for j in range(H):
+        new[j] = tanh(new[j] + r[j] * m[j])  # F3
+    for j in range(H):
+        h[j] = (one - u[j]) * new[j] + u[j] * h_before[j]  # F4
+
+
 @njit(**JIT)
 def _step(p: Array, b: Array, z: Array, m: Array, h_before: Array, h: Array) -> None:
-    """F1-F4 of one step, p = h W; loops over few arrays each, which LLVM can tell apart."""
-    H, one = h.shape[1], h.dtype.type(1)
     for n in range(len(h)):
-        p_n, z_n, m_n, before_n = row(p, n), row(z, n), row(m, n), row(h_before, n)
-        h_n = row(h, n)
-        r, u, new, p_new = z_n[:H], z_n[H : 2 * H], z_n[2 * H :], p_n[2 * H :]
-        for j in range(2 * H):
-            z_n[j] = sigmoid(z_n[j] + p_n[j])  # F2: r and u
-        for j in range(H):
-            m_n[j] = p_new[j] + b[j]  # F1
-        for j in range(H):
-            new[j] = tanh(new[j] + r[j] * m_n[j])  # F3
-        for j in range(H):
-            h_n[j] = (one - u[j]) * new[j] + u[j] * before_n[j]  # F4
+        cell(row(p, n), b, row(z, n), row(m, n), row(h_before, n), row(h, n))
 
 
 @njit(**JIT)

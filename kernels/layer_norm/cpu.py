@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.kernels.compiled import njit
-from chainrule.kernels.inline import JIT, JIT_SUMS
+from chainrule.kernels.inline import INLINE, JIT, JIT_SUMS
 from chainrule.kernels.layer_norm import EPS
 from chainrule.kernels.threads import map_rows, n_threads, sum_rows
 from chainrule.kernels.types import Array
@@ -55,16 +55,21 @@ def _square_sum(x: Array, m: float) -> Any:
     return total
 
 
+@njit(**INLINE)
+def normalise(x: Array, g: Array, b: Array, y: Array, eps: float) -> tuple[Any, Any]:
+    """F1-F4 of one row; return its mean and 1/deviation. Shared with the samplers."""
+    size, one = x.dtype.type(len(x)), x.dtype.type(1)
+    m = _sum(x) / size  # F1
+    r = one / np.sqrt(_square_sum(x, m) / size + eps)  # F2
+    for j in range(len(x)):
+        y[j] = (x[j] - m) * r * g[j] + b[j]  # F3, F4
+    return m, r
+
+
 @njit(**JIT)
 def _forward(x: Array, g: Array, b: Array, y: Array, mean: Array, rstd: Array, eps: float) -> None:
-    N, C = x.shape
-    size, one = x.dtype.type(C), x.dtype.type(1)
-    for n in range(N):
-        m = _sum(x[n]) / size  # F1
-        r = one / np.sqrt(_square_sum(x[n], m) / size + eps)  # F2
-        for j in range(C):
-            y[n, j] = (x[n, j] - m) * r * g[j] + b[j]  # F3, F4
-        mean[n], rstd[n] = m, r
+    for n in range(len(x)):
+        mean[n], rstd[n] = normalise(x[n], g, b, y[n], eps)
 
 
 @njit(**JIT)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from chainrule.kernels.compiled import njit
-from chainrule.kernels.inline import JIT, sigmoid, tanh
+from chainrule.kernels.inline import INLINE, JIT, sigmoid, tanh
 from chainrule.kernels.recurrence import map_batch, over_all_steps
 from chainrule.kernels.tiles import packed, product, row
 from chainrule.kernels.types import Array
@@ -63,25 +63,31 @@ def _backward(
     dh0[lo:hi] = from_next[:, : dh.shape[2]]
 
 
+@njit(**INLINE)
+def cell(p: Array, z: Array, c_before: Array, c: Array, h: Array) -> None:
+    """F1-F4 of one row and step, p = h W; loops over few arrays each, which LLVM can tell apart.
+
+    Shared with the samplers, where c is c_before itself.
+    """
+    H = len(h)
+    i, f, g, o = z[:H], z[H : 2 * H], z[2 * H : 3 * H], z[3 * H :]
+    p_g, p_o = p[2 * H : 3 * H], p[3 * H :]
+    for j in range(2 * H):
+        z[j] = sigmoid(z[j] + p[j])  # F1, F2: i and f
+    for j in range(H):
+        g[j] = tanh(g[j] + p_g[j])
+    for j in range(H):
+        o[j] = sigmoid(o[j] + p_o[j])
+    for j in range(H):
+        c[j] = f[j] * c_before[j] + i[j] * g[j]  # F3
+    for j in range(H):
+        h[j] = o[j] * tanh(c[j])  # F4
+
+
 @njit(**JIT)
 def _step(p: Array, z: Array, c_before: Array, c: Array, h: Array) -> None:
-    """F1-F4 of one step, p = h W; loops over few arrays each, which LLVM can tell apart."""
-    H = h.shape[1]
     for n in range(len(h)):
-        p_n, z_n, before_n, c_n = row(p, n), row(z, n), row(c_before, n), row(c, n)
-        h_n = row(h, n)
-        i, f, g, o = z_n[:H], z_n[H : 2 * H], z_n[2 * H : 3 * H], z_n[3 * H :]
-        p_g, p_o = p_n[2 * H : 3 * H], p_n[3 * H :]
-        for j in range(2 * H):
-            z_n[j] = sigmoid(z_n[j] + p_n[j])  # F1, F2: i and f
-        for j in range(H):
-            g[j] = tanh(g[j] + p_g[j])
-        for j in range(H):
-            o[j] = sigmoid(o[j] + p_o[j])
-        for j in range(H):
-            c_n[j] = f[j] * before_n[j] + i[j] * g[j]  # F3
-        for j in range(H):
-            h_n[j] = o[j] * tanh(c_n[j])  # F4
+        cell(row(p, n), row(z, n), row(c_before, n), row(c, n), row(h, n))
 
 
 @njit(**JIT)

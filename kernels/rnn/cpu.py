@@ -3,7 +3,7 @@
 import numpy as np
 
 from chainrule.kernels.compiled import njit
-from chainrule.kernels.inline import JIT, tanh
+from chainrule.kernels.inline import INLINE, JIT, tanh
 from chainrule.kernels.recurrence import map_batch, over_all_steps
 from chainrule.kernels.tiles import packed, product, row
 from chainrule.kernels.types import Array
@@ -28,7 +28,7 @@ def _forward(z: Array, W: Array, h: Array, lo: int, hi: int) -> None:
     p = np.empty((hi - lo, W.shape[0] * W.shape[2]), W.dtype)
     for t in range(z.shape[0]):
         product(h[t, lo:hi], W, p)
-        _activate(z[t, lo:hi], p, h[t + 1, lo:hi])
+        _step(p, z[t, lo:hi], h[t + 1, lo:hi])
 
 
 @njit(**JIT)
@@ -41,12 +41,17 @@ def _backward(dh: Array, h: Array, W_T: Array, dz: Array, dh0: Array, lo: int, h
     dh0[lo:hi] = from_next[:, : dh.shape[2]]
 
 
+@njit(**INLINE)
+def cell(p: Array, z: Array, h: Array) -> None:
+    """F1, F2 of one row and step, p = h W. Shared with the samplers."""
+    for j in range(len(h)):
+        h[j] = tanh(z[j] + p[j])  # F1, F2
+
+
 @njit(**JIT)
-def _activate(z: Array, p: Array, h: Array) -> None:
-    for n in range(len(z)):
-        z_n, p_n, h_n = row(z, n), row(p, n), row(h, n)
-        for j in range(len(h_n)):
-            h_n[j] = tanh(z_n[j] + p_n[j])  # F1, F2
+def _step(p: Array, z: Array, h: Array) -> None:
+    for n in range(len(h)):
+        cell(row(p, n), row(z, n), row(h, n))
 
 
 @njit(**JIT)

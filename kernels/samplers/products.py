@@ -1,4 +1,4 @@
-"""What compiled samplers share: products of a few rows with a matrix, attention over a cache.
+"""What compiled samplers share: products of a few rows with a matrix.
 
 A sampler multiplies as few as one row by each weight matrix, so the time goes into reading the
 weights: each is read once, in the order in which it lies in memory, for all rows. Where there are
@@ -6,12 +6,10 @@ more rows, `for_tiles` lays the weights out for register tiles (kernels/tiles.py
 below, which take either layout, choose when they are compiled.
 """
 
-from typing import Any
-
 import numpy as np
 
 from chainrule.kernels.compiled import njit
-from chainrule.kernels.inline import JIT, JIT_SUMS, exp
+from chainrule.kernels.inline import JIT
 from chainrule.kernels.tiles import packed, product
 from chainrule.kernels.types import Array
 
@@ -19,9 +17,9 @@ FEW = 4  # rows; fewer leave most of a tile's registers idle
 FEW_SYMBOLS = 256  # of all rows together; fewer are not worth laying the weights out
 
 
-def for_tiles(n_rows: int, n_new: int, *matrices: Array) -> list[Array]:
-    """Return matrices, (K, N) or (L, K, N), by `packed` if so many symbols are worth it."""
-    if n_rows < FEW or n_rows * n_new < FEW_SYMBOLS:
+def for_tiles(n_rows: int, n_symbols: int, *matrices: Array) -> list[Array]:
+    """Return matrices, (K, N) or (L, K, N), by `packed` if so many symbols in all are worth it."""
+    if n_rows < FEW or n_symbols < FEW_SYMBOLS:
         return list(matrices)
     return [_packed_layers(W) if W.ndim == 3 else packed(W) for W in matrices]
 
@@ -37,7 +35,9 @@ def multiply(x: Array, M: int, W: Array, y: Array) -> None:
     if W.ndim == 3:
         product(x[:M], W, y)
     else:
-        y[:M] = 0
+        for m in range(M):
+            for j in range(y.shape[1]):
+                y[m, j] = 0
         multiply_add(x, M, W, y)
 
 
@@ -99,82 +99,3 @@ def spread(y: Array, M: int, b: Array) -> None:
     for m in range(M):
         for j in range(b.size):
             y[m, j] = b[j]
-
-
-@njit(**JIT)
-def attend(
-    qkv: Array,
-    m: int,
-    n: int,
-    l: int,
-    stop: int,
-    keys: Array,
-    values: Array,
-    p: Array,
-    a: Array,
-) -> None:
-    """a_m = Σ_{j<stop} softmax_j(q_m·k_j / √d) v_j of row n and layer l, each head by itself.
-
-    q_m: the first C entries of qkv[m]; keys, values: (N, L, S, C); p: (n_heads, S), scratch.
-    a_m = 0 where stop = 0. All heads of a position are read before the next position's: the cache
-    lies so, and what is read in order is fetched ahead.
-    """
-    n_heads = len(p)
-    d = keys.shape[3] // n_heads
-    one, scale = p.dtype.type(1), p.dtype.type(1 / np.sqrt(d))
-    compare(qkv, m, n, l, stop, d, scale, keys, p)
-    for head in range(n_heads):
-        largest = p.dtype.type(-np.inf)
-        for j in range(stop):
-            largest = max(largest, p[head, j])
-        total = exponentials(p[head], stop, largest)
-        inverse = one / total if stop > 0 else one
-        for j in range(stop):
-            p[head, j] *= inverse
-    weigh(p, stop, values, n, l, d, a, m)
-
-
-@njit(**JIT_SUMS)
-def compare(
-    qkv: Array, m: int, n: int, l: int, stop: int, d: int, scale: float, keys: Array, p: Array
-) -> None:
-    """p_hj = scale q_m·k_j of every head h."""
-    for j in range(stop):
-        for head in range(len(p)):
-            c, s = head * d, p.dtype.type(0)
-            for k in range(d):
-                s += qkv[m, c + k] * keys[n, l, j, c + k]
-            p[head, j] = s * scale
-
-
-@njit(**JIT_SUMS)
-def exponentials(p: Array, stop: int, largest: Any) -> Any:
-    """Overwrite p_j by exp(p_j - largest); return their sum."""
-    total = p.dtype.type(0)
-    for j in range(stop):
-        p[j] = exp(p[j] - largest)
-        total += p[j]
-    return total
-
-
-@njit(**JIT)
-def weigh(p: Array, stop: int, values: Array, n: int, l: int, d: int, a: Array, m: int) -> None:
-    """a_m = Σ_j p_hj v_j, each head h by itself; four positions at a time."""
-    for k in range(len(p) * d):
-        a[m, k] = 0
-    j = 0
-    while j + 4 <= stop:
-        for head in range(len(p)):
-            c = head * d
-            p0, p1, p2, p3 = p[head, j], p[head, j + 1], p[head, j + 2], p[head, j + 3]
-            for k in range(d):
-                a[m, c + k] += (p0 * values[n, l, j, c + k] + p1 * values[n, l, j + 1, c + k]) + (
-                    p2 * values[n, l, j + 2, c + k] + p3 * values[n, l, j + 3, c + k]
-                )
-        j += 4
-    while j < stop:
-        for head in range(len(p)):
-            c = head * d
-            for k in range(d):
-                a[m, c + k] += p[head, j] * values[n, l, j, c + k]
-        j += 1

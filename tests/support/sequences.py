@@ -52,3 +52,9 @@ def prompts(rng, N, P):
 
 def some_labels(config, N):
     return np.arange(N) % config.n_classes if getattr(config, "n_classes", 1) > 1 else None
+
+
+def behind(prompt, u):
+    """Return the uniforms and x of a sample that follows prompts, (N, P), -1 behind their ends."""
+    free = np.full(u.shape, -1, np.int32)
+    return np.hstack([np.full(prompt.shape, -1.0), u]), np.hstack([prompt, free])

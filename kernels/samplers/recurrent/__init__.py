@@ -1,14 +1,15 @@
 """Sample from a recurrent network, one symbol a step, with or without attention to its past.
 
 Shapes      N rows, V symbols, H hidden units, L layers, S context
-            u: (N, n_new) uniforms
+            u: (N, k) uniforms, x: (N, k) int32 symbols, drawn or given: chainrule.kernels.samplers
             W_xh: (V, G H)   U: (L-1, H, G H)   W_hh: (L, H, G H)   b_h: (L, G H)
             G gates a unit: 1 tanh, 3 GRU (r, u, n), 4 LSTM (i, f, g, o)
             b_n: (L, H) of the GRU, else (L, 0)
             W_hy: (H, V)   b_y: (V,)   with attention W_ay: (H, V)
             h: (N, L, H) state; c: (N, L, H) the LSTM's cells, else (N, L, 0)
 
-Step t      (F1)  s = h W_hy + b_y, of the last layer's h
+Step t      F1 and F2 where the symbol is drawn; where it is given, F3 and F4 alone.
+            (F1)  s = h W_hy + b_y, of the last layer's h
             (F2)  the symbol x_t is chainrule.kernels.categorical's draw from s and u_t
             (F3)  z = W_xh[x_t] + b_h in the first layer, h' U + b_h above, h' from the layer below
             (F4)  h, c = the cell's step from z and h W_hh:
@@ -23,6 +24,7 @@ Attention   (`extend_attention`, one layer) keys and values are the states befor
                   a = 0 where there is no past
             (A2)  s = h W_hy + a W_ay + b_y
             The history h_0 … h_t is kept, (N, S, H): h_j is a function of x_1 … x_j, hence final.
+            A given symbol only joins the window; the states catch up before the next draw.
             Once S symbols are in the window, its first `stride` leave it and the states are
             computed anew from h_0 = b_0 over those that stay, one after the other.
 
@@ -38,85 +40,112 @@ Source      Graves 2013, "Generating Sequences With Recurrent Neural Networks"
 falls within rounding of a boundary.
 """
 
+from typing import NamedTuple
+
+from chainrule.kernels.categorical import Options
 from chainrule.kernels.dispatch import select
 from chainrule.kernels.types import Array, Ids
 
 
-def feed(
-    x: Ids,
-    lengths: Ids,
-    W_xh: Array,
-    U: Array,
-    W_hh: Array,
-    b_h: Array,
-    b_n: Array,
-    h: Array,
-    c: Array,
-) -> None:
-    """Update h and c by the first lengths[n] symbols of each row n of x, (N, P): F3 and F4."""
-    op = select(__name__, x, lengths, W_xh, U, W_hh, b_h, b_n, h, c)
-    op.feed(x, lengths, W_xh, U, W_hh, b_h, b_n, h, c)
+class Weights(NamedTuple):
+    """The parameters that move the state, shaped as above."""
+
+    W_xh: Array
+    U: Array
+    W_hh: Array
+    b_h: Array
+    b_n: Array
+
+
+class Output(NamedTuple):
+    """The parameters that turn states into logits; W_ay: (0, V) where nothing attends."""
+
+    W_hy: Array
+    W_ay: Array
+    b_y: Array
+
+
+class Memory(NamedTuple):
+    """What the rows remember: their state, shaped as above."""
+
+    h: Array
+    c: Array
+
+
+class First(NamedTuple):
+    """The states before the first symbol: h_0, (1, H), and c_0, (1, H) or (1, 0)."""
+
+    b_0: Array
+    c_0: Array
+
+
+class Sizes(NamedTuple):
+    """What the arrays' shapes do not say: heads, and how far a full window moves, 1 … S."""
+
+    n_heads: int
+    stride: int
+
+
+class AttentionMemory(NamedTuple):
+    """What the rows remember where they attend.
+
+    window: (N, S), the symbols that a row sees, of which the first length[n] < S are there.
+    history: (N, S, H), h_0 … h_seen of the seen[n] ≤ length[n] symbols that the states have been
+    through. c: (N, 1, H) or (N, 1, 0), the cells after these. seen = -1: not even h_0 is there.
+    """
+
+    window: Ids
+    length: Ids
+    seen: Ids
+    history: Array
+    c: Array
 
 
 def extend(
-    u: Array,
-    W_xh: Array,
-    U: Array,
-    W_hh: Array,
-    W_hy: Array,
-    b_h: Array,
-    b_n: Array,
-    b_y: Array,
-    temperature: float,
-    top_k: int,
-    top_p: float,
-    h: Array,
-    c: Array,
-) -> Ids:
-    """Return the next symbols of every row, (N, n_new) int32, one for each uniform in [0, 1).
+    u: Array, weights: Weights, output: Output, options: Options, memory: Memory, x: Ids
+) -> None:
+    """Update x, and with it the memory, by its draws and its given symbols, F1-F4.
 
-    h and c move on by n_new symbols, so that calls with pieces of u give the pieces of what one
-    call gives. temperature, top_k and top_p as in `chainrule.kernels.categorical`.
+    Calls with pieces of u and x do what one call does.
     """
-    op = select(__name__, u, W_xh, U, W_hh, W_hy, b_h, b_n, b_y, h, c)
-    ids: Ids = op.extend(u, W_xh, U, W_hh, W_hy, b_h, b_n, b_y, temperature, top_k, top_p, h, c)
-    return ids
+    op = select(__name__, u, *weights, *output, *memory, x)
+    op.extend(u, weights, output, options, memory, x)
+
+
+def peek(output: Output, memory: Memory, s: Array) -> None:
+    """Overwrite s, (N, V), by the logits of every row's next symbol, F1; nothing moves."""
+    select(__name__, *output, *memory, s).peek(output, memory, s)
 
 
 def extend_attention(
     u: Array,
-    W_xh: Array,
-    W_hh: Array,
-    W_hy: Array,
-    W_ay: Array,
-    b_h: Array,
-    b_n: Array,
-    b_y: Array,
-    b_0: Array,
-    c_0: Array,
-    n_heads: int,
-    stride: int,
-    temperature: float,
-    top_k: int,
-    top_p: float,
-    window: Ids,
-    length: Ids,
-    seen: Ids,
-    history: Array,
-    c: Array,
-) -> Ids:
-    """Return the next symbols of every row, as `extend`, with attention to the row's past states.
+    weights: Weights,
+    output: Output,
+    first: First,
+    sizes: Sizes,
+    options: Options,
+    memory: AttentionMemory,
+    x: Ids,
+) -> None:
+    """Update x and the memory as `extend` does, with attention to the row's past states.
 
-    W_hh: (1, H, G H), b_h: (1, G H), b_n: (1, H) or (1, 0): one layer. b_0, c_0: (1, H), the first
-    state, c_0: (1, 0) without cells.
-
-    The state, overwritten: window: (N, S) int32 symbols of which the first length[n] < S are
-    there; history: (N, S, H), h_0 … h_seen of the seen[n] ≤ length[n] symbols that the states
-    have been through; c: (N, 1, H) or (N, 1, 0), the cells after these. seen = -1: not even h_0
-    is there.
+    One layer: weights.U is empty.
     """
-    weights = (W_xh, W_hh, W_hy, W_ay, b_h, b_n, b_y, b_0, c_0)
-    state = (window, length, seen, history, c)
-    op = select(__name__, u, *weights, *state)
-    ids: Ids = op.extend_attention(u, *weights, n_heads, stride, temperature, top_k, top_p, *state)
-    return ids
+    op = select(__name__, u, *weights, *output, *first, *memory, x)
+    op.extend_attention(u, weights, output, first, sizes, options, memory, x)
+
+
+def peek_attention(
+    weights: Weights,
+    output: Output,
+    first: First,
+    sizes: Sizes,
+    memory: AttentionMemory,
+    s: Array,
+) -> None:
+    """Overwrite s, (N, V), by the logits of every row's next symbol, A1 and A2; nothing moves.
+
+    The states catch up with the window, and stay so.
+    """
+    op = select(__name__, *weights, *output, *first, *memory, s)
+    op.peek_attention(weights, output, first, sizes, memory, s)

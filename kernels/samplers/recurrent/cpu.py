@@ -5,109 +5,115 @@ from collections.abc import Callable
 import numpy as np
 
 from chainrule.kernels import threads
+from chainrule.kernels.categorical import Options
 from chainrule.kernels.samplers.products import for_tiles
-from chainrule.kernels.samplers.recurrent import decode, windows
+from chainrule.kernels.samplers.recurrent import (
+    AttentionMemory,
+    First,
+    Memory,
+    Output,
+    Sizes,
+    Weights,
+    decode,
+    windows,
+)
 from chainrule.kernels.types import Array, Ids
 
 GROUP = 96  # rows that share each read of the weights
 
 
-def feed(
-    x: Ids,
-    lengths: Ids,
-    W_xh: Array,
-    U: Array,
-    W_hh: Array,
-    b_h: Array,
-    b_n: Array,
-    h: Array,
-    c: Array,
-) -> None:
-    """See `chainrule.kernels.samplers.recurrent.feed`."""
-    U, W_hh = for_tiles(*x.shape, U, W_hh)
-    weights = decode.Weights(W_xh, U, W_hh, b_h, b_n)
-
-    def rows(part: slice) -> None:
-        decode.feed(x[part], lengths[part], weights, h[part], c[part])
-
-    _for_groups(rows, len(x))
-
-
 def extend(
-    u: Array,
-    W_xh: Array,
-    U: Array,
-    W_hh: Array,
-    W_hy: Array,
-    b_h: Array,
-    b_n: Array,
-    b_y: Array,
-    temperature: float,
-    top_k: int,
-    top_p: float,
-    h: Array,
-    c: Array,
-) -> Ids:
+    u: Array, weights: Weights, output: Output, options: Options, memory: Memory, x: Ids
+) -> None:
     """See `chainrule.kernels.samplers.recurrent.extend`."""
-    U, W_hh, W_hy, W_ay = for_tiles(*u.shape, U, W_hh, W_hy, W_hy[:0])
-    weights = decode.Weights(W_xh, U, W_hh, b_h, b_n)
-    output = decode.Output(W_hy, W_ay, b_y)
-    options = decode.Options(float(temperature), top_k, float(top_p))
-    u = np.ascontiguousarray(u, np.float64)
-    ids = np.empty(u.shape, np.int32)
+    u, ids, how = _arguments(u, options, x)
+    moved = np.count_nonzero((u >= 0) | (ids >= 0))
+    laid_out, out = _laid_out(weights, output, len(u), moved)
 
-    def rows(part: slice) -> None:
-        decode.extend(u[part], weights, output, options, h[part], c[part], ids[part])
+    def some(part: slice, scratch: decode.Scratch) -> None:
+        mine = Memory(memory.h[part], memory.c[part])
+        decode.extend(u[part], laid_out, out, how, mine, scratch, ids[part])
 
-    _for_groups(rows, len(u))
-    return ids
+    _for_groups(some, weights, output, len(u))
+    if ids is not x:
+        x[...] = ids
+
+
+def peek(output: Output, memory: Memory, s: Array) -> None:
+    """See `chainrule.kernels.samplers.recurrent.peek`."""
+    np.matmul(memory.h[:, -1], output.W_hy, out=s)  # F1: one product, for which BLAS is the best
+    s += output.b_y
 
 
 def extend_attention(
     u: Array,
-    W_xh: Array,
-    W_hh: Array,
-    W_hy: Array,
-    W_ay: Array,
-    b_h: Array,
-    b_n: Array,
-    b_y: Array,
-    b_0: Array,
-    c_0: Array,
-    n_heads: int,
-    stride: int,
-    temperature: float,
-    top_k: int,
-    top_p: float,
-    window: Ids,
-    length: Ids,
-    seen: Ids,
-    history: Array,
-    c: Array,
-) -> Ids:
+    weights: Weights,
+    output: Output,
+    first: First,
+    sizes: Sizes,
+    options: Options,
+    memory: AttentionMemory,
+    x: Ids,
+) -> None:
     """See `chainrule.kernels.samplers.recurrent.extend_attention`."""
-    U, W_hh, W_hy, W_ay = for_tiles(*u.shape, W_hh[:0], W_hh, W_hy, W_ay)
-    weights = decode.Weights(W_xh, U, W_hh, b_h, b_n)
-    output = decode.Output(W_hy, W_ay, b_y)
-    options = decode.Options(float(temperature), top_k, float(top_p))
-    u = np.ascontiguousarray(u, np.float64)
-    ids = np.empty(u.shape, np.int32)
+    u, ids, how = _arguments(u, options, x)
+    moved = np.count_nonzero((u >= 0) | (ids >= 0))
+    laid_out, out = _laid_out(weights, output, len(u), moved if (u >= 0).any() else 0)
 
-    def rows(part: slice) -> None:
-        tokens = window[part], length[part], seen[part]
-        state = windows.State(*tokens, history[part], c[part])
-        first = (b_0, c_0, n_heads, stride)
-        windows.extend(u[part], weights, output, *first, options, state, ids[part])
+    def some(part: slice, scratch: decode.Scratch) -> None:
+        rows = windows.Rows.of(memory, part, sizes.n_heads)
+        mine = (u[part], laid_out, out, first, sizes.stride, how, rows, scratch, ids[part])
+        windows.extend(*mine)
 
-    _for_groups(rows, len(u))
-    return ids
+    _for_groups(some, weights, output, len(u))
+    if ids is not x:
+        x[...] = ids
 
 
-def _for_groups(f: Callable[[slice], None], n_rows: int) -> None:
-    """Call f on slices of at most GROUP rows, every thread taking a share of them."""
+def peek_attention(
+    weights: Weights,
+    output: Output,
+    first: First,
+    sizes: Sizes,
+    memory: AttentionMemory,
+    s: Array,
+) -> None:
+    """See `chainrule.kernels.samplers.recurrent.peek_attention`."""
+    laid_out, out = _laid_out(weights, output, len(s), len(s))
+    logits = np.empty(s.shape, weights.W_xh.dtype)
+
+    def some(part: slice, scratch: decode.Scratch) -> None:
+        rows = windows.Rows.of(memory, part, sizes.n_heads)
+        windows.peek(laid_out, out, first, rows, scratch._replace(s=logits[part]))
+
+    _for_groups(some, weights, output, len(s))
+    s[...] = logits
+
+
+def _arguments(u: Array, options: Options, x: Ids) -> tuple[Array, Ids, Options]:
+    """Return u, x and the options in the types that are compiled."""
+    how = Options(float(options.temperature), options.top_k, float(options.top_p))
+    return np.ascontiguousarray(u, np.float64), np.ascontiguousarray(x), how
+
+
+def _laid_out(
+    weights: Weights, output: Output, n_rows: int, n_symbols: int
+) -> tuple[Weights, Output]:
+    """Return the weights as so many symbols want them."""
+    matrices = weights.U, weights.W_hh, output.W_hy, output.W_ay
+    U, W_hh, W_hy, W_ay = for_tiles(n_rows, n_symbols, *matrices)
+    return weights._replace(U=U, W_hh=W_hh), output._replace(W_hy=W_hy, W_ay=W_ay)
+
+
+def _for_groups(
+    some: Callable[[slice, decode.Scratch], None], weights: Weights, output: Output, n_rows: int
+) -> None:
+    """Call some(part, scratch) on all rows, at most GROUP of them at a time in a thread."""
+    H, V = output.W_hy.shape
 
     def rows(lo: int, hi: int) -> None:
+        scratch = decode.new_scratch(min(GROUP, hi - lo), H, V, weights.W_xh)
         for first, last in threads.cuts(hi - lo, max(1, -(-(hi - lo) // GROUP))):
-            f(slice(lo + first, lo + last))
+            some(slice(lo + first, lo + last), scratch)
 
     threads.map_rows(rows, n_rows)

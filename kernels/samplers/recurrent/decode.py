@@ -1,50 +1,26 @@
 """The compiled loops of the recurrent samplers: symbols, layers and rows, no Python between.
 
-`step` moves a list of rows on by one symbol each, so the same code serves drawing (all rows),
-prompts of different lengths (the rows whose prompt has not ended) and a window's restart (the
-rows that have symbols to catch up with).
+`step` moves a list of rows on by one symbol each, so the same code serves drawing, prompts of
+different lengths (the rows whose prompt has not ended) and a window's restart (the rows that have
+symbols to catch up with). Weights and Output are the contract's, their matrices as they lie or laid
+out by `products.for_tiles`.
 """
 
 from typing import NamedTuple
 
 import numpy as np
 
-from chainrule.kernels import categorical
+from chainrule.kernels.categorical import Options
+from chainrule.kernels.categorical.cpu import pick
 from chainrule.kernels.compiled import njit
-from chainrule.kernels.inline import JIT, sigmoid, tanh
+from chainrule.kernels.gru.cpu import cell as gru_cell
+from chainrule.kernels.inline import JIT
+from chainrule.kernels.lstm.cpu import cell as lstm_cell
+from chainrule.kernels.rnn.cpu import cell as tanh_cell
 from chainrule.kernels.samplers.products import add, add_product, affine, multiply
+from chainrule.kernels.samplers.recurrent import Memory, Output, Weights
 from chainrule.kernels.tiles import panel_width, row
 from chainrule.kernels.types import Array, Ids
-
-
-class Weights(NamedTuple):
-    """The parameters that move the state, named as in the contract.
-
-    The matrices, and those of Output, are (K, N) each as they lie, or laid out by
-    products.for_tiles.
-    """
-
-    W_xh: Array
-    U: Array
-    W_hh: Array
-    b_h: Array
-    b_n: Array
-
-
-class Output(NamedTuple):
-    """The parameters that turn states into logits; W_ay is empty where nothing attends."""
-
-    W_hy: Array
-    W_ay: Array
-    b_y: Array
-
-
-class Options(NamedTuple):
-    """How a symbol is drawn."""
-
-    temperature: float
-    top_k: int
-    top_p: float
 
 
 class Scratch(NamedTuple):
@@ -54,18 +30,16 @@ class Scratch(NamedTuple):
     symbol: Ids  # (M,)
     h: Array  # (M, H): a layer's state
     z: Array  # (M, G H): what its gates get from below
-    hW: Array  # (M, G H): what they get from its own state
+    hW: Array  # (M, ≥ G H, V): what they get from its own state
     a: Array  # (M, H): attention's output
     s: Array  # (M, V) logits
     w: Array  # (V,) float64
     heap: Ids  # (V,)
 
 
-@njit(**JIT)
-def new_scratch(M: int, H: int, weights: Weights) -> Scratch:
-    """Return working memory for up to M rows of H hidden units."""
-    (V, G_H), dtype = weights.W_xh.shape, weights.W_xh.dtype
-    width = panel_width(weights.W_xh)
+def new_scratch(M: int, H: int, V: int, W_xh: Array) -> Scratch:
+    """Return working memory for up to M rows of H hidden units and V symbols."""
+    dtype, G_H, width = W_xh.dtype, W_xh.shape[1], panel_width(W_xh)
     return Scratch(
         np.empty(M, np.int32),
         np.empty(M, np.int32),
@@ -80,51 +54,68 @@ def new_scratch(M: int, H: int, weights: Weights) -> Scratch:
 
 
 @njit(**JIT)
-def feed(x: Ids, lengths: Ids, weights: Weights, h: Array, c: Array) -> None:
-    """Let each row's state see the first lengths[n] symbols of x_n."""
-    scratch = new_scratch(len(x), h.shape[2], weights)
-    for t in range(x.shape[1]):
+def extend(
+    u: Array,
+    weights: Weights,
+    output: Output,
+    options: Options,
+    memory: Memory,
+    scratch: Scratch,
+    x: Ids,
+) -> None:
+    """Draw and read the symbols of a few rows, x: (N, k)."""
+    h, c = memory
+    for t in range(u.shape[1]):
+        M = list_drawn(u, t, scratch)
+        if M > 0:
+            gather(h, M, h.shape[1] - 1, scratch)
+            find_logits(M, output, scratch)
+            draw(u, t, M, options, scratch, x)
         M = 0
-        for n in range(len(x)):
-            if t < lengths[n]:
+        for n in range(len(u)):
+            if x[n, t] >= 0:
                 scratch.row[M], scratch.symbol[M] = n, x[n, t]
                 M += 1
-        step(M, weights, h, c, scratch)
+        if M > 0:
+            step(M, weights, h, c, scratch)
 
 
 @njit(**JIT)
-def extend(
-    u: Array, weights: Weights, output: Output, options: Options, h: Array, c: Array, ids: Ids
-) -> None:
-    """Write the next symbols of a few rows into ids, (N, n_new)."""
-    N, top = len(u), h.shape[1] - 1
-    scratch = new_scratch(N, h.shape[2], weights)
-    for t in range(u.shape[1]):
-        gather(h, N, top, scratch)
-        draw(u, t, output, options, scratch, ids)
-        step(N, weights, h, c, scratch)
+def list_drawn(u: Array, t: int, scratch: Scratch) -> int:
+    """List the rows whose symbol t is drawn in scratch.row; return how many there are."""
+    M = 0
+    for n in range(len(u)):
+        if not u[n, t] < 0:
+            scratch.row[M] = n
+            M += 1
+    return M
 
 
 @njit(**JIT)
-def gather(h: Array, N: int, l: int, scratch: Scratch) -> None:
-    """Put layer l's state of every row into the working memory."""
-    for n in range(N):
-        scratch.row[n] = n
+def gather(h: Array, M: int, l: int, scratch: Scratch) -> None:
+    """Put layer l's state of the M rows in scratch.row into the working memory."""
+    for m in range(M):
+        n = scratch.row[m]
         for j in range(h.shape[2]):
-            scratch.h[n, j] = h[n, l, j]
+            scratch.h[m, j] = h[n, l, j]
 
 
 @njit(**JIT)
-def draw(u: Array, t: int, output: Output, options: Options, scratch: Scratch, ids: Ids) -> None:
-    """Draw symbol t of every row from scratch.h, and scratch.a where there is attention."""
-    N, s = len(u), scratch.s
-    affine(scratch.h, N, output.W_hy, output.b_y, scratch.hW, s)  # F1, A2
+def find_logits(M: int, output: Output, scratch: Scratch) -> None:
+    """scratch.s from scratch.h, and scratch.a where there is attention, M rows each."""
+    affine(scratch.h, M, output.W_hy, output.b_y, scratch.hW, scratch.s)  # F1, A2
     if output.W_ay.size:
-        add_product(scratch.a, N, output.W_ay, scratch.hW, s)
-    for n in range(N):  # F2
-        ids[n, t] = scratch.symbol[n] = categorical.pick(
-            s,
-            n,
+        add_product(scratch.a, M, output.W_ay, scratch.hW, scratch.s)
+
+
+@njit(**JIT)
+def draw(u: Array, t: int, M: int, options: Options, scratch: Scratch, x: Ids) -> None:
+    """Draw symbol t of the M rows in scratch.row from scratch.s."""
+    for m in range(M):  # F2
+        n = scratch.row[m]
+        x[n, t] = pick(
+            scratch.s,
+            m,
             u[n, t],
             options.temperature,
             options.top_k,
@@ -152,56 +143,12 @@ def step(M: int, weights: Weights, h: Array, c: Array, scratch: Scratch) -> None
                 below[m, j] = h[rows[m], l, j]
         multiply(below, M, weights.W_hh[l], hW)
         for m in range(M):
-            n = rows[m]
+            z_m, p_m, h_m, c_m = row(z, m), row(hW, m), h[rows[m], l], c[rows[m], l]
             if z.shape[1] == H:
-                tanh_cell(row(z, m), row(hW, m), h[n, l])
+                tanh_cell(p_m, z_m, h_m)
             elif z.shape[1] == 4 * H:
-                lstm_cell(row(z, m), row(hW, m), h[n, l], c[n, l])
+                lstm_cell(p_m, z_m, c_m, c_m, h_m)
             else:
-                gru_cell(row(z, m), row(hW, m), weights.b_n[l], h[n, l])
+                gru_cell(p_m, weights.b_n[l], z_m, p_m[2 * H :], h_m, h_m)
             for j in range(H):
-                below[m, j] = h[n, l, j]
-
-
-# The cells of one row. Loops of few arrays each, and z for what comes between, so that the compiler
-# can tell the arrays apart and uses vectors.
-
-
-@njit(**JIT)
-def tanh_cell(z: Array, hW: Array, h: Array) -> None:
-    """h = tanh(z + h W)."""
-    for j in range(h.size):
-        h[j] = tanh(z[j] + hW[j])
-
-
-@njit(**JIT)
-def lstm_cell(z: Array, hW: Array, h: Array, c: Array) -> None:
-    """c = f c + i g, h = o tanh(c)."""
-    H = h.size
-    i, f, g, o = z[:H], z[H : 2 * H], z[2 * H : 3 * H], z[3 * H :]
-    hW_g, hW_o = hW[2 * H : 3 * H], hW[3 * H :]
-    for j in range(2 * H):
-        z[j] = sigmoid(z[j] + hW[j])
-    for j in range(H):
-        g[j] = tanh(g[j] + hW_g[j])
-    for j in range(H):
-        o[j] = sigmoid(o[j] + hW_o[j])
-    for j in range(H):
-        c[j] = f[j] * c[j] + i[j] * g[j]
-    for j in range(H):
-        h[j] = o[j] * tanh(c[j])
-
-
-@njit(**JIT)
-def gru_cell(z: Array, hW: Array, b_n: Array, h: Array) -> None:
-    """h = (1 - u) n + u h."""
-    H, one = h.size, h.dtype.type(1)
-    r, u, n, hW_n = z[:H], z[H : 2 * H], z[2 * H :], hW[2 * H :]
-    for j in range(2 * H):
-        z[j] = sigmoid(z[j] + hW[j])
-    for j in range(H):
-        n[j] += r[j] * (hW_n[j] + b_n[j])
-    for j in range(H):
-        n[j] = tanh(n[j])
-    for j in range(H):
-        h[j] = (one - u[j]) * n[j] + u[j] * h[j]
+                below[m, j] = h_m[j]

@@ -1,142 +1,128 @@
 """NumPy twin of the recurrent samplers: the definition that the fast ones are tested against.
 
-Runs on CuPy arrays too (see `cuda`).
+One row and one symbol after the other.
 """
 
 import numpy as np
 
-from chainrule.kernels import categorical
-from chainrule.kernels.dispatch import array_module
-from chainrule.kernels.maths import sigmoid
+from chainrule.kernels.categorical import Options
+from chainrule.kernels.categorical import reference as categorical
+from chainrule.kernels.causal_attention import reference as causal_attention
+from chainrule.kernels.gru import reference as gru
+from chainrule.kernels.lstm import reference as lstm
+from chainrule.kernels.rnn import reference as rnn
+from chainrule.kernels.samplers.recurrent import (
+    AttentionMemory,
+    First,
+    Memory,
+    Output,
+    Sizes,
+    Weights,
+)
 from chainrule.kernels.types import Array, Ids
 
 
-def feed(
-    x: Ids,
-    lengths: Ids,
-    W_xh: Array,
-    U: Array,
-    W_hh: Array,
-    b_h: Array,
-    b_n: Array,
-    h: Array,
-    c: Array,
-) -> None:
-    """See `chainrule.kernels.samplers.recurrent.feed`."""
-    for n in range(len(x)):
-        row = slice(n, n + 1)
-        for t in range(int(lengths[n])):
-            _advance(x[row, t], W_xh, U, W_hh, b_h, b_n, h[row], c[row])
-
-
 def extend(
-    u: Array,
-    W_xh: Array,
-    U: Array,
-    W_hh: Array,
-    W_hy: Array,
-    b_h: Array,
-    b_n: Array,
-    b_y: Array,
-    temperature: float,
-    top_k: int,
-    top_p: float,
-    h: Array,
-    c: Array,
-) -> Ids:
+    u: Array, weights: Weights, output: Output, options: Options, memory: Memory, x: Ids
+) -> None:
     """See `chainrule.kernels.samplers.recurrent.extend`."""
-    ids: Ids = array_module(u).empty(u.shape, np.int32)
-    for t in range(u.shape[1]):
-        s = h[:, -1] @ W_hy + b_y  # F1
-        ids[:, t] = categorical.draw(s, u[:, t], temperature, top_k, top_p)  # F2
-        _advance(ids[:, t], W_xh, U, W_hh, b_h, b_n, h, c)
-    return ids
+    for n, t in np.ndindex(*u.shape):
+        h, c = memory.h[n], memory.c[n]
+        if u[n, t] >= 0:
+            s = h[-1:] @ output.W_hy + output.b_y  # F1
+            categorical.draw(s, u[n, t, None], *options, x[n, t, None])  # F2
+        if x[n, t] >= 0:
+            _advance(x[n, t], weights, h, c)
+
+
+def peek(output: Output, memory: Memory, s: Array) -> None:
+    """See `chainrule.kernels.samplers.recurrent.peek`."""
+    s[...] = memory.h[:, -1] @ output.W_hy + output.b_y  # F1
 
 
 def extend_attention(
     u: Array,
-    W_xh: Array,
-    W_hh: Array,
-    W_hy: Array,
-    W_ay: Array,
-    b_h: Array,
-    b_n: Array,
-    b_y: Array,
-    b_0: Array,
-    c_0: Array,
-    n_heads: int,
-    stride: int,
-    temperature: float,
-    top_k: int,
-    top_p: float,
-    window: Ids,
-    length: Ids,
-    seen: Ids,
-    history: Array,
-    c: Array,
-) -> Ids:
-    """See `chainrule.kernels.samplers.recurrent.extend_attention`."""
-    S = window.shape[1]
-
-    def catch_up(n: int) -> None:
-        """Let row n's states see all of its window."""
-        if int(seen[n]) < 0:
-            history[n, 0], c[n], seen[n] = b_0[0], c_0, 0
-        first = int(seen[n])
-        h, cells = history[n, first, None, None].copy(), c[n : n + 1]  # (1, 1, H)
-        for t in range(first, int(length[n])):
-            _advance(window[n : n + 1, t], W_xh, W_hh[:0], W_hh, b_h, b_n, h, cells)
-            history[n, t + 1] = h[0, 0]
-        seen[n] = length[n]
-
-    ids: Ids = array_module(u).empty(u.shape, np.int32)
-    for i in range(u.shape[1]):
-        for n in range(len(u)):
-            catch_up(n)
-            size = int(length[n])
-            h, past = history[n, size], history[n, :size]
-            s = h @ W_hy + _attend(h, past, n_heads) @ W_ay + b_y  # A2
-            ids[n, i] = categorical.draw(s[None], u[n, i, None], temperature, top_k, top_p)[0]
-            x = array_module(u).concatenate([window[n, :size], ids[n, i : i + 1]])
-            if len(x) == S:
-                x, seen[n] = x[stride:], -1
-            length[n] = len(x)
-            window[n, : len(x)] = x
-    return ids
-
-
-def _attend(h: Array, past: Array, n_heads: int) -> Array:
-    """Return a, (H,): attention of h, (H,), to the states of the past, (t, H) (A1)."""
-    if not len(past):
-        return np.zeros_like(h)
-    keys = past.reshape(len(past), n_heads, -1)
-    s = (keys * h.reshape(n_heads, -1)).sum(axis=2) / keys.shape[2] ** 0.5  # A1
-    p = np.exp(s - s.max(axis=0))
-    a: Array = ((p / p.sum(axis=0))[:, :, None] * keys).sum(axis=0).ravel()
-    return a
-
-
-def _advance(
-    x: Ids, W_xh: Array, U: Array, W_hh: Array, b_h: Array, b_n: Array, h: Array, c: Array
+    weights: Weights,
+    output: Output,
+    first: First,
+    sizes: Sizes,
+    options: Options,
+    memory: AttentionMemory,
+    x: Ids,
 ) -> None:
-    """Move h and c, (N, L, ·), on by one symbol of each row (F3, F4)."""
-    for l in range(len(W_hh)):
-        z = (W_xh[x] if l == 0 else h[:, l - 1] @ U[l - 1]) + b_h[l]  # F3
-        h[:, l] = _cell(z, W_hh[l], b_n[l], h[:, l], c[:, l])  # F4
+    """See `chainrule.kernels.samplers.recurrent.extend_attention`."""
+    for n, t in np.ndindex(*u.shape):
+        if u[n, t] >= 0:
+            s = _attending(n, weights, output, first, sizes, memory)
+            categorical.draw(s, u[n, t, None], *options, x[n, t, None])
+        if x[n, t] >= 0:
+            _append(n, x[n, t, None], sizes.stride, memory)
+
+
+def peek_attention(
+    weights: Weights,
+    output: Output,
+    first: First,
+    sizes: Sizes,
+    memory: AttentionMemory,
+    s: Array,
+) -> None:
+    """See `chainrule.kernels.samplers.recurrent.peek_attention`."""
+    for n in range(len(s)):
+        s[n] = _attending(n, weights, output, first, sizes, memory)[0]
+
+
+def _attending(
+    n: int,
+    weights: Weights,
+    output: Output,
+    first: First,
+    sizes: Sizes,
+    memory: AttentionMemory,
+) -> Array:
+    """Let row n's states see all of its window; return its logits, (1, V)."""
+    window, length, seen, history, c = memory
+    if seen[n] < 0:
+        history[n, 0], c[n], seen[n] = first.b_0[0], first.c_0, 0
+    h = history[n, seen[n], None].copy()
+    for t in range(seen[n], length[n]):
+        _advance(window[n, t], weights, h, c[n])
+        history[n, t + 1] = h[0]
+    seen[n] = length[n]
+    heads, a = (1, sizes.n_heads, -1), np.empty_like(h)
+    past = history[n].reshape(1, len(history[n]), *heads[1:])
+    causal_attention.decode(h.reshape(heads), past, past, seen[n : n + 1], a.reshape(heads))  # A1
+    s: Array = h @ output.W_hy + a @ output.W_ay + output.b_y  # A2
+    return s
+
+
+def _append(n: int, symbol: Ids, stride: int, memory: AttentionMemory) -> None:
+    """Let a symbol, (1,), join row n's window; one that would be full moves on by `stride`."""
+    window, length, seen = memory[:3]
+    symbols = np.concatenate([window[n, : length[n]], symbol])
+    if len(symbols) == window.shape[1]:
+        symbols, seen[n] = symbols[stride:], -1
+    length[n] = len(symbols)
+    window[n, : len(symbols)] = symbols
+
+
+def _advance(symbol: int, weights: Weights, h: Array, c: Array) -> None:
+    """Move one row's h and c, (L, ·), on by a symbol (F3, F4)."""
+    w = weights
+    for l in range(len(w.W_hh)):
+        z = (w.W_xh[symbol] if l == 0 else h[l - 1] @ w.U[l - 1]) + w.b_h[l]  # F3
+        h[l] = _cell(z[None, None], w.W_hh[l], w.b_n[l, None], h[l, None], c[l, None])  # F4
 
 
 def _cell(z: Array, W: Array, b_n: Array, h: Array, c: Array) -> Array:
-    """Return the next h, (N, H), from the input part z; overwrite the LSTM's c."""
-    H = h.shape[1]
-    gates = z.shape[1] // H
+    """Return the next h, (1, H), from the input part z, (1, 1, G H); overwrite the LSTM's c."""
+    states, gates = np.stack([h, h]), z.shape[2] // h.shape[1]
     if gates == 1:
-        return np.tanh(z + h @ W)
-    if gates == 4:
-        i, f, g, o = np.split(z + h @ W, 4, axis=1)
-        c[...] = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
-        return sigmoid(o) * np.tanh(c)
-    hW = h @ W
-    r, u = np.split(sigmoid(z[:, : 2 * H] + hW[:, : 2 * H]), 2, axis=1)
-    n = np.tanh(z[:, 2 * H :] + r * (hW[:, 2 * H :] + b_n))
-    new: Array = (1 - u) * n + u * h
-    return new
+        rnn.forward(z, W, states)
+    elif gates == 4:
+        cells = np.stack([c, c])
+        lstm.forward(z, W, states, cells)
+        c[...] = cells[1]
+    else:
+        gru.forward(z, W, b_n, states, np.empty_like(h)[None])
+    return states[1]

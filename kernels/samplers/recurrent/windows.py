@@ -4,22 +4,33 @@ from typing import NamedTuple
 
 import numpy as np
 
+from chainrule.kernels.categorical import Options
+from chainrule.kernels.causal_attention.rows import attend
 from chainrule.kernels.compiled import njit
 from chainrule.kernels.inline import JIT
-from chainrule.kernels.samplers.products import attend
-from chainrule.kernels.samplers.recurrent import decode
-from chainrule.kernels.samplers.recurrent.decode import Options, Output, Scratch, Weights
+from chainrule.kernels.samplers.recurrent import AttentionMemory, First, Output, Weights, decode
+from chainrule.kernels.samplers.recurrent.decode import Scratch
 from chainrule.kernels.types import Array, Ids
 
 
-class State(NamedTuple):
-    """What the rows remember, as in the contract."""
+class Rows(NamedTuple):
+    """What a few rows remember, as in the contract, and room for a step of theirs."""
 
     window: Ids
     length: Ids
     seen: Ids
-    history: Array
+    past: Array  # (N, 1, S, H): the history, as a cache of one layer
     c: Array
+    h: Array  # (N, 1, H): h_seen
+    p: Array  # (n_heads, S): attention
+
+    @classmethod
+    def of(cls, memory: AttentionMemory, part: slice, n_heads: int) -> "Rows":
+        """Return some rows of a memory."""
+        window, length, seen, history, c = (a[part] for a in memory)
+        (N, S, H), dtype = history.shape, history.dtype
+        room = np.empty((N, 1, H), dtype), np.empty((n_heads, S), dtype)
+        return cls(window, length, seen, history[:, None], c, *room)
 
 
 @njit(**JIT)
@@ -27,65 +38,95 @@ def extend(
     u: Array,
     weights: Weights,
     output: Output,
-    b_0: Array,
-    c_0: Array,
-    n_heads: int,
+    first: First,
     stride: int,
     options: Options,
-    state: State,
-    ids: Ids,
+    rows: Rows,
+    scratch: Scratch,
+    x: Ids,
 ) -> None:
-    """Write the next symbols of a few rows into ids, (N, n_new)."""
-    N, S = state.window.shape
-    length, history = state.length, state.history
-    scratch = decode.new_scratch(N, history.shape[2], weights)
-    h = np.empty((N, 1, history.shape[2]), history.dtype)  # h_seen of every row
-    p = np.empty((n_heads, S), history.dtype)
-    past = history.reshape(N, 1, S, history.shape[2])
-    for n in range(N):
-        if state.seen[n] >= 0:
-            h[n, 0] = history[n, state.seen[n]]
+    """Draw and read the symbols of a few rows, x: (N, k)."""
+    recall(rows)
     for t in range(u.shape[1]):
-        for n in range(N):
-            if state.seen[n] < 0:
-                h[n], history[n, 0], state.c[n], state.seen[n] = b_0, b_0[0], c_0, 0
-        catch_up(weights, state, h, scratch)
-        decode.gather(h, N, 0, scratch)
-        for n in range(N):  # A1
-            attend(scratch.h, n, n, 0, length[n], past, past, p, scratch.a)
-        decode.draw(u, t, output, options, scratch, ids)
-        for n in range(N):
-            append(n, ids[n, t], stride, state)
+        wanted = False
+        for n in range(len(u)):
+            wanted = wanted or not u[n, t] < 0
+        if wanted:
+            catch_up(weights, first, rows, scratch)
+            M = decode.list_drawn(u, t, scratch)
+            find_logits(M, output, rows, scratch)
+            decode.draw(u, t, M, options, scratch, x)
+        for n in range(len(u)):
+            if x[n, t] >= 0:
+                append(n, x[n, t], stride, rows)
 
 
 @njit(**JIT)
-def catch_up(weights: Weights, state: State, h: Array, scratch: Scratch) -> None:
+def peek(weights: Weights, output: Output, first: First, rows: Rows, scratch: Scratch) -> None:
+    """Write every row's logits into scratch.s."""
+    N = len(rows.seen)
+    recall(rows)
+    catch_up(weights, first, rows, scratch)
+    for n in range(N):
+        scratch.row[n] = n
+    find_logits(N, output, rows, scratch)
+
+
+@njit(**JIT)
+def recall(rows: Rows) -> None:
+    """Put every row's latest state into rows.h."""
+    for n in range(len(rows.seen)):
+        if rows.seen[n] >= 0:
+            for j in range(rows.h.shape[2]):
+                rows.h[n, 0, j] = rows.past[n, 0, rows.seen[n], j]
+
+
+@njit(**JIT)
+def find_logits(M: int, output: Output, rows: Rows, scratch: Scratch) -> None:
+    """Write scratch.s, a line for each of the M rows in scratch.row."""
+    decode.gather(rows.h, M, 0, scratch)
+    for m in range(M):  # A1
+        n = scratch.row[m]
+        attend(scratch.h, m, n, 0, rows.length[n], rows.past, rows.past, rows.p, scratch.a)
+    decode.find_logits(M, output, scratch)
+
+
+@njit(**JIT)
+def catch_up(weights: Weights, first: First, rows: Rows, scratch: Scratch) -> None:
     """Let every row's states see all of its window, the rows that lag behind side by side."""
-    row, symbol, seen = scratch.row, scratch.symbol, state.seen
+    row, symbol, seen, h = scratch.row, scratch.symbol, rows.seen, rows.h
+    for n in range(len(seen)):
+        if seen[n] < 0:
+            seen[n] = 0
+            for j in range(h.shape[2]):
+                h[n, 0, j] = first.b_0[0, j]
+                rows.past[n, 0, 0, j] = first.b_0[0, j]
+            for j in range(rows.c.shape[2]):
+                rows.c[n, 0, j] = first.c_0[0, j]
     while True:
         M = 0
         for n in range(len(seen)):
-            if seen[n] < state.length[n]:
-                row[M], symbol[M] = n, state.window[n, seen[n]]
+            if seen[n] < rows.length[n]:
+                row[M], symbol[M] = n, rows.window[n, seen[n]]
                 M += 1
         if M == 0:
             return
-        decode.step(M, weights, h, state.c, scratch)
+        decode.step(M, weights, h, rows.c, scratch)
         for m in range(M):
             n = row[m]
             seen[n] += 1
             for j in range(h.shape[2]):
-                state.history[n, seen[n], j] = h[n, 0, j]
+                rows.past[n, 0, seen[n], j] = h[n, 0, j]
 
 
 @njit(**JIT)
-def append(n: int, symbol: int, stride: int, state: State) -> None:
+def append(n: int, symbol: int, stride: int, rows: Rows) -> None:
     """Let a symbol join row n's window; one that would be full moves on by `stride` symbols."""
-    window, length = state.window, state.length
+    window, length = rows.window, rows.length
     window[n, length[n]] = symbol
     length[n] += 1
     if length[n] == window.shape[1]:
         length[n] -= stride
         for j in range(length[n]):
             window[n, j] = window[n, j + stride]
-        state.seen[n] = -1
+        rows.seen[n] = -1

@@ -1,20 +1,22 @@
 """Sample from a Transformer, one symbol a step, with the keys and values of the past kept.
 
 Shapes      N rows, V symbols, L layers, n heads of size d = C/n, context S
-            u: (N, n_new) uniforms      E: (at least V, C) rows looked up: symbols, start tokens
+            u: (N, k) uniforms, x: (N, k) int32 symbols, drawn or given: chainrule.kernels.samplers
+            E: (at least V, C) rows looked up: symbols, start tokens
             P: (S, C) positions, or (0, C) where positions rotate queries and keys instead
             W_qkv: (L, C, 3C)   W_o: (L, C, C)   W_1: (L, C, 4C)   W_2: (L, 4C, C)   W_y: (C, V)
             b_qkv: (L, 3C)   b_1: (L, 4C)   b_o, b_2, ln1_g, ln1_b, ln2_g, ln2_b: (L, C)
             ln_g, ln_b: (C,)
 
-State       What a row remembers, each array overwritten by `extend`:
+Memory      What a row remembers, each array overwritten by `extend`:
             window: (N, S) int32    rows of E that the next symbol sees: a start token, then symbols
             length: (N,) int32      how many of them there are, 1 … S
             cached: (N,) int32      how many of them, from the left, have keys and values
             keys, values: (N, L, S, C)
             Rows never meet: each has its own length, so prompts of different lengths share a call.
 
-Step t      For the tokens from cached to length, at positions p, in every layer l:
+Step t      Where a symbol is drawn or looked at, and F7 alone where one is given. For the tokens
+            from cached to length, at positions p, in every layer l:
             (F1)  x_p = E[window_p] + P_p
             (F2)  q_p, k_p, v_p = split(LN1(x_p) W_qkv + b_qkv), of which q_p and k_p are rotated by
                   p where there is no P; k_p and v_p enter the cache
@@ -51,50 +53,66 @@ Source      Shazeer 2019, "Fast Transformer Decoding: One Write-Head is All You 
 falls within rounding of a boundary.
 """
 
+from typing import NamedTuple
+
+from chainrule.kernels.categorical import Options
 from chainrule.kernels.dispatch import select
 from chainrule.kernels.types import Array, Ids
 
 
-def extend(
-    u: Array,
-    E: Array,
-    P: Array,
-    W_qkv: Array,
-    W_o: Array,
-    W_1: Array,
-    W_2: Array,
-    W_y: Array,
-    b_qkv: Array,
-    b_o: Array,
-    b_1: Array,
-    b_2: Array,
-    ln1_g: Array,
-    ln1_b: Array,
-    ln2_g: Array,
-    ln2_b: Array,
-    ln_g: Array,
-    ln_b: Array,
-    n_heads: int,
-    stride: int,
-    temperature: float,
-    top_k: int,
-    top_p: float,
-    window: Ids,
-    length: Ids,
-    cached: Ids,
-    keys: Array,
-    values: Array,
-) -> Ids:
-    """Return the next symbols of every row, (N, n_new) int32, one for each uniform in [0, 1).
+class Weights(NamedTuple):
+    """The parameters, shaped as above."""
 
-    The state (window, length, cached, keys, values) moves on by n_new symbols, so that calls with
-    pieces of u give the pieces of what one call gives. temperature, top_k and top_p as in
-    `chainrule.kernels.categorical`; stride: 1 … S.
+    E: Array
+    P: Array
+    W_qkv: Array
+    W_o: Array
+    W_1: Array
+    W_2: Array
+    W_y: Array
+    b_qkv: Array
+    b_o: Array
+    b_1: Array
+    b_2: Array
+    ln1_g: Array
+    ln1_b: Array
+    ln2_g: Array
+    ln2_b: Array
+    ln_g: Array
+    ln_b: Array
+
+
+class Sizes(NamedTuple):
+    """What the arrays' shapes do not say: heads, and how far a full window moves, 1 … S."""
+
+    n_heads: int
+    stride: int
+
+
+class Memory(NamedTuple):
+    """What the rows remember, shaped as above."""
+
+    window: Ids
+    length: Ids
+    cached: Ids
+    keys: Array
+    values: Array
+
+
+def extend(
+    u: Array, weights: Weights, sizes: Sizes, options: Options, memory: Memory, x: Ids
+) -> None:
+    """Update x, and with it the memory, by its draws and its given symbols, F1-F7.
+
+    Calls with pieces of u and x do what one call does.
     """
-    weights = (E, P, W_qkv, W_o, W_1, W_2, W_y, b_qkv, b_o, b_1, b_2)
-    norms = (ln1_g, ln1_b, ln2_g, ln2_b, ln_g, ln_b)
-    state = (window, length, cached, keys, values)
-    op = select(__name__, u, *weights, *norms, *state)
-    options = (n_heads, stride, temperature, top_k, top_p)
-    ids: Ids = op.extend(u, *weights, *norms, *options, *state)
-    return ids
+    op = select(__name__, u, *weights, *memory, x)
+    op.extend(u, weights, sizes, options, memory, x)
+
+
+def peek(weights: Weights, sizes: Sizes, memory: Memory, s: Array) -> None:
+    """Overwrite s, (N, V), by the logits of every row's next symbol, F1-F6; nothing moves.
+
+    What has been computed stays in the cache.
+    """
+    select(__name__, *weights, *memory, s).peek(weights, sizes, memory, s)

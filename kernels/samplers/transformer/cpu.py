@@ -4,66 +4,71 @@ A thread draws all symbols of a few rows before it turns to the next ones: their
 near the core, and each weight read from further away serves all of them.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 
 from chainrule.kernels import rotary, threads
+from chainrule.kernels.categorical import Options
 from chainrule.kernels.samplers.products import for_tiles
-from chainrule.kernels.samplers.transformer import decode
+from chainrule.kernels.samplers.transformer import Memory, Sizes, Weights, decode
 from chainrule.kernels.types import Array, Ids
 
 GROUP = 4  # rows that share each read of the weights; more caches than this push them out
 
 
 def extend(
-    u: Array,
-    E: Array,
-    P: Array,
-    W_qkv: Array,
-    W_o: Array,
-    W_1: Array,
-    W_2: Array,
-    W_y: Array,
-    b_qkv: Array,
-    b_o: Array,
-    b_1: Array,
-    b_2: Array,
-    ln1_g: Array,
-    ln1_b: Array,
-    ln2_g: Array,
-    ln2_b: Array,
-    ln_g: Array,
-    ln_b: Array,
-    n_heads: int,
-    stride: int,
-    temperature: float,
-    top_k: int,
-    top_p: float,
-    window: Ids,
-    length: Ids,
-    cached: Ids,
-    keys: Array,
-    values: Array,
-) -> Ids:
+    u: Array, weights: Weights, sizes: Sizes, options: Options, memory: Memory, x: Ids
+) -> None:
     """See `chainrule.kernels.samplers.transformer.extend`."""
-    S, d = window.shape[1], E.shape[1] // n_heads
-    cos, sin = rotary.angles(0, 0 if len(P) else S, d, E.dtype)
-    u = np.ascontiguousarray(u, np.float64)
-    V, W_y = W_y.shape[1], np.ascontiguousarray(W_y)
-    W_qkv, W_o, W_1, W_2, W_y = for_tiles(*u.shape, W_qkv, W_o, W_1, W_2, W_y)
-    weights = decode.Weights(
-        *(E, P, W_qkv, W_o, W_1, W_2, W_y, b_qkv, b_o, b_1, b_2),
-        *(ln1_g, ln1_b, ln2_g, ln2_b, ln_g, ln_b, cos, sin),
-    )
-    ids = np.empty(u.shape, np.int32)
-    options = (n_heads, stride, float(temperature), top_k, float(top_p), V)
+    u, ids = np.ascontiguousarray(u, np.float64), np.ascontiguousarray(x)
+    how = Options(float(options.temperature), options.top_k, float(options.top_p))
+    laid_out, angles = _laid_out(weights, sizes, memory, int((u >= 0).sum()))
+
+    def some(part: slice, memory: Memory, scratch: decode.Scratch) -> None:
+        decode.extend(u[part], laid_out, angles, sizes.stride, how, memory, scratch, ids[part])
+
+    _for_groups(some, weights, sizes, memory)
+    if ids is not x:
+        x[...] = ids
+
+
+def peek(weights: Weights, sizes: Sizes, memory: Memory, s: Array) -> None:
+    """See `chainrule.kernels.samplers.transformer.peek`."""
+    laid_out, angles = _laid_out(weights, sizes, memory, len(s))
+    out = np.empty(s.shape, weights.E.dtype)
+
+    def some(part: slice, memory: Memory, scratch: decode.Scratch) -> None:
+        decode.peek(laid_out, angles, memory, scratch._replace(s=out[part]))
+
+    _for_groups(some, weights, sizes, memory)
+    s[...] = out
+
+
+def _laid_out(
+    weights: Weights, sizes: Sizes, memory: Memory, n_symbols: int
+) -> tuple[Weights, decode.Angles]:
+    """Return the weights as so many symbols want them, and the angles of all positions."""
+    w, S, d = weights, memory.window.shape[1], weights.E.shape[1] // sizes.n_heads
+    matrices = w.W_qkv, w.W_o, w.W_1, w.W_2, np.ascontiguousarray(w.W_y)
+    W_qkv, W_o, W_1, W_2, W_y = for_tiles(len(memory.length), n_symbols, *matrices)
+    angles = decode.Angles(*rotary.angles(0, 0 if len(w.P) else S, d, w.E.dtype))
+    return w._replace(W_qkv=W_qkv, W_o=W_o, W_1=W_1, W_2=W_2, W_y=W_y), angles
+
+
+def _for_groups(
+    some: Callable[[slice, Memory, decode.Scratch], None],
+    weights: Weights,
+    sizes: Sizes,
+    memory: Memory,
+) -> None:
+    """Call some(part, their memory, scratch) on all rows, GROUP of them at a time in a thread."""
+    V, S = weights.W_y.shape[1], memory.window.shape[1]
 
     def rows(lo: int, hi: int) -> None:
-        groups = max(1, -(-(hi - lo) // GROUP))
-        for first, last in threads.cuts(hi - lo, groups):
+        scratch = decode.new_scratch(min(GROUP, hi - lo), weights.E, V, sizes.n_heads, S)
+        for first, last in threads.cuts(hi - lo, max(1, -(-(hi - lo) // GROUP))):
             part = slice(lo + first, lo + last)
-            tokens = window[part], length[part], cached[part]
-            state = decode.State(*tokens, keys[part], values[part])
-            decode.extend(u[part], weights, state, *options, ids[part])
+            some(part, Memory(*(a[part] for a in memory)), scratch)
 
-    threads.map_rows(rows, len(u))
-    return ids
+    threads.map_rows(rows, len(memory.length))

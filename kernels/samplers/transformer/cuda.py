@@ -3,7 +3,8 @@
 A step passes one token of every row, each at its own position, through the kernels that training
 uses and `causal_attention.decode`; one kernel of its own adds the bias, turns queries and keys, and
 puts keys and values into the cache. Rows whose prompt, or moved window, is not cached yet are
-caught up token by token, while the others do again what they did last, to the same result.
+caught up token by token, while the others do again what they did last, to the same result. Which
+columns are drawn is asked of the device once, before the first: no step waits for an answer.
 
 At 4 layers some 60 launches from Python make a symbol, and they set the pace: the bytes of weights
 and cache that one row reads (3 MB, kernels/samplers/transformer) would take the GPU 1 µs. Measured
@@ -23,8 +24,11 @@ from chainrule.kernels import (
     layer_norm,
     rotary,
 )
+from chainrule.kernels.categorical import Options
 from chainrule.kernels.device import Plan, blocks, launch, planner
 from chainrule.kernels.dispatch import array_module
+from chainrule.kernels.samplers import columns
+from chainrule.kernels.samplers.transformer import Memory, Sizes, Weights
 from chainrule.kernels.types import Array, Ids
 
 SOURCE = Path(__file__).with_name("transformer_sampler.cu")
@@ -40,90 +44,105 @@ def plan_append(shape: tuple[int, ...], half: int, layer: int, dtype: np.dtype[A
 
 
 def extend(
-    u: Array,
-    E: Array,
-    P: Array,
-    W_qkv: Array,
-    W_o: Array,
-    W_1: Array,
-    W_2: Array,
-    W_y: Array,
-    b_qkv: Array,
-    b_o: Array,
-    b_1: Array,
-    b_2: Array,
-    ln1_g: Array,
-    ln1_b: Array,
-    ln2_g: Array,
-    ln2_b: Array,
-    ln_g: Array,
-    ln_b: Array,
-    n_heads: int,
-    stride: int,
-    temperature: float,
-    top_k: int,
-    top_p: float,
-    window: Ids,
-    length: Ids,
-    cached: Ids,
-    keys: Array,
-    values: Array,
-) -> Ids:
+    u: Array, weights: Weights, sizes: Sizes, options: Options, memory: Memory, x: Ids
+) -> None:
     """See `chainrule.kernels.samplers.transformer.extend`."""
-    xp, dtype = array_module(u), E.dtype
-    N, L, S, C = keys.shape
-    heads = n_heads, C // n_heads
-    half = 0 if len(P) else C // n_heads // 2
-    cosine, sine = map(xp.asarray, rotary.angles(0, S, 2 * half, dtype))
-    rows = xp.arange(N)
-    x, y, q, a = (xp.empty((N, C), dtype) for _ in range(4))
-    qkv, hidden, active = (xp.empty((N, width * C), dtype) for width in (3, 4, 4))
-    mean, rstd = xp.empty(N, dtype), xp.empty(N, dtype)
-
-    def read(at_host: Any) -> None:
-        """Pass the token at position at[n] of each row n; x is what comes out (F1-F5)."""
-        at = xp.asarray(at_host)
-        seen = at + np.int32(1)
-        embedding.forward(window[rows, at], E, x)
-        if len(P):
-            x[...] += P[at]
-        for l in range(L):
-            layer_norm.forward(x, ln1_g[l], ln1_b[l], y, mean, rstd)
-            xp.matmul(y, W_qkv[l], out=qkv)
-            plan = plan_append(keys.shape, half, l, dtype)
-            launch(SOURCE, plan, qkv, b_qkv[l], cosine, sine, at, q, keys, values)  # F2
-            k, v = (cache[:, l].reshape(N, S, *heads) for cache in (keys, values))
-            causal_attention.decode(q.reshape(N, *heads), k, v, seen, a.reshape(N, *heads))  # F3
-            _add(x, a, W_o[l], b_o[l], y)  # F4
-            layer_norm.forward(x, ln2_g[l], ln2_b[l], y, mean, rstd)
-            xp.matmul(y, W_1[l], out=hidden)
-            gelu.forward(hidden, b_1[l], active)
-            _add(x, active, W_2[l], b_2[l], y)  # F5
-
-    ids: Ids = xp.empty(u.shape, np.int32)
     if not u.size:
-        return ids
-    # On the host, so that no step waits for an answer from the device.
-    sizes, done = length.get(), cached.get()  # type: ignore[attr-defined]
-    for i in range(u.shape[1]):
-        while (done < sizes - 1).any():
-            read(np.minimum(done, sizes - 1))
-            done = np.minimum(done + 1, sizes - 1)
-        read(sizes - 1)
-        layer_norm.forward(x, ln_g, ln_b, y, mean, rstd)
-        ids[:, i] = categorical.draw(y @ W_y, u[:, i], temperature, top_k, top_p)  # F6
-        done = sizes.copy()
-        for n in np.flatnonzero(sizes == S):  # F7
-            window[n, 1 : S - stride] = window[n, 1 + stride : S].copy()
-            sizes[n], done[n] = S - stride, 0
-        if sizes.all():
-            window[rows, xp.asarray(sizes)] = ids[:, i]
-        else:  # a window without room for a symbol beside the start token
-            for n in np.flatnonzero(sizes):
-                window[n, int(sizes[n])] = ids[n, i]
-        sizes += 1
-    length[...], cached[...] = xp.asarray(sizes), xp.asarray(done)
-    return ids
+        return
+    rows, drawn, given = _Rows(weights, sizes, memory), *columns.kinds(u, x)
+    for first, stop in columns.runs(drawn):
+        if drawn[:, first].any():
+            s = rows.logits(drawn[:, first])
+            categorical.draw(s, u[:, first], *options, x[:, first])  # F6
+            rows.append(drawn[:, first] | given[:, first], x[:, first])  # F7
+        else:
+            rows.read(x[:, first:stop], given[:, first:stop])
+    rows.store()
+
+
+def peek(weights: Weights, sizes: Sizes, memory: Memory, s: Array) -> None:
+    """See `chainrule.kernels.samplers.transformer.peek`."""
+    if not s.size:
+        return
+    rows = _Rows(weights, sizes, memory)
+    s[...] = rows.logits(np.ones(len(s), bool))
+    rows.store()
+
+
+class _Rows:
+    """All rows, with room for a step. size, done: `length` and `cached`, on the host."""
+
+    def __init__(self, weights: Weights, sizes: Sizes, memory: Memory) -> None:
+        xp, dtype = array_module(weights.E), weights.E.dtype
+        N, _, S, C = memory.keys.shape
+        self.weights, self.memory, self.stride = weights, memory, sizes.stride
+        self.heads = sizes.n_heads, C // sizes.n_heads
+        self.half = 0 if len(weights.P) else self.heads[1] // 2
+        self.angles = tuple(map(xp.asarray, rotary.angles(0, S, 2 * self.half, dtype)))
+        self.n = xp.arange(N)
+        self.x, self.y, self.q, self.a = (xp.empty((N, C), dtype) for _ in range(4))
+        self.qkv, self.hidden, self.active = (xp.empty((N, k * C), dtype) for k in (3, 4, 4))
+        self.mean, self.rstd = xp.empty(N, dtype), xp.empty(N, dtype)
+        self.size, self.done = memory.length.get(), memory.cached.get()  # type: ignore[attr-defined]
+
+    def logits(self, wanted: Any) -> Array:
+        """Return the next symbol's logits, (N, V), right of the rows where `wanted`, (N,) bool."""
+        last = self.size - 1
+        while (wanted & (self.done < last)).any():
+            self._read(np.minimum(self.done, last))
+        self._read(np.minimum(self.done, last))
+        w, y = self.weights, self.y
+        layer_norm.forward(self.x, w.ln_g, w.ln_b, y, self.mean, self.rstd)
+        s: Array = y @ w.W_y  # F6
+        return s
+
+    def append(self, moving: Any, symbols: Ids) -> None:
+        """Let a symbol join the window of each row that moves (F7)."""
+        xp, window, S = array_module(symbols), self.memory.window, self.memory.window.shape[1]
+        for n in np.flatnonzero(moving & (self.size == S)):
+            window[n, 1 : S - self.stride] = window[n, 1 + self.stride : S].copy()
+            self.size[n], self.done[n] = S - self.stride, 0
+        into = np.flatnonzero(moving & (self.size > 0))  # else no room beside the start token
+        rows = xp.asarray(into)
+        window[rows, xp.asarray(self.size[into])] = symbols[rows]
+        self.size[moving] += 1
+
+    def read(self, x: Ids, given: Any) -> None:
+        """Let given symbols of x, (N, k), join the windows all at once."""
+        xp = array_module(x)
+        symbols = [x[n, xp.asarray(np.flatnonzero(row))] for n, row in enumerate(given)]
+        window, length = self.memory.window, self.size - 1  # without the start token, which stays
+        moved = columns.join(window[:, 1:], length, window.shape[1], self.stride, symbols)
+        self.size, self.done[moved] = length + 1, 0
+
+    def store(self) -> None:
+        """Write the lengths back into the memory."""
+        xp = array_module(self.x)
+        self.memory.length[...], self.memory.cached[...] = map(xp.asarray, (self.size, self.done))
+
+    def _read(self, at_host: Any) -> None:
+        """Pass the token at position at[n] of each row n; x is what comes out (F1-F5)."""
+        w, x, y, (_, _, keys, values) = self.weights, self.x, self.y, self.memory[1:]
+        xp, (N, _, S, _), heads = array_module(x), keys.shape, self.heads
+        at = xp.asarray(at_host)
+        seen, moments = at + np.int32(1), (self.mean, self.rstd)
+        embedding.forward(self.memory.window[self.n, at], w.E, x)
+        if len(w.P):
+            x[...] += w.P[at]
+        for l in range(len(w.W_qkv)):
+            layer_norm.forward(x, w.ln1_g[l], w.ln1_b[l], y, *moments)
+            xp.matmul(y, w.W_qkv[l], out=self.qkv)
+            plan = plan_append(keys.shape, self.half, l, x.dtype)
+            launch(SOURCE, plan, self.qkv, w.b_qkv[l], *self.angles, at, self.q, keys, values)  # F2
+            k, v = (cache[:, l].reshape(N, S, *heads) for cache in (keys, values))
+            q, a = (b.reshape(N, *heads) for b in (self.q, self.a))
+            causal_attention.decode(q, k, v, seen, a)  # F3
+            _add(x, self.a, w.W_o[l], w.b_o[l], y)  # F4
+            layer_norm.forward(x, w.ln2_g[l], w.ln2_b[l], y, *moments)
+            xp.matmul(y, w.W_1[l], out=self.hidden)
+            gelu.forward(self.hidden, w.b_1[l], self.active)
+            _add(x, self.active, w.W_2[l], w.b_2[l], y)  # F5
+        self.done = np.maximum(self.done, at_host + 1)
 
 
 def _add(x: Array, a: Array, W: Array, b: Array, product: Array) -> None:

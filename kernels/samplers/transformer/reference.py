@@ -1,114 +1,88 @@
 """NumPy twin of the Transformer sampler: the definition that the fast ones are tested against.
 
-Runs on CuPy arrays too (see `cuda`).
+One row and one symbol after the other.
 """
 
 import numpy as np
 
-from chainrule.kernels import categorical, rotary
-from chainrule.kernels.dispatch import array_module
+from chainrule.kernels.categorical import Options
+from chainrule.kernels.categorical import reference as categorical
+from chainrule.kernels.causal_attention import reference as causal_attention
+from chainrule.kernels.gelu import reference as gelu
+from chainrule.kernels.layer_norm import reference as layer_norm
+from chainrule.kernels.rotary import reference as rotary
+from chainrule.kernels.samplers.transformer import Memory, Sizes, Weights
 from chainrule.kernels.types import Array, Ids
 
 
 def extend(
-    u: Array,
-    E: Array,
-    P: Array,
-    W_qkv: Array,
-    W_o: Array,
-    W_1: Array,
-    W_2: Array,
-    W_y: Array,
-    b_qkv: Array,
-    b_o: Array,
-    b_1: Array,
-    b_2: Array,
-    ln1_g: Array,
-    ln1_b: Array,
-    ln2_g: Array,
-    ln2_b: Array,
-    ln_g: Array,
-    ln_b: Array,
-    n_heads: int,
-    stride: int,
-    temperature: float,
-    top_k: int,
-    top_p: float,
-    window: Ids,
-    length: Ids,
-    cached: Ids,
-    keys: Array,
-    values: Array,
-) -> Ids:
+    u: Array, weights: Weights, sizes: Sizes, options: Options, memory: Memory, x: Ids
+) -> None:
     """See `chainrule.kernels.samplers.transformer.extend`."""
-
-    def last_output(n: int) -> Array:
-        """Pass the tokens that are not cached yet, all at once; return x of the last, (C,)."""
-        first, stop = int(cached[n]), int(length[n])
-        x: Array = E[window[n, first:stop]]  # F1
-        if len(P):
-            x = x + P[first:stop]
-        for l in range(len(W_qkv)):
-            qkv = _normalise(x, ln1_g[l], ln1_b[l]) @ W_qkv[l] + b_qkv[l]  # F2
-            q, k, v = np.split(qkv, 3, axis=1)
-            if not len(P):
-                q, k = (_rotate(a, first, n_heads) for a in (q, k))
-            keys[n, l, first:stop], values[n, l, first:stop] = k, v
-            a = _attend(q, keys[n, l, :stop], values[n, l, :stop], n_heads)  # F3
-            x = x + a @ W_o[l] + b_o[l]  # F4
-            hidden = _gelu(_normalise(x, ln2_g[l], ln2_b[l]) @ W_1[l] + b_1[l])
-            x = x + hidden @ W_2[l] + b_2[l]  # F5
-        cached[n] = stop
-        last: Array = x[-1]
-        return last
-
-    ids: Ids = array_module(u).empty(u.shape, np.int32)
-    for i in range(u.shape[1]):
-        for n in range(len(u)):
-            s = _normalise(last_output(n)[None], ln_g, ln_b) @ W_y  # F6
-            ids[n, i] = categorical.draw(s, u[n, i, None], temperature, top_k, top_p)[0]
-            _append(n, ids[n, i : i + 1], stride, window, length, cached)  # F7
-    return ids
+    for n, i in np.ndindex(*u.shape):
+        if u[n, i] >= 0:
+            s = _logits(n, weights, sizes, memory)
+            categorical.draw(s, u[n, i, None], *options, x[n, i, None])  # F6
+        if x[n, i] >= 0:
+            _append(n, x[n, i, None], sizes.stride, memory)  # F7
 
 
-def _append(n: int, symbol: Ids, stride: int, window: Ids, length: Ids, cached: Ids) -> None:
+def peek(weights: Weights, sizes: Sizes, memory: Memory, s: Array) -> None:
+    """See `chainrule.kernels.samplers.transformer.peek`."""
+    for n in range(len(s)):
+        s[n] = _logits(n, weights, sizes, memory)[0]
+
+
+def _logits(n: int, weights: Weights, sizes: Sizes, memory: Memory) -> Array:
+    """Pass row n's tokens that are not cached yet, all at once; return s of the last, (1, V)."""
+    w, stop = weights, int(memory.length[n])
+    first = min(int(memory.cached[n]), stop - 1)
+    x: Array = w.E[memory.window[n, first:stop]]  # F1
+    if len(w.P):
+        x = x + w.P[first:stop]
+    for l in range(len(w.W_qkv)):
+        qkv = _normalised(x, w.ln1_g[l], w.ln1_b[l]) @ w.W_qkv[l] + w.b_qkv[l]  # F2
+        q, k, v = (a.reshape(len(x), sizes.n_heads, -1) for a in np.split(qkv, 3, axis=1))
+        if not len(w.P):
+            q, k = (_rotated(a, first) for a in (q, k))
+        keys, values = (a[n, l].reshape(-1, *k.shape[1:]) for a in (memory.keys, memory.values))
+        keys[first:stop], values[first:stop] = k, v
+        x = x + _attended(q, keys, values, first) @ w.W_o[l] + w.b_o[l]  # F3, F4
+        u = _normalised(x, w.ln2_g[l], w.ln2_b[l]) @ w.W_1[l]
+        gelu.forward(u, w.b_1[l], u)
+        x = x + u @ w.W_2[l] + w.b_2[l]  # F5
+    memory.cached[n] = stop
+    s: Array = _normalised(x[-1:], w.ln_g, w.ln_b) @ w.W_y  # F6
+    return s
+
+
+def _append(n: int, symbol: Ids, stride: int, memory: Memory) -> None:
     """Let a symbol, (1,), join row n's window (F7)."""
-    S = window.shape[1]
-    seen = array_module(window).concatenate([window[n, 1 : int(length[n])], symbol])
-    if len(seen) == S:
+    window, length, cached = memory[:3]
+    seen = np.concatenate([window[n, 1 : length[n]], symbol])
+    if len(seen) == window.shape[1]:
         seen, cached[n] = seen[stride:], 0
     length[n] = 1 + len(seen)
     window[n, 1 : 1 + len(seen)] = seen
 
 
-def _normalise(x: Array, g: Array, b: Array) -> Array:
-    """Return each row of x with mean 0 and variance 1, times g plus b."""
-    centred = x - x.mean(axis=1, keepdims=True)
-    variance = (centred**2).mean(axis=1, keepdims=True)
-    y: Array = centred / np.sqrt(variance + 1e-5) * g + b
+def _normalised(x: Array, g: Array, b: Array) -> Array:
+    y, mean, rstd = np.empty_like(x), np.empty(len(x), x.dtype), np.empty(len(x), x.dtype)
+    layer_norm.forward(x, g, b, y, mean, rstd)
     return y
 
 
-def _gelu(u: Array) -> Array:
-    y: Array = 0.5 * u * (1 + np.tanh((2 / np.pi) ** 0.5 * (u + 0.044715 * u**3)))
-    return y
+def _rotated(x: Array, first: int) -> Array:
+    """Return x, (T, n_heads, d), rotated by its positions, x[0]'s being `first`."""
+    turned = x[None].copy()
+    rotary.rotate(turned, first, 1)
+    return turned[0]
 
 
-def _rotate(x: Array, first: int, n_heads: int) -> Array:
-    """Return x, (T, C), rotated in every head by its position, x[0]'s being `first`."""
-    T, C = x.shape
-    x = x.reshape(1, T, n_heads, C // n_heads).copy()
-    rotary.rotate(x, first, 1)
-    return x.reshape(T, C)
-
-
-def _attend(q: Array, k: Array, v: Array, n_heads: int) -> Array:
-    """Return a, shaped like q, (T, C): the last T of k's positions look at those up to theirs."""
-    xp, (T, C), n_keys = array_module(q), q.shape, len(k)
-    q, k, v = (x.reshape(len(x), n_heads, -1).swapaxes(0, 1) for x in (q, k, v))  # heads first
-    s = q @ k.swapaxes(1, 2) / (C // n_heads) ** 0.5
-    hidden = xp.triu(xp.ones((T, n_keys), bool), n_keys - T + 1)
-    s = xp.where(hidden, -np.inf, s)
-    p = np.exp(s - s.max(axis=2, keepdims=True))
-    a: Array = (p / p.sum(axis=2, keepdims=True)) @ v
-    return a.swapaxes(0, 1).reshape(T, C)
+def _attended(q: Array, keys: Array, values: Array, first: int) -> Array:
+    """Return a, (T, C): queries (T, n_heads, d) at positions from `first` on look at theirs."""
+    T, a = len(q), np.empty_like(q)
+    caches = (np.broadcast_to(cache, (T, *cache.shape)) for cache in (keys, values))
+    length = np.arange(first + 1, first + T + 1, dtype=np.int32)
+    causal_attention.decode(q, *caches, length, a)
+    return a.reshape(T, -1)

@@ -5,12 +5,13 @@ from itertools import islice, product
 import numpy as np
 import pytest
 from cuda_on_cpu.fake_cupy import to_device
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import chisquare
-from support.sequences import CASES, V, make, prompts, some_labels
+from support.sequences import CASES, V, behind, make, prompts, some_labels
 
 from chainrule.engine.params import Params
-from chainrule.kernels import categorical, use_backend, use_threads
+from chainrule.kernels import use_backend, use_threads
+from chainrule.kernels.categorical import reference as categorical
 from chainrule.kernels.dispatch import HOST_BACKENDS
 from chainrule.kernels.samplers import products as decoding
 
@@ -24,21 +25,39 @@ def backend(request):
         yield request.param
 
 
-def recomputed(model, config, params, u, prompt, lengths, labels, *options):
-    """Return what sampling must return, and each draw's probabilities, (N, n_new, V).
+def draw(p, u, *options):
+    """Return the symbol that the definition draws for one distribution, (V,)."""
+    x = np.empty(1, np.int32)
+    categorical.draw(np.log(p[None]), np.array([u]), *options, x)
+    return x[0]
+
+
+def recomputed(model, config, params, u, x, labels, *options):
+    """Return what sampling must return.
 
     For every symbol, all conditionals of all that came before it are computed anew.
     """
-    ids, p = np.empty(u.shape, np.int32), np.empty((*u.shape, V))
-    for n, length in enumerate(lengths):
+    out = x.copy()
+    for n in range(len(u)):
         label = None if labels is None else labels[n : n + 1]
-        x = list(prompt[n, :length])
+        so_far = []
         for t in range(u.shape[1]):
-            so_far = np.array([[*x, 0]], np.int32)  # the last one is what we ask for
-            p[n, t] = model.conditionals(config, params, so_far, label)[0, -1]
-            ids[n, t] = categorical.draw(np.log(p[n, None, t]), u[n, t, None], *options)[0]
-            x.append(ids[n, t])
-    return ids, p
+            if u[n, t] >= 0:
+                asked = np.array([[*so_far, 0]], np.int32)  # the last one is what we ask for
+                p = model.conditionals(config, params, asked, label)[0, -1]
+                out[n, t] = draw(p, u[n, t], *options)
+            if out[n, t] >= 0:
+                so_far.append(out[n, t])
+    return out
+
+
+def mixed(rng, N, T):
+    """Return uniforms and x: draws, given symbols and waiting in any order."""
+    u, x = rng.random((N, T)), rng.integers(0, V, (N, T)).astype(np.int32)
+    kind = rng.integers(0, 5, (N, T))
+    u[kind >= 3] = -1
+    x[kind == 4] = -1
+    return u, x
 
 
 @every_case
@@ -49,12 +68,78 @@ def test_cached_is_recomputed(case, N, rng, monkeypatch):
     model, config, params = make(case)
     labels = some_labels(config, N)
     for options in OPTIONS:
-        prompt, lengths = prompts(rng, N, 13)
-        u = rng.random((N, 17))
-        expected, _ = recomputed(model, config, params, u, prompt, lengths, labels, *options)
-        got = model.sample(config, params, u, prompt, lengths, *options, y=labels)
+        u, x = behind(prompts(rng, N, 13)[0], rng.random((N, 17)))
+        expected = recomputed(model, config, params, u, x, labels, *options)
+        got = model.sample(config, params, u, x, labels, *options)
         assert got.dtype == np.int32
         assert_array_equal(got, expected, err_msg=str(options))
+
+
+@every_case
+@pytest.mark.parametrize("N", [1, 6])
+def test_what_is_given_is_kept_anywhere(case, N, rng):
+    model, config, params = make(case)
+    labels = some_labels(config, N)
+    u, x = mixed(rng, N, 23)
+    before = x.copy()
+    expected = recomputed(model, config, params, u, x, labels, 0.9, 0, 1.0)
+    got = model.sample(config, params, u, x, labels, 0.9)
+    assert_array_equal(got, expected)
+    assert_array_equal(x, before)
+    assert_array_equal(got[u < 0], x[u < 0])
+    other = x.copy()
+    other[0, np.flatnonzero(u[0] >= 0)] = 0  # what stands where something is drawn is not read
+    assert_array_equal(model.sample(config, params, u, other, labels, 0.9), got)
+
+
+@every_case
+def test_peek_is_the_conditional_and_moves_nothing(case, rng):
+    model, config, params = make(case)
+    N, labels = 3, some_labels(config, 3)
+    x = rng.integers(0, V, (N, 14)).astype(np.int32)
+    p = model.conditionals(config, params, x, labels)
+    sampler = model.start(config, params, N, labels)
+    for t in range(14):
+        for _ in range(t % 3):  # not at all, once, twice
+            assert_allclose(sampler.peek(), p[:, t], rtol=1e-10)
+        if t % 2:
+            sampler.put(x[:, t])
+        else:
+            u = np.full((N, 1), -1.0)
+            assert_array_equal(sampler.extend(u, x[:, t : t + 1]), x[:, t : t + 1])
+
+
+@every_case
+def test_put_of_what_was_drawn_is_extend(case, rng):
+    model, config, params = make(case)
+    N, labels = 4, some_labels(config, 4)
+    u = rng.random((N, 12))
+    drawing, putting = (model.start(config, params, N, labels) for _ in range(2))
+    for t in range(12):
+        x = drawing.extend(u[:, t : t + 1])[:, 0]
+        p = putting.peek()
+        assert_array_equal([draw(p[n], u[n, t], 1.0, 0, 1.0) for n in range(N)], x)
+        putting.put(x)
+        assert_allclose(putting.peek(), drawing.peek(), rtol=1e-10)
+    several = model.start(config, params, N, labels)
+    several.put(model.sample(config, params, u, None, labels))
+    assert_allclose(several.peek(), drawing.peek(), rtol=1e-10)
+
+
+@every_case
+def test_a_row_that_waits_stays_where_it_is(case, rng):
+    model, config, params = make(case)
+    N, labels = 3, some_labels(config, 3)
+    x = rng.integers(0, V, (N, 7)).astype(np.int32)
+    sampler = model.start(config, params, N, labels)
+    sampler.put(x)
+    before = sampler.peek()
+    waiting = np.array([[2], [-1], [1]], np.int32)
+    assert_array_equal(sampler.extend(np.full((N, 1), -1.0), waiting), waiting)
+    after = sampler.peek()
+    assert_allclose(after[1], before[1], rtol=1e-12)
+    if config.event.context != 1:
+        assert (np.abs(after - before)[[0, 2]].max(axis=1) > 1e-9).all()
 
 
 @every_case
@@ -64,7 +149,7 @@ def test_cached_is_recomputed_but_for_rounding_in_float32(case, rng, monkeypatch
     model, config, params = make(case, np.float32)
     u = rng.random((9, 25)).astype(np.float32)
     labels = some_labels(config, 9)
-    x = model.sample(config, params, u, y=labels)
+    x = model.sample(config, params, u.astype(np.float64), y=labels)
     exact = Params(params.shapes, params.flat.astype(np.float64))
     p = model.conditionals(config, exact, x, labels).astype(np.float64)
     above = np.take_along_axis(p.cumsum(axis=2), x[..., None], axis=2)[..., 0]
@@ -78,27 +163,26 @@ def test_cached_is_recomputed_but_for_rounding_in_float32(case, rng, monkeypatch
 def test_rows_do_not_meet(case, rng):
     model, config, params = make(case)
     N, labels = 7, some_labels(config, 7)
-    prompt, lengths = prompts(rng, N, 9)
-    u = rng.random((N, 20))
-    together = model.sample(config, params, u, prompt, lengths, y=labels)
+    u, x = mixed(rng, N, 29)
+    together = model.sample(config, params, u, x, labels)
     for n in range(N):
         label = None if labels is None else labels[n : n + 1]
-        alone = model.sample(config, params, u[n : n + 1], prompt[n : n + 1, : lengths[n]], y=label)
-        assert_array_equal(alone[0], together[n])
+        moves = (u[n] >= 0) | (x[n] >= 0)
+        alone = model.sample(config, params, u[n : n + 1, moves], x[n : n + 1, moves], label)
+        assert_array_equal(alone[0], together[n, moves])
 
 
 @every_case
 def test_threads_and_pieces_do_not_matter(case, rng):
     model, config, params = make(case)
     N, labels = 27, some_labels(config, 27)
-    prompt, lengths = prompts(rng, N, 6)
-    u = rng.random((N, 11))
-    arguments = {"prompt": prompt, "lengths": lengths, "y": labels, "temperature": 0.9}
+    u, x = mixed(rng, N, 17)
+    arguments = {"x": x, "y": labels, "temperature": 0.9}
     whole = model.sample(config, params, u, **arguments)
     for n_threads in (1, 2, 5):
         with use_threads(n_threads):
             assert_array_equal(model.sample(config, params, u, **arguments), whole)
-    for chunk in (1, 3, 11, 100):
+    for chunk in (1, 3, 17, 100):
         pieces = list(model.stream(config, params, u, **arguments, chunk=chunk))
         assert [piece.shape[1] for piece in pieces[:-1]] == [chunk] * (len(pieces) - 1)
         assert_array_equal(np.concatenate(pieces, axis=1), whole)
@@ -157,28 +241,51 @@ def test_uniforms_decide(case, rng):
 def test_device_arrays(case, rng, rig):
     """The path that GPU arrays take, on stand-ins, its kernels on the CPU rig."""
     model, config, params = make(case)
-    prompt, lengths = prompts(rng, 3, 7)
-    u, labels = rng.random((3, 9)), some_labels(config, 3)
-    options = 0.9, 3, 0.95
-    expected = model.sample(config, params, u, prompt, lengths, *options, labels)
+    labels, options = some_labels(config, 3), (0.9, 3, 0.95)
+    u, x = mixed(rng, 3, 7)
+    u, x = np.hstack([np.full((3, 9), -1.0), u]), np.hstack([prompts(rng, 3, 9)[0], x])
+    expected = model.sample(config, params, u, x, labels, *options)
     on_device = Params(params.shapes, to_device(params.flat))
-    labels = None if labels is None else to_device(labels)
-    x = model.sample(config, on_device, to_device(u), to_device(prompt), lengths, *options, labels)
-    assert_array_equal(x.get(), expected)
+    y = None if labels is None else to_device(labels)
+    got = model.sample(config, on_device, to_device(u), to_device(x), y, *options)
+    assert_array_equal(got.get(), expected)
+    there, here = model.start(config, on_device, 3, y), model.start(config, params, 3, labels)
+    there.put(to_device(x))
+    here.put(x)
+    assert_allclose(there.peek().get(), here.peek(), rtol=1e-9)
+    more = there.extend(to_device(u[:, -2:]), to_device(x[:, -2:]))
+    assert_array_equal(more.get(), here.extend(u[:, -2:], x[:, -2:]))
 
 
 @every_case
 def test_no_rows_and_no_symbols(case):
     model, config, params = make(case)
-    assert model.sample(config, params, np.zeros((3, 0))).shape == (3, 0)
-    assert model.sample(config, params, np.zeros((0, 4))).shape == (0, 4)
+    three, none = some_labels(config, 3), some_labels(config, 0)
+    assert model.sample(config, params, np.zeros((3, 0)), y=three).shape == (3, 0)
+    assert model.sample(config, params, np.zeros((0, 4)), y=none).shape == (0, 4)
+    assert model.start(config, params, 0, none).peek().shape == (0, V)
 
 
-def test_prompts_must_fit_their_rows():
+def test_what_does_not_fit_is_named():
     model, config, params = make("tanh, 1 layers")
-    x, u = np.zeros((2, 3), np.int32), np.zeros((2, 1))
-    for lengths in ([4, 0], [-1, 0], [1]):
-        with pytest.raises(ValueError, match="lengths from 0 to their width"):
-            model.sample(config, params, u, x, lengths)
+    u = np.zeros((2, 3))
+    with pytest.raises(ValueError, match=r"there are 2 rows; got uniforms \(2, 3\) and x \(2, 2\)"):
+        model.sample(config, params, u, np.zeros((2, 2), np.int32))
+    with pytest.raises(ValueError, match=r"there are 3 rows; got uniforms \(2, 3\)"):
+        model.start(config, params, 3).extend(u)
     with pytest.raises(ValueError, match="chunk must be at least 1"):
         next(model.stream(config, params, u, chunk=0))
+
+
+@every_case
+def test_labels_where_there_are_some_and_nowhere_else(case):
+    model, config, params = make(case)
+    wrong = None if some_labels(config, 2) is not None else np.zeros(2, np.int32)
+    calls = (
+        lambda: model.start(config, params, 2, wrong),
+        lambda: model.sample(config, params, np.zeros((2, 3)), None, wrong),
+        lambda: next(model.stream(config, params, np.zeros((2, 3)), None, wrong)),
+    )
+    for call in calls:
+        with pytest.raises(ValueError, match="leave y out" if wrong is not None else "give y"):
+            call()
