@@ -33,8 +33,12 @@ class Fitting(Trainable):
         """Return what is learnt from: what `_learn` returned, and the numbers of classes."""
         raise NotImplementedError
 
+    def _labelled(self, data: Any) -> bool:
+        """Return whether data are observations that can have labels; a single text cannot."""
+        raise NotImplementedError
+
     def _size(self, data: Any) -> int:
-        """Return how many observations there are that can have a label; a single text is one."""
+        """Return how many observations there are; a single text is one."""
         raise NotImplementedError
 
     def fit(

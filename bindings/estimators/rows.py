@@ -17,33 +17,16 @@ class FVSBN(RowDensity):
 
     Args:
         epochs: passes over the data, at most.
-        batch_size: rows a minibatch.
-        learning_rate: of Adam, after the warm-up.
-        schedule: "cosine" (down to 0 over the training) or "constant".
-        warmup: share of all steps over which the learning rate rises from 0, in [0, 1).
-        weight_decay: decoupled decay of the weights, not of the biases.
-        l1: decoupled sparsity of the weights: those whose mean gradient is below about l1 times
-            its noise become exactly zero. Try 0.01 to 0.1.
-        clip_norm: longest gradient let through, as a 2-norm; 0 turns clipping off.
-        patience: stop after so many epochs without a better X_valid likelihood; 0 never does.
-        seed: of initial parameters, shuffles and random orderings; at least 0.
-        ordering: the order of the chain rule over the columns: None or "raster" (as they are),
-            "reverse", "random", or a permutation of 0 … D-1.
-        binarize: None if data are 0 and 1, else the threshold t of x > t.
-        dtype: "float32" or "float64", of parameters and results.
-        backend: "cpu" (compiled), "reference" (NumPy) or "cuda" (CuPy); never another instead.
-        n_threads: on the host; None is one for each core this process may use.
-        verbose: whether to show progress on stderr: a bar on a terminal, elsewhere (notebooks,
-            files) a line a record.
 
     Attributes:
         params_: mapping from name to array: "b" (D,), "alpha" (D(D-1)/2,), the α_j^i packed
             column by column (see `chainrule.kernels.triangular`); rows in the model's order.
-        history_: a dict an epoch: epoch, train and valid (nats a row, lower is better; valid is
-            None without X_valid), seconds, learning_rate.
+        history_: a dict a record, which is an epoch but for `eval_every`: epoch, train and valid
+            (nats a row, lower is better; valid is None without X_valid), seconds, learning_rate.
         best_epoch_: the epoch whose parameters were kept, counted from 1; 0 if interrupted in
             the first.
         order_: (D,), the model's variable k is column order_[k] of the data.
+        encoder_: what stands between such data and the model's arrays; see `chainrule.encoders`.
         n_features_in_, feature_names_in_: as in scikit-learn.
 
     Cost:
@@ -78,14 +61,11 @@ class NADE(RowDensity):
         n_hidden: H, hidden units, at least 1.
         tied: False gives each conditional a hidden layer of its own: about D/4 times the
             parameters and O(D) times the work, to see what sharing saves.
-        epochs, batch_size, learning_rate, schedule, warmup, weight_decay, l1, clip_norm, patience:
-            the training, as in `FVSBN`.
-        seed, ordering, binarize, dtype, backend, n_threads, verbose: as in `FVSBN`.
 
     Attributes:
         params_: mapping from name to array, rows in the model's order: "W", "V" (D, H),
             "b" (D,), "c" (H,). Untied: "A" (D(D-1)/2, H), "V", "c" (D, H), "b" (D,).
-        history_, best_epoch_, order_, n_features_in_, feature_names_in_: as in `FVSBN`.
+        history_, best_epoch_, order_, encoder_, n_features_in_, feature_names_in_: as in `FVSBN`.
 
     Cost:
         O(N·D·H) for N rows; untied O(N·D²·H).

@@ -28,7 +28,8 @@ class SequenceDensity(Density):
         ends: whether sequences end: a symbol of its own, numbered after all others, is learnt
             behind each, so that the probabilities of all strings sum to one and samples stop.
             None: lists of texts do, rows of ids and a single text do not.
-        steps: minibatches of the training.
+        steps: minibatches of the training. X_valid is measured at each record on about 16,384 of
+            its symbols, or 256 rows, from all over it.
     """
 
     context: int = 64

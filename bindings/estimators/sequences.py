@@ -26,29 +26,6 @@ class RNN(Generating):
         cell: "tanh", "lstm" or "gru".
         n_layers: L, recurrent layers on top of each other.
         dropout: share of each layer's outputs that a training step sets to zero, in [0, 1).
-        context: symbols in a piece of text, as far as a gradient reaches back.
-        ends: whether sequences end: a symbol of its own, numbered after all others, is learnt
-            behind each, so that the probabilities of all strings sum to one and samples stop.
-            None: lists of texts do, rows of ids and a single text do not.
-        steps: minibatches of the training.
-        batch_size: pieces of text, or rows, a minibatch.
-        learning_rate: of Adam, after the warm-up.
-        schedule: "cosine" (down to 0 over the training) or "constant".
-        warmup: share of all steps over which the learning rate rises from 0, in [0, 1).
-        weight_decay: decoupled decay of matrices, not of biases and gains.
-        clip_norm: longest gradient let through, as a 2-norm; 0 turns clipping off.
-        beta2: Adam's memory of squared gradients, in [0, 1).
-        accumulation: parts that a minibatch is worked through in, one after another: the memory
-            of one, the same result up to rounding.
-        eval_every: steps between two records of the training; 0 is a tenth of them. X_valid is
-            then measured on about 16,384 of its symbols, or 256 rows, from all over it.
-        patience: stop after so many records without a better X_valid likelihood; 0 never does.
-        seed: of initial parameters, minibatches and dropout; at least 0.
-        dtype: "float32" or "float64", of parameters.
-        backend: "cpu" (compiled), "reference" (NumPy) or "cuda" (CuPy); never another instead.
-        n_threads: on the host; None is one for each core this process may use.
-        verbose: whether to show progress on stderr: a bar on a terminal, elsewhere (notebooks,
-            files) a line a record.
 
     Attributes:
         params_: mapping from name to array; `chainrule.engine.models.rnn` has names and shapes.
@@ -58,6 +35,7 @@ class RNN(Generating):
             None without X_valid), seconds, learning_rate.
         best_step_: the step whose parameters were kept; 0 if interrupted before the first record.
         classes_: None.
+        encoder_: what stands between such data and the model's arrays; see `chainrule.encoders`.
 
     Example:
         >>> from chainrule import RNN
@@ -103,15 +81,12 @@ class AttentionRNN(Attentive):
         n_hidden: H, units; a multiple of n_heads.
         cell: "tanh", "lstm" or "gru".
         n_heads: parts of the state, each of which looks back for itself.
-        context: most symbols that a prediction sees, and symbols of a training window.
-        ends: whether sequences end, as in `RNN`; the end counts in the context.
-        steps, batch_size, learning_rate, schedule, warmup, weight_decay, clip_norm, beta2,
-            accumulation, eval_every, patience: the training, as in `RNN`.
-        seed, dtype, backend, n_threads, verbose: as in `RNN`.
+        context: most symbols that a prediction sees, and symbols of a training window; the end
+            of a sequence counts.
 
     Attributes:
         params_: mapping from name to array; `chainrule.engine.models.attention_rnn` has the names.
-        vocabulary_, ends_, history_, best_step_, classes_: as in `RNN`.
+        vocabulary_, ends_, encoder_, history_, best_step_, classes_: as in `RNN`.
 
     Example:
         >>> from chainrule import AttentionRNN
@@ -148,23 +123,22 @@ class Transformer(Attentive):
 
     Pre-norm blocks of attention and a GELU network of four times the width, learned positions,
     the output matrix tied to the input's. It sees at most `context` symbols. With labels y it is
-    a model of p(x | label): the label stands in front, in place of the start.
+    a model of p(x | label): the label stands in front, in place of the start. Without them it is
+    the marginal Σ_c p(c) p(x | c) again, and `predict` says which is the likeliest.
 
     Args:
         n_layers, n_heads, n_embd: blocks, heads of each, and width, a multiple of n_heads.
-        context: most symbols that a prediction sees, and symbols of a training window.
-        ends: whether sequences end, as in `RNN`; the end counts in the context.
+        context: most symbols that a prediction sees, and symbols of a training window; the end
+            of a sequence counts.
         rotary: turn queries and keys by their position instead of adding learned positions.
         tied: the output matrix is the input's table.
         dropout: share of numbers that a training step sets to zero, in [0, 1).
-        steps, batch_size, learning_rate, schedule, warmup, weight_decay, clip_norm, beta2,
-            accumulation, eval_every, patience: the training, as in `RNN`.
-        seed, dtype, backend, n_threads, verbose: as in `RNN`.
 
     Attributes:
         params_: mapping from name to array; `chainrule.engine.models.transformer` has the names.
-        classes_: the distinct labels, sorted; None if fitted without.
-        vocabulary_, ends_, history_, best_step_: as in `RNN`.
+        classes_, class_prior_: the distinct labels, sorted, and how frequent each was; None if
+            fitted without.
+        vocabulary_, ends_, encoder_, history_, best_step_: as in `RNN`.
 
     Example:
         >>> from chainrule import Transformer

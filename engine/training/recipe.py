@@ -29,7 +29,8 @@ class Recipe:
         beta1, beta2, eps: Adam's.
         patience: records without a better validation likelihood before stopping; 0 is never. A
             record is made after every epoch, or every eval_every steps.
-        eval_every: steps between two records of a training on symbols; 0 is a tenth of them.
+        eval_every: steps between two records; 0 is an epoch of rows, or a tenth of the steps on
+            symbols.
         eval_symbols: about how many symbols such a record is validated on, and of rows 256 rows
             at least; 0 is all there are.
         seed: of the initial parameters, of every epoch's shuffle, of windows and of dropout.

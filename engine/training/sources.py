@@ -84,6 +84,10 @@ class Source:
         """Return after how many minibatches each record is made: validation, the best is kept."""
         return min(self.n_steps(recipe), recipe.eval_every or max(1, recipe.steps // 10))
 
+    def reading(self, recipe: Recipe, step: int) -> int:
+        """Return what the clock shows after so many minibatches."""
+        return step
+
     def batch(self, model: Any, config: Any, recipe: Recipe, step: int, state: Any) -> Batch:
         """Return minibatch `step`; `state` is the training's, of which only `carry` is read."""
         raise NotImplementedError
@@ -109,11 +113,15 @@ class Rows(Source):
 
     def n_steps(self, recipe: Recipe) -> int:
         """Return epochs times minibatches of an epoch."""
-        return recipe.epochs * self.period(recipe)
+        return recipe.epochs * ceil(self.size / recipe.batch_size)
 
     def period(self, recipe: Recipe) -> int:
-        """Return the minibatches of an epoch."""
-        return ceil(self.size / recipe.batch_size)
+        """Return eval_every, or the minibatches of an epoch."""
+        return recipe.eval_every or ceil(self.size / recipe.batch_size)
+
+    def reading(self, recipe: Recipe, step: int) -> int:
+        """Return the number of the epoch, counted from 1."""
+        return ceil(step / ceil(self.size / recipe.batch_size))
 
     def batch(self, model: Any, config: Any, recipe: Recipe, step: int, state: Any) -> Batch:
         """Return the next rows of the epoch's shuffle."""
@@ -148,7 +156,7 @@ class SymbolRows(Rows):
     """
 
     unit, clock, per = "rows", "step", "symbol"
-    n_steps, period = Source.n_steps, Source.period
+    n_steps, period, reading = Source.n_steps, Source.period, Source.reading
 
     def __init__(self, x: Any, labels: Any = None, valid: tuple[Any, Any] | None = None) -> None:
         """Keep the rows as they are, of any integer dtype."""

@@ -162,7 +162,7 @@ def run(
             if state.step % period == 0 or state.step == n_steps:
                 check_parameters(state)
                 valid = _validate(model, config, recipe, state, source)
-                record = _make_record(state, source, valid, rate, began)
+                record = _make_record(recipe, state, source, valid, rate, began)
             else:
                 state.seconds += time.perf_counter() - began
             state.whole = True
@@ -262,7 +262,7 @@ def check_parameters(state: State) -> None:
 
 
 def _make_record(
-    state: State, source: Source, valid: float | None, rate: float, began: float
+    recipe: Recipe, state: State, source: Source, valid: float | None, rate: float, began: float
 ) -> dict[str, Any]:
     """Record the stretch just finished, keep its parameters if best, and begin the next."""
     number = len(state.history) + 1
@@ -271,7 +271,7 @@ def _make_record(
         state.best_record = number
         state.best_valid = math.inf if valid is None else valid
     record = {
-        source.clock: number if source.clock == "epoch" else state.step,
+        source.clock: source.reading(recipe, state.step),
         "train": state.loss_sum / state.n_seen,
         "valid": valid,
         "seconds": state.seconds + time.perf_counter() - began,

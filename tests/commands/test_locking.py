@@ -18,7 +18,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals as on U
 
 # The program, in no hurry: half a second a minibatch, saved after each.
 SLOW = (
-    "import sys, time; from chainrule import resuming; resuming.EVERY = 0.0\n"
+    "import sys, time; from chainrule.estimators import resuming; resuming.EVERY = 0.0\n"
     "from chainrule import cli, progress\n"
     "real = progress.training\n"
     "def slow(*a):\n"

@@ -25,7 +25,7 @@ SMALL = {
 }
 every_model = pytest.mark.parametrize("model", SMALL)
 EAGER = (
-    "import sys; from chainrule import resuming; resuming.EVERY = resuming.AT_LEAST = 0.0;"
+    "import sys; from chainrule.estimators import resuming; resuming.EVERY = resuming.AT_LEAST = 0.0;"
     "from chainrule import cli; cli.main(sys.argv[1:])"
 )
 PLAIN = "import sys; from chainrule import cli; cli.main(sys.argv[1:])"
@@ -105,7 +105,7 @@ def test_options_of_texts(folder, call, tmp_path):
     ("more", "word"),
     [
         (("--epochs", 3), "Transformer has no setting 'epochs'; leave --epochs out"),
-        (("--set", "l1=1"), "Transformer has no setting 'l1'"),
+        (("--set", "ordering=reverse"), "Transformer has no setting 'ordering'"),
         (("--labels",), "--labels are of rows; a text has none"),
         (("--valid", 1), "valid must be a share between 0 and 1"),
         (("--steps", 0), "steps must be a whole number of at least 1"),

@@ -182,7 +182,7 @@ def test_an_interruption_leaves_a_file_to_go_on_from(kind, error, tmp_path, monk
 CHILD = """if True:
     import sys
     import test_resuming
-    from chainrule import resuming
+    from chainrule.estimators import resuming
     resuming.EVERY = resuming.AT_LEAST = 0.0
     kind, path, factor = sys.argv[1:]
     model, X, valid = test_resuming.make(kind, **test_resuming.longer(kind, int(factor)))

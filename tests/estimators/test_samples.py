@@ -120,3 +120,17 @@ def test_sampling_names_what_it_cannot_use(arguments, says, X):
     model = cr.FVSBN(epochs=1).fit(X)
     with pytest.raises(ValueError, match=says):
         model.sample(**({"n": 2} | arguments))
+
+
+def test_every_row_may_have_observed_variables_of_its_own(model, X):
+    fitted = copy_of(model, ordering="reverse").fit(X)
+    masks = np.arange(5) >= np.arange(6)[:, None]  # the last few columns: first in the order
+    rows = fitted.sample(6, seed=1, given=X[:6], observed=masks)
+    assert (rows == X[:6])[masks].all()
+    for n, mask in enumerate(masks):
+        same = fitted.sample(6, seed=1, given=X[:6], observed=mask)
+        np.testing.assert_array_equal(rows[n], same[n])
+    with pytest.warns(UserWarning, match="do not come first"):
+        fitted.sample(6, seed=1, given=X[:6], observed=masks[:, ::-1])
+    hidden = np.where(masks, X[:6], np.nan)
+    np.testing.assert_array_equal(rows, fitted.sample(6, 1, hidden, masks))
