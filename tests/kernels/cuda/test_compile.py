@@ -5,7 +5,7 @@ which may not grow past `cuda_registers.json`; and for three more, whose blocks 
 memory, one build of each file and dtype. After a change that is worth more registers, or with
 another nvcc, record them anew:
 
-    CHAINRULE_RECORD_REGISTERS=1 pytest tests/test_cuda_compile.py
+    CHAINRULE_RECORD_REGISTERS=1 pytest tests/kernels/cuda/test_compile.py
 """
 
 import hashlib
@@ -138,7 +138,10 @@ def nvcc_release():
 
 @pytest.fixture(scope="session")
 def reports(nvcc_release, pytestconfig):
-    """Return what ptxas says of every build on every architecture, by (build, architecture)."""
+    """Return a function from builds to what ptxas says of each, by (build, architecture).
+
+    They are compiled when a test asks, so that processes share the work however tests are dealt.
+    """
     folder = pytestconfig.cache.mkdir("nvcc")
 
     def report(job):
@@ -156,10 +159,8 @@ def reports(nvcc_release, pytestconfig):
                 Path(scratch, "report").replace(kept)
         return done.stderr
 
-    jobs = {(name, a): build for name, build in BUILDS.items() for a in ARCHITECTURES}
-    jobs |= OTHER_BUILDS
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return dict(zip(jobs, pool.map(report, jobs.items()), strict=True))
+        yield lambda jobs: dict(zip(jobs, pool.map(report, jobs.items()), strict=True))
 
 
 def parse(report):
@@ -184,15 +185,16 @@ def check_report(report, architecture):
 
 @pytest.mark.parametrize("architecture", OTHERS)
 def test_no_spills_on_other_cards(architecture, reports):
-    builds = [job for job in OTHER_BUILDS if job[1] == architecture]
-    assert {OTHER_BUILDS[job][0] for job in builds} == {source for source, _ in BUILDS.values()}
-    for job in builds:
-        check_report(reports[job], architecture)
+    builds = {job: build for job, build in OTHER_BUILDS.items() if job[1] == architecture}
+    assert {source for source, _ in builds.values()} == {source for source, _ in BUILDS.values()}
+    for report in reports(builds).values():
+        check_report(report, architecture)
 
 
 @pytest.mark.parametrize("build", BUILDS)
 def test_no_spills_and_no_more_registers(build, reports, nvcc_release):
-    measured = {a: check_report(reports[build, a], a) for a in ARCHITECTURES}
+    of_build = reports({(build, a): BUILDS[build] for a in ARCHITECTURES})
+    measured = {a: check_report(report, a) for (_, a), report in of_build.items()}
     registers = {
         kernel: {a: measured[a][kernel][0] for a in ARCHITECTURES}
         for kernel in sorted(measured["sm_90"])
