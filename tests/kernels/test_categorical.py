@@ -8,7 +8,9 @@ from hypothesis.extra.numpy import arrays
 from scipy.special import softmax
 from scipy.stats import chisquare
 
-from chainrule.kernels import categorical
+from chainrule.kernels import use_threads
+from chainrule.kernels.categorical import cpu as categorical_cpu
+from chainrule.kernels.categorical import reference as categorical_reference
 
 JUST_BELOW_ONE = np.nextafter(1.0, 0)
 uniforms = st.floats(0, JUST_BELOW_ONE) | st.sampled_from([0.0, JUST_BELOW_ONE])
@@ -17,10 +19,19 @@ temperatures = st.sampled_from([0.0, 1e-300, 1e-3, 0.5, 0.8, 1.0, 2.0, 1e6])
 values = st.sampled_from([-1e4, -3.0, 0.0, 0.5, 1.0, 1e4]) | st.floats(-20, 20, width=32)
 
 
-def compiled(s, u, *options):
-    w, heap = np.empty(s.shape[1]), np.empty(s.shape[1], np.int32)
-    rows = range(len(s))
-    return np.array([categorical.pick(s, n, u[n], *options, w, heap) for n in rows], np.int32)
+def drawn_by(op):
+    """Return an implementation's `draw` as a function that returns new symbols."""
+
+    def draw(s, u, *options):
+        x = np.full(len(s), -7, np.int32)
+        op.draw(s, u, *options, x)
+        return x
+
+    return draw
+
+
+reference, compiled = drawn_by(categorical_reference), drawn_by(categorical_cpu)
+both = pytest.mark.parametrize("draw", [reference, compiled], ids=["reference", "cpu"])
 
 
 def weights(s, temperature, top_k, top_p):
@@ -51,7 +62,7 @@ def test_compiled_draws_what_the_definition_draws(data, V, dtype, temperature, t
     s = data.draw(arrays(dtype, (3, V), elements=values))
     u = np.array(data.draw(st.lists(uniforms, min_size=3, max_size=3)))
     options = temperature, top_k, top_p
-    ids = categorical.draw(s, u, *options)
+    ids = reference(s, u, *options)
     assert ids.dtype == np.int32 and ids.shape == (3,)
     np.testing.assert_array_equal(compiled(s, u, *options), ids)
     for row, v in zip(s, ids, strict=True):
@@ -65,11 +76,11 @@ def test_compiled_draws_what_the_definition_draws(data, V, dtype, temperature, t
 @settings(max_examples=100, deadline=None)
 @given(s=arrays(np.float64, (1, 7), elements=values), pair=st.tuples(uniforms, uniforms))
 def test_a_larger_uniform_never_gives_a_smaller_symbol(s, pair):
-    low, high = (compiled(s, [u], 0.7, 5, 0.95)[0] for u in sorted(pair))
+    low, high = (compiled(s, np.array([u]), 0.7, 5, 0.95)[0] for u in sorted(pair))
     assert low <= high
 
 
-@pytest.mark.parametrize("draw", [categorical.draw, compiled])
+@both
 @pytest.mark.parametrize("top_p", [1.0, 0.9, 0.4])
 @pytest.mark.parametrize("top_k", [0, 1, 3, 6, 9])
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])
@@ -84,7 +95,7 @@ def test_frequencies(draw, temperature, top_k, top_p, rng):
         assert chisquare(counts[p > 0], n * p[p > 0]).pvalue > 1e-4
 
 
-@pytest.mark.parametrize("draw", [categorical.draw, compiled])
+@both
 def test_corners(draw):
     def one(s, u, temperature=1.0, top_k=0, top_p=1.0):
         return draw(np.array([s]), np.array([u]), temperature, top_k, top_p)[0]
@@ -105,7 +116,28 @@ def test_corners(draw):
 
 def test_top_p_counts_what_top_k_left():
     s = np.log([[0.4, 0.3, 0.2, 0.1]])
-    for draw in (categorical.draw, compiled):
+    for draw in (reference, compiled):
         # of all: 0.4 < 0.5, so two are kept; of the first two, 4/7 ≥ 0.5 is enough
         assert draw(s, np.array([0.99]), 1.0, 0, 0.5)[0] == 1
         assert draw(s, np.array([0.99]), 1.0, 2, 0.5)[0] == 0
+
+
+@pytest.mark.parametrize("op", [categorical_reference, categorical_cpu])
+@pytest.mark.parametrize("options", [(0.0, 0, 1.0), (0.8, 3, 0.9)])
+def test_a_negative_uniform_keeps_what_is_there(op, options, rng):
+    s, u = rng.normal(size=(9, 5)), rng.random(9)
+    table = np.full((9, 2), 77, np.int32)  # x is one column of it
+    op.draw(s, u, *options, table[:, 1])
+    drawn = table[:, 1].copy()
+    u[::2], table[:, 1] = -1, 77
+    op.draw(s, u, *options, table[:, 1])
+    assert (table[:, 0] == 77).all() and (table[::2, 1] == 77).all()
+    np.testing.assert_array_equal(table[1::2, 1], drawn[1::2])
+
+
+def test_threads_and_layout_do_not_matter(rng):
+    s, u = rng.normal(size=(301, 130)), rng.random(301)
+    whole = compiled(s, u, 0.9, 40, 0.95)
+    np.testing.assert_array_equal(whole, reference(s, u, 0.9, 40, 0.95))
+    with use_threads(5):
+        np.testing.assert_array_equal(compiled(np.asfortranarray(s), u, 0.9, 40, 0.95), whole)

@@ -30,11 +30,11 @@ def extend(
     moved = np.count_nonzero((u >= 0) | (ids >= 0))
     laid_out, out = _laid_out(weights, output, len(u), moved)
 
-    def some(part: slice, scratch: decode.Scratch) -> None:
-        mine = Memory(memory.h[part], memory.c[part])
-        decode.extend(u[part], laid_out, out, how, mine, scratch, ids[part])
+    def some(part: slice) -> None:
+        mine = Memory(*(a[part] for a in memory))
+        decode.extend(u[part], laid_out, out, how, mine, ids[part])
 
-    _for_groups(some, weights, output, len(u))
+    _for_groups(some, len(u))
     if ids is not x:
         x[...] = ids
 
@@ -60,12 +60,11 @@ def extend_attention(
     moved = np.count_nonzero((u >= 0) | (ids >= 0))
     laid_out, out = _laid_out(weights, output, len(u), moved if (u >= 0).any() else 0)
 
-    def some(part: slice, scratch: decode.Scratch) -> None:
-        rows = windows.Rows.of(memory, part, sizes.n_heads)
-        mine = (u[part], laid_out, out, first, sizes.stride, how, rows, scratch, ids[part])
-        windows.extend(*mine)
+    def some(part: slice) -> None:
+        mine = AttentionMemory(*(a[part] for a in memory))
+        windows.extend(u[part], laid_out, out, first, sizes, how, mine, ids[part])
 
-    _for_groups(some, weights, output, len(u))
+    _for_groups(some, len(u))
     if ids is not x:
         x[...] = ids
 
@@ -82,11 +81,11 @@ def peek_attention(
     laid_out, out = _laid_out(weights, output, len(s), len(s))
     logits = np.empty(s.shape, weights.W_xh.dtype)
 
-    def some(part: slice, scratch: decode.Scratch) -> None:
-        rows = windows.Rows.of(memory, part, sizes.n_heads)
-        windows.peek(laid_out, out, first, rows, scratch._replace(s=logits[part]))
+    def some(part: slice) -> None:
+        mine = AttentionMemory(*(a[part] for a in memory))
+        windows.peek(laid_out, out, first, sizes, mine, logits[part])
 
-    _for_groups(some, weights, output, len(s))
+    _for_groups(some, len(s))
     s[...] = logits
 
 
@@ -105,15 +104,11 @@ def _laid_out(
     return weights._replace(U=U, W_hh=W_hh), output._replace(W_hy=W_hy, W_ay=W_ay)
 
 
-def _for_groups(
-    some: Callable[[slice, decode.Scratch], None], weights: Weights, output: Output, n_rows: int
-) -> None:
-    """Call some(part, scratch) on all rows, at most GROUP of them at a time in a thread."""
-    H, V = output.W_hy.shape
+def _for_groups(some: Callable[[slice], None], n_rows: int) -> None:
+    """Call some(part) on all rows, at most GROUP of them at a time in a thread."""
 
     def rows(lo: int, hi: int) -> None:
-        scratch = decode.new_scratch(min(GROUP, hi - lo), H, V, weights.W_xh)
         for first, last in threads.cuts(hi - lo, max(1, -(-(hi - lo) // GROUP))):
-            some(slice(lo + first, lo + last), scratch)
+            some(slice(lo + first, lo + last))
 
     threads.map_rows(rows, n_rows)

@@ -14,7 +14,7 @@ from chainrule.kernels.categorical import Options
 from chainrule.kernels.categorical.cpu import pick
 from chainrule.kernels.compiled import njit
 from chainrule.kernels.gru.cpu import cell as gru_cell
-from chainrule.kernels.inline import JIT
+from chainrule.kernels.inline import INLINE, JIT
 from chainrule.kernels.lstm.cpu import cell as lstm_cell
 from chainrule.kernels.rnn.cpu import cell as tanh_cell
 from chainrule.kernels.samplers.products import add, add_product, affine, multiply
@@ -37,9 +37,13 @@ class Scratch(NamedTuple):
     heap: Ids  # (V,)
 
 
-def new_scratch(M: int, H: int, V: int, W_xh: Array) -> Scratch:
-    """Return working memory for up to M rows of H hidden units and V symbols."""
-    dtype, G_H, width = W_xh.dtype, W_xh.shape[1], panel_width(W_xh)
+@njit(**JIT)
+def new_scratch(M: int, H: int, W_xh: Array) -> Scratch:
+    """Return working memory for up to M rows of H hidden units.
+
+    Made here, not by NumPy: Numba's arrays begin at cache lines, and a row's vectors lie in one.
+    """
+    (V, G_H), dtype, width = W_xh.shape, W_xh.dtype, panel_width(W_xh)
     return Scratch(
         np.empty(M, np.int32),
         np.empty(M, np.int32),
@@ -60,11 +64,11 @@ def extend(
     output: Output,
     options: Options,
     memory: Memory,
-    scratch: Scratch,
     x: Ids,
 ) -> None:
     """Draw and read the symbols of a few rows, x: (N, k)."""
     h, c = memory
+    scratch = new_scratch(len(u), h.shape[2], weights.W_xh)
     for t in range(u.shape[1]):
         M = list_drawn(u, t, scratch)
         if M > 0:
@@ -80,7 +84,7 @@ def extend(
             step(M, weights, h, c, scratch)
 
 
-@njit(**JIT)
+@njit(**INLINE)
 def list_drawn(u: Array, t: int, scratch: Scratch) -> int:
     """List the rows whose symbol t is drawn in scratch.row; return how many there are."""
     M = 0
@@ -91,7 +95,7 @@ def list_drawn(u: Array, t: int, scratch: Scratch) -> int:
     return M
 
 
-@njit(**JIT)
+@njit(**INLINE)
 def gather(h: Array, M: int, l: int, scratch: Scratch) -> None:
     """Put layer l's state of the M rows in scratch.row into the working memory."""
     for m in range(M):
@@ -100,7 +104,7 @@ def gather(h: Array, M: int, l: int, scratch: Scratch) -> None:
             scratch.h[m, j] = h[n, l, j]
 
 
-@njit(**JIT)
+@njit(**INLINE)
 def find_logits(M: int, output: Output, scratch: Scratch) -> None:
     """scratch.s from scratch.h, and scratch.a where there is attention, M rows each."""
     affine(scratch.h, M, output.W_hy, output.b_y, scratch.hW, scratch.s)  # F1, A2
@@ -108,7 +112,7 @@ def find_logits(M: int, output: Output, scratch: Scratch) -> None:
         add_product(scratch.a, M, output.W_ay, scratch.hW, scratch.s)
 
 
-@njit(**JIT)
+@njit(**INLINE)
 def draw(u: Array, t: int, M: int, options: Options, scratch: Scratch, x: Ids) -> None:
     """Draw symbol t of the M rows in scratch.row from scratch.s."""
     for m in range(M):  # F2

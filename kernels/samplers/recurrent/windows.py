@@ -7,8 +7,15 @@ import numpy as np
 from chainrule.kernels.categorical import Options
 from chainrule.kernels.causal_attention.rows import attend
 from chainrule.kernels.compiled import njit
-from chainrule.kernels.inline import JIT
-from chainrule.kernels.samplers.recurrent import AttentionMemory, First, Output, Weights, decode
+from chainrule.kernels.inline import INLINE, JIT
+from chainrule.kernels.samplers.recurrent import (
+    AttentionMemory,
+    First,
+    Output,
+    Sizes,
+    Weights,
+    decode,
+)
 from chainrule.kernels.samplers.recurrent.decode import Scratch
 from chainrule.kernels.types import Array, Ids
 
@@ -24,14 +31,6 @@ class Rows(NamedTuple):
     h: Array  # (N, 1, H): h_seen
     p: Array  # (n_heads, S): attention
 
-    @classmethod
-    def of(cls, memory: AttentionMemory, part: slice, n_heads: int) -> "Rows":
-        """Return some rows of a memory."""
-        window, length, seen, history, c = (a[part] for a in memory)
-        (N, S, H), dtype = history.shape, history.dtype
-        room = np.empty((N, 1, H), dtype), np.empty((n_heads, S), dtype)
-        return cls(window, length, seen, history[:, None], c, *room)
-
 
 @njit(**JIT)
 def extend(
@@ -39,14 +38,14 @@ def extend(
     weights: Weights,
     output: Output,
     first: First,
-    stride: int,
+    sizes: Sizes,
     options: Options,
-    rows: Rows,
-    scratch: Scratch,
+    memory: AttentionMemory,
     x: Ids,
 ) -> None:
     """Draw and read the symbols of a few rows, x: (N, k)."""
-    recall(rows)
+    rows = recall(memory, sizes.n_heads)
+    scratch = decode.new_scratch(len(u), rows.h.shape[2], weights.W_xh)
     for t in range(u.shape[1]):
         wanted = False
         for n in range(len(u)):
@@ -58,30 +57,45 @@ def extend(
             decode.draw(u, t, M, options, scratch, x)
         for n in range(len(u)):
             if x[n, t] >= 0:
-                append(n, x[n, t], stride, rows)
+                append(n, x[n, t], sizes.stride, rows)
 
 
 @njit(**JIT)
-def peek(weights: Weights, output: Output, first: First, rows: Rows, scratch: Scratch) -> None:
-    """Write every row's logits into scratch.s."""
-    N = len(rows.seen)
-    recall(rows)
+def peek(
+    weights: Weights,
+    output: Output,
+    first: First,
+    sizes: Sizes,
+    memory: AttentionMemory,
+    s: Array,
+) -> None:
+    """Write every row's logits into s, (N, V)."""
+    N, V = s.shape
+    rows = recall(memory, sizes.n_heads)
+    scratch = decode.new_scratch(N, rows.h.shape[2], weights.W_xh)
     catch_up(weights, first, rows, scratch)
     for n in range(N):
         scratch.row[n] = n
     find_logits(N, output, rows, scratch)
+    for n in range(N):
+        for v in range(V):
+            s[n, v] = scratch.s[n, v]
 
 
 @njit(**JIT)
-def recall(rows: Rows) -> None:
-    """Put every row's latest state into rows.h."""
-    for n in range(len(rows.seen)):
-        if rows.seen[n] >= 0:
-            for j in range(rows.h.shape[2]):
-                rows.h[n, 0, j] = rows.past[n, 0, rows.seen[n], j]
+def recall(memory: AttentionMemory, n_heads: int) -> Rows:
+    """Return the rows of a memory, their latest states beside it."""
+    window, length, seen, history, c = memory
+    N, S, H = history.shape
+    h, p = np.empty((N, 1, H), history.dtype), np.empty((n_heads, S), history.dtype)
+    for n in range(N):
+        if seen[n] >= 0:
+            for j in range(H):
+                h[n, 0, j] = history[n, seen[n], j]
+    return Rows(window, length, seen, history.reshape(N, 1, S, H), c, h, p)
 
 
-@njit(**JIT)
+@njit(**INLINE)
 def find_logits(M: int, output: Output, rows: Rows, scratch: Scratch) -> None:
     """Write scratch.s, a line for each of the M rows in scratch.row."""
     decode.gather(rows.h, M, 0, scratch)
@@ -119,7 +133,7 @@ def catch_up(weights: Weights, first: First, rows: Rows, scratch: Scratch) -> No
                 rows.past[n, 0, seen[n], j] = h[n, 0, j]
 
 
-@njit(**JIT)
+@njit(**INLINE)
 def append(n: int, symbol: int, stride: int, rows: Rows) -> None:
     """Let a symbol join row n's window; one that would be full moves on by `stride` symbols."""
     window, length = rows.window, rows.length

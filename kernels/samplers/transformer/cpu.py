@@ -25,10 +25,10 @@ def extend(
     how = Options(float(options.temperature), options.top_k, float(options.top_p))
     laid_out, angles = _laid_out(weights, sizes, memory, int((u >= 0).sum()))
 
-    def some(part: slice, memory: Memory, scratch: decode.Scratch) -> None:
-        decode.extend(u[part], laid_out, angles, sizes.stride, how, memory, scratch, ids[part])
+    def some(part: slice, mine: Memory) -> None:
+        decode.extend(u[part], laid_out, angles, sizes, how, mine, weights.W_y.shape[1], ids[part])
 
-    _for_groups(some, weights, sizes, memory)
+    _for_groups(some, memory)
     if ids is not x:
         x[...] = ids
 
@@ -38,10 +38,10 @@ def peek(weights: Weights, sizes: Sizes, memory: Memory, s: Array) -> None:
     laid_out, angles = _laid_out(weights, sizes, memory, len(s))
     out = np.empty(s.shape, weights.E.dtype)
 
-    def some(part: slice, memory: Memory, scratch: decode.Scratch) -> None:
-        decode.peek(laid_out, angles, memory, scratch._replace(s=out[part]))
+    def some(part: slice, mine: Memory) -> None:
+        decode.peek(laid_out, angles, sizes, mine, out[part])
 
-    _for_groups(some, weights, sizes, memory)
+    _for_groups(some, memory)
     s[...] = out
 
 
@@ -56,19 +56,12 @@ def _laid_out(
     return w._replace(W_qkv=W_qkv, W_o=W_o, W_1=W_1, W_2=W_2, W_y=W_y), angles
 
 
-def _for_groups(
-    some: Callable[[slice, Memory, decode.Scratch], None],
-    weights: Weights,
-    sizes: Sizes,
-    memory: Memory,
-) -> None:
-    """Call some(part, their memory, scratch) on all rows, GROUP of them at a time in a thread."""
-    V, S = weights.W_y.shape[1], memory.window.shape[1]
+def _for_groups(some: Callable[[slice, Memory], None], memory: Memory) -> None:
+    """Call some(part, their memory) on all rows, at most GROUP of them at a time in a thread."""
 
     def rows(lo: int, hi: int) -> None:
-        scratch = decode.new_scratch(min(GROUP, hi - lo), weights.E, V, sizes.n_heads, S)
         for first, last in threads.cuts(hi - lo, max(1, -(-(hi - lo) // GROUP))):
             part = slice(lo + first, lo + last)
-            some(part, Memory(*(a[part] for a in memory)), scratch)
+            some(part, Memory(*(a[part] for a in memory)))
 
     threads.map_rows(rows, len(memory.length))

@@ -18,12 +18,12 @@ from chainrule.kernels.categorical.cpu import pick
 from chainrule.kernels.causal_attention.rows import attend
 from chainrule.kernels.compiled import njit
 from chainrule.kernels.gelu.cpu import activate
-from chainrule.kernels.inline import JIT
+from chainrule.kernels.inline import INLINE, JIT
 from chainrule.kernels.layer_norm import EPS
 from chainrule.kernels.layer_norm.cpu import normalise
 from chainrule.kernels.rotary.cpu import turn
 from chainrule.kernels.samplers.products import add, add_product, affine, multiply
-from chainrule.kernels.samplers.transformer import Memory, Weights
+from chainrule.kernels.samplers.transformer import Memory, Sizes, Weights
 from chainrule.kernels.tiles import panel_width
 from chainrule.kernels.types import Array, Ids
 
@@ -53,8 +53,12 @@ class Scratch(NamedTuple):
     heap: Ids  # (V,)
 
 
+@njit(**JIT)
 def new_scratch(N: int, E: Array, V: int, n_heads: int, S: int) -> Scratch:
-    """Return working memory for N rows of V symbols, of E's width and dtype."""
+    """Return working memory for N rows of V symbols, of E's width and dtype.
+
+    Made here, not by NumPy: Numba's arrays begin at cache lines, and a row's vectors lie in one.
+    """
     M, C, width = max(N, FILL), E.shape[1], panel_width(E)
     return Scratch(
         np.empty(M, np.int32),
@@ -76,14 +80,15 @@ def extend(
     u: Array,
     weights: Weights,
     angles: Angles,
-    stride: int,
+    sizes: Sizes,
     options: Options,
     memory: Memory,
-    scratch: Scratch,
+    V: int,
     x: Ids,
 ) -> None:
-    """Draw and read the symbols of a few rows, x: (N, k)."""
+    """Draw and read the symbols, of V, of a few rows, x: (N, k)."""
     N = len(u)
+    scratch = new_scratch(N, weights.E, V, sizes.n_heads, memory.window.shape[1])
     for i in range(u.shape[1]):
         for n in range(N):
             if not u[n, i] < 0:
@@ -109,21 +114,25 @@ def extend(
             )
         for n in range(N):
             if x[n, i] >= 0:
-                append(n, x[n, i], stride, memory)  # F7
+                append(n, x[n, i], sizes.stride, memory)  # F7
 
 
 @njit(**JIT)
-def peek(weights: Weights, angles: Angles, memory: Memory, scratch: Scratch) -> None:
-    """Write every row's logits into scratch.s."""
-    N = len(memory.length)
+def peek(weights: Weights, angles: Angles, sizes: Sizes, memory: Memory, s: Array) -> None:
+    """Write every row's logits into s, (N, V)."""
+    N, V = s.shape
+    scratch = new_scratch(N, weights.E, V, sizes.n_heads, memory.window.shape[1])
     for n in range(N):
         fill_cache(n, weights, angles, memory, scratch)
     for n in range(N):
         scratch.row[n] = n
     find_logits(N, weights, angles, memory, scratch)
+    for n in range(N):
+        for v in range(V):
+            s[n, v] = scratch.s[n, v]
 
 
-@njit(**JIT)
+@njit(**INLINE)
 def find_logits(M: int, weights: Weights, angles: Angles, memory: Memory, scratch: Scratch) -> None:
     """Pass the last token of each of M rows; write scratch.s, a line for each of them."""
     x, y, s, product = scratch.x, scratch.y, scratch.s, scratch.product
@@ -152,7 +161,7 @@ def fill_cache(n: int, weights: Weights, angles: Angles, memory: Memory, scratch
         memory.cached[n] += M
 
 
-@njit(**JIT)
+@njit(**INLINE)
 def append(n: int, symbol: int, stride: int, memory: Memory) -> None:
     """Let a symbol join row n's window; a full one moves on by `stride` symbols (F7)."""
     window, length = memory.window, memory.length
@@ -199,7 +208,7 @@ def run_layers(
         add_product(hidden, M, weights.W_2[l], product, x)
 
 
-@njit(**JIT)
+@njit(**INLINE)
 def embed(M: int, weights: Weights, window: Ids, row: Ids, at: Ids, x: Array) -> None:
     """x_p = E[window_p] + P_p (F1)."""
     E, P = weights.E, weights.P
@@ -212,7 +221,7 @@ def embed(M: int, weights: Weights, window: Ids, row: Ids, at: Ids, x: Array) ->
                 x[m, j] += P[at[m], j]
 
 
-@njit(**JIT)
+@njit(**INLINE)
 def rotate(qkv: Array, M: int, at: Ids, n_heads: int, angles: Angles) -> None:
     """Turn queries and keys by their position (F2)."""
     cos, sin = angles
@@ -222,7 +231,7 @@ def rotate(qkv: Array, M: int, at: Ids, n_heads: int, angles: Angles) -> None:
             turn(qkv[m, head * d : (head + 1) * d], cos[at[m]], sin[at[m]], forward)
 
 
-@njit(**JIT)
+@njit(**INLINE)
 def remember(qkv: Array, M: int, row: Ids, at: Ids, l: int, keys: Array, values: Array) -> None:
     """Let the tokens' keys and values into layer l's cache."""
     C = keys.shape[3]

@@ -138,7 +138,7 @@ def test_a_row_that_waits_stays_where_it_is(case, rng):
     assert_array_equal(sampler.extend(np.full((N, 1), -1.0), waiting), waiting)
     after = sampler.peek()
     assert_allclose(after[1], before[1], rtol=1e-12)
-    if config.event.context != 1:
+    if (config.event.context or 9) > 2:  # else the same symbol again may be all that is seen
         assert (np.abs(after - before)[[0, 2]].max(axis=1) > 1e-9).all()
 
 

@@ -62,9 +62,14 @@ def every_sequence(T):
     return np.array(list(product(range(V), repeat=T)), np.int32)
 
 
-def labels_for(config, x, rng):
+def labels_for(config, x):
+    """Return the labels that some rows must have, as a keyword."""
     n = getattr(config, "n_classes", 1)
-    return {"y": rng.integers(0, n, len(x)).astype(np.int32)} if n > 1 else {}
+    return {"y": (np.arange(len(x)) * 2 % n).astype(np.int32)} if n > 1 else {}
+
+
+def one_label(config, x):
+    return {k: np.full_like(y, 2) for k, y in labels_for(config, x).items()}
 
 
 def check_gradient(model, config, params, x, **keywords):
@@ -93,7 +98,7 @@ def test_the_table_covers_the_registry():
 def test_gradient_matches_central_differences(name, N, T, rng):
     model, config, params = make(name)
     x = symbols(rng, N, T)
-    check_gradient(model, config, params, x, **labels_for(config, x, rng))
+    check_gradient(model, config, params, x, **labels_for(config, x))
 
 
 @every_model
@@ -101,7 +106,7 @@ def test_every_parameter_matters(name, rng):
     model, config, params = make(name)
     x = symbols(rng, 20, 4)
     grad = params.like()
-    model.loss_and_grad(config, params, x, grad, **labels_for(config, x, rng))
+    model.loss_and_grad(config, params, x, grad, **labels_for(config, x))
     for key in params:
         assert grad[key].size == 0 or np.abs(grad[key]).max() > 1e-4, key
 
@@ -112,10 +117,11 @@ def test_gradient_with_dropout(name, rng):
     if not getattr(config, "dropout", 0):
         pytest.skip("no dropout here")
     x = symbols(rng, 2, 3)
-    dropped = check_gradient(model, config, params, x, noise=(5, 6, 0))
+    y = labels_for(config, x)
+    dropped = check_gradient(model, config, params, x, noise=(5, 6, 0), **y)
     other, whole = params.like(), params.like()
-    model.loss_and_grad(config, params, x, other, noise=(5, 7, 0))
-    model.loss_and_grad(config, params, x, whole)
+    model.loss_and_grad(config, params, x, other, noise=(5, 7, 0), **y)
+    model.loss_and_grad(config, params, x, whole, **y)
     assert not np.allclose(dropped.flat, other.flat)
     assert not np.allclose(dropped.flat, whole.flat)
 
@@ -125,7 +131,7 @@ def test_gradient_of_padded_rows(name, rng):
     model, config, params = make(name)
     x = symbols(rng, 3, 4)
     x[0, 1:], x[1, 3:] = -1, -1
-    check_gradient(model, config, params, x, **labels_for(config, x, rng))
+    check_gradient(model, config, params, x, **labels_for(config, x))
 
 
 @every_model
@@ -133,7 +139,7 @@ def test_gradient_of_padded_rows(name, rng):
 def test_loss_is_the_mean_negative_log_likelihood(name, dtype, rng):
     model, config, params = make(name, dtype)
     x = symbols(rng, 5, 4)
-    keywords = labels_for(config, x, rng)
+    keywords = labels_for(config, x)
     mean = -model.log_prob(config, params, x, **keywords).mean()
     loss = model.loss_and_grad(config, params, x, params.like(), **keywords)
     assert isinstance(loss, float)
@@ -147,8 +153,9 @@ def test_gradient_overwrites_what_the_buffer_held(name, rng):
     model, config, params = make(name)
     x, clean, dirty = symbols(rng, 3, 3), params.like(), params.like()
     dirty.flat[...] = np.nan
-    model.loss_and_grad(config, params, x, clean)
-    model.loss_and_grad(config, params, x, dirty)
+    y = labels_for(config, x)
+    model.loss_and_grad(config, params, x, clean, **y)
+    model.loss_and_grad(config, params, x, dirty, **y)
     assert_array_equal(dirty.flat, clean.flat)
 
 
@@ -157,13 +164,58 @@ def test_gradient_overwrites_what_the_buffer_held(name, rng):
 def test_slices_of_a_minibatch_add_up(name, edges, rng):
     model, config, params = make(name)
     x, whole, part = symbols(rng, 7, 4), params.like(), params.like()
-    loss = model.loss_and_grad(config, params, x, whole, total=28)
+    y = labels_for(config, x)
+    loss = model.loss_and_grad(config, params, x, whole, total=28, **y)
     total, sum_of_parts = np.zeros_like(whole.flat), 0.0
     for lo, hi in pairwise(edges):
-        sum_of_parts += model.loss_and_grad(config, params, x[lo:hi], part, total=28)
+        own = {k: labels[lo:hi] for k, labels in y.items()}
+        sum_of_parts += model.loss_and_grad(config, params, x[lo:hi], part, total=28, **own)
         total += part.flat
     assert_allclose(sum_of_parts, loss, rtol=1e-12)
     assert_allclose(total, whole.flat, rtol=1e-9, atol=1e-13)
+
+
+# --- the gradient in the input
+
+
+def table_of(name, params):
+    """Return the name of the table that a model looks its symbols up in."""
+    return "E" if "E" in params else "W_xh"
+
+
+@every_model
+@pytest.mark.parametrize("noise", [None, (5, 6, 0)])
+def test_dx_is_the_slope_in_the_row_that_a_symbol_was_looked_up_in(name, noise, rng):
+    """A symbol that occurs once has its row of the table to itself, unless the output shares it."""
+    model, config, params = make(name, **({"tied": False} if "transformer" in name else {}))
+    rates = {"noise": noise} if getattr(config, "dropout", 0) else {}
+    x = np.array([[2, 1, 0, 1], [1, 1, 1, -1]], np.int32)  # 2 and 0: once each, and not last
+    keywords = {**labels_for(config, x), **rates}
+    table, scrap = params[table_of(name, params)], params.like()
+    dx = np.full((2, 4, table.shape[1]), np.nan)
+    model.loss_and_grad(config, params, x, scrap, dx=dx, **keywords)
+    for symbol, t in ((2, 0), (0, 2)):
+        numeric = numeric_grad(
+            lambda: model.loss_and_grad(config, params, x, scrap, **keywords), table[symbol]
+        )
+        assert np.abs(numeric).max() > 1e-3
+        assert_allclose(dx[0, t], numeric, rtol=1e-6, atol=1e-8)
+    assert not dx[:, -1].any() and not dx[1, 2].any(), "symbols that nobody reads"
+
+
+@every_model
+def test_dx_adds_up_to_the_gradient_of_the_table(name, rng):
+    model, config, params = make(name, **({"tied": False} if "transformer" in name else {}))
+    x, grad, plain = symbols(rng, 5, 4), params.like(), params.like()
+    x[1, 2:] = -1
+    y, key = labels_for(config, x), table_of(name, params)
+    dx = np.full((5, 4, params[key].shape[1]), np.nan)
+    loss = model.loss_and_grad(config, params, x, grad, dx=dx, **y)
+    assert loss == model.loss_and_grad(config, params, x, plain, **y)
+    assert_array_equal(grad.flat, plain.flat)
+    for v in range(V):
+        assert_allclose(dx[x == v].sum(axis=0), grad[key][v], rtol=1e-9, atol=1e-12)
+    assert not dx[x < 0].any()
 
 
 # --- the distribution
@@ -174,7 +226,8 @@ def test_slices_of_a_minibatch_add_up(name, edges, rng):
 @pytest.mark.parametrize("T", [1, 3, 4, 6])  # the last: beyond the context
 def test_probabilities_sum_to_one(name, T, dtype):
     model, config, params = make(name, dtype)
-    log_p = model.log_prob(config, params, every_sequence(T))
+    x = every_sequence(T)
+    log_p = model.log_prob(config, params, x, **one_label(config, x))
     assert log_p.shape == (V**T,) and log_p.dtype == dtype
     assert_allclose(np.exp(log_p.astype(np.float64)).sum(), 1, rtol=NOISE[dtype])
 
@@ -183,7 +236,8 @@ def test_probabilities_sum_to_one(name, T, dtype):
 @pytest.mark.parametrize("context", [1, 2, 3])
 def test_probabilities_sum_to_one_far_beyond_the_context(name, context):
     model, config, params = make(name, context=context)
-    log_p = model.log_prob(config, params, every_sequence(6))
+    x = every_sequence(6)
+    log_p = model.log_prob(config, params, x, **one_label(config, x))
     assert_allclose(np.exp(log_p).sum(), 1, rtol=1e-12)
 
 
@@ -193,7 +247,7 @@ def test_probabilities_sum_to_one_far_beyond_the_context(name, context):
 def test_conditionals_agree_with_symbol_log_prob(name, T, dtype, rng):
     model, config, params = make(name, dtype)
     x = symbols(rng, 5, T)
-    keywords = labels_for(config, x, rng)
+    keywords = labels_for(config, x)
     p = model.conditionals(config, params, x, **keywords)
     log_p = model.log_prob_terms(config, params, x, **keywords)
     assert p.shape == (5, T, V) and p.dtype == dtype and log_p.dtype == dtype
@@ -209,11 +263,12 @@ def test_conditionals_agree_with_symbol_log_prob(name, T, dtype, rng):
 def test_a_symbol_sees_what_it_may_and_nothing_else(name, T, rng):
     model, config, params = make(name)
     x = symbols(rng, 2, T)
-    before = model.conditionals(config, params, x)
+    y = labels_for(config, x)
+    before = model.conditionals(config, params, x, **y)
     for i in range(T):
         changed = x.copy()
         changed[:, i] = (changed[:, i] + 1) % V
-        moved = (model.conditionals(config, params, changed) != before).any(axis=2)
+        moved = (model.conditionals(config, params, changed, **y) != before).any(axis=2)
         for t in range(T):
             start = window_start(t, config.context) if has(model, "context") else 0
             seen = start <= i < t
@@ -229,9 +284,11 @@ def test_padding_contributes_nothing(name, T, rng):
     ragged = x.copy()
     for row, length in zip(ragged, lengths, strict=True):
         row[length:] = -1
-    log_p = model.log_prob_terms(config, params, ragged)
+    y = labels_for(config, x)
+    log_p = model.log_prob_terms(config, params, ragged, **y)
     for n, length in enumerate(lengths):
-        alone = model.log_prob_terms(config, params, x[n : n + 1, :length])
+        own = {k: labels[n : n + 1] for k, labels in y.items()}
+        alone = model.log_prob_terms(config, params, x[n : n + 1, :length], **own)
         assert_allclose(log_p[n, :length], alone[0], rtol=1e-12)
         assert_array_equal(log_p[n, length:], 0)
 
@@ -241,7 +298,6 @@ def test_labels_choose_the_start_token(rng):
     x = np.repeat(symbols(rng, 1, 4), 3, axis=0)
     by_label = model.log_prob(config, params, x, y=np.arange(3))
     assert len(set(by_label)) == 3
-    assert_array_equal(model.log_prob(config, params, x), by_label[0])
     every = every_sequence(3)
     for label in range(3):
         log_p = model.log_prob(config, params, every, y=np.full(len(every), label))
@@ -252,7 +308,8 @@ def test_labels_choose_the_start_token(rng):
 def test_a_context_is_a_limit_in_training_only(name, rng):
     model, config, params = make(name)
     with pytest.raises(ValueError, match="context"):
-        model.loss_and_grad(config, params, symbols(rng, 1, 5), params.like())
+        x = symbols(rng, 1, 5)
+        model.loss_and_grad(config, params, x, params.like(), **labels_for(config, x))
 
 
 def test_backends_agree_in_float32(rng):
@@ -299,3 +356,16 @@ def test_initial_transformer_knows_nothing(rng):
 def test_shapes_that_do_not_fit_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         models.get("transformer").Config(n_symbols=V, **{**DEEP, **arguments})
+
+
+@every_model
+def test_labels_are_wanted_or_refused(name, rng):
+    model, config, params = make(name)
+    x, grad = symbols(rng, 2, 3), params.like()
+    y = {} if labels_for(config, x) else {"y": np.zeros(2, np.int32)}
+    message = "leave y out" if y else "a model of 3 classes is p"
+    for f in (model.log_prob, model.log_prob_terms, model.conditionals):
+        with pytest.raises(ValueError, match=message):
+            f(config, params, x, **y)
+    with pytest.raises(ValueError, match=message):
+        model.loss_and_grad(config, params, x, grad, **y)

@@ -108,12 +108,14 @@ def test_triangular_sample(shape, dtype, cupy, rng):
 def test_sequences_are_sampled(case, cupy, rng):
     """With prompts of several lengths, windows that move, and all options: the host's symbols."""
     model, config, params = sampled.make(case)
-    prompt, lengths = sampled.prompts(rng, 3, 7)
-    u, labels = rng.random((3, 9)), sampled.some_labels(config, 3)
-    options = 0.9, 3, 0.95
-    expected = model.sample(config, params, u, prompt, lengths, *options, labels)
+    u, x = sampled.behind(sampled.prompts(rng, 3, 7)[0], rng.random((3, 9)))
+    labels, options = sampled.some_labels(config, 3), (0.9, 3, 0.95)
+    expected = model.sample(config, params, u, x, labels, *options)
     on_device = Params(params.shapes, cupy.asarray(params.flat))
-    labels = None if labels is None else cupy.asarray(labels)
-    asked = cupy.asarray(u), cupy.asarray(prompt)
-    x = model.sample(config, on_device, *asked, lengths, *options, labels)
-    np.testing.assert_array_equal(cupy.asnumpy(x), expected)
+    y = None if labels is None else cupy.asarray(labels)
+    there, here = model.start(config, on_device, 3, y), model.start(config, params, 3, labels)
+    got = model.sample(config, on_device, cupy.asarray(u), cupy.asarray(x), y, *options)
+    np.testing.assert_array_equal(cupy.asnumpy(got), expected)
+    there.put(got)
+    here.put(expected)
+    np.testing.assert_allclose(cupy.asnumpy(there.peek()), here.peek(), rtol=1e-9)

@@ -108,10 +108,13 @@ def decode_in_parts(rng, dtype):
 
 def sample_sequences(rng, case):
     model, config, params = sampled.make(case, np.float32)
-    prompt, lengths = sampled.prompts(rng, 2, 3)
-    on_device = Params(params.shapes, to_device(params.flat))
-    u = to_device(rng.random((2, 3)))
-    model.sample(config, on_device, u, to_device(prompt), lengths, 0.9, 3, 0.95, None)
+    u, x = sampled.behind(sampled.prompts(rng, 2, 3)[0], rng.random((2, 3)))
+    on_device, labels = (
+        Params(params.shapes, to_device(params.flat)),
+        sampled.some_labels(config, 2),
+    )
+    y = None if labels is None else to_device(labels)
+    model.sample(config, on_device, to_device(u), to_device(x), y, 0.9, 3, 0.95)
 
 
 @pytest.mark.slow
