@@ -1,0 +1,142 @@
+"""Labels that nobody gives: the marginal of a model of p(x | y), and what x says about y.
+
+Marginal    With a prior p(c) over the classes c, the model of x alone is
+
+            (F1)  p(x) = Σ_c p(c) p(x | c)
+
+            a mixture: non-negative, and Σ_x p(x) = Σ_c p(c) Σ_x p(x | c) = Σ_c p(c) = 1.
+
+Terms       It factorises by the chain rule like any other distribution. Let
+
+            (F2)  ℓ_ci = log p(c) + Σ_{k≤i} log p(x_k | x_<k, c),   ℓ_c0 = log p(c)
+            (F3)  M_i  = log Σ_c exp ℓ_ci = log p(x_1 … x_i),       M_0 = log Σ_c p(c) = 0
+
+            ℓ_ci is log p(c, x_1 … x_i), so F3 is F1 for the first i variables, and
+            (F4)  log p(x_i | x_<i) = M_i - M_{i-1}.
+            Their sum over i telescopes to M_D = log p(x).
+
+Conditionals
+            p(x_i = v | x_<i) = Σ_c p(c | x_<i) p(x_i = v | x_<i, c), and by Bayes
+            (F5)  p(c | x_<i) = p(c, x_<i) / p(x_<i) = exp(ℓ_c,i-1 - M_{i-1}).
+            So each class's conditionals are weighed by what the variables before i say about it;
+            at i = 1 that is the prior. At v = x_i this is F4: exp(M_i) / exp(M_{i-1}).
+
+Posterior   (F6)  p(c | x) = exp(ℓ_cD - M_D): F5 after the last variable. Its largest class is the
+            one that errs least often where model and prior are right.
+
+Sampling    (F7)  y from p(c), then x from p(x | y): by F1 x is then drawn from p(x).
+
+Cost        n_classes times that of p(x | y), one class after the other. Memory: a number a class
+            and variable for F2; the conditionals of one class at a time.
+
+Source      Bayes' rule; a generative classifier: Ng and Jordan 2002, "On Discriminative vs.
+            Generative Classifiers".
+
+Everything is in nats. Padding, -1 at a row's end, has terms of 0, so ℓ stays where it was.
+"""
+
+from collections.abc import Iterator
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from chainrule.engine.params import Params
+from chainrule.kernels.dispatch import array_module
+from chainrule.kernels.types import Array, Ids
+
+
+def n_classes(model: ModuleType, config: Any) -> int:
+    """Return how many classes a model is told of; 1 where it is not."""
+    return int(config.n_classes) if model.ABILITIES.labels else 1
+
+
+def uniform(config: Any) -> Array:
+    """Return the log of the prior under which all classes are alike, (n_classes,)."""
+    return np.full(config.n_classes, -np.log(config.n_classes))
+
+
+def prior(y: Any, n: int) -> Array:
+    """Return log p(c), (n,): the shares of n classes among labels y, (N,), 0 … n - 1.
+
+    A class without a label has probability 0, hence -inf.
+    """
+    counts = np.bincount(np.asarray(y), minlength=n)
+    with np.errstate(divide="ignore"):
+        return np.log(counts / counts.sum())
+
+
+def log_prob(model: ModuleType, config: Any, params: Params, x: Any, log_prior: Any) -> Array:
+    """Return log p(x) of each row, (N,): F1.
+
+    log_prior: log p(c), (n_classes,); -inf for a class that never comes.
+    """
+    xp = array_module(params.flat)
+    out: Array = _log_sum(_joint(model, config, params, x, log_prior), xp)  # F1
+    return out
+
+
+def log_prob_terms(model: ModuleType, config: Any, params: Params, x: Any, log_prior: Any) -> Array:
+    """Return log p(x_i | x_<i), shaped like x: F4."""
+    xp = array_module(params.flat)
+    M = _log_sum(_prefixes(model, config, params, x, log_prior), xp)
+    terms: Array = M[:, 1:] - M[:, :-1]  # F4
+    return terms.reshape(x.shape)
+
+
+def conditionals(model: ModuleType, config: Any, params: Params, x: Any, log_prior: Any) -> Array:
+    """Return the distribution of every x_i given x_<i, as the model itself would: F5."""
+    xp = array_module(params.flat)
+    ahead = _prefixes(model, config, params, x, log_prior)[:, :, :-1]
+    weights = xp.exp(ahead - _log_sum(ahead, xp))  # F5
+    total: Any = 0
+    for k, (y, _) in enumerate(_classes(config, len(x), log_prior, xp)):
+        p = model.conditionals(config, params, x, y)
+        weight = weights[k].reshape(*x.shape, *([1] * (p.ndim - x.ndim)))
+        total = total + weight.astype(p.dtype) * p
+    out: Array = total
+    return out
+
+
+def posterior(model: ModuleType, config: Any, params: Params, x: Any, log_prior: Any) -> Array:
+    """Return log p(c | x) of each row and class, (N, n_classes): F6."""
+    joint = _joint(model, config, params, x, log_prior)
+    out: Array = (joint - _log_sum(joint, array_module(params.flat))).T  # F6
+    return out
+
+
+def draw(u: Array, log_prior: Any) -> Ids:
+    """Return a class for each uniform in [0, 1), (N,) int32 on the host: F7."""
+    below = np.cumsum(np.exp(np.asarray(log_prior, np.float64)))
+    y = np.searchsorted(below / below[-1], np.asarray(u), side="right")  # F7
+    return np.minimum(y, len(below) - 1).astype(np.int32)
+
+
+def _classes(config: Any, n: int, log_prior: Any, xp: Any) -> Iterator[tuple[Any, float]]:
+    """Yield y, (n,), and log p(c) of each class."""
+    for c, log_p in enumerate(np.asarray(log_prior, np.float64).tolist()):
+        yield xp.full(n, c, np.int32), log_p
+
+
+def _joint(model: ModuleType, config: Any, params: Params, x: Any, log_prior: Any) -> Any:
+    """Return log p(c, x) of every class and row, (n_classes, N)."""
+    xp = array_module(params.flat)
+    classes = _classes(config, len(x), log_prior, xp)
+    return xp.stack([log_p + model.log_prob(config, params, x, y) for y, log_p in classes])
+
+
+def _prefixes(model: ModuleType, config: Any, params: Params, x: Any, log_prior: Any) -> Any:
+    """Return ℓ_ci of F2, (n_classes, N, 1 + D), float64."""
+    xp = array_module(params.flat)
+    ell = xp.empty((config.n_classes, len(x), 1 + x[0].size if len(x) else 1), np.float64)
+    for k, (y, log_p) in enumerate(_classes(config, len(x), log_prior, xp)):
+        ell[k, :, 0] = log_p
+        terms = model.log_prob_terms(config, params, x, y).reshape(len(x), -1)
+        ell[k, :, 1:] = log_p + xp.cumsum(terms, axis=1, dtype=np.float64)  # F2
+    return ell
+
+
+def _log_sum(ell: Any, xp: Any) -> Any:
+    """Return log Σ_c exp ℓ_c over the first axis: F3, F1."""
+    top = ell.max(axis=0)
+    return top + xp.log(xp.exp(ell - top).sum(axis=0))  # F3
