@@ -54,7 +54,7 @@ def training(
             valid = f"  valid {step.record['valid']:.{digits}f}"
         if step.per == "symbol":
             return f"loss {step.loss:.3f}{valid} nats a symbol"
-        return f"epoch {step.epoch}/{step.epochs}  loss {step.loss:.2f}{valid} nats"
+        return f"epoch {step.stretch}/{step.stretches}  loss {step.loss:.2f}{valid} nats"
 
     if show and lines and not watched():
         return _printed(iter(steps), lambda step, _: _line(step), lambda step: step.record)
@@ -66,7 +66,7 @@ def _line(step: train.Progress) -> str:
     digits, unit = (2, "nats") if step.per == "row" else (3, "nats a symbol")
     place, record = f"step {step.step}/{step.n_steps}", step.record
     if step.per == "row":
-        place = f"epoch {step.epoch}/{step.epochs}{'' if record else f'  {place}'}"
+        place = f"epoch {step.stretch}/{step.stretches}{'' if record else f'  {place}'}"
     if record is None:
         return f"{place}  loss {step.loss:.{digits}f} {unit}"
     known = ((name, record[name]) for name in ("train", "valid") if record[name] is not None)

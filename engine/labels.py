@@ -63,7 +63,8 @@ def prior(y: Any, n: int) -> Array:
     """
     counts = np.bincount(np.asarray(y), minlength=n)
     with np.errstate(divide="ignore"):
-        return np.log(counts / counts.sum())
+        log_p: Array = np.log(counts / counts.sum())
+    return log_p
 
 
 def log_prob(model: ModuleType, config: Any, params: Params, x: Any, log_prior: Any) -> Array:

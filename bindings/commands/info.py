@@ -51,14 +51,14 @@ def _how_far(folder: Path, of_rows: bool) -> str | None:
     except (OSError, CheckpointError):
         return None
     recipe, state = saved.recipe, saved.state
-    if 0 < recipe.patience <= len(state.history) - state.best_epoch:
+    if 0 < recipe.patience <= len(state.history) - state.best_record:
         return None
     if not of_rows:
         done = f"step {state.step} of {recipe.steps}"
         return done if state.step < recipe.steps else None
     if len(state.history) == recipe.epochs:
         return None
-    n_steps = recipe.epochs * ceil(state.n_rows / recipe.batch_size)
+    n_steps = recipe.epochs * ceil(state.size / recipe.batch_size)
     steps = f"step {state.step} of {n_steps}, " if n_steps else ""
     return f"{steps}{len(state.history)} of {recipe.epochs} epochs"
 

@@ -54,7 +54,7 @@ class Rows:
     def kept(self, state: State) -> str:
         """Say which epoch was kept, and of how many."""
         epochs = len(state.history)
-        return f"best epoch {state.best_epoch} of {epochs}, on the validation rows"
+        return f"best epoch {state.best_record} of {epochs}, on the validation rows"
 
     def report(self, estimator: BinaryDensity) -> tuple[dict[str, Any], Table]:
         """Return how well the test rows are predicted, beside baselines: for run.json, to show."""

@@ -190,7 +190,7 @@ def measures(nats: float) -> tuple[str, str, str]:
 
 def kept_step(state: State) -> str:
     """Say which step was kept, and of how many."""
-    best = state.history[state.best_epoch - 1]["step"] if state.best_epoch else 0
+    best = state.history[state.best_record - 1]["step"] if state.best_record else 0
     return f"best step {best} of {state.step}, on validation data"
 
 

@@ -217,7 +217,7 @@ def _train(common: Common, job: Job) -> tuple[bool, bool]:
                     return True, False
                 saver.after(step)
     except FloatingPointError:
-        if job.state.best_epoch:  # what was good stays good
+        if job.state.best_record:  # what was good stays good
             job.estimator._finish(job.state)
             job.estimator.save(job.folder / runs.MODEL)
         raise

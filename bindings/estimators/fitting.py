@@ -209,7 +209,7 @@ class FitByLikelihood(Trainable):
 
     def _finish(self, state: train.State) -> None:
         super()._finish(state)
-        self.best_epoch_ = state.best_epoch
+        self.best_epoch_ = state.best_record
 
     def _check_hyperparameters(self) -> None:
         """Raise ValueError for one that no training could use."""

@@ -201,7 +201,7 @@ class FitSequences(Trainable):
 
     def _finish(self, state: train.State) -> None:
         super()._finish(state)
-        best = state.best_epoch
+        best = state.best_record
         self.best_step_ = state.history[best - 1]["step"] if best else 0
 
     def _check_hyperparameters(self) -> None:

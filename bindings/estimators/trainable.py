@@ -172,7 +172,7 @@ class Trainable(BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
     def _finish(self, state: train.State) -> None:
         """Take the best parameters of a training, or the present ones before its first record."""
         host = train.place(state, np)
-        self.params_ = (host.best if state.best_epoch else host.params).copy()
+        self.params_ = (host.best if state.best_record else host.params).copy()
         self.history_ = [dict(record) for record in state.history]
         self.model_ = self._model_name()
         self.config_ = self._fitted_config()
@@ -209,7 +209,7 @@ def _has_learned(state: train.State, error: BaseException) -> bool:
     """Return whether a training that ended in an error left parameters worth keeping."""
     if isinstance(error, KeyboardInterrupt):
         return state.step > 0
-    return isinstance(error, FloatingPointError) and state.best_epoch > 0  # an epoch that was good
+    return isinstance(error, FloatingPointError) and state.best_record > 0  # an epoch that was good
 
 
 def _plain(name: str, value: Any) -> Any:

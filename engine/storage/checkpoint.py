@@ -6,6 +6,9 @@ whole or not at all, and finds damage. Here what it says must agree: version, mo
 every parameter's name, shape and dtype. Parameters must be finite, when saving and when loading:
 a diverged model is good for nothing and must not replace a good one. The history is an array,
 "extra/history/epoch" or "…/step"; where it stands in the metadata, as it used to, it is read too.
+
+Format 2, which is written, knows Config fields that are tuples, dataclasses or optional; of format
+1, which is read as well, they are plain numbers and words, and two counters had other names.
 """
 
 import json
@@ -38,11 +41,12 @@ __all__ = [
     "save_state",
 ]
 
-FORMAT = 1
+FORMAT, READABLE = 2, (1, 2)
 EXTRA = "extra/"
 HISTORY = "history/"  # the extra array's name before its clock
-PLACE = ("step", "n_rows", "n_seen", "loss_sum", "seconds")
-COUNTERS = (*PLACE, "best_epoch", "best_valid")
+PLACE = ("step", "size", "n_seen", "loss_sum", "seconds")
+COUNTERS = (*PLACE, "best_record", "best_valid")
+RENAMED = {"n_rows": "size", "best_epoch": "best_record"}  # of format 1
 
 
 class Checkpoint(NamedTuple):
@@ -128,7 +132,7 @@ def _checkpoint(
     path: PathLike, tensors: dict[str, NDArray[Any]], text: str, model: str | None
 ) -> Checkpoint:
     """Return what a file's arrays and text say, every part of it checked."""
-    content = parse(text, FORMAT, path)
+    content = parse(text, READABLE, path)
     name, metadata = content["model"], content["metadata"]
     known = models.MODELS
     if not isinstance(name, str) or name not in known:
@@ -207,7 +211,8 @@ def _saved_state(path: PathLike, saved: Checkpoint) -> SavedState:
     for name, array in saved.extra.items():
         if array.shape != like.shape or array.dtype != like.dtype:
             refuse(path, f"has an array {name!r} that does not fit its parameters; start anew")
-    width = getattr(models.get(saved.model), "state_size", lambda _: None)(saved.config)
+    model = models.get(saved.model)
+    width = model.state_size(saved.config) if model.ABILITIES.state else None
     if carry is not None and (carry.shape[1:] != (width,) or carry.dtype != like.dtype):
         refuse(path, "has recurrent states that do not fit its parameters; start anew")
     arrays = saved.extra if carry is None else {**saved.extra, "carry": carry}
@@ -230,11 +235,13 @@ def _counters(
     if isinstance(values, dict) and "history" in values:
         values = dict(values)
         history = histories.checked(values.pop("history"))
+    if isinstance(values, dict):
+        values = {RENAMED.get(name, name): value for name, value in values.items()}
     hints = get_type_hints(State)
     counters = typed({name: hints[name] for name in COUNTERS}, values, path)
-    if min(counters[name] for name in ("step", "n_rows", "n_seen", "best_epoch")) < 0:
+    if min(counters[name] for name in ("step", "size", "n_seen", "best_record")) < 0:
         refuse(path, "counts below zero; start a new training")
-    if counters["best_epoch"] > len(history):
+    if counters["best_record"] > len(history):
         refuse(path, "names a best record that it lacks; start a new training")
     if not isfinite(counters["loss_sum"]) or isnan(counters["best_valid"]):
         refuse(path, "has a loss that is no number; use an earlier checkpoint")

@@ -1,13 +1,17 @@
 """The JSON of a checkpoint: what is written of it, and reading it warily.
 
 A file can hold any JSON. Here it becomes fields of the types that were asked for, or one
-CheckpointError.
+CheckpointError. A field may be a bool, int, float, str, a tuple of such, another dataclass, or
+optional: JSON writes a tuple as a list, a dataclass as an object of its fields, and None as null.
+How deep this goes is given by the types, never by the file.
 """
 
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, get_origin
+from dataclasses import is_dataclass
+from types import NoneType, UnionType
+from typing import Any, NamedTuple, NoReturn, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 
@@ -29,18 +33,20 @@ def one_error(path: PathLike, what: str = "cannot be read") -> Iterator[None]:
         refuse(path, f"{what} ({why:.200}); save the model again or use another copy")
 
 
-def parse(text: str, version: int, path: PathLike) -> dict[str, Any]:
-    """Return the JSON object of a file of our version, its four keys present."""
+def parse(text: str, versions: tuple[int, ...], path: PathLike) -> dict[str, Any]:
+    """Return the JSON object of a file of one of our versions, its four keys present."""
     try:
         content = json.loads(text)
     except (ValueError, RecursionError):
         content = None
     if not isinstance(content, dict) or "format" not in content:
         refuse(path, "has a description that cannot be read; save the model again")
-    if content["format"] != version:
+    version = content["format"]
+    if type(version) is not int or version not in versions:
+        known = " and ".join(map(str, versions))
         refuse(
             path,
-            f"has format {content['format']!r:.20} and this chainrule reads {version}; "
+            f"has format {version!r:.20} and this chainrule reads {known}; "
             "load it with the version that saved it",
         )
     if content.keys() != {"format", "model", "config", "metadata"}:
@@ -55,15 +61,53 @@ def typed(hints: Mapping[str, Any], values: Any, path: PathLike) -> dict[str, An
     """
     if not isinstance(values, dict) or values.keys() != hints.keys():
         refuse(path, f"lacks one of {', '.join(hints)}; save the model again")
-    checked = {}
-    for name, hint in hints.items():
-        value, kind = values[name], get_origin(hint) or hint
-        if kind is float and type(value) is int and abs(value) < 2**53:
-            value = float(value)
-        if type(value) is not kind:
-            refuse(path, f"has a {name} that is no {kind.__name__}; save the model again")
-        checked[name] = value
-    return checked
+    return {name: _field(_Place(name, path), hint, values[name]) for name, hint in hints.items()}
+
+
+class _Place(NamedTuple):
+    """A field that is read, and the file that it is in."""
+
+    name: str
+    path: PathLike
+
+    def refuse(self, kind: str) -> NoReturn:
+        refuse(self.path, f"has a {self.name} that is no {kind}; save the model again")
+
+
+def _field(place: _Place, hint: Any, value: Any) -> Any:
+    """Return one value as the type that is asked for."""
+    origin, choices = get_origin(hint), get_args(hint)
+    if origin in (Union, UnionType):
+        return _either(place, choices, value)
+    if origin is tuple:
+        return _tuple(place, choices, value)
+    if is_dataclass(hint):
+        return hint(**typed(get_type_hints(hint), value, place.path))  # type: ignore[operator]
+    kind = origin or hint
+    if kind is float and type(value) is int and abs(value) < 2**53:
+        value = float(value)
+    if type(value) is not kind:
+        place.refuse(kind.__name__)
+    return value
+
+
+def _either(place: _Place, choices: tuple[Any, ...], value: Any) -> Any:
+    """Return a value of an optional field: None, or the one type besides."""
+    others = [choice for choice in choices if choice is not NoneType]
+    if len(others) != 1 or len(others) == len(choices):
+        raise TypeError(f"{place.name} must be one type or None")  # a Config's fault, no file's
+    return None if value is None else _field(place, others[0], value)
+
+
+def _tuple(place: _Place, kinds: tuple[Any, ...], value: Any) -> tuple[Any, ...]:
+    """Return a list as a tuple: of any length where its type ends in …, else of that length."""
+    if type(value) is not list:
+        place.refuse("list")
+    if len(kinds) == 2 and kinds[1] is Ellipsis:
+        kinds = (kinds[0],) * len(value)
+    if len(kinds) != len(value):
+        place.refuse(f"list of {len(kinds)}")
+    return tuple(_field(place, kind, item) for kind, item in zip(kinds, value, strict=True))
 
 
 def plain(value: Any) -> Any:

@@ -21,9 +21,9 @@ def doubt(state: State, guessing: float) -> str | None:
     earlier ones were clearly better.
     """
     losses = [r["train"] if r["valid"] is None else r["valid"] for r in state.history]
-    if not state.best_epoch or guessing == 0:
+    if not state.best_record or guessing == 0:
         return None
-    kept, best = losses[state.best_epoch - 1], min(losses)
+    kept, best = losses[state.best_record - 1], min(losses)
     advice = "lower the learning rate or clip the gradient's norm"
     if kept > (1 + WORSE) * guessing:
         return (

@@ -49,14 +49,14 @@ class State:
             validation data; the initial ones before the first record.
         m, v: Adam's running means, (P,), laid out like `params.flat`.
         step: minibatches done.
-        n_rows: rows, or symbols, of the training data; 0 before the first minibatch.
+        size: rows, or symbols, of the training data; 0 before the first minibatch.
         n_seen: rows, or symbols, of the minibatches since the last record.
         loss_sum: Σ -log p, nats, over these, each as its minibatch saw it.
         seconds: spent since the last record.
         history: one record a finished epoch, or a stretch of steps for a training on symbols:
             "epoch" or "step", counted from 1, train and valid (nats a row or symbol; None without
             validation data), seconds, learning_rate (of the last minibatch).
-        best_epoch: the number of the best record, counted from 1; 0 before the first.
+        best_record: the number of the best record, counted from 1; 0 before the first.
         best_valid: its validation loss; infinite where there is none.
         carry: (streams, S), the recurrent states where streams of text are read; None elsewhere.
         whole: False only inside an update. An exception there, Ctrl-C among them, leaves it
@@ -68,12 +68,12 @@ class State:
     m: Array
     v: Array
     step: int = 0
-    n_rows: int = 0
+    size: int = 0
     n_seen: int = 0
     loss_sum: float = 0.0
     seconds: float = 0.0
     history: list[dict[str, Any]] = field(default_factory=list)
-    best_epoch: int = 0
+    best_record: int = 0
     best_valid: float = math.inf
     carry: Array | None = None
     whole: bool = True
@@ -81,15 +81,16 @@ class State:
 
 @dataclass(frozen=True)
 class Progress:
-    """What one minibatch did: epoch and step count from 1, loss is in nats a row or symbol.
+    """What one minibatch did: steps count from 1, loss is in nats a row or symbol.
 
-    epoch: the number of the record that is being worked on, an epoch for binary rows.
+    stretch: the number of the record that is being worked on, an epoch where epochs are counted.
+    stretches: how many records there will be at most.
     record: the new entry of `State.history` after a record's last minibatch, else None.
     per: what losses are a mean over, "row" or "symbol".
     """
 
-    epoch: int
-    epochs: int
+    stretch: int
+    stretches: int
     step: int
     n_steps: int
     loss: float
@@ -144,7 +145,7 @@ def run(
     """
     source = X if isinstance(X, Source) else Rows(X, X_valid)
     _check(recipe, state, source)
-    state.n_rows = source.size
+    state.size = source.size
     n_steps, period = source.n_steps(recipe), source.period(recipe)
     grads = _buffers(recipe, state)
     with threads.serial_blas():
@@ -173,15 +174,15 @@ def _check(recipe: Recipe, state: State, source: Source) -> None:
     """Raise ValueError for data that this recipe and state cannot be trained on."""
     if recipe.patience and not source.has_valid:
         raise ValueError("patience is judged on validation data; give X_valid or set patience=0")
-    if state.n_rows not in (0, source.size):
+    if state.size not in (0, source.size):
         raise ValueError(
-            f"this training began on {state.n_rows} {source.unit} and X has {source.size}; "
+            f"this training began on {state.size} {source.unit} and X has {source.size}; "
             "resume with the same data or start anew"
         )
 
 
 def _out_of_patience(recipe: Recipe, state: State) -> bool:
-    return 0 < recipe.patience <= len(state.history) - state.best_epoch
+    return 0 < recipe.patience <= len(state.history) - state.best_record
 
 
 def _buffers(recipe: Recipe, state: State) -> list[Params]:
@@ -267,7 +268,7 @@ def _make_record(
     number = len(state.history) + 1
     if valid is None or valid < state.best_valid:
         state.best.flat[...] = state.params.flat
-        state.best_epoch = number
+        state.best_record = number
         state.best_valid = math.inf if valid is None else valid
     record = {
         source.clock: number if source.clock == "epoch" else state.step,

@@ -93,7 +93,7 @@ def assert_same_bits(out, whole):
     for name in ("params", "best"):
         assert getattr(ours, name).flat.tobytes() == getattr(theirs, name).flat.tobytes(), name
     assert ours.m.tobytes() == theirs.m.tobytes() and ours.v.tobytes() == theirs.v.tobytes()
-    for name in ("step", "best_epoch", "best_valid"):
+    for name in ("step", "best_record", "best_valid"):
         assert getattr(ours, name) == getattr(theirs, name), name
     for mine, other in zip(ours.history, theirs.history, strict=True):
         assert {**mine, "seconds": 0} == {**other, "seconds": 0}

@@ -169,7 +169,7 @@ def outcome(path, kind):
     try:
         if kind in STATES:
             state = checkpoint.load_state(path).state
-            assert np.isfinite(state.params.flat).all() and state.best_epoch <= len(state.history)
+            assert np.isfinite(state.params.flat).all() and state.best_record <= len(state.history)
         else:
             use(cr.load(path), path)
     except cr.CheckpointError as error:

@@ -101,7 +101,7 @@ def test_any_safetensors_reader_can_open_it(saved):
     with safe_open(path, framework="np") as file:
         assert set(file.keys()) == {*params, "extra/order"}
         assert_array_equal(file.get_tensor("W"), params["W"])
-        assert file.metadata()["chainrule"].partition(" ")[2].startswith('{"format": 1, "model"')
+        assert file.metadata()["chainrule"].partition(" ")[2].startswith('{"format": 2, "model"')
 
 
 def test_a_link_is_followed_not_replaced(saved, tmp_path):
@@ -142,7 +142,7 @@ def test_a_saved_training_goes_on_to_the_same_bits(name, dtype, stop, path, smal
     assert_array_equal(saved.state.params.flat, straight.params.flat)
     assert_array_equal(saved.state.best.flat, straight.best.flat)
     assert saved.state.params.dtype == dtype
-    for field in ("step", "n_rows", "best_epoch", "best_valid", "loss_sum"):
+    for field in ("step", "size", "best_record", "best_valid", "loss_sum"):
         assert getattr(saved.state, field) == getattr(straight, field)
     for ours, theirs in zip(saved.state.history, straight.history, strict=True):
         assert {**ours, "seconds": 0} == {**theirs, "seconds": 0}
@@ -197,8 +197,8 @@ def test_a_torn_state_is_not_saved(training):
         ("counters", {"history": {}}),
         ("counters", {"best_valid": "low"}),
         ("counters", {"best_valid": 10**400}),
-        ("counters", {"best_epoch": None}),
-        ("counters", {"best_epoch": 2}),
+        ("counters", {"best_record": None}),
+        ("counters", {"best_record": 2}),
         ("counters", {"best_valid": float("nan")}),
         ("counters", {"loss_sum": float("inf")}),
         ("counters", {"more": 1}),
@@ -287,7 +287,7 @@ def test_a_history_of_any_length_is_saved(path):
         }
         for n in range(1, 100_001)
     ]
-    state.best_epoch = len(state.history)
+    state.best_record = len(state.history)
     checkpoint.save_state(path, "fvsbn", config, recipe, state)
     assert checkpoint.load_state(path).state.history == state.history
     assert path.stat().st_size < 5e6
@@ -351,7 +351,9 @@ def test_text_that_is_no_description(text, saved):
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"format": 2}, "has format 2 and this chainrule reads 1"),
+        ({"format": 3}, "has format 3 and this chainrule reads 1 and 2"),
+        ({"format": True}, "has format True"),
+        ({"format": 1.0}, "has format 1.0"),
         ({"format": None}, "has format None"),
         ({"format": ...}, "description that cannot be read"),
         ({"model": ...}, "description that cannot be read"),

@@ -65,7 +65,7 @@ def go_on(folder, n_records, before_save=lambda number: None):
     model, parts, state = prepared(folder)
     for step in model._training(*parts, state):
         if step.record is not None:
-            before_save(step.epoch)
+            before_save(step.stretch)
             runs.save(folder, model, model._recipe(), state, METADATA)
             n_records -= 1
             if not n_records:

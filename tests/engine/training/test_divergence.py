@@ -63,7 +63,7 @@ def state_of(*losses, valid=False):
         record = {"epoch": number, "train": loss, "valid": loss if valid else None}
         state.history.append(record)
         if not valid or loss == min(losses[:number]):
-            state.best_epoch = number
+            state.best_record = number
     return state
 
 
@@ -113,11 +113,11 @@ def test_a_loss_that_is_good_and_then_diverges(validated, X):
         for _ in train.run(nade, config, recipe, state, X, valid):
             pass
         if recipe is good:
-            kept, best = state.best.flat.copy(), state.best_epoch
+            kept, best = state.best.flat.copy(), state.best_record
             assert divergence.doubt(state, GUESSING) is None
     assert state.history[-1]["train"] > 10 * state.history[5]["train"]
     if validated:
-        assert state.best_epoch == best and divergence.doubt(state, GUESSING) is None
+        assert state.best_record == best and divergence.doubt(state, GUESSING) is None
         np.testing.assert_array_equal(state.best.flat, kept)
     else:
         assert "diverged" in divergence.doubt(state, GUESSING)

@@ -63,7 +63,7 @@ def assert_same_bits(one, other):
         assert_array_equal(getattr(one, name), getattr(other, name), err_msg=name)
     assert (one.carry is None) == (other.carry is None)
     assert one.carry is None or (one.carry == other.carry).all()
-    for name in ("step", "n_rows", "n_seen", "loss_sum", "best_epoch", "best_valid"):
+    for name in ("step", "size", "n_seen", "loss_sum", "best_record", "best_valid"):
         assert getattr(one, name) == getattr(other, name), name
     assert [r["valid"] for r in one.history] == [r["valid"] for r in other.history]
     assert [r["train"] for r in one.history] == [r["train"] for r in other.history]
@@ -175,8 +175,8 @@ def test_records_count_steps_and_keep_the_best():
     state, progress = fit("transformer", source, recipe_for(steps=10, eval_every=4))
     assert [r["step"] for r in state.history] == [4, 8, 10]
     assert [p.step for p in progress if p.record] == [4, 8, 10]
-    assert {(p.epochs, p.n_steps, p.per) for p in progress} == {(3, 10, "symbol")}
-    assert [p.epoch for p in progress] == [1] * 4 + [2] * 4 + [3] * 2
+    assert {(p.stretches, p.n_steps, p.per) for p in progress} == {(3, 10, "symbol")}
+    assert [p.stretch for p in progress] == [1] * 4 + [2] * 4 + [3] * 2
     losses = [p.loss for p in progress]
     assert_allclose(state.history[2]["train"], np.mean(losses[8:]), rtol=1e-12)
     model, config = make("transformer")
@@ -421,4 +421,4 @@ def test_a_text_larger_than_memory_is_read_in_parts(name, tmp_path):
     state, _ = fit(name, source, recipe_for(steps=4, eval_every=2))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert state.step == 4 and state.n_rows == T and peak < 8 << 20
+    assert state.step == 4 and state.size == T and peak < 8 << 20

@@ -46,7 +46,7 @@ def assert_same_bits(one, other):
         assert_array_equal(getattr(one, name).flat, getattr(other, name).flat, err_msg=name)
     for name in ("m", "v"):
         assert_array_equal(getattr(one, name), getattr(other, name), err_msg=name)
-    for name in ("step", "n_rows", "loss_sum", "best_epoch", "best_valid", "whole"):
+    for name in ("step", "size", "loss_sum", "best_record", "best_valid", "whole"):
         assert getattr(one, name) == getattr(other, name), name
     assert without_seconds(one.history) == without_seconds(other.history)
 
@@ -97,7 +97,7 @@ def test_an_epoch_sees_every_row_once_in_an_order_of_its_own(n_rows, batch_size,
             _, progress = fit(spy, None, recipe, X)
         per_epoch = math.ceil(n_rows / batch_size)
         assert [p.step for p in progress] == list(range(1, 2 * per_epoch + 1))
-        assert [p.epoch for p in progress] == [1] * per_epoch + [2] * per_epoch
+        assert [p.stretch for p in progress] == [1] * per_epoch + [2] * per_epoch
         assert {p.n_steps for p in progress} == {2 * per_epoch}
         sizes = {size for _, size in spy.seen}
         assert sizes <= {batch_size, n_rows % batch_size, n_rows} - {0}
@@ -185,7 +185,7 @@ def test_the_best_epoch_on_validation_data_is_kept():
             if progress.record:
                 at_end.append(state.params.flat.copy())
     assert [r["valid"] for r in state.history] == losses
-    assert (state.best_epoch, state.best_valid) == (4, 2.0)  # the earlier of two equals
+    assert (state.best_record, state.best_valid) == (4, 2.0)  # the earlier of two equals
     assert_array_equal(state.best.flat, at_end[3])
     assert (at_end[3] != at_end[4]).any()
 
@@ -194,7 +194,7 @@ def test_the_last_epoch_is_kept_without_validation_data():
     config, recipe = nade.Config(6, 3), Recipe(epochs=3, batch_size=10)
     state, progress = fit(nade, config, recipe, bits(25))
     assert_array_equal(state.best.flat, state.params.flat)
-    assert state.best_epoch == 3 and [r["valid"] for r in state.history] == [None] * 3
+    assert state.best_record == 3 and [r["valid"] for r in state.history] == [None] * 3
     assert len(progress) == 9
 
 
@@ -206,7 +206,7 @@ def test_patience(patience, stops_after):
     recipe = Recipe(epochs=7, batch_size=10, patience=patience)
     with use_threads(1):
         state, progress = fit(spy, None, recipe, numbered(10), numbered(3))
-        assert len(state.history) == stops_after == progress[-1].epoch
+        assert len(state.history) == stops_after == progress[-1].stretch
         assert fit(spy, None, recipe, numbered(10), numbered(3), state=state)[1] == []
 
 
@@ -216,7 +216,7 @@ def test_history_reports_the_likelihood_of_the_kept_parameters(model, small):
     recipe = Recipe(epochs=4, batch_size=16, learning_rate=0.05)
     state, _ = fit(model, config, recipe, bits(50), bits(30, seed=1))
     kept = -model.log_prob(config, state.best, bits(30, seed=1)).mean()
-    assert_allclose(state.history[state.best_epoch - 1]["valid"], kept, rtol=1e-12)
+    assert_allclose(state.history[state.best_record - 1]["valid"], kept, rtol=1e-12)
     assert state.best_valid == min(r["valid"] for r in state.history)
 
 
