@@ -24,7 +24,7 @@ import numpy as np
 from chainrule.engine.ragged import Ragged
 from chainrule.engine.storage import checkpoint
 from chainrule.engine.training import train
-from chainrule.engine.training.sources import Rows, Source
+from chainrule.engine.training.sources import RowSource, Source
 
 EVERY = 30.0  # seconds between two savings within an epoch
 AT_LEAST = 2.0  # seconds between two savings at epoch ends
@@ -134,7 +134,10 @@ def settled(estimator: Any) -> dict[str, Any]:
 
 def source(parts: Any) -> Source:
     """Return what a training learns from, given what `_prepare` returned."""
-    return parts[0] if isinstance(parts[0], Source) else Rows(*parts)
+    if isinstance(parts[0], Source):
+        return parts[0]
+    rows, valid = parts
+    return RowSource(rows, valid=None if valid is None else (valid, None))
 
 
 def fingerprint(parts: Any) -> str:
@@ -161,12 +164,12 @@ def _bytes(block: Any) -> Any:
 
 def check_length(source: Source, recipe: train.Recipe, state: train.State) -> None:
     """Raise ValueError if the recipe is shorter than what is done, or ends without a record."""
-    needed, n_steps, name = state.step + (state.n_seen > 0), source.n_steps(recipe), source.clock
+    needed, n_steps, name = state.step + (state.n_seen > 0), source.n_steps(recipe), source.length
     if n_steps < needed:
-        value = getattr(recipe, f"{name}s")
+        value = getattr(recipe, name)
         least = -(-needed // (n_steps // value))
         raise ValueError(
-            f"{name}s={value} is less than what is done of this training; give {least} or more, or "
+            f"{name}={value} is less than what is done of this training; give {least} or more, or "
             "begin a new one"
         )
 
