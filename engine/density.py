@@ -41,13 +41,11 @@ def _call(
     name: str, model: ModuleType, config: Any, params: Params, x: Any, y: Any, log_prior: Any
 ) -> Any:
     """Return a function of the model, or of its marginal."""
-    if labels.n_classes(model, config) == 1:
-        return getattr(model, name)(config, params, x) if y is None else _refuse()
     if y is not None:
+        if not model.ABILITIES.labels:
+            raise ValueError("y are labels, and this model was made without; leave y out")
         return getattr(model, name)(config, params, x, y)
+    if labels.n_classes(model, config) == 1:
+        return getattr(model, name)(config, params, x)
     log_prior = labels.uniform(config) if log_prior is None else log_prior
     return getattr(labels, name)(model, config, params, x, log_prior)
-
-
-def _refuse() -> None:
-    raise ValueError("y are labels, and this model was made without; leave y out")

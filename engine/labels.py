@@ -85,6 +85,17 @@ def log_prob_terms(model: ModuleType, config: Any, params: Params, x: Any, log_p
     return terms.reshape(x.shape)
 
 
+def mix(terms: Array, log_weights: Array) -> tuple[Array, Array]:
+    """Return the marginal's terms of a piece of a long sequence, and the weights after it.
+
+    terms: (n_classes, k), log p(x_i | x_<i, c) of the piece, float64. log_weights: (n_classes,),
+    log p(c | what comes before the piece): F5, the prior where nothing does.
+    """
+    ell = np.concatenate([log_weights[:, None], log_weights[:, None] + terms.cumsum(axis=1)], 1)
+    M = _log_sum(ell, np)
+    return M[1:] - M[:-1], ell[:, -1] - M[-1]  # F4, F5
+
+
 def conditionals(model: ModuleType, config: Any, params: Params, x: Any, log_prior: Any) -> Array:
     """Return the distribution of every x_i given x_<i, as the model itself would: F5."""
     xp = array_module(params.flat)
@@ -114,8 +125,15 @@ def draw(u: Array, log_prior: Any) -> Ids:
 
 
 def _classes(config: Any, n: int, log_prior: Any, xp: Any) -> Iterator[tuple[Any, float]]:
-    """Yield y, (n,), and log p(c) of each class."""
-    for c, log_p in enumerate(np.asarray(log_prior, np.float64).tolist()):
+    """Yield y, (n,), and log p(c) of each class.
+
+    Raises:
+        ValueError: a prior that is none.
+    """
+    prior = np.asarray(log_prior, np.float64)
+    if prior.shape != (config.n_classes,) or not abs(np.exp(prior).sum() - 1) < 1e-3:
+        raise ValueError(f"log_prior must hold log p(c) of {config.n_classes} classes, of sum 1")
+    for c, log_p in enumerate(prior.tolist()):
         yield xp.full(n, c, np.int32), log_p
 
 

@@ -200,7 +200,7 @@ class Density(DensityMixin, Fitting):  # type: ignore[misc]  # scikit-learn is u
         model.params_, model.model_, model.config_ = saved.params, saved.model, saved.config
         model.history_, model._fitted_with = saved.history, model._plain_hyperparameters()
         kept = validation.integer(best, metadata[best], 0)
-        if kept not in (0, *(record[cls.clock] for record in saved.history)):
+        if kept not in (0, *(record.get(cls.clock, kept) for record in saved.history)):
             raise ValueError(f"it names a best {cls.clock} that its history lacks")
         setattr(model, f"{best}_", kept)
         return model

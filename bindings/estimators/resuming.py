@@ -129,12 +129,12 @@ def settled(estimator: Any) -> dict[str, Any]:
 
 def check_length(source: Source, recipe: train.Recipe, state: train.State) -> None:
     """Raise ValueError if the recipe is shorter than what is done, or ends without a record."""
-    needed, n_steps, name = state.step + (state.n_seen > 0), source.n_steps(recipe), source.clock
+    needed, n_steps, name = state.step + (state.n_seen > 0), source.n_steps(recipe), source.length
     if n_steps < needed:
-        value = getattr(recipe, f"{name}s")
+        value = getattr(recipe, name)
         least = -(-needed // (n_steps // value))
         raise ValueError(
-            f"{name}s={value} is less than what is done of this training; give {least} or more, or "
+            f"{name}={value} is less than what is done of this training; give {least} or more, or "
             "begin a new one"
         )
 

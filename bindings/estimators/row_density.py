@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from chainrule import progress
 from chainrule.encoders import validation
 from chainrule.encoders.bits import Bits
-from chainrule.engine.training.sources import Rows, Source
+from chainrule.engine.training.sources import RowSource, Source
 from chainrule.estimators import evaluating
 from chainrule.estimators.density import Density
 from chainrule.kernels import types
@@ -88,7 +88,7 @@ class RowDensity(Density):
         return rows, valid
 
     def _source(self, data: Any, y: Any, valid: Any, y_valid: Any) -> Source:
-        return Rows(data, valid)
+        return RowSource(data, y, None if valid is None else (valid, y_valid))
 
     def _labelled(self, data: Any) -> bool:
         return True

@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Callable, Generator
 from contextlib import closing, suppress
 from copy import copy
+from math import ceil
 from numbers import Integral, Real
 from types import ModuleType
 from typing import Any, Self
@@ -22,7 +23,7 @@ from chainrule import progress
 from chainrule.encoders import validation
 from chainrule.engine import models
 from chainrule.engine.training import divergence, train
-from chainrule.engine.training.sources import Rows, Source
+from chainrule.engine.training.sources import Source
 from chainrule.estimators import resuming, runtime
 from chainrule.estimators.training import Training
 
@@ -149,7 +150,7 @@ class Trainable(Training, BaseEstimator):  # type: ignore[misc]  # scikit-learn 
         xp = runtime.array_module(self.backend)
         if xp is not np:  # from here on the state lives on the device
             state.__dict__.update(vars(train.place(state, xp)))
-            source = _placed(source, xp)
+            source = source.on(xp)
         config, recipe = self._fitted_config(), self._recipe()
         with closing(train.run(self._model(), config, recipe, state, source)) as steps:
             while True:
@@ -164,12 +165,20 @@ class Trainable(Training, BaseEstimator):  # type: ignore[misc]  # scikit-learn 
         """Take the best parameters of a training, or the present ones before its first record."""
         host = train.place(state, np)
         self.params_ = (host.best if state.best_record else host.params).copy()
-        best = state.history[state.best_record - 1][self.clock] if state.best_record else 0
-        setattr(self, f"best_{self.clock}_", best)
+        setattr(self, f"best_{self.clock}_", self._best(state))
         self.history_ = [dict(record) for record in state.history]
         self.model_ = self._model_name()
         self.config_ = self._fitted_config()
         self._fitted_with = self._plain_hyperparameters()
+
+    def _best(self, state: train.State) -> int:
+        """Return the epoch or step of the record that is kept; 0 before the first."""
+        if state.best_record == 0:
+            return 0
+        record = state.history[state.best_record - 1]
+        if self.clock in record:
+            return int(record[self.clock])
+        return ceil(int(record["step"]) / ceil(state.size / self._recipe().batch_size))  # eval_every
 
     def _plain_hyperparameters(self) -> dict[str, Any]:
         """Return the hyper-parameters as JSON can hold them and give them back."""
@@ -188,13 +197,6 @@ class Trainable(Training, BaseEstimator):  # type: ignore[misc]  # scikit-learn 
 
     def _model(self) -> ModuleType:
         return models.get(self._model_name())
-
-
-def _placed(source: Source, xp: Any) -> Source:
-    """Return a table of bits on the side of xp; all else is moved a minibatch at a time."""
-    if type(source) is not Rows:
-        return source
-    return Rows(*(None if rows is None else xp.asarray(rows) for rows in source.contents))
 
 
 def _has_learned(state: train.State, error: BaseException) -> bool:

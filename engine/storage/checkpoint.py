@@ -13,7 +13,7 @@ Format 2, which is written, knows Config fields that are tuples, dataclasses or 
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, is_dataclass
 from math import isfinite, isnan
 from types import ModuleType
 from typing import Any, NamedTuple, get_type_hints
@@ -253,7 +253,7 @@ def _model(
 ) -> tuple[Any, Params]:
     """Return config and parameters, having compared every name, shape and dtype."""
     config = module.Config(**typed(get_type_hints(module.Config), values, path))
-    if any(type(value) is int and value < 1 for value in vars(config).values()):
+    if _too_small(config):
         refuse(path, "has a config with a size below 1; save the model again")
     shapes, dtypes = dict(module.shapes(config)), {array.dtype for array in tensors.values()}
     if {name: array.shape for name, array in tensors.items()} != shapes:
@@ -266,6 +266,15 @@ def _model(
     for name, array in tensors.items():
         params[name][...] = array
     return config, params
+
+
+def _too_small(value: Any, least: int = 1) -> bool:
+    """Return whether there is a size below 1 in a Config, or a number below 0 in its tuples."""
+    if is_dataclass(value):
+        return any(_too_small(inner) for inner in vars(value).values())
+    if isinstance(value, tuple):
+        return any(_too_small(inner, least=0) for inner in value)  # 0 has a meaning in events
+    return type(value) is int and value < least
 
 
 def _recipe(values: Any, path: PathLike) -> Recipe:

@@ -1,9 +1,10 @@
 """The JSON of a checkpoint: what is written of it, and reading it warily.
 
 A file can hold any JSON. Here it becomes fields of the types that were asked for, or one
-CheckpointError. A field may be a bool, int, float, str, a tuple of such, another dataclass, or
-optional: JSON writes a tuple as a list, a dataclass as an object of its fields, and None as null.
-How deep this goes is given by the types, never by the file.
+CheckpointError. A field may be a bool, int, float, str, one of several words (Literal), a tuple of
+such, another dataclass, or optional: JSON writes a tuple as a list, a dataclass as an object of its
+fields, and None as null. How deep this goes is given by the types; of types that hold themselves,
+the file goes DEEPEST levels down.
 """
 
 import json
@@ -11,11 +12,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import is_dataclass
 from types import NoneType, UnionType
-from typing import Any, NamedTuple, NoReturn, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, NamedTuple, NoReturn, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 
 from chainrule.engine.storage.container import CheckpointError, PathLike, refuse
+
+DEEPEST = 16  # levels of dataclasses and tuples inside each other
 
 
 @contextmanager
@@ -59,19 +62,32 @@ def typed(hints: Mapping[str, Any], values: Any, path: PathLike) -> dict[str, An
 
     A whole number may stand for a float: users write learning_rate=1.
     """
-    if not isinstance(values, dict) or values.keys() != hints.keys():
-        refuse(path, f"lacks one of {', '.join(hints)}; save the model again")
-    return {name: _field(_Place(name, path), hint, values[name]) for name, hint in hints.items()}
+    return _fields(_Place("", path, -1), hints, values)
 
 
 class _Place(NamedTuple):
-    """A field that is read, and the file that it is in."""
+    """A field that is read, and the file that it is in; depth counts what it is inside of."""
 
     name: str
     path: PathLike
+    depth: int
+
+    def inside(self, name: str) -> "_Place":
+        """Return the place of a part of this field."""
+        if self.depth == DEEPEST:
+            refuse(self.path, "has a description that is too deep; save the model again")
+        return _Place(self.name + name, self.path, self.depth + 1)
 
     def refuse(self, kind: str) -> NoReturn:
         refuse(self.path, f"has a {self.name} that is no {kind}; save the model again")
+
+
+def _fields(place: _Place, hints: Mapping[str, Any], values: Any) -> dict[str, Any]:
+    """Return an object's values as the types of its fields."""
+    if not isinstance(values, dict) or values.keys() != hints.keys():
+        refuse(place.path, f"lacks one of {', '.join(hints)}; save the model again")
+    dot = "." if place.name else ""
+    return {k: _field(place.inside(dot + k), hint, values[k]) for k, hint in hints.items()}
 
 
 def _field(place: _Place, hint: Any, value: Any) -> Any:
@@ -82,7 +98,11 @@ def _field(place: _Place, hint: Any, value: Any) -> Any:
     if origin is tuple:
         return _tuple(place, choices, value)
     if is_dataclass(hint):
-        return hint(**typed(get_type_hints(hint), value, place.path))  # type: ignore[operator]
+        return hint(**_fields(place, get_type_hints(hint), value))  # type: ignore[operator]
+    if origin is Literal:
+        if not any(type(value) is type(word) and value == word for word in choices):
+            place.refuse(" or ".join(map(repr, choices)))
+        return value
     kind = origin or hint
     if kind is float and type(value) is int and abs(value) < 2**53:
         value = float(value)
@@ -107,7 +127,10 @@ def _tuple(place: _Place, kinds: tuple[Any, ...], value: Any) -> tuple[Any, ...]
         kinds = (kinds[0],) * len(value)
     if len(kinds) != len(value):
         place.refuse(f"list of {len(kinds)}")
-    return tuple(_field(place, kind, item) for kind, item in zip(kinds, value, strict=True))
+    return tuple(
+        _field(place.inside(f"[{k}]"), kind, item)
+        for k, (kind, item) in enumerate(zip(kinds, value, strict=True))
+    )
 
 
 def plain(value: Any) -> Any:

@@ -15,7 +15,7 @@ class Recipe:
     """Everything that decides a training besides the model and the data.
 
     Args:
-        epochs: passes over binary rows, at most.
+        epochs: passes over rows, at most.
         steps: minibatches of a training on symbols, where passes are too long to be counted.
         batch_size: rows a minibatch; the last one of an epoch may be smaller.
         accumulation: parts in which a minibatch is worked through, one after another, adding up
@@ -29,8 +29,8 @@ class Recipe:
         beta1, beta2, eps: Adam's.
         patience: records without a better validation likelihood before stopping; 0 is never. A
             record is made after every epoch, or every eval_every steps.
-        eval_every: steps between two records; 0 is an epoch of rows, or a tenth of the steps on
-            symbols.
+        eval_every: steps between two records; 0 is an epoch of rows, or a tenth of all steps of a
+            training on symbols.
         eval_symbols: about how many symbols such a record is validated on, and of rows 256 rows
             at least; 0 is all there are.
         seed: of the initial parameters, of every epoch's shuffle, of windows and of dropout.

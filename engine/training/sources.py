@@ -1,16 +1,18 @@
-"""What a training learns from: rows, epoch by epoch, or a text, step by step.
+"""What a training learns from: rows of any kind, or a text.
 
 A source says what each minibatch is, as a function of the seed and the step alone, so nothing
 random is ever kept. Minibatch `step`, counted from 0, of
 
-    Rows        is the next batch_size rows of an epoch's shuffle
-    SymbolRows  is the same for rows of symbols, with labels and of different lengths, in groups
-                of like lengths: what is computed beyond their ends stays a share of the whole
+    RowSource   is the next batch_size rows of an epoch's shuffle, whatever their variables are:
+                bits, categories, real numbers, levels of an image
+    SymbolRows  is the same for rows of symbols, of different lengths, in groups of like lengths:
+                what is computed beyond their ends stays a share of the whole
     Windows     is batch_size windows of `context` symbols from all over a text
     Streams     is the next `context` symbols of batch_size readers, who walk through the text with
                 their states carried over: truncated back-propagation through time
 
-Losses are nats a row of Rows, and nats a symbol of the others. A text is never copied, only its
+Rows may have labels y. A RowSource counts epochs and its losses are nats a row; the others count
+steps and their losses are nats a symbol. A text is never copied, only its
 minibatches are: an array mapped from a file that is larger than memory will do.
 
 Windows     A model with a context scores a long text by windows that restart every half context
@@ -24,55 +26,47 @@ Windows     A model with a context scores a long text by windows that restart ev
             are seen once.
 """
 
-from collections.abc import Callable
 from math import ceil, gcd
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
 from chainrule.engine import ragged
-from chainrule.engine.layers.dropout import Noise
 from chainrule.engine.params import Params
 from chainrule.engine.training import scoring
+from chainrule.engine.training.batches import Batch, Chosen, gradient, in_turn
 from chainrule.engine.training.recipe import Recipe
 from chainrule.kernels.dispatch import array_module
-from chainrule.kernels.types import Array, Ids
+from chainrule.kernels.types import Ids
 
-MIN_ROWS = 8  # the fewest binary rows of a minibatch worth a thread
+MIN_ROWS = 8  # the fewest rows of a minibatch worth a thread
 EVAL_ROWS = 256  # rows of symbols validated on, at least: rows differ more than symbols do
 GOLDEN = 0.6180339887498949
-
-
-class Batch(NamedTuple):
-    """One minibatch, to be cut in slices of its rows.
-
-    n_rows: how many there are. min_rows: the fewest worth a thread.
-    total: how many rows, or symbols, the loss is a mean over.
-    gradient: from params, lo, hi, grad to the share of rows lo … hi - 1 in the mean loss, in nats;
-        grad is overwritten by its gradient.
-    carry: (n_rows, S), the rows' recurrent states after all gradients are taken; None without.
-    """
-
-    n_rows: int
-    total: int
-    gradient: Callable[[Params, int, int, Params], float]
-    min_rows: int = 1
-    carry: Array | None = None
 
 
 class Source:
     """Base class of what a training learns from.
 
     size: how many rows or symbols there are; unit: what these are called.
-    clock: what records are counted by. per: what losses are a mean over.
-    has_valid: whether there is something to choose the best record by.
+    length: the setting of the recipe that says how long the training is.
+    per: what losses are a mean over.
+    has_valid: whether there is something to choose the best record by; labelled: whether labels.
     contents: the data, to tell them from others.
     """
 
-    unit, clock, per = "symbols", "step", "symbol"
+    unit, length, per = "symbols", "steps", "symbol"
     size: int
     has_valid: bool
+    labelled = False
     contents: tuple[Any, ...]
+
+    def on(self, xp: Any) -> "Source":
+        """Return the source for a training in module xp; by default minibatches go over singly."""
+        return self
+
+    def clock(self, recipe: Recipe) -> str:
+        """Return what records are counted by, "epoch" or "step"."""
+        return "step"
 
     def n_steps(self, recipe: Recipe) -> int:
         """Return how many minibatches the whole training has."""
@@ -84,10 +78,6 @@ class Source:
         """Return after how many minibatches each record is made: validation, the best is kept."""
         return min(self.n_steps(recipe), recipe.eval_every or max(1, recipe.steps // 10))
 
-    def reading(self, recipe: Recipe, step: int) -> int:
-        """Return what the clock shows after so many minibatches."""
-        return step
-
     def batch(self, model: Any, config: Any, recipe: Recipe, step: int, state: Any) -> Batch:
         """Return minibatch `step`; `state` is the training's, of which only `carry` is read."""
         raise NotImplementedError
@@ -97,74 +87,92 @@ class Source:
         raise NotImplementedError
 
 
-class Rows(Source):
-    """Binary rows X, (N, D), and X_valid to choose the epoch by."""
+class RowSource(Source):
+    """Rows x, (N, …), of any event of fixed size, and a label of each or None.
 
-    unit, clock, per = "rows", "epoch", "row"
+    valid: (x, y) of other rows, to choose the best record by, or None.
+    """
 
-    def __init__(self, X: Any, X_valid: Any = None) -> None:
-        """Keep the rows as they are."""
-        self._x, self._valid = X, X_valid
-        self.contents = X, X_valid
-        self.size, self.has_valid = len(X), X_valid is not None
-        if self.size == 0 or (X_valid is not None and len(X_valid) == 0):
+    unit, length, per = "rows", "epochs", "row"
+
+    def __init__(self, x: Any, y: Any = None, valid: tuple[Any, Any] | None = None) -> None:
+        """Keep the rows as they are; labels go to their side."""
+        x_valid, y_valid = valid or (None, None)
+        self._x, self._y = x, _labels(x, y)
+        self._valid = None if valid is None else (x_valid, _labels(x_valid, y_valid))
+        self.size, self.has_valid, self.labelled = len(x), valid is not None, y is not None
+        self.contents = (x, x_valid) if y is None else (x, x_valid, y, y_valid)
+        if self.size == 0 or (x_valid is not None and len(x_valid) == 0):
             raise ValueError("there are no rows to train or validate on; give at least one of each")
         self._shuffled: tuple[tuple[int, int], Any] = (-1, -1), None
 
+    def on(self, xp: Any) -> Source:
+        """Return the rows as arrays of xp, all of them at once."""
+        x, x_valid, y, y_valid = (
+            None if a is None else xp.asarray(a) for a in (*self.contents, None, None)[:4]
+        )
+        return RowSource(x, y, None if x_valid is None else (x_valid, y_valid))
+
+    def clock(self, recipe: Recipe) -> str:
+        """Return "epoch", but where records are made every eval_every minibatches."""
+        return "step" if recipe.eval_every else "epoch"
+
     def n_steps(self, recipe: Recipe) -> int:
         """Return epochs times minibatches of an epoch."""
-        return recipe.epochs * ceil(self.size / recipe.batch_size)
+        return recipe.epochs * self._epoch(recipe)
 
     def period(self, recipe: Recipe) -> int:
-        """Return eval_every, or the minibatches of an epoch."""
-        return recipe.eval_every or ceil(self.size / recipe.batch_size)
-
-    def reading(self, recipe: Recipe, step: int) -> int:
-        """Return the number of the epoch, counted from 1."""
-        return ceil(step / ceil(self.size / recipe.batch_size))
+        """Return the minibatches of an epoch, or eval_every."""
+        return min(self.n_steps(recipe), recipe.eval_every or self._epoch(recipe))
 
     def batch(self, model: Any, config: Any, recipe: Recipe, step: int, state: Any) -> Batch:
         """Return the next rows of the epoch's shuffle."""
         rows = self._rows(recipe, step)
-
-        def gradient(params: Params, lo: int, hi: int, grad: Params) -> float:
-            x = self._x[rows[lo:hi]]  # each thread copies its own rows alone
-            nll: float = model.loss_and_grad(config, params, x, grad, total=len(rows))
-            return nll
-
-        return Batch(len(rows), len(rows), gradient, MIN_ROWS)
+        x, y = Chosen(self._x, rows), None if self._y is None else Chosen(self._y, rows)
+        of_slice = gradient(model, config, recipe, step, x, len(rows), y=y)
+        return Batch(len(rows), len(rows), of_slice, MIN_ROWS)
 
     def validate(self, model: Any, config: Any, recipe: Recipe, params: Params) -> float:
         """Return the mean over all validation rows."""
         assert self._valid is not None
-        return scoring.mean_nll(model, config, params, self._valid)
+        x, y = self._valid
+        return scoring.mean_nll(model, config, params, x, y=y)
+
+    def _epoch(self, recipe: Recipe) -> int:
+        return ceil(self.size / recipe.batch_size)
 
     def _rows(self, recipe: Recipe, step: int) -> Any:
         """Return which rows a minibatch has. Epochs count from 1: 0 drew the parameters."""
-        epoch, batch = divmod(step, ceil(self.size / recipe.batch_size))
+        epoch, batch = divmod(step, self._epoch(recipe))
         if self._shuffled[0] != (recipe.seed, epoch):
             order = np.random.default_rng([recipe.seed, epoch + 1]).permutation(self.size)
             self._shuffled = (recipe.seed, epoch), array_module(self._x).asarray(order)
         return self._shuffled[1][batch * recipe.batch_size : (batch + 1) * recipe.batch_size]
 
 
-class SymbolRows(Rows):
+def _labels(x: Any, y: Any) -> Any:
+    """Return labels y of rows x, on their side."""
+    if y is not None and len(y) != len(x):
+        raise ValueError(f"there are {len(x)} rows and {len(y)} labels; give one for each row")
+    return None if y is None else array_module(x).asarray(y)
+
+
+class SymbolRows(RowSource):
     """Rows of symbols x, and a label of each or None.
 
     x: `Ragged`, or a table (N, T), -1 behind the end of shorter rows. valid: such a pair, or None.
     Each row is a whole sequence, read from the model's start.
     """
 
-    unit, clock, per = "rows", "step", "symbol"
-    n_steps, period, reading = Source.n_steps, Source.period, Source.reading
+    unit, length, per = "rows", "steps", "symbol"
+    on, clock, n_steps, period = Source.on, Source.clock, Source.n_steps, Source.period
 
-    def __init__(self, x: Any, labels: Any = None, valid: tuple[Any, Any] | None = None) -> None:
+    def __init__(self, x: Any, y: Any = None, valid: tuple[Any, Any] | None = None) -> None:
         """Keep the rows as they are, of any integer dtype."""
-        super().__init__(x, None if valid is None else valid[0])
+        super().__init__(x, y, valid)
         self._lengths = ragged.lengths(x)
-        self._labels = labels
-        self._valid_labels = None if valid is None else valid[1]
-        self.contents += labels, self._valid_labels
+        x_valid, y_valid = valid or (None, None)
+        self.contents = x, x_valid, y, y_valid
 
     def batch(self, model: Any, config: Any, recipe: Recipe, step: int, state: Any) -> Batch:
         """Return the next rows of the epoch's shuffle, the shortest first."""
@@ -177,21 +185,22 @@ class SymbolRows(Rows):
         for group in groups:
             some = rows[group]
             x = xp.asarray(ragged.table(self._x, some))
-            labels = None if self._labels is None else xp.asarray(self._labels[some])
-            gradient = _gradient(model, config, recipe, step, x, count, labels, first)
-            parts.append((first, first + len(group), gradient))
+            y = None if self._y is None else xp.asarray(self._y[some])
+            part = gradient(model, config, recipe, step, x, count, first, y=y)
+            parts.append((first, first + len(group), part))
             first += len(group)
-        return Batch(len(rows), count, _in_turn(parts))
+        return Batch(len(rows), count, in_turn(parts))
 
     def validate(self, model: Any, config: Any, recipe: Recipe, params: Params) -> float:
         """Return the mean over rows from all over, of eval_symbols symbols or EVAL_ROWS, or all."""
         assert self._valid is not None
-        mean = round(float(ragged.lengths(self._valid).mean()))
+        x, y = self._valid
+        mean = round(float(ragged.lengths(x).mean()))
         limit = recipe.eval_symbols and max(recipe.eval_symbols, EVAL_ROWS * mean)
-        return scoring.rows_nll(model, config, params, self._valid, self._valid_labels, limit)
+        return scoring.rows_nll(model, config, params, x, y, limit)
 
 
-class Text(Protocol):
+class Readable(Protocol):
     """A sequence of symbols: a NumPy array, mapped or not, or what reads like one."""
 
     def __len__(self) -> int:
@@ -204,7 +213,7 @@ class Text(Protocol):
 class Windows(Source):
     """Windows of `context` symbols of a text, and another text to choose the best by."""
 
-    def __init__(self, text: Text, context: int, valid: Text | None = None) -> None:
+    def __init__(self, text: Readable, context: int, valid: Readable | None = None) -> None:
         """Keep the text as it is; context ≤ its length."""
         if len(text) < context or (valid is not None and len(valid) == 0):
             raise ValueError(
@@ -221,7 +230,7 @@ class Windows(Source):
         B = recipe.batch_size
         starts = [self._start(recipe.seed, row) for row in range(step * B, (step + 1) * B)]
         x = self._read(starts, state)
-        return Batch(B, x.size, _gradient(model, config, recipe, step, x, x.size))
+        return Batch(B, x.size, gradient(model, config, recipe, step, x, x.size))
 
     def validate(self, model: Any, config: Any, recipe: Recipe, params: Params) -> float:
         """Return the mean over eval_symbols symbols from all over the text, or over all."""
@@ -278,55 +287,5 @@ class Streams(Windows):
             raise ValueError("this training carries other states than the model; start anew")
         fresh = xp.asarray((pieces == 0) | (step == 0))
         rest = {"carry": carry, "fresh": fresh}
-        gradient = _gradient(model, config, recipe, step, x, x.size, None, **rest)
-        return Batch(n, x.size, gradient, carry=carry)
-
-
-Gradient = Callable[[Params, int, int, Params], float]
-
-
-def _gradient(
-    model: Any,
-    config: Any,
-    recipe: Recipe,
-    step: int,
-    x: Ids,
-    count: int,
-    labels: Any = None,
-    first: int = 0,
-    **by_row: Any,
-) -> Gradient:
-    """Return the `gradient` of rows x of a batch, of which row 0 of x is the `first`.
-
-    by_row: further arrays with a row each.
-    """
-    if labels is not None:
-        by_row["y"] = labels
-    drops = getattr(config, "dropout", 0) > 0
-
-    def gradient(params: Params, lo: int, hi: int, grad: Params) -> float:
-        rest = {name: array[lo:hi] for name, array in by_row.items()}
-        if drops:
-            rest["noise"] = Noise(recipe.seed, step, first + lo)
-        nll: float = model.loss_and_grad(config, params, x[lo:hi], grad, total=count, **rest)
-        return nll
-
-    return gradient
-
-
-def _in_turn(parts: list[tuple[int, int, Gradient]]) -> Gradient:
-    """Return the `gradient` of a batch of several parts: rows lo … hi - 1 of it, and theirs."""
-
-    def gradient(params: Params, lo: int, hi: int, grad: Params) -> float:
-        nll, more = 0.0, None
-        for first, last, part in parts:
-            if lo < last and first < hi:
-                target = grad if more is None else more
-                nll += part(params, max(lo, first) - first, min(hi, last) - first, target)
-                if more is not None:
-                    grad.flat[...] += more.flat
-                elif hi > last:
-                    more = grad.like()
-        return nll
-
-    return gradient
+        of_slice = gradient(model, config, recipe, step, x, x.size, **rest)
+        return Batch(n, x.size, of_slice, carry=carry)

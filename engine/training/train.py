@@ -5,8 +5,8 @@ One minibatch   cut its rows into one slice a thread; each thread runs the model
                 fused Adam step on the flat parameters. With `accumulation`, the minibatch is
                 worked through in so many parts, whose gradients are added before that step.
 
-What the minibatches are is a source's business: `engine.sources`. Nothing random is kept: each
-draws from the seed and its own number, so a `State` is a few arrays and numbers, and one saved
+What the minibatches are is a source's business: `engine.training.sources`. Nothing random is kept:
+each draws from the seed and its own number, so a `State` is a few arrays and numbers, and one saved
 after any minibatch resumes to the same bits, on the same machine and number of threads.
 """
 
@@ -20,12 +20,13 @@ from typing import Any
 import numpy as np
 
 from chainrule.engine.params import Params
+from chainrule.engine.training.batches import Batch
 from chainrule.engine.training.recipe import Recipe, learning_rate
 from chainrule.engine.training.scoring import mean_nll
-from chainrule.engine.training.sources import Batch, Rows, Source
+from chainrule.engine.training.sources import RowSource, Source
 from chainrule.kernels import adam, threads
 from chainrule.kernels.dispatch import array_module, on_device
-from chainrule.kernels.types import Array, Bits
+from chainrule.kernels.types import Array
 
 __all__ = [
     "Progress",
@@ -53,7 +54,7 @@ class State:
         n_seen: rows, or symbols, of the minibatches since the last record.
         loss_sum: Σ -log p, nats, over these, each as its minibatch saw it.
         seconds: spent since the last record.
-        history: one record a finished epoch, or a stretch of steps for a training on symbols:
+        history: one record a finished epoch of rows, or a stretch of steps:
             "epoch" or "step", counted from 1, train and valid (nats a row or symbol; None without
             validation data), seconds, learning_rate (of the last minibatch).
         best_record: the number of the best record, counted from 1; 0 before the first.
@@ -127,24 +128,26 @@ def run(
     config: Any,
     recipe: Recipe,
     state: State,
-    X: Bits | Source,
-    X_valid: Bits | None = None,
+    X: Any,
+    X_valid: Any = None,
 ) -> Generator[Progress, None, None]:
     """Train from `state` to the recipe's end, changing it in place; yield after every minibatch.
 
     Between yields the state is whole: stop, save it or show progress there. X: a source, or with
-    X_valid binary rows, (N, D) of 0 and 1, on the side of the state's arrays. Memory beside the
-    data: a gradient a thread, another one with accumulation, and a minibatch. BLAS is kept on one
-    thread until the generator ends or is closed.
+    X_valid bare rows as the model's event says, on the side of the state's arrays. Memory beside
+    the data: a gradient a thread, another one with accumulation, and a minibatch. BLAS is kept on
+    one thread until the generator ends or is closed.
 
     Raises:
-        ValueError: no rows, patience without validation data, or a state of other data.
+        ValueError: no rows, patience without validation data, labels for a model without, or a
+            state of other data.
         FloatingPointError: a loss is not finite, and the state is that before the minibatch; or,
             where a record would be made, a validation loss or a parameter is not, and nothing of
             it is kept.
     """
-    source = X if isinstance(X, Source) else Rows(X, X_valid)
-    _check(recipe, state, source)
+    pair = None if X_valid is None else (X_valid, None)
+    source = X if isinstance(X, Source) else RowSource(X, valid=pair)
+    _check(model, recipe, state, source)
     state.size = source.size
     n_steps, period = source.n_steps(recipe), source.period(recipe)
     grads = _buffers(recipe, state)
@@ -162,7 +165,7 @@ def run(
             if state.step % period == 0 or state.step == n_steps:
                 check_parameters(state)
                 valid = _validate(model, config, recipe, state, source)
-                record = _make_record(recipe, state, source, valid, rate, began)
+                record = _make_record(state, source.clock(recipe), valid, rate, began)
             else:
                 state.seconds += time.perf_counter() - began
             state.whole = True
@@ -170,10 +173,17 @@ def run(
             yield Progress(*number, state.step, n_steps, loss, record, source.per)
 
 
-def _check(recipe: Recipe, state: State, source: Source) -> None:
+def _check(model: ModuleType, recipe: Recipe, state: State, source: Source) -> None:
     """Raise ValueError for data that this recipe and state cannot be trained on."""
     if recipe.patience and not source.has_valid:
         raise ValueError("patience is judged on validation data; give X_valid or set patience=0")
+    if source.labelled and not model.ABILITIES.labels:
+        raise ValueError("y are labels, and this model learns without; leave y out")
+    if state.history and source.clock(recipe) not in state.history[0]:
+        raise ValueError(
+            "this training began with other records, of epochs or of steps; go on with the same "
+            "eval_every or start anew"
+        )
     if state.size not in (0, source.size):
         raise ValueError(
             f"this training began on {state.size} {source.unit} and X has {source.size}; "
@@ -262,7 +272,7 @@ def check_parameters(state: State) -> None:
 
 
 def _make_record(
-    recipe: Recipe, state: State, source: Source, valid: float | None, rate: float, began: float
+    state: State, clock: str, valid: float | None, rate: float, began: float
 ) -> dict[str, Any]:
     """Record the stretch just finished, keep its parameters if best, and begin the next."""
     number = len(state.history) + 1
@@ -271,7 +281,7 @@ def _make_record(
         state.best_record = number
         state.best_valid = math.inf if valid is None else valid
     record = {
-        source.clock: source.reading(recipe, state.step),
+        clock: number if clock == "epoch" else state.step,
         "train": state.loss_sum / state.n_seen,
         "valid": valid,
         "seconds": state.seconds + time.perf_counter() - began,

@@ -25,7 +25,8 @@ SMALL = {
 }
 every_model = pytest.mark.parametrize("model", SMALL)
 EAGER = (
-    "import sys; from chainrule.estimators import resuming; resuming.EVERY = resuming.AT_LEAST = 0.0;"
+    "import sys; from chainrule.estimators import resuming;"
+    "resuming.EVERY = resuming.AT_LEAST = 0.0;"
     "from chainrule import cli; cli.main(sys.argv[1:])"
 )
 PLAIN = "import sys; from chainrule import cli; cli.main(sys.argv[1:])"

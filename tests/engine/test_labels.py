@@ -125,3 +125,46 @@ def test_the_front_takes_labels_where_they_are_and_the_marginal_where_not(params
     assert_array_equal(density.log_prob(rnn, plain, state, x), rnn.log_prob(plain, state, x))
     with pytest.raises(ValueError, match="made without; leave y out"):
         density.log_prob(rnn, plain, state, x, y)
+
+
+def test_conditionals_are_those_of_the_table_of_all_sequences(params):
+    """p(x_i | x_<i), by summing the probabilities of every x."""
+    p = np.exp(labels.log_prob(transformer, CONFIG, params, every_sequence(4), PRIOR))
+    p, table = (
+        p.reshape((V,) * 4),
+        labels.conditionals(transformer, CONFIG, params, every_sequence(4), PRIOR).reshape(
+            *(V,) * 4, 4, V
+        ),
+    )
+    for i in range(4):
+        reached = p.sum(axis=tuple(range(i + 1, 4)))
+        truth = reached / reached.sum(axis=-1, keepdims=True)
+        assert_allclose(table[(slice(None),) * i + (0,) * (4 - i) + (i,)], truth, rtol=1e-10)
+
+
+def test_a_long_sequence_is_mixed_piece_by_piece(rng):
+    terms = np.log(rng.random((C, 5000)) / 1e3)
+    whole, at_end = labels.mix(terms, PRIOR)
+    assert np.isfinite(whole).all() and whole.sum() < -30_000
+    pieces, weights = [], PRIOR
+    for first, stop in ((0, 4), (4, 4), (4, 900), (900, 5000)):
+        piece, weights = labels.mix(terms[:, first:stop], weights)
+        pieces.append(piece)
+    assert_allclose(np.concatenate(pieces), whole, rtol=1e-9)
+    assert_allclose(weights, at_end, rtol=1e-9)
+    assert_allclose(np.exp(weights).sum(), 1, rtol=1e-12)
+
+
+@pytest.mark.parametrize("prior", [PRIOR[:2], PRIOR - 1, np.full(C, np.nan)])
+def test_a_prior_that_is_none_is_refused(params, prior):
+    for function in (labels.log_prob, labels.log_prob_terms, labels.conditionals):
+        with pytest.raises(ValueError, match="log_prior must hold log p"):
+            function(transformer, CONFIG, params, every_sequence(2), prior)
+
+
+def test_a_model_of_one_class_may_be_told_it(rng):
+    config = transformer.Config(V, 3, 1, 1, 4)
+    params = transformer.init(config, rng, np.float64)
+    x = every_sequence(2)
+    alone = density.log_prob(transformer, config, params, x)
+    assert_array_equal(density.log_prob(transformer, config, params, x, np.zeros(9, int)), alone)

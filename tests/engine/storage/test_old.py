@@ -1,7 +1,10 @@
-"""Files that earlier versions wrote are read as they were then; these are chainrule 0.1.0's.
+"""Files that earlier versions wrote are read as they were then.
 
-expected.json holds what that version made of them: log-probabilities, and the parameters at the
-end of the two trainings.
+    checkpoints_v1      format 1, by chainrule 0.1.0
+    checkpoints_v2      format 2, by `write_format_2`: the same, and untied NADE
+
+expected.json beside them holds what the version that wrote them made of them: log-probabilities,
+and the parameters at the end of the two trainings. None of them is ever written anew.
 """
 
 import json
@@ -12,19 +15,56 @@ import pytest
 
 import chainrule as cr
 from chainrule.engine.models import nade
-from chainrule.engine.storage import checkpoint
+from chainrule.engine.storage import checkpoint, container
 from chainrule.engine.training import train
 
-OLD = Path(__file__).parent / "checkpoints_v1"
-EXPECTED = json.loads((OLD / "expected.json").read_text())
+HERE = Path(__file__).parent
+FOLDERS = {version: HERE / f"checkpoints_v{version}" for version in (1, 2)}
 X = np.random.default_rng(0).integers(0, 2, (40, 5), np.uint8)
 TEXT = "the cat sat on the mat and that was that. " * 3
 ROUNDING = {"rtol": 1e-5, "atol": 1e-6}  # float32, summed in another order
 
 
+def write_format_2(folder):
+    """Write checkpoints_v2, as was done once: what format 1 held, and the model it lacked."""
+    expected = json.loads((FOLDERS[1] / "expected.json").read_text())
+    for path in FOLDERS[1].glob("*.safetensors"):
+        if path.stem in ("state", "carried"):
+            saved = checkpoint.load_state(path)
+            checkpoint.save_state(folder / path.name, *saved[:4], saved.metadata)
+        else:
+            cr.load(path).save(folder / path.name)
+    untied = cr.NADE(2, tied=False, epochs=2, batch_size=10).fit(X, X_valid=X)
+    untied.save(folder / "nade_untied.safetensors")
+    expected["nade_untied"] = untied.log_prob(X[:8]).tolist()
+    (folder / "expected.json").write_text(json.dumps(expected))
+
+
+@pytest.fixture(params=FOLDERS)
+def old(request):
+    """Return the folder of one format's files."""
+    return FOLDERS[request.param]
+
+
+def expected(folder):
+    return json.loads((folder / "expected.json").read_text())
+
+
+@pytest.mark.parametrize("version", FOLDERS)
+def test_every_file_is_of_the_format_that_its_folder_names(version):
+    for path in FOLDERS[version].glob("*.safetensors"):
+        assert json.loads(container.read(path)[1])["format"] == version
+        assert path.stat().st_size < 10_000
+
+
+def test_there_is_a_file_of_every_model():
+    held = {checkpoint.load(path).model for path in FOLDERS[2].glob("*.safetensors")}
+    assert held >= {"fvsbn", "nade", "nade_untied", "rnn", "attention_rnn", "transformer"}
+
+
 @pytest.mark.parametrize("name", ["fvsbn", "nade"])
-def test_models_of_rows(name, tmp_path):
-    model = cr.load(OLD / f"{name}.safetensors")
+def test_models_of_rows(name, old, tmp_path):
+    model = cr.load(old / f"{name}.safetensors")
     assert [record["epoch"] for record in model.history_] == [1, 2]
     assert model.best_epoch_ == 2 and model.model_ == name
     assert model.score(X) == pytest.approx(-model.history_[-1]["train"], abs=0.05)
@@ -33,8 +73,8 @@ def test_models_of_rows(name, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["rnn", "attention_rnn", "transformer"])
-def test_models_of_symbols(name, tmp_path):
-    model = cr.load(OLD / f"{name}.safetensors")
+def test_models_of_symbols(name, old, tmp_path):
+    model = cr.load(old / f"{name}.safetensors")
     assert [record["step"] for record in model.history_] == [2, 4]
     assert model.model_ == name
     labelled = name == "transformer"
@@ -63,14 +103,21 @@ def again(model, *data_and_folder):
         ("transformer", [["ab", "aab", "b"], ["x", "z", "y"]]),
     ],
 )
-def test_a_model_says_what_it_said(name, data):
-    model = cr.load(OLD / f"{name}.safetensors")
-    np.testing.assert_allclose(model.log_prob(*data), EXPECTED[name], **ROUNDING)
+def test_a_model_says_what_it_said(name, data, old):
+    model = cr.load(old / f"{name}.safetensors")
+    np.testing.assert_allclose(model.log_prob(*data), expected(old)[name], **ROUNDING)
 
 
-def test_a_training_that_carries_states_goes_on_to_where_it_went():
+def test_so_does_untied_nade():
+    model = cr.load(FOLDERS[2] / "nade_untied.safetensors")
+    assert (model.tied, model.model_, len(model.history_)) == (False, "nade_untied", 2)
+    said = expected(FOLDERS[2])["nade_untied"]
+    np.testing.assert_allclose(model.log_prob(X[:8]), said, **ROUNDING)
+
+
+def test_a_training_that_carries_states_goes_on_to_where_it_went(old):
     """It was stopped after two minibatches of a record's four."""
-    saved = checkpoint.load_state(OLD / "carried.safetensors", "rnn")
+    saved = checkpoint.load_state(old / "carried.safetensors", "rnn")
     state = saved.state
     assert (state.step, state.n_seen, state.carry.shape) == (6, 48, (3, 4))
     model = cr.RNN(2, cell="lstm", context=8, batch_size=3, steps=12, eval_every=4, seed=1)
@@ -79,14 +126,14 @@ def test_a_training_that_carries_states_goes_on_to_where_it_went():
     assert (model._fitted_config(), model._recipe()) == (saved.config, saved.recipe)
     for _ in model._training(*parts, state):
         pass
-    np.testing.assert_allclose(state.params.flat, EXPECTED["carried"], rtol=1e-9)
-    for ours, theirs in zip(state.history, EXPECTED["carried_history"], strict=True):
+    np.testing.assert_allclose(state.params.flat, expected(old)["carried"], rtol=1e-9)
+    for ours, theirs in zip(state.history, expected(old)["carried_history"], strict=True):
         assert {name: ours[name] for name in theirs} == pytest.approx(theirs, rel=1e-12)
         assert type(ours["step"]) is int and ours["valid"] is None
 
 
-def test_a_training_goes_on():
-    saved = checkpoint.load_state(OLD / "state.safetensors", "nade")
+def test_a_training_goes_on(old):
+    saved = checkpoint.load_state(old / "state.safetensors", "nade")
     state = saved.state
     assert (state.step, [record["epoch"] for record in state.history]) == (8, [1, 2])
     for _ in train.run(nade, saved.config, saved.recipe, state, X, X[:9]):
@@ -96,4 +143,4 @@ def test_a_training_goes_on():
         pass
     np.testing.assert_allclose(state.params.flat, straight.params.flat, rtol=1e-5, atol=1e-7)
     assert len(state.history) == len(straight.history) == 4
-    np.testing.assert_allclose(state.params.flat, EXPECTED["state"], **ROUNDING)
+    np.testing.assert_allclose(state.params.flat, expected(old)["state"], **ROUNDING)

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from chainrule.engine import models, windows
+from chainrule.engine import bounds, density, models, windows
+from chainrule.engine.event import Abilities
 from chainrule.engine.storage import checkpoint
 from chainrule.engine.training import scoring, train
 from chainrule.engine.training.sources import Streams, SymbolRows, Windows
@@ -73,6 +74,7 @@ class Spy:
     """A model without gradient that writes down which symbols it is given."""
 
     WEIGHTS = ("w",)
+    ABILITIES = Abilities(labels=True, state=True)
 
     def __init__(self):
         self.seen, self.rest = [], []
@@ -358,7 +360,7 @@ def test_a_text_scores_like_its_symbols(name, T, monkeypatch):
     text = some_text(T)
     truth = model.log_prob_terms(config, params, text[None].astype(np.int32))[0]
     for positions in (8, 17, 8192):
-        monkeypatch.setattr(scoring, "POSITIONS", positions)
+        monkeypatch.setattr(bounds, "POSITIONS", positions)
         got = np.concatenate(list(scoring.log_probs(model, config, params, text)))
         assert_allclose(got, truth, rtol=1e-10)
     assert_allclose(scoring.text_nll(model, config, params, text), -truth.mean(), rtol=1e-10)
@@ -422,3 +424,35 @@ def test_a_text_larger_than_memory_is_read_in_parts(name, tmp_path):
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert state.step == 4 and state.size == T and peak < 8 << 20
+
+
+@pytest.mark.parametrize("T", [1, 7, 8, 30])
+def test_a_text_without_its_label_is_scored_by_the_marginal_of_the_whole(T, monkeypatch):
+    """Also where it is read in pieces: what the first say of the class counts for the rest."""
+    model, config = make("transformer", n_classes=3)
+    params = model.init(config, np.random.default_rng(0), np.float64)
+    params.flat[...] = 0.5 * np.random.default_rng(1).normal(size=params.size)
+    text, log_prior = some_text(T), np.log([0.5, 0.2, 0.3])
+    x = text[None].astype(np.int32)
+    truth = density.log_prob_terms(model, config, params, x, log_prior=log_prior)[0]
+    for positions in (8, 8192):
+        monkeypatch.setattr(bounds, "POSITIONS", positions)
+        got = scoring.log_probs(model, config, params, text, log_prior=log_prior)
+        assert_allclose(np.concatenate(list(got)), truth, rtol=1e-9)
+
+
+def test_labelled_rows_without_labels_are_validated_by_the_marginal():
+    model, config = make("transformer", n_classes=2, dropout=0.0)
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 2, 40).astype(np.int32)
+    x = ((y[:, None] + rng.integers(0, 2, (40, 6))) % V).astype(np.int32)
+    recipe = recipe_for(steps=8)
+    ends = {}
+    for name, y_valid in (("given", y), ("marginal", None)):
+        state, _ = fit("transformer", SymbolRows(x, y, (x, y_valid)), recipe, n_classes=2)
+        ends[name] = state
+    assert_array_equal(ends["given"].params.flat, ends["marginal"].params.flat)
+    best = ends["marginal"]
+    truth = -density.log_prob(model, config, best.best, x).sum() / x.size
+    assert_allclose(best.best_valid, truth, rtol=1e-9)
+    assert ends["given"].best_valid < truth

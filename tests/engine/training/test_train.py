@@ -11,7 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.linear_model import LogisticRegression
 
 from chainrule.engine import models
-from chainrule.engine.event import Columns
+from chainrule.engine.event import Abilities, Columns
 from chainrule.engine.models import fvsbn, nade
 from chainrule.engine.params import Params
 from chainrule.engine.training import train
@@ -54,10 +54,14 @@ def assert_same_bits(one, other):
 # --- rows and steps, seen through a model that writes down what it is given
 
 
+CONFIG = SimpleNamespace(event=Columns.bits(8))
+
+
 class Spy:
     """A model of one weight and one bias whose gradient is chosen and whose rows are kept."""
 
     WEIGHTS = ("w",)
+    ABILITIES = Abilities()
 
     def __init__(self, gradient=0.0, losses=None):
         self.gradient, self.losses = gradient, losses
@@ -94,7 +98,7 @@ def test_an_epoch_sees_every_row_once_in_an_order_of_its_own(n_rows, batch_size,
         spy, X = Spy(), numbered(n_rows)
         recipe = Recipe(epochs=2, batch_size=batch_size, seed=seed)
         with use_threads(n_threads):
-            _, progress = fit(spy, None, recipe, X)
+            _, progress = fit(spy, CONFIG, recipe, X)
         per_epoch = math.ceil(n_rows / batch_size)
         assert [p.step for p in progress] == list(range(1, 2 * per_epoch + 1))
         assert [p.stretch for p in progress] == [1] * per_epoch + [2] * per_epoch
@@ -116,7 +120,7 @@ def test_an_epoch_sees_every_row_once_in_an_order_of_its_own(n_rows, batch_size,
 
 def test_train_loss_is_the_mean_over_rows_not_over_minibatches():
     X = numbered(100)
-    state, progress = fit(Spy(), None, Recipe(epochs=1, batch_size=32), X)
+    state, progress = fit(Spy(), CONFIG, Recipe(epochs=1, batch_size=32), X)
     assert_allclose(state.history[0]["train"], X.sum(axis=1).mean(), rtol=1e-14)
     assert progress[-1].record is state.history[0]
     assert [p.record for p in progress[:-1]] == [None] * 3
@@ -124,7 +128,7 @@ def test_train_loss_is_the_mean_over_rows_not_over_minibatches():
 
 def test_weight_decay_shrinks_weights_and_leaves_biases():
     recipe = Recipe(epochs=2, batch_size=10, weight_decay=0.1, learning_rate=0.5, warmup=0.3)
-    state, _ = fit(Spy(gradient=0.0), None, recipe, numbered(30))
+    state, _ = fit(Spy(gradient=0.0), CONFIG, recipe, numbered(30))
     rates = [learning_rate(recipe, step, 6) for step in range(6)]
     assert_allclose(state.params["w"], np.prod([1 - 0.1 * rate for rate in rates]), rtol=1e-12)
     assert_array_equal(state.params["b"], 1)
@@ -143,7 +147,7 @@ def test_every_step_gets_the_recipes_settings(monkeypatch):
     )
     calls = []
     monkeypatch.setattr(train.adam, "step", lambda *arrays, **rest: calls.append(rest))
-    state, _ = fit(Spy(), None, recipe, numbered(25))
+    state, _ = fit(Spy(), CONFIG, recipe, numbered(25))
     for i, call in enumerate(calls):
         assert call == {
             "t": i + 1,
@@ -167,7 +171,7 @@ def test_gradients_of_all_threads_are_added_and_the_buffers_reused(monkeypatch):
     steps = []
     monkeypatch.setattr(train.adam, "step", lambda theta, g, *_, **__: steps.append(g.copy()))
     with use_threads(3):
-        fit(Spy(gradient=6.0), None, Recipe(epochs=3, batch_size=50), numbered(100))
+        fit(Spy(gradient=6.0), CONFIG, Recipe(epochs=3, batch_size=50), numbered(100))
     assert len(made) == 3
     assert_allclose(steps, 6.0, rtol=1e-14)
 
@@ -178,10 +182,10 @@ def test_gradients_of_all_threads_are_added_and_the_buffers_reused(monkeypatch):
 def test_the_best_epoch_on_validation_data_is_kept():
     losses = [5.0, 3.0, 4.0, 2.0, 2.0]
     spy, recipe = Spy(gradient=1.0, losses=list(losses)), Recipe(epochs=5, batch_size=10)
-    state = train.start(spy, None, recipe, np.float64)
+    state = train.start(spy, CONFIG, recipe, np.float64)
     at_end = []
     with use_threads(1):
-        for progress in train.run(spy, None, recipe, state, numbered(20), numbered(3)):
+        for progress in train.run(spy, CONFIG, recipe, state, numbered(20), numbered(3)):
             if progress.record:
                 at_end.append(state.params.flat.copy())
     assert [r["valid"] for r in state.history] == losses
@@ -205,9 +209,9 @@ def test_patience(patience, stops_after):
         spy.losses = [3.0, 2.0, 1.9, 2.5, 1.9, 1.0, 1.0]
     recipe = Recipe(epochs=7, batch_size=10, patience=patience)
     with use_threads(1):
-        state, progress = fit(spy, None, recipe, numbered(10), numbered(3))
+        state, progress = fit(spy, CONFIG, recipe, numbered(10), numbered(3))
         assert len(state.history) == stops_after == progress[-1].stretch
-        assert fit(spy, None, recipe, numbered(10), numbered(3), state=state)[1] == []
+        assert fit(spy, CONFIG, recipe, numbered(10), numbered(3), state=state)[1] == []
 
 
 @every_model
@@ -275,9 +279,9 @@ def test_a_loss_that_is_not_finite_stops_before_the_update():
             return math.nan if len(self.seen) == 3 else 1.0
 
     spy, recipe = Diverging(gradient=1.0), Recipe(batch_size=10)
-    state = train.start(spy, None, recipe)
+    state = train.start(spy, CONFIG, recipe)
     with use_threads(1), pytest.raises(FloatingPointError) as caught:
-        for _ in train.run(spy, None, recipe, state, numbered(100)):
+        for _ in train.run(spy, CONFIG, recipe, state, numbered(100)):
             before = copy.deepcopy(state)
     assert str(caught.value) == (
         "the loss of minibatch 3 is nan, not a finite number: "
@@ -303,7 +307,7 @@ def test_a_real_divergence_is_noticed(backend, small):
 def test_a_validation_loss_that_is_not_finite_stops_too():
     spy, recipe = Spy(losses=[1.0, math.inf]), Recipe(batch_size=10)
     with use_threads(1), pytest.raises(FloatingPointError, match=r"validation loss at step 2 "):
-        fit(spy, None, recipe, numbered(10), numbered(3))
+        fit(spy, CONFIG, recipe, numbered(10), numbered(3))
 
 
 def test_an_update_that_is_interrupted_leaves_a_state_that_says_so(monkeypatch):
@@ -311,22 +315,22 @@ def test_an_update_that_is_interrupted_leaves_a_state_that_says_so(monkeypatch):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(train.adam, "step", interrupted)
-    state = train.start(Spy(), None, Recipe())
+    state = train.start(Spy(), CONFIG, Recipe())
     with pytest.raises(KeyboardInterrupt):
-        next(train.run(Spy(), None, Recipe(), state, numbered(10)))
+        next(train.run(Spy(), CONFIG, Recipe(), state, numbered(10)))
     assert not state.whole and state.step == 0
 
 
 def test_data_that_do_not_fit_are_refused():
     recipe, X = Recipe(epochs=1, batch_size=10), numbered(20)
-    state, _ = fit(Spy(), None, recipe, X)
+    state, _ = fit(Spy(), CONFIG, recipe, X)
     for X_now, X_valid in [(X[:0], None), (X, X[:0])]:
         with pytest.raises(ValueError, match="no rows to train or validate on"):
-            fit(Spy(), None, recipe, X_now, X_valid)
+            fit(Spy(), CONFIG, recipe, X_now, X_valid)
     with pytest.raises(ValueError, match=r"began on 20 rows and X has 19; resume with the same"):
-        fit(Spy(), None, recipe, X[:19], state=state)
+        fit(Spy(), CONFIG, recipe, X[:19], state=state)
     with pytest.raises(ValueError, match="give X_valid or set patience=0"):
-        fit(Spy(), None, Recipe(patience=3), X)
+        fit(Spy(), CONFIG, Recipe(patience=3), X)
 
 
 def test_blas_gets_its_threads_back_when_the_consumer_walks_away():
@@ -337,7 +341,7 @@ def test_blas_gets_its_threads_back_when_the_consumer_walks_away():
         return [pool["num_threads"] for pool in pools if pool["user_api"] == "blas"]
 
     before = blas_threads()
-    running = train.run(Spy(), None, Recipe(), train.start(Spy(), None, Recipe()), numbered(10))
+    running = train.run(Spy(), CONFIG, Recipe(), train.start(Spy(), CONFIG, Recipe()), numbered(10))
     next(running)
     assert set(blas_threads()) <= {1}
     running.close()
@@ -390,6 +394,6 @@ def test_fvsbn_reaches_the_optimum_of_scikit_learns_logistic_regressions():
 def test_the_update_is_adams():
     """Three steps by hand on a constant gradient, where Adam moves lr a step."""
     recipe = Recipe(epochs=3, batch_size=10, learning_rate=0.1, schedule="constant")
-    state, _ = fit(Spy(gradient=0.5), None, recipe, numbered(10))
+    state, _ = fit(Spy(gradient=0.5), CONFIG, recipe, numbered(10))
     assert_allclose(state.params.flat, 1 - 3 * 0.1, rtol=1e-7)
     assert adam is train.adam

@@ -1,0 +1,31 @@
+"""How much is worked on at once where no gradient is wanted: bounded by numbers, not by rows.
+
+A row of a model's answer needs as many numbers as its variables have values: 784 bits need 784, and
+32 × 32 × 3 levels of 256 need 786,432, so that 4,096 such rows would be 13 GB in single precision,
+where 5 are the 16 MB of 5,000 rows of bits. Everything that scores, asks for conditionals or draws
+rows chunk by chunk asks here for how many.
+"""
+
+from chainrule.engine.event import Event, Sequence
+
+NUMBERS = 1 << 22  # of a model's outputs that are asked for at once: 16 MB in single precision
+ROWS = 4096  # at most, however small they are: Ctrl-C is heard between
+POSITIONS = 8192  # of sequences, likewise
+
+
+def rows_at_once(event: Event, n_numbers: int = NUMBERS, length: int = 1, most: int = ROWS) -> int:
+    """Return how many rows may be worked on at once, at least 1 and at most `most`.
+
+    Args:
+        event: what an observation is.
+        n_numbers: how many of the model's outputs may be held at once.
+        length: symbols a row, of sequences.
+        most: rows, where each needs few numbers.
+    """
+    each = max(1, event.n_outputs) * (max(1, length) if isinstance(event, Sequence) else 1)
+    return max(1, min(most, n_numbers // each))
+
+
+def positions_at_once(event: Sequence, n_numbers: int = NUMBERS) -> int:
+    """Return how many symbols of sequences may be read at once, at least 1."""
+    return rows_at_once(event, n_numbers, most=POSITIONS)

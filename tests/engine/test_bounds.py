@@ -1,0 +1,56 @@
+"""Evaluation is cut by the numbers it needs."""
+
+import tracemalloc
+
+import numpy as np
+import pytest
+
+from chainrule.engine import bounds
+from chainrule.engine.event import CONTINUOUS, Columns, Image, Sequence
+from chainrule.engine.models import nade
+from chainrule.engine.training import scoring
+
+
+@pytest.mark.parametrize(
+    ("event", "rows"),
+    [
+        (Columns.bits(1), 4096),
+        (Columns.bits(784), 4096),
+        (Columns.bits(100_000), 41),
+        (Columns((256,) * 3072), 5),
+        (Columns((CONTINUOUS,) * 12), 4096),
+        (Image(28, 28, 1, 2), 4096),
+        (Image(32, 32, 3, 256), 5),
+        (Image(512, 512, 3, 256), 1),
+    ],
+)
+def test_rows_are_cut_by_their_numbers(event, rows):
+    assert bounds.rows_at_once(event) == rows
+    assert rows == 1 or rows * event.n_outputs <= bounds.NUMBERS
+
+
+def test_sequences_need_an_alphabet_a_symbol():
+    assert bounds.rows_at_once(Sequence(65), length=1000) == 64
+    assert bounds.rows_at_once(Sequence(50_000), length=1000) == 1
+    assert bounds.positions_at_once(Sequence(65)) == 8192
+    assert bounds.positions_at_once(Sequence(50_000)) == 83
+    assert bounds.rows_at_once(Image(32, 32, 3), n_numbers=1 << 24) == 21
+    assert bounds.rows_at_once(Columns.bits(9), most=100) == 100
+
+
+def test_scores_of_wide_rows_stay_in_bounds(monkeypatch):
+    """Of 20,000 bits a row, what is asked for at once is what the bound allows."""
+    config = nade.Config(20_000, 1)
+    seen = []
+
+    def log_prob(config, params, x, **rest):
+        seen.append(len(x))
+        return np.zeros(len(x))
+
+    monkeypatch.setattr(nade, "log_prob", log_prob)
+    X = np.broadcast_to(np.zeros(20_000, np.uint8), (900, 20_000))
+    tracemalloc.start()
+    assert scoring.mean_nll(nade, config, None, X) == 0
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert sum(seen) == 900 and max(seen) == bounds.NUMBERS // 20_000 and peak < 1e6
