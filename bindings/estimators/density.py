@@ -24,7 +24,6 @@ from chainrule.engine.params import Params
 from chainrule.engine.storage import checkpoint as files
 from chainrule.estimators import evaluating, runtime
 from chainrule.estimators.fitting import Fitting
-from chainrule.kernels.threads import serial_blas
 from chainrule.kernels.types import Array
 
 
@@ -224,7 +223,7 @@ class Density(DensityMixin, Fitting):  # type: ignore[misc]  # scikit-learn is u
     def _evaluating(self) -> Iterator[Params]:
         """Yield the parameters on the backend's side, and run the block there."""
         validation.choice("backend", self.backend, runtime.BACKENDS)
-        with runtime.resources(self.backend, self.n_threads), serial_blas():
+        with runtime.resources(self.backend, self.n_threads):
             yield runtime.parameters(self.params_, self.backend)
 
     def _engine(self) -> ModuleType:

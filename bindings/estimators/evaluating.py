@@ -70,8 +70,8 @@ def _run(
     """
     xp = array_module(params.flat)
     if xp is not np or model.EVENT is Columns:
-        moved = (a if a is None else xp.asarray(a) for a in (x, y, log_prior))
-        return runtime.to_host(function(model, config, params, *moved))
+        y = None if y is None else xp.asarray(y)
+        return runtime.to_host(function(model, config, params, xp.asarray(x), y, log_prior))
 
     def rows(lo: int, hi: int) -> Array:
         some = None if y is None else y[lo:hi]

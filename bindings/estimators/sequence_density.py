@@ -1,6 +1,7 @@
 """Densities of sequences: what knows texts, ends, contexts, and measures a symbol."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,10 +13,12 @@ from chainrule.encoders.sequences import Sequences, read
 from chainrule.encoders.symbols import Symbols
 from chainrule.encoders.vocabulary import Vocabulary
 from chainrule.engine import ragged
+from chainrule.engine.params import Params
 from chainrule.engine.training import scoring
 from chainrule.engine.training.sources import Source, Streams, SymbolRows, Windows
 from chainrule.estimators import evaluating
 from chainrule.estimators.density import Density
+from chainrule.kernels.threads import serial_blas
 from chainrule.kernels.types import Array
 
 
@@ -153,6 +156,11 @@ class SequenceDensity(Density):
 
     def _batches(self, data: Sequences, title: str) -> Iterator[tuple[Any, Any]]:
         return scoring.by_length(data.rows())
+
+    @contextmanager
+    def _evaluating(self) -> Iterator[Params]:
+        with super()._evaluating() as params, serial_blas():  # threads share sequences
+            yield params
 
     def _is_stream(self, data: Sequences) -> bool:
         """Return whether data are a text that can be scored part by part, of any length."""
