@@ -134,7 +134,9 @@ class BinaryDensity(DensityMixin, FitByLikelihood):  # type: ignore[misc]  # sci
             for lo in range(0, n, CHUNK):
                 hi = min(lo + CHUNK, n)
                 uniforms = rng.random((hi - lo, D), self.params_.dtype)
-                yield uniforms, None if fixed is None else fixed[lo:hi], mask
+                if mask is not None:
+                    uniforms[:, mask] = -1  # kept as given
+                yield uniforms, None if fixed is None else fixed[lo:hi]
 
         return self._evaluate("sample", inputs(), n)
 

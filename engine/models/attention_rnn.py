@@ -116,7 +116,9 @@ def log_prob_terms(config: Config, params: Params, x: Ids, y: None = None) -> Ar
     out: Array = array_module(params.flat).empty(x.shape, params.dtype)
 
     def write(lo: int, first: int, s: Array, ids: Ids) -> None:
-        nll = softmax_cross_entropy.forward(s, ids.reshape(-1)).reshape(ids.shape)
+        nll = array_module(s).empty(len(s), s.dtype)
+        softmax_cross_entropy.forward(s, ids.reshape(-1), nll)
+        nll = nll.reshape(ids.shape)
         out[lo : lo + ids.shape[1], first : first + len(ids)] = -nll.T
 
     _read(config, params, x, write)
@@ -174,7 +176,8 @@ def loss_and_grad(
         done = _forward(config, params, known, new)
         s, da, d = new((T * N, config.n_symbols)), new((T, N, H)), new((T + 1, N, H))
         _logits(params, done, s)
-        nll = softmax_cross_entropy.nll_and_grad(s, ids.reshape(-1), 1 / total, s)
+        nll = array_module(s).empty(len(s), s.dtype)
+        softmax_cross_entropy.nll_and_grad(s, ids.reshape(-1), 1 / total, nll, s)
         rows = da.reshape(T * N, H)
         linear.backward(s, done.looked, params["W_ay"], rows, grad["W_ay"], grad["b_y"])  # B1
         rows = d[:T].reshape(T * N, H)

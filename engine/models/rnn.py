@@ -152,7 +152,8 @@ def log_prob_terms(
 
     def rows(lo: int, hi: int) -> None:
         def write(first: int, s: Array, ids: Ids) -> None:
-            nll = softmax_cross_entropy.forward(s, ids.reshape(-1))
+            nll = array_module(s).empty(len(s), s.dtype)
+            softmax_cross_entropy.forward(s, ids.reshape(-1), nll)
             out[lo:hi, first : first + len(ids)] = -nll.reshape(ids.shape).T
 
         if carry is None:
@@ -288,7 +289,8 @@ def _predict_and_undo(
         before[0], before[1:] = top.h[0], top.y[:-1]
         states, dstates = before.reshape(T * N, H), d[:T].reshape(T * N, H)
         linear.forward(states, params["W_hy"], params["b_y"], s)
-        nll = softmax_cross_entropy.nll_and_grad(s, ids.reshape(-1), 1 / total, s)
+        nll = array_module(s).empty(len(s), s.dtype)
+        softmax_cross_entropy.nll_and_grad(s, ids.reshape(-1), 1 / total, nll, s)
         linear.backward(s, states, params["W_hy"], dstates, grad["W_hy"], grad["b_y"])
     d[T] = 0
     return float(nll.sum(dtype=np.float64)) / total, d[1:], d[0]

@@ -146,7 +146,8 @@ def log_prob_terms(config: Config, params: Params, x: Ids, y: Any = None) -> Arr
     log_p: Array = array_module(params.flat).empty(x.shape, params.dtype)
     for rows, first, stop, s in _all_logits(config, params, x, y):
         ids = x[rows, first:stop]
-        nll = softmax_cross_entropy.forward(s, ids.reshape(-1))
+        nll = array_module(s).empty(len(s), s.dtype)
+        softmax_cross_entropy.forward(s, ids.reshape(-1), nll)
         log_p[rows, first:stop] = -nll.reshape(ids.shape)
     return log_p
 
@@ -210,7 +211,8 @@ def loss_and_grad(
         tokens = _tokens(config, params, x, y)
         tape = _forward(config, params, tokens, noise, new)
         s = _logits(config, params, tape.h, new)
-        nll = softmax_cross_entropy.nll_and_grad(s, x.reshape(-1), 1 / total, s)
+        nll = array_module(s).empty(len(s), s.dtype)
+        softmax_cross_entropy.nll_and_grad(s, x.reshape(-1), 1 / total, nll, s)
         _backward(config, params, grad, tape, s)
         return float(nll.sum(dtype=np.float64)) / total
 
