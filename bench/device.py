@@ -67,19 +67,20 @@ def binary(draw: Draw) -> Cases:
     x, u = draw.bits(N, D), draw.uniform(N, D)
     theta = [draw.normal(*shape, scale=0.05) for shape in ((D, H), (D, H), (D,), (H,))]
     grads = [draw.xp.empty_like(a) for a in theta]
-    size = f"N={N} D={D} H={H}"
-    yield "nade.log_prob", size, lambda: nade.log_prob(x, *theta)
-    yield "nade.nll_and_grad", size, lambda: nade.nll_and_grad(x, *theta, 1 / N, *grads)
-    yield "nade.sample", size, lambda: nade.sample(u, *theta)
+    nll, s = draw.xp.empty(N, np.float32), draw.normal(N, D)
+    size, drawn = f"N={N} D={D} H={H}", draw.bits(N, D)
+    yield "nade.log_prob", size, lambda: nade.log_prob(x, *theta, nll)
+    yield "nade.nll_and_grad", size, lambda: nade.nll_and_grad(x, *theta, 1 / N, nll, *grads)
+    yield "nade.sample", size, lambda: nade.sample(u, *theta, drawn)
 
     alpha, b = draw.normal(D * (D - 1) // 2, scale=0.05), draw.normal(D)
-    s, dalpha, db = draw.normal(N, D), draw.xp.empty_like(alpha), draw.xp.empty_like(b)
+    dalpha, db, out = (draw.xp.empty_like(a) for a in (alpha, b, s))
     dnll, size = draw.normal(N), f"N={N} D={D}"
-    yield "triangular.forward", size, lambda: triangular.forward(x, alpha, b)
+    yield "triangular.forward", size, lambda: triangular.forward(x, alpha, b, out)
     yield "triangular.backward", size, lambda: triangular.backward(s, x, dalpha, db)
-    yield "triangular.sample", size, lambda: triangular.sample(u, alpha, b)
-    yield "bernoulli.forward", size, lambda: bernoulli.forward(s, x)
-    yield "bernoulli.backward", size, lambda: bernoulli.backward(dnll, s, x)
+    yield "triangular.sample", size, lambda: triangular.sample(u, alpha, b, drawn)
+    yield "bernoulli.forward", size, lambda: bernoulli.forward(s, x, nll)
+    yield "bernoulli.backward", size, lambda: bernoulli.backward(dnll, s, x, out)
 
     P = D * (2 * H + 1) + H
     p, g, m = (draw.normal(P) for _ in range(3))
@@ -158,11 +159,12 @@ def parts(draw: Draw) -> Cases:
     yield "dropout.apply", f"N=12 T=64 C={C}", drop
     for symbols in (V, 50257):
         s, targets = draw.normal(N, symbols), draw.ids(N, symbols)
-        ds = draw.xp.empty_like(s)
+        ds, nll = draw.xp.empty_like(s), draw.xp.empty(N, np.float32)
+        both = softmax_cross_entropy.nll_and_grad
         yield (
             "softmax_cross_entropy.nll_and_grad",
             f"N={N} V={symbols}",
-            (lambda s=s, t=targets, ds=ds: softmax_cross_entropy.nll_and_grad(s, t, 1 / N, ds)),
+            (lambda s=s, t=targets, nll=nll, ds=ds, f=both: f(s, t, 1 / N, nll, ds)),
         )
 
 

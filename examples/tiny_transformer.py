@@ -58,7 +58,8 @@ def forward(w):
     f["x2"] += f["z"]
     f["h3"], f["m3"], f["r3"] = normalise(f["x2"], w["ln_g"], w["ln_b"])
     f["s"] = f["h3"] @ w["E"][:V].T
-    f["nll"] = softmax_cross_entropy.forward(f["s"], X[0])
+    f["nll"] = np.empty(T)
+    softmax_cross_entropy.forward(f["s"], X[0], f["nll"])
     return f
 
 

@@ -32,6 +32,9 @@ JIT_SUMS: dict[str, Any] = {**JIT, "fastmath": {"contract", "reassoc", "nsz"}}
 # functions in the hot places.
 INLINE: dict[str, Any] = {**JIT, "forceinline": True}
 INLINE_SUMS: dict[str, Any] = {**JIT_SUMS, "forceinline": True}
+# And a function that allocates no array need not count references: those it is given are the
+# caller's all the while. A count is an atomic addition, and an event of NADE would make twenty.
+BORROWS: dict[str, Any] = {"_nrt": False}
 _OVERLOAD: Any = {"error_model": "numpy", "fastmath": {"contract"}}
 
 # Float32 constants with their type: Numba makes `1 + float32` a float64.

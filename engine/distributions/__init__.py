@@ -1,1 +1,10 @@
-"""Distributions of one variable given the ones before it, one file each."""
+"""Distributions of one variable given the ones before it, one file a kind, five functions each.
+
+Over the raw outputs s of a model, NumPy or CuPy arrays:
+
+    n_outputs(K) -> int                     outputs that a variable of K values needs
+    log_prob_terms(s, x) -> shaped like x   log p(x_i | x_<i) in nats
+    loss_and_grad(s, x, total, ds) -> float Σ -log p / total; overwrites ds, which may be s itself
+    conditionals(s) -> p                    the distribution of every x_i given x_<i
+    sample(s, u, x, …) -> None              draws x where u is in [0, 1), keeps it where u < 0
+"""

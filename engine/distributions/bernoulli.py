@@ -3,50 +3,45 @@
 The mathematics, with its gradient, stands in `chainrule.kernels.bernoulli`.
 """
 
-from typing import Any
-
 from chainrule.kernels import bernoulli
 from chainrule.kernels.dispatch import array_module
 from chainrule.kernels.maths import sigmoid
 from chainrule.kernels.types import Array, Bits
 
-FORCE_ONE, FORCE_ZERO = -1, 2  # "uniforms" below and above every probability
+
+def n_outputs(K: int) -> int:
+    """Return how many outputs a variable of K = 2 values needs: its logit."""
+    return 1
+
+
+def log_prob_terms(s: Array, x: Bits) -> Array:
+    """Return log p(x_i | x_<i) of each bit in nats, shape (N, D); s, x: (N, D)."""
+    log_p: Array = array_module(s).empty(s.shape, s.dtype)
+    bernoulli.terms(s, x, log_p)
+    return log_p
 
 
 def log_prob(s: Array, x: Bits) -> Array:
-    """Return log p(x) of each row, shape (N,), in nats; s, x: (N, D)."""
-    return -bernoulli.forward(s, x)
+    """Return the sum of the terms of each row, (N,), with few logarithms."""
+    nll: Array = array_module(s).empty(len(s), s.dtype)
+    bernoulli.forward(s, x, nll)
+    return -nll
 
 
-def loss_and_grad(s: Array, x: Bits, total: int) -> tuple[float, Array]:
-    """Return Σ_n -log p(x_n) / total in nats and its gradient in the logits, (N, D)."""
+def loss_and_grad(s: Array, x: Bits, total: int, ds: Array) -> float:
+    """Return Σ -log p / total in nats; overwrite ds, (N, D), by its gradient; may be s itself."""
     xp = array_module(s)
-    nll = bernoulli.forward(s, x)
-    ds = bernoulli.backward(xp.full_like(nll, 1 / total), s, x)
-    return float(nll.sum(dtype=xp.float64)) / total, ds
+    nll: Array = xp.empty(len(s), s.dtype)
+    bernoulli.forward(s, x, nll)
+    bernoulli.backward(xp.full_like(nll, 1 / total), s, x, ds)
+    return float(nll.sum(dtype=xp.float64)) / total
 
 
-def mean(s: Array) -> Array:
+def conditionals(s: Array) -> Array:
     """Return p(x_i = 1) for each logit."""
     return sigmoid(s)
 
 
-def sample(s: Array, u: Array) -> Bits:
-    """Return 1 where u < σ(s): a one with probability σ(s) for u uniform in [0, 1)."""
-    x: Bits = (u < sigmoid(s)).astype(array_module(s).uint8)
-    return x
-
-
-def clamp(u: Array, given: Bits | None, observed: Any) -> Array:
-    """Return uniforms that reproduce `given` wherever `observed` and are `u` elsewhere.
-
-    u, given: (N, D); observed: (D,) bool. An observed one gets a "uniform" of -1, below every
-    probability, an observed zero one of 2, above every probability. So a sampler needs no second
-    path for observed variables, on any backend.
-    """
-    if given is None or observed is None:
-        return u
-    xp = array_module(u)
-    forced = xp.where(given != 0, u.dtype.type(FORCE_ONE), u.dtype.type(FORCE_ZERO))
-    clamped: Array = xp.where(observed, forced, u)
-    return clamped
+def sample(s: Array, u: Array, x: Bits) -> None:
+    """Draw x = 1 where 0 ≤ u < σ(s), else 0; keep it where u < 0. All of one shape."""
+    x[...] = array_module(s).where(u < 0, x, u < sigmoid(s))

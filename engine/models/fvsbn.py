@@ -11,6 +11,11 @@ Gradient    loss = (1/N) Σ_n -log p(x_n), through two pieces, each derived wher
                 logits s to loss            chainrule.kernels.bernoulli
                 alpha, b to logits s        chainrule.kernels.triangular
 
+            In x, as if its bits were real numbers, s names them and so does the loss itself:
+                L = Σ_n Σ_i (softplus(s_ni) - x_ni s_ni) / total
+            (X1)  dx_ni = -s_ni / total + Σ_{k>i} ds_nk ∂s_nk/∂x_ni
+            with the sum from chainrule.kernels.triangular.
+
             Given the data, the D regressions share nothing, and each is convex in its parameters:
             the maximum of the likelihood is global.
 
@@ -29,7 +34,9 @@ import numpy as np
 from chainrule.engine.distributions import bernoulli
 from chainrule.engine.event import Abilities, Columns
 from chainrule.engine.params import Params, Shapes
+from chainrule.engine.stepping import Stepper, no_labels, started
 from chainrule.kernels import triangular
+from chainrule.kernels.dispatch import array_module
 from chainrule.kernels.types import Array, Bits
 
 WEIGHTS = ("alpha",)
@@ -60,35 +67,86 @@ def init(config: Config, rng: np.random.Generator, dtype: Any = np.float32) -> P
     return Params(shapes(config), dtype=dtype)
 
 
-def log_prob(config: Config, params: Params, x: Bits) -> Array:
+def log_prob(config: Config, params: Params, x: Bits, y: None = None) -> Array:
     """Return log p(x) of each row, shape (N,), in nats."""
-    return bernoulli.log_prob(triangular.forward(x, **params), x)
+    no_labels(y)
+    return bernoulli.log_prob(_logits(params, x), x)
+
+
+def log_prob_terms(config: Config, params: Params, x: Bits, y: None = None) -> Array:
+    """Return log p(x_i | x_<i) of every variable, shape (N, D), in nats."""
+    no_labels(y)
+    return bernoulli.log_prob_terms(_logits(params, x), x)
+
+
+def conditionals(config: Config, params: Params, x: Bits, y: None = None) -> Array:
+    """Return p(x_i = 1 | x_<i) at every i, shape (N, D)."""
+    no_labels(y)
+    return bernoulli.conditionals(_logits(params, x))
 
 
 def loss_and_grad(
-    config: Config, params: Params, x: Bits, grad: Params, total: int | None = None
+    config: Config,
+    params: Params,
+    x: Bits,
+    grad: Params,
+    total: int | None = None,
+    dx: Array | None = None,
 ) -> float:
     """Return the mean negative log-likelihood in nats; write its gradient into `grad`.
 
-    total: rows of the whole minibatch where x is a slice of it; the mean is over these.
+    total: rows of the whole minibatch where x is a slice of it; the mean is over these. dx: (N, D),
+    overwritten, where given, by the gradient in x as if its bits were real (X1).
     """
-    s = triangular.forward(x, **params)
-    loss, ds = bernoulli.loss_and_grad(s, x, total or len(x))
+    total = total or len(x)
+    s = _logits(params, x)
+    ds: Array = array_module(s).empty(s.shape, s.dtype)
+    loss = bernoulli.loss_and_grad(s, x, total, ds)
     triangular.backward(ds, x, dalpha=grad["alpha"], db=grad["b"])
+    if dx is not None:
+        triangular.input_gradient(ds, params["alpha"], dx)
+        dx -= s / dx.dtype.type(total)  # X1
     return loss
 
 
-def conditionals(config: Config, params: Params, x: Bits) -> Array:
-    """Return p(x_i = 1 | x_<i) at every i, shape (N, D)."""
-    return bernoulli.mean(triangular.forward(x, **params))
-
-
 def sample(
-    config: Config,
-    params: Params,
-    uniforms: Array,
-    given: Bits | None = None,
-    observed: Any = None,
+    config: Config, params: Params, uniforms: Array, x: Bits | None = None, y: None = None
 ) -> Bits:
-    """Return one row of x for each row of uniforms in [0, 1), shape (N, D); see `clamp`."""
-    return triangular.sample(bernoulli.clamp(uniforms, given, observed), **params)
+    """Return rows, (N, D) uint8: drawn where the uniform is in [0, 1), x's where it is negative.
+
+    uniforms: (N, D), of the parameters' dtype. x: (N, D), left as it is; None: zeros.
+    """
+    no_labels(y)
+    drawn = started(uniforms, x)
+    triangular.sample(uniforms, **params, x=drawn)
+    return drawn
+
+
+def start(config: Config, params: Params, n: int, y: None = None) -> Stepper:
+    """Return a sampler of n rows: peek costs O(1) a row, put O(D)."""
+    no_labels(y)
+    return Stepper(_Logits(params, n), params, n, config.n_visible)
+
+
+class _Logits:
+    """All logits of n rows, of what is known of x: b + Σ_{j<i} x_j α_j."""
+
+    def __init__(self, params: Params, n: int) -> None:
+        self._alpha = params["alpha"]
+        self._s = array_module(self._alpha).tile(params["b"], (n, 1))
+
+    def logits(self, i: int) -> Array:
+        s: Array = self._s[:, i]
+        return s
+
+    def move(self, i: int, x: Bits) -> None:
+        D = self._s.shape[1]
+        start = triangular.offset(i, D)
+        self._s[:, i + 1 :] += x[:, None] * self._alpha[start : start + D - i - 1]
+
+
+def _logits(params: Params, x: Bits) -> Array:
+    """Return s, shape (N, D)."""
+    s: Array = array_module(params.flat).empty(x.shape, params.dtype)
+    triangular.forward(x, **params, s=s)
+    return s

@@ -13,6 +13,11 @@ Gradient    loss = (1/N) Σ_n -log p(x_n). The chain rule runs through two piece
                 W, V, b, c to logits s      chainrule.kernels.nade, which also shows how both
                                             fit in one forward sweep (S1-S3)
 
+            In x, as if its bits were real numbers, s names them and so does the loss itself:
+                L = Σ_n Σ_i (softplus(s_ni) - x_ni s_ni) / total
+            (X1)  dx_ni = -s_ni / total + Σ_{k>i} ds_nk ∂s_nk/∂x_ni
+            with the sum from chainrule.kernels.nade.
+
 Cost        O(N·D·H) for each of the likelihood, the gradient and N samples.
 
 Source      Larochelle and Murray 2011, "The Neural Autoregressive Distribution Estimator".
@@ -26,7 +31,10 @@ import numpy as np
 from chainrule.engine.distributions import bernoulli
 from chainrule.engine.event import Abilities, Columns
 from chainrule.engine.params import Params, Shapes
+from chainrule.engine.stepping import Stepper, no_labels, started
 from chainrule.kernels import nade
+from chainrule.kernels.dispatch import array_module
+from chainrule.kernels.maths import sigmoid
 from chainrule.kernels.types import Array, Bits
 
 WEIGHTS = ("W", "V")
@@ -62,36 +70,95 @@ def init(config: Config, rng: np.random.Generator, dtype: Any = np.float32) -> P
     return params
 
 
-def log_prob(config: Config, params: Params, x: Bits) -> Array:
+def log_prob(config: Config, params: Params, x: Bits, y: None = None) -> Array:
     """Return log p(x) of each row, shape (N,), in nats."""
-    return nade.log_prob(x, **params)
+    no_labels(y)
+    log_p: Array = array_module(params.flat).empty(len(x), params.dtype)
+    nade.log_prob(x, **params, log_p=log_p)
+    return log_p
+
+
+def log_prob_terms(config: Config, params: Params, x: Bits, y: None = None) -> Array:
+    """Return log p(x_i | x_<i) of every variable, shape (N, D), in nats."""
+    no_labels(y)
+    return bernoulli.log_prob_terms(_forward(params, x)[0], x)
+
+
+def conditionals(config: Config, params: Params, x: Bits, y: None = None) -> Array:
+    """Return p(x_i = 1 | x_<i) at every i, shape (N, D)."""
+    no_labels(y)
+    return bernoulli.conditionals(_forward(params, x)[0])
 
 
 def loss_and_grad(
-    config: Config, params: Params, x: Bits, grad: Params, total: int | None = None
+    config: Config,
+    params: Params,
+    x: Bits,
+    grad: Params,
+    total: int | None = None,
+    dx: Array | None = None,
 ) -> float:
     """Return the mean negative log-likelihood in nats; write its gradient into `grad`.
 
-    total: rows of the whole minibatch where x is a slice of it; the mean is over these.
+    total: rows of the whole minibatch where x is a slice of it; the mean is over these. dx: (N, D),
+    overwritten, where given, by the gradient in x as if its bits were real (X1).
     """
     total = total or len(x)
-    nll = nade.nll_and_grad(
-        x, **params, scale=1 / total, dW=grad["W"], dV=grad["V"], db=grad["b"], dc=grad["c"]
-    )
+    nll: Array = array_module(params.flat).empty(len(x), params.dtype)
+    into = {"dW": grad["W"], "dV": grad["V"], "db": grad["b"], "dc": grad["c"]}
+    nade.nll_and_grad(x, **params, scale=1 / total, nll=nll, **into)
+    if dx is not None:
+        _input_gradient(params, x, total, dx)
     return float(nll.sum(dtype=np.float64)) / total
 
 
-def conditionals(config: Config, params: Params, x: Bits) -> Array:
-    """Return p(x_i = 1 | x_<i) at every i, shape (N, D)."""
-    return bernoulli.mean(nade.forward(x, **params)[0])
+def _input_gradient(params: Params, x: Bits, total: int, dx: Array) -> None:
+    """Overwrite dx, (N, D), with the gradient of the loss in x."""
+    s, a_end = _forward(params, x)
+    ds: Array = array_module(s).empty(s.shape, s.dtype)
+    bernoulli.loss_and_grad(s, x, total, ds)
+    nade.input_gradient(ds, x, params["W"], params["V"], a_end, dx)
+    dx -= s / dx.dtype.type(total)  # X1
+
+
+def _forward(params: Params, x: Bits) -> tuple[Array, Array]:
+    """Return the logits, (N, D), and the last pre-activations, (N, H)."""
+    xp = array_module(params.flat)
+    s: Array = xp.empty(x.shape, params.dtype)
+    a_end: Array = xp.empty((len(x), len(params["c"])), params.dtype)
+    nade.forward(x, **params, s=s, a_end=a_end)
+    return s, a_end
 
 
 def sample(
-    config: Config,
-    params: Params,
-    uniforms: Array,
-    given: Bits | None = None,
-    observed: Any = None,
+    config: Config, params: Params, uniforms: Array, x: Bits | None = None, y: None = None
 ) -> Bits:
-    """Return one row of x for each row of uniforms in [0, 1), shape (N, D); see `clamp`."""
-    return nade.sample(bernoulli.clamp(uniforms, given, observed), **params)
+    """Return rows, (N, D) uint8: drawn where the uniform is in [0, 1), x's where it is negative.
+
+    uniforms: (N, D), of the parameters' dtype. x: (N, D), left as it is; None: zeros.
+    """
+    no_labels(y)
+    drawn = started(uniforms, x)
+    nade.sample(uniforms, **params, x=drawn)
+    return drawn
+
+
+def start(config: Config, params: Params, n: int, y: None = None) -> Stepper:
+    """Return a sampler of n rows: peek and put cost O(H) a row."""
+    no_labels(y)
+    return Stepper(_Hidden(params, n), params, n, config.n_visible)
+
+
+class _Hidden:
+    """The hidden pre-activations of n rows, a_i = c + Σ_{j<i} x_j W_j."""
+
+    def __init__(self, params: Params, n: int) -> None:
+        self._params = params
+        self._a = array_module(params.flat).tile(params["c"], (n, 1))
+
+    def logits(self, i: int) -> Array:
+        s: Array = self._params["b"][i] + sigmoid(self._a) @ self._params["V"][i]
+        return s
+
+    def move(self, i: int, x: Bits) -> None:
+        self._a += x[:, None] * self._params["W"][i]

@@ -17,6 +17,10 @@ Backward    With g_i = dL/ds_i from chainrule.kernels.bernoulli, for each i on i
             (B3)  dc_i = Σ_n da_i                         undoes F1
             (B4)  dA_ij = Σ_n x_j da_i  for j < i         undoes F1
 
+            And in x, as if its bits were real: x_j enters F1 of every i > j, and the loss
+            Σ_i (softplus(s_i) - x_i s_i) / total by name:
+            (B5)  dx_j  = -s_j / total + Σ_{i>j} A_ij·da_i    undoes F1
+
 Cost        N·D²·H FLOPs for the logits, three times that with the gradient, in matrix products.
             The (N, H) array h_i is recomputed for the gradient of conditional i, not kept.
 
@@ -32,6 +36,7 @@ import numpy as np
 from chainrule.engine.distributions import bernoulli
 from chainrule.engine.event import Abilities, Columns
 from chainrule.engine.params import Params, Shapes
+from chainrule.engine.stepping import Stepper, no_labels
 from chainrule.kernels.dispatch import array_module
 from chainrule.kernels.maths import sigmoid
 from chainrule.kernels.types import Array, Bits
@@ -93,47 +98,84 @@ def _logits(params: Params, x: Bits) -> Array:
     return s
 
 
-def log_prob(config: Config, params: Params, x: Bits) -> Array:
+def log_prob(config: Config, params: Params, x: Bits, y: None = None) -> Array:
     """Return log p(x) of each row, shape (N,), in nats."""
+    no_labels(y)
     return bernoulli.log_prob(_logits(params, x), x)
 
 
+def log_prob_terms(config: Config, params: Params, x: Bits, y: None = None) -> Array:
+    """Return log p(x_i | x_<i) of every variable, shape (N, D), in nats."""
+    no_labels(y)
+    return bernoulli.log_prob_terms(_logits(params, x), x)
+
+
+def conditionals(config: Config, params: Params, x: Bits, y: None = None) -> Array:
+    """Return p(x_i = 1 | x_<i) at every i, shape (N, D)."""
+    no_labels(y)
+    return bernoulli.conditionals(_logits(params, x))
+
+
 def loss_and_grad(
-    config: Config, params: Params, x: Bits, grad: Params, total: int | None = None
+    config: Config,
+    params: Params,
+    x: Bits,
+    grad: Params,
+    total: int | None = None,
+    dx: Array | None = None,
 ) -> float:
     """Return the mean negative log-likelihood in nats; write its gradient into `grad`.
 
-    total: rows of the whole minibatch where x is a slice of it; the mean is over these.
+    total: rows of the whole minibatch where x is a slice of it; the mean is over these. dx: (N, D),
+    overwritten, where given, by the gradient in x as if its bits were real (B5).
     """
-    loss, g = bernoulli.loss_and_grad(_logits(params, x), x, total or len(x))
-    floats = x.astype(params.dtype)
-    grad["b"][...] = g.sum(axis=0)  # B1
+    total = total or len(x)
+    s, floats = _logits(params, x), x.astype(params.dtype)
+    if dx is not None:
+        dx[...] = s / s.dtype.type(-total)  # B5, the loss's own part
+    loss = bernoulli.loss_and_grad(s, x, total, s)
+    grad["b"][...] = s.sum(axis=0)  # B1, where s has become g
     for i in range(config.n_visible):
         h = _hidden(params, floats, i)
-        grad["V"][i] = g[:, i] @ h  # B1
-        da = g[:, i, None] * params["V"][i] * h * (1 - h)  # B2
+        grad["V"][i] = s[:, i] @ h  # B1
+        da = s[:, i, None] * params["V"][i] * h * (1 - h)  # B2
         grad["c"][i] = da.sum(axis=0)  # B3
         _rows(grad["A"], i)[...] = floats[:, :i].T @ da  # B4
+        if dx is not None:
+            dx[:, :i] += da @ _rows(params["A"], i).T  # B5
     return loss
 
 
-def conditionals(config: Config, params: Params, x: Bits) -> Array:
-    """Return p(x_i = 1 | x_<i) at every i, shape (N, D)."""
-    return bernoulli.mean(_logits(params, x))
-
-
 def sample(
-    config: Config,
-    params: Params,
-    uniforms: Array,
-    given: Bits | None = None,
-    observed: Any = None,
+    config: Config, params: Params, uniforms: Array, x: Bits | None = None, y: None = None
 ) -> Bits:
-    """Return one row of x for each row of uniforms in [0, 1), shape (N, D); see `clamp`."""
-    u = bernoulli.clamp(uniforms, given, observed)
-    x = array_module(u).zeros(u.shape, params.dtype)
-    for i in range(config.n_visible):
-        s = params["b"][i] + _hidden(params, x, i) @ params["V"][i]
-        x[:, i] = bernoulli.sample(s, u[:, i])
-    bits: Bits = x.astype(array_module(u).uint8)
-    return bits
+    """Return rows, (N, D) uint8: drawn where the uniform is in [0, 1), x's where it is negative.
+
+    uniforms: (N, D), of the parameters' dtype. x: (N, D), left as it is; None: zeros.
+    """
+    return start(config, params, len(uniforms), y).extend(uniforms, x)
+
+
+def start(config: Config, params: Params, n: int, y: None = None) -> Stepper:
+    """Return a sampler of n rows: peek costs O(i·H) a row at variable i, since its network is new.
+
+    Nothing of the networks before it can be used: that is what tying saves. put costs nothing.
+    """
+    no_labels(y)
+    return Stepper(_Known(params, n, config.n_visible), params, n, config.n_visible)
+
+
+class _Known:
+    """What is known of x, (n, D)."""
+
+    def __init__(self, params: Params, n: int, D: int) -> None:
+        self._params = params
+        self._x = array_module(params.flat).zeros((n, D), params.dtype)
+
+    def logits(self, i: int) -> Array:
+        params = self._params
+        s: Array = params["b"][i] + _hidden(params, self._x, i) @ params["V"][i]
+        return s
+
+    def move(self, i: int, x: Bits) -> None:
+        self._x[:, i] = x

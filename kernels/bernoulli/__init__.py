@@ -1,6 +1,6 @@
 """Bernoulli negative log-likelihood of binary rows, from logits.
 
-Shapes      s, ds: (N, D)    x: (N, D) of 0 and 1    L, dL: (N,), L in nats
+Shapes      s, ds, log_p: (N, D)    x: (N, D) of 0 and 1    L, dL: (N,)    L, log_p in nats
 
 Forward     With p = σ(s) = 1 / (1 + e⁻ˢ),
                 -log p       = log(1 + e⁻ˢ) = softplus(s) - s
@@ -8,6 +8,10 @@ Forward     With p = σ(s) = 1 / (1 + e⁻ˢ),
             and x chooses between them:
             (F1)  L_n = Σ_i softplus(s_ni) - x_ni s_ni
             (F2)  softplus(s) = max(s, 0) + log(1 + e^-|s|), which overflows for no s.
+            Each variable's own part of it, the terms that a row's log-likelihood is the sum of:
+            (F3)  log p(x_ni) = x_ni s_ni - softplus(s_ni)
+                              = -(max(s_ni, 0) - x_ni s_ni) - log(1 + e^-|s_ni|)
+            where the bracket is exact for a bit (0 or |s|), and a right guess keeps its digits.
 
             The logarithms of (F2) add up to the logarithm of a product: each factor 1 + e^-|s|
             lies in [1, 2], so the CPU twin multiplies up to 512 of them in float64 before it
@@ -28,13 +32,16 @@ from chainrule.kernels.dispatch import select
 from chainrule.kernels.types import Array, Bits
 
 
-def forward(s: Array, x: Bits) -> Array:
-    """Return the negative log-likelihood of each row, shape (N,), in nats."""
-    nll: Array = select(__name__, s, x).forward(s, x)
-    return nll
+def forward(s: Array, x: Bits, nll: Array) -> None:
+    """Overwrite nll, (N,), with the negative log-likelihood of each row, in nats."""
+    select(__name__, s, x, nll).forward(s, x, nll)
 
 
-def backward(dnll: Array, s: Array, x: Bits) -> Array:
-    """Return ds = dL/ds, shape (N, D), given dnll = dL/d(nll), shape (N,)."""
-    ds: Array = select(__name__, dnll, s, x).backward(dnll, s, x)
-    return ds
+def terms(s: Array, x: Bits, log_p: Array) -> None:
+    """Overwrite log_p, (N, D), with log p(x_i | x_<i) of each bit, in nats; may be s itself."""
+    select(__name__, s, x, log_p).terms(s, x, log_p)
+
+
+def backward(dnll: Array, s: Array, x: Bits, ds: Array) -> None:
+    """Overwrite ds = dL/ds, (N, D), given dnll = dL/d(nll), (N,); ds may be s itself."""
+    select(__name__, dnll, s, x, ds).backward(dnll, s, x, ds)

@@ -11,20 +11,23 @@ FACTORS = 512  # multiplied before one logarithm is taken; at most 2 each, so 2â
 THREAD_WORK = 50_000  # elements worth a thread: about 0.1 ms
 
 
-def forward(s: Array, x: Bits) -> Array:
+def forward(s: Array, x: Bits, nll: Array) -> None:
     """See `chainrule.kernels.bernoulli.forward`."""
-    nll = np.empty(len(s), s.dtype)
     map_rows(lambda lo, hi: _forward(s[lo:hi], x[lo:hi], nll[lo:hi]), len(s), _min_rows(s))
-    return nll
 
 
-def backward(dnll: Array, s: Array, x: Bits) -> Array:
+def terms(s: Array, x: Bits, log_p: Array) -> None:
+    """See `chainrule.kernels.bernoulli.terms`."""
+    map_rows(lambda lo, hi: _terms(s[lo:hi], x[lo:hi], log_p[lo:hi]), len(s), _min_rows(s))
+
+
+def backward(dnll: Array, s: Array, x: Bits, ds: Array) -> None:
     """See `chainrule.kernels.bernoulli.backward`."""
-    ds = np.empty_like(s)
-    map_rows(
-        lambda lo, hi: _backward(dnll[lo:hi], s[lo:hi], x[lo:hi], ds[lo:hi]), len(s), _min_rows(s)
-    )
-    return ds
+
+    def rows(lo: int, hi: int) -> None:
+        _backward(dnll[lo:hi], s[lo:hi], x[lo:hi], ds[lo:hi])
+
+    map_rows(rows, len(s), _min_rows(s))
 
 
 def _min_rows(s: Array) -> int:
@@ -51,6 +54,16 @@ def _block_nll(s: Array, x: Bits) -> float:
         linear += max(wrong, s.dtype.type(0))  # F2
         product *= 1.0 + exp(-abs(wrong))  # F2
     return float(linear + np.log(product))
+
+
+@njit(**JIT)
+def _terms(s: Array, x: Bits, log_p: Array) -> None:
+    N, D = s.shape
+    zero = s.dtype.type(0)
+    for n in range(N):
+        for i in range(D):
+            wrong = -s[n, i] if x[n, i] else s[n, i]
+            log_p[n, i] = -max(wrong, zero) - np.log1p(exp(-abs(wrong)))  # F2, F3
 
 
 @njit(**JIT)

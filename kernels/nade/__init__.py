@@ -24,6 +24,14 @@ Backward    Let g_i = dL/ds_i and δ_i = dL/da_i, with δ_{D+1} = 0. For i = D �
 
             B1 and the subtraction of B2 are skipped where x_i = 0.
 
+Input       F3 and F4 make sense for real x too. As a function of it, with ds fixed, x_i enters F4
+            alone: a_{i+1} = a_i + x_i W_i, so ∂a_{i+1}/∂x_i = W_i, and all that comes of a_{i+1} is
+            in δ_{i+1} = dL/da_{i+1}. By the chain rule
+            (B7)  dx_i  = W_i·δ_{i+1}                         undoes F4; dx_D = 0
+
+            That is Σ_{k>i} g_k ∂s_k/∂x_i. A loss that names x_i itself, as the Bernoulli's does,
+            has ∂L/∂x_i to be added: of scale · (softplus(s_i) - x_i s_i) it is -scale · s_i.
+
 One sweep   For the Bernoulli loss L = scale · Σ_n Σ_i (softplus(s_ni) - x_ni s_ni), the gradient
             g_i = dL/ds_i = scale · (σ(s_i) - x_i) is known as soon as s_i is, so nothing has to
             wait for a second sweep. Let P_i be the sum of B5's new terms so far,
@@ -37,37 +45,53 @@ One sweep   For the Bernoulli loss L = scale · Σ_n Σ_i (softplus(s_ni) - x_ni
             event. B2's subtraction, and the rounding it adds, disappears.
 
 Cost        With ρ the share of ones: about 2 N·D·H FLOPs for F3 and N·D·H·ρ (1 + one σ) for F2
-            and F4; the gradient adds 8 N·D·H and 3 N·D·H·ρ. W and V are read once for each panel
+            and F4; the gradient adds 8 N·D·H and 3 N·D·H·ρ, dx about as much. W and V are
+            read once for each panel
             of rows that stays in cache; memory O(N·(D + H)) beside the gradients.
 
 Source      Larochelle and Murray 2011, "The Neural Autoregressive Distribution Estimator",
             AISTATS, which gives F1-F4 and the O(D·H) argument. B2 and S1-S3 are ours.
 
-`reference` (NumPy) defines the result; `cpu` and `cuda` must match it (tests/test_kernels.py).
+The hidden units' part (F1, F2, F4 and what undoes them) and the outputs' (F3, the loss, the draw)
+are apart in the code: a kind of variable is a head, in `nade.heads` for the CPU and in
+`nade/heads/*.cuh` for the GPU. Here are the functions of the Bernoulli head.
+
+`reference` (NumPy) defines the result; `cpu` and `cuda` must match it.
 """
 
 from chainrule.kernels.dispatch import select
 from chainrule.kernels.types import Array, Bits
 
 
-def forward(x: Bits, W: Array, V: Array, b: Array, c: Array) -> tuple[Array, Array]:
-    """Return the logits s, shape (N, D), and a_end = a_{D+1}, shape (N, H), for `backward`."""
-    s, a_end = select(__name__, x, W, V, b, c).forward(x, W, V, b, c)
-    return s, a_end
+def forward(x: Bits, W: Array, V: Array, b: Array, c: Array, s: Array, a_end: Array) -> None:
+    """Overwrite s, (N, D), with the logits and a_end, (N, H), with a_{D+1}, for `backward`."""
+    select(__name__, x, W, V, b, c, s, a_end).forward(x, W, V, b, c, s, a_end)
 
 
 def backward(
-    ds: Array, x: Bits, W: Array, V: Array, a_end: Array
-) -> tuple[Array, Array, Array, Array]:
-    """Return (dW, dV, db, dc) for any upstream gradient ds = dL/ds, shape (N, D), by B1-B6."""
-    dW, dV, db, dc = select(__name__, ds, x, W, V, a_end).backward(ds, x, W, V, a_end)
-    return dW, dV, db, dc
+    ds: Array,
+    x: Bits,
+    W: Array,
+    V: Array,
+    a_end: Array,
+    dW: Array,
+    dV: Array,
+    db: Array,
+    dc: Array,
+) -> None:
+    """Overwrite dW, dV, db and dc for any upstream gradient ds = dL/ds, (N, D), by B1-B6."""
+    op = select(__name__, ds, x, W, V, a_end, dW, dV, db, dc)
+    op.backward(ds, x, W, V, a_end, dW, dV, db, dc)
 
 
-def log_prob(x: Bits, W: Array, V: Array, b: Array, c: Array) -> Array:
-    """Return log p(x) of each row, shape (N,), in nats, without storing the logits."""
-    log_p: Array = select(__name__, x, W, V, b, c).log_prob(x, W, V, b, c)
-    return log_p
+def input_gradient(ds: Array, x: Bits, W: Array, V: Array, a_end: Array, dx: Array) -> None:
+    """Overwrite dx, (N, D), with Σ_k ds_k ∂s_k/∂x_i, for real x as for bits, by B7."""
+    select(__name__, ds, x, W, V, a_end, dx).input_gradient(ds, x, W, V, a_end, dx)
+
+
+def log_prob(x: Bits, W: Array, V: Array, b: Array, c: Array, log_p: Array) -> None:
+    """Overwrite log_p, (N,), with log p(x) of each row, in nats, without storing the logits."""
+    select(__name__, x, W, V, b, c, log_p).log_prob(x, W, V, b, c, log_p)
 
 
 def nll_and_grad(
@@ -77,24 +101,24 @@ def nll_and_grad(
     b: Array,
     c: Array,
     scale: float,
+    nll: Array,
     dW: Array,
     dV: Array,
     db: Array,
     dc: Array,
-) -> Array:
-    """Return -log p(x) of each row, (N,), in nats; write the gradient of scale · Σ_n of it.
+) -> None:
+    """Overwrite nll, (N,), with -log p(x) of each row, in nats, and the gradient of its sum.
 
-    dW, dV, db and dc, shaped like W, V, b and c, are overwritten. One sweep, S1-S3.
+    dW, dV, db and dc, shaped like W, V, b and c, become that of scale · Σ_n nll_n. One sweep,
+    S1-S3.
     """
-    op = select(__name__, x, W, V, b, c, dW, dV, db, dc)
-    nll: Array = op.nll_and_grad(x, W, V, b, c, scale, dW, dV, db, dc)
-    return nll
+    op = select(__name__, x, W, V, b, c, nll, dW, dV, db, dc)
+    op.nll_and_grad(x, W, V, b, c, scale, nll, dW, dV, db, dc)
 
 
-def sample(u: Array, W: Array, V: Array, b: Array, c: Array) -> Bits:
-    """Return x, shape (N, D): x_i = 1 where u_i < σ(s_i), s_i given the x_<i already drawn.
+def sample(u: Array, W: Array, V: Array, b: Array, c: Array, x: Bits) -> None:
+    """Update x, (N, D): where u_i ≥ 0, x_i = 1 if u_i < σ(s_i), else 0; kept where u_i < 0.
 
-    u: (N, D), uniform in [0, 1) and of W's dtype. A value of -1 forces a one and 2 a zero.
+    s_i is given the x_<i, drawn or kept. u: (N, D), uniform in [0, 1) or negative, of W's dtype.
     """
-    x: Bits = select(__name__, u, W, V, b, c).sample(u, W, V, b, c)
-    return x
+    select(__name__, u, W, V, b, c, x).sample(u, W, V, b, c, x)

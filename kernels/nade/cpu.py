@@ -1,6 +1,6 @@
 """Numba twin of the NADE kernels: splits the rows over threads; `sweeps`, `reverse` compute.
 
-Each function has the signature of its reference. What it returns depends on the number of
+Each function has the signature of its reference. What it writes depends on the number of
 threads only where it is a sum over rows, that is, in the gradients.
 """
 
@@ -8,46 +8,62 @@ import numpy as np
 
 from chainrule.kernels import threads
 from chainrule.kernels.nade import reverse, sweeps
+from chainrule.kernels.nade.heads.bernoulli import Bernoulli
 from chainrule.kernels.types import Array, Bits
 
 # A thread costs about 50 µs to start, hence should have 200 µs of work: this many (row, i, j).
 _WORK_A_THREAD = 500_000
 
 
-def forward(x: Bits, W: Array, V: Array, b: Array, c: Array) -> tuple[Array, Array]:
+def forward(x: Bits, W: Array, V: Array, b: Array, c: Array, s: Array, a_end: Array) -> None:
     """See `chainrule.kernels.nade.forward`."""
-    s, a_end = np.empty(x.shape, W.dtype), np.empty((len(x), len(c)), W.dtype)
+    head = Bernoulli(V, b)
 
     def rows(lo: int, hi: int) -> None:
-        sweeps.forward(x[lo:hi], W, V, b, c, s[lo:hi], a_end[lo:hi])
+        sweeps.forward(x[lo:hi], W, c, head, s[lo:hi], a_end[lo:hi])
 
     threads.map_rows(rows, len(x), _min_rows(W))
-    return s, a_end
 
 
 def backward(
-    ds: Array, x: Bits, W: Array, V: Array, a_end: Array
-) -> tuple[Array, Array, Array, Array]:
+    ds: Array,
+    x: Bits,
+    W: Array,
+    V: Array,
+    a_end: Array,
+    dW: Array,
+    dV: Array,
+    db: Array,
+    dc: Array,
+) -> None:
     """See `chainrule.kernels.nade.backward`."""
-    D, H = W.shape
-    grads = (np.empty_like(W), np.empty_like(V), np.empty(D, W.dtype), np.empty(H, W.dtype))
+    grads, head = (dW, dV, db, dc), Bernoulli(V, db)  # b has no part in it, but for its type
 
     def rows(lo: int, hi: int, dW: Array, dV: Array, db: Array, dc: Array) -> None:
-        reverse.backward(ds[lo:hi], x[lo:hi], W, V, a_end[lo:hi], dW, dV, db, dc)
+        part = ds[lo:hi], x[lo:hi], W, head, a_end[lo:hi]
+        reverse.backward(*part, dW, dc, Bernoulli(dV, db))
 
     threads.sum_rows(rows, len(x), _shares(grads, len(x)), _min_rows(W))
-    return grads
 
 
-def log_prob(x: Bits, W: Array, V: Array, b: Array, c: Array) -> Array:
-    """See `chainrule.kernels.nade.log_prob`."""
-    log_p = np.empty(len(x), W.dtype)
+def input_gradient(ds: Array, x: Bits, W: Array, V: Array, a_end: Array, dx: Array) -> None:
+    """See `chainrule.kernels.nade.input_gradient`."""
+    head = Bernoulli(V, V.reshape(-1))  # what stands for b has no part in it
 
     def rows(lo: int, hi: int) -> None:
-        sweeps.log_prob(x[lo:hi], W, V, b, c, log_p[lo:hi])
+        reverse.input_gradient(ds[lo:hi], x[lo:hi], W, head, a_end[lo:hi], dx[lo:hi])
 
     threads.map_rows(rows, len(x), _min_rows(W))
-    return log_p
+
+
+def log_prob(x: Bits, W: Array, V: Array, b: Array, c: Array, log_p: Array) -> None:
+    """See `chainrule.kernels.nade.log_prob`."""
+    head = Bernoulli(V, b)
+
+    def rows(lo: int, hi: int) -> None:
+        sweeps.log_prob(x[lo:hi], W, c, head, log_p[lo:hi])
+
+    threads.map_rows(rows, len(x), _min_rows(W))
 
 
 def nll_and_grad(
@@ -57,31 +73,30 @@ def nll_and_grad(
     b: Array,
     c: Array,
     scale: float,
+    nll: Array,
     dW: Array,
     dV: Array,
     db: Array,
     dc: Array,
-) -> Array:
+) -> None:
     """See `chainrule.kernels.nade.nll_and_grad`."""
-    nll = np.empty(len(x), W.dtype)
-    scale_typed = W.dtype.type(scale)
+    head, scale_typed = Bernoulli(V, b), W.dtype.type(scale)
 
     def rows(lo: int, hi: int, dW: Array, dV: Array, db: Array, dc: Array) -> None:
-        sweeps.nll_and_grad(x[lo:hi], W, V, b, c, scale_typed, nll[lo:hi], dW, dV, db, dc)
+        part = x[lo:hi], W, c, head, scale_typed, nll[lo:hi]
+        sweeps.nll_and_grad(*part, dW, dc, Bernoulli(dV, db))
 
     threads.sum_rows(rows, len(x), _shares((dW, dV, db, dc), len(x)), _min_rows(W))
-    return nll
 
 
-def sample(u: Array, W: Array, V: Array, b: Array, c: Array) -> Bits:
+def sample(u: Array, W: Array, V: Array, b: Array, c: Array, x: Bits) -> None:
     """See `chainrule.kernels.nade.sample`."""
-    x = np.empty(u.shape, np.uint8)
+    head = Bernoulli(V, b)
 
     def rows(lo: int, hi: int) -> None:
-        sweeps.sample(u[lo:hi], W, V, b, c, x[lo:hi])
+        sweeps.sample(u[lo:hi], W, c, head, x[lo:hi])
 
     threads.map_rows(rows, len(u), _min_rows(W))
-    return x
 
 
 def _min_rows(W: Array) -> int:

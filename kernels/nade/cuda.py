@@ -1,7 +1,8 @@
 """CUDA twin of the NADE kernels: hidden state in registers, one launch a sweep.
 
-Forward     (nade.cu) A block holds GROUP samples, its threads their hidden units. Rows of V, and of
-            W at an event, are loaded once a block, a few steps ahead, and one barrier comes with
+Forward     (sweep.cuh, hidden.cuh; nade.cu has the kernels of the Bernoulli head) A block holds
+            GROUP samples, its threads their hidden units. Rows of V, and of W at an event, are
+            loaded once a block, a few steps ahead, and one barrier comes with
             every 32 logits. At N=100, D=784, H=500 in float32 with 13% ones:
                 78 MFLOP for F3 and 5 M sigmoids: under 3 µs at 67 TFLOP/s
                 W and V, 3.1 MB, once from memory: 1 µs at 3.35 TB/s; then from L2, which each of
@@ -31,6 +32,10 @@ Sampling    One launch. Its floor is latency: x_i must be known before a_{i+1}. 
             the next 8 x are zeros leaves D ρ / (1 - (1-ρ)⁸) = 152 rounds at ρ = 13%: about 70 µs
             for 100 images, and the same for up to 132, one a multiprocessor.
 
+In x        An array program, not a kernel: some fifteen CuPy operations on arrays of (rows, D, H),
+            as many rows at once as fit, with B2's and B5's sums as cumulative sums. At N=100 that
+            is 15 · 2 · 157 MB through memory, 1.4 ms and more. Only attacks ask for it.
+
 The latencies and the bandwidth of L2 are published figures, not ours; the times are estimates.
 Measured on an H100 at N=100 (`python -m bench.device`): log_prob 126 µs, nll_and_grad 314; sampling
 246 µs at 14% ones, 587 at 50%. So all three are three to four times their floors: chains of
@@ -45,6 +50,7 @@ import numpy as np
 
 from chainrule.kernels.device import Plan, aligned, blocks, current_device, launch, planner
 from chainrule.kernels.dispatch import array_module
+from chainrule.kernels.maths import sigmoid
 from chainrule.kernels.types import Array, Bits
 
 SOURCE = Path(__file__).with_name("nade.cu")
@@ -55,6 +61,7 @@ LOGITS = {"nade_sample": 8}  # between two barriers, per warp in shared memory; 
 BLOCKS_PER_MULTIPROCESSOR = {"nade_sample": 4}  # its short rounds leave room to overlap; else 1
 
 WARPS = 8  # of a block of nade_backward
+MOST_NUMBERS = 2**26  # of the gradient in x in one array: a row has D · H
 
 
 def _power_of_two(n: int) -> int:
@@ -125,40 +132,58 @@ def _sweep(kernel: str, x: Array | Bits, W: Array, V: Array, c: Array, *scalars:
     return plan_sweep(kernel, len(x), *W.shape, W.dtype, aligned(W, V, c), *scalars)
 
 
-def forward(x: Bits, W: Array, V: Array, b: Array, c: Array) -> tuple[Array, Array]:
+def forward(x: Bits, W: Array, V: Array, b: Array, c: Array, s: Array, a_end: Array) -> None:
     """See `chainrule.kernels.nade.forward`."""
-    xp = array_module(W)
-    s: Array = xp.empty(x.shape, W.dtype)
-    a_end: Array = xp.empty((len(x), len(c)), W.dtype)
     launch(SOURCE, _sweep("nade_forward", x, W, V, c), x, W, V, b, c, s, a_end)
-    return s, a_end
 
 
-def log_prob(x: Bits, W: Array, V: Array, b: Array, c: Array) -> Array:
+def log_prob(x: Bits, W: Array, V: Array, b: Array, c: Array, log_p: Array) -> None:
     """See `chainrule.kernels.nade.log_prob`."""
-    log_p: Array = array_module(W).empty(len(x), W.dtype)
     launch(SOURCE, _sweep("nade_log_prob", x, W, V, c), x, W, V, b, c, log_p)
-    return log_p
 
 
 def backward(
-    ds: Array, x: Bits, W: Array, V: Array, a_end: Array
-) -> tuple[Array, Array, Array, Array]:
+    ds: Array,
+    x: Bits,
+    W: Array,
+    V: Array,
+    a_end: Array,
+    dW: Array,
+    dV: Array,
+    db: Array,
+    dc: Array,
+) -> None:
     """See `chainrule.kernels.nade.backward`."""
-    xp, (D, H) = array_module(W), W.shape
-    shapes = ((D, H), (D, H), (D,), (H,))
-    dW, dV, db, dc = (xp.empty(shape, W.dtype) for shape in shapes)
-    _backward_into(ds, x, W, V, a_end, dW, dV, db, dc)
-    return dW, dV, db, dc
-
-
-def _backward_into(ds: Array, x: Bits, W: Array, V: Array, a_end: Array, *outputs: Array) -> None:
-    """Overwrite the outputs, dW, dV, db and dc, with the gradients."""
     (N, D), H = x.shape, W.shape[1]
     plan = plan_backward(N, D, H, W.dtype)
     partial: Array = array_module(W).empty((plan.grid[1], share_size(*W.shape)), W.dtype)
     launch(BACKWARD_SOURCE, plan, ds, x, W, V, a_end, partial)
-    launch(BACKWARD_SOURCE, plan_backward_sum(plan), partial, *outputs)
+    launch(BACKWARD_SOURCE, plan_backward_sum(plan), partial, dW, dV, db, dc)
+
+
+def input_gradient(ds: Array, x: Bits, W: Array, V: Array, a_end: Array, dx: Array) -> None:
+    """See `chainrule.kernels.nade.input_gradient`."""
+    rows = max(1, MOST_NUMBERS // max(1, W.size))
+    for lo in range(0, len(x), rows):
+        part = slice(lo, lo + rows)
+        _input_gradient(ds[part], x[part], W, V, a_end[part], dx[part])
+
+
+def _input_gradient(ds: Array, x: Bits, W: Array, V: Array, a_end: Array, dx: Array) -> None:
+    """Overwrite dx of a few rows, all steps of which fit the device's memory at once."""
+    xp = array_module(W)
+    a = a_end[:, None] - _sums_from(x[:, :, None] * W)  # B2: a_i = a_end - Σ_{k≥i} x_k W_k
+    h = sigmoid(a)
+    terms = ds[:, :, None] * V * (h * (1 - h))  # of B4, B5
+    delta = xp.zeros_like(terms)
+    delta[:, :-1] = _sums_from(terms[:, 1:])  # δ_{i+1} = Σ_{k>i}
+    dx[...] = (delta * W).sum(axis=2)  # B7
+
+
+def _sums_from(terms: Array) -> Array:
+    """Return Σ_{k≥i} of terms, (N, D, H), for every i."""
+    sums: Array = array_module(terms).cumsum(terms[:, ::-1], axis=1)[:, ::-1]
+    return sums
 
 
 def nll_and_grad(
@@ -168,24 +193,21 @@ def nll_and_grad(
     b: Array,
     c: Array,
     scale: float,
+    nll: Array,
     dW: Array,
     dV: Array,
     db: Array,
     dc: Array,
-) -> Array:
+) -> None:
     """See `chainrule.kernels.nade.nll_and_grad`."""
     xp, dtype = array_module(W), W.dtype
-    nll: Array = xp.empty(len(x), dtype)
     ds: Array = xp.empty(x.shape, dtype)
     a_end: Array = xp.empty((len(x), len(c)), dtype)
     plan = _sweep("nade_loss", x, W, V, c, dtype.type(scale))
     launch(SOURCE, plan, x, W, V, b, c, nll, ds, a_end)
-    _backward_into(ds, x, W, V, a_end, dW, dV, db, dc)
-    return nll
+    backward(ds, x, W, V, a_end, dW, dV, db, dc)
 
 
-def sample(u: Array, W: Array, V: Array, b: Array, c: Array) -> Bits:
+def sample(u: Array, W: Array, V: Array, b: Array, c: Array, x: Bits) -> None:
     """See `chainrule.kernels.nade.sample`."""
-    x: Bits = array_module(W).empty(u.shape, np.uint8)
     launch(SOURCE, _sweep("nade_sample", u, W, V, c), u, W, V, b, c, x)
-    return x

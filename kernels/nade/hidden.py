@@ -11,121 +11,145 @@ a commits as many units in the last place of a itself.
 
 A product cannot come back from overflow. So a sample that meets a q or an e^-W_i outside
 (1/LIMIT, LIMIT), or NaN, forgets q, computes a from its definition and goes on with F4 and F2 as
-they are written. That is where |a| > 83: digits reach it seldom.
+they are written. That is where |a| > 83: digits reach it seldom. A row of W that is added several
+times, or in part (the head's `factor`: real x), has no e^-W_i to share, and takes that way too.
+
+What x_i adds is the head's to say (`nade.heads`): nothing, or one row of W.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from chainrule.kernels.compiled import njit
-from chainrule.kernels.inline import INLINE, INLINE_SUMS, JIT, JIT_SUMS, exp, sigmoid
+from chainrule.kernels.inline import BORROWS, INLINE, INLINE_SUMS, JIT, JIT_SUMS, exp, sigmoid
+from chainrule.kernels.nade import heads
 from chainrule.kernels.types import Array, Bits
 
 LIMIT = 2.0**120  # inside float32's range, and `exp` saturates outside of it
 UNKNOWN, READY, USELESS = 0, 1, 2  # a row of E: not computed, computed, out of range
 
 
-class State(NamedTuple):
-    """Working memory for `rows` samples and one panel of variables."""
+class Hidden(NamedTuple):
+    """The units of `rows` samples, and what one panel of variables shares."""
 
     q: Array  # (rows, H): e^-a, or a itself for a sample that is `exact`
     h: Array  # (rows, H)
     exact: Bits  # (rows,)
-    E: Array  # (panel, H): e^-W_i for the variables of the current panel
-    ready: Bits  # (panel,): for each row of E UNKNOWN, READY or USELESS
+    E: Array  # (most, H): e^-W_r for the rows r of W that belong to the current panel
+    ready: Bits  # (most,): for each row of E UNKNOWN, READY or USELESS
 
 
 @njit(**JIT)
-def new_state(n_rows: int, n_panel: int, c: Array) -> State:
-    """Return memory for n_rows samples and panels of n_panel variables."""
-    return State(
+def new(n_rows: int, D: int, panel: int, head: Any, c: Array) -> Hidden:
+    """Return the units of n_rows samples, for panels of so many variables."""
+    most = 1
+    for i in range(0, D, panel):
+        most = max(most, heads.first_row(head, min(D, i + panel)) - heads.first_row(head, i))
+    return Hidden(
         np.empty((n_rows, c.size), c.dtype),
         np.empty((n_rows, c.size), c.dtype),
         np.empty(n_rows, np.uint8),
-        np.empty((n_panel, c.size), c.dtype),
-        np.empty(n_panel, np.uint8),
+        np.empty((most, c.size), c.dtype),
+        np.empty(most, np.uint8),
     )
 
 
-@njit(**JIT)
-def start(state: State, n: int, x: Bits, W: Array, c: Array) -> None:
+@njit(**JIT, **BORROWS)
+def start(units: Hidden, n: int, x: Any, head: Any, W: Array, c: Array) -> None:
     """a_1 = c (F1), h_1 = σ(a_1) (F2)."""
-    q, E = state.q, state.E  # row 0 of E is free until the first panel
+    q, E = units.q, units.E  # row 0 of E is free until the first panel
     for j in range(c.size):
         q[n, j] = 1
         E[0, j] = exp(-c[j])
-    state.exact[n] = 0
-    if not multiply(q, state.h, n, E, 0):
-        go_exact(state, n, x, 0, W, c)
+    units.exact[n] = 0
+    if not multiply(q, units.h, n, E, 0):
+        go_exact(units, n, x, 0, head, W, c)
 
 
-@njit(**INLINE)
-def step(state: State, n: int, x: Bits, i: int, k: int, W: Array, c: Array) -> None:
-    """Move sample n past x_i = 1, where i is the k-th variable of its panel (F4, F2)."""
-    if state.exact[n] != 0:
-        add(state.q, n, W, i)
-        sigmoids(state.q, state.h, n)
-        return
-    if state.ready[k] == UNKNOWN:
-        state.ready[k] = READY if exponentials(state.E, k, W, i) else USELESS
-    if state.ready[k] == USELESS or not multiply(state.q, state.h, n, state.E, k):
-        go_exact(state, n, x, i + 1, W, c)
+@njit(**INLINE, **BORROWS)
+def step(
+    units: Hidden, n: int, x: Any, i: int, r: int, panel: int, head: Any, W: Array, c: Array
+) -> None:
+    """Move sample n past x_i, which adds row r of W (F4, F2); `panel` is its panel's start."""
+    times = heads.factor(head, x, n, i)
+    if units.exact[n] != 0:
+        add(units.q, n, W, r, times)
+        sigmoids(units.q, units.h, n)
+    else:
+        k = r - heads.first_row(head, panel)
+        if units.ready[k] == UNKNOWN:
+            units.ready[k] = READY if exponentials(units.E, k, W, r) else USELESS
+        usable = times == 1 and units.ready[k] == READY
+        if not usable or not multiply(units.q, units.h, n, units.E, k):
+            go_exact(units, n, x, i + 1, head, W, c)
 
 
-@njit(**JIT_SUMS)
-def exponentials(E: Array, k: int, W: Array, i: int) -> bool:
-    """E_k = e^-W_i; return whether all of it is in range."""
+@njit(**JIT_SUMS, **BORROWS)
+def exponentials(E: Array, k: int, W: Array, r: int) -> bool:
+    """E_k = e^-W_r; return whether all of it is in range."""
     one, zero = E.dtype.type(1), E.dtype.type(0)
     low, high = E.dtype.type(1 / LIMIT), E.dtype.type(LIMIT)
     outside = zero
     for j in range(E.shape[1]):
-        E_j = exp(-W[i, j])
+        E_j = exp(-W[r, j])
         E[k, j] = E_j
         outside += zero if (E_j > low) & (E_j < high) else one
     return bool(outside == zero)
 
 
-@njit(**JIT)
-def go_exact(state: State, n: int, x: Bits, stop: int, W: Array, c: Array) -> None:
+@njit(**JIT, **BORROWS)
+def go_exact(units: Hidden, n: int, x: Any, stop: int, head: Any, W: Array, c: Array) -> None:
     """Let a take the place of q, once for a sample."""
-    preactivations(state.q, n, x, stop, W, c)
-    sigmoids(state.q, state.h, n)
-    state.exact[n] = 1
+    preactivations(units.q, n, x, n, stop, head, W, c)
+    sigmoids(units.q, units.h, n)
+    units.exact[n] = 1
 
 
-@njit(**JIT)
-def preactivations(a: Array, n: int, x: Bits, stop: int, W: Array, c: Array) -> None:
-    """a_n = c + Σ_{i<stop} x_i W_i."""
+@njit(**JIT, **BORROWS)
+def preactivations(
+    a: Array, m: int, x: Any, n: int, stop: int, head: Any, W: Array, c: Array
+) -> None:
+    """a_m = what c and the x_i of sample n make of it, i < stop (F1, F4)."""
     for j in range(c.size):
-        a[n, j] = c[j]
+        a[m, j] = c[j]
     for i in range(stop):
-        if x[n, i] != 0:
-            add(a, n, W, i)
+        r = heads.row(head, x, n, i)
+        if r >= 0:
+            add(a, m, W, r, heads.factor(head, x, n, i))
 
 
-@njit(**INLINE)
-def add(total: Array, n: int, P: Array, i: int) -> None:
-    """total_n += P_i."""
+@njit(**INLINE, **BORROWS)
+def add(total: Array, m: int, P: Array, n: int, times: float) -> None:
+    """total_m += times P_n."""
     for j in range(P.shape[1]):
-        total[n, j] += P[i, j]
+        total[m, j] += times * P[n, j]
 
 
-@njit(**INLINE)
-def subtract(total: Array, n: int, P: Array, i: int) -> None:
-    """total_n -= P_i."""
+@njit(**INLINE, **BORROWS)
+def subtract(total: Array, m: int, P: Array, n: int, times: float) -> None:
+    """total_m -= times P_n."""
     for j in range(P.shape[1]):
-        total[n, j] -= P[i, j]
+        total[m, j] -= times * P[n, j]
 
 
-@njit(**JIT)
+@njit(**INLINE_SUMS, **BORROWS)
+def dot(P: Array, m: int, Q: Array, n: int) -> Any:
+    """Return P_m·Q_n."""
+    total = P.dtype.type(0)
+    for j in range(P.shape[1]):
+        total += P[m, j] * Q[n, j]
+    return total
+
+
+@njit(**JIT, **BORROWS)
 def sigmoids(a: Array, h: Array, n: int) -> None:
     """h = σ(a)."""
     for j in range(a.shape[1]):
         h[n, j] = sigmoid(a[n, j])
 
 
-@njit(**INLINE_SUMS)
+@njit(**INLINE_SUMS, **BORROWS)
 def multiply(q: Array, h: Array, n: int, E: Array, k: int) -> bool:
     """q *= E_k, h = 1 / (1 + q); return whether all of q is in range."""
     one, zero = q.dtype.type(1), q.dtype.type(0)

@@ -1,4 +1,5 @@
-// NADE's backward sweep: B1-B6 of kernels/nade/__init__.py, for any upstream gradient ds.
+// NADE's backward sweep: B1-B6 of kernels/nade/__init__.py, for any upstream gradient ds and any head
+// with one output a variable.
 //
 // Given ds, hidden units never mix: a lane owns one unit and walks i = D … 1 for SAMPLES samples
 // whose a, h and δ it keeps in registers; a warp is 32 neighbouring units, so rows of W and V, and
@@ -8,6 +9,7 @@
 // second launch and cost the order of the additions, hence the same bits every time.
 
 #include "../device.cuh"
+#include "heads/bernoulli.cuh"
 
 constexpr int WARPS = 8;
 constexpr int STEPS = LANES / SAMPLES;         // steps a tile: a lane stands for one (sample, step)
@@ -30,10 +32,12 @@ __device__ __forceinline__ void add_to(REAL* out, bool first, const REAL* of_war
     *out = sum;
 }
 
-extern "C" __global__ void __launch_bounds__(WARPS * LANES, 1)
-nade_backward(const REAL* __restrict__ ds, const Bit* __restrict__ x, const REAL* __restrict__ W,
-              const REAL* __restrict__ V, const REAL* __restrict__ a_end,
-              REAL* __restrict__ partial, int N, int D, int H) {
+template <typename Head>
+__device__ __forceinline__ void backward(const REAL* __restrict__ ds,
+                                         const typename Head::X* __restrict__ x,
+                                         const REAL* __restrict__ W, const REAL* __restrict__ V,
+                                         const REAL* __restrict__ a_end,
+                                         REAL* __restrict__ partial, int N, int D, int H) {
     __shared__ Shared sums;
     const int lane = threadIdx.x % LANES, warp = threadIdx.x / LANES;
     const int j = blockIdx.x * LANES + lane;
@@ -56,7 +60,7 @@ nade_backward(const REAL* __restrict__ ds, const Bit* __restrict__ x, const REAL
             const bool inside = my_n < N && my_i >= 0;
             const size_t at = (size_t)my_n * D + my_i;
             const REAL my_g = inside ? ds[at] : REAL(0);
-            const unsigned ones = __ballot_sync(ALL_LANES, inside && x[at]);
+            const unsigned events = __ballot_sync(ALL_LANES, inside && Head::event(x[at]));
             REAL w[STEPS], v[STEPS];
 #pragma unroll
             for (int k = 0; k < STEPS; ++k) {
@@ -70,13 +74,12 @@ nade_backward(const REAL* __restrict__ ds, const Bit* __restrict__ x, const REAL
 #pragma unroll
                 for (int n = 0; n < SAMPLES; ++n) {
                     const REAL g = __shfl_sync(ALL_LANES, my_g, n * STEPS + k);
-                    if (ones >> (n * STEPS + k) & 1) {  // the same for all lanes
-                        dw += delta[n];                 // B1
-                        a[n] -= w[k];                   // B2
+                    if (events >> (n * STEPS + k) & 1) {  // the same for all lanes
+                        dw += delta[n];                   // B1
+                        a[n] -= w[k];                     // B2
                         h[n] = sigmoid(a[n]);
                     }
-                    dv += g * h[n];                             // B3
-                    delta[n] += g * v[k] * h[n] * (1 - h[n]);   // B4, B5
+                    Head::undo(g, v[k], h[n], dv, delta[n]);  // B3-B5
                 }
                 sums.row[warp][k][lane] = dw;
                 sums.row[warp][STEPS + k][lane] = dv;
@@ -103,6 +106,12 @@ nade_backward(const REAL* __restrict__ ds, const Bit* __restrict__ x, const REAL
         __syncthreads();  // it is added before the next samples' sums overwrite it
         first = false;
     }
+}
+
+extern "C" __global__ void __launch_bounds__(WARPS * LANES, 1)
+nade_backward(const REAL* ds, const Bit* x, const REAL* W, const REAL* V, const REAL* a_end,
+              REAL* partial, int N, int D, int H) {
+    backward<Bernoulli>(ds, x, W, V, a_end, partial, N, D, H);
 }
 
 // Add up the groups' shares, in order, into the four gradients.

@@ -1,4 +1,7 @@
-"""NumPy twin of the NADE kernels: the definition that the fast ones are tested against."""
+"""NumPy twin of the NADE kernels: the definition that the fast ones are tested against.
+
+x may be real, which is what the gradient in it is a gradient of.
+"""
 
 import numpy as np
 
@@ -7,34 +10,52 @@ from chainrule.kernels.maths import sigmoid
 from chainrule.kernels.types import Array, Bits
 
 
-def forward(x: Bits, W: Array, V: Array, b: Array, c: Array) -> tuple[Array, Array]:
+def forward(x: Bits, W: Array, V: Array, b: Array, c: Array, s: Array, a_end: Array) -> None:
     """See `chainrule.kernels.nade.forward`."""
-    a = np.tile(c, (len(x), 1))  # F1
-    s = np.empty(x.shape, W.dtype)
+    a_end[...] = c  # F1
     for i in range(x.shape[1]):
-        s[:, i] = b[i] + sigmoid(a) @ V[i]  # F2, F3
-        a += x[:, i, None] * W[i]  # F4
-    return s, a
+        s[:, i] = b[i] + sigmoid(a_end) @ V[i]  # F2, F3
+        a_end += x[:, i, None] * W[i]  # F4
 
 
 def backward(
-    ds: Array, x: Bits, W: Array, V: Array, a_end: Array
-) -> tuple[Array, Array, Array, Array]:
+    ds: Array,
+    x: Bits,
+    W: Array,
+    V: Array,
+    a_end: Array,
+    dW: Array,
+    dV: Array,
+    db: Array,
+    dc: Array,
+) -> None:
     """See `chainrule.kernels.nade.backward`."""
     a, delta = a_end.copy(), np.zeros_like(a_end)
-    dW, dV = np.empty_like(W), np.empty_like(V)
     for i in reversed(range(x.shape[1])):
         dW[i] = x[:, i].astype(W.dtype) @ delta  # B1
         a -= x[:, i, None] * W[i]  # B2
         h = sigmoid(a)
         dV[i] = ds[:, i] @ h  # B3
         delta += ds[:, i, None] * V[i] * h * (1 - h)  # B4, B5
-    return dW, dV, ds.sum(axis=0), delta.sum(axis=0)  # B6
+    db[...], dc[...] = ds.sum(axis=0), delta.sum(axis=0)  # B3, B6
 
 
-def log_prob(x: Bits, W: Array, V: Array, b: Array, c: Array) -> Array:
+def input_gradient(ds: Array, x: Bits, W: Array, V: Array, a_end: Array, dx: Array) -> None:
+    """See `chainrule.kernels.nade.input_gradient`."""
+    a, delta = a_end.copy(), np.zeros_like(a_end)
+    for i in reversed(range(x.shape[1])):
+        dx[:, i] = delta @ W[i]  # B7
+        a -= x[:, i, None] * W[i]  # B2
+        h = sigmoid(a)
+        delta += ds[:, i, None] * V[i] * h * (1 - h)  # B4, B5
+
+
+def log_prob(x: Bits, W: Array, V: Array, b: Array, c: Array, log_p: Array) -> None:
     """See `chainrule.kernels.nade.log_prob`."""
-    return -bernoulli.forward(forward(x, W, V, b, c)[0], x)
+    s, a_end = _activations(x, W)
+    forward(x, W, V, b, c, s, a_end)
+    bernoulli.forward(s, x, log_p)
+    np.negative(log_p, out=log_p)
 
 
 def nll_and_grad(
@@ -44,25 +65,29 @@ def nll_and_grad(
     b: Array,
     c: Array,
     scale: float,
+    nll: Array,
     dW: Array,
     dV: Array,
     db: Array,
     dc: Array,
-) -> Array:
+) -> None:
     """See `chainrule.kernels.nade.nll_and_grad`; here in two sweeps, F1-F4 and B1-B6."""
-    s, a_end = forward(x, W, V, b, c)
-    nll = bernoulli.forward(s, x)
-    ds = bernoulli.backward(np.full_like(nll, scale), s, x)
-    for out, value in zip((dW, dV, db, dc), backward(ds, x, W, V, a_end), strict=True):
-        out[...] = value
-    return nll
+    s, a_end = _activations(x, W)
+    forward(x, W, V, b, c, s, a_end)
+    bernoulli.forward(s, x, nll)
+    bernoulli.backward(np.full_like(nll, scale), s, x, s)
+    backward(s, x, W, V, a_end, dW, dV, db, dc)
 
 
-def sample(u: Array, W: Array, V: Array, b: Array, c: Array) -> Bits:
+def sample(u: Array, W: Array, V: Array, b: Array, c: Array, x: Bits) -> None:
     """See `chainrule.kernels.nade.sample`."""
     a = np.tile(c, (len(u), 1))
-    x = np.empty(u.shape, np.uint8)
     for i in range(u.shape[1]):
-        x[:, i] = u[:, i] < sigmoid(b[i] + sigmoid(a) @ V[i])
+        drawn = u[:, i] < sigmoid(b[i] + sigmoid(a) @ V[i])
+        x[:, i] = np.where(u[:, i] < 0, x[:, i], drawn)
         a += x[:, i, None] * W[i]
-    return x
+
+
+def _activations(x: Bits, W: Array) -> tuple[Array, Array]:
+    """Return room for the logits and the last pre-activations."""
+    return np.empty(x.shape, W.dtype), np.empty((len(x), W.shape[1]), W.dtype)

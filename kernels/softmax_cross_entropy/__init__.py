@@ -30,10 +30,9 @@ from chainrule.kernels.dispatch import select
 from chainrule.kernels.types import Array, Ids
 
 
-def forward(s: Array, y: Ids) -> Array:
-    """Return the negative log-likelihood of each row's symbol, (N,), in nats; F1-F3."""
-    nll: Array = select(__name__, s, y).forward(s, y)
-    return nll
+def forward(s: Array, y: Ids, nll: Array) -> None:
+    """Overwrite nll, (N,), with -log p of each row's symbol, in nats; F1-F3."""
+    select(__name__, s, y, nll).forward(s, y, nll)
 
 
 def backward(dnll: Array, s: Array, y: Ids, ds: Array) -> None:
@@ -41,7 +40,6 @@ def backward(dnll: Array, s: Array, y: Ids, ds: Array) -> None:
     select(__name__, dnll, s, y, ds).backward(dnll, s, y, ds)
 
 
-def nll_and_grad(s: Array, y: Ids, scale: float, ds: Array) -> Array:
-    """Return nll, (N,), and overwrite ds by the gradient of scale · Σ_n nll; ds may be s itself."""
-    nll: Array = select(__name__, s, y, ds).nll_and_grad(s, y, scale, ds)
-    return nll
+def nll_and_grad(s: Array, y: Ids, scale: float, nll: Array, ds: Array) -> None:
+    """Overwrite nll, (N,), and ds, the gradient of scale · Σ_n nll; ds may be s itself."""
+    select(__name__, s, y, nll, ds).nll_and_grad(s, y, scale, nll, ds)

@@ -5,13 +5,12 @@ import numpy as np
 from chainrule.kernels.types import Array, Ids
 
 
-def forward(s: Array, y: Ids) -> Array:
+def forward(s: Array, y: Ids, nll: Array) -> None:
     """See `chainrule.kernels.softmax_cross_entropy.forward`."""
     m = s.max(axis=1)  # F1
     log_Z = np.log(np.exp(s - m[:, None]).sum(axis=1))  # F2
-    nll = log_Z + (m - s[np.arange(len(y)), y])  # F3
-    kept: Array = np.where(y < 0, nll.dtype.type(0), nll)
-    return kept
+    nll[...] = log_Z + (m - s[np.arange(len(y)), y])  # F3
+    nll[y < 0] = 0
 
 
 def backward(dnll: Array, s: Array, y: Ids, ds: Array) -> None:
@@ -22,8 +21,7 @@ def backward(dnll: Array, s: Array, y: Ids, ds: Array) -> None:
     ds[...] = p * np.where(y < 0, dnll.dtype.type(0), dnll)[:, None]  # B2
 
 
-def nll_and_grad(s: Array, y: Ids, scale: float, ds: Array) -> Array:
+def nll_and_grad(s: Array, y: Ids, scale: float, nll: Array, ds: Array) -> None:
     """See `chainrule.kernels.softmax_cross_entropy.nll_and_grad`."""
-    nll = forward(s, y)
+    forward(s, y, nll)
     backward(np.full(len(y), scale, s.dtype), s, y, ds)
-    return nll

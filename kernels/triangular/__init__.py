@@ -16,11 +16,15 @@ Backward    Let g = dL/ds.
             (B1)  dα_j^i = Σ_n g_ni x_nj   for i > j           undoes F1
             (B2)  db_i   = Σ_n g_ni                            undoes F1
 
-            Also sums over the ones: column j of dα is the sum of g[n, j+1:] over the rows n
-            with x_nj = 1.
+            x_j enters F1 at every i > j, and nothing else, so as a function of real x
+            (B3)  dx_nj  = Σ_{i>j} g_ni α_j^i                  undoes F1
+
+            B1 and B2 are sums over the ones too: column j of dα is the sum of g[n, j+1:] over
+            the rows n with x_nj = 1.
 
 Cost        With ρ the share of ones, ρ N D²/2 additions each way, where a masked dense layer
-            takes 2 N D² FLOPs; D²/2 parameters read or written.
+            takes 2 N D² FLOPs; D²/2 parameters read or written. dx takes N D² FLOPs,
+            whatever x.
 
 Source      Frey 1998, "Graphical Models for Machine Learning and Digital Communication", the
             logistic autoregressive network; "FVSBN" after Gan et al. 2015.
@@ -35,10 +39,9 @@ def offset(j: int, D: int) -> int:
     return j * (2 * D - j - 1) // 2
 
 
-def forward(x: Bits, alpha: Array, b: Array) -> Array:
-    """Return the logits s = b + α x, shape (N, D)."""
-    s: Array = select(__name__, x, alpha, b).forward(x, alpha, b)
-    return s
+def forward(x: Bits, alpha: Array, b: Array, s: Array) -> None:
+    """Overwrite s, (N, D), with the logits b + α x."""
+    select(__name__, x, alpha, b, s).forward(x, alpha, b, s)
 
 
 def backward(ds: Array, x: Bits, dalpha: Array, db: Array) -> None:
@@ -46,10 +49,15 @@ def backward(ds: Array, x: Bits, dalpha: Array, db: Array) -> None:
     select(__name__, ds, x, dalpha, db).backward(ds, x, dalpha, db)
 
 
-def sample(u: Array, alpha: Array, b: Array) -> Bits:
-    """Return x, shape (N, D): x_i = 1 where u_i < σ(s_i), s_i given the x_<i already drawn.
+def input_gradient(ds: Array, alpha: Array, dx: Array) -> None:
+    """Overwrite dx, (N, D), with Σ_i ds_i ∂s_i/∂x_j, for real x as for bits, by B3."""
+    select(__name__, ds, alpha, dx).input_gradient(ds, alpha, dx)
 
-    u: (N, D), uniform in [0, 1) and of alpha's dtype. A value of -1 forces a one and 2 a zero.
+
+def sample(u: Array, alpha: Array, b: Array, x: Bits) -> None:
+    """Update x, (N, D): where u_i ≥ 0, x_i = 1 if u_i < σ(s_i), else 0; kept where u_i < 0.
+
+    s_i is given the x_<i, drawn or kept. u: (N, D), uniform in [0, 1) or negative, of alpha's
+    dtype.
     """
-    x: Bits = select(__name__, u, alpha, b).sample(u, alpha, b)
-    return x
+    select(__name__, u, alpha, b, x).sample(u, alpha, b, x)

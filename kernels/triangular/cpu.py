@@ -1,15 +1,17 @@
 """Numba twin of the triangular kernels: a zero costs nothing, a one is a contiguous sum.
 
-Forward and sampling go through the variables in blocks of COLUMNS and, inside, through the rows,
-so that a block of alpha stays in cache while every row passes by. Backward goes through the
-columns of dalpha: one column accumulates in the nearest cache while the rows of ds with a one
-there, four at a time, are added to it.
+Forward, sampling and the gradient in x go through the variables in blocks of COLUMNS and, inside,
+through the rows, so that a block of alpha stays in cache while every row passes by. Backward goes
+through the columns of dalpha: one column accumulates in the nearest cache while the rows of ds with
+a one there, four at a time, are added to it.
 """
+
+from typing import Any
 
 import numpy as np
 
 from chainrule.kernels.compiled import njit
-from chainrule.kernels.inline import JIT, sigmoid
+from chainrule.kernels.inline import JIT, JIT_SUMS, sigmoid
 from chainrule.kernels.threads import map_rows
 from chainrule.kernels.triangular import offset
 from chainrule.kernels.types import Array, Bits
@@ -20,11 +22,9 @@ THREAD_WORK = 10_000_000  # rows · D² worth a thread: about 0.1 ms where an ei
 _offset = njit(**JIT)(offset)
 
 
-def forward(x: Bits, alpha: Array, b: Array) -> Array:
+def forward(x: Bits, alpha: Array, b: Array, s: Array) -> None:
     """See `chainrule.kernels.triangular.forward`."""
-    s = np.empty(x.shape, alpha.dtype)
     map_rows(lambda lo, hi: _forward(x[lo:hi], alpha, b, s[lo:hi]), len(x), _min_rows(len(b)))
-    return s
 
 
 def backward(ds: Array, x: Bits, dalpha: Array, db: Array) -> None:
@@ -39,11 +39,15 @@ def backward(ds: Array, x: Bits, dalpha: Array, db: Array) -> None:
     map_rows(lambda lo, hi: _backward(ds, x, dalpha, db, lo, hi), (D + 1) // 2, min_pairs)
 
 
-def sample(u: Array, alpha: Array, b: Array) -> Bits:
+def input_gradient(ds: Array, alpha: Array, dx: Array) -> None:
+    """See `chainrule.kernels.triangular.input_gradient`."""
+    N, D = ds.shape
+    map_rows(lambda lo, hi: _input_gradient(ds[lo:hi], alpha, dx[lo:hi]), N, _min_rows(D))
+
+
+def sample(u: Array, alpha: Array, b: Array, x: Bits) -> None:
     """See `chainrule.kernels.triangular.sample`."""
-    x = np.empty(u.shape, np.uint8)
     map_rows(lambda lo, hi: _sample(u[lo:hi], alpha, b, x[lo:hi]), len(u), _min_rows(len(b)))
-    return x
 
 
 def _min_rows(D: int) -> int:
@@ -70,6 +74,23 @@ def _forward(x: Bits, alpha: Array, b: Array, s: Array) -> None:
 
 
 @njit(**JIT)
+def _input_gradient(ds: Array, alpha: Array, dx: Array) -> None:
+    N, D = ds.shape
+    for first in range(0, D, COLUMNS):
+        for n in range(N):
+            for j in range(first, min(first + COLUMNS, D)):
+                dx[n, j] = _dot(ds[n, j + 1 :], _column(alpha, j, D))  # B3
+
+
+@njit(**JIT_SUMS)
+def _dot(g: Array, column: Array) -> Any:
+    total = g.dtype.type(0)
+    for i in range(len(g)):
+        total += g[i] * column[i]
+    return total
+
+
+@njit(**JIT)
 def _sample(u: Array, alpha: Array, b: Array, x: Bits) -> None:
     N, D = u.shape
     s = np.empty((N, D), u.dtype)
@@ -77,7 +98,8 @@ def _sample(u: Array, alpha: Array, b: Array, x: Bits) -> None:
     for first in range(0, D, COLUMNS):
         for n in range(N):
             for i in range(first, min(first + COLUMNS, D)):
-                x[n, i] = u[n, i] < sigmoid(s[n, i])
+                if not u[n, i] < 0:
+                    x[n, i] = u[n, i] < sigmoid(s[n, i])
                 if x[n, i]:
                     _add(s[n, i + 1 :], _column(alpha, i, D))  # s becomes b + Σ_{j≤i} x_j α_j
 

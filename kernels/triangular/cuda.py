@@ -18,6 +18,9 @@ Sampling    One launch, one warp a sample. Its floor is latency: a one must be k
             110 rounds of a draw (about 150 cycles) and a column of α from L2 (up to 25 loads a
             lane, 400 cycles): 110 · 550 / 1.75 GHz = 35 µs for up to 132 samples and more.
 
+In x        An array program, not a kernel: α is unpacked into a (D, D) matrix, and one product with
+            it is B3. Only attacks ask for it, and cuBLAS does the work.
+
 The latencies and the bandwidth of L2 are published figures, not ours; the times are estimates.
 Measured on an H100 at N=100 (`python -m bench.device`): forward 39 µs, backward 19, a sample of 50%
 ones 485, ten times the rounds of one of 13%.
@@ -29,7 +32,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.kernels.device import Plan, blocks, current_device, launch, planner
-from chainrule.kernels.dispatch import array_module
+from chainrule.kernels.triangular.reference import unpack
 from chainrule.kernels.types import Array, Bits
 
 SOURCE = Path(__file__).with_name("triangular.cu")
@@ -65,12 +68,10 @@ def plan_sample(N: int, D: int, dtype: np.dtype[Any]) -> Plan:
     return Plan("triangular_sample", dtype, (N,), 32, sizes, shared_bytes, constants)
 
 
-def forward(x: Bits, alpha: Array, b: Array) -> Array:
+def forward(x: Bits, alpha: Array, b: Array, s: Array) -> None:
     """See `chainrule.kernels.triangular.forward`."""
-    s: Array = array_module(b).empty(x.shape, b.dtype)
     N, D = x.shape
     launch(SOURCE, plan_forward(N, D, b.dtype), x, alpha, b, s)
-    return s
 
 
 def backward(ds: Array, x: Bits, dalpha: Array, db: Array) -> None:
@@ -79,9 +80,12 @@ def backward(ds: Array, x: Bits, dalpha: Array, db: Array) -> None:
     launch(SOURCE, plan_backward(N, D, db.dtype), ds, x, dalpha, db)
 
 
-def sample(u: Array, alpha: Array, b: Array) -> Bits:
+def input_gradient(ds: Array, alpha: Array, dx: Array) -> None:
+    """See `chainrule.kernels.triangular.input_gradient`."""
+    dx[...] = ds @ unpack(alpha, ds.shape[1])  # B3
+
+
+def sample(u: Array, alpha: Array, b: Array, x: Bits) -> None:
     """See `chainrule.kernels.triangular.sample`."""
-    x: Bits = array_module(b).empty(u.shape, np.uint8)
     N, D = u.shape
     launch(SOURCE, plan_sample(N, D, b.dtype), u, alpha, b, x)
-    return x

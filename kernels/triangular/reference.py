@@ -2,21 +2,25 @@
 
 import numpy as np
 
+from chainrule.kernels.dispatch import array_module
 from chainrule.kernels.maths import sigmoid
 from chainrule.kernels.types import Array, Bits
 
 
 def unpack(alpha: Array, D: int) -> Array:
-    """Return α as a (D, D) matrix, strictly lower triangular: α[i, j] is the weight α_j^i."""
-    full = np.zeros((D, D), alpha.dtype)
-    full.T[np.triu_indices(D, 1)] = alpha  # packed columns are the rows of the transpose
+    """Return α as a (D, D) matrix, strictly lower triangular: α[i, j] is the weight α_j^i.
+
+    NumPy or CuPy arrays.
+    """
+    xp = array_module(alpha)
+    full: Array = xp.zeros((D, D), alpha.dtype)
+    full.T[xp.triu_indices(D, 1)] = alpha  # packed columns are the rows of the transpose
     return full
 
 
-def forward(x: Bits, alpha: Array, b: Array) -> Array:
+def forward(x: Bits, alpha: Array, b: Array, s: Array) -> None:
     """See `chainrule.kernels.triangular.forward`."""
-    s: Array = b + x @ unpack(alpha, x.shape[1]).T  # F1
-    return s
+    s[...] = b + x @ unpack(alpha, x.shape[1]).T  # F1
 
 
 def backward(ds: Array, x: Bits, dalpha: Array, db: Array) -> None:
@@ -26,11 +30,15 @@ def backward(ds: Array, x: Bits, dalpha: Array, db: Array) -> None:
     db[...] = ds.sum(axis=0)  # B2
 
 
-def sample(u: Array, alpha: Array, b: Array) -> Bits:
+def input_gradient(ds: Array, alpha: Array, dx: Array) -> None:
+    """See `chainrule.kernels.triangular.input_gradient`."""
+    dx[...] = ds @ unpack(alpha, ds.shape[1])  # B3
+
+
+def sample(u: Array, alpha: Array, b: Array, x: Bits) -> None:
     """See `chainrule.kernels.triangular.sample`."""
     N, D = u.shape
-    s, x, rows = np.tile(b, (N, 1)), np.empty((N, D), np.uint8), unpack(alpha, D).T
+    s, rows = np.tile(b, (N, 1)), unpack(alpha, D).T
     for i in range(D):
-        x[:, i] = u[:, i] < sigmoid(s[:, i])
+        x[:, i] = np.where(u[:, i] < 0, x[:, i], u[:, i] < sigmoid(s[:, i]))
         s += x[:, i, None] * rows[i]  # s becomes b + Σ_{j≤i} x_j α_j
-    return x

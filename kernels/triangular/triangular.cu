@@ -91,10 +91,11 @@ triangular_backward(const REAL* __restrict__ ds, const Bit* __restrict__ x,
 }
 
 // One warp a sample, its D logits in shared memory. All start at b; each one drawn adds its column.
-// The lanes draw the next 32 variables at once: up to and including the first one drawn, they stand.
+// The lanes draw the next 32 variables at once, or read them where u < 0: up to and including the
+// first one, they stand. What is kept is never written.
 extern "C" __global__ void __launch_bounds__(LANES)
 triangular_sample(const REAL* __restrict__ u, const REAL* __restrict__ alpha,
-                  const REAL* __restrict__ b, Bit* __restrict__ x, int D) {
+                  const REAL* __restrict__ b, Bit* x, int D) {
     extern __shared__ REAL s[];
     const int lane = threadIdx.x;
     u += (size_t)blockIdx.x * D;
@@ -104,11 +105,12 @@ triangular_sample(const REAL* __restrict__ u, const REAL* __restrict__ alpha,
 
     for (int i = 0; i < D;) {
         const int my_i = i + lane;
-        const bool one = my_i < D && u[my_i] < sigmoid(s[my_i]);
+        const bool inside = my_i < D, drawn = inside && !(u[my_i] < 0);
+        const bool one = drawn ? u[my_i] < sigmoid(s[my_i]) : inside && x[my_i];
         const unsigned ones = __ballot_sync(ALL_LANES, one);
         __syncwarp();  // every lane has read its s before another adds to it: a ballot is no fence
         const int last = ones ? __ffs(ones) - 1 : LANES - 1;  // the last lane whose draw stands
-        if (lane <= last && my_i < D) x[my_i] = one;
+        if (lane <= last && drawn) x[my_i] = one;
         if (ones) {
             const int j = i + last;
             const REAL* column = alpha + base(j, D);

@@ -6,6 +6,7 @@ them. So one test compares whatever implements the contract with `reference`, ou
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from types import ModuleType
 from typing import Any
 
@@ -29,6 +30,7 @@ from chainrule.kernels import (
     softmax_cross_entropy,
     triangular,
 )
+from chainrule.kernels.dispatch import array_module
 
 Arrays = dict[str, Any]
 
@@ -71,12 +73,17 @@ def _nade_inputs(rng: np.random.Generator, N: int, D: int, H: int) -> Arrays:
 
 
 def _nade(op: Any, x: Any, W: Any, V: Any, b: Any, c: Any, ds: Any) -> Arrays:
-    s, a_end = op.forward(x, W, V, b, c)
-    dW, dV, db, dc = op.backward(ds, x, W, V, a_end)
-    into = {f"one sweep d{name}": p * np.nan for name, p in zip("WVbc", (W, V, b, c), strict=True)}
-    nll = op.nll_and_grad(x, W, V, b, c, 0.3, *into.values())
-    outputs = {"s": s, "a_end": a_end, "dW": dW, "dV": dV, "db": db, "dc": dc, "nll": nll}
-    return {**outputs, "log_p": op.log_prob(x, W, V, b, c), **into}
+    a_end = array_module(W).empty((len(x), len(c)), W.dtype)
+    outputs = {"s": ds * np.nan, "a_end": a_end}
+    op.forward(x, W, V, b, c, *outputs.values())
+    grads = {f"d{name}": p * np.nan for name, p in zip("WVbc", (W, V, b, c), strict=True)}
+    op.backward(ds, x, W, V, a_end, *grads.values())
+    sweep = {"nll": ds[:, 0] * np.nan} | {f"one sweep {k}": g * np.nan for k, g in grads.items()}
+    op.nll_and_grad(x, W, V, b, c, 0.3, *sweep.values())
+    outputs |= {"log_p": ds[:, 0] * np.nan, "dx": ds * np.nan}
+    op.log_prob(x, W, V, b, c, outputs["log_p"])
+    op.input_gradient(ds, x, W, V, a_end, outputs["dx"])
+    return outputs | grads | sweep
 
 
 def _triangular_inputs(rng: np.random.Generator, N: int, D: int, H: int) -> Arrays:
@@ -86,9 +93,11 @@ def _triangular_inputs(rng: np.random.Generator, N: int, D: int, H: int) -> Arra
 
 
 def _triangular(op: Any, x: Any, alpha: Any, b: Any, ds: Any) -> Arrays:
-    dalpha, db = alpha * np.nan, b * np.nan
-    op.backward(ds, x, dalpha, db)
-    return {"s": op.forward(x, alpha, b), "dalpha": dalpha, "db": db}
+    outputs = {"s": ds * np.nan, "dalpha": alpha * np.nan, "db": b * np.nan, "dx": ds * np.nan}
+    op.forward(x, alpha, b, outputs["s"])
+    op.backward(ds, x, outputs["dalpha"], outputs["db"])
+    op.input_gradient(ds, alpha, outputs["dx"])
+    return outputs
 
 
 def _bernoulli_inputs(rng: np.random.Generator, N: int, D: int, H: int) -> Arrays:
@@ -97,7 +106,12 @@ def _bernoulli_inputs(rng: np.random.Generator, N: int, D: int, H: int) -> Array
 
 
 def _bernoulli(op: Any, x: Any, s: Any, dnll: Any) -> Arrays:
-    return {"nll": op.forward(s, x), "ds": op.backward(dnll, s, x)}
+    outputs = {"nll": dnll * np.nan, "log_p": s * np.nan, "ds": s * np.nan, "in place": s.copy()}
+    op.forward(s, x, outputs["nll"])
+    op.terms(s, x, outputs["log_p"])
+    op.backward(dnll, s, x, outputs["ds"])
+    op.backward(dnll, outputs["in place"], x, outputs["in place"])
+    return outputs
 
 
 def _adam_inputs(rng: np.random.Generator, N: int, D: int, H: int) -> Arrays:
@@ -178,15 +192,43 @@ class Expected:
             assert error <= allowed, f"{name}: off by {error:.3g}, allowed {allowed:.3g}"
 
 
-def check_draws(x: Any, u: Any, logits: Callable[[Any], Any]) -> None:
+def given_and_uniforms(rng: np.random.Generator, N: int, D: int, dtype: Any) -> tuple[Any, Any]:
+    """Return bits, and uniforms of which about one in four is negative: keep the bit there.
+
+    All of the first row is kept, and nothing of the last where there are more.
+    """
+    u = rng.random((N, D))
+    u[rng.random((N, D)) < 0.25] -= 1 + 1e-6
+    u[0] = -1
+    u[1:][-1:] %= 1
+    return _bits(rng, N, D), u.astype(dtype)
+
+
+def logits_of(name: str, *params: Any) -> Callable[[Any], Any]:
+    """Return a function from x to the logits that nade's or triangular's reference finds."""
+    twin = import_module(f"chainrule.kernels.{name}.reference")
+    exact = [p.astype(np.float64) for p in params]
+
+    def logits(x: Any) -> Any:
+        s = np.empty(x.shape)
+        rest = (np.empty((len(x), len(exact[3]))),) if name == "nade" else ()
+        twin.forward(x, *exact, s, *rest)
+        return s
+
+    return logits
+
+
+def check_draws(x: Any, u: Any, given: Any, logits: Callable[[Any], Any]) -> None:
     """Check sampled x, (N, D), against the logits that `logits` finds for this very x in float64.
 
-    x_i must be u_i < σ(s_i), but for a u within rounding of σ: at most one in a thousand, or one.
+    x_i must be given_i where u_i < 0, and else u_i < σ(s_i), but for a u within rounding of σ: at
+    most one in a thousand, or one.
     """
+    np.testing.assert_array_equal(x[u < 0], given[u < 0])
     eps = np.finfo(u.dtype).eps
     with np.errstate(over="ignore"):
         p = 1 / (1 + np.exp(-logits(x)))
     assert set(np.unique(x)) <= {0, 1}
-    wrong = x != (u < p)
+    wrong = (x != (u < p)) & (u >= 0)
     assert not wrong[np.abs(u - p) > 256 * eps].any(), "a draw that no rounding explains"
     assert wrong.sum() <= max(1, x.size // 1000)

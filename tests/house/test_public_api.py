@@ -140,10 +140,9 @@ def test_gradcheck_finds_a_wrong_gradient_in_either_backend(monkeypatch, backend
     right = kernel.nll_and_grad
 
     def wrong(*args, **kwargs):
-        nll = right(*args, **kwargs)
-        dV = kwargs["dV"] if "dV" in kwargs else args[7]
+        right(*args, **kwargs)
+        dV = kwargs["dV"] if "dV" in kwargs else args[8]
         dV *= 1.01
-        return nll
 
     monkeypatch.setattr(kernel, "nll_and_grad", wrong)
     errors = cr.gradcheck(cr.NADE(3), X[:10], max_entries)

@@ -8,6 +8,7 @@ import pytest
 from cuda_on_cpu.fake_cupy import to_device
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import chi2
+from support.parity import Parity
 
 from chainrule.engine.gradcheck import numeric_grad
 from chainrule.kernels import dropout, use_backend, use_threads
@@ -111,6 +112,10 @@ def test_threads_draw_the_same(n_threads, time_major, monkeypatch):
 
 
 # --- the operation
+
+
+class TestDropout(Parity):
+    name = "dropout"
 
 
 def test_the_gradient_is_the_same_function(drop, rng):

@@ -19,6 +19,7 @@ OUTPUTS = {
     "backward": GRADS,
     "log_prob": ("log_p",),
     "nll_and_grad": ("nll", *GRADS),
+    "input_gradient": ("dx",),
 }
 HEADROOM = 4  # a kernel may round this many times worse than NumPy in the same dtype
 SCALE = 0.3
@@ -33,15 +34,35 @@ def draw(rng, size, density=0.3, dtype=np.float64, spread=1.0):
 
 
 def call(twin, function, x, params, ds, a_end):
-    """Return the outputs of one function of one twin as a tuple."""
-    if function == "forward":
-        return twin.forward(x, *params)
-    if function == "backward":
-        return twin.backward(ds, x, *params[:2], a_end)
-    if function == "log_prob":
-        return (twin.log_prob(x, *params),)
-    grads = [np.full_like(p, np.nan) for p in params]  # must be overwritten
-    return twin.nll_and_grad(x, *params, SCALE, *grads), *grads
+    """Return the outputs of one function of one twin as a tuple; all must be overwritten."""
+    (N, D), (W, V, b, c) = x.shape, params
+    room = {"s": (N, D), "a_end": (N, len(c)), "log_p": N, "nll": N, "dx": (N, D)}
+    room |= dict(zip(GRADS, (W.shape, V.shape, b.shape, c.shape), strict=True))
+    outputs = [np.full(room[name], np.nan, W.dtype) for name in OUTPUTS[function]]
+    before = {
+        "backward": (ds, x, W, V, a_end),
+        "input_gradient": (ds, x, W, V, a_end),
+        "nll_and_grad": (x, *params, SCALE),
+    }.get(function, (x, *params))
+    assert getattr(twin, function)(*before, *outputs) is None
+    return tuple(outputs)
+
+
+def forward(twin, x, params):
+    """Return (s, a_end)."""
+    return call(twin, "forward", x, params, None, None)
+
+
+def log_prob(twin, x, params):
+    """Return log p(x), (N,)."""
+    return call(twin, "log_prob", x, params, None, None)[0]
+
+
+def sample(twin, u, params, x=None):
+    """Return what is drawn into a copy of x, by default into nonsense."""
+    drawn = np.full(u.shape, 7, np.uint8) if x is None else x.copy()
+    assert twin.sample(u, *params, drawn) is None
+    return drawn
 
 
 @pytest.mark.parametrize("function", OUTPUTS)
@@ -50,7 +71,7 @@ def call(twin, function, x, params, ds, a_end):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_cpu_rounds_no_worse_than_numpy(dtype, size, density, function, rng):
     x, params, ds = draw(rng, size, density, dtype)
-    a_end = reference.forward(x, *params)[1]
+    a_end = forward(reference, x, params)[1]
     ours = call(cpu, function, x, params, ds, a_end)
     numpys = call(reference, function, x, params, ds, a_end)
     exact = (
@@ -85,10 +106,10 @@ def test_rounding_where_a_product_of_exponentials_would_overflow(dtype, spread, 
 def test_backward_matches_finite_differences(size, rng):
     x, params, ds = draw(rng, size, 0.4)
     x[0, 0] = 1  # or dW of the first variable may vanish
-    a_end = cpu.forward(x, *params)[1]
-    grads = cpu.backward(ds, x, *params[:2], a_end)
+    a_end = forward(cpu, x, params)[1]
+    grads = call(cpu, "backward", x, params, ds, a_end)
     for name, p, grad in zip(GRADS, params, grads, strict=True):
-        numeric = numeric_grad(lambda: float((cpu.forward(x, *params)[0] * ds).sum()), p)
+        numeric = numeric_grad(lambda: float((forward(cpu, x, params)[0] * ds).sum()), p)
         assert_allclose(grad, numeric, rtol=1e-6, atol=1e-8, err_msg=name)
         assert np.abs(numeric).max() > 1e-4 or (name == "dW" and size[1] == 1), name
 
@@ -97,10 +118,9 @@ def test_backward_matches_finite_differences(size, rng):
 def test_one_sweep_gradient_matches_finite_differences(size, rng):
     x, params, _ = draw(rng, size, 0.4)
     x[0, 0] = 1
-    grads = [np.empty_like(p) for p in params]
-    cpu.nll_and_grad(x, *params, SCALE, *grads)
+    _, *grads = call(cpu, "nll_and_grad", x, params, None, None)
     for name, p, grad in zip(GRADS, params, grads, strict=True):
-        numeric = numeric_grad(lambda: float(-SCALE * cpu.log_prob(x, *params).sum()), p)
+        numeric = numeric_grad(lambda: -SCALE * float(log_prob(cpu, x, params).sum()), p)
         assert_allclose(grad, numeric, rtol=1e-6, atol=1e-8, err_msg=name)
         assert np.abs(numeric).max() > 1e-4 or (name == "dW" and size[1] == 1), name
 
@@ -109,10 +129,14 @@ def test_one_sweep_gradient_matches_finite_differences(size, rng):
 def test_one_sweep_agrees_with_two(density, rng):
     x, params, _ = draw(rng, (70, 30, 9), density)
     nll, *grads = call(cpu, "nll_and_grad", x, params, None, None)
-    s, a_end = cpu.forward(x, *params)
-    assert_allclose(nll, bernoulli.forward(s, x), rtol=1e-13)
-    ds = bernoulli.backward(np.full(len(x), SCALE), s, x)
-    for name, one, two in zip(GRADS, grads, cpu.backward(ds, x, *params[:2], a_end), strict=True):
+    s, a_end = forward(cpu, x, params)
+    expected, ds = np.empty(len(x)), np.empty_like(s)
+    bernoulli.forward(s, x, expected)
+    assert_allclose(nll, expected, rtol=1e-13)
+    bernoulli.backward(np.full(len(x), SCALE), s, x, ds)
+    for name, one, two in zip(
+        GRADS, grads, call(cpu, "backward", x, params, ds, a_end), strict=True
+    ):
         assert_allclose(one, two, rtol=1e-10, atol=1e-12, err_msg=name)
 
 
@@ -123,8 +147,7 @@ def test_the_last_row_of_W_gets_a_gradient_of_exactly_zero(dtype, rng):
     x = rng.integers(0, 2, (N, D), dtype=np.uint8)
     x[::2, -1] = 1
     params = [rng.normal(size=shape).astype(dtype) for shape in ((D, H), (D, H), D, H)]
-    grads = [np.full_like(p, np.nan) for p in params]
-    cpu.nll_and_grad(x, *params, 1 / N, *grads)
+    _, *grads = call(cpu, "nll_and_grad", x, params, None, None)
     assert not grads[0][-1].any()
     assert grads[0][-2].all()
 
@@ -132,7 +155,7 @@ def test_the_last_row_of_W_gets_a_gradient_of_exactly_zero(dtype, rng):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_extreme_parameters_give_finite_results(dtype, rng):
     x, params, ds = draw(rng, (9, 40, 20), 0.5, dtype, spread=30)
-    a_end = reference.forward(x, *params)[1]
+    a_end = forward(reference, x, params)[1]
     for function, names in OUTPUTS.items():
         ours = call(cpu, function, x, params, ds, a_end)
         numpys = call(reference, function, x, params, ds, a_end)
@@ -147,36 +170,63 @@ def test_nan_in_a_parameter_shows(dtype, rng):
     x, params, _ = draw(rng, (3, 12, 20), 0.5, dtype)
     x[:, 4] = 1
     params[0][4, 7] = np.nan
-    assert np.isnan(cpu.log_prob(x, *params)).all()
+    assert np.isnan(log_prob(cpu, x, params)).all()
     nll, dW, dV, _, dc = call(cpu, "nll_and_grad", x, params, None, None)
     assert np.isnan(nll).all() and np.isnan(dW).any() and np.isnan(dV).any() and np.isnan(dc).any()
 
 
+@pytest.mark.parametrize("twin", [reference, cpu])
+@pytest.mark.parametrize("size", [(1, 1, 1), (3, 5, 4), (70, 19, 3)])
+def test_gradient_in_x_matches_finite_differences(size, twin, rng):
+    """Of the reference as a function of real x, at bits, where all twins must find it."""
+    x, params, ds = draw(rng, size, 0.4)
+    real = x.astype(np.float64)
+    numeric = numeric_grad(lambda: float((forward(reference, real, params)[0] * ds).sum()), real)
+    (dx,) = call(twin, "input_gradient", x, params, ds, forward(twin, x, params)[1])
+    assert_allclose(dx, numeric, rtol=1e-6, atol=1e-8)
+    assert not dx[:, -1].any()
+    assert size[1] == 1 or np.abs(numeric).max() > 1e-4
+
+
+def test_gradient_in_real_x_matches_finite_differences(rng):
+    _, params, ds = draw(rng, (3, 6, 4))
+    x = rng.normal(size=(3, 6))
+    numeric = numeric_grad(lambda: float((forward(reference, x, params)[0] * ds).sum()), x)
+    (dx,) = call(reference, "input_gradient", x, params, ds, forward(reference, x, params)[1])
+    assert_allclose(dx, numeric, rtol=1e-6, atol=1e-8)
+
+
+@pytest.mark.parametrize("kept", [0, 0.3])
 @pytest.mark.parametrize("offset", [-3, -1, 0, 3])
 @pytest.mark.parametrize("size", [(1, 1, 1), (3, 33, 5), (70, 60, 9)])
-def test_samples_are_what_recomputing_every_step_gives(size, offset, rng):
+def test_samples_are_what_recomputing_every_step_gives(size, offset, kept, rng):
     N, D, _ = size
-    _, (W, V, b, c), _ = draw(rng, size)
+    given, (W, V, b, c), _ = draw(rng, size)
     params = (W, V, b + offset, c)
-    u = rng.random((N, D))
-    x = np.zeros((N, D), np.uint8)
+    u = np.where(rng.random((N, D)) < kept, -1.0, rng.random((N, D)))
+    x = np.where(u < 0, given, 0).astype(np.uint8)
     for i in range(D):
-        s = reference.forward(x, *params)[0]
-        x[:, i] = u[:, i] < 1 / (1 + np.exp(-s[:, i]))
-    assert_array_equal(cpu.sample(u, *params), x)
+        p = 1 / (1 + np.exp(-forward(reference, x, params)[0][:, i]))
+        x[:, i] = np.where(u[:, i] < 0, x[:, i], u[:, i] < p)
+    assert_array_equal(sample(cpu, u, params, given), x)
+    assert_array_equal(sample(reference, u, params, given), x)
 
 
+@pytest.mark.parametrize("twin", [reference, cpu])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("spread", [1, 30])
-def test_clamped_variables_are_obeyed(spread, dtype, rng):
-    _, params, _ = draw(rng, (5, 50, 6), dtype=dtype, spread=spread)
-    u = rng.random((5, 50)).astype(dtype)
-    given, observed = rng.integers(0, 2, u.shape), rng.random(u.shape) < 0.4
-    u[observed] = np.where(given, -1, 2)[observed]
-    x = cpu.sample(u, *params)
+def test_what_is_given_is_kept(spread, dtype, twin, rng):
+    """By row and by variable, against any probability; whole rows, and a prefix of a panel."""
+    given, params, _ = draw(rng, (6, 50, 6), 0.5, dtype, spread)
+    u = rng.random(given.shape).astype(dtype)
+    kept = rng.random(given.shape) < 0.4
+    kept[0], kept[1, :11], kept[2] = True, True, False
+    u[kept] = -rng.random(kept.sum()).astype(dtype) - dtype(1e-6)  # any negative number
+    x = sample(twin, u, params, np.where(kept, given, 9).astype(np.uint8))
     assert x.dtype == np.uint8 and set(np.unique(x)) <= {0, 1}
-    assert_array_equal(x[observed], given[observed])
-    assert cpu.sample(u[:0], *params).shape == (0, 50)
+    assert_array_equal(x[kept], given[kept])
+    assert_array_equal(x[2], sample(twin, u, params)[2])
+    assert sample(twin, u[:0], params).shape == (0, 50)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -184,12 +234,12 @@ def test_two_threads_give_what_one_gives(dtype, rng):
     x, params, ds = draw(rng, BIG, 0.2, dtype, spread=0.1)
     u = rng.random(x.shape).astype(dtype)
     with use_threads(1):
-        a_end = cpu.forward(x, *params)[1]
+        a_end = forward(cpu, x, params)[1]
         alone = {f: call(cpu, f, x, params, ds, a_end) for f in OUTPUTS}
-        x_alone = cpu.sample(u, *params)
+        x_alone = sample(cpu, u, params)
     with use_threads(2):
         both = {f: call(cpu, f, x, params, ds, a_end) for f in OUTPUTS}
-        assert_array_equal(cpu.sample(u, *params), x_alone)
+        assert_array_equal(sample(cpu, u, params), x_alone)
     for function, names in OUTPUTS.items():
         for name, one, two in zip(names, alone[function], both[function], strict=True):
             if name in GRADS:  # a sum over rows, cut in two
@@ -201,22 +251,22 @@ def test_two_threads_give_what_one_gives(dtype, rng):
 
 def test_a_row_does_not_depend_on_its_neighbours(rng):
     x, params, _ = draw(rng, (130, 45, 37), 0.3, np.float32)
-    s, a_end = cpu.forward(x, *params)
+    s, a_end = forward(cpu, x, params)
     nll = call(cpu, "nll_and_grad", x, params, None, None)[0]
     for n in (0, 63, 64, 129):
         row = x[n : n + 1]
-        assert_array_equal(cpu.forward(row, *params)[0], s[n : n + 1])
-        assert_array_equal(cpu.forward(row, *params)[1], a_end[n : n + 1])
-        assert_array_equal(-cpu.log_prob(row, *params), nll[n : n + 1])
+        assert_array_equal(forward(cpu, row, params)[0], s[n : n + 1])
+        assert_array_equal(forward(cpu, row, params)[1], a_end[n : n + 1])
+        assert_array_equal(-log_prob(cpu, row, params), nll[n : n + 1])
 
 
 @pytest.mark.parametrize("function", [*OUTPUTS, "sample"])
 def test_arguments_are_left_alone(function, rng):
     x, params, ds = draw(rng, (6, 20, 8))
-    a_end = cpu.forward(x, *params)[1]
+    a_end = forward(cpu, x, params)[1]
     kept = [np.array(p) for p in (x, ds, a_end, *params)]
     if function == "sample":
-        cpu.sample(np.abs(ds), *params)
+        sample(cpu, np.abs(ds), params)
     else:
         call(cpu, function, x, params, ds, a_end)
     for before, after in zip(kept, (x, ds, a_end, *params), strict=True):

@@ -31,8 +31,9 @@ def gradient(x, alpha, b):
     s = np.empty(x.shape, b.dtype)
 
     def slice_gradient(lo, hi, dalpha, db):
-        s[lo:hi] = triangular.forward(x[lo:hi], alpha, b)
-        ds = bernoulli.backward(np.ones(hi - lo, b.dtype), s[lo:hi], x[lo:hi])
+        triangular.forward(x[lo:hi], alpha, b, s[lo:hi])
+        ds = np.empty_like(s[lo:hi])
+        bernoulli.backward(np.ones(hi - lo, b.dtype), s[lo:hi], x[lo:hi], ds)
         triangular.backward(ds, x[lo:hi], dalpha, db)
 
     threads.sum_rows(slice_gradient, len(x), shares)

@@ -32,6 +32,27 @@ def draw(rng, size, density=0.3, dtype=np.float64):
     )
 
 
+def forward(twin, x, alpha, b):
+    """Return s."""
+    s = np.full(x.shape, np.nan, b.dtype)
+    assert twin.forward(x, alpha, b, s) is None
+    return s
+
+
+def input_gradient(twin, ds, alpha):
+    """Return dx."""
+    dx = np.full_like(ds, np.nan)
+    assert twin.input_gradient(ds, alpha, dx) is None
+    return dx
+
+
+def sample(twin, u, alpha, b, x=None):
+    """Return what is drawn into a copy of x, by default into nonsense."""
+    drawn = np.full(u.shape, 7, np.uint8) if x is None else x.copy()
+    assert twin.sample(u, alpha, b, drawn) is None
+    return drawn
+
+
 def backward(twin, ds, x):
     """Return (dalpha, db), whose entries must all be overwritten."""
     D = x.shape[1]
@@ -48,11 +69,11 @@ def test_cpu_rounds_no_worse_than_numpy(dtype, size, density, rng, assert_rounds
     exact = [a.astype(np.longdouble) for a in (alpha, b, ds)]
 
     def outputs(twin, alpha, b, ds):
-        return twin.forward(x, alpha, b), *backward(twin, ds, x)
+        return forward(twin, x, alpha, b), *backward(twin, ds, x), input_gradient(twin, ds, alpha)
 
     ours = outputs(cpu, alpha, b, ds)
     numpys, truth = outputs(reference, alpha, b, ds), outputs(reference, *exact)
-    for name, *arrays in zip(("s", "dalpha", "db"), ours, numpys, truth, strict=True):
+    for name, *arrays in zip(("s", "dalpha", "db", "dx"), ours, numpys, truth, strict=True):
         assert_rounds_like_numpy(*arrays, name)
 
 
@@ -63,7 +84,7 @@ def test_backward_matches_finite_differences(size, twin, rng):
     x[0] = 1  # or a column of dalpha may vanish
 
     def loss():
-        return float((twin.forward(x, alpha, b) * ds).sum())
+        return float((forward(twin, x, alpha, b) * ds).sum())
 
     grads = backward(twin, ds, x)
     for name, p, grad in zip(("dalpha", "db"), (alpha, b), grads, strict=True):
@@ -76,11 +97,11 @@ def test_backward_matches_finite_differences(size, twin, rng):
 def test_logit_i_sees_earlier_inputs_and_no_others(twin, rng):
     D = 70
     x, alpha, b, _ = draw(rng, (1, D))
-    s = twin.forward(x, alpha, b)[0]
+    s = forward(twin, x, alpha, b)[0]
     for j in range(D):
         flipped = x.copy()
         flipped[0, j] ^= 1
-        moved = twin.forward(flipped, alpha, b)[0] != s
+        moved = forward(twin, flipped, alpha, b)[0] != s
         assert not moved[: j + 1].any(), f"input {j} reached a logit it must not reach"
         assert moved[j + 1 :].all(), f"input {j} did not reach a later logit"
 
@@ -106,27 +127,35 @@ def test_sample_is_recomputation_symbol_by_symbol(size, density, rng):
     u = rng.random(size)
     expected = np.zeros(size, np.uint8)
     for i in range(size[1]):  # everything again for every symbol
-        expected[:, i] = u[:, i] < sigmoid(reference.forward(expected, alpha, b)[:, i])
+        expected[:, i] = u[:, i] < sigmoid(forward(reference, expected, alpha, b)[:, i])
     for twin in (cpu, reference):
-        x = twin.sample(u, alpha, b)
+        x = sample(twin, u, alpha, b)
         assert x.dtype == np.uint8
         assert_array_equal(x, expected)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("twin", [cpu, reference])
-def test_clamped_variables_are_forced_and_seen(twin, dtype, rng):
+def test_what_is_given_is_kept_and_seen(twin, dtype, rng):
     size = (20, 67)
     x, alpha, b, _ = draw(rng, size, 0.4, dtype)
-    alpha, b = 50 * alpha, 50 * b  # probabilities of exactly 0 and 1 must not win over a clamp
-    all_forced = np.where(x, -1, 2).astype(dtype)
-    assert_array_equal(twin.sample(all_forced, alpha, b), x)
-    u = rng.random(size).astype(dtype)
-    u[:, ::2] = all_forced[:, ::2]
-    drawn = twin.sample(u, alpha, b)
-    assert_array_equal(drawn[:, ::2], x[:, ::2])
-    p = sigmoid(reference.forward(drawn, alpha, b))
-    assert_array_equal(drawn[:, 1::2], u[:, 1::2] < p[:, 1::2])
+    alpha, b = 50 * alpha, 50 * b  # not even probabilities of exactly 0 and 1 win over it
+    assert_array_equal(sample(twin, np.full(size, -1, dtype), alpha, b, x), x)
+    u, kept = rng.random(size).astype(dtype), rng.random(size) < 0.5
+    u[kept] = -1e-6
+    drawn = sample(twin, u, alpha, b, np.where(kept, x, 9).astype(np.uint8))
+    p = sigmoid(forward(reference, drawn, alpha, b))
+    assert_array_equal(drawn, np.where(kept, x, u < p))
+
+
+@pytest.mark.parametrize("twin", [cpu, reference])
+@pytest.mark.parametrize("size", [(1, 1), (1, 2), (4, 5), (3, 66)])
+def test_gradient_in_x_matches_finite_differences(size, twin, rng):
+    _, alpha, b, ds = draw(rng, size)
+    x = rng.normal(size=size)  # a function of real x
+    numeric = numeric_grad(lambda: float((forward(reference, x, alpha, b) * ds).sum()), x)
+    assert_allclose(input_gradient(twin, ds, alpha), numeric, rtol=1e-6, atol=1e-8)
+    assert size[1] == 1 or np.abs(numeric).max() > 1e-4
 
 
 def test_edges_of_the_uniform():
@@ -134,7 +163,7 @@ def test_edges_of_the_uniform():
     below_one = np.nextafter(1, 0)
     for twin in (cpu, reference):
         for u, s, drawn in [(0, -700, 1), (below_one, 40, 1), (below_one, 30, 0), (0.5, 0, 0)]:
-            x = twin.sample(np.array([[float(u)]]), np.empty(0), np.array([float(s)]))
+            x = sample(twin, np.array([[float(u)]]), np.empty(0), np.array([float(s)]))
             assert_array_equal(x, [[drawn]], f"u = {u}, s = {s}")
 
 
@@ -145,7 +174,8 @@ def test_threads_change_no_bit(dtype, size, rng):
     u = rng.random(size).astype(dtype)
 
     def everything():
-        return cpu.forward(x, alpha, b), *backward(cpu, ds, x), cpu.sample(u, alpha, b)
+        outputs = forward(cpu, x, alpha, b), input_gradient(cpu, ds, alpha)
+        return *outputs, *backward(cpu, ds, x), sample(cpu, u, alpha, b)
 
     with use_threads(1):
         alone = everything()
@@ -160,8 +190,9 @@ def test_inputs_are_left_alone_and_x_may_be_read_only(rng):
     kept = [a.copy() for a in inputs]
     x, alpha, b, ds = inputs
     x.flags.writeable = False  # as a memory-mapped file is
-    cpu.forward(x, alpha, b)
+    forward(cpu, x, alpha, b)
     backward(cpu, ds, x)
-    cpu.sample(ds, alpha, b)
+    input_gradient(cpu, ds, alpha)
+    sample(cpu, np.abs(ds), alpha, b)
     for a, before in zip(inputs, kept, strict=True):
         assert_array_equal(a, before)

@@ -1,1 +1,5 @@
 """What tests in several folders share."""
+
+import pytest
+
+pytest.register_assert_rewrite("support.parity", "support.recurrent")

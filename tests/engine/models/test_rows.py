@@ -9,7 +9,7 @@ from scipy.stats import chisquare
 
 from chainrule.engine import models
 from chainrule.engine.event import Columns
-from chainrule.engine.gradcheck import check
+from chainrule.engine.gradcheck import check, numeric_grad
 from chainrule.engine.models import fvsbn, nade, nade_untied
 from chainrule.kernels import triangular, use_backend
 from chainrule.kernels.dispatch import HOST_BACKENDS
@@ -99,7 +99,38 @@ def test_slices_of_a_minibatch_add_up(model, edges, small, rng):
     assert_allclose(total, whole.flat, rtol=1e-10, atol=1e-14)
 
 
+@every_model
+@pytest.mark.parametrize(("N", "D", "H"), [(4, 5, 3), (1, 1, 1), (7, 9, 5)])
+def test_gradient_in_x_matches_central_differences_in_real_x(model, N, D, H, small, rng, backend):
+    config, params = small(model, D, H)
+    x, grad, dx = bits(rng, N, D), params.like(), np.full((N, D), np.nan)
+    loss = model.loss_and_grad(config, params, x, grad, total=N + 3, dx=dx)
+    without = params.like()
+    assert model.loss_and_grad(config, params, x, without, total=N + 3) == loss
+    assert_array_equal(grad.flat, without.flat)
+    real = x.astype(np.float64)
+    with use_backend("reference"):  # which takes real x
+        numeric = numeric_grad(
+            lambda: model.loss_and_grad(config, params, real, without, total=N + 3), real
+        )
+    assert np.abs(numeric).max() > 1e-4
+    assert_allclose(dx, numeric, rtol=1e-6, atol=1e-8)
+
+
 # --- the distribution
+
+
+@every_model
+@both_dtypes
+@pytest.mark.parametrize("D", [1, 12])
+def test_terms_sum_to_log_prob_and_are_the_conditionals(model, D, dtype, small, rng):
+    config, params = small(model, D, 4, dtype)
+    x = bits(rng, 20, D)
+    terms = model.log_prob_terms(config, params, x)
+    assert terms.shape == x.shape and terms.dtype == dtype
+    p = model.conditionals(config, params, x)
+    assert_allclose(terms, np.log(np.where(x, p, 1 - p)), rtol=20 * NOISE[dtype], atol=NOISE[dtype])
+    assert_allclose(terms.sum(axis=1), model.log_prob(config, params, x), rtol=20 * NOISE[dtype])
 
 
 @every_model
@@ -165,24 +196,92 @@ def test_sampled_frequencies_are_the_probabilities(model, dtype, small, rng):
 def test_a_given_prefix_is_completed_by_bayes(model, n_known, small, rng):
     config, params = small(model, 4, 3)
     prefix, N = np.array([1, 0, 1], np.uint8)[:n_known], 30_000
-    given = np.zeros((N, 4), np.uint8)
-    given[:, :n_known] = prefix
-    x = model.sample(config, params, rng.random((N, 4)), given, np.arange(4) < n_known)
+    given, u = np.zeros((N, 4), np.uint8), rng.random((N, 4))
+    given[:, :n_known], u[:, :n_known] = prefix, -1
+    x = model.sample(config, params, u, given)
     rows = every_row(4)
     joint = np.exp(model.log_prob(config, params, rows))
     joint[(rows[:, :n_known] != prefix).any(axis=1)] = 0  # p(x, prefix); /sum gives Bayes
     assert p_value(frequencies(x), joint) > 1e-4
 
 
+def some_kept(rng, N, D):
+    """Return bits, and uniforms of which each row keeps others: all, none, a share."""
+    u = np.where(rng.random((N, D)) < rng.random((N, 1)), -0.5, rng.random((N, D)))
+    u[0], u[-1] = -1, rng.random(D)
+    return bits(rng, N, D), u
+
+
 @every_model
-def test_observed_values_are_kept_wherever_they_are(model, small, rng):
+def test_what_is_given_is_kept_row_by_row_and_the_rest_heeds_it(model, small, rng):
     config, params = small(model, 9, 4)
-    given, u = bits(rng, 50, 9), rng.random((50, 9))
-    for observed in [np.zeros(9, bool), np.ones(9, bool), bits(rng, 9).astype(bool)]:
-        x = model.sample(config, params, u, given, observed)
-        assert_array_equal(x[:, observed], given[:, observed])
-        if not observed.any():
-            assert_array_equal(x, model.sample(config, params, u))
+    given, u = some_kept(rng, 50, 9)
+    before = given.copy()
+    x = model.sample(config, params, u, given)
+    assert_array_equal(given, before)
+    assert_array_equal(x, np.where(u < 0, given, u < model.conditionals(config, params, x)))
+    assert_array_equal(x[-1:], model.sample(config, params, u[-1:]))
+    assert_array_equal(model.sample(config, params, u[1:2], given[1:2]), x[1:2])  # a row by itself
+    with pytest.raises(
+        ValueError, match=r"x must have the uniforms' shape, \(50, 9\), got \(1, 9\)"
+    ):
+        model.sample(config, params, u, given[:1])
+
+
+@every_model
+@both_dtypes
+def test_a_sampler_goes_on_by_draws_and_by_given_values(model, dtype, small, rng):
+    """In pieces of any size, `extend` draws what `sample` does; `put` of the same goes as far."""
+    config, params = small(model, 9, 4, dtype)
+    given, u = some_kept(rng, 20, 9)
+    u = u.astype(dtype)
+    whole = model.sample(config, params, u, given)
+    p = model.conditionals(config, params, whole)
+    drawing, told = (model.start(config, params, 20) for _ in range(2))
+    for lo, hi in pairwise((0, 1, 1, 4, 9)):
+        piece = drawing.extend(u[:, lo:hi], given[:, lo:hi])
+        assert piece.dtype == np.uint8
+        assert_array_equal(piece, whole[:, lo:hi])
+        for i in range(lo, hi):
+            for _ in range(2):  # looking moves nothing
+                assert_allclose(told.peek(), p[:, i], rtol=20 * NOISE[dtype])
+            assert told.peek().dtype == dtype
+            told.put(whole[:, i])
+        if hi < 9:
+            assert_array_equal(told.peek(), drawing.peek())
+    assert_array_equal(model.start(config, params, 20).extend(np.abs(u))[-1:], whole[-1:])
+
+
+@every_model
+def test_a_sampler_says_when_it_is_done_and_what_it_wants(model, small, rng):
+    config, params = small(model, 3, 2)
+    sampler = model.start(config, params, 2)
+    with pytest.raises(ValueError, match=r"x must have shape \(2,\), got \(3,\)"):
+        sampler.put(np.zeros(3, np.uint8))
+    with pytest.raises(ValueError, match="a row has 3 variables, and 0 of them are known"):
+        sampler.extend(rng.random((2, 4)))
+    sampler.extend(rng.random((2, 3)))
+    done = "a row has 3 variables, and 3 of them are known"
+    with pytest.raises(ValueError, match=done):
+        sampler.peek()
+    with pytest.raises(ValueError, match=done):
+        sampler.put(np.zeros(2, np.uint8))
+
+
+@every_model
+def test_a_model_without_labels_refuses_them(model, small, rng):
+    config, params = small(model)
+    x, y = bits(rng, 3, 5), np.zeros(3, np.int32)
+    calls = [
+        lambda: model.log_prob(config, params, x, y),
+        lambda: model.log_prob_terms(config, params, x, y),
+        lambda: model.conditionals(config, params, x, y),
+        lambda: model.sample(config, params, rng.random((3, 5)), x, y),
+        lambda: model.start(config, params, 3, y),
+    ]
+    for call in calls:
+        with pytest.raises(ValueError, match="takes no labels: leave y out"):
+            call()
 
 
 # --- sizes and backends

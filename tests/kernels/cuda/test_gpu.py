@@ -5,7 +5,15 @@ from importlib import import_module
 import numpy as np
 import pytest
 from cuda_on_cpu import attention
-from cuda_on_cpu.cases import CASES, SHAPES, Expected, cast, check_draws
+from cuda_on_cpu.cases import (
+    CASES,
+    SHAPES,
+    Expected,
+    cast,
+    check_draws,
+    given_and_uniforms,
+    logits_of,
+)
 from support import sequences as sampled
 
 from chainrule.engine.params import Params
@@ -86,22 +94,22 @@ def check(case, name, inputs, dtype, cupy):
 @pytest.mark.parametrize("shape", [*SHAPES, LARGE], ids=str)
 def test_nade_sample(shape, dtype, cupy, rng):
     inputs = cast(CASES["nade"].inputs(rng, *shape), dtype)
-    params = {k: inputs[k] for k in "WVbc"}
-    u = rng.random(shape[:2]).astype(dtype)
-    x = nade.sample(cupy.asarray(u), **{k: cupy.asarray(p) for k, p in params.items()})
-    exact = cast(params, np.float64)
-    check_draws(cupy.asnumpy(x), u, lambda x: reference("nade").forward(x, **exact)[0])
+    params = [inputs[name] for name in "WVbc"]
+    given, u = given_and_uniforms(rng, *shape[:2], dtype)
+    x = cupy.asarray(given)
+    nade.sample(*map(cupy.asarray, (u, *params)), x)
+    check_draws(cupy.asnumpy(x), u, given, logits_of("nade", *params))
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
 @pytest.mark.parametrize("shape", [*SHAPES, LARGE], ids=str)
 def test_triangular_sample(shape, dtype, cupy, rng):
     inputs = cast(CASES["triangular"].inputs(rng, *shape), dtype)
-    alpha, b = inputs["alpha"] / 2, inputs["b"] - 1
-    u = rng.random(inputs["x"].shape).astype(dtype)
-    x = triangular.sample(*map(cupy.asarray, (u, alpha, b)))
-    exact = alpha.astype(np.float64), b.astype(np.float64)
-    check_draws(cupy.asnumpy(x), u, lambda x: reference("triangular").forward(x, *exact))
+    alpha, b = inputs["alpha"] / 2, inputs["b"] - 1  # a few ones, so that rounds differ in length
+    given, u = given_and_uniforms(rng, *inputs["x"].shape, dtype)
+    x = cupy.asarray(given)
+    triangular.sample(*map(cupy.asarray, (u, alpha, b)), x)
+    check_draws(cupy.asnumpy(x), u, given, logits_of("triangular", alpha, b))
 
 
 @pytest.mark.parametrize("case", sampled.CASES)

@@ -45,7 +45,7 @@ MISREAD = {
         floats(3, 4), integers(np.uint8, 3), floats(5, 4)
     ),
     "cross_entropy_forward: ids must be int32": lambda: softmax_cross_entropy.forward(
-        floats(3, 4), integers(np.int64, 3)
+        floats(3, 4), integers(np.int64, 3), floats(3)
     ),
     "attention_decode: length must be int32": lambda: causal_attention.decode(
         floats(1, 1, 4),
@@ -55,22 +55,30 @@ MISREAD = {
         floats(1, 1, 4),
     ),
     "nade_log_prob: x must be uint8 on a GPU, got int64": lambda: nade.log_prob(
-        integers(np.int64, 2, 3), floats(3, 4), floats(3, 4), floats(3), floats(4)
+        integers(np.int64, 2, 3), floats(3, 4), floats(3, 4), floats(3), floats(4), floats(2)
     ),
     "triangular_forward: x must be uint8 on a GPU, got bool": lambda: triangular.forward(
-        integers(bool, 2, 3), floats(3), floats(3)
+        integers(bool, 2, 3), floats(3), floats(3), floats(2, 3)
     ),
     "bernoulli_forward: x must be uint8 on a GPU, got int32": lambda: bernoulli.forward(
-        floats(2, 3), integers(np.int32, 2, 3)
+        floats(2, 3), integers(np.int32, 2, 3), floats(2)
     ),
     "bernoulli_backward: dnll must be float32 on a GPU, got float64": lambda: bernoulli.backward(
-        floats(2, dtype=np.float64), floats(2, 3), integers(np.uint8, 2, 3)
+        floats(2, dtype=np.float64), floats(2, 3), integers(np.uint8, 2, 3), floats(2, 3)
     ),
     "layer_norm_forward: g must be float32 on a GPU, got float64": lambda: layer_norm.forward(
         floats(2, 3), floats(3, dtype=np.float64), floats(3), floats(2, 3), floats(2), floats(2)
     ),
     "nade_sample: u must be float32 on a GPU, got float64": lambda: nade.sample(
-        floats(2, 3, dtype=np.float64), floats(3, 4), floats(3, 4), floats(3), floats(4)
+        floats(2, 3, dtype=np.float64),
+        floats(3, 4),
+        floats(3, 4),
+        floats(3),
+        floats(4),
+        integers(np.uint8, 2, 3),
+    ),
+    "nade_sample: x must be uint8 on a GPU, got int32": lambda: nade.sample(
+        floats(2, 3), floats(3, 4), floats(3, 4), floats(3), floats(4), integers(np.int32, 2, 3)
     ),
 }
 
@@ -113,12 +121,12 @@ def test_every_signature_is_understood():
 
 
 def test_an_array_of_another_device(rig):
-    s, x = floats(2, 3), integers(np.uint8, 2, 3)
+    s, x, nll = floats(2, 3), integers(np.uint8, 2, 3), floats(2)
     with device.use_device(Device(number=1, alone=False)):
         with pytest.raises(ValueError, match="an array is on GPU 0 and the current one is 1; copy"):
-            bernoulli.forward(s, x)
+            bernoulli.forward(s, x, nll)
     with device.use_device(Device(number=0, alone=False)):
-        bernoulli.forward(s, x)
+        bernoulli.forward(s, x, nll)
 
 
 class TwoDevices:

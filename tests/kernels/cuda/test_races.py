@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from cuda_on_cpu import attention, fake_cupy
-from cuda_on_cpu.cases import CASES, cast
+from cuda_on_cpu.cases import CASES, cast, given_and_uniforms
 from cuda_on_cpu.fake_cupy import to_device
 from cuda_on_cpu.rig import HERE, Rig, RigError
 from cuda_on_cpu.transformer_parts import MANY
@@ -81,13 +81,13 @@ def run_case(rng, name, shape, dtype):
 
 
 def sample_rows(rng, shape, dtype):
-    """Draw from NADE and FVSBN."""
+    """Draw from NADE and FVSBN, and keep a quarter of what is given."""
+    given, u = map(to_device, given_and_uniforms(rng, *shape[:2], dtype))
     inputs = {k: to_device(a) for k, a in cast(CASES["nade"].inputs(rng, *shape), dtype).items()}
-    u = to_device(rng.random(inputs["x"].shape).astype(dtype))
-    nade.sample(u, *(inputs[name] for name in "WVbc"))
+    nade.sample(u, *(inputs[name] for name in "WVbc"), given)
     D = shape[1]
     alpha = to_device(rng.normal(size=D * (D - 1) // 2).astype(dtype))
-    triangular.sample(u, alpha, inputs["b"])
+    triangular.sample(u, alpha, inputs["b"], given)
 
 
 @pytest.mark.parametrize("dtype", FLOATS)

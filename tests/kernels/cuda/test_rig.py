@@ -9,7 +9,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cuda_on_cpu.cases import CASES, SHAPES, Expected, cast, check_draws
+from cuda_on_cpu.cases import (
+    CASES,
+    SHAPES,
+    Expected,
+    cast,
+    check_draws,
+    given_and_uniforms,
+    logits_of,
+)
 from cuda_on_cpu.fake_cupy import to_device
 from cuda_on_cpu.rig import HERE, ORDERS, RigError
 
@@ -73,16 +81,14 @@ def test_arrays_that_no_wide_load_may_touch(name, dtype, rig, rng):
 @pytest.mark.parametrize("dtype", FLOATS)
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_nade_sample(shape, dtype, multiprocessors, rig, rng):
-    N, D, _ = shape
     inputs = cast(CASES["nade"].inputs(rng, *shape), dtype)
-    params = {k: inputs[k] for k in "WVbc"}
-    u = rng.random((N, D)).astype(dtype)
-    u[0, ::2], u[-1, 1::2] = -1, 2  # some variables are forced
-    on_device = {k: to_device(p) for k, p in params.items()}
-    exact = cast(params, np.float64)
+    params = [inputs[name] for name in "WVbc"]
+    given, u = given_and_uniforms(rng, *shape[:2], dtype)
+    on_device = [to_device(p) for p in params]
     for rig.order in ORDERS:
-        x = nade.sample(to_device(u), **on_device).get()
-        check_draws(x, u, lambda x: reference("nade").forward(x, **exact)[0])
+        x = to_device(given)
+        nade.sample(to_device(u), *on_device, x)
+        check_draws(x.get(), u, given, logits_of("nade", *params))
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
@@ -90,12 +96,11 @@ def test_nade_sample(shape, dtype, multiprocessors, rig, rng):
 def test_triangular_sample(shape, dtype, rig, rng):
     inputs = cast(CASES["triangular"].inputs(rng, *shape), dtype)
     alpha, b = inputs["alpha"] / 2, inputs["b"] - 1  # a few ones, so that rounds differ in length
-    u = rng.random(inputs["x"].shape).astype(dtype)
-    u[0, ::2], u[-1, 1::2] = -1, 2
-    exact = alpha.astype(np.float64), b.astype(np.float64)
+    given, u = given_and_uniforms(rng, *inputs["x"].shape, dtype)
     for rig.order in ORDERS:
-        x = triangular.sample(*map(to_device, (u, alpha, b))).get()
-        check_draws(x, u, lambda x: reference("triangular").forward(x, *exact))
+        x = to_device(given)
+        triangular.sample(*map(to_device, (u, alpha, b)), x)
+        check_draws(x.get(), u, given, logits_of("triangular", alpha, b))
 
 
 def test_sparse_and_dense_rows(rig, rng):
@@ -113,16 +118,18 @@ def test_limits_are_named(rig):
     W = to_device(np.zeros((1, 4097), np.float32))
     b, c = to_device(np.zeros(1, np.float32)), to_device(np.zeros(4097, np.float32))
     with pytest.raises(ValueError, match="up to 4096 hidden units, got 4097"):
-        nade.log_prob(to_device(np.zeros((1, 1), np.uint8)), W, W, b, c)
+        nade.log_prob(to_device(np.zeros((1, 1), np.uint8)), W, W, b, c, b)
     with pytest.raises(TypeError, match="float32 or float64 parameters, got float16"):
         device.options(device.Plan("k", np.dtype(np.float16), (1,), 32))
     with pytest.raises(ValueError, match="must be C-contiguous"):
-        triangular.sample(to_device(np.zeros((3, 2))).T, to_device(np.zeros(3)), to_device(b * 0))
+        u, alpha, x = np.zeros((3, 2)), np.zeros(3), np.zeros((2, 3), np.uint8)
+        triangular.sample(to_device(u).T, *map(to_device, (alpha, alpha, x)))
 
 
 def test_host_and_device_do_not_mix(rig):
     with pytest.raises(TypeError, match="both host and GPU"):
-        triangular.forward(np.zeros((1, 2), np.uint8), to_device(np.ones(1)), to_device(np.ones(2)))
+        alpha, b, s = map(to_device, (np.ones(1), np.ones(2), np.ones((1, 2))))
+        triangular.forward(np.zeros((1, 2), np.uint8), alpha, b, s)
     with pytest.raises(TypeError, match="host array beside a GPU array"):
         to_device(np.ones(2)) + np.ones(2)
 
@@ -147,16 +154,38 @@ def test_whole_model(name, dtype, rig, rng):
     loss = model.loss_and_grad(config, params, to_device(x), grad, total=10)
     with use_backend("reference"):
         assert loss == pytest.approx(model.loss_and_grad(config, host, x, host_grad, total=10))
-        for function in (model.log_prob, model.conditionals):
+        for function in (model.log_prob, model.log_prob_terms, model.conditionals):
             ours, theirs = function(config, params, to_device(x)), function(config, host, x)
             np.testing.assert_allclose(ours.get(), theirs, **tolerance)
     np.testing.assert_allclose(grad.flat.get(), host_grad.flat, **tolerance)
 
-    u, seen = rng.random(x.shape).astype(dtype), np.arange(config.n_visible) < 4
-    drawn = model.sample(config, params, to_device(u), to_device(x), to_device(seen)).get()
+    dx, host_dx = to_device(np.zeros(x.shape, dtype)), np.zeros(x.shape, dtype)
+    model.loss_and_grad(config, params, to_device(x), grad, dx=dx)
     with use_backend("reference"):
-        np.testing.assert_array_equal(drawn, model.sample(config, host, u, x, seen))
-    np.testing.assert_array_equal(drawn[:, :4], x[:, :4])
+        model.loss_and_grad(config, host, x, host_grad, dx=host_dx)
+    np.testing.assert_allclose(dx.get(), host_dx, **tolerance)
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("name", MODELS)
+def test_whole_model_samples(name, dtype, rig, rng):
+    """At once, and variable by variable; what is given is kept."""
+    model, config = MODELS[name]
+    host = model.init(config, rng, dtype)
+    host.flat[...] = rng.normal(size=host.size) / 2
+    params = Params(host.shapes, to_device(host.flat))
+    x, u = given_and_uniforms(rng, 6, config.n_visible, dtype)
+    drawn = model.sample(config, params, to_device(u), to_device(x)).get()
+    with use_backend("reference"):
+        np.testing.assert_array_equal(drawn, model.sample(config, host, u, x))
+    np.testing.assert_array_equal(drawn[u < 0], x[u < 0])
+
+    sampler = model.start(config, params, len(x))
+    first = sampler.extend(to_device(u[:, :6]), to_device(x[:, :6])).get()
+    np.testing.assert_array_equal(first, drawn[:, :6])
+    sampler.put(to_device(drawn[:, 6]))
+    expected = model.conditionals(config, params, to_device(drawn))[:, 7].get()
+    np.testing.assert_allclose(sampler.peek().get(), expected, rtol=200 * np.finfo(dtype).eps)
 
 
 # --- Does the rig find anything? ------------------------------------------------------------------
@@ -245,7 +274,8 @@ for dtype, shape, multiprocessors in (
         if hasattr(case.op, "sample"):
             params = [on_device[k] for k in ("W", "V", "b", "c", "alpha") if k in on_device]
             params = params if name == "nade" else params[::-1]
-            case.op.sample(to_device(rng.random(inputs["x"].shape).astype(dtype)), *params)
+            u = (rng.random(inputs["x"].shape) - 0.2).astype(dtype)
+            case.op.sample(to_device(u), *params, on_device["x"])
 print("clean")
 """
 ONE_BUG = """

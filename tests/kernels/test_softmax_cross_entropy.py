@@ -1,0 +1,67 @@
+"""Softmax cross-entropy: its gradient, its twins, padding, and logits of ten thousand."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from support.parity import SIZES, Parity, agree, both_dtypes
+
+from chainrule.engine.gradcheck import numeric_grad
+from chainrule.kernels import softmax_cross_entropy
+
+
+class TestSoftmaxCrossEntropy(Parity):
+    name = "softmax_cross_entropy"
+
+
+def forward(s, y):
+    """Return nll."""
+    nll = np.full(len(s), np.nan, s.dtype)
+    softmax_cross_entropy.forward(s, y, nll)
+    return nll
+
+
+def nll_and_grad(s, y, scale):
+    """Return nll and ds."""
+    nll, ds = np.full(len(s), np.nan, s.dtype), np.full_like(s, np.nan)
+    softmax_cross_entropy.nll_and_grad(s, y, scale, nll, ds)
+    return nll, ds
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_gradient(size, backend, rng):
+    N, V = size
+    s, dnll = rng.normal(0, 2, size), rng.normal(size=N)
+    y = rng.integers(0, V, N).astype(np.int32)
+    y[N // 2 :: 3] = -1 if N > 1 else y[0]
+    ds = np.full(size, np.nan)
+    softmax_cross_entropy.backward(dnll, s, y, ds)
+    agree(ds, numeric_grad(lambda: float(forward(s, y) @ dnll), s), "ds")
+    numeric = numeric_grad(lambda: 0.7 * float(forward(s, y).sum()), s)
+    agree(nll_and_grad(s, y, 0.7)[1], numeric, "ds of both")
+
+
+@both_dtypes
+def test_cross_entropy_of_logits_of_ten_thousand(dtype, backend):
+    s = np.array([[1e4, -1e4, 0], [1e4, -1e4, 0], [1e4, 1e4, 1e4], [-1e4, -1e4, -1e4]], dtype)
+    y = np.array([0, 1, 2, 0], np.int32)
+    nll, ds = nll_and_grad(s, y, 1.0)
+    third = 1 / 3
+    assert_allclose(nll, [0, 2e4, np.log(3), np.log(3)], rtol=1e-6)
+    expected = [[0, 0, 0], [1, -1, 0], [third, third, -2 * third], [-2 * third, third, third]]
+    assert_allclose(ds, expected, atol=1e-6)
+    assert_allclose(forward(s, y), nll, rtol=1e-6)
+
+
+@both_dtypes
+def test_cross_entropy_ignores_padding_and_gradients_sum_to_zero(dtype, backend, rng):
+    s, y = rng.normal(size=(40, 7)).astype(dtype), rng.integers(-1, 7, 40).astype(np.int32)
+    nll, ds = nll_and_grad(s, y, 1.0)
+    assert_array_equal(nll[y < 0], 0)
+    assert_array_equal(ds[y < 0], 0)
+    assert_allclose(ds.sum(axis=1), 0, atol=4e-6)
+
+
+def test_nan_is_not_swallowed(backend, rng):
+    s, y = rng.normal(size=(3, 9)), np.zeros(3, np.int32)
+    s[1, 4] = np.nan
+    assert_array_equal(np.isnan(forward(s, y)), [False, True, False])
