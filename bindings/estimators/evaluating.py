@@ -8,22 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.engine import density, labels
 from chainrule.engine.event import Columns, Sequence
 from chainrule.engine.params import Params
-from chainrule.estimators import marginal as density
-from chainrule.estimators import marginal as labels
 from chainrule.estimators import runtime
 from chainrule.kernels import threads
 from chainrule.kernels.dispatch import array_module
 from chainrule.kernels.types import Array
-
-ROWS = 4096  # of a table that are worked on at once at most: Ctrl-C is heard between
-NUMBERS = 1 << 23  # of conditionals that are held at once: bounds memory
-
-
-def rows_at_once(event: Any) -> int:
-    """Return how many observations are evaluated or drawn at once."""
-    return max(1, min(ROWS, NUMBERS // int(event.n_outputs)))
 
 
 def log_prob(model: Any, config: Any, params: Params, x: Any, y: Any, log_prior: Any) -> Array:
@@ -84,7 +75,7 @@ def _run(
 def sample(model: Any, config: Any, params: Params, u: Any, x: Any, y: Any) -> Any:
     """Return rows drawn where the uniform u is in [0, 1), and kept as in x where it is negative."""
     xp = array_module(params.flat)
-    if x is not None:  # until the engine keeps x by itself: a bit's certain uniform
-        u = np.where(u < 0, np.where(x == 1, -1, 2), u).astype(u.dtype)
-    rest = () if y is None else (None, None, xp.asarray(y))
-    return runtime.to_host(model.sample(config, params, xp.asarray(u), *rest))
+    kept = None if x is None else xp.asarray(x)
+    numbers = None if y is None else xp.asarray(y)
+    drawn = model.sample(config, params, xp.asarray(u), kept, numbers)
+    return runtime.to_host(drawn)

@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from chainrule import progress
 from chainrule.encoders import validation
 from chainrule.encoders.bits import Bits
+from chainrule.engine import bounds
 from chainrule.engine.training.sources import RowSource, Source
 from chainrule.estimators import evaluating
 from chainrule.estimators.density import Density
@@ -143,7 +144,7 @@ class RowDensity(Density):
 
     def _groups(self, n: int, title: str) -> Iterator[slice]:
         """Yield which of n rows are worked on at once, with a bar where it takes long."""
-        step = evaluating.rows_at_once(self.config_.event)
+        step = bounds.rows_at_once(self.config_.event)
         parts = (slice(lo, min(lo + step, n)) for lo in range(0, n, step))
         return progress.track(parts, title, bool(self.verbose), total=-(-n // step), lines=True)
 

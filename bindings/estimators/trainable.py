@@ -178,7 +178,9 @@ class Trainable(Training, BaseEstimator):  # type: ignore[misc]  # scikit-learn 
         record = state.history[state.best_record - 1]
         if self.clock in record:
             return int(record[self.clock])
-        return ceil(int(record["step"]) / ceil(state.size / self._recipe().batch_size))  # eval_every
+        return ceil(
+            int(record["step"]) / ceil(state.size / self._recipe().batch_size)
+        )  # eval_every
 
     def _plain_hyperparameters(self) -> dict[str, Any]:
         """Return the hyper-parameters as JSON can hold them and give them back."""
