@@ -26,11 +26,10 @@ HOMES = {  # inner packages first: of the wheel, bindings' folder holds the othe
 FLOORS = {
     "chainrule.engine": (
         {"arena", "event", "ordering", "params", "ragged", "windows"},
-        {"distributions"},
+        {"bounds", "distributions", "labels"},
         {"layers"},
-        {"reading", "sampling"},
+        {"reading", "sampling", "stepping"},
         {"models"},
-        {"labels"},
         {"density"},
         {"gradcheck"},
         {"training"},
