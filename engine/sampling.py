@@ -25,10 +25,11 @@ GIVEN = -1.0  # a "uniform" where x is kept
 class Sampler(Protocol):
     """The memory of n rows that are being sampled, variable by variable."""
 
-    def extend(self, uniforms: Array, x: Any = None, **options: Any) -> Any:
+    def extend(self, uniforms: Array, x: Any = None) -> Any:
         """Return the next k variables, (n, k), and move on by them.
 
         Drawn where the uniform, (n, k), is in [0, 1), kept from x, (n, k), where it is negative.
+        Of symbols also temperature, top_k and top_p may be given.
         """
 
     def peek(self) -> Array:
@@ -86,7 +87,7 @@ class Stream(Protocol):
         """
 
 
-def functions(start: Callable[..., Sampler]) -> tuple[Sample, Stream]:
+def functions(start: "Callable[..., SymbolSampler]") -> tuple[Sample, Stream]:
     """Return the `sample` and the `stream` of the model with this `start`."""
 
     def sample(
@@ -99,9 +100,8 @@ def functions(start: Callable[..., Sampler]) -> tuple[Sample, Stream]:
         top_k: int = 0,
         top_p: float = 1.0,
     ) -> Ids:
-        options = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
-        drawn: Ids = start(config, params, len(uniforms), y).extend(uniforms, x, **options)
-        return drawn
+        rows = start(config, params, len(uniforms), y)
+        return rows.extend(uniforms, x, temperature, top_k, top_p)
 
     def stream(
         config: Any,
@@ -116,11 +116,11 @@ def functions(start: Callable[..., Sampler]) -> tuple[Sample, Stream]:
     ) -> Iterator[Ids]:
         if chunk < 1:
             raise ValueError(f"chunk must be at least 1, got {chunk}")
-        options = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
         given, sampler = None if x is None else _pieces(x, chunk), None
         for u in _pieces(uniforms, chunk):
             sampler = sampler or start(config, params, len(u), y)
-            yield sampler.extend(u, None if given is None else next(given), **options)
+            x_u = None if given is None else next(given)
+            yield sampler.extend(u, x_u, temperature, top_k, top_p)
 
     sample.__doc__, stream.__doc__ = Sample.__call__.__doc__, Stream.__call__.__doc__
     return sample, stream

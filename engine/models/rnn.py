@@ -198,7 +198,7 @@ def loss_and_grad(
     return loss
 
 
-def start(config: Config, params: Params, n: int, y: None = None) -> sampling.Sampler:
+def start(config: Config, params: Params, n: int, y: None = None) -> sampling.SymbolSampler:
     """Return a sampler of n rows."""
     reading.refuse_labels(y)
     return sampling.RecurrentSampler(config, params, n)

@@ -205,7 +205,7 @@ def loss_and_grad(
     return loss
 
 
-def start(config: Config, params: Params, n: int, y: Any = None) -> sampling.Sampler:
+def start(config: Config, params: Params, n: int, y: Any = None) -> sampling.SymbolSampler:
     """Return a sampler of n rows. y: (n,), their classes, where n_classes > 1."""
     _check_labels(config, y)
     return sampling.TransformerSampler(config, params, n, y)

@@ -24,7 +24,8 @@ def kinds(u: Array, x: Ids) -> tuple[Kinds, Kinds]:
 
 def runs(drawn: Kinds) -> Iterator[tuple[int, int]]:
     """Yield (first, stop) for each column that some row draws, and each run of the others."""
-    some, first = drawn.any(axis=0), 0
+    some: Any = drawn.any(axis=0)
+    first = 0
     while first < len(some):
         stop = first + 1
         while not some[first] and stop < len(some) and not some[stop]:

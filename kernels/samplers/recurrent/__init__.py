@@ -40,7 +40,7 @@ Source      Graves 2013, "Generating Sequences With Recurrent Neural Networks"
 falls within rounding of a boundary.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from chainrule.kernels.categorical import Options
 from chainrule.kernels.dispatch import select
@@ -71,6 +71,10 @@ class Memory(NamedTuple):
     h: Array
     c: Array
 
+    def rows(self, part: slice) -> "Memory":
+        """Return the memory of some rows: views."""
+        return Memory(self.h[part], self.c[part])
+
 
 class First(NamedTuple):
     """The states before the first symbol: h_0, (1, H), and c_0, (1, H) or (1, 0)."""
@@ -99,6 +103,11 @@ class AttentionMemory(NamedTuple):
     seen: Ids
     history: Array
     c: Array
+
+    def rows(self, part: slice) -> "AttentionMemory":
+        """Return the memory of some rows: views."""
+        parts: Any = (a[part] for a in self)
+        return AttentionMemory(*parts)
 
 
 def extend(

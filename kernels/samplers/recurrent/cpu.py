@@ -27,12 +27,11 @@ def extend(
 ) -> None:
     """See `chainrule.kernels.samplers.recurrent.extend`."""
     u, ids, how = _arguments(u, options, x)
-    moved = np.count_nonzero((u >= 0) | (ids >= 0))
+    moved = int(np.count_nonzero((u >= 0) | (ids >= 0)))
     laid_out, out = _laid_out(weights, output, len(u), moved)
 
     def some(part: slice) -> None:
-        mine = Memory(*(a[part] for a in memory))
-        decode.extend(u[part], laid_out, out, how, mine, ids[part])
+        decode.extend(u[part], laid_out, out, how, memory.rows(part), ids[part])
 
     _for_groups(some, len(u))
     if ids is not x:
@@ -57,11 +56,11 @@ def extend_attention(
 ) -> None:
     """See `chainrule.kernels.samplers.recurrent.extend_attention`."""
     u, ids, how = _arguments(u, options, x)
-    moved = np.count_nonzero((u >= 0) | (ids >= 0))
+    moved = int(np.count_nonzero((u >= 0) | (ids >= 0)))
     laid_out, out = _laid_out(weights, output, len(u), moved if (u >= 0).any() else 0)
 
     def some(part: slice) -> None:
-        mine = AttentionMemory(*(a[part] for a in memory))
+        mine = memory.rows(part)
         windows.extend(u[part], laid_out, out, first, sizes, how, mine, ids[part])
 
     _for_groups(some, len(u))
@@ -82,8 +81,7 @@ def peek_attention(
     logits = np.empty(s.shape, weights.W_xh.dtype)
 
     def some(part: slice) -> None:
-        mine = AttentionMemory(*(a[part] for a in memory))
-        windows.peek(laid_out, out, first, sizes, mine, logits[part])
+        windows.peek(laid_out, out, first, sizes, memory.rows(part), logits[part])
 
     _for_groups(some, len(s))
     s[...] = logits

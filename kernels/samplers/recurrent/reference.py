@@ -32,7 +32,7 @@ def extend(
             s = h[-1:] @ output.W_hy + output.b_y  # F1
             categorical.draw(s, u[n, t, None], *options, x[n, t, None])  # F2
         if x[n, t] >= 0:
-            _advance(x[n, t], weights, h, c)
+            _advance(int(x[n, t]), weights, h, c)
 
 
 def peek(output: Output, memory: Memory, s: Array) -> None:
@@ -86,7 +86,7 @@ def _attending(
         history[n, 0], c[n], seen[n] = first.b_0[0], first.c_0, 0
     h = history[n, seen[n], None].copy()
     for t in range(seen[n], length[n]):
-        _advance(window[n, t], weights, h, c[n])
+        _advance(int(window[n, t]), weights, h, c[n])
         history[n, t + 1] = h[0]
     seen[n] = length[n]
     heads, a = (1, sizes.n_heads, -1), np.empty_like(h)
@@ -125,4 +125,5 @@ def _cell(z: Array, W: Array, b_n: Array, h: Array, c: Array) -> Array:
         c[...] = cells[1]
     else:
         gru.forward(z, W, b_n, states, np.empty_like(h)[None])
-    return states[1]
+    new: Array = states[1]
+    return new

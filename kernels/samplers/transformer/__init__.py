@@ -53,7 +53,7 @@ Source      Shazeer 2019, "Fast Transformer Decoding: One Write-Head is All You 
 falls within rounding of a boundary.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from chainrule.kernels.categorical import Options
 from chainrule.kernels.dispatch import select
@@ -97,6 +97,11 @@ class Memory(NamedTuple):
     cached: Ids
     keys: Array
     values: Array
+
+    def rows(self, part: slice) -> "Memory":
+        """Return the memory of some rows: views."""
+        parts: Any = (a[part] for a in self)
+        return Memory(*parts)
 
 
 def extend(

@@ -62,6 +62,6 @@ def _for_groups(some: Callable[[slice, Memory], None], memory: Memory) -> None:
     def rows(lo: int, hi: int) -> None:
         for first, last in threads.cuts(hi - lo, max(1, -(-(hi - lo) // GROUP))):
             part = slice(lo + first, lo + last)
-            some(part, Memory(*(a[part] for a in memory)))
+            some(part, memory.rows(part))
 
     threads.map_rows(rows, len(memory.length))

@@ -74,15 +74,15 @@ def _normalised(x: Array, g: Array, b: Array) -> Array:
 
 def _rotated(x: Array, first: int) -> Array:
     """Return x, (T, n_heads, d), rotated by its positions, x[0]'s being `first`."""
-    turned = x[None].copy()
-    rotary.rotate(turned, first, 1)
-    return turned[0]
+    turned = x.copy()
+    rotary.rotate(turned[None], first, 1)
+    return turned
 
 
 def _attended(q: Array, keys: Array, values: Array, first: int) -> Array:
     """Return a, (T, C): queries (T, n_heads, d) at positions from `first` on look at theirs."""
     T, a = len(q), np.empty_like(q)
-    caches = (np.broadcast_to(cache, (T, *cache.shape)) for cache in (keys, values))
+    k, v = (np.broadcast_to(cache, (T, *cache.shape)) for cache in (keys, values))
     length = np.arange(first + 1, first + T + 1, dtype=np.int32)
-    causal_attention.decode(q, *caches, length, a)
+    causal_attention.decode(q, k, v, length, a)
     return a.reshape(T, -1)
