@@ -6,10 +6,11 @@ import numpy as np
 from rich.table import Table
 
 from chainrule import datasets
-from chainrule.commands import baselines, runs
+from chainrule.commands import baselines
 from chainrule.commands.common import bits, load, table
 from chainrule.datasets import rowfiles
 from chainrule.encoders import validation
+from chainrule.engine.storage import fingerprint
 from chainrule.engine.training.train import State
 from chainrule.estimators.base import BinaryDensity
 from chainrule.kernels.types import Bits
@@ -37,7 +38,11 @@ class Rows:
         if self._data.columns is not None:
             estimator.feature_names_in_ = np.array(self._data.columns, object)
         self.parts = rows, valid
-        self.fingerprint = runs.fingerprint(rows, valid)
+        self.fingerprint = fingerprint.of(rows, valid)
+
+    def older(self) -> str:
+        """Return the fingerprint that chainrule 0.1.0 kept."""
+        return fingerprint.of_packed_bits(*self.parts)
 
     def _bits(self, x: Any, name: str) -> Bits:
         return validation.as_bits(x, self._threshold, name)

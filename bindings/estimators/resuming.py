@@ -12,17 +12,13 @@ A training that `patience` has ended stays ended.
 """
 
 import dataclasses
-import hashlib
 import math
 import os
 import time
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
-from chainrule.engine.ragged import Ragged
-from chainrule.engine.storage import checkpoint
+from chainrule.engine.storage import checkpoint, fingerprint
 from chainrule.engine.training import train
 from chainrule.engine.training.sources import RowSource, Source
 
@@ -31,7 +27,6 @@ AT_LEAST = 2.0  # seconds between two savings at epoch ends
 LOCAL = ("n_threads", "verbose")  # hyper-parameters that do not decide what is learnt
 LENGTHS = ("epochs", "steps")  # those that may grow
 METADATA = {"estimator", "hyperparameters", "fingerprint"}
-BLOCK = 1 << 20  # values hashed at once
 
 
 class Saver:
@@ -74,11 +69,11 @@ class Resting:
         self._model, self._config = estimator._model_name(), estimator._fitted_config()
         self._recipe = estimator._recipe()
         symbols = [getattr(estimator, name, None) for name in ("vocabulary_", "classes_")]
-        held = (*symbols, start, *self._source.contents)
+        self._held = held = (*symbols, start, *self._source.contents)
         self._metadata: dict[str, Any] = {
             "estimator": self._cls.__name__,
             "hyperparameters": settled(estimator),
-            "fingerprint": fingerprint(held),
+            "fingerprint": fingerprint.of(*held),
         }
 
     def save(self, state: train.State) -> None:
@@ -103,7 +98,10 @@ class Resting:
                 "it or name another file"
             )
         self._check_settings(found["hyperparameters"])
-        if found["fingerprint"] != self._metadata["fingerprint"]:
+        now = self._metadata["fingerprint"]
+        if not fingerprint.agrees(
+            found["fingerprint"], now, lambda: fingerprint.of_format_1(self._held)
+        ):
             raise ValueError(
                 f"{self._path} was begun on other data or from another start; give the same, or "
                 "delete it to begin anew"
@@ -138,28 +136,6 @@ def source(parts: Any) -> Source:
         return parts[0]
     rows, valid = parts
     return RowSource(rows, valid=None if valid is None else (valid, None))
-
-
-def fingerprint(parts: Any) -> str:
-    """Return a hash of arrays, by shape and values, and of whatever else has a repr of its own."""
-    digest = hashlib.sha256()
-    for part in parts:
-        if isinstance(part, Ragged):
-            digest.update(fingerprint((part.flat, part.lengths)).encode())
-            continue
-        if not hasattr(part, "__len__") or isinstance(part, tuple):
-            digest.update(repr(part).encode("utf-8", "surrogatepass"))
-            continue
-        digest.update(repr(getattr(part, "shape", (len(part),))).encode())
-        step = max(1, BLOCK // math.prod(getattr(part, "shape", (1,))[1:]))
-        for lo in range(0, len(part), step):
-            digest.update(_bytes(np.asarray(part[lo : lo + step])))
-    return digest.hexdigest()
-
-
-def _bytes(block: Any) -> Any:
-    """Return the values of an array, the same whatever the width of its whole numbers."""
-    return np.ascontiguousarray(block.astype(np.int64) if block.dtype.kind in "biu" else block).data
 
 
 def check_length(source: Source, recipe: train.Recipe, state: train.State) -> None:
