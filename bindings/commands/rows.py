@@ -5,10 +5,11 @@ from typing import Any
 from rich.table import Table
 
 from chainrule import datasets
-from chainrule.commands import baselines, runs
+from chainrule.commands import baselines
 from chainrule.commands.common import bits, load, table
 from chainrule.datasets import rowfiles
 from chainrule.encoders import validation
+from chainrule.engine.storage import fingerprint
 from chainrule.engine.training.train import State
 from chainrule.estimators.base import BinaryDensity
 from chainrule.kernels.types import Bits
@@ -36,7 +37,11 @@ class Rows:
             estimator._name_columns(self._data.columns)
         rows, valid = self.parts[0].contents
         self._width = rows.shape[1]
-        self.fingerprint = runs.fingerprint(rows, valid)
+        self.fingerprint = fingerprint.of(rows, valid)
+
+    def older(self) -> str:
+        """Return the fingerprint that chainrule 0.1.0 kept."""
+        return fingerprint.of_packed_bits(*self.parts[0].contents)
 
     def _bits(self, x: Any, name: str) -> Bits:
         return validation.as_bits(x, self._threshold, name)

@@ -14,14 +14,11 @@ the others an older age, and --resume writes them anew.
 """
 
 import csv
-import hashlib
 import json
 import re
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from chainrule import estimators
 from chainrule.engine.storage import checkpoint
@@ -30,22 +27,12 @@ from chainrule.engine.training import train
 from chainrule.engine.training.recipe import Recipe
 from chainrule.estimators.base import BinaryDensity
 from chainrule.estimators.rows import Estimator
-from chainrule.kernels.types import Bits
 
 MODEL, STATE, HISTORY = "model.safetensors", "state.safetensors", "history.csv"
 CURVE, SUMMARY = "curve.png", "run.json"
 FILES = (MODEL, STATE, HISTORY, CURVE, SUMMARY)
 COLUMNS = ("train", "valid", "seconds", "learning_rate")  # after epoch or step
 TEMPORARY = re.compile(r"\.tmp(\w{6}|[0-9a-f]{32})")  # what a kill -9 inside a save leaves
-
-
-def fingerprint(rows: Bits, valid: Bits | None) -> str:
-    """Return a hash of the shapes and values of the training and validation rows."""
-    digest = hashlib.sha256()
-    for part in (rows, valid):
-        digest.update(repr(None if part is None else part.shape).encode())
-        digest.update(b"" if part is None else np.packbits(part).data)
-    return digest.hexdigest()
 
 
 def open_model(path: Path) -> Estimator:

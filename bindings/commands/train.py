@@ -14,6 +14,7 @@ from chainrule.commands.common import Common, estimator_class, spelling
 from chainrule.commands.lines import Lines
 from chainrule.commands.rows import Rows
 from chainrule.commands.symbols import Corpus, Reading, SymbolTable, is_text
+from chainrule.engine.storage import fingerprint
 from chainrule.engine.training.train import State
 from chainrule.estimators import resuming
 from chainrule.estimators.base import BinaryDensity
@@ -176,7 +177,8 @@ def _resumed(
     if data is None and saved.metadata["data"] == standard_input.DASH:
         raise ValueError(f"{out} learns from standard input; pipe the same into it with --data -")
     source = _open(estimator, data or saved.metadata["data"], as_before)
-    if source.fingerprint != saved.metadata["fingerprint"]:
+    older = (source.older,) if isinstance(source, Rows) else (lambda: source.fingerprint,)
+    if not fingerprint.agrees(saved.metadata["fingerprint"], source.fingerprint, *older):
         raise ValueError(f"{out} was begun on other data than {source.name}; resume with the same")
     if (saved.config, saved.recipe) != (source.config(estimator), estimator._recipe()):
         raise ValueError(f"{out / runs.STATE} contradicts itself; begin a new run")

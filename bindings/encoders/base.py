@@ -5,16 +5,9 @@ the event of `chainrule.engine.event` asks for, and turns what a model draws bac
 see of a kind of data, in words, in files and in results, is here and nowhere else.
 """
 
-import hashlib
-from math import prod
 from typing import Any, Protocol, Self
 
-import numpy as np
-
 from chainrule.engine.event import Event
-from chainrule.engine.ragged import Ragged
-
-BLOCK = 1 << 20  # values hashed at once
 
 
 class Encoder(Protocol):
@@ -59,28 +52,3 @@ class Encoder(Protocol):
 
     def as_json(self) -> dict[str, Any]:
         """Return what a file keeps of it."""
-
-
-def fingerprint(parts: Any) -> str:
-    """Return a hash of arrays, by shape and values, and of whatever else has a repr of its own.
-
-    It tells data from others in every encoding: bits, symbols mapped from a file, ragged rows.
-    """
-    digest = hashlib.sha256()
-    for part in parts:
-        if isinstance(part, Ragged):
-            digest.update(fingerprint((part.flat, part.lengths)).encode())
-            continue
-        if not hasattr(part, "__len__") or isinstance(part, tuple):
-            digest.update(repr(part).encode("utf-8", "surrogatepass"))
-            continue
-        digest.update(repr(getattr(part, "shape", (len(part),))).encode())
-        step = max(1, BLOCK // prod(getattr(part, "shape", (1,))[1:]))
-        for lo in range(0, len(part), step):
-            digest.update(_bytes(np.asarray(part[lo : lo + step])))
-    return digest.hexdigest()
-
-
-def _bytes(block: Any) -> Any:
-    """Return the values of an array, the same whatever the width of its whole numbers."""
-    return np.ascontiguousarray(block.astype(np.int64) if block.dtype.kind in "biu" else block).data

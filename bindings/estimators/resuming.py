@@ -18,8 +18,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from chainrule.encoders.base import fingerprint
-from chainrule.engine.storage import checkpoint
+from chainrule.engine.storage import checkpoint, fingerprint
 from chainrule.engine.training import train
 from chainrule.engine.training.sources import Source
 
@@ -69,11 +68,11 @@ class Resting:
         self._model, self._config = estimator._model_name(), estimator._fitted_config()
         self._recipe = estimator._recipe()
         symbols = [getattr(estimator, name, None) for name in ("vocabulary_", "classes_")]
-        held = (*symbols, start, *self._source.contents)
+        self._held = held = (*symbols, start, *self._source.contents)
         self._metadata: dict[str, Any] = {
             "estimator": self._cls.__name__,
             "hyperparameters": settled(estimator),
-            "fingerprint": fingerprint(held),
+            "fingerprint": fingerprint.of(*held),
         }
 
     def save(self, state: train.State) -> None:
@@ -98,7 +97,10 @@ class Resting:
                 "it or name another file"
             )
         self._check_settings(found["hyperparameters"])
-        if found["fingerprint"] != self._metadata["fingerprint"]:
+        now = self._metadata["fingerprint"]
+        if not fingerprint.agrees(
+            found["fingerprint"], now, lambda: fingerprint.of_format_1(self._held)
+        ):
             raise ValueError(
                 f"{self._path} was begun on other data or from another start; give the same, or "
                 "delete it to begin anew"

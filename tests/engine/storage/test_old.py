@@ -1,6 +1,7 @@
 """Files that earlier versions wrote are read as they were then.
 
     checkpoints_v1      format 1, by chainrule 0.1.0
+    fits_v1             what `fit(checkpoint=…)` of that version left after half of a training
     checkpoints_v2      format 2, by `write_format_2`: the same, and untied NADE
 
 expected.json beside them holds what the version that wrote them made of them: log-probabilities,
@@ -8,6 +9,7 @@ and the parameters at the end of the two trainings. None of them is ever written
 """
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -144,3 +146,32 @@ def test_a_training_goes_on(old):
     np.testing.assert_allclose(state.params.flat, straight.params.flat, rtol=1e-5, atol=1e-7)
     assert len(state.history) == len(straight.history) == 4
     np.testing.assert_allclose(state.params.flat, expected(old)["state"], **ROUNDING)
+
+
+WORDS, LABELS = ["ab", "aab", "b", "ba"] * 10, ["x", "z", "y", "x"] * 10
+BITS = np.random.default_rng(0).integers(0, 2, (60, 5), dtype=np.uint8)
+LONG = "the cat sat on the mat and that was that. " * 20
+SYMBOLS = {"steps": 12, "batch_size": 3, "eval_every": 2}
+FITS = {  # what was being fitted, on what
+    "nade": (cr.NADE(3, epochs=6, batch_size=10, patience=5), [BITS, None, BITS[:20]]),
+    "rnn": (cr.RNN(4, context=8, **SYMBOLS), [LONG, None, LONG]),
+    "transformer": (
+        cr.Transformer(1, 1, 4, context=5, **SYMBOLS),
+        [WORDS, LABELS, WORDS, LABELS],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FITS)
+def test_a_fit_goes_on_with_the_data_it_began_on(name, tmp_path):
+    """Its fingerprint is of another kind than today's; it ends where that version ended."""
+    path = shutil.copy(HERE / "fits_v1" / f"{name}.state", tmp_path)
+    model, (X, *rest) = FITS[name]
+    if name == "nade":
+        with pytest.raises(ValueError, match="was begun on other data"):
+            model.fit(X[::-1], *rest, checkpoint=path)
+    model.fit(X, *rest, checkpoint=path)
+    assert len(model.history_) == 6
+    said = json.loads((HERE / "fits_v1" / "expected.json").read_text())[name]
+    np.testing.assert_allclose(model.params_.flat, said, rtol=1e-4, atol=1e-5)
+    assert checkpoint.load_state(path).metadata["fingerprint"].startswith("2:")
