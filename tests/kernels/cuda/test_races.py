@@ -98,6 +98,13 @@ def test_fvsbn_is_clean(dtype, rig, rng):
     assert rig.accesses["triangular_sample"] > 1000
 
 
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_nade_reads_what_is_kept_and_never_writes_it(dtype, rig, rng):
+    """Every warp of a block reads it, at a time of its own."""
+    sample_rows(rng, (3, 20, 300), dtype)
+    assert rig.accesses["nade_sample"] > 1000
+
+
 def decode_in_parts(rng, dtype):
     """Decode from caches so long that several blocks share a head."""
     q, keys = rng.normal(size=(2, 2, 24)), rng.normal(size=(2, 1000, 2, 24))
