@@ -7,11 +7,11 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from chainrule.encoders import labels
-from chainrule.encoders.base import fingerprint
 from chainrule.encoders.bits import Bits
 from chainrule.encoders.symbols import Symbols
 from chainrule.engine.event import Columns, Sequence
 from chainrule.engine.ragged import Ragged
+from chainrule.engine.storage import fingerprint
 
 TABLE = np.array([[0, 200, 30], [255, 0, 128]])
 
@@ -87,7 +87,7 @@ def test_labels_become_numbers_and_a_prior():
 
 def test_a_fingerprint_is_of_values():
     rows = np.array([[0, 1], [1, 1]], np.uint8)
-    assert fingerprint([rows]) == fingerprint([rows.astype(np.int64)])
+    assert fingerprint.of(rows) == fingerprint.of(rows.astype(np.int64))
     others = [
         [rows[::-1]],
         [rows.reshape(1, 4)],
@@ -98,5 +98,5 @@ def test_a_fingerprint_is_of_values():
         [rows + 0.5],
         ["text"],
     ]
-    found = {fingerprint(parts) for parts in others}
-    assert len(found) == len(others) and fingerprint([rows]) not in found
+    found = {fingerprint.of(*parts) for parts in others}
+    assert len(found) == len(others) and fingerprint.of(rows) not in found

@@ -1,0 +1,211 @@
+"""What every model of the registry must be, whatever its observations are; and a toy beside them."""
+
+from itertools import product
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.stats import chisquare
+from support import toy
+from support.contract import MODELS, every_x, given_somewhere, make, random_x, random_y
+
+from chainrule.engine import density, labels, models
+from chainrule.engine.event import Columns
+from chainrule.engine.gradcheck import numeric_grad
+from chainrule.engine.storage import checkpoint
+from chainrule.kernels import use_backend
+from chainrule.kernels.dispatch import HOST_BACKENDS
+
+every_model = pytest.mark.parametrize("name", MODELS)
+LABELLED = [name for name, (_, options) in MODELS.items() if options.get("n_classes", 1) > 1]
+
+
+@pytest.fixture(autouse=True, params=HOST_BACKENDS)
+def backend(request):
+    with use_backend(request.param):
+        yield request.param
+
+
+@pytest.fixture(autouse=True)
+def registered(monkeypatch):
+    """The toy's line in the registry."""
+    monkeypatch.setitem(models.HOMES, "toy", toy.__name__)
+
+
+def test_the_table_covers_the_registry():
+    assert {module for module, _ in MODELS.values()} == set(models.MODELS)
+
+
+@every_model
+def test_a_model_declares_what_it_is_for(name):
+    model, config, params = make(name)
+    assert isinstance(config.event, model.EVENT)
+    assert params.leading(model.WEIGHTS) > 0
+    fields = model.Config.__dataclass_fields__
+    assert ("n_classes" in fields) == model.ABILITIES.labels
+    assert ("dropout" in fields) == model.ABILITIES.dropout
+    assert ("context" in fields) == model.ABILITIES.context
+    assert hasattr(model, "state_size") == model.ABILITIES.state
+    assert hasattr(model, "attention_maps") == model.ABILITIES.attention
+
+
+@every_model
+def test_terms_sum_to_log_prob(name, rng):
+    model, config, params = make(name)
+    x = random_x(config, rng, 7)
+    y = random_y(config, rng, 7)
+    terms = model.log_prob_terms(config, params, x, y)
+    assert terms.shape == x.shape and (terms <= 0).all()
+    assert_allclose(terms.sum(axis=1), model.log_prob(config, params, x, y), rtol=1e-12)
+    front = density.log_prob_terms(model, config, params, x, y)
+    assert_array_equal(front, terms)
+
+
+@every_model
+def test_probabilities_sum_to_one(name, rng):
+    model, config, params = make(name)
+    x = every_x(config)
+    for y in [None] if config_has_no_labels(config) else range(config.n_classes):
+        labels_ = None if y is None else np.full(len(x), y, np.int32)
+        assert_allclose(np.exp(model.log_prob(config, params, x, labels_)).sum(), 1, rtol=1e-12)
+
+
+@every_model
+def test_terms_are_the_conditionals_of_what_is_there(name, rng):
+    model, config, params = make(name)
+    x, y = random_x(config, rng, 6), random_y(config, rng, 6)
+    p = model.conditionals(config, params, x, y)
+    at = np.take_along_axis(p, x[..., None].astype(int), 2)[..., 0] if p.ndim > x.ndim else None
+    at = np.where(x, p, 1 - p) if at is None else at
+    assert_allclose(model.log_prob_terms(config, params, x, y), np.log(at), rtol=1e-9, atol=1e-12)
+
+
+@every_model
+def test_gradient_matches_central_differences(name, rng):
+    model, config, params = make(name)
+    x, y = random_x(config, rng, 4), random_y(config, rng, 4)
+    keywords = {} if y is None else {"y": y}
+    grad, unused = params.like(), params.like()
+    grad.flat[...] = np.nan
+    model.loss_and_grad(config, params, x, grad, total=11, **keywords)
+
+    def loss():
+        return model.loss_and_grad(config, params, x, unused, total=11, **keywords)
+
+    for key, p in params.items():
+        numeric = numeric_grad(loss, p)
+        assert p.size == 0 or np.abs(numeric).max() > 1e-6, f"{key}: a zero proves nothing"
+        assert_allclose(grad[key], numeric, rtol=1e-5, atol=1e-8, err_msg=key)
+
+
+@every_model
+def test_what_comes_later_is_not_seen_and_what_came_before_is(name, rng):
+    model, config, params = make(name)
+    x, y = random_x(config, rng, 3), random_y(config, rng, 3)
+    before = model.conditionals(config, params, x, y).reshape(*x.shape, -1)
+    for i in range(x.shape[1]):
+        changed = x.copy()
+        changed[:, i] = (x[:, i] + 1) % n_values(config, i)
+        after = model.conditionals(config, params, changed, y).reshape(*x.shape, -1)
+        assert_array_equal(after[:, : i + 1], before[:, : i + 1])
+        assert (after[:, i + 1 :] != before[:, i + 1 :]).any(axis=2).all()
+
+
+@every_model
+def test_sampling_is_recomputing_everything(name, rng):
+    """Value by value, each from its conditional given all before it; what is given stays."""
+    model, config, params = make(name)
+    N = 40
+    y = random_y(config, rng, N)
+    u, given = given_somewhere(config, rng, N)
+    x = given.copy()
+    for i in range(x.shape[1]):
+        p = model.conditionals(config, params, np.maximum(x, 0), y)[:, i]
+        drawn = invert(p, u[:, i])
+        x[:, i] = np.where(u[:, i] < 0, given[:, i], drawn)
+    got = model.sample(config, params, u, given, y)
+    assert_array_equal(got, x)
+    assert_array_equal(got[u < 0], given[u < 0])
+    assert (given[u < 0] == got[u < 0]).all() and got is not given
+
+
+@every_model
+def test_frequencies_are_probabilities(name, rng):
+    model, config, params = make(name)
+    x = every_x(config)
+    N = 20_000
+    y = None if config_has_no_labels(config) else np.ones(N, np.int32)
+    drawn = model.sample(config, params, rng.random((N, x.shape[1])), None, y)
+    p = np.exp(model.log_prob(config, params, x, None if y is None else y[: len(x)]))
+    counts = np.array([(drawn == row).all(axis=1).sum() for row in x])
+    assert counts.sum() == N
+    assert chisquare(counts, N * p / p.sum()).pvalue > 1e-4
+
+
+@every_model
+def test_looking_and_putting_are_drawing(name, rng):
+    model, config, params = make(name)
+    N = 5
+    x, y = random_x(config, rng, N), random_y(config, rng, N)
+    p = model.conditionals(config, params, x, y)
+    sampler = model.start(config, params, N, y)
+    for i in range(x.shape[1]):
+        seen = sampler.peek()
+        assert_allclose(seen, p[:, i, ..., : seen.shape[-1]] if p.ndim > 2 else p[:, i], rtol=1e-9)
+        assert_array_equal(sampler.peek(), seen)  # looking moves nothing
+        if i % 2:
+            sampler.put(x[:, i])
+        else:
+            kept = sampler.extend(np.full((N, 1), -1.0), x[:, i : i + 1])
+            assert_array_equal(kept[:, 0], x[:, i])
+    u = rng.random((N, x.shape[1]))
+    sampler = model.start(config, params, N, y)
+    pieces = [sampler.extend(u[:, :1]), sampler.extend(u[:, 1:])]
+    assert_array_equal(np.hstack(pieces), model.sample(config, params, u, None, y))
+
+
+@pytest.mark.parametrize("name", LABELLED)
+def test_without_a_label_a_model_is_its_marginal(name, rng):
+    model, config, params = make(name)
+    prior = np.log([0.5, 0.3, 0.2][: config.n_classes])
+    prior -= np.log(np.exp(prior).sum())
+    x = every_x(config)
+    log_p = density.log_prob(model, config, params, x, log_prior=prior)
+    assert_allclose(np.exp(log_p).sum(), 1, rtol=1e-12)
+    given = [
+        np.exp(c + model.log_prob(config, params, x, np.full(len(x), k, np.int32)))
+        for k, c in enumerate(prior)
+    ]
+    assert_allclose(np.exp(log_p), sum(given), rtol=1e-12)
+    terms = density.log_prob_terms(model, config, params, x, log_prior=prior)
+    assert_allclose(terms.sum(axis=1), log_p, rtol=1e-11)
+    bayes = labels.posterior(model, config, params, x, prior)
+    assert_allclose(np.exp(bayes), np.transpose(given) / np.exp(log_p)[:, None], rtol=1e-9)
+    with pytest.raises(ValueError, match="label"):
+        model.log_prob(config, params, x)
+
+
+@every_model
+def test_a_checkpoint_gives_back_the_config_and_every_bit(name, rng, tmp_path):
+    model, config, params = make(name)
+    checkpoint.save(tmp_path / "m.safetensors", MODELS[name][0], config, params)
+    again = checkpoint.load(tmp_path / "m.safetensors")
+    assert again.config == config and again.model == MODELS[name][0]
+    assert_array_equal(again.params.flat, params.flat)
+
+
+def config_has_no_labels(config):
+    return getattr(config, "n_classes", 1) == 1
+
+
+def n_values(config, i):
+    event = config.event
+    return event.values[i] if isinstance(event, Columns) else event.n_symbols
+
+
+def invert(p, u):
+    """Return what u draws: of bits p is p(1), (N,); of categories p(v), (N, K)."""
+    if p.ndim == 1:
+        return u < p
+    below = np.cumsum(p, axis=1)
+    return (below <= u[:, None] * below[:, -1:]).sum(axis=1)
