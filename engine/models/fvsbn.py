@@ -117,7 +117,7 @@ def sample(
     uniforms: (N, D), of the parameters' dtype. x: (N, D), left as it is; None: zeros.
     """
     no_labels(y)
-    drawn = started(uniforms, x)
+    drawn = started(uniforms, x, config.event)
     triangular.sample(uniforms, **params, x=drawn)
     return drawn
 
@@ -125,7 +125,7 @@ def sample(
 def start(config: Config, params: Params, n: int, y: None = None) -> Stepper:
     """Return a sampler of n rows: peek costs O(1) a row, put O(D)."""
     no_labels(y)
-    return Stepper(_Logits(params, n), params, n, config.n_visible)
+    return Stepper(_Logits(params, n), bernoulli, config.event, params, n)
 
 
 class _Logits:
@@ -135,7 +135,7 @@ class _Logits:
         self._alpha = params["alpha"]
         self._s = array_module(self._alpha).tile(params["b"], (n, 1))
 
-    def logits(self, i: int) -> Array:
+    def outputs(self, i: int) -> Array:
         s: Array = self._s[:, i]
         return s
 

@@ -138,7 +138,7 @@ def sample(
     uniforms: (N, D), of the parameters' dtype. x: (N, D), left as it is; None: zeros.
     """
     no_labels(y)
-    drawn = started(uniforms, x)
+    drawn = started(uniforms, x, config.event)
     nade.sample(uniforms, **params, x=drawn)
     return drawn
 
@@ -146,7 +146,7 @@ def sample(
 def start(config: Config, params: Params, n: int, y: None = None) -> Stepper:
     """Return a sampler of n rows: peek and put cost O(H) a row."""
     no_labels(y)
-    return Stepper(_Hidden(params, n), params, n, config.n_visible)
+    return Stepper(_Hidden(params, n), bernoulli, config.event, params, n)
 
 
 class _Hidden:
@@ -156,7 +156,7 @@ class _Hidden:
         self._params = params
         self._a = array_module(params.flat).tile(params["c"], (n, 1))
 
-    def logits(self, i: int) -> Array:
+    def outputs(self, i: int) -> Array:
         s: Array = self._params["b"][i] + sigmoid(self._a) @ self._params["V"][i]
         return s
 

@@ -162,7 +162,7 @@ def start(config: Config, params: Params, n: int, y: None = None) -> Stepper:
     Nothing of the networks before it can be used: that is what tying saves. put costs nothing.
     """
     no_labels(y)
-    return Stepper(_Known(params, n, config.n_visible), params, n, config.n_visible)
+    return Stepper(_Known(params, n, config.n_visible), bernoulli, config.event, params, n)
 
 
 class _Known:
@@ -172,7 +172,7 @@ class _Known:
         self._params = params
         self._x = array_module(params.flat).zeros((n, D), params.dtype)
 
-    def logits(self, i: int) -> Array:
+    def outputs(self, i: int) -> Array:
         params = self._params
         s: Array = params["b"][i] + _hidden(params, self._x, i) @ params["V"][i]
         return s

@@ -18,10 +18,10 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.engine import sampling
 from chainrule.engine.distributions import categorical
 from chainrule.engine.event import Abilities, Columns
 from chainrule.engine.params import Params, Shapes
+from chainrule.engine.stepping import Stepper
 from chainrule.kernels.dispatch import array_module
 from chainrule.kernels.types import Array, Ids
 
@@ -112,33 +112,24 @@ def loss_and_grad(
     return loss
 
 
-class Rows(sampling.Stepping):
-    """Rows that are being drawn: the outputs so far, and which column is next."""
+class _Outputs:
+    """What is remembered of n rows: the outputs of all columns, so far."""
 
     def __init__(self, config: Config, params: Params, n: int, y: Any) -> None:
-        """Let n rows begin."""
-        xp = array_module(params.flat)
-        self.config, self.params, self.i = config, params, 0
-        self.s = params["b"][_labels(config, xp.empty((n, 0), np.int32), y)]
+        self.columns, self.A = config.columns, params["A"]
+        self.s = params["b"][_labels(config, array_module(params.flat).empty(n), y)]
 
-    def peek(self) -> Array:
-        """Return p(x_i = v) of the next column, (N, K)."""
-        return categorical.conditionals(_own(self.s, self.config.columns[self.i]))
+    def outputs(self, i: int) -> Array:
+        return _own(self.s, self.columns[i])
 
-    def put(self, x: Ids) -> None:
-        """Let x, (N,), be the next column's values."""
-        part = self.config.columns[self.i]
-        self.s[:, part.stop :] += self.params["A"][part.start + x][:, part.stop :]
-        self.i += 1
-
-    def draw(self, uniforms: Array, x: Ids) -> None:
-        """Overwrite x, (N,), by draws of the next column where the uniform is not negative."""
-        categorical.sample(_own(self.s, self.config.columns[self.i]), uniforms, x)
+    def move(self, i: int, x: Ids) -> None:
+        part = self.columns[i]
+        self.s[:, part.stop :] += self.A[part.start + x][:, part.stop :]
 
 
-def start(config: Config, params: Params, n: int, y: Any = None) -> Rows:
+def start(config: Config, params: Params, n: int, y: Any = None) -> Stepper:
     """Return a sampler of n rows."""
-    return Rows(config, params, n, y)
+    return Stepper(_Outputs(config, params, n, y), categorical, config.event, params, n)
 
 
 def sample(

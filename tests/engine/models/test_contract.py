@@ -1,7 +1,5 @@
 """What every model of the registry must be, whatever its observations are; and a toy beside them."""
 
-from itertools import product
-
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
