@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.kernels.compiled import njit
-from chainrule.kernels.inline import JIT, JIT_SUMS, sigmoid
+from chainrule.kernels.inline import BORROWS, JIT, JIT_SUMS, sigmoid
 from chainrule.kernels.threads import map_rows
 from chainrule.kernels.triangular import offset
 from chainrule.kernels.types import Array, Bits
@@ -54,7 +54,7 @@ def _min_rows(D: int) -> int:
     return 1 + THREAD_WORK // max(1, D * D)
 
 
-@njit(**JIT)
+@njit(**JIT, **BORROWS)
 def _fill(s: Array, b: Array) -> None:
     """Set every row of s to b, as s[:] = b does, which takes Numba 6 s to compile."""
     for n in range(s.shape[0]):
@@ -62,7 +62,7 @@ def _fill(s: Array, b: Array) -> None:
             s[n, i] = b[i]
 
 
-@njit(**JIT)
+@njit(**JIT, **BORROWS)
 def _forward(x: Bits, alpha: Array, b: Array, s: Array) -> None:
     N, D = x.shape
     _fill(s, b)
@@ -70,19 +70,21 @@ def _forward(x: Bits, alpha: Array, b: Array, s: Array) -> None:
         for n in range(N):
             for j in range(first, min(first + COLUMNS, D)):
                 if x[n, j]:
-                    _add(s[n, j + 1 :], _column(alpha, j, D))  # F1
+                    start = _offset(j, D)
+                    _add(s[n, j + 1 :], alpha[start : start + D - j - 1])  # F1
 
 
-@njit(**JIT)
+@njit(**JIT, **BORROWS)
 def _input_gradient(ds: Array, alpha: Array, dx: Array) -> None:
     N, D = ds.shape
     for first in range(0, D, COLUMNS):
         for n in range(N):
             for j in range(first, min(first + COLUMNS, D)):
-                dx[n, j] = _dot(ds[n, j + 1 :], _column(alpha, j, D))  # B3
+                start = _offset(j, D)
+                dx[n, j] = _dot(ds[n, j + 1 :], alpha[start : start + D - j - 1])  # B3
 
 
-@njit(**JIT_SUMS)
+@njit(**JIT_SUMS, **BORROWS)
 def _dot(g: Array, column: Array) -> Any:
     total = g.dtype.type(0)
     for i in range(len(g)):
@@ -92,16 +94,24 @@ def _dot(g: Array, column: Array) -> Any:
 
 @njit(**JIT)
 def _sample(u: Array, alpha: Array, b: Array, x: Bits) -> None:
-    N, D = u.shape
-    s = np.empty((N, D), u.dtype)
+    s = np.empty(u.shape, u.dtype)
     _fill(s, b)
+    _sample_rows(u, alpha, s, x)
+
+
+@njit(**JIT, **BORROWS)
+def _sample_rows(u: Array, alpha: Array, s: Array, x: Bits) -> None:
+    N, D = u.shape
     for first in range(0, D, COLUMNS):
         for n in range(N):
             for i in range(first, min(first + COLUMNS, D)):
-                if not u[n, i] < 0:
-                    x[n, i] = u[n, i] < sigmoid(s[n, i])
-                if x[n, i]:
-                    _add(s[n, i + 1 :], _column(alpha, i, D))  # s becomes b + Σ_{j≤i} x_j α_j
+                one = u[n, i] < sigmoid(s[n, i])
+                if u[n, i] < 0:
+                    one = x[n, i] != 0
+                x[n, i] = one
+                if one:
+                    start = _offset(i, D)  # s becomes b + Σ_{j≤i} x_j α_j
+                    _add(s[n, i + 1 :], alpha[start : start + D - i - 1])
 
 
 @njit(**JIT)
@@ -129,7 +139,7 @@ def _column(alpha: Array, j: int, D: int) -> Array:
     return alpha[start : start + D - j - 1]
 
 
-@njit(**JIT)
+@njit(**JIT, **BORROWS)
 def _add(total: Array, term: Array) -> None:
     for i in range(len(total)):
         total[i] += term[i]
