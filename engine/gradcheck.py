@@ -268,9 +268,10 @@ def _on(backend: str, f: Any, model: ModuleType, config: Any, params: Params, *r
     with _side(backend) as xp:
         placed = Params(params.shapes, xp.asarray(params.flat))
         result = f(model, config, placed, xp.asarray(x), y if y is None else xp.asarray(y), *others)
-    if isinstance(result, Params):
-        return Params(result.shapes, result.flat.get() if on_device(result.flat) else result.flat)
-    return result
+    if not isinstance(result, Params):
+        return result
+    flat: Any = result.flat
+    return Params(result.shapes, flat.get() if on_device(flat) else flat)
 
 
 @contextmanager
