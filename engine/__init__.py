@@ -7,8 +7,10 @@ from importlib import import_module
 from typing import Any
 
 _ROOMS = {
-    **dict.fromkeys(("checkpoint", "container", "description", "files", "history"), "storage"),
-    **dict.fromkeys(("divergence", "recipe", "scoring", "sources", "train"), "training"),
+    **dict.fromkeys(
+        ("checkpoint", "container", "description", "files", "fingerprint", "history"), "storage"
+    ),
+    **dict.fromkeys(("batches", "divergence", "recipe", "scoring", "sources", "train"), "training"),
 }
 
 

@@ -33,9 +33,17 @@ class Columns:
 
     Args:
         values: how many values each variable has; CONTINUOUS for a real number.
+
+    Raises:
+        ValueError: a number of values below 0, or no variable.
     """
 
     values: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        """Refuse what no row can be."""
+        if not self.values or min(self.values) < 0:
+            raise ValueError(f"each variable has 1 value or more, or is real, got {self.values}")
 
     @classmethod
     def bits(cls, D: int) -> "Columns":
@@ -74,10 +82,21 @@ class Sequence:
     Args:
         n_symbols: V, the size of the alphabet.
         context: how many symbols a model sees at most, where there is a limit.
+
+    Raises:
+        ValueError: no symbols, or a context of none.
     """
 
     n_symbols: int
     context: int | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what no sequence can be."""
+        if self.n_symbols < 1 or (self.context is not None and self.context < 1):
+            raise ValueError(
+                f"a sequence needs a symbol and a context of 1 or more, got {self.n_symbols} and "
+                f"{self.context}"
+            )
 
     dtype = np.dtype(np.int32)
     per = "symbol"
@@ -100,12 +119,20 @@ class Image:
     Args:
         height, width, channels: of an image.
         levels: of a channel, 2 to 256 or more.
+
+    Raises:
+        ValueError: a size below 1, or a level that is the only one.
     """
 
     height: int
     width: int
     channels: int = 1
     levels: int = 256
+
+    def __post_init__(self) -> None:
+        """Refuse what no image can be."""
+        if min(self.shape) < 1 or self.levels < 2:
+            raise ValueError(f"an image needs sizes of 1 or more and 2 levels or more, got {self}")
 
     per = "row"
 

@@ -12,12 +12,11 @@ from chainrule.commands.common import Common, console, estimator_class, table
 from chainrule.encoders import validation
 from chainrule.engine import gradcheck as referee
 from chainrule.engine import models
-from chainrule.engine.params import Params
 from chainrule.estimators import runtime
 from chainrule.estimators.base import BinaryDensity
 from chainrule.estimators.rows import Estimator
 from chainrule.kernels.dispatch import HOST_BACKENDS
-from chainrule.kernels.types import Array
+from chainrule.kernels.threads import use_threads
 
 N, D, H = 6, 9, 5  # small: each number in the parameters costs two evaluations of the loss
 V, T = 4, 5  # symbols and lengths of sequences
@@ -44,11 +43,11 @@ def run(common: Common, model: str, assignments: Sequence[str]) -> int:
     backends: Sequence[str] = HOST_BACKENDS
     if common.backend is not None:
         backends = (validation.choice("--backend", common.backend, runtime.BACKENDS),)
-    with progress.compilation(not common.quiet):
-        checked = {
-            name: _check(engine, config, params, x, name, common.threads or 1) for name in backends
-        }
-    grid, failed = _judged(params, checked)
+    for name in backends:
+        runtime.array_module(name)  # says what is missing
+    with progress.compilation(not common.quiet), use_threads(common.threads or 1):
+        checked = referee.check_backends(engine, config, params, x, backends=backends, own=True)
+    grid, failed = _judged({name: checked[name] for name in params if params[name].size})
     shape = f"{estimator._model_name()}, N={N}, {str(config).partition('(')[2].rstrip(')')}"
     console().print(f"{shape}, float64, every entry by central differences", "", grid, "", sep="\n")
     outcome = f"{failed} failed" if failed else "all pass"
@@ -79,26 +78,12 @@ def _refuse_unused(chosen: dict[str, Any], config: Any) -> None:
         )
 
 
-def _check(
-    engine: Any, config: Any, params: Params, x: Any, backend: str, n_threads: int
-) -> tuple[Params, dict[str, Array]]:
-    """Return a backend's gradient, and central differences of its own loss, on the host."""
-    xp = runtime.array_module(backend)
-    placed, rows = Params(params.shapes, xp.asarray(params.flat)), xp.asarray(x)
-    with runtime.resources(backend, n_threads):
-        grad = referee.gradient(engine, config, placed, rows)
-        loss = referee.loss(engine, config, placed, rows)
-        numeric = {name: referee.numeric_grad(loss, placed[name]) for name in placed}
-    return Params(params.shapes, runtime.to_host(grad.flat)), numeric
-
-
-def _judged(params: Params, checked: dict[str, tuple[Params, dict[str, Array]]]) -> tuple[Any, int]:
+def _judged(checked: dict[str, dict[str, referee.RelativeError]]) -> tuple[Any, int]:
     """Return a table of each parameter's worst entry on each backend, and how many are wrong."""
     grid, failed = table(*COLUMNS, words=2), 0
-    for name in (name for name in params if params[name].size):
-        for backend, (grads, numeric) in checked.items():
-            error = referee.relative_error(grads[name], numeric[name])
-            good = bool(error <= ALLOWED and np.abs(numeric[name]).max() > 0)
+    for name, errors in checked.items():
+        for backend, error in errors.items():
+            good = bool(error <= ALLOWED and error.largest > 0)
             failed += not good
             place = ",".join(map(str, error.index))
             values = f"{error.ours:.8f}", f"{error.numeric:.8f}", f"{error:.1e}"

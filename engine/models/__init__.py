@@ -35,6 +35,9 @@ A model is a module with
         row and variable by variable: a deterministic function of the uniforms and of what is kept.
     attention_maps(config, params, x, y=None)       where there is attention: for pictures
 
+Who asks a model for scores asks `chainrule.engine.density`, which has an answer without labels too;
+how many rows are asked for at once is for `chainrule.engine.bounds` to say.
+
 Of sequences x is (N, T), any T: `engine.windows` says what a symbol sees beyond a model's context.
 A -1 at a row's end is padding and contributes 0, here and everywhere.
 """
