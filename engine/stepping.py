@@ -1,8 +1,8 @@
 """Samplers of the models of rows: variable by variable, with what a row's past costs kept.
 
 A `Stepper` is a `chainrule.engine.sampling.Sampler` of n rows. Its model's part is the outputs for
-the next variable, and what a value of it changes; the distribution's is what the outputs say and how
-to draw; keeping and counting are done here.
+the next variable, and what a value of it changes; the distribution's is what the outputs say and
+how to draw; keeping and counting are done here.
 `extend` draws what the model's `sample` draws from the same uniforms, and both keep x where the
 uniform is negative. `sample` is one kernel and the faster; their probabilities may differ in the
 last digit, and a uniform between the two be drawn differently.

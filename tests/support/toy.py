@@ -10,7 +10,7 @@ Model       p(x_i = v | x_<i, y) = softmax(s_i)_v,   s_i = b^y_i + Σ_{j<i} A[j,
 Gradient    loss = Σ -log p(x_i | x_<i, y) / total. With ds from chainrule.engine.distributions,
             (B1)  db^y = Σ ds over the rows of label y
             (B2)  dA[j, v]_i = Σ ds_i over the rows where x_j = v, for i > j
-            (B3)  dx_j, the gradient in the row of A that x_j is looked up in: ds_i for i > j, else 0
+            (B3)  dx_j, the gradient in the row of A that x_j is looked up in: ds_i for i > j
 """
 
 from dataclasses import dataclass
@@ -135,7 +135,7 @@ def start(config: Config, params: Params, n: int, y: Any = None) -> Stepper:
 def sample(
     config: Config, params: Params, uniforms: Array, x: Ids | None = None, y: Any = None
 ) -> Ids:
-    """Return rows, (N, D) int32: drawn where the uniform is in [0, 1), kept where it is negative."""
+    """Return rows, (N, D): drawn where the uniform is in [0, 1), kept where it is negative."""
     return start(config, params, len(uniforms), y).extend(uniforms, x)
 
 

@@ -1,4 +1,4 @@
-"""What every model of the registry must be, whatever its observations are; and a toy beside them."""
+"""What every model of the registry must be, whatever its observations are, and a toy too."""
 
 import numpy as np
 import pytest
@@ -185,7 +185,7 @@ def test_without_a_label_a_model_is_its_marginal(name, rng):
 
 @every_model
 def test_a_checkpoint_gives_back_the_config_and_every_bit(name, rng, tmp_path):
-    model, config, params = make(name)
+    _, config, params = make(name)
     checkpoint.save(tmp_path / "m.safetensors", MODELS[name][0], config, params)
     again = checkpoint.load(tmp_path / "m.safetensors")
     assert again.config == config and again.model == MODELS[name][0]
