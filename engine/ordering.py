@@ -45,9 +45,11 @@ def apply(order: Order, x: Any) -> Any:
     return x if is_raster(order) else np.ascontiguousarray(x[..., order])
 
 
-def undo(order: Order, x: Any) -> Any:
-    """Return x, in the model's order, with its last axis back in the data's order."""
-    return x if is_raster(order) else np.ascontiguousarray(x[..., np.argsort(order)])
+def undo(order: Order, x: Any, axis: int = -1) -> Any:
+    """Return x, in the model's order, with one axis, the last, back in the data's order."""
+    if is_raster(order):
+        return x
+    return np.ascontiguousarray(np.take(x, np.argsort(order), axis))
 
 
 def comes_first(observed: Any) -> bool:

@@ -68,8 +68,8 @@ class Bits(Encoder):
         return ordering.apply(self.order, x)
 
     def decode(self, x: Any) -> Any:
-        """Return x, whose last axis are the model's variables, with the data's columns instead."""
-        return ordering.undo(self.order, x)
+        """Return x, (N, D) or (N, D, …) of the model's variables, with the data's columns."""
+        return ordering.undo(self.order, x, axis=1)
 
     def describe(self) -> str:
         """Return what the data are, in words."""

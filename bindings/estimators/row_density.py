@@ -52,12 +52,16 @@ class RowDensity(Density):
     @property
     def order_(self) -> NDArray[np.intp]:
         """(D,): the model's variable k is column order_[k] of the data."""
-        return self._bits.order
+        return self._columns.order
+
+    def _new_encoder(self) -> Any:
+        """Return an encoder of these rows that has learnt nothing yet."""
+        return Bits(self.binarize, self.ordering, int(self.seed))
 
     @property
-    def _bits(self) -> Bits:
+    def _columns(self) -> Any:
         """The encoder, whose threshold is the one that is set now."""
-        encoder: Bits = self.encoder_  # type: ignore[assignment]
+        encoder: Any = self.encoder_
         encoder.binarize = self.binarize
         return encoder
 
@@ -75,7 +79,7 @@ class RowDensity(Density):
     def _learn(self, X: Any, X_valid: Any, start: Any) -> tuple[Any, Any]:
         table, valid = validation.as_table(X), None
         self._config(table.shape[1])
-        self.encoder_ = Bits(self.binarize, self.ordering, int(self.seed)).learn(table)
+        self.encoder_ = self._new_encoder().learn(table)
         validate_data(self, X, skip_check_array=True)  # sets n_features_in_, feature_names_in_
         self._name_columns(getattr(self, "feature_names_in_", None))
         if start is not None:
@@ -96,7 +100,7 @@ class RowDensity(Density):
 
     def _name_columns(self, names: Any) -> None:
         """Take names for the columns; None leaves them without."""
-        self._bits.names = None if names is None else [str(name) for name in names]
+        self._columns.names = None if names is None else [str(name) for name in names]
         if names is not None:
             self.feature_names_in_ = np.array(names, object)
 
@@ -119,19 +123,19 @@ class RowDensity(Density):
 
     def _restore_encoder(self, values: dict[str, Any], config: Any) -> None:
         self.n_features_in_ = config.event.shape[0]
-        self.encoder_ = Bits(self.binarize).of_json(values, self.n_features_in_)
-        self._name_columns(self.encoder_.names)
+        self.encoder_ = encoder = self._new_encoder().of_json(values, self.n_features_in_)
+        self._name_columns(encoder.names)
 
     def _read(self, X: Any) -> Any:
         check_is_fitted(self, "params_")
         table = validation.as_table(X)
         validation.check_width(table, self.n_features_in_, type(self).__name__)
         validate_data(self, X, reset=False, skip_check_array=True)  # feature names
-        self._bits.check(table)  # now, not after minutes of work
+        self._columns.check(table)  # now, not after minutes of work
         return table
 
     def _few(self, X: Any) -> types.Bits:
-        return self._bits.encode(X)
+        return self._columns.encode(X)
 
     def _size(self, data: Any) -> int:
         return int(data.shape[0])
@@ -140,7 +144,7 @@ class RowDensity(Density):
 
     def _batches(self, data: Any, title: str) -> Iterator[tuple[slice, types.Bits]]:
         for rows in self._groups(self._size(data), title):
-            yield rows, _writeable(self._bits.encode(data[rows]))
+            yield rows, _writeable(self._columns.encode(data[rows]))
 
     def _groups(self, n: int, title: str) -> Iterator[slice]:
         """Yield which of n rows are worked on at once, with a bar where it takes long."""
@@ -153,7 +157,7 @@ class RowDensity(Density):
         for rows, part in self._each(function, data, y):
             if out is None:
                 out = np.empty((self._size(data), *part.shape[1:]), part.dtype)
-            out[rows] = self._bits.decode(part)
+            out[rows] = self._columns.decode(part)
         return out
 
     def sample(
@@ -219,7 +223,7 @@ class RowDensity(Density):
                     u[np.broadcast_to(mask if mask.ndim == 1 else mask[rows], u.shape)] = -1
                 some = None if numbers is None else numbers[rows]
                 drawn[rows] = evaluating.sample(self._engine(), self.config_, params, u, kept, some)
-        return self._bits.decode(drawn)
+        return self._columns.decode(drawn)
 
     def _given(
         self, given: Any, observed: Any, n: int
@@ -233,7 +237,7 @@ class RowDensity(Density):
         for what, name in ((given, "given"), (observed, "observed")):
             if hasattr(what, "columns") or hasattr(what, "to_frame"):
                 self._check_names(what, name)
-        return self._bits.encode_given(given, mask, n), self._bits.arrange(mask)
+        return self._columns.encode_given(given, mask, n), self._columns.arrange(mask)
 
 
 def _comes_first(observed: NDArray[np.bool_]) -> bool:

@@ -117,7 +117,7 @@ def sample(
     uniforms: (N, D), of the parameters' dtype. x: (N, D), left as it is; None: zeros.
     """
     no_labels(y)
-    drawn = started(uniforms, x, config.event)
+    drawn: Bits = started(uniforms, x, config.event)
     triangular.sample(uniforms, **params, x=drawn)
     return drawn
 

@@ -153,7 +153,8 @@ def sample(
 
     uniforms: (N, D), of the parameters' dtype. x: (N, D), left as it is; None: zeros.
     """
-    return start(config, params, len(uniforms), y).extend(uniforms, x)
+    drawn: Bits = start(config, params, len(uniforms), y).extend(uniforms, x)
+    return drawn
 
 
 def start(config: Config, params: Params, n: int, y: None = None) -> Stepper:
