@@ -52,7 +52,8 @@ class RowDensity(Density):
     @property
     def order_(self) -> NDArray[np.intp]:
         """(D,): the model's variable k is column order_[k] of the data."""
-        return self._columns.order
+        order: NDArray[np.intp] = self._columns.order
+        return order
 
     def _new_encoder(self) -> Any:
         """Return an encoder of these rows that has learnt nothing yet."""
@@ -135,7 +136,8 @@ class RowDensity(Density):
         return table
 
     def _few(self, X: Any) -> types.Bits:
-        return self._columns.encode(X)
+        x: types.Bits = self._columns.encode(X)
+        return x
 
     def _size(self, data: Any) -> int:
         return int(data.shape[0])
