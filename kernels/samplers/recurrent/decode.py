@@ -75,13 +75,13 @@ def extend(
             gather(h, M, h.shape[1] - 1, scratch)
             find_logits(M, output, scratch)
             draw(u, t, M, options, scratch, x)
-        M = 0
-        for n in range(len(u)):
-            if x[n, t] >= 0:
-                scratch.row[M], scratch.symbol[M] = n, x[n, t]
-                M += 1
+        M = list_moving(x, t, scratch)
         if M > 0:
             step(M, weights, h, c, scratch)
+
+
+# Counts come from functions: a variable that begins as 0 is a type of its own to Numba, for which
+# it would compile all that is called with it once more.
 
 
 @njit(**INLINE)
@@ -96,6 +96,17 @@ def list_drawn(u: Array, t: int, scratch: Scratch) -> int:
 
 
 @njit(**INLINE)
+def list_moving(x: Ids, t: int, scratch: Scratch) -> int:
+    """List the rows that have a symbol t, and these; return how many there are."""
+    M = 0
+    for n in range(len(x)):
+        if x[n, t] >= 0:
+            scratch.row[M], scratch.symbol[M] = n, x[n, t]
+            M += 1
+    return M
+
+
+@njit(**INLINE)
 def gather(h: Array, M: int, l: int, scratch: Scratch) -> None:
     """Put layer l's state of the M rows in scratch.row into the working memory."""
     for m in range(M):
@@ -104,7 +115,7 @@ def gather(h: Array, M: int, l: int, scratch: Scratch) -> None:
             scratch.h[m, j] = h[n, l, j]
 
 
-@njit(**INLINE)
+@njit(**JIT)
 def find_logits(M: int, output: Output, scratch: Scratch) -> None:
     """scratch.s from scratch.h, and scratch.a where there is attention, M rows each."""
     affine(scratch.h, M, output.W_hy, output.b_y, scratch.hW, scratch.s)  # F1, A2
@@ -147,12 +158,19 @@ def step(M: int, weights: Weights, h: Array, c: Array, scratch: Scratch) -> None
                 below[m, j] = h[rows[m], l, j]
         multiply(below, M, weights.W_hh[l], hW)
         for m in range(M):
-            z_m, p_m, h_m, c_m = row(z, m), row(hW, m), h[rows[m], l], c[rows[m], l]
-            if z.shape[1] == H:
-                tanh_cell(p_m, z_m, h_m)
-            elif z.shape[1] == 4 * H:
-                lstm_cell(p_m, z_m, c_m, c_m, h_m)
-            else:
-                gru_cell(p_m, weights.b_n[l], z_m, p_m[2 * H :], h_m, h_m)
+            n = rows[m]
+            move(row(hW, m), row(z, m), weights.b_n[l], h[n, l], c[n, l])
             for j in range(H):
-                below[m, j] = h_m[j]
+                below[m, j] = h[n, l, j]
+
+
+@njit(**JIT)
+def move(p: Array, z: Array, b_n: Array, h: Array, c: Array) -> None:
+    """Move one row of a layer on, whatever its cell. Compiled by itself: once for both layouts."""
+    H = len(h)
+    if len(z) == H:
+        tanh_cell(p, z, h)
+    elif len(z) == 4 * H:
+        lstm_cell(p, z, c, c, h)
+    else:
+        gru_cell(p, b_n, z, p[2 * H :], h, h)

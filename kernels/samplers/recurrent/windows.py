@@ -108,7 +108,7 @@ def find_logits(M: int, output: Output, rows: Rows, scratch: Scratch) -> None:
 @njit(**JIT)
 def catch_up(weights: Weights, first: First, rows: Rows, scratch: Scratch) -> None:
     """Let every row's states see all of its window, the rows that lag behind side by side."""
-    row, symbol, seen, h = scratch.row, scratch.symbol, rows.seen, rows.h
+    row, seen, h = scratch.row, rows.seen, rows.h
     for n in range(len(seen)):
         if seen[n] < 0:
             seen[n] = 0
@@ -118,11 +118,7 @@ def catch_up(weights: Weights, first: First, rows: Rows, scratch: Scratch) -> No
             for j in range(rows.c.shape[2]):
                 rows.c[n, 0, j] = first.c_0[0, j]
     while True:
-        M = 0
-        for n in range(len(seen)):
-            if seen[n] < rows.length[n]:
-                row[M], symbol[M] = n, rows.window[n, seen[n]]
-                M += 1
+        M = list_late(rows, scratch)
         if M == 0:
             return
         decode.step(M, weights, h, rows.c, scratch)
@@ -131,6 +127,17 @@ def catch_up(weights: Weights, first: First, rows: Rows, scratch: Scratch) -> No
             seen[n] += 1
             for j in range(h.shape[2]):
                 rows.past[n, 0, seen[n], j] = h[n, 0, j]
+
+
+@njit(**INLINE)
+def list_late(rows: Rows, scratch: Scratch) -> int:
+    """List the rows that lag behind, and their next symbols; return how many there are."""
+    M = 0
+    for n in range(len(rows.seen)):
+        if rows.seen[n] < rows.length[n]:
+            scratch.row[M], scratch.symbol[M] = n, rows.window[n, rows.seen[n]]
+            M += 1
+    return M
 
 
 @njit(**INLINE)

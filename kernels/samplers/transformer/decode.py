@@ -93,11 +93,7 @@ def extend(
         for n in range(N):
             if not u[n, i] < 0:
                 fill_cache(n, weights, angles, memory, scratch)
-        M = 0
-        for n in range(N):
-            if not u[n, i] < 0:
-                scratch.row[M] = n
-                M += 1
+        M = list_drawn(u, i, scratch)
         if M > 0:
             find_logits(M, weights, angles, memory, scratch)
         for m in range(M):  # F6
@@ -115,6 +111,21 @@ def extend(
         for n in range(N):
             if x[n, i] >= 0:
                 append(n, x[n, i], sizes.stride, memory)  # F7
+
+
+@njit(**INLINE)
+def list_drawn(u: Array, i: int, scratch: Scratch) -> int:
+    """List the rows whose symbol i is drawn in scratch.row; return how many there are.
+
+    A function: a variable that begins as 0 is a type of its own to Numba, for which it would
+    compile all that is called with it once more.
+    """
+    M = 0
+    for n in range(len(u)):
+        if not u[n, i] < 0:
+            scratch.row[M] = n
+            M += 1
+    return M
 
 
 @njit(**JIT)
@@ -140,9 +151,8 @@ def find_logits(M: int, weights: Weights, angles: Angles, memory: Memory, scratc
         n = scratch.row[m]
         scratch.at[m] = memory.length[n] - 1
         memory.cached[n] = memory.length[n]
-    run_layers(M, weights, angles, memory, False, scratch)
-    for m in range(M):
-        normalise(x[m], weights.ln_g, weights.ln_b, y[m], x.dtype.type(EPS))  # F6
+    run_layers(M, weights, angles, memory, len(weights.W_qkv), scratch)
+    normalise_rows(x, M, weights.ln_g, weights.ln_b, y)  # F6
     multiply(y, M, weights.W_y, product)
     for m in range(M):
         for v in range(s.shape[1]):
@@ -157,7 +167,7 @@ def fill_cache(n: int, weights: Weights, angles: Angles, memory: Memory, scratch
         M = min(FILL, memory.length[n] - 1 - first)
         for m in range(M):
             scratch.row[m], scratch.at[m] = n, first + m
-        run_layers(M, weights, angles, memory, True, scratch)
+        run_layers(M, weights, angles, memory, len(weights.W_qkv) - 1, scratch)
         memory.cached[n] += M
 
 
@@ -179,36 +189,34 @@ def append(n: int, symbol: int, stride: int, memory: Memory) -> None:
 
 @njit(**JIT)
 def run_layers(
-    M: int, weights: Weights, angles: Angles, memory: Memory, cache_only: bool, scratch: Scratch
+    M: int, weights: Weights, angles: Angles, memory: Memory, end: int, scratch: Scratch
 ) -> None:
-    """F1-F5 for M tokens; with cache_only, nothing after the last layer's keys and values."""
+    """F1-F5 for M tokens; nothing after layer `end`'s keys and values, if there is such a layer.
+
+    end: a number, not a flag, whose two values Numba would compile one after the other.
+    """
     row, at, x, y, qkv, hidden, product, p = scratch[:8]
-    eps = x.dtype.type(EPS)
     embed(M, weights, memory.window, row, at, x)  # F1
-    L = len(weights.W_qkv)
-    for l in range(L):
-        for m in range(M):
-            normalise(x[m], weights.ln1_g[l], weights.ln1_b[l], y[m], eps)  # F2
+    for l in range(len(weights.W_qkv)):
+        normalise_rows(x, M, weights.ln1_g[l], weights.ln1_b[l], y)  # F2
         affine(y, M, weights.W_qkv[l], weights.b_qkv[l], product, qkv)
         if angles.cos.size:
             rotate(qkv, M, at, len(p), angles)
         remember(qkv, M, row, at, l, memory.keys, memory.values)
-        if cache_only and l == L - 1:
+        if l == end:
             return
         for m in range(M):  # F3
             attend(qkv, m, row[m], l, at[m] + 1, memory.keys, memory.values, p, y)
         add(x, M, weights.b_o[l])  # F4
         add_product(y, M, weights.W_o[l], product, x)
-        for m in range(M):
-            normalise(x[m], weights.ln2_g[l], weights.ln2_b[l], y[m], eps)  # F5
+        normalise_rows(x, M, weights.ln2_g[l], weights.ln2_b[l], y)  # F5
         multiply(y, M, weights.W_1[l], product)
-        for m in range(M):
-            activate(product[m], weights.b_1[l], hidden[m])
+        activate_rows(product, M, weights.b_1[l], hidden)
         add(x, M, weights.b_2[l])
         add_product(hidden, M, weights.W_2[l], product, x)
 
 
-@njit(**INLINE)
+@njit(**JIT)
 def embed(M: int, weights: Weights, window: Ids, row: Ids, at: Ids, x: Array) -> None:
     """x_p = E[window_p] + P_p (F1)."""
     E, P = weights.E, weights.P
@@ -221,7 +229,25 @@ def embed(M: int, weights: Weights, window: Ids, row: Ids, at: Ids, x: Array) ->
                 x[m, j] += P[at[m], j]
 
 
-@njit(**INLINE)
+# Compiled by themselves: once for both layouts of the weights.
+
+
+@njit(**JIT)
+def normalise_rows(x: Array, M: int, g: Array, b: Array, y: Array) -> None:
+    """y = LN(x)."""
+    eps = x.dtype.type(EPS)
+    for m in range(M):
+        normalise(x[m], g, b, y[m], eps)
+
+
+@njit(**JIT)
+def activate_rows(u: Array, M: int, b: Array, y: Array) -> None:
+    """y = gelu(u + b), u as wide as y or wider."""
+    for m in range(M):
+        activate(u[m], b, y[m])
+
+
+@njit(**JIT)
 def rotate(qkv: Array, M: int, at: Ids, n_heads: int, angles: Angles) -> None:
     """Turn queries and keys by their position (F2)."""
     cos, sin = angles
@@ -231,7 +257,7 @@ def rotate(qkv: Array, M: int, at: Ids, n_heads: int, angles: Angles) -> None:
             turn(qkv[m, head * d : (head + 1) * d], cos[at[m]], sin[at[m]], forward)
 
 
-@njit(**INLINE)
+@njit(**JIT)
 def remember(qkv: Array, M: int, row: Ids, at: Ids, l: int, keys: Array, values: Array) -> None:
     """Let the tokens' keys and values into layer l's cache."""
     C = keys.shape[3]
