@@ -22,7 +22,8 @@ resource = pytest.importorskip("resource", reason="limits and signals as on Unix
 
 # The program, but saving after every minibatch, so that stops and kills often fall into saving.
 EAGER = (
-    "import sys; from chainrule.estimators import resuming; resuming.EVERY = resuming.AT_LEAST = 0.0;"
+    "import sys; from chainrule.estimators import resuming;"
+    "resuming.EVERY = resuming.AT_LEAST = 0.0;"
     "from chainrule import cli; cli.main(sys.argv[1:])"
 )
 PLAIN = "import sys; from chainrule import cli; cli.main(sys.argv[1:])"
