@@ -16,6 +16,8 @@ neither scikit-learn nor anything else of the Python API.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from chainrule.registry import HOMES
+
 if TYPE_CHECKING:
     from chainrule import datasets, plots
     from chainrule.compilation import compile_kernels
@@ -43,17 +45,13 @@ __all__ = [
 ]
 
 _HOMES = {
-    "FVSBN": "estimators.rows",
-    "NADE": "estimators.rows",
-    "RNN": "estimators.sequences",
-    "AttentionRNN": "estimators.sequences",
-    "Transformer": "estimators.sequences",
-    "CheckpointError": "engine.storage.container",
-    "compile_kernels": "compilation",
-    "gradcheck": "estimators.gradcheck",
-    "load": "estimators.loading",
-    "use_backend": "kernels",
-    "use_threads": "kernels",
+    **{name: module for module, name in HOMES.values()},
+    "CheckpointError": "chainrule.engine.storage.container",
+    "compile_kernels": "chainrule.compilation",
+    "gradcheck": "chainrule.estimators.gradcheck",
+    "load": "chainrule.estimators.loading",
+    "use_backend": "chainrule.kernels",
+    "use_threads": "chainrule.kernels",
 }
 
 
@@ -64,7 +62,7 @@ def __getattr__(name: str) -> Any:
 
         return version("chainrule")
     if name in _HOMES:
-        value = getattr(import_module(f"chainrule.{_HOMES[name]}"), name)
+        value = getattr(import_module(_HOMES[name]), name)
     elif name in __all__:
         value = import_module(f"chainrule.{name}")
     else:

@@ -16,7 +16,8 @@ from typing import Annotated, Any
 
 import typer
 
-from chainrule.commands import defaults, wording
+from chainrule.commands import wording
+from chainrule.commands.requests import LabelRequest, SampleRequest, TrainRequest
 from chainrule.commands.verbs import (
     Label,
     LabelsFrom,
@@ -26,6 +27,7 @@ from chainrule.commands.verbs import (
     Run,
     Scored,
     Settings,
+    SettingsHelp,
     app,
     verb,
 )
@@ -49,7 +51,7 @@ def demo(
     _module("demo").demo(common, out)
 
 
-@verb(epilog=defaults.in_words())
+@verb(cls=SettingsHelp)
 def train(
     common: Any,
     model: Model,
@@ -61,21 +63,6 @@ def train(
             "path: a text file or rows; -: standard input."
         ),
     ] = None,
-    epochs: Annotated[int | None, typer.Option(help="Passes over rows, at most.")] = None,
-    steps: Annotated[int | None, typer.Option(help="Minibatches, for sequences.")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Rows or windows a minibatch.")] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="Adam's.")] = None,
-    schedule: Annotated[str | None, typer.Option(help="cosine or constant.")] = None,
-    warmup: Annotated[float | None, typer.Option(help="Share of steps to warm up.")] = None,
-    weight_decay: Annotated[float | None, typer.Option(help="Decoupled, of weights.")] = None,
-    l1: Annotated[float | None, typer.Option(help="Decoupled sparsity, of weights.")] = None,
-    clip_norm: Annotated[float | None, typer.Option(help="Longest gradient; 0: any.")] = None,
-    patience: Annotated[int | None, typer.Option(help="Epochs without gain; 0: all.")] = None,
-    ordering: Annotated[
-        str | None, typer.Option(help="raster, reverse, random, or a .npy of indices.")
-    ] = None,
-    binarize: Annotated[float | None, typer.Option(help="Values above it are ones.")] = None,
-    dtype: Annotated[str | None, typer.Option(help="float32 or float64.")] = None,
     settings: Settings = None,
     valid: Annotated[
         float | None, typer.Option(help="Share of a text that validates, its end; 0.1.")
@@ -90,31 +77,16 @@ def train(
     labels_from: LabelsFrom = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace the run in --out.")] = False,
+    **options: Any,
 ) -> int:
     """Train a model; stop with Ctrl-C and go on with --resume, to the same bits.
 
     A run is lengthened by --resume with more --epochs or --steps.
     """
-    options = {
-        "epochs": epochs,
-        "steps": steps,
-        "batch_size": batch_size,
-        "learning_rate": learning_rate,
-        "schedule": schedule,
-        "warmup": warmup,
-        "weight_decay": weight_decay,
-        "l1": l1,
-        "clip_norm": clip_norm,
-        "patience": patience,
-        "ordering": ordering,
-        "binarize": binarize,
-        "dtype": dtype,
-    }
     reading = {"valid": valid, "unit": "byte" if bytes_ else None}
     reading |= {"labels": labels_from or labels, "lines": lines}
-    status: int = _module("train").run(
-        common, model, data, out, options, settings or [], reading, resume, force
-    )
+    asked = TrainRequest(model, data, out, options, settings or [], reading, resume, force)
+    status: int = _module("train").run(common, asked)
     return status
 
 
@@ -128,7 +100,7 @@ def score(
     labels_from: LabelsFrom = None,
 ) -> None:
     """Write log p(x) of each row, in nats; of a text nats and bits a character."""
-    _module("use").score(common, run, x, out, label, labels_from)
+    _module("score").score(common, run, x, out, LabelRequest(label, labels_from))
 
 
 @verb()
@@ -157,10 +129,8 @@ def sample(
     ] = None,
 ) -> None:
     """Draw rows from a model, or go on with a prompt."""
-    how = {"prompt": prompt, "temperature": temperature, "top_k": top_k, "top_p": top_p}
-    _module("use").sample(
-        common, run, n, out, columns, how | {"label": label, "stop": stop or None}
-    )
+    how = SampleRequest(n, out, columns, label, prompt, temperature, top_k, top_p, stop or None)
+    _module("sample").sample(common, run, how)
 
 
 @verb("seed")
@@ -175,7 +145,7 @@ def attention(
     label: Label = None,
 ) -> None:
     """Draw where a model looks as it predicts each character of a prompt."""
-    _module("language").attention(common, run, prompt, out, layer, label)
+    _module("attention").attention(common, run, prompt, out, layer, label)
 
 
 @verb()
@@ -190,13 +160,13 @@ def complete(
     draws: Annotated[int, typer.Option(min=1, help="Completions of each row.")] = 8,
 ) -> None:
     """Draw the rest of partly observed rows."""
-    _module("use").complete(common, run, x, observed, out, draws)
+    _module("complete").complete(common, run, x, observed, out, draws)
 
 
 @verb("seed")
 def conditionals(common: Any, run: Run, x: Rows, out: Picture = Path("conditionals.png")) -> None:
     """Write each p(x_i = 1 | x_<i) beside the rows."""
-    _module("use").conditionals(common, run, x, out)
+    _module("conditionals").conditionals(common, run, x, out)
 
 
 @verb("threads", "backend", "seed")

@@ -7,6 +7,8 @@ import numpy as np
 
 from chainrule.kernels.types import Array, Bits
 
+MOST = 10**8  # numbers in a table of how often each symbol is at each place
+
 
 def uniform(D: int) -> float:
     """Return the negative log-likelihood of D fair coins, nats a row."""
@@ -44,3 +46,21 @@ def symbol_nll(p: Array, rows: Any) -> float:
     """Return the mean negative log-likelihood of rows (N, T) under p (T, V), nats a row."""
     columns = zip(p, rows.T, strict=True)
     return float(-sum(np.log(place)[column.astype(np.int64)].mean() for place, column in columns))
+
+
+def of_bits(train: Bits, test: Bits) -> dict[str, float]:
+    """Return what rows of bits, test, cost in nats a row under each baseline of the rows train."""
+    p = independent(train)
+    return {"uniform": uniform(test.shape[1]), "independent": independent_nll(p, test)}
+
+
+def of_symbols(train: Any, test: Any, n_symbols: int) -> dict[str, float]:
+    """Return the same of rows of symbols; "frequencies" are those of a symbol anywhere."""
+    D = test.shape[1]
+    known = {"uniform": D * log(n_symbols)}
+    if D * n_symbols <= MOST:  # else a symbol is seen too seldom for its share to mean anything
+        p = symbol_frequencies(train, n_symbols)
+        anywhere = np.broadcast_to(p.mean(axis=0), p.shape)
+        known["frequencies"] = symbol_nll(anywhere, test)
+        known["independent"] = symbol_nll(p, test)
+    return known

@@ -1,11 +1,9 @@
-"""What the verbs share: their common options, reading and writing rows, and speaking."""
+"""What the verbs share: their common options, speaking, and what they write."""
 
 import csv
 import os
 import sys
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from math import log
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,12 +13,9 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from chainrule import datasets, estimators, progress
-from chainrule.datasets import rowfiles, tables
-from chainrule.datasets.rowfiles import Origin
+from chainrule import progress
+from chainrule.datasets import tables
 from chainrule.engine.storage.files import replacing
-from chainrule.estimators.base import BinaryDensity
-from chainrule.suggestions import near
 
 PICTURES = (".png", ".pdf", ".svg")
 TABLES = (".npy", ".csv", ".txt")
@@ -68,79 +63,14 @@ def table(*columns: str, words: int = 1) -> Table:
     return grid
 
 
+def print_numbers(values: Iterable[float]) -> None:
+    """Print numbers, a line each, --quiet or not: they are what was asked for."""
+    print("\n".join(f"{value:.6f}" for value in values))
+
+
 def bits(nll: float, D: int) -> float:
     """Return bits per dimension, given nats per row of D variables."""
     return nll / (D * log(2))
-
-
-def estimator_class(name: str) -> type[estimators.Estimator]:
-    """Return the estimator called `name`, in any mixture of cases and underscores."""
-    known = {spelling(value): value for value in estimators.ESTIMATORS.values()}
-    given = name.lower().replace("_", "")
-    for spelt, value in known.items():
-        if spelt.replace("_", "") == given:
-            return value
-    raise ValueError(f"unknown model {name!r}{near(name, known)}; there are {', '.join(known)}")
-
-
-def spelling(cls: type[estimators.Estimator]) -> str:
-    """Return an estimator's name as the command line spells it."""
-    return "attention_rnn" if cls.__name__ == "AttentionRNN" else cls.__name__.lower()
-
-
-def read_rows(path: Path) -> NDArray[Any]:
-    """Return the rows in a file or a folder of pictures, (N, D); see `located_rows`."""
-    return located_rows(path)[0]
-
-
-def located_rows(path: Path, missing: bool = False) -> tuple[NDArray[Any], Origin]:
-    """Return the rows in a file or a folder of pictures, (N, D), and where each stands.
-
-    Pictures, (N, H, W), are flattened. What the values may be is the model's business. missing:
-    NaN for what a table of text lacks.
-    """
-    if not path.exists():
-        raise FileNotFoundError(f"{path} does not exist; check its name and folder")
-    with said_warnings():
-        x, _, origin = rowfiles.read(path, missing)
-    return x.reshape(len(x), -1) if x.ndim == 3 and len(x) else x, origin
-
-
-def load(data: str) -> datasets.Dataset:
-    """Return a data set by name or path, and say what it warns of."""
-    with said_warnings():
-        return datasets.load(data)
-
-
-@contextmanager
-def said_warnings() -> Iterator[None]:
-    """Print what is doubtful about data, a line each, on standard error."""
-    with warnings.catch_warnings(record=True) as heard:
-        warnings.simplefilter("ignore")
-        warnings.simplefilter("always", datasets.DataWarning)
-        yield
-    for warning in heard:
-        Common().warn(str(warning.message))
-
-
-def check_columns(model: BinaryDensity, origin: Origin) -> None:
-    """Raise ValueError if rows have other names, or another order of them, than the model's."""
-    names = fitted_columns(model)
-    if origin.columns is None or names is None or list(origin.columns) == list(names):
-        return
-    pairs = zip(names, origin.columns, strict=False)  # of another width: that is said later
-    for k, (name, other) in enumerate(pairs, 1):
-        if name != other:
-            raise ValueError(
-                f"{origin.path} has {other!r} as column {k} where the model was fitted on "
-                f"{name!r}; give it the same columns in the same order"
-            )
-
-
-def fitted_columns(model: BinaryDensity) -> Sequence[str] | None:
-    """Return the names of the columns that a model was fitted on; None if they had none."""
-    names = getattr(model, "feature_names_in_", None)
-    return None if names is None else [str(name) for name in names]
 
 
 def picture(out: Path, kind: str, *what: Any) -> None:

@@ -3,7 +3,8 @@
 import time
 
 from chainrule import compilation
-from chainrule.commands.common import Common, estimator_class
+from chainrule.commands.common import Common
+from chainrule.registry import estimator_class
 
 
 def run(common: Common, models: list[str], dtype: str) -> None:

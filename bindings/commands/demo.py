@@ -11,7 +11,7 @@ import numpy as np
 from chainrule import datasets, plots, progress
 from chainrule.commands import baselines
 from chainrule.commands.common import PICTURES, Common, bits, check_output, table
-from chainrule.estimators.base import BinaryDensity
+from chainrule.estimators.row_density import RowDensity
 from chainrule.estimators.rows import FVSBN, NADE
 from chainrule.kernels.types import Bits
 
@@ -82,7 +82,7 @@ def _compile(common: Common, x: Bits) -> None:
     common.say(f"… and ready after {time.monotonic() - began:.1f} s; they are kept for next time")
 
 
-def _fit(common: Common, model: BinaryDensity, data: datasets.Dataset) -> None:
+def _fit(common: Common, model: RowDensity, data: datasets.Dataset) -> None:
     """Fit a model and say how long it took."""
     began = time.monotonic()
     model.fit(data.train.x, X_valid=data.valid.x)
@@ -93,7 +93,7 @@ def _fit(common: Common, model: BinaryDensity, data: datasets.Dataset) -> None:
     )
 
 
-def _table(data: datasets.Dataset, fitted: Mapping[str, BinaryDensity]) -> Any:
+def _table(data: datasets.Dataset, fitted: Mapping[str, RowDensity]) -> Any:
     """Return the negative log-likelihoods of baselines and models on each split."""
     D, p = data.train.x.shape[1], baselines.independent(data.train.x)
     models: dict[str, Callable[[Bits], float]] = {

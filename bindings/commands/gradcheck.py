@@ -8,15 +8,15 @@ import numpy as np
 
 from chainrule import progress
 from chainrule.commands import settings
-from chainrule.commands.common import Common, console, estimator_class, table
+from chainrule.commands.common import Common, console, table
+from chainrule.commands.inputs import of_columns
 from chainrule.encoders import validation
 from chainrule.engine import gradcheck as referee
 from chainrule.engine import models
 from chainrule.estimators import runtime
-from chainrule.estimators.base import BinaryDensity
-from chainrule.estimators.rows import Estimator
 from chainrule.kernels.dispatch import HOST_BACKENDS
 from chainrule.kernels.threads import use_threads
+from chainrule.registry import estimator_class
 
 N, D, H = 6, 9, 5  # small: each number in the parameters costs two evaluations of the loss
 V, T = 4, 5  # symbols and lengths of sequences
@@ -33,7 +33,7 @@ def run(common: Common, model: str, assignments: Sequence[str]) -> int:
     cls = estimator_class(model)
     small = {name: SMALL[name] for name in SMALL.keys() & cls().get_params().keys()}
     chosen = settings.build(cls, {}, assignments)
-    estimator = cls(**(small | chosen))
+    estimator: Any = cls(**(small | chosen))
     rng = np.random.default_rng(common.seed or 0)
     config, x = _data(estimator, rng)
     _refuse_unused(chosen, config)
@@ -55,9 +55,9 @@ def run(common: Common, model: str, assignments: Sequence[str]) -> int:
     return int(failed > 0)
 
 
-def _data(estimator: Estimator, rng: np.random.Generator) -> tuple[Any, Any]:
+def _data(estimator: Any, rng: np.random.Generator) -> tuple[Any, Any]:
     """Return the Config of an estimator's model for a few random rows, and the rows."""
-    if isinstance(estimator, BinaryDensity):
+    if of_columns(estimator):
         return estimator._config(D), rng.integers(0, 2, (N, D), dtype=np.uint8)
     length = min(T, estimator.context)
     return estimator._config(V, 1), rng.integers(0, V, (N, length), dtype=np.int32)

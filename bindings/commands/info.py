@@ -1,18 +1,16 @@
 """`chainrule info`: what a run holds, and what its model would cost untied."""
 
-from math import ceil, prod
+from math import ceil, log, prod
 from pathlib import Path
 from typing import Any
 
-from chainrule.commands import runs
-from chainrule.commands.common import Common, bits, console, spelling, table
-from chainrule.commands.language import nats_and_bits
+from chainrule.commands import labels, runs
+from chainrule.commands.common import Common, bits, console, table
+from chainrule.commands.inputs import of_columns
 from chainrule.engine import models, ordering
 from chainrule.engine.models import nade_untied
 from chainrule.engine.storage.container import CheckpointError
-from chainrule.estimators.base import BinaryDensity
-from chainrule.estimators.rows import Estimator
-from chainrule.estimators.sequence_base import SequenceDensity
+from chainrule.registry import spelling
 
 NAMED_ORDERS = {"raster": "raster (columns as they are)", "reverse": "reverse"}
 
@@ -24,10 +22,9 @@ def info(common: Common, run: Path) -> None:
     out = console()
     facts = table("model", model.model_, words=2)
     facts.columns[1].no_wrap = False
-    of_rows = isinstance(model, BinaryDensity)
-    for name, value in _facts(model, folder) if of_rows else _sequence_facts(model, folder):
+    for name, value in _facts(model, folder):
         facts.add_row(name, value)
-    how_far = None if folder is None else _how_far(folder, of_rows)
+    how_far = None if folder is None else _how_far(folder, of_columns(model))
     if how_far:
         facts.add_row("not finished", how_far)
     out.print(facts, "")
@@ -63,66 +60,61 @@ def _how_far(folder: Path, of_rows: bool) -> str | None:
     return f"{steps}{len(state.history)} of {recipe.epochs} epochs"
 
 
-def _facts(model: BinaryDensity, folder: Path | None) -> list[tuple[str, str]]:
+def _facts(model: Any, folder: Path | None) -> list[tuple[str, str]]:
     """Return what is known of the model and its training, as name and value."""
-    D, history = model.n_features_in_, model.history_
-    facts, summary = _shared_facts(model, folder)
-    facts.insert(2, ("ordering", _order(model)))
-    if history:
-        seconds = sum(record["seconds"] for record in history)
-        facts.append(("epochs", f"{len(history)}, best {model.best_epoch_}, {seconds:,.1f} s"))
-        best = history[model.best_epoch_ - 1]
-        for name in ("train", "valid"):
-            if best[name] is not None:
-                facts.append((f"{name} NLL", _nll(best[name], D)))
+    summary = runs.read_summary(folder) if folder else {}
+    facts = [("config", str(model.config_).partition("(")[2].rstrip(")"))]
+    facts += [("dtype", str(model.params_.dtype)), *_of_data(model)]
+    if model.classes_ is not None:
+        facts.append(("labels", labels.known(model)))
+    changed = type(model)().get_params()
+    chosen = {k: v for k, v in model.get_params().items() if v != changed[k] and k != "ordering"}
+    facts.append(("settings", ", ".join(f"{k}={v}" for k, v in chosen.items()) or "all defaults"))
+    if "data" in summary:
+        facts.append(("data", str(summary["data"])))
+    if model.history_:
+        facts += _of_training(model)
+    if isinstance(summary.get("valid_nats"), float):
+        facts.append(("valid, whole", nats_and_bits(summary["valid_nats"])))
     if isinstance(summary.get("test_nll"), float):
+        D = summary.get("row_length") or model.encoder_.dims
         facts.append(("test NLL", _nll(summary["test_nll"], D)))
     return facts
 
 
-def _sequence_facts(model: SequenceDensity, folder: Path | None) -> list[tuple[str, str]]:
-    """Return what is known of a model of sequences and its training, as name and value."""
-    facts, summary = _shared_facts(model, folder)
-    vocabulary, history = model.vocabulary_, model.history_
-    known = "".join(repr(c)[1:-1] for c in vocabulary.characters)
-    end = " and an end" if model.ends_ else ""
-    facts.insert(2, ("symbols", f"{vocabulary.size} {vocabulary.kind}s{end} {known}".rstrip()))
-    if model.classes_ is not None:
-        facts.insert(3, ("labels", ", ".join(map(str, model.classes_))))
-    if history:
-        seconds = sum(record["seconds"] for record in history)
-        facts.append(("steps", f"{history[-1]['step']}, best {model.best_step_}, {seconds:,.1f} s"))
-        best = next(record for record in history if record["step"] == model.best_step_)
-        for name in ("train", "valid"):
-            if best[name] is not None:
-                facts.append((f"{name}, then", nats_and_bits(best[name])))
-    if isinstance(summary.get("valid_nats"), float):
-        facts.append(("valid, whole", nats_and_bits(summary["valid_nats"])))
-    if isinstance(summary.get("test_nll"), float):
-        facts.append(("test NLL", _nll(summary["test_nll"], summary.get("row_length") or 1)))
+def _of_data(model: Any) -> list[tuple[str, str]]:
+    """Return what a model's observations are, as name and value."""
+    if of_columns(model):
+        return [("ordering", _order(model))]
+    known = "".join(repr(c)[1:-1] for c in model.vocabulary_.characters)
+    return [("symbols", f"{model.encoder_.describe()} {known}".rstrip())]
+
+
+def _of_training(model: Any) -> list[tuple[str, str]]:
+    """Return how long a model was trained, and how good the record is that was kept."""
+    clock, history = model.clock, model.history_
+    best, seconds = getattr(model, f"best_{clock}_"), sum(one["seconds"] for one in history)
+    done = history[-1].get(clock, getattr(model, f"{clock}s"))
+    facts = [(f"{clock}s", f"{done}, best {best}, {seconds:,.1f} s")]
+    record = runs.best(history)
+    for name in ("train", "valid"):
+        if record[name] is not None and of_columns(model):
+            facts.append((f"{name} NLL", _nll(record[name], model.encoder_.dims)))
+        elif record[name] is not None:
+            facts.append((f"{name}, then", nats_and_bits(record[name])))
     return facts
 
 
-def _shared_facts(
-    model: Estimator, folder: Path | None
-) -> tuple[list[tuple[str, str]], dict[str, Any]]:
-    """Return what is known of any model, and the summary of its run."""
-    facts = [("config", str(model.config_).partition("(")[2].rstrip(")"))]
-    facts.append(("dtype", str(model.params_.dtype)))
-    changed = type(model)().get_params()
-    chosen = {k: v for k, v in model.get_params().items() if v != changed[k] and k != "ordering"}
-    facts.append(("settings", ", ".join(f"{k}={v}" for k, v in chosen.items()) or "all defaults"))
-    summary = runs.read_summary(folder) if folder else {}
-    if "data" in summary:
-        facts.append(("data", str(summary["data"])))
-    return facts, summary
+def nats_and_bits(nats: float) -> str:
+    """Return nats a symbol beside bits, in words."""
+    return f"{nats:.4f} nats, {nats / log(2):.4f} bits a symbol"
 
 
 def _nll(nll: float, D: int) -> str:
     return f"{nll:.2f} nats, {bits(nll, D):.4f} bits/dim"
 
 
-def _order(model: BinaryDensity) -> str:
+def _order(model: Any) -> str:
     """Return the order of the variables in words, its first entries where it has no name."""
     D = model.n_features_in_
     for name, words in NAMED_ORDERS.items():
@@ -132,7 +124,7 @@ def _order(model: BinaryDensity) -> str:
     return f"{first}, …" if D > 8 else first
 
 
-def _arrays(model: Estimator) -> object:
+def _arrays(model: Any) -> object:
     """Return a table of the arrays, their shapes and sizes."""
     params = model.params_
     grid = table("array", "shape", "numbers", "bytes")
@@ -143,7 +135,7 @@ def _arrays(model: Estimator) -> object:
     return grid
 
 
-def _untied(model: BinaryDensity) -> str:
+def _untied(model: Any) -> str:
     """Return what the same network would cost with a hidden layer for each conditional."""
     D, H = model.config_.n_visible, model.config_.n_hidden
     shapes = models.get("nade_untied").shapes(nade_untied.Config(D, H))

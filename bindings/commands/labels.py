@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.commands.requests import LabelRequest
 from chainrule.datasets import readers
 from chainrule.datasets.rowfiles import Origin
 from chainrule.datasets.splits import SPLITS, Dataset, Split
-from chainrule.estimators.sequence_base import SequenceDensity
+from chainrule.estimators.density import Density
 from chainrule.suggestions import near
 
 LONGEST = 2**30  # bytes of a file of labels
@@ -18,29 +19,62 @@ Labelled = tuple[NDArray[Any], NDArray[Any]]  # rows and their labels
 
 
 def given(
-    model: SequenceDensity, label: str | None, source: str | None, x: Any, origin: Origin | None
-) -> tuple[Any, NDArray[Any] | None]:
-    """Return rows x, and labels for a model: one for all, or a file's or column's of `source`.
+    model: Density, asked: LabelRequest, x: Any, origin: Origin | None = None
+) -> tuple[Any, Any]:
+    """Return rows x, and labels for a model: one for all, or a file's or column's; None for none.
 
-    A column goes out of the rows. A model without labels gets none.
+    A column goes out of the rows.
 
     Raises:
-        ValueError: labels of a model that has none, none of one that has, or both kinds.
+        ValueError: labels of a model that has none, or both kinds.
     """
-    if source is None:
-        chosen = one(model, label)
-        return x, None if chosen is None else np.full(len(x), chosen)
+    if asked.source is None:
+        return x, one(model, asked.label)
     if model.classes_ is None:
         raise ValueError("this model was fitted without labels; leave out --labels-from")
-    if label is not None:
+    if asked.label is not None:
         raise ValueError("--label is for all rows and --labels-from for each; give one of them")
     columns = None if origin is None else origin.columns
-    if not Path(source).is_file() and columns and source in columns:
-        x, y = _taken_out(x, columns, source)
+    if not Path(asked.source).is_file() and columns and asked.source in columns:
+        x, y = _taken_out(x, columns, asked.source)
     else:
-        y = read(_file(source, columns), len(x))
+        y = read(_file(asked.source, columns), len(x))
     words = model.classes_.dtype.kind == "U" and y.dtype.kind in "iu"  # numbers may be words
     return x, y.astype(str) if words else y
+
+
+def one(model: Density, label: str | None) -> Any:
+    """Return one label as the model's labels are: a word, or a whole number; None for none."""
+    if label is None:
+        return None
+    if model.classes_ is None:
+        raise ValueError("this model was fitted without labels; leave out --label")
+    for value in model.classes_.tolist():
+        if str(value) == label:
+            return value
+    raise ValueError(
+        f"{label} is a label never seen in training; give --label, one of {known(model)}"
+    )
+
+
+def known(model: Density) -> str:
+    """Return the labels that a model knows, in words."""
+    return ", ".join(map(str, () if model.classes_ is None else model.classes_))
+
+
+def chosen(data: Dataset, labels: bool | str) -> Dataset:
+    """Return a data set with the labels asked for: its own, those of a file or column, or none."""
+    if isinstance(labels, str):
+        return relabelled(data, labels)
+    train, valid, test = data.train, data.valid, data.test
+    if not labels:
+        return data._replace(train=Split(train.x), valid=Split(valid.x), test=Split(test.x))
+    if any(split.y is None for split in (train, valid, test)):
+        raise ValueError(
+            f"{data.name} has no labels of its own; leave out --labels, or say where they are "
+            "with --labels-from"
+        )
+    return data
 
 
 def relabelled(data: Dataset, source: str) -> Dataset:
@@ -94,22 +128,6 @@ def _whole(y: NDArray[Any]) -> NDArray[Any]:
     if y.dtype.kind == "f" and np.isfinite(y).all() and (y == np.floor(y)).all():
         return y.astype(np.int64)
     return y
-
-
-def one(model: SequenceDensity, label: str | None) -> Any:
-    """Return one label as the model's labels are: a word, or a whole number."""
-    if model.classes_ is None:
-        if label is not None:
-            raise ValueError("this model was fitted without labels; leave out --label")
-        return None
-    known = ", ".join(map(str, model.classes_))
-    if label is None:
-        raise ValueError(f"this model was fitted with labels; give --label, one of {known}")
-    if model.classes_.dtype.kind == "U":
-        return label
-    if not label.removeprefix("-").isdecimal():
-        raise ValueError(f"{label} is a label never seen in training; give --label, one of {known}")
-    return int(label)
 
 
 def read(path: Path, n: int) -> NDArray[Any]:

@@ -25,28 +25,26 @@ from chainrule.engine.storage import checkpoint
 from chainrule.engine.storage.files import replacing
 from chainrule.engine.training import train
 from chainrule.engine.training.recipe import Recipe
-from chainrule.estimators.base import BinaryDensity
-from chainrule.estimators.rows import Estimator
+from chainrule.estimators import loading
+from chainrule.estimators.density import Density
 
-MODEL, STATE, HISTORY = "model.safetensors", "state.safetensors", "history.csv"
+MODEL, STATE, HISTORY = loading.MODEL, "state.safetensors", "history.csv"
 CURVE, SUMMARY = "curve.png", "run.json"
 FILES = (MODEL, STATE, HISTORY, CURVE, SUMMARY)
 COLUMNS = ("train", "valid", "seconds", "learning_rate")  # after epoch or step
 TEMPORARY = re.compile(r"\.tmp(\w{6}|[0-9a-f]{32})")  # what a kill -9 inside a save leaves
 
 
-def open_model(path: Path) -> Estimator:
+def open_model(path: Path) -> Density:
     """Return the model of a run's folder, or that of a model file.
 
     Raises:
         FileNotFoundError: there is none. CheckpointError: the file is no good.
     """
-    if path.is_dir():
-        if not (path / MODEL).exists():
-            raise FileNotFoundError(
-                f"{path} holds no {MODEL}; train one: chainrule train nade --data … --out {path}"
-            )
-        path = path / MODEL
+    if path.is_dir() and not (path / MODEL).exists():
+        raise FileNotFoundError(
+            f"{path} holds no {MODEL}; train one: chainrule train nade --data … --out {path}"
+        )
     return estimators.load(path)
 
 
@@ -85,7 +83,7 @@ def sweep(folder: Path) -> None:
 
 def save(
     folder: Path,
-    estimator: Estimator,
+    estimator: Density,
     recipe: Recipe,
     state: train.State,
     metadata: dict[str, Any],
@@ -101,12 +99,19 @@ def save(
     estimator.save(folder / MODEL)
     with replacing(folder / HISTORY) as temporary, open(temporary, "w", newline="") as file:
         lines = csv.writer(file)
-        columns = ("epoch" if isinstance(estimator, BinaryDensity) else "step", *COLUMNS)
+        first = state.history[0] if state.history else {estimator.clock: 0}
+        columns = ("epoch" if "epoch" in first else "step", *COLUMNS)
         lines.writerow(columns)
         lines.writerows([record[name] for name in columns] for record in state.history)
 
 
-def draw_curve(folder: Path, estimator: Estimator, data: str) -> None:
+def best(history: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the record whose parameters were kept: the best on validation data, or the last."""
+    valid = [record["valid"] for record in history]
+    return history[-1 if None in valid else valid.index(min(valid))]
+
+
+def draw_curve(folder: Path, estimator: Density, data: str) -> None:
     """Draw the training curve on data of that name into the folder."""
     title = f"{estimator.model_} on {data}"
     from chainrule import plots  # matplotlib takes a while, and most never draw

@@ -4,16 +4,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from chainrule.commands.fields import ELSEWHERE
 from chainrule.datasets import readers
-from chainrule.estimators.rows import Estimator
+from chainrule.estimators.density import Density
 from chainrule.suggestions import near
 
-ELSEWHERE = {"verbose": "--quiet", "n_threads": "--threads", "backend": "--backend"}
 WORDS = {"true": True, "false": False, "none": None}
 
 
 def build(
-    cls: type[Estimator], options: Mapping[str, Any], settings: Sequence[str]
+    cls: type[Density], options: Mapping[str, Any], settings: Sequence[str]
 ) -> dict[str, Any]:
     """Return what the user chose, by name and typed.
 

@@ -2,32 +2,32 @@
 
 import os
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from chainrule import progress
 from chainrule.commands import locking, runs, settings, standard_input
-from chainrule.commands.common import Common, estimator_class, spelling
-from chainrule.commands.lines import Lines
-from chainrule.commands.rows import Rows
-from chainrule.commands.symbols import Corpus, Reading, SymbolTable, is_text
-from chainrule.engine.storage import fingerprint
+from chainrule.commands.common import Common
+from chainrule.commands.inputs import of_columns
+from chainrule.commands.line_material import LineMaterial
+from chainrule.commands.material import Material, digest, kept
+from chainrule.commands.requests import Reading, TrainRequest
+from chainrule.commands.row_material import RowMaterial
+from chainrule.commands.text_material import TextMaterial, is_text
+from chainrule.engine.storage import checkpoint, fingerprint
 from chainrule.engine.training.train import State
 from chainrule.estimators import resuming
-from chainrule.estimators.base import BinaryDensity
-from chainrule.estimators.rows import Estimator
+from chainrule.estimators.density import Density
 from chainrule.kernels.threads import n_threads, use_threads
+from chainrule.registry import estimator_class, spelling
 
 METADATA = {"estimator", "data", "fingerprint", "hyperparameters", "threads", "reading"}
-OPTIONS = {  # of reading
-    "valid": "--valid",
-    "unit": "--bytes",
-    "labels": "--labels",
-    "lines": "--lines",
-}
+OPTIONS = {"valid": "--valid", "unit": "--bytes", "lines": "--lines"}  # of reading a text
 SIGNALS = tuple(getattr(signal, s) for s in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, s))
 
 
@@ -35,58 +35,62 @@ class Job(NamedTuple):
     """A training about to begin or go on."""
 
     folder: Path
-    estimator: Estimator
-    data: Rows | Corpus | Lines | SymbolTable
+    estimator: Any
+    data: Material
     state: State
     metadata: dict[str, Any]
     change: str | None = None  # what a new length means for a training that goes on
 
 
-def run(
-    common: Common,
-    model: str,
-    data: str | None,
-    out: Path,
-    options: dict[str, Any],
-    assignments: Sequence[str],
-    reading: dict[str, Any],
-    resume: bool,
-    force: bool,
-) -> int:
+def run(common: Common, asked: TrainRequest) -> int:
     """Train, and say how well the test rows are predicted; 130 if interrupted."""
-    cls = estimator_class(model)
-    chosen = settings.build(cls, options | {"seed": common.seed}, assignments)
-    reading = {name: value for name, value in reading.items() if value not in (None, False)}
-    labels_elsewhere = isinstance(reading.get("labels"), str)
-    if labels_elsewhere:
-        reading["labels"] = _absolute(reading["labels"])
-    if issubclass(cls, BinaryDensity) and reading:
-        option = OPTIONS[next(iter(reading))] + ("-from" if labels_elsewhere else "")
-        raise ValueError(f"{option} is for models of sequences; leave it out")
+    cls, out = estimator_class(asked.model), asked.out
+    options = asked.options | {"seed": common.seed}
+    chosen = settings.build(cls, options, asked.assignments)
     if common.backend:
         chosen["backend"] = common.backend
-    if resume and force:
+    asked = asked._replace(options=chosen, reading=_reading(cls, asked.reading))
+    if asked.resume and asked.force:
         raise ValueError("--resume goes on with a run and --force replaces it; give one of them")
     with ExitStack() as alone:
         existed = out.is_dir()
         if existed:  # before anything in it is read
             alone.enter_context(locking.only_one(out, common.warn))
-        piped, source = data == standard_input.DASH, data
-        if data is not None and piped:
-            text = not issubclass(cls, BinaryDensity)
-            source = str(alone.enter_context(standard_input.as_file(Path(data), text)))
-        if resume:
-            job = _resumed(cls, out, source, chosen, reading)
+        source = asked.data
+        if source == standard_input.DASH:
+            text = not of_columns(cls())
+            source = str(alone.enter_context(standard_input.as_file(Path(source), text)))
+        if asked.resume:
+            job = _resumed(common, cls, asked, source)
         else:
-            runs.check_free(out, force)
-            job = _new(cls, out, source, chosen, reading, common.threads or n_threads())
-        if piped:
-            job.metadata["data"] = data
+            runs.check_free(out, asked.force)
+            job = _new(cls, asked, source, common.threads or n_threads())
+        if asked.data == standard_input.DASH:
+            job.metadata["data"] = asked.data
         if not existed:
             runs.make(out)
             alone.enter_context(locking.only_one(out, common.warn))
-            runs.check_free(out, force)  # another may have come first
-        return _run(common, job, resume)
+            runs.check_free(out, asked.force)  # another may have come first
+        return _run(common, job, asked.resume)
+
+
+def _reading(cls: type[Density], asked: dict[str, Any]) -> dict[str, Any]:
+    """Return how data are to be read, as far as it was said, if a model can be read for so.
+
+    Raises:
+        ValueError: labels of a model that learns none, or what is of texts where it learns none.
+    """
+    reading = {name: value for name, value in asked.items() if value not in (None, False)}
+    labels, model = reading.get("labels"), cls()
+    if labels and not model._model().ABILITIES.labels:
+        option = "--labels-from" if isinstance(labels, str) else "--labels"
+        raise ValueError(f"{cls.__name__} learns no labels; leave {option} out")
+    if isinstance(labels, str):
+        reading["labels"] = _absolute(labels)
+    for name, option in OPTIONS.items():
+        if name in reading and of_columns(model):
+            raise ValueError(f"{option} is for models of sequences; leave it out")
+    return reading
 
 
 def _run(common: Common, job: Job, resume: bool) -> int:
@@ -112,94 +116,99 @@ def _run(common: Common, job: Job, resume: bool) -> int:
     return 0
 
 
-def _new(
-    cls: type[Estimator],
-    out: Path,
-    data: str | None,
-    chosen: dict[str, Any],
-    reading: dict[str, Any],
-    threads: int,
-) -> Job:
+def _new(cls: type[Density], asked: TrainRequest, data: str | None, threads: int) -> Job:
     """Return a training before its first minibatch; nothing is written yet."""
     if data is None:
         raise ValueError("a new run needs --data: a name such as digits, or a path")
-    _refuse_of_texts(cls, data, reading)
-    estimator = cls(**chosen)
-    source = _open(estimator, data, reading)
+    for name, option in OPTIONS.items():
+        if name in asked.reading and not is_text(data):
+            raise ValueError(f"{option} is for texts, and {data} holds rows; leave it out")
+    estimator = cls(**asked.options)
+    material = _open(estimator, data, asked.reading)
     metadata = {
         "estimator": cls.__name__,
         "data": _absolute(data),
-        "fingerprint": source.fingerprint,
+        "fingerprint": digest(estimator, material.source),
         "hyperparameters": resuming.settled(estimator),
         "threads": threads,
-        "reading": Reading(**reading)._asdict(),
+        "reading": Reading(**asked.reading)._asdict(),
     }
-    return Job(out, estimator, source, estimator._start(), metadata)
+    return Job(asked.out, estimator, material, estimator._start(), metadata)
 
 
-def _refuse_of_texts(cls: type[Estimator], data: str, reading: dict[str, Any]) -> None:
-    """Raise ValueError for options of texts where the data are rows."""
-    if issubclass(cls, BinaryDensity) or is_text(data):
-        return
-    for name in ("valid", "unit", "lines"):
-        if name in reading:
-            raise ValueError(f"{OPTIONS[name]} is for texts, and {data} holds rows; leave it out")
-
-
-def _resumed(
-    cls: type[Estimator],
-    out: Path,
-    data: str | None,
-    chosen: dict[str, Any],
-    reading: dict[str, Any],
-) -> Job:
+def _resumed(common: Common, cls: type[Density], asked: TrainRequest, data: str | None) -> Job:
     """Return the training in a folder, if everything that was given agrees with it.
 
     Only its length may be another one: see `resuming`.
     """
+    out = asked.out
     saved = runs.load_state(out)
-    name, stored = saved.metadata.get("estimator"), saved.metadata.get("hyperparameters")
-    if not isinstance(stored, dict) or not METADATA <= saved.metadata.keys():
-        raise ValueError(f"{out / runs.STATE} is no training of this program; begin a new run")
-    if name != cls.__name__ or saved.model != (estimator := cls(**stored))._model_name():
-        raise ValueError(f"{out} is a run of {str(name).lower()}; resume it as that")
-    as_before = saved.metadata["reading"]
-    if not isinstance(as_before, dict) or not as_before.keys() <= set(Reading._fields):
-        raise ValueError(f"{out / runs.STATE} is no training of this program; begin a new run")
-    as_before = Reading(**as_before)._asdict()  # what an older chainrule did not ask is as it was
-    stored_all = estimator.get_params() | stored | as_before
-    for name, value in (chosen | reading).items():
-        if name not in resuming.LENGTHS and stored_all[name] != value:
+    estimator, as_before = _as_it_began(cls, out, saved)
+    before = estimator.get_params() | as_before
+    for name, value in (asked.options | asked.reading).items():
+        if name not in resuming.LENGTHS and before[name] != value:
             raise ValueError(
-                f"{out} was begun with {name}={stored_all[name]}, not {value}; leave that out to "
+                f"{out} was begun with {name}={before[name]}, not {value}; leave that out to "
                 "resume, or begin a new run"
             )
     if data is None and saved.metadata["data"] == standard_input.DASH:
         raise ValueError(f"{out} learns from standard input; pipe the same into it with --data -")
-    source = _open(estimator, data or saved.metadata["data"], as_before)
-    older = (source.older,) if isinstance(source, Rows) else (lambda: source.fingerprint,)
-    if not fingerprint.agrees(saved.metadata["fingerprint"], source.fingerprint, *older):
-        raise ValueError(f"{out} was begun on other data than {source.name}; resume with the same")
-    if (saved.config, saved.recipe) != (source.config(estimator), estimator._recipe()):
+    material = _open(estimator, data or saved.metadata["data"], as_before)
+    values = digest(estimator, material.source)
+    _check_same(common, out, material, saved.metadata["fingerprint"], values)
+    if (saved.config, saved.recipe) != (estimator._fitted_config(), estimator._recipe()):
         raise ValueError(f"{out / runs.STATE} contradicts itself; begin a new run")
-    estimator.set_params(**{name: chosen[name] for name in resuming.LENGTHS if name in chosen})
-    recipe = estimator._recipe()
-    resuming.check_length(source.parts[0], recipe, saved.state)
+    lengths = {name: asked.options[name] for name in resuming.LENGTHS if name in asked.options}
+    recipe = estimator.set_params(**lengths)._recipe()
+    resuming.check_length(material.source, recipe, saved.state)
     metadata = saved.metadata | {"hyperparameters": resuming.settled(estimator)}
+    metadata["fingerprint"] = values
     change = resuming.change_of_length(saved.recipe, recipe)
-    return Job(out, estimator, source, saved.state, metadata, change)
+    return Job(out, estimator, material, saved.state, metadata, change)
 
 
-def _open(
-    estimator: Estimator, data: str, reading: dict[str, Any]
-) -> Rows | Corpus | Lines | SymbolTable:
-    """Return the data for an estimator, checked."""
-    if isinstance(estimator, BinaryDensity):
-        return Rows(estimator, data)
+def _as_it_began(
+    cls: type[Density], out: Path, saved: checkpoint.SavedState
+) -> tuple[Any, dict[str, Any]]:
+    """Return an estimator with the settings that a run began with, and how its data are read."""
+    foreign = f"{out / runs.STATE} is no training of this program; begin a new run"
+    name, stored = saved.metadata.get("estimator"), saved.metadata.get("hyperparameters")
+    if not isinstance(stored, dict) or not METADATA <= saved.metadata.keys():
+        raise ValueError(foreign)
+    if name != cls.__name__ or saved.model != (estimator := cls(**stored))._model_name():
+        raise ValueError(f"{out} is a run of {str(name).lower()}; resume it as that")
+    reading = saved.metadata["reading"]
+    if not isinstance(reading, dict) or not reading.keys() <= set(Reading._fields):
+        raise ValueError(foreign)
+    return estimator, Reading(
+        **reading
+    )._asdict()  # what an older chainrule did not ask is as it was
+
+
+def _check_same(common: Common, out: Path, material: Material, before: str, now: str) -> None:
+    """Raise ValueError if a run was begun on other data; warn if that cannot be told."""
+    held = material.source.contents
+    of_bits = len(held) == 2 and held[0].dtype == np.uint8  # what older runs hashed as packed bits
+    older = (lambda: fingerprint.of_packed_bits(*held),) if of_bits else ()
+    if not (of_bits or before.startswith(fingerprint.SCHEME)):
+        common.warn(
+            f"{out} was begun by an older chainrule, which told data apart in another way; see to "
+            f"it that {material.name} is what it was"
+        )
+    elif not fingerprint.agrees(before, now, *older):
+        raise ValueError(
+            f"{out} was begun on other data than {material.name}; resume with the same"
+        )
+
+
+def _open(estimator: Density, data: str, reading: dict[str, Any]) -> Material:
+    """Return the data for an estimator, checked: rows, a text, or a text's lines."""
     how = Reading(**reading)
-    if how.lines:
-        return Lines(estimator, data, how)
-    return (Corpus if is_text(data) else SymbolTable)(estimator, data, how)
+    if of_columns(estimator) or not is_text(data):
+        return RowMaterial(estimator, data, how)
+    if how.labels:
+        raise ValueError("--labels are of rows; a text has none")
+    return (LineMaterial if how.lines else TextMaterial)(estimator, data, how)
 
 
 def _absolute(data: str) -> str:
@@ -210,7 +219,7 @@ def _absolute(data: str) -> str:
 def _train(common: Common, job: Job) -> tuple[bool, bool]:
     """Train to the end or to an interruption; return whether a step was made, and if finished."""
     began, saver = job.state.step, resuming.Saver(lambda: _save(job), job.state)
-    steps = job.estimator._training(*job.data.parts, job.state)
+    steps = job.estimator._training(job.data.source, job.state)
     try:
         with _heeding(common) as asked, closing(progress.training(steps, not common.quiet)) as seen:
             for step in seen:
@@ -269,7 +278,7 @@ def _stopped(common: Common, job: Job) -> int:
 
 def _progress(job: Job) -> str:
     """Return how far a training is, in epochs or steps."""
-    if isinstance(job.estimator, BinaryDensity):
+    if of_columns(job.estimator):
         return f"{len(job.state.history)} epochs"
     return f"{job.state.step} of {job.estimator._recipe().steps} steps"
 
@@ -289,6 +298,6 @@ def _report(common: Common, job: Job) -> None:
     runs.draw_curve(job.folder, job.estimator, job.data.name)
     runs.write_summary(job.folder, summary)
     common.say(grid)
-    common.say(f"{job.data.kept(job.state)}; {job.folder / runs.MODEL}")
+    common.say(f"{kept(job.estimator, job.state)}; {job.folder / runs.MODEL}")
     if reason := job.estimator._doubt(job.state):
         common.warn(reason)

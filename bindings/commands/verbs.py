@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
-from chainrule.commands.defaults import DEFAULTS
+from chainrule.commands import fields
+from chainrule.registry import HOMES
 
 app = typer.Typer(
     name="chainrule",
@@ -36,12 +38,14 @@ COMMON: dict[str, tuple[Any, Any]] = {
 
 def _models(incomplete: str) -> list[str]:
     """Return the models that a word may become: what the shell completes."""
-    return [name for name in DEFAULTS if name.startswith(incomplete)]
+    return [name for name in HOMES if name.startswith(incomplete)]
 
 
 Model = Annotated[
     str,
-    typer.Argument(autocompletion=_models, help="nade, fvsbn, rnn, attention_rnn or transformer."),
+    typer.Argument(
+        autocompletion=_models, help=f"{', '.join(list(HOMES)[:-1])} or {list(HOMES)[-1]}."
+    ),
 ]
 Run = Annotated[Path, typer.Argument(help="A run's folder, or a model file.")]
 Rows = Annotated[
@@ -88,13 +92,23 @@ def _common(
     ctx.obj = {"quiet": quiet, "threads": threads, "backend": backend, "seed": seed}
 
 
+class SettingsHelp(TyperCommand):
+    """A command whose help ends with the settings of all models, or of the one that is named."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Write the end of the help, if it is asked for, before the arguments are parsed."""
+        if {"-h", "--help"} & set(args):
+            self.epilog = fields.in_words([arg for arg in args if arg in HOMES][:1] or list(HOMES))
+        return super().parse_args(ctx, args)
+
+
 def verb(
-    *unused: str, epilog: str | None = None
+    *unused: str, cls: type[TyperCommand] | None = None
 ) -> Callable[[Callable[..., int | None]], Callable[..., None]]:
     """Register a command that also takes the common options, before or after its name.
 
     The function gets them as its first argument, a `commands.common.Common`, and returns its exit
-    status, or None for 0.
+    status, or None for 0. One with ** gets the settings there that have an option of their own.
 
     unused: common options that it has no use for: not in its help, and refused.
     """
@@ -114,7 +128,7 @@ def verb(
         command.__signature__ = _signature(function, unused)  # type: ignore[attr-defined]
         parameters = command.__signature__.parameters.values()  # type: ignore[attr-defined]
         command.__annotations__ = {p.name: p.annotation for p in parameters}
-        return app.command(epilog=epilog)(command)
+        return app.command(cls=cls)(command)
 
     return register
 
@@ -123,6 +137,8 @@ def _signature(function: Callable[..., Any], unused: tuple[str, ...]) -> inspect
     """Return a verb's own parameters and the common ones, as typer reads them."""
     kind = inspect.Parameter.KEYWORD_ONLY
     own = list(inspect.signature(function).parameters.values())[1:]
+    if own and own[-1].kind is inspect.Parameter.VAR_KEYWORD:
+        own[-1:] = [_option(setting) for setting in fields.named().values()]
     context = inspect.Parameter("ctx", kind, annotation=typer.Context)
     shared = []
     for name, (annotation, default) in COMMON.items():
@@ -130,3 +146,11 @@ def _signature(function: Callable[..., Any], unused: tuple[str, ...]) -> inspect
             annotation = Annotated[str | None, typer.Option(f"--{name}", hidden=True)]
         shared.append(inspect.Parameter(name, kind, default=default, annotation=annotation))
     return inspect.Signature([context, *(p.replace(kind=kind) for p in own), *shared])
+
+
+def _option(setting: fields.Setting) -> inspect.Parameter:
+    """Return the option of a setting, as typer reads it; None stands for what the model has."""
+    option = typer.Option(help=setting.meaning, rich_help_panel="Settings of the model")
+    annotation = Annotated[setting.kind | None, option]  # type: ignore[name-defined]
+    kind = inspect.Parameter.KEYWORD_ONLY
+    return inspect.Parameter(setting.name, kind, default=None, annotation=annotation)

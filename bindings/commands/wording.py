@@ -6,13 +6,11 @@ command line knows options and files. Each rule is a pattern and what stands in 
 
 import re
 
+from chainrule.commands.fields import NAMED
+
 _SUBJECTS = {"X": "the data", "X_valid": "the validation data", "given": "the observed columns"}
 _VERBS = {"has": "have", "is": "are", "must": "must", "holds": "hold", "contains": "contain"}
-OPTIONS = (
-    *("backend", "seed", "epochs", "steps", "batch_size", "learning_rate", "schedule", "warmup"),
-    *("weight_decay", "l1", "clip_norm", "patience", "ordering", "binarize", "dtype", "valid"),
-    *("temperature", "top_k", "top_p", "prompt"),
-)
+OPTIONS = {*NAMED, "backend", "seed", "valid", "temperature", "top_k", "top_p", "prompt"}
 RULES = tuple(
     (re.compile(pattern), words)
     for pattern, words in (
@@ -25,8 +23,6 @@ RULES = tuple(
             r"\2, so train with --binarize \1, above which a value is a one",
         ),
         (r"[.;] (Reshape your data|flatten each image).*", "; save rows (N, D)"),
-        (r"y are the labels of rows, of which a Transformer can be a model; leave y out",
-         "labels are of rows, of which a transformer can be a model; leave --labels out"),
         (r"with labels; give (y|labels), one for each row", "with labels; give --label"),
         (r"without labels; leave (y|labels) out", "without labels; leave --label out"),
         (r"^(y|y_valid|labels) holds (.+), a label never", r"\2 is a label never"),

@@ -1,8 +1,9 @@
 """The estimators: scikit-learn's conventions over the engine."""
 
-from chainrule.estimators.loading import ESTIMATORS, Estimator, load
+from chainrule.estimators.loading import Estimator, load
 from chainrule.estimators.rows import FVSBN, NADE
 from chainrule.estimators.sequences import RNN, AttentionRNN, Transformer
+from chainrule.registry import ESTIMATORS
 
 __all__ = [
     "ESTIMATORS",

@@ -1,4 +1,4 @@
-"""All estimators by name, and reading them back from files."""
+"""Reading estimators back from files."""
 
 import os
 from pathlib import Path
@@ -6,13 +6,9 @@ from pathlib import Path
 from chainrule.engine.storage import checkpoint
 from chainrule.engine.storage.description import one_error
 from chainrule.estimators.density import Density
-from chainrule.estimators.rows import FVSBN, NADE
-from chainrule.estimators.sequences import RNN, AttentionRNN, Transformer
+from chainrule.registry import ESTIMATORS
 
 Estimator = Density
-ESTIMATORS: dict[str, type[Density]] = {
-    cls.__name__: cls for cls in (FVSBN, NADE, RNN, AttentionRNN, Transformer)
-}
 MODEL = "model.safetensors"  # what a run's folder calls it
 
 

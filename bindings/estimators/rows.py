@@ -1,7 +1,6 @@
 """The public estimators of rows: FVSBN and NADE."""
 
 from dataclasses import dataclass, field
-from typing import Any
 
 from chainrule.encoders import validation
 from chainrule.engine.models import fvsbn, nade, nade_untied
@@ -92,12 +91,3 @@ class NADE(RowDensity):
     def _config(self, D: int) -> nade.Config | nade_untied.Config:
         n_hidden = validation.integer("n_hidden", self.n_hidden, 1)
         return nade.Config(D, n_hidden) if self.tied else nade_untied.Config(D, n_hidden)
-
-
-def __getattr__(name: str) -> Any:
-    """Return what has moved to `loading`, by its former place, until nothing asks for it here."""
-    from chainrule.estimators import loading
-
-    if name in ("ESTIMATORS", "Estimator", "load"):
-        return getattr(loading, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,12 +1,11 @@
 """The settings of a training that all estimators share, once, and the recipe they make."""
 
-import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 
+from chainrule.docstrings import with_settings_of
 from chainrule.encoders import validation
 from chainrule.engine.training.recipe import SCHEDULES, Recipe
 from chainrule.estimators import runtime
@@ -93,23 +92,3 @@ class Training:
     def _dtype(self) -> np.dtype[Any]:
         """Return the dtype of the parameters."""
         return validation.float_dtype(self.dtype)
-
-
-ARGS = re.compile(r"^    Args:\n((?:        .*\n)+)", re.MULTILINE)
-ENTRY = re.compile(r"^        (\w[\w, \n]*?):.*\n(?:            .*\n)*", re.MULTILINE)
-
-
-def with_settings_of(doc: str | None, bases: Iterable[str | None]) -> str | None:
-    """Return a class's docstring with those entries of its bases' Args that its own lack."""
-    own = ARGS.search(doc or "")
-    if doc is None or own is None:
-        return doc
-    entries = own[1]
-    told = {name for entry in ENTRY.finditer(entries) for name in re.findall(r"\w+", entry[1])}
-    for base in bases:
-        theirs = ARGS.search(base or "")
-        for entry in ENTRY.finditer(theirs[1] if theirs else ""):
-            if entry[1] not in told:
-                entries += entry[0]
-                told.add(entry[1])
-    return doc[: own.start(1)] + entries + doc[own.end(1) :]

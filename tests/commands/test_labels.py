@@ -109,6 +109,19 @@ def test_samples_and_attention_take_a_label(data, trained, call, tmp_path):
     assert "give --label, one of no, yes" in call(*look)[2]
 
 
+def test_without_a_label_a_model_is_its_marginal(data, trained, call, tmp_path):
+    """Scores are those of x alone, and a label is drawn before each row."""
+    run = trained("x.npy", data / "y.txt")
+    model, x = model_of(run), np.load(data / "x.npy")
+    assert call("score", run, data / "x.npy", "--out", tmp_path / "p.npy")[0] == 0
+    told = np.stack([model.log_prob(x, label) for label in model.classes_])
+    marginal = np.logaddexp(*(told + np.log(model.class_prior_)[:, None]))
+    assert_allclose(np.load(tmp_path / "p.npy"), marginal, atol=1e-5)
+    assert call("sample", run, "-n", 60, "--seed", 0, "--out", tmp_path / "s.npy")[0] == 0
+    shares = np.load(tmp_path / "s.npy").mean(axis=1)
+    assert (shares < 0.3).any() and (shares > 0.7).any()
+
+
 def test_a_run_goes_on_with_the_labels_it_began_with(data, call, tmp_path):
     out, labels = tmp_path / "run", ("--labels-from", data / "y.npy")
     train = ("train", "transformer", "--data", data / "x.npy", "--out", out, *TINY)
@@ -129,7 +142,6 @@ def test_a_run_goes_on_with_the_labels_it_began_with(data, call, tmp_path):
         (("--labels-from", "nowhere.txt"), "nowhere.txt"),
         (("--labels-from", "gap.txt"), "no label in line 2"),
         (("--label", "no", "--labels-from", "short.txt"), "give one of them"),
-        ((), "give --label, one of no, yes"),
     ],
 )
 def test_labels_that_cannot_be(more, words, data, trained, call, tmp_path, monkeypatch):
@@ -148,9 +160,14 @@ def test_models_without_labels_take_none(data, call, tmp_path):
     rows = ("--data", data / "x.npy", "--quiet")
     assert call("train", "fvsbn", *rows, "--epochs", 1, "--out", tmp_path / "f")[0] == 0
     assert call("train", "transformer", *rows, *TINY, "--out", tmp_path / "t")[0] == 0
-    for run, words in (("f", "is for models of sequences"), ("t", "fitted without labels")):
+    for run in ("f", "t"):
         for more in (("--label", "1"), ("--labels-from", data / "y.npy")):
             status, _, err = call("score", tmp_path / run, data / "one.npy", *more)
-            assert status == 2 and words in err
+            assert status == 2 and "fitted without labels" in err
+        status, _, err = call("sample", tmp_path / run, "--label", "1", "--out", tmp_path / "s.npy")
+        assert status == 2 and "fitted without labels" in err
+    for more in (("--labels",), ("--labels-from", data / "y.npy")):
+        status, _, err = call("train", "fvsbn", *rows, "--out", tmp_path / "u", *more)
+        assert status == 2 and f"FVSBN learns no labels; leave {more[0]} out" in err
     status, _, err = call("train", "transformer", *rows, *TINY, "--labels", "--out", tmp_path / "u")
     assert status == 2 and "say where they are with --labels-from" in err

@@ -6,8 +6,8 @@ from numpy.testing import assert_allclose
 
 import chainrule as cr
 from chainrule import cli
-from chainrule.commands import lines, runs
-from chainrule.commands.lines import read_lines
+from chainrule.commands import line_material, runs
+from chainrule.commands.line_material import read_lines
 from chainrule.engine.storage import checkpoint
 
 NAMES = ["anna", "bo", "hannah", "nora", "abba", "otto", "b"] * 9
@@ -135,6 +135,6 @@ def test_lines_that_cannot_be_learnt_from(folder, call, tmp_path):
 
 def test_every_symbol_that_validates_is_known(rng):
     words = ["".join(rng.choice(list("abcdefghijklmnopqrstuvwxyz"), 3)) for _ in range(40)]
-    train, valid = lines._split(words, 0.5)
+    train, valid = line_material._split(words, 0.5)
     assert sorted(train + valid) == sorted(words) and valid
     assert set("".join(valid)) <= set("".join(train))

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule import cli
-from chainrule.commands import common, defaults, verbs
-from chainrule.estimators.rows import ESTIMATORS
+from chainrule import cli, registry
+from chainrule.commands import fields, verbs
+from chainrule.estimators.training import Training
 
 VALUES = {"threads": 2, "backend": "cpu", "seed": 1}
 LOCAL = {"n_threads", "verbose", "backend"}  # have options of their own
@@ -100,11 +100,39 @@ def test_what_a_verb_cannot_obey_is_refused(arguments, word, folder, call, monke
 
 
 def test_the_defaults_in_the_help_are_the_estimators():
-    known = {common.spelling(cls): cls for cls in ESTIMATORS.values()}
-    assert defaults.DEFAULTS.keys() == known.keys()
-    for name, settings in defaults.DEFAULTS.items():
-        params = known[name]().get_params()
-        assert settings == {k: v for k, v in params.items() if k not in LOCAL}, name
+    """What is read from their sources is what they are, without importing any of them."""
+    for name, cls in zip(registry.HOMES, registry.ESTIMATORS.values(), strict=True):
+        settings = fields.of_model(name)
+        params = {k: v for k, v in cls().get_params().items() if k not in LOCAL}
+        assert {k: one.default for k, one in settings.items()} == params, name
+        for one in settings.values():
+            kinds = (one.kind, int) if one.kind is float else (one.kind, type(None))
+            assert isinstance(one.default, kinds) or one.default is None, one
+            assert len(one.meaning) > 9 and one.meaning.endswith("."), one
+    assert set(fields.SHARED) - {"seed"} == LOCAL
+    assert set(vars(Training())) >= set(fields.ELSEWHERE)
+
+
+def test_every_setting_with_an_option_is_one_of_a_model():
+    known = set().union(*(fields.of_model(name) for name in registry.HOMES))
+    assert set(fields.named()) == set(fields.NAMED) <= known
+
+
+def test_the_help_of_one_model_says_what_its_settings_mean(call, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    shown = " ".join(call("train", "nade", "--help")[1].split())
+    for words in ("n_hidden=500: H, hidden units", "ordering=none: The order of the chain rule"):
+        assert words in shown
+    assert "n_embd" not in shown
+
+
+def test_help_imports_no_estimator():
+    command = [sys.executable, "-X", "importtime", "-m", "chainrule", "train", "--help"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0
+    heavy = {"numpy", "numba", "sklearn", "chainrule.estimators", "chainrule.engine"}
+    loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "chainrule.registry" in loaded and not loaded & heavy
 
 
 def test_the_help_shows_the_defaults_of_every_model(call, monkeypatch):

@@ -310,7 +310,7 @@ def test_rows_are_learnt_with_their_labels_drawn_and_scored(folder, call, tmp_pa
     assert (np.load(tmp_path / "s.npy")[:, :3] == [0, 1, 1]).all()
     assert call(*draw, "--out", tmp_path / "s.png")[0] == 0
     for command, word in (
-        (("sample", folder / "rows"), "give --label, one of 0, 1"),
+        (("sample", folder / "rows", "--label", 7), "give --label, one of 0, 1"),
         ((*draw, "--prompt", "a"), "knows whole numbers, got 'a'"),
         (("complete", folder / "rows", folder / "rows.npz"), "is for models of binary rows"),
         (("conditionals", folder / "rows", folder / "rows.npz"), "is for models of binary rows"),

@@ -64,7 +64,6 @@ CASES = [
     (("sample", "text", "--top-k", -1), "--top-k must be a whole number of at least 0"),
     (("sample", "text", "--label", "1"), "leave out --label"),
     (("sample", "labels", "--label", 7), "7 is a label never seen in training"),
-    (("score", "labels", "x.npy"), "fitted with labels; give --label"),
     (("score", "labels", "large.npy", "--label", 1), "2"),
     (("attention", "labels", "--prompt", "0 1", "--out", "a.png"), "give --label"),
 ]

@@ -11,7 +11,7 @@ import chainrule as cr
 from chainrule.engine import gradcheck as referee
 from chainrule.engine.models import nade, rnn
 from chainrule.estimators import runtime
-from chainrule.estimators.rows import ESTIMATORS
+from chainrule.registry import ESTIMATORS
 
 DROPOUT = ("--set", "dropout=0.5")
 TEXT = "abcabdabcab"

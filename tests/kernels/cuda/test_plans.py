@@ -6,10 +6,10 @@ from cuda_on_cpu import fake_cupy
 from cuda_on_cpu.rig import check_plan
 
 from chainrule import FVSBN, NADE, RNN, AttentionRNN, Transformer
-from chainrule.estimators.rows import ESTIMATORS
 from chainrule.kernels import device
 from chainrule.kernels.device import Device
 from chainrule.kernels.signatures import signature
+from chainrule.registry import ESTIMATORS
 
 DEVICES = {
     "64 KB, as a T4": Device(40, 64 * 1024),

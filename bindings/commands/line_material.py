@@ -1,18 +1,14 @@
 """A text file of many short texts, a line each: names, words, sentences. `train --lines`."""
 
-import hashlib
-from math import log
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.table import Table
 
-from chainrule.commands.common import table
-from chainrule.commands.symbols import Reading, kept_step, measures
+from chainrule.commands.material import Report
+from chainrule.commands.requests import Reading
+from chainrule.commands.text_material import measured
 from chainrule.encoders.texts import Text
-from chainrule.engine.training.train import State
-from chainrule.estimators.sequence_base import SequenceDensity
 
 
 def read_lines(path: Path, unit: str) -> tuple[list[Any], int]:
@@ -30,19 +26,15 @@ def read_lines(path: Path, unit: str) -> tuple[list[Any], int]:
     return filled, len(lines) - len(filled)
 
 
-class Lines:
-    """A file's lines for one estimator, each a sequence of its own; attributes as `Corpus`."""
+class LineMaterial:
+    """A file's lines for one estimator, each a sequence of its own; attributes as `Material`."""
 
-    def __init__(self, estimator: SequenceDensity, data: str, reading: Reading) -> None:
+    def __init__(self, estimator: Any, data: str, reading: Reading) -> None:
         """Read the lines, draw those that validate, and check all against the estimator."""
-        if reading.labels:
-            raise ValueError("--labels are of rows; a text has none")
         self.name, self._kind = Path(data).stem, reading.unit
         lines, self._n_empty = read_lines(Path(data), reading.unit)
         self._train, self._valid = _split(lines, reading.valid)
-        self.parts = estimator._prepare(self._train, None, self._valid)
-        digest = hashlib.sha256(repr((self._train, self._valid)).encode())
-        self.fingerprint = digest.hexdigest()
+        (self.source,) = estimator._prepare(self._train, X_valid=self._valid)
 
     def describe(self) -> str:
         """Return the file's name and sizes in words."""
@@ -52,38 +44,14 @@ class Lines:
             f"{self._kind}s{empty}"
         )
 
-    def config(self, estimator: SequenceDensity) -> Any:
-        """Return the Config of the estimator's model for these lines."""
-        return estimator._fitted_config()
-
-    def kept(self, state: State) -> str:
-        """Say which step was kept, and of how many."""
-        return kept_step(state)
-
-    def report(self, estimator: SequenceDensity) -> tuple[dict[str, Any], Table]:
-        """Return how well the validation lines are predicted: for run.json, and to show."""
-        nats, V = -estimator.score(self._valid), estimator.config_.n_symbols
-        known = {"uniform": log(V), "frequencies": self._unigram(estimator)}
-        grid = table(f"valid {self._kind}s", "nats", "bits", "perplexity")
-        for name, value in {**known, estimator.model_: nats}.items():
-            grid.add_row(name, *measures(value))
-        outcome = {
-            "unit": self._kind,
-            "lines": {"train": len(self._train), "valid": len(self._valid)},
-            "valid_nats": nats,
-            "valid_bits": nats / log(2),
-            "baselines": known,
-        }
-        return outcome, grid
-
-    def _unigram(self, estimator: SequenceDensity) -> float:
-        """Return the mean -log p of a symbol or end under their frequencies alone, in nats."""
-        train, valid = (_counts(estimator, lines) for lines in (self._train, self._valid))
-        p = (train + 1) / (train + 1).sum()
-        return float(-(valid @ np.log(p)) / valid.sum())
+    def report(self, estimator: Any) -> Report:
+        """Return how well the validation lines are predicted, beside baselines."""
+        counts = [_counts(estimator, lines) for lines in (self._train, self._valid)]
+        sizes = {"lines": {"train": len(self._train), "valid": len(self._valid)}}
+        return measured(estimator, self._valid, counts, sizes)
 
 
-def _counts(estimator: SequenceDensity, lines: list[Any]) -> Any:
+def _counts(estimator: Any, lines: list[Any]) -> Any:
     """Return how often each symbol comes, and the end if there is one, (V,)."""
     ids = estimator.vocabulary_.encode(lines[0][:0].join(lines))
     counts = np.bincount(ids, minlength=estimator.config_.n_symbols)

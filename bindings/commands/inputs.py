@@ -1,0 +1,95 @@
+"""What the verbs read: data sets, files of rows, standard input; and whether it fits a model."""
+
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from chainrule import datasets
+from chainrule.commands import runs
+from chainrule.commands.common import Common
+from chainrule.commands.standard_input import NAME, as_file
+from chainrule.datasets import rowfiles
+from chainrule.datasets.rowfiles import Origin
+from chainrule.engine.event import Columns
+from chainrule.estimators.density import Density
+
+
+def of_columns(model: Density) -> bool:
+    """Return whether a model's observations are rows of columns, not sequences of symbols."""
+    return model._model().EVENT is Columns
+
+
+def model_of_columns(run: Path, verb: str) -> Any:
+    """Return the model of a run, or of a file, which must be one of columns for this verb.
+
+    Raises:
+        ValueError: it is another.
+    """
+    model = runs.open_model(run)
+    if not of_columns(model):
+        raise ValueError(
+            f"{verb} is for models of binary rows, and that in {run} is {type(model).__name__}; "
+            "see chainrule sample --prompt, and conditionals in Python"
+        )
+    return model
+
+
+def load(data: str) -> datasets.Dataset:
+    """Return a data set by name or path, and say what it warns of."""
+    with said_warnings():
+        return datasets.load(data)
+
+
+def read_rows(x: Path, missing: bool = False) -> tuple[NDArray[Any], Origin]:
+    """Return the rows in a file, a folder of pictures or standard input, and where each stands.
+
+    Pictures, (N, H, W), are flattened. What the values may be is the model's business. missing:
+    NaN for what a table of text lacks.
+    """
+    with as_file(x, text=False) as path:
+        if not path.exists():
+            raise FileNotFoundError(f"{path} does not exist; check its name and folder")
+        with said_warnings():
+            rows, _, origin = rowfiles.read(path, missing)
+    rows = rows.reshape(len(rows), -1) if rows.ndim == 3 and len(rows) else rows
+    return rows, origin._replace(path=NAME) if path != x else origin
+
+
+@contextmanager
+def said_warnings() -> Iterator[None]:
+    """Print what is doubtful about data, a line each, on standard error."""
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("always", datasets.DataWarning)
+        yield
+    for warning in heard:
+        Common().warn(str(warning.message))
+
+
+def check_columns(model: Density, origin: Origin) -> None:
+    """Raise ValueError if rows have other names, or another order of them, than the model's."""
+    names = fitted_columns(model)
+    if origin.columns is None or names is None or list(origin.columns) == list(names):
+        return
+    pairs = zip(names, origin.columns, strict=False)  # of another width: that is said later
+    for k, (name, other) in enumerate(pairs, 1):
+        if name != other:
+            raise ValueError(
+                f"{origin.path} has {other!r} as column {k} where the model was fitted on "
+                f"{name!r}; give it the same columns in the same order"
+            )
+
+
+def fitted_columns(model: Density) -> Sequence[str] | None:
+    """Return the names of the columns that a model was fitted on; None if they had none."""
+    names = getattr(model, "feature_names_in_", None)
+    return None if names is None else [str(name) for name in names]
+
+
+def which(n: int, n_rows: int) -> str:
+    """Return which rows a result is of, in words: n of n_rows."""
+    return f"{n:,}" if n == n_rows else f"the first {n:,} of {n_rows:,}"

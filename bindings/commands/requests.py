@@ -1,0 +1,66 @@
+"""What verbs with many options were asked for, as `chainrule.cli` hands it on.
+
+Like all that the command line needs before a verb begins, this imports nothing heavy.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+
+class LabelRequest(NamedTuple):
+    """Whose probability is asked for: that given one label for all rows, or each row's of a file.
+
+    source: a file of labels, or the column that they are. Neither: the marginal over all labels.
+    """
+
+    label: str | None = None
+    source: str | None = None
+
+
+class Reading(NamedTuple):
+    """How data are to be read: the share that validates, characters or bytes, labels, lines.
+
+    labels: True: the data set's own; a str: a file of them, or the column that they are.
+    lines: each line of a text file is a sequence of its own.
+    """
+
+    valid: float = 0.1
+    unit: str = "character"
+    labels: bool | str = False
+    lines: bool = False
+
+
+class TrainRequest(NamedTuple):
+    """A training: a new run, or with `resume` one that goes on.
+
+    options: settings with an option of their own, None where not given; assignments: those of
+    --set, "name=value" each. reading: the fields of `Reading` that were given.
+    """
+
+    model: str
+    data: str | None
+    out: Path
+    options: dict[str, Any]
+    assignments: Sequence[str]
+    reading: dict[str, Any]
+    resume: bool = False
+    force: bool = False
+
+
+class SampleRequest(NamedTuple):
+    """What to draw, and where it goes; None where not given.
+
+    n: how many rows or lines, or symbols of a text. columns: of a picture. The rest is of
+    sequences; stop: what a sequence stops before.
+    """
+
+    n: int | None = None
+    out: Path | None = None
+    columns: int | None = None
+    label: str | None = None
+    prompt: str | None = None
+    temperature: float | None = None
+    top_k: int | None = None
+    top_p: float | None = None
+    stop: Sequence[str] | None = None

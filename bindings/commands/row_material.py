@@ -1,0 +1,69 @@
+"""Rows as `chainrule train` sees them, of bits or of symbols, with labels where they are learnt."""
+
+from typing import Any
+
+from chainrule import datasets
+from chainrule.commands import baselines, labels
+from chainrule.commands.common import bits
+from chainrule.commands.inputs import load, of_columns
+from chainrule.commands.material import Report, by_row
+from chainrule.commands.requests import Reading
+from chainrule.datasets import Dataset, rowfiles
+from chainrule.estimators.density import Density
+
+CALLED = {"X": "train", "X_valid": "valid", "the test rows": "test"}  # by errors: the splits
+
+
+class RowMaterial:
+    """A data set of rows, split in three, for one estimator; attributes as `Material`."""
+
+    def __init__(self, estimator: Any, data: str, reading: Reading) -> None:
+        """Read the rows, and check all of them."""
+        self._data = labels.chosen(load(data), reading.labels)
+        self.name, self._unit = self._data.name, ""
+        train, valid, test = (getattr(self._data, split) for split in datasets.SPLITS)
+        places = self._data.origins or {}
+        with rowfiles.naming({name: places[s] for name, s in CALLED.items() if s in places}):
+            (self.source,) = estimator._prepare(train.x, train.y, valid.x, valid.y)
+            estimator.encoder_.encode(test.x, "the test rows")
+        if self._data.columns is not None and of_columns(estimator):
+            estimator._name_columns(self._data.columns)
+        self._unit = estimator.encoder_.unit
+
+    @property
+    def _width(self) -> int:
+        return int(self._data.train.x.shape[1])
+
+    def describe(self) -> str:
+        """Return the data's name and sizes in words."""
+        sizes = ", ".join(f"{len(getattr(self._data, s).x):,} {s}" for s in datasets.SPLITS)
+        given = " and a label" if self._data.train.y is not None else ""
+        return f"{self.name}: {sizes} rows of {self._width} {self._unit}s{given}"
+
+    def report(self, estimator: Density) -> Report:
+        """Return how well the test rows are predicted, beside baselines."""
+        test, D = self._data.test, self._width
+        nll = -float(estimator.log_prob(test.x, test.y).mean(dtype=float))
+        known = _baselines(estimator, self._data)
+        outcome = {
+            "image_shape": self._data.image_shape,
+            "row_length": D,
+            "rows": {split: len(getattr(self._data, split).x) for split in datasets.SPLITS},
+            "test_nll": nll,
+            "test_bits_per_dimension": bits(nll, D),
+            "baselines": known,
+        }
+        return Report(outcome, by_row("test rows", {**known, estimator.model_: nll}, D))
+
+
+def _baselines(estimator: Any, data: Dataset) -> dict[str, float]:
+    """Return what the test rows cost, nats a row, under models that know no other variables."""
+    train, test = data.train.x, data.test.x
+    if of_columns(estimator):
+        train, test = map(estimator.encoder_.encode, (train, test))
+        n_values = max(estimator.encoder_.event.values)
+        if n_values == 2:
+            return baselines.of_bits(train, test)
+    else:
+        n_values = estimator.vocabulary_.size
+    return baselines.of_symbols(train, test, n_values)

@@ -1,0 +1,151 @@
+"""`chainrule sample`: rows, lines, or a prompt and what follows it, as it is drawn."""
+
+import sys
+from collections.abc import Callable
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.commands import inputs, labels, prompts, runs
+from chainrule.commands.common import PICTURES, TABLES, Common, check_output, picture, write_rows
+from chainrule.commands.requests import SampleRequest
+from chainrule.engine.storage.files import replacing
+
+CHARACTERS = 500  # drawn where -n is not given
+ROWS = 100  # the same of rows and lines
+PIECE = 4  # symbols that are written together
+OF_SEQUENCES = ("prompt", "temperature", "top_k", "top_p", "stop")
+Drawing = Callable[[int], NDArray[Any]]  # from how many to that many rows
+
+
+def sample(common: Common, run: Path, how: SampleRequest) -> None:
+    """Draw rows, written as a picture or a table; or symbols, written as they are drawn."""
+    if how.out is not None:
+        check_output(how.out, *PICTURES, *TABLES)
+    model = common.show(runs.open_model(run))
+    settings: dict[str, Any] = {"seed": common.seed, "y": labels.one(model, how.label)}
+    given = {name: getattr(how, name) for name in OF_SEQUENCES if getattr(how, name) is not None}
+    if inputs.of_columns(model):
+        for name in given:
+            option = name.replace("_", "-")
+            raise ValueError(f"--{option} is for models of sequences; leave it out")
+        _rows(common, run, model, how, lambda n: model.sample(n, **settings))
+        return
+    settings |= given
+    settings["prompt"] = prompts.parsed(model, how.prompt or "")
+    settings["stop"] = [prompts.parsed(model, stop) for stop in how.stop or ()] or None
+    length = runs.read_summary(run).get("row_length")
+    if model.ends_:
+        _lines(common, model, how, settings)
+    elif type(length) is int and model.encoder_.unit == "symbol":
+        _rows(common, run, model, how, _of_symbols(model, length, settings))
+    else:
+        _text(common, model, how, settings)
+
+
+def _of_symbols(model: Any, length: int, settings: dict[str, Any]) -> Drawing:
+    """Return what draws rows of so many symbols that begin with a prompt."""
+    prompt = settings["prompt"]
+    left = length - len(prompt)
+    if left < 1:
+        raise ValueError(f"rows have {length} symbols, the prompt {len(prompt)}; shorten it")
+    if settings["stop"]:
+        raise ValueError(f"--stop is of texts, and rows have {length} symbols; leave it out")
+
+    def draw(n: int) -> NDArray[Any]:
+        drawn = model.sample(left, size=n, **settings)
+        return np.hstack([np.tile(np.array(prompt, np.int32), (n, 1)), drawn])
+
+    return draw
+
+
+def _rows(common: Common, run: Path, model: Any, how: SampleRequest, draw: Drawing) -> None:
+    """Draw rows and write them as a picture or a table."""
+    n, out = how.n or ROWS, how.out or Path("samples.png")
+    check_output(out, *PICTURES, *TABLES)
+    pictured = out.suffix.lower() in PICTURES
+    _refuse_columns(how, pictured, f"{out} holds none")
+    rows = draw(n)
+    if pictured:
+        levels = 2 if inputs.of_columns(model) else model.vocabulary_.size
+        shape = runs.image_shape(run, rows.shape[1])
+        grey = rows / max(1, levels - 1)
+        picture(out, "sample_grid", grey, shape, how.columns, f"samples of {model.model_}")
+    else:
+        write_rows(out, rows, inputs.fitted_columns(model))
+    common.say(f"{n:,} samples; {out}")
+
+
+def _lines(common: Common, model: Any, how: SampleRequest, settings: dict[str, Any]) -> None:
+    """Draw whole sequences and write them a line each, to a .txt file or standard output."""
+    _refuse_columns(how, False, "this model draws lines")
+    if how.out is not None:
+        check_output(how.out, ".txt")
+    n, unit, prompt = how.n or ROWS, model.encoder_.unit, settings["prompt"]
+    drawn = model.sample(CHARACTERS, size=n, **settings)
+    if unit == "symbol":
+        prompt, drawn = "", [" ".join(map(str, [*prompt, *row])) for row in drawn]
+    end: Any = b"\n" if unit == "byte" else "\n"
+    text = end[:0].join(prompt + row + end for row in drawn)
+    if how.out is None:
+        _put(text)
+    else:
+        _write(how.out, text)
+        common.say(f"{n:,} lines; {how.out}")
+
+
+def _text(common: Common, model: Any, how: SampleRequest, settings: dict[str, Any]) -> None:
+    """Write a prompt and what follows it: to standard output as it comes, or to a file."""
+    _refuse_columns(how, False, "this model draws a text")
+    n, of_ids = how.n or CHARACTERS, model.encoder_.unit == "symbol"
+    if how.out is None:
+        _stream(model, n, settings)
+        return
+    check_output(how.out, *(TABLES if of_ids else (".txt",)))
+    drawn, prompt = model.sample(n, **settings), settings["prompt"]
+    if of_ids:
+        write_rows(how.out, np.array([[*prompt, *drawn]]))
+    else:
+        _write(how.out, prompt + drawn)
+    common.say(f"{n:,} symbols; {how.out}")
+
+
+def _stream(model: Any, n: int, settings: dict[str, Any]) -> None:
+    """Write symbols to standard output as they come; a bare line end closes a text."""
+    pieces = model.stream(n, chunk=PIECE, **settings)  # refuses what it cannot do
+    of_ids = model.encoder_.unit == "symbol"
+    for piece in chain([settings["prompt"]], pieces):
+        _put("".join(f"{v} " for v in piece) if of_ids else piece)
+    if model.encoder_.unit != "byte":
+        _put("\n")
+
+
+def _put(piece: str | bytes) -> None:
+    """Write a piece to standard output at once."""
+    if isinstance(piece, bytes):
+        sys.stdout.buffer.write(piece)
+    elif sys.stdout.isatty() or not hasattr(sys.stdout, "buffer"):
+        sys.stdout.write(piece)
+    else:
+        sys.stdout.buffer.write(_utf8(piece))
+    sys.stdout.flush()
+
+
+def _write(out: Path, text: str | bytes) -> None:
+    """Write a text to a file, whole or not at all."""
+    with replacing(out) as temporary:
+        temporary.write_bytes(text if isinstance(text, bytes) else _utf8(text))
+
+
+def _utf8(text: str) -> bytes:
+    """Return a text as it goes into files and pipes, whatever the terminal's encoding is."""
+    return text.encode("utf-8", "backslashreplace")  # half a surrogate pair is no text
+
+
+def _refuse_columns(how: SampleRequest, pictured: bool, instead: str) -> None:
+    """Raise ValueError where --columns was given and no pictures are drawn."""
+    if how.columns is not None and not pictured:
+        raise ValueError(f"--columns are of pictures, and {instead}; leave it out")

@@ -1,0 +1,108 @@
+"""`chainrule score`: log p of rows, of a text, or of a text's lines."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from chainrule.commands import inputs, labels, runs
+from chainrule.commands.common import (
+    TABLES,
+    Common,
+    bits,
+    check_output,
+    print_numbers,
+    table,
+    write_rows,
+)
+from chainrule.commands.line_material import read_lines
+from chainrule.commands.material import measures
+from chainrule.commands.requests import LabelRequest
+from chainrule.commands.standard_input import as_file
+from chainrule.datasets import rowfiles
+from chainrule.encoders.texts import UNITS, Text
+from chainrule.kernels.types import Array
+
+
+class Scored(NamedTuple):
+    """What was scored.
+
+    log_p: nats, of each `what`; None of a text whose symbols nobody asked for one by one.
+    nats: log p of all. n: how many variables, or symbols and ends, that is of.
+    what: "row", "line", "character" or "byte"; note: what else is to be said of them.
+    """
+
+    log_p: Array | None
+    nats: float
+    n: int
+    what: str
+    note: str = ""
+
+
+def score(common: Common, run: Path, x: Path, out: Path | None, asked: LabelRequest) -> None:
+    """Print or write log p(x) of each row or line, or say what a text costs."""
+    if out is not None:
+        check_output(out, *TABLES)
+    model: Any = common.show(runs.open_model(run))
+    if model.encoder_.unit not in UNITS:
+        scored = _rows(model, x, asked)
+    else:
+        with as_file(x, text=True) as path:
+            scored = _lines(model, path, asked) if model.ends_ else _text(model, path, asked, out)
+    if out is not None and scored.log_p is not None:
+        write_rows(out, scored.log_p, ["log_prob"])
+    elif scored.log_p is not None and (common.quiet or inputs.of_columns(model)):
+        print_numbers(scored.log_p.tolist())
+    elif common.quiet:
+        print_numbers([-scored.nats / scored.n])
+    if not inputs.of_columns(model):
+        _tell(common, model, scored, x.name, out)
+    elif out is not None and scored.log_p is not None:
+        mean = scored.nats / len(scored.log_p)
+        common.say(
+            f"{len(scored.log_p):,} rows, log p(x) {mean:.2f} nats on average, "
+            f"{bits(-scored.nats, scored.n):.4f} bits per dimension; {out}"
+        )
+
+
+def _rows(model: Any, x: Path, asked: LabelRequest) -> Scored:
+    """Score rows, of bits or of symbols."""
+    found, origin = inputs.read_rows(x)
+    rows, y = labels.given(model, asked, found, origin)
+    if rows is found:  # else a column of labels has gone
+        inputs.check_columns(model, origin)
+    with rowfiles.naming({"X": origin}):
+        log_p = model.log_prob(rows, y)
+    ends = 0 if inputs.of_columns(model) else model.ends_ * len(rows)
+    return Scored(log_p, float(log_p.sum(dtype=np.float64)), rows.size + ends, "row")
+
+
+def _lines(model: Any, path: Path, asked: LabelRequest) -> Scored:
+    """Score each line of a text file, its end included."""
+    lines, n_empty = read_lines(path, model.encoder_.unit)
+    log_p = model.log_prob(*labels.given(model, asked, lines))
+    note = f", {n_empty:,} empty ones left out" if n_empty else ""
+    return Scored(log_p, float(log_p.sum()), len(lines) + sum(map(len, lines)), "line", note)
+
+
+def _text(model: Any, path: Path, asked: LabelRequest, out: Path | None) -> Scored:
+    """Score one text, of any length."""
+    labels.given(model, asked, [0])  # refuses them
+    text, unit = Text.open(path, model.encoder_.unit), model.encoder_.unit
+    if out is None:
+        return Scored(None, model.score(text) * len(text), len(text), unit)
+    log_p = model.log_prob_terms(text)
+    return Scored(log_p, float(log_p.sum()), len(log_p), unit)
+
+
+def _tell(common: Common, model: Any, scored: Scored, name: str, out: Path | None) -> None:
+    """Say what a symbol costs on average, and where the rest was written."""
+    unit, ends = model.encoder_.unit, " and ends" if scored.what == "line" else ""
+    if scored.what != unit and scored.log_p is not None:
+        mean = f"log p {scored.log_p.mean():.2f} nats a {scored.what}"
+        common.say(f"{len(scored.log_p):,} {scored.what}s{scored.note}, {mean}")
+    grid = table(f"{scored.n:,} {unit}s{ends}", f"nats a {unit}", "bits", "perplexity")
+    grid.add_row(name, *measures(-scored.nats / scored.n))
+    common.say(grid)
+    if out is not None:
+        common.say(f"log p of each {scored.what}; {out}")
