@@ -188,7 +188,7 @@ def _as_it_began(
 def _check_same(common: Common, out: Path, material: Material, before: str, now: str) -> None:
     """Raise ValueError if a run was begun on other data; warn if that cannot be told."""
     held = material.source.contents
-    of_bits = len(held) == 2 and held[0].dtype == np.uint8  # what older runs hashed as packed bits
+    of_bits = len(held) == 2 and isinstance(material, RowMaterial) and held[0].dtype == np.uint8
     older = (lambda: fingerprint.of_packed_bits(*held),) if of_bits else ()
     if not (of_bits or before.startswith(fingerprint.SCHEME)):
         common.warn(
