@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from chainrule.estimators.density import Density
 
 HOMES: dict[str, tuple[str, str]] = {  # where the estimator is, and what it is called there
-    "nade": ("chainrule.estimators.rows", "NADE"),
     "fvsbn": ("chainrule.estimators.rows", "FVSBN"),
+    "nade": ("chainrule.estimators.rows", "NADE"),
     "rnn": ("chainrule.estimators.sequences", "RNN"),
     "attention_rnn": ("chainrule.estimators.sequences", "AttentionRNN"),
     "transformer": ("chainrule.estimators.sequences", "Transformer"),

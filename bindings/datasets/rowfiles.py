@@ -48,7 +48,7 @@ class Origin(NamedTuple):
         return f"line {at}, column {self.left_out + column + 1}{name}"
 
 
-class Rows(NamedTuple):
+class FileRows(NamedTuple):
     """What a file holds: x, (N, D) or whatever shape an array has; pictures are (N, H, W)."""
 
     x: NDArray[Any]
@@ -56,7 +56,7 @@ class Rows(NamedTuple):
     origin: Origin
 
 
-def read(path: Path, missing: bool = False) -> Rows:
+def read(path: Path, missing: bool = False) -> FileRows:
     """Return what a .npy, a table of text or a folder of pictures holds.
 
     missing: as in `tables.read`.
@@ -66,13 +66,13 @@ def read(path: Path, missing: bool = False) -> Rows:
     """
     if path.is_dir():
         images, labels, files = pictures.read(path)
-        return Rows(images, labels, Origin(str(path), np.arange(len(images)), files=files))
+        return FileRows(images, labels, Origin(str(path), np.arange(len(images)), files=files))
     if tables.is_table(path):
         x, lines, columns, left_out = tables.read(path, missing=missing)
-        return Rows(x, None, Origin(str(path), lines, "line", columns, left_out))
+        return FileRows(x, None, Origin(str(path), lines, "line", columns, left_out))
     if path.suffix.lower() == ".npy":
         x = readers.read_npy(path)
-        return Rows(x, None, Origin(str(path), np.arange(len(x) if x.ndim else 0)))
+        return FileRows(x, None, Origin(str(path), np.arange(len(x) if x.ndim else 0)))
     raise ValueError(f"{path} is of no known kind; give {KINDS}")
 
 

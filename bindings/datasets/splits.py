@@ -70,11 +70,11 @@ def from_path(path: Path, seed: int) -> Dataset:
     if len(arrays) == 1:
         x = next(iter(arrays.values()))
         origin = Origin(str(path), np.arange(len(x) if x.ndim else 0))
-        return _whole(path, rowfiles.Rows(x, None, origin), seed)
+        return _whole(path, rowfiles.FileRows(x, None, origin), seed)
     return _from_splits(path, arrays, seed)
 
 
-def _whole(path: Path, rows: rowfiles.Rows, seed: int) -> Dataset:
+def _whole(path: Path, rows: rowfiles.FileRows, seed: int) -> Dataset:
     """Return the data set of rows without a cut: (N, D), or pictures (N, H, W)."""
     name = rowfiles.stem(path)
     x, image_shape = _flatten(path, rows.x)

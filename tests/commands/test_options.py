@@ -43,6 +43,7 @@ def usual(verb, folder, out):
         "conditionals": (rows, folder / "x.npy", "--out", out / "p.npy"),
         "info": (rows,),
         "gradcheck": ("fvsbn",),
+        "compile": ("fvsbn",),
     }[verb]
 
 
@@ -51,6 +52,7 @@ UNUSED = {
     "attention": {"seed"},
     "conditionals": {"seed"},
     "info": {"threads", "backend", "seed"},
+    "compile": {"backend", "seed"},
 }
 VERBS = [name.callback.__name__ for name in verbs.app.registered_commands]
 
@@ -69,7 +71,9 @@ def test_common_options_are_obeyed_or_refused(verb, option, folder, call, tmp_pa
             assert (status, err) == (0, ""), err
 
 
-@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb not in ("demo", "info")])
+@pytest.mark.parametrize(
+    "verb", [verb for verb in VERBS if verb not in ("demo", "info", "compile")]
+)
 def test_a_backend_that_does_not_exist_is_refused_everywhere(verb, folder, call, tmp_path):
     status, out, err = call(verb, *usual(verb, folder, tmp_path), "--backend", "tpu")
     assert (status, out, err.count("\n")) == (2, "", 1) and "backend must be one of" in err
