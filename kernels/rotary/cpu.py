@@ -28,19 +28,18 @@ def _angles(first: int, T: int, d: int, dtype: Any) -> tuple[Array, Array]:
 
 @njit(**INLINE)
 def turn(x: Array, cos: Array, sin: Array, direction: float) -> None:
-    """F2 of one head, (d,), by its position's angles, (d/2,). Shared with the samplers."""
+    """F2 of one position: x, (n_heads, d), by its angles, (d/2,). Shared with the samplers."""
     half = len(cos)
-    for i in range(half):
-        a, b = x[i], x[half + i]
-        c, s = cos[i], direction * sin[i]
-        x[i] = a * c - b * s  # F2
-        x[half + i] = a * s + b * c
+    for h in range(len(x)):
+        for i in range(half):
+            a, b = x[h, i], x[h, half + i]
+            c, s = cos[i], direction * sin[i]
+            x[h, i] = a * c - b * s  # F2
+            x[h, half + i] = a * s + b * c
 
 
 @njit(**JIT)
 def _rotate(x: Array, cos: Array, sin: Array, direction: float) -> None:
-    B, T, n_heads, _ = x.shape
-    for n in range(B):
-        for t in range(T):
-            for h in range(n_heads):
-                turn(x[n, t, h], cos[t], sin[t], direction)
+    for n in range(x.shape[0]):
+        for t in range(x.shape[1]):
+            turn(x[n, t], cos[t], sin[t], direction)

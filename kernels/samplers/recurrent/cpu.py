@@ -56,8 +56,11 @@ def extend_attention(
 ) -> None:
     """See `chainrule.kernels.samplers.recurrent.extend_attention`."""
     u, ids, how = _arguments(u, options, x)
+    if not (u >= 0).any():
+        windows.read(ids, sizes.stride, memory.window, memory.length, memory.seen)
+        return
     moved = int(np.count_nonzero((u >= 0) | (ids >= 0)))
-    laid_out, out = _laid_out(weights, output, len(u), moved if (u >= 0).any() else 0)
+    laid_out, out = _laid_out(weights, output, len(u), moved)
 
     def some(part: slice) -> None:
         mine = memory.rows(part)

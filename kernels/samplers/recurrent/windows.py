@@ -57,7 +57,16 @@ def extend(
             decode.draw(u, t, M, options, scratch, x)
         for n in range(len(u)):
             if x[n, t] >= 0:
-                append(n, x[n, t], sizes.stride, rows)
+                append(n, x[n, t], sizes.stride, rows.window, rows.length, rows.seen)
+
+
+@njit(**JIT)
+def read(x: Ids, stride: int, window: Ids, length: Ids, seen: Ids) -> None:
+    """Read the given symbols of a few rows, x: (N, k): `extend` where nothing is drawn."""
+    for n in range(len(x)):
+        for t in range(x.shape[1]):
+            if x[n, t] >= 0:
+                append(n, x[n, t], stride, window, length, seen)
 
 
 @njit(**JIT)
@@ -141,13 +150,12 @@ def list_late(rows: Rows, scratch: Scratch) -> int:
 
 
 @njit(**INLINE)
-def append(n: int, symbol: int, stride: int, rows: Rows) -> None:
+def append(n: int, symbol: int, stride: int, window: Ids, length: Ids, seen: Ids) -> None:
     """Let a symbol join row n's window; one that would be full moves on by `stride` symbols."""
-    window, length = rows.window, rows.length
     window[n, length[n]] = symbol
     length[n] += 1
     if length[n] == window.shape[1]:
         length[n] -= stride
         for j in range(length[n]):
             window[n, j] = window[n, j + stride]
-        rows.seen[n] = -1
+        seen[n] = -1

@@ -23,7 +23,11 @@ def extend(
     """See `chainrule.kernels.samplers.transformer.extend`."""
     u, ids = np.ascontiguousarray(u, np.float64), np.ascontiguousarray(x)
     how = Options(float(options.temperature), options.top_k, float(options.top_p))
-    laid_out, angles = _laid_out(weights, sizes, memory, int((u >= 0).sum()))
+    n_drawn = int(np.count_nonzero(u >= 0))
+    if n_drawn == 0:
+        decode.read(ids, sizes.stride, memory.window, memory.length, memory.cached)
+        return
+    laid_out, angles = _laid_out(weights, sizes, memory, n_drawn)
 
     def some(part: slice, mine: Memory) -> None:
         decode.extend(u[part], laid_out, angles, sizes, how, mine, weights.W_y.shape[1], ids[part])

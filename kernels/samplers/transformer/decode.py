@@ -110,7 +110,16 @@ def extend(
             )
         for n in range(N):
             if x[n, i] >= 0:
-                append(n, x[n, i], sizes.stride, memory)  # F7
+                append(n, x[n, i], sizes.stride, memory.window, memory.length, memory.cached)
+
+
+@njit(**JIT)
+def read(x: Ids, stride: int, window: Ids, length: Ids, cached: Ids) -> None:
+    """Read the given symbols of a few rows, x: (N, k): `extend` where nothing is drawn."""
+    for n in range(len(x)):
+        for i in range(x.shape[1]):
+            if x[n, i] >= 0:
+                append(n, x[n, i], stride, window, length, cached)
 
 
 @njit(**INLINE)
@@ -172,9 +181,8 @@ def fill_cache(n: int, weights: Weights, angles: Angles, memory: Memory, scratch
 
 
 @njit(**INLINE)
-def append(n: int, symbol: int, stride: int, memory: Memory) -> None:
+def append(n: int, symbol: int, stride: int, window: Ids, length: Ids, cached: Ids) -> None:
     """Let a symbol join row n's window; a full one moves on by `stride` symbols (F7)."""
-    window, length = memory.window, memory.length
     if length[n] < window.shape[1]:
         window[n, length[n]] = symbol
         length[n] += 1
@@ -184,7 +192,7 @@ def append(n: int, symbol: int, stride: int, memory: Memory) -> None:
     if stride < length[n]:
         window[n, length[n] - stride] = symbol
     length[n] += 1 - stride
-    memory.cached[n] = 0
+    cached[n] = 0
 
 
 @njit(**JIT)
@@ -253,8 +261,8 @@ def rotate(qkv: Array, M: int, at: Ids, n_heads: int, angles: Angles) -> None:
     cos, sin = angles
     d, forward = 2 * cos.shape[1], qkv.dtype.type(1)
     for m in range(M):
-        for head in range(2 * n_heads):  # the keys' heads follow the queries'
-            turn(qkv[m, head * d : (head + 1) * d], cos[at[m]], sin[at[m]], forward)
+        heads = qkv[m, : 2 * n_heads * d].reshape(2 * n_heads, d)  # queries', then keys'
+        turn(heads, cos[at[m]], sin[at[m]], forward)
 
 
 @njit(**JIT)
