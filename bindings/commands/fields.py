@@ -19,7 +19,6 @@ from chainrule import registry
 from chainrule.docstrings import described
 
 ELSEWHERE = {"verbose": "--quiet", "n_threads": "--threads", "backend": "--backend"}
-SHARED = (*ELSEWHERE, "seed")  # which all verbs take
 NAMED = (  # those with an option of their own in `chainrule train`; the others take --set
     *("epochs", "steps", "batch_size", "learning_rate", "schedule", "warmup", "weight_decay"),
     *("l1", "clip_norm", "patience", "ordering", "binarize", "dtype"),

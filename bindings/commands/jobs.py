@@ -72,8 +72,7 @@ def resumed(common: Common, cls: type[Density], asked: TrainRequest, data: str |
     if data is None and saved.metadata["data"] == standard_input.DASH:
         raise ValueError(f"{out} learns from standard input; pipe the same into it with --data -")
     material = _open(estimator, data or saved.metadata["data"], as_before)
-    values = digest(estimator, material.source)
-    _check_same(common, out, material, saved.metadata["fingerprint"], values)
+    values = _digest_as_before(common, out, estimator, material, saved.metadata["fingerprint"])
     if (saved.config, saved.recipe) != (estimator._fitted_config(), estimator._recipe()):
         raise ValueError(f"{out / runs.STATE} contradicts itself; begin a new run")
     lengths = {name: asked.options[name] for name in resuming.LENGTHS if name in asked.options}
@@ -103,9 +102,17 @@ def _as_it_began(
     )._asdict()  # what an older chainrule did not ask is as it was
 
 
-def _check_same(common: Common, out: Path, material: Material, before: str, now: str) -> None:
-    """Raise ValueError if a run was begun on other data; warn if that cannot be told."""
-    held = material.source.contents
+def _digest_as_before(
+    common: Common, out: Path, estimator: Density, material: Material, before: str
+) -> str:
+    """Return the digest of the data at hand, if they are those that a run was begun on.
+
+    Of data of which an older chainrule said something else a warning asks the user to see to it.
+
+    Raises:
+        ValueError: they are others.
+    """
+    now, held = digest(estimator, material.source), material.source.contents
     of_bits = len(held) == 2 and isinstance(material, RowMaterial) and held[0].dtype == np.uint8
     older = (lambda: fingerprint.of_packed_bits(*held),) if of_bits else ()
     if not (of_bits or before.startswith(fingerprint.SCHEME)):
@@ -117,6 +124,7 @@ def _check_same(common: Common, out: Path, material: Material, before: str, now:
         raise ValueError(
             f"{out} was begun on other data than {material.name}; resume with the same"
         )
+    return now
 
 
 def _open(estimator: Density, data: str, reading: dict[str, Any]) -> Material:
