@@ -17,7 +17,9 @@ from chainrule.kernels.dispatch import HOST_BACKENDS
 JITTER = 0.1  # standard deviation added to initial parameters, so that no gradient is trivial
 
 
-def gradcheck(model: Any, X: Any, max_entries: int | None = 100) -> dict[str, RelativeError]:
+def gradcheck(
+    model: Any, X: Any, max_entries: int | None = 100, y: Any = None
+) -> dict[str, RelativeError]:
     """Return each parameter's largest relative error against central differences, in float64.
 
     The hand-derived gradient of the mean negative log-likelihood of X, by both host backends
@@ -32,6 +34,8 @@ def gradcheck(model: Any, X: Any, max_entries: int | None = 100) -> dict[str, Re
             for one row.
         max_entries: how many entries of each parameter are checked: half of them where the
             gradient is largest, half at random. None checks every one.
+        y: labels of X, of a model that learns them; a fitted one that is given none is checked as
+            if all were its first class.
 
     Returns:
         Parameter name to max |ours - numeric| / max |numeric|, of the worst backend: a float that
@@ -58,29 +62,29 @@ def gradcheck(model: Any, X: Any, max_entries: int | None = 100) -> dict[str, Re
         raise TypeError(f"model must be an estimator such as NADE(), got {type(model).__name__}")
     if max_entries is not None:
         validation.integer("max_entries", max_entries, 1)
-    engine, config, params, x = _setting(model, X)
+    engine, config, params, x, numbers = _setting(model, X, y)
     backends = (*HOST_BACKENDS, "cuda") if model.backend == "cuda" else HOST_BACKENDS
     for name in backends:
         runtime.array_module(name)  # says what is missing
     with runtime.resources("cpu", model.n_threads):
-        checked = referee.check_backends(engine, config, params, x, None, backends, max_entries)
+        checked = referee.check_backends(engine, config, params, x, numbers, backends, max_entries)
     return {name: referee.worst([*errors.values()]) for name, errors in checked.items()}
 
 
-def _setting(model: Density, X: Any) -> tuple[Any, Any, Params, Any]:
-    """Return the engine's model, its config, float64 parameters, and X as the model's array."""
+def _setting(model: Density, X: Any, y: Any) -> tuple[Any, Any, Params, Any, Any]:
+    """Return the engine's model, its config, float64 parameters, and X and y as the model's."""
     fitted = hasattr(model, "params_")
     if not fitted:
         model = clone(model)
-        model._check_hyperparameters()
-        model._learn(X, None, None)
-        model.classes_ = None
-    engine, config = models.get(model._model_name()), model._fitted_config()
-    x = model._few(X)
+        model._prepare(X, y)
+    engine, config, x = models.get(model._model_name()), model._fitted_config(), model._few(X)
+    if model.classes_ is not None and y is None:
+        y = model.classes_[0]
+    numbers = model._labels(y, len(x))
     if fitted:
         params = Params(model.params_.shapes, model.params_.flat.astype(np.float64))
-        return models.get(model.model_), model.config_, params, x
+        return models.get(model.model_), model.config_, params, x, numbers
     rng = np.random.default_rng(model.seed)
     params = engine.init(config, rng, np.float64)
     params.flat += rng.normal(scale=JITTER, size=params.size)
-    return engine, config, params, x
+    return engine, config, params, x, numbers

@@ -115,17 +115,12 @@ def test_contract_derives_its_operation(op):
     assert {"Forward", "Backward"} <= set(headings) or {"Step t", "Draw"} & set(headings)
 
 
-RETURNING = ("samplers.", "categorical")  # until their outputs come last too
-
-
 @pytest.mark.parametrize(("op", "name"), FUNCTIONS)
 def test_outputs_come_last_and_are_overwritten(op, name):
     """No function hands out an array. A number may come back, as of `adam.step`."""
     function = dispatched(op)[name]
-    assert function.__doc__.split()[0] in {"Return", "Overwrite", "Update"}
-    if not op.startswith(RETURNING):
-        assert function.__doc__.split()[0] != "Return"
-        assert inspect.signature(function).return_annotation in (None, float)
+    assert function.__doc__.split()[0] in {"Overwrite", "Update"}
+    assert inspect.signature(function).return_annotation in (None, float)
 
 
 @pytest.mark.parametrize(("op", "name"), FUNCTIONS)
