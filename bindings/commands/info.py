@@ -53,11 +53,11 @@ def _how_far(folder: Path, of_rows: bool) -> str | None:
     if not of_rows:
         done = f"step {state.step} of {recipe.steps}"
         return done if state.step < recipe.steps else None
-    if len(state.history) == recipe.epochs:
+    an_epoch = ceil(state.size / recipe.batch_size)
+    if an_epoch and state.step == recipe.epochs * an_epoch:
         return None
-    n_steps = recipe.epochs * ceil(state.size / recipe.batch_size)
-    steps = f"step {state.step} of {n_steps}, " if n_steps else ""
-    return f"{steps}{len(state.history)} of {recipe.epochs} epochs"
+    steps = f"step {state.step} of {recipe.epochs * an_epoch}, " if an_epoch else ""
+    return f"{steps}{state.step // an_epoch if an_epoch else 0} of {recipe.epochs} epochs"
 
 
 def _facts(model: Any, folder: Path | None) -> list[tuple[str, str]]:

@@ -140,7 +140,8 @@ def _stopped(common: Common, job: Job) -> int:
 def _progress(job: Job) -> str:
     """Return how far a training is, in epochs or steps."""
     if of_columns(job.estimator):
-        return f"{len(job.state.history)} epochs"
+        an_epoch = -(-job.data.source.size // job.estimator._recipe().batch_size)
+        return f"{job.state.step // an_epoch} epochs"
     return f"{job.state.step} of {job.estimator._recipe().steps} steps"
 
 
