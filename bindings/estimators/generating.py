@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from chainrule.encoders import validation
-from chainrule.engine import ragged
+from chainrule.engine import ragged, windows
 from chainrule.estimators import runtime, stopping
 from chainrule.estimators.sequence_density import SequenceDensity
 
@@ -174,6 +174,8 @@ class Generating(SequenceDensity):
         rest = {} if y is None else {"y": xp.asarray(y[rows])}
         N, own = len(lengths), len(prompts) > 1
         table = ragged.table(prompts, rows if own else slice(None))
+        if self._engine().ABILITIES.context:
+            table = _remembered(table, self.config_.context)
         with self._evaluating() as params:
             sampler = self._engine().start(self.config_, params, N, **rest)
             for at in range(0, table.shape[1], PROMPT):
@@ -194,6 +196,18 @@ class Generating(SequenceDensity):
     def _decoded(self, ids: Any, many: bool) -> Any:
         """Return drawn symbols, (N, n) or a list of rows, as what was fitted."""
         return self._symbols.decode_all(ids) if many else self._symbols.decode(ids[0])
+
+
+def _remembered(table: NDArray[np.int32], context: int) -> NDArray[np.int32]:
+    """Return of prompts, (N, P), what a model of a context still sees behind them, -1 before it."""
+    starts = [windows.window_start(int(n), context) for n in ragged.lengths(table)]
+    first = min(starts)
+    if max(starts) == 0:
+        return table
+    seen = table[:, first:].copy()
+    for row, start in zip(seen, starts, strict=True):
+        row[: start - first] = -1
+    return seen
 
 
 def _renamed(y: Any, labels: Any) -> Any:
