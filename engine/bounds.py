@@ -13,17 +13,19 @@ ROWS = 4096  # at most, however small they are: Ctrl-C is heard between
 POSITIONS = 8192  # of sequences, likewise
 
 
-def rows_at_once(event: Event, n_numbers: int = NUMBERS, length: int = 1, most: int = ROWS) -> int:
-    """Return how many rows may be worked on at once, at least 1 and at most `most`.
+def rows_at_once(
+    event: Event, n_numbers: int = NUMBERS, length: int = 1, most: int | None = None
+) -> int:
+    """Return how many rows may be worked on at once, at least 1.
 
     Args:
         event: what an observation is.
         n_numbers: how many of the model's outputs may be held at once.
         length: symbols a row, of sequences.
-        most: rows, where each needs few numbers.
+        most: rows, where each needs few numbers; None: ROWS.
     """
     each = max(1, event.n_outputs) * (max(1, length) if isinstance(event, Sequence) else 1)
-    return max(1, min(most, n_numbers // each))
+    return max(1, min(ROWS if most is None else most, n_numbers // each))
 
 
 def positions_at_once(event: Sequence, n_numbers: int = NUMBERS) -> int:

@@ -194,6 +194,8 @@ class Density(DensityMixin, Fitting):  # type: ignore[misc]  # scikit-learn is u
         model._check_hyperparameters()
         model._restore_encoder(metadata, saved.config)
         model.classes_, model.class_prior_ = labels.of_json(metadata)
+        if model.classes_ is not None and not model._model().ABILITIES.labels:
+            raise ValueError("it has labels, which its model does not learn")
         if model._model_name() != saved.model or model._fitted_config() != saved.config:
             raise ValueError("its hyper-parameters are of another model")
         model.params_, model.model_, model.config_ = saved.params, saved.model, saved.config

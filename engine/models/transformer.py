@@ -136,7 +136,7 @@ def init(config: Config, rng: np.random.Generator, dtype: Any = np.float32) -> P
 def log_prob_terms(config: Config, params: Params, x: Ids, y: Any = None) -> Array:
     """Return log p(x_t | x_<t) of every symbol, (N, T), in nats; 0 at padding. Any T.
 
-    y: (N,), the rows' classes; of a model with n_classes > 1 only, and there always.
+    y: (N,), the rows' classes; a model with n_classes > 1 needs them.
     """
     return reading.log_prob_terms(partial(_read, config, params, x, y), params, x)
 
@@ -186,7 +186,7 @@ def loss_and_grad(
         grad: overwritten; laid out like params.
         total: what the sum is divided by; N if not given. The number of symbols of the whole
             minibatch makes the loss nats a symbol.
-        y: (N,), the rows' classes; of a model with n_classes > 1 only, and there always.
+        y: (N,), the rows' classes; a model with n_classes > 1 needs them.
         noise: what this pass's dropout is drawn from; None is no dropout.
         dx: (N, T, C), overwritten by the gradient in the row of E that each symbol was looked up
             in; 0 for the last, which nobody reads, and for padding.
@@ -361,10 +361,8 @@ def _check_length(config: Config, x: Ids) -> None:
 
 
 def _check_labels(config: Config, y: Any) -> None:
-    """Raise ValueError for labels that are missing, or given to a model without."""
-    if config.n_classes == 1:
-        reading.refuse_labels(y)
-    elif y is None:
+    """Raise ValueError for labels that are missing; a single class goes without saying."""
+    if config.n_classes > 1 and y is None:
         raise ValueError(
             f"a model of {config.n_classes} classes is p(x | y): give y, each row's class;"
             " chainrule.engine.labels has the marginal"

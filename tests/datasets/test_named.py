@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from chainrule import datasets
-from chainrule.datasets import downloads, readers
+from chainrule.datasets import downloads, named, readers
 
 SPLITS = ("train", "valid", "test")
 
@@ -166,7 +166,7 @@ def test_a_download_is_checked_kept_and_not_repeated(monkeypatch, tmp_path, rng)
         url = f"http://example.org/{split}"
         remotes[split] = downloads.Remote(url, len(text), hashlib.sha256(text).hexdigest())
         contents[url] = text
-    monkeypatch.setattr(datasets, "_BINARIZED", remotes)
+    monkeypatch.setattr(named, "_BINARIZED", remotes)
     serve(monkeypatch, contents)
     first = datasets.load("binarized_mnist")
     serve(monkeypatch, {})

@@ -9,8 +9,9 @@ from sklearn.base import clone
 
 import chainrule as cr
 from chainrule.encoders import validation
+from chainrule.engine import bounds
 from chainrule.engine.training import train
-from chainrule.estimators import evaluating, trainable
+from chainrule.estimators import trainable
 from chainrule.kernels import dispatch, threads
 
 
@@ -212,7 +213,7 @@ def test_score_is_the_mean_and_score_samples_the_same_function(X):
 def test_many_rows_go_in_chunks_without_a_seam(monkeypatch, model, X):
     fitted = copy_of(model, n_threads=1, backend="reference", dtype="float64").fit(X)
     whole = fitted.log_prob(X), fitted.conditionals(X), fitted.sample(20, seed=3)
-    monkeypatch.setattr(evaluating, "ROWS", 7)
+    monkeypatch.setattr(bounds, "ROWS", 7)
     chunked = fitted.log_prob(X), fitted.conditionals(X), fitted.sample(20, seed=3)
     for one, other in zip(whole, chunked, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-13)
@@ -230,7 +231,7 @@ def peak(call):
 @pytest.mark.parametrize("ordering", [None, "reverse"])
 @pytest.mark.parametrize("kind", ["uint8", "int8", "int64", "float32", "columns first", "sparse"])
 def test_memory_beside_the_data_is_bounded(monkeypatch, ordering, kind, rng):
-    monkeypatch.setattr(evaluating, "ROWS", 512)
+    monkeypatch.setattr(bounds, "ROWS", 512)
     monkeypatch.setattr(validation, "CELLS", 1 << 16)
     bits = rng.integers(0, 2, (60_000, 100), np.uint8)
     if kind == "sparse":

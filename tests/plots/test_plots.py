@@ -6,6 +6,7 @@ import pytest
 from matplotlib.text import Text
 
 from chainrule import plots
+from chainrule.plots import images
 
 
 def mosaics(figure):
@@ -33,8 +34,8 @@ def test_every_value_is_a_square_of_whole_pixels(tmp_path, rng):
     x = rng.integers(0, 2, (4, 16))
     plots.save(plots.sample_grid(x), tmp_path / "x.png")
     pixels = matplotlib.image.imread(tmp_path / "x.png")[:, :, 0]
-    body = pixels[plots.TITLE : -plots.MARGIN, plots.MARGIN :]
-    zoom = plots.ZOOM
+    body = pixels[images.TITLE : -images.MARGIN, images.MARGIN :]
+    zoom = images.ZOOM
     for n, (top, left) in enumerate([(0, 0), (0, 5), (5, 0), (5, 5)]):
         tile = body[top * zoom : (top + 4) * zoom, left * zoom : (left + 4) * zoom]
         blocks = tile.reshape(4, zoom, 4, zoom)
@@ -79,7 +80,7 @@ def test_a_shape_may_be_given_and_must_fit(rng):
 def test_nearest_and_probabilities_stand_beside_the_samples(rng):
     x, p, real = rng.integers(0, 2, (4, 9)), rng.random((4, 9)), rng.integers(0, 2, (4, 9))
     figure = plots.with_nearest(x, p, real)
-    assert titles(figure) == ["samples", plots.PROBABILITY, "nearest in the training data"]
+    assert titles(figure) == ["samples", images.PROBABILITY, "nearest in the training data"]
     for rows, grid in zip((x, p, real), mosaics(figure), strict=True):
         np.testing.assert_array_equal(grid[4:7, 4:7], rows[3].reshape(3, 3))
     assert titles(plots.samples_with_probabilities(x, p)) == titles(figure)[:2]
@@ -98,7 +99,7 @@ def test_completions_veil_what_the_model_did_not_see():
     drawn = np.array([[[1, 0, 0, 0]], [[1, 1, 0, 1]]])
     data, seen, completed = mosaics(plots.completions(x, observed, drawn))
     np.testing.assert_array_equal(data, [[1, 1], [0, 0]])
-    np.testing.assert_array_equal(seen, [[1, plots.UNSEEN], [0, plots.UNSEEN]])
+    np.testing.assert_array_equal(seen, [[1, images.UNSEEN], [0, images.UNSEEN]])
     np.testing.assert_array_equal(completed[:, :2], [[1, 0], [0, 0]])
     np.testing.assert_array_equal(completed[:, 3:], [[1, 1], [0, 1]])
 

@@ -363,6 +363,10 @@ def test_labels_are_wanted_or_refused(name, rng):
     model, config, params = make(name)
     x, grad = symbols(rng, 2, 3), params.like()
     y = {} if labels_for(config, x) else {"y": np.zeros(2, np.int32)}
+    if y and model.ABILITIES.labels:  # the only class there is goes without saying
+        alone = model.log_prob_terms(config, params, x)
+        assert_array_equal(model.log_prob_terms(config, params, x, **y), alone)
+        return
     message = "leave y out" if y else "a model of 3 classes is p"
     for f in (model.log_prob, model.log_prob_terms, model.conditionals):
         with pytest.raises(ValueError, match=message):

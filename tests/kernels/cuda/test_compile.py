@@ -123,7 +123,7 @@ for architecture, card in OTHERS.items():
 
 def test_every_source_is_built():
     kernels = Path(device.__file__).parent
-    assert {source for source, _ in BUILDS.values()} == set(kernels.glob("*/*.cu"))
+    assert {source for source, _ in BUILDS.values()} == set(kernels.rglob("*.cu"))
 
 
 # --- nvcc ----------------------------------------------------------------------------------------
