@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 
 from chainrule.encoders import validation
 
+KNOWN = 20  # labels that an error names at most
+
 Classes = NDArray[Any]  # the distinct labels, sorted: class c is classes[c]
 
 
@@ -29,8 +31,13 @@ def encode(y: Any, n: int, classes: Classes, name: str = "y") -> NDArray[np.int3
     labels = _column(np.full(n, y) if np.ndim(y) == 0 else y, n, name)
     at = np.minimum(np.searchsorted(classes, labels), len(classes) - 1)
     if (classes[at] != labels).any():
-        other = labels[classes[at] != labels][0]
-        raise ValueError(f"{name} holds {other!s}, a label never seen in training; leave it out")
+        other = labels[classes[at] != labels][0].item()
+        known = [repr(label) for label in classes[:KNOWN].tolist()]
+        more = ", …" if len(classes) > KNOWN else ""
+        raise ValueError(
+            f"{name} holds {other!r}, a label never seen in training; leave it out or give one of "
+            f"{', '.join(known)}{more}"
+        )
     return at.astype(np.int32)
 
 
@@ -71,6 +78,8 @@ def _column(y: Any, n: int, name: str) -> NDArray[Any]:
     labels = validation.unmasked(y, name)
     if labels.dtype.kind in "OT" and labels.ndim == 1:  # of a list, a Series or a Categorical
         labels = _numbers_or_words(labels.tolist(), name)
+    if labels.dtype.kind == "f" and (labels == np.floor(labels)).all():
+        labels = labels.astype(np.int64)  # pandas' whole numbers, where one was missing once
     if labels.shape != (n,) or labels.dtype.kind not in "biuU":
         raise ValueError(
             f"{name} must hold {n} labels, whole numbers or words, one for each row; got "

@@ -197,8 +197,9 @@ def as_mask(observed: Any, D: int, n: int | None = None) -> NDArray[np.bool_]:
     """Return `observed` as a bool mask of shape (D,), or if n is given (n, D) too."""
     mask = unmasked(observed, "observed")
     if mask.dtype != np.bool_ or mask.shape not in ((D,), (n, D)):
+        each = "" if n is None else f", or ({n}, {D}), a row for each sample"
         raise ValueError(
-            f"observed must be a bool array of shape ({D},), True where a variable is given; "
+            f"observed must be a bool array of shape ({D},){each}, True where a variable is given; "
             f"got {mask.dtype} of shape {mask.shape}"
         )
     return mask

@@ -186,6 +186,15 @@ class Density(DensityMixin, Fitting):  # type: ignore[misc]  # scikit-learn is u
         }
         files.save(path, self.model_, self.config_, self.params_, metadata, history=self.history_)
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take what a pickle holds, if this version made it."""
+        if "params_" in state and "encoder_" not in state:
+            raise ValueError(
+                f"this {type(self).__name__} was pickled by an older chainrule; let that one save "
+                "it, and load the file"
+            )
+        super().__setstate__(state)
+
     @classmethod
     def _restored(cls, saved: files.Checkpoint) -> Self:
         """Return the estimator that a checkpoint's metadata describes, if it fits."""
@@ -216,6 +225,8 @@ class Density(DensityMixin, Fitting):  # type: ignore[misc]  # scikit-learn is u
 
     def _classes_to_draw(self, y: Any, n: int, rng: np.random.Generator) -> Any:
         """Return the class of each of n draws, (n,): of y, or drawn; None without labels."""
+        if y is not None and self.classes_ is None:
+            raise ValueError("this model was fitted without labels; leave y out")
         numbers = self._labels(y, n)
         if numbers is None and self.classes_ is not None:
             return evaluating.draw(rng.random(n), self._log_prior())

@@ -171,3 +171,12 @@ def test_models_without_labels_take_none(data, call, tmp_path):
         assert status == 2 and f"FVSBN learns no labels; leave {more[0]} out" in err
     status, _, err = call("train", "transformer", *rows, *TINY, "--labels", "--out", tmp_path / "u")
     assert status == 2 and "say where they are with --labels-from" in err
+
+
+def test_a_column_of_labels_is_not_scored_as_a_symbol(data, trained, call):
+    """The file that was learnt from, scored without saying where its labels are."""
+    run = trained("xy.csv", "kind")
+    status, out, err = call("score", run, data / "xy.csv")
+    assert (status, out) == (2, "") and "rows of 7 values, and the model learnt rows of 6" in err
+    assert "--labels-from" in err
+    assert call("score", run, data / "xy.csv", "--labels-from", "kind")[0] == 0

@@ -81,7 +81,8 @@ def test_labels_become_numbers_and_a_prior():
     assert_array_equal(p, prior)
     assert labels.of_json(labels.as_json(None, None)) == (None, None)
     assert labels.of_json({"classes": [3, 5]})[1].tolist() == [0.5, 0.5]
-    with pytest.raises(ValueError, match="y holds c, a label never seen in training"):
+    unseen = "y holds 'c', a label never seen in training; leave it out or give one of 'a', 'b'"
+    with pytest.raises(ValueError, match=unseen):
         labels.encode("c", 2, classes)
 
 

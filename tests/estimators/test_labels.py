@@ -94,3 +94,27 @@ def test_a_model_fitted_without_labels_predicts_none():
     model = cr.Transformer(1, 1, 8, steps=2, context=8).fit(labelled()[0])
     with pytest.raises(ValueError, match="fitted without labels; fit it with y"):
         model.predict(labelled()[0])
+
+
+def test_whole_numbers_may_come_as_floats_and_fractions_may_not():
+    """Pandas makes floats of a column that once lacked a value."""
+    x, y = labelled()
+    model = cr.Transformer(1, 1, 4, **{**TRAINING, "steps": 2}).fit(x, (y == "dark") * 2.0)
+    assert model.classes_.dtype.kind == "i" and model.classes_.tolist() == [0, 2]
+    assert_array_equal(model.log_prob(EVERY, 2.0), model.log_prob(EVERY, 2))
+    for wrong in (0.5, np.nan):
+        with pytest.raises(ValueError, match="whole numbers or words"):
+            model.log_prob(EVERY, np.full(16, wrong))
+
+
+def test_a_draw_of_a_label_that_cannot_be_is_refused():
+    rows = cr.FVSBN(epochs=1).fit(EVERY, np.zeros(16))  # pipelines pass y
+    assert rows.score(EVERY, np.zeros(16)) == rows.score(EVERY)
+    with pytest.raises(ValueError, match="fitted without labels; leave y out"):
+        rows.sample(2, y=1)
+
+
+def test_a_pickle_of_an_older_version_says_so_when_it_is_opened(model):
+    state = {name: value for name, value in model.__getstate__().items() if name != "encoder_"}
+    with pytest.raises(ValueError, match="pickled by an older chainrule; let that one save it"):
+        cr.Transformer().__setstate__(state)
