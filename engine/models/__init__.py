@@ -23,9 +23,10 @@ A model is a module with
         given, is overwritten by the gradient in the input. Of the following keywords a model takes
         those that its ABILITIES name:
             y (N,)          labels
-            noise           (seed, step, row): what the pass's dropout is drawn from; the training's
-                            seed, the number of the minibatch, and where in it x's first row stands,
-                            so that any cut of its rows drops the same numbers; None: no dropout
+            noise           (seed, step, row): what is drawn in the pass, dropout, a mask or an
+                            ordering, follows from the training's seed, the number of the minibatch,
+                            and where in it x's first row stands, so that any cut of its rows draws
+                            the same; None: nothing is drawn, and the loss is that of `log_prob`
             carry (N, S)    the rows' states from the piece of text before this one, read and
                             overwritten, S = state_size(config); no gradient goes into it
             fresh (N,)      bool: rows that start anew instead
