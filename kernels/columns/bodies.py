@@ -75,7 +75,7 @@ def draw(layout: Layout, i: int, s: Array, m: int, o: int, u: float, w: Array) -
     """Return the value of x_i for u in [0, 1) (D1)."""
     K = layout.values[i]
     if K == BIT:
-        return float(u < _chance(s, m, o))
+        return 1.0 if u < _chance(s, m, o) else 0.0
     if K == REAL:
         family, learned = layout.family, layout.learned
         return float(quantile.draw(s, m, o, layout.n_components, u, family, learned, w))
