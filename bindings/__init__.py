@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from chainrule.engine.storage.checkpoint import CheckpointError
     from chainrule.estimators.gradcheck import gradcheck
     from chainrule.estimators.loading import load
+    from chainrule.estimators.orderless import OrderlessNADE
     from chainrule.estimators.rows import FVSBN, NADE
     from chainrule.estimators.sequences import RNN, AttentionRNN, Transformer
     from chainrule.kernels import use_backend, use_threads
@@ -34,6 +35,7 @@ __all__ = [
     "RNN",
     "AttentionRNN",
     "CheckpointError",
+    "OrderlessNADE",
     "Transformer",
     "compile_kernels",
     "datasets",

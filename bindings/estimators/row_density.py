@@ -212,10 +212,11 @@ class RowDensity(Density):
         check_is_fitted(self, "params_")
         n = validation.integer("n", n, 1)
         x, mask = self._given(given, observed, n)
-        if mask is not None and not _comes_first(mask):
+        anywhere = self._engine().ABILITIES.any_order
+        if mask is not None and not anywhere and not _comes_first(mask):
             warnings.warn(NOT_EXACT, UserWarning, stacklevel=2)
         rng = np.random.default_rng(seed)
-        numbers = self._classes_to_draw(y, n, rng)
+        numbers = self._classes_of(x, mask, y, n, rng)
         drawn = np.empty((n, self.n_features_in_), self.encoder_.event.dtype)
         with self._evaluating() as params:
             for rows in self._groups(n, "sample"):
@@ -226,6 +227,10 @@ class RowDensity(Density):
                 some = None if numbers is None else numbers[rows]
                 drawn[rows] = evaluating.sample(self._engine(), self.config_, params, u, kept, some)
         return self._columns.decode(drawn)
+
+    def _classes_of(self, x: Any, mask: Any, y: Any, n: int, rng: np.random.Generator) -> Any:
+        """Return the class of each of n rows, of whose x, (n, D), the mask marks what is given."""
+        return self._classes_to_draw(y, n, rng)
 
     def _given(
         self, given: Any, observed: Any, n: int

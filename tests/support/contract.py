@@ -16,6 +16,11 @@ MODELS = {  # what a test is called: the registry's name, and a Config's argumen
     "fvsbn": ("fvsbn", {"n_visible": 5}),
     "nade": ("nade", {"n_visible": 5, "n_hidden": 3}),
     "nade untied": ("nade_untied", {"n_visible": 4, "n_hidden": 2}),
+    "orderless nade": ("orderless_nade", {"values": (2,) * 5, "hidden": (4, 3)}),
+    "orderless nade of categories": (
+        "orderless_nade",
+        {"values": (2, 3, 2, 4), "hidden": (5,), "activation": "tanh", "n_classes": 2},
+    ),
     "rnn": ("rnn", {"n_symbols": 3, "n_hidden": 3}),
     "lstm": ("rnn", {"n_symbols": 3, "n_hidden": 3, "n_layers": 2, "cell": "lstm"}),
     "gru": ("rnn", {"n_symbols": 3, "n_hidden": 3, "n_layers": 2, "cell": "gru"}),
