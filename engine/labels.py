@@ -152,7 +152,8 @@ def draw_given(u: Array, log_p: Any) -> Ids:
     """Return a class for each uniform in [0, 1), (N,), by a distribution a row, (N, n_classes)."""
     below = np.cumsum(np.exp(np.asarray(log_p, np.float64)), axis=1)
     y = (below <= np.asarray(u)[:, None] * below[:, -1:]).sum(axis=1)  # F8
-    return np.minimum(y, below.shape[1] - 1).astype(np.int32)
+    drawn: Ids = np.minimum(y, below.shape[1] - 1).astype(np.int32)
+    return drawn
 
 
 def _alone(config: Any, x: Any, given: Any) -> Any:

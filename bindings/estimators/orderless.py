@@ -210,7 +210,7 @@ class OrderlessNADE(OneToOneFeatureMixin, TransformerMixin, RowDensity):  # type
     def _classes_of(self, x: Any, mask: Any, y: Any, n: int, rng: np.random.Generator) -> Any:
         if y is not None or mask is None or self.classes_ is None:
             return super()._classes_of(x, mask, y, n, rng)
-        rows = np.where(mask, x, x.dtype.type(self.encoder_.event.missing))
+        rows = np.where(mask, x, x.dtype.type(self.config_.event.missing))
         with self._evaluating() as params:
             asked = self._engine(), self._config_now(), params, rows, None, self._log_prior()
             return evaluating.draw_given(rng.random(n), evaluating.posterior(*asked))

@@ -39,12 +39,15 @@ import numpy as np
 from chainrule.engine import arena, classes
 from chainrule.engine.arena import New
 from chainrule.engine.distributions import columns
+from chainrule.engine.event import Columns
 from chainrule.engine.layers import dense, linear
 from chainrule.engine.params import Params, Shapes
 from chainrule.kernels import columns as kernel
 from chainrule.kernels.columns import BIT, REAL, Layout
 from chainrule.kernels.dispatch import array_module, on_device
 from chainrule.kernels.types import Array
+
+AT_ONCE = 2048  # rows that go through the network together where one row takes many passes
 
 
 class Network(NamedTuple):
@@ -157,7 +160,8 @@ def loss_and_grad(
     nll: Array = xp.empty(len(x), params.dtype)
     with arena.borrow(params.flat) as new:
         s, cache = forward(net, params, x, seen, y, new)
-        own = None if dx is None else weights[:, net.bits] * s[:, net.ends[:-1][net.bits]]
+        at = net.ends[:-1][net.bits]
+        own: Any = None if dx is None else weights[:, net.bits] * s[:, at]
         kernel.weighted_nll_and_grad(net.layout, s, x, weights, nll, s)
         backward(net, s, cache, params, grad, new, dx)
         if dx is not None:
@@ -168,14 +172,45 @@ def loss_and_grad(
     return float(nll.sum(dtype=np.float64))
 
 
+def add_gradient(
+    net: Network,
+    params: Params,
+    x: Any,
+    order: Any,
+    share: Array,
+    grad: Params,
+    y: Any,
+    dx: Array | None = None,
+) -> None:
+    """Add to `grad`, and to dx, the gradient of Σ_n share_n · -log p_π(x_n); order: π, (D,).
+
+    By D passes a row, one for each place in the order, AT_ONCE of them together.
+    """
+    xp, (N, D) = array_module(params.flat), x.shape
+    rank, known, step = xp.asarray(np.argsort(order)), Columns.known(x), 1 + AT_ONCE // (N + 1)
+    for d in range(0, D, step):
+        place = xp.arange(d, min(d + step, D))[:, None, None]
+        P = len(place)
+        seen = ((rank < place) & known).reshape(P * N, D)
+        weights = ((rank == place) & known) * share[:, None]
+        weights = weights.astype(params.dtype).reshape(P * N, D)
+        part, dx_part = grad.like(), None if dx is None else xp.empty((P * N, D), params.dtype)
+        rows = xp.tile(x, (P, 1))
+        loss_and_grad(net, params, rows, seen, weights, part, xp.tile(y, P), dx_part)
+        grad.flat += part.flat
+        if dx is not None and dx_part is not None:
+            dx += dx_part.reshape(P, N, D).sum(axis=0)
+
+
 def terms(net: Network, s: Array, x: Any, scored: Any) -> Array:
     """Return log p(x_i | …), (N, D), by the outputs s where scored, (N, D) bool, else 0."""
     if scored.all():
         return columns.log_prob_terms(net.layout, s, x)
     xp = array_module(s)
     values = xp.where(scored, x, xp.zeros((), x.dtype))
-    out: Array = columns.log_prob_terms(net.layout, s, values)
-    return xp.where(scored, out, xp.zeros((), s.dtype))
+    log_p = columns.log_prob_terms(net.layout, s, values)
+    out: Array = xp.where(scored, log_p, xp.zeros((), s.dtype))
+    return out
 
 
 def inputs(net: Network, x: Any, seen: Any, new: New) -> Array:

@@ -224,22 +224,14 @@ def _exact(
 ) -> float:
     """Return Σ -log p(x_n) / total; overwrite its gradient, and dx where given: L2."""
     xp, each = array_module(params.flat), [*_by_ordering(config, params, x, None, y)]
-    log_p, known = _mean(each), Columns.known(x)
-    part, dx_part = grad.like(), None if dx is None else xp.empty_like(dx)
-    sums = [(grad.flat, part.flat)] if dx is None else [(grad.flat, part.flat), (dx, dx_part)]
-    for whole, _ in sums:
-        whole[...] = 0
     net, y = _setting(config, params, len(x), y)
+    log_p = _mean(each)
+    grad.flat[...] = 0
+    if dx is not None:
+        dx[...] = 0
     for order, log_p_k in zip(_orders(config), each, strict=True):
         share = xp.exp(log_p_k - log_p) / (len(each) * total)  # L2
-        seen = xp.zeros(x.shape, bool)
-        for i in order:
-            weights = xp.zeros(x.shape, params.dtype)
-            weights[:, i] = share * known[:, i]
-            any_order.loss_and_grad(net, params, x, seen, weights, part, y, dx_part)
-            for whole, some in sums:
-                whole += some
-            seen[:, i] = known[:, i]
+        any_order.add_gradient(net, params, x, order, share, grad, y, dx)
     return -float(log_p.sum(dtype=np.float64)) / total
 
 

@@ -1,7 +1,7 @@
 """Random subsets of variables: each as likely as it should be, and the same in every cut."""
 
 from collections import Counter
-from itertools import combinations
+from itertools import combinations, pairwise
 from math import comb
 
 import numpy as np
@@ -56,7 +56,7 @@ def test_what_is_missing_is_never_seen_and_weighs_nothing(rng):
 def test_any_cut_of_a_minibatch_draws_the_same(edges, rng):
     known = rng.random((40, 9)) < 0.9
     whole = drawn(known)
-    parts = [drawn(known[lo:hi], row=lo) for lo, hi in zip(edges, edges[1:], strict=False)]
+    parts = [drawn(known[lo:hi], row=lo) for lo, hi in pairwise(edges)]
     for one, pieces in zip(whole, zip(*parts, strict=True), strict=True):
         assert_array_equal(np.concatenate(pieces), one)
 
