@@ -1,5 +1,6 @@
 """OrderlessNADE: any variables of a row, given any others."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -67,7 +68,7 @@ class OrderlessNADE(OneToOneFeatureMixin, TransformerMixin, RowDensity):  # type
         Uria, Murray and Larochelle 2014. Derivation: `chainrule.engine.models.orderless_nade`.
     """
 
-    hidden: Any = field(default=(500, 500), kw_only=False)
+    hidden: int | Sequence[int] = field(default=(500, 500), kw_only=False)
     activation: str = "relu"
     n_orderings: int = 1
 
@@ -81,6 +82,10 @@ class OrderlessNADE(OneToOneFeatureMixin, TransformerMixin, RowDensity):  # type
             validation.integers("hidden", self.hidden, 1),
             validation.choice("activation", self.activation, words),
         )
+
+    def _fitted_config(self) -> Any:
+        n_classes = 1 if self.classes_ is None else len(self.classes_)
+        return replace(self._config(self.n_features_in_), n_classes=n_classes)
 
     def _config_now(self) -> Any:
         n = validation.integer("n_orderings", self.n_orderings, 1)

@@ -213,6 +213,28 @@ def terms(net: Network, s: Array, x: Any, scored: Any) -> Array:
     return out
 
 
+def distributions(net: Network, s: Array, x: Any = None, seen: Any = None) -> Array:
+    """Return the distribution of each variable by the outputs s, (N, D, P), of bits p(1), (N, D).
+
+    What is seen of x, where given, is certain instead: a real number with a scale of 0.
+    """
+    p: Array = columns.conditionals(net.layout, s)
+    if seen is not None:
+        _make_certain(net, p, x, seen)
+    return p[:, :, 1] if net.bits.all() else p
+
+
+def _make_certain(net: Network, p: Array, x: Any, seen: Any) -> None:
+    """Overwrite the distributions of what is seen, in p, (N, D, P)."""
+    xp, K = array_module(p), net.layout.n_components
+    n, i = xp.nonzero(seen)
+    values = x[n, i]
+    real = xp.asarray(np.array(net.values) == REAL)[i]
+    p[n, i] = 0
+    p[n, i, xp.where(real, 0, values).astype(np.intp)] = 1
+    p[n[real], i[real], K : 2 * K] = values[real][:, None]
+
+
 def inputs(net: Network, x: Any, seen: Any, new: New) -> Array:
     """Return u, (N, R + D): F1."""
     xp, R = array_module(x), int(net.rows[-1])

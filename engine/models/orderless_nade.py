@@ -171,18 +171,35 @@ def log_prob_terms(config: Config, params: Params, x: Any, y: Any = None) -> Arr
 def conditionals(config: Config, params: Params, x: Any, y: Any = None) -> Array:
     """Return the distribution of every x_i given x_<i, in the model's own order."""
     net, y = _setting(config, params, len(x), y)
-    return _distributions(net, any_order_walk.outputs(net, params, x, None, y, range(x.shape[1])))
+    s = any_order_walk.outputs(net, params, x, None, y, range(x.shape[1]))
+    return any_order.distributions(net, s)
 
 
 def marginals(config: Config, params: Params, x: Any, given: Any, y: Any = None) -> Array:
     """Return the distribution of every single x_i given x_g, as `conditionals` has them: one pass.
 
-    given: (N, D) bool, marks g. What stands at a variable of g means nothing.
+    given: (N, D) bool, marks g. A variable of g is certain to be what it is; a real one has x_i for
+    its means, and scales of 0.
     """
     net, y = _setting(config, params, len(x), y)
+    seen = given & Columns.known(x)
     with arena.borrow(params.flat) as new:
-        s, _ = any_order.forward(net, params, x, given & Columns.known(x), y, new)
-        return _distributions(net, s)
+        s, _ = any_order.forward(net, params, x, seen, y, new)
+        return any_order.distributions(net, s, x, seen)
+
+
+def uniforms(config: Config, params: Params, x: Any, v: Array, y: Any = None) -> Array:
+    """Return the uniforms, (N, D) float64, from which `sample` draws x again; NaN of missing x_i.
+
+    v: (N, D) in [0, 1): which of the uniforms that all draw the same bit or category.
+    """
+    xp, known = array_module(params.flat), Columns.known(x)
+    net, y = _setting(config, params, len(x), y)
+    s = any_order_walk.outputs(net, params, x, None, y, range(x.shape[1]))
+    there = xp.where(known, x, xp.zeros((), x.dtype))
+    u: Array = columns.uniforms(net.layout, s, there, v)
+    u[~known] = xp.nan
+    return u
 
 
 def nll_estimates(config: Config, params: Params, x: Any, noise: Noise, y: Any = None) -> Array:
@@ -281,9 +298,3 @@ def _mean(log_p: list[Array]) -> Array:
     top = xp.stack(log_p).max(axis=0)
     out: Array = top + xp.log(xp.exp(xp.stack(log_p) - top).mean(axis=0))  # E1
     return out
-
-
-def _distributions(net: Network, s: Array) -> Array:
-    """Return what the outputs say of each variable: of bits alone p(x_i = 1), (N, D)."""
-    p: Array = columns.conditionals(net.layout, s)
-    return p[:, :, 1] if net.bits.all() else p

@@ -95,7 +95,7 @@ def test_gradient_in_real_x_and_of_a_mean_over_orderings(n_orderings, rng):
         grad, unused, dx = params.like(), params.like(), np.full(x.shape, np.nan)
         value = model.loss_and_grad(config, params, x, grad, 5, y, noise, dx)
 
-        def loss(noise=noise):
+        def loss(noise=noise, unused=unused):
             return model.loss_and_grad(config, params, x, unused, 5, y, noise)
 
         assert_allclose(value, loss(), rtol=1e-12)
@@ -252,6 +252,26 @@ def test_what_comes_later_in_an_order_is_not_seen_and_what_came_before_is(values
                 assert own.all() if at > place else not own.any()
 
 
+@pytest.mark.parametrize("values", [(2,) * 4, CODES, MIXED])
+def test_what_is_observed_is_certain(values, rng):
+    config, params = made(values)
+    x, given = rows(rng, values, 8), rng.random((8, len(values))) < 0.5
+    p, free = model.marginals(config, params, x, given), model.marginals(config, params, x, ~given)
+    if p.ndim == 2:
+        assert_array_equal(p[given], x[given])
+        assert ((p[~given] > 0) & (p[~given] < 1)).all()
+        return
+    for i, K in enumerate(values):
+        own, seen = p[:, i], given[:, i]
+        if K:
+            assert_array_equal(own[seen], np.eye(p.shape[2])[x[seen, i].astype(int)])
+            assert_allclose(p[:, i].sum(axis=1), 1, rtol=1e-12)
+        else:
+            assert_array_equal(own[seen], [[1, 0, a, a, 0, 0] for a in x[seen, i]])
+            assert (own[~seen, 4:] > 0).all()
+        assert (free[seen, i] != own[seen]).any()
+
+
 # --- missing values
 
 
@@ -343,6 +363,17 @@ def test_real_draws_are_where_the_uniforms_say(rng):
     any_order.kernel.cdf_interval(net.layout, s, drawn, lo, hi)
     free = u >= 0
     assert (u[free] > lo[free] - 1e-9).all() and (u[free] < hi[free] + 1e-9).all()
+
+
+@pytest.mark.parametrize("values", [(2,) * 4, CODES, MIXED])
+def test_uniforms_draw_the_very_rows_again(values, rng):
+    config, params = made(values)
+    x = rows(rng, values, 30)
+    u = model.uniforms(config, params, x, rng.random(x.shape))
+    drawn = model.sample(config, params, u)
+    assert_allclose(drawn, x, rtol=1e-9, atol=1e-9)
+    x[3, 1] = config.event.missing
+    assert_array_equal(np.argwhere(np.isnan(model.uniforms(config, params, x, u))), [[3, 1]])
 
 
 # --- labels
