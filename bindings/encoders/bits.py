@@ -73,6 +73,12 @@ class Bits(Encoder):
             rows = np.where(self.arrange(lacking), rows.dtype.type(self.event.missing), rows)
         return rows
 
+    def observed(self, X: Any, name: str = "X") -> NDArray[np.bool_]:
+        """Return where a table has values, (N, D), columns as in the data."""
+        table = validation.as_table(X, name)
+        lacking = gaps.filled(table)[1]
+        return np.ones(table.shape, bool) if lacking is None else ~lacking
+
     def encode_given(self, given: Any, mask: NDArray[np.bool_], n: int) -> types.Bits:
         """Return values of which some are observed as n rows in the model's order."""
         return self.arrange(validation.as_given(given, mask, n, self.binarize))  # type: ignore[no-any-return]

@@ -158,8 +158,8 @@ class OrderlessNADE(OneToOneFeatureMixin, TransformerMixin, RowDensity):  # type
             y: labels, as for `sample`.
 
         Returns:
-            (N, D), or (n_draws, N, D): rows as `sample` returns them, known values as they are in
-            X.
+            Rows as `sample` returns them, known values as they are in X; with n_draws a list of
+            so many tables.
 
         Raises:
             NotFittedError, ValueError, TypeError: as `log_prob`.
@@ -172,21 +172,14 @@ class OrderlessNADE(OneToOneFeatureMixin, TransformerMixin, RowDensity):  # type
             >>> from chainrule import OrderlessNADE
             >>> X = np.array([[0, 1, 1], [1, 0, 0]] * 100)
             >>> model = OrderlessNADE((8,), epochs=60, learning_rate=0.05).fit(X)
-            >>> model.impute([[np.nan, np.nan, 1], [1, 0, 0]], n_draws=2, seed=0).tolist()
-            [[[0, 1, 1], [1, 0, 0]], [[0, 1, 1], [1, 0, 0]]]
+            >>> model.impute([[np.nan, np.nan, 1], [1, 0, 0]], seed=0).tolist()
+            [[0, 1, 1], [1, 0, 0]]
         """
         times = 1 if n_draws is None else validation.integer("n_draws", n_draws, 1)
         data, rng = self._read(X), np.random.default_rng(seed)
-        x = np.concatenate([part for _, part in self._batches(data, "impute")])
-        known = self._columns.decode(Columns.known(x))
-        full = np.repeat(self._columns.decode(x)[None], times, axis=0)
-        rows = np.flatnonzero(~known.all(axis=1))
-        if rows.size:
-            given = {"given": full[0, rows], "observed": known[rows]}
-            numbers = y if y is None or np.ndim(y) == 0 else np.asarray(y)[rows]
-            for whole in full:
-                whole[rows] = self.sample(rows.size, rng, y=numbers, **given)
-        return full[0] if n_draws is None else full
+        known, n = self._columns.observed(data), self._size(data)
+        drawn = [self.sample(n, rng, given=data, observed=known, y=y) for _ in range(times)]
+        return drawn[0] if n_draws is None else drawn
 
     def _given_observed(self, function: Any, X: Any, y: Any, observed: Any) -> Array:
         """Return a function of `evaluating` of rows of which some variables are observed."""
