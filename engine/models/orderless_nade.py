@@ -292,9 +292,8 @@ def _by_ordering(config: Config, params: Params, x: Any, given: Any, y: Any) -> 
 
 def _mean(log_p: list[Array]) -> Array:
     """Return the logarithm of the mean density, (N,), of K log-densities (N,): E1."""
-    if len(log_p) == 1:
-        return log_p[0]
     xp = array_module(log_p[0])
-    top = xp.stack(log_p).max(axis=0)
-    out: Array = top + xp.log(xp.exp(xp.stack(log_p) - top).mean(axis=0))  # E1
+    each = xp.stack(log_p)
+    top = each.max(axis=0)
+    out: Array = top + xp.log(xp.exp(each - top).mean(axis=0))  # E1
     return out
