@@ -30,7 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.datasets import fields, readers
-from chainrule.datasets.fields import Layout, Names
+from chainrule.datasets.fields import Names
 from chainrule.datasets.gathering import Gathered
 from chainrule.datasets.lines import Line, Lines, blocks, opened
 from chainrule.encoders.frames import Coded, Frame
@@ -143,19 +143,20 @@ def _table(head: list[Line], lines: Lines, name: str, missing: bool) -> Table:
                 "column names, write a letter into them",
             )
     if isinstance(x, Frame):
-        _check_names(x, layout, name)
+        x.names = names
+        _check_names(x, name)
     return Table(x, at, names, layout.left_out)
 
 
-def _check_names(x: Frame, layout: Layout, name: str) -> None:
+def _check_names(x: Frame, name: str) -> None:
     """Say what is doubtful about the names of a table with words.
 
     Raises:
         ValueError: two columns have one name.
     """
-    names = layout.names
-    if names is None:
+    if x.names is None:
         return
+    names = tuple(map(str, x.names))
     if len(set(names)) < len(names):
         twice = next(one for one in names if names.count(one) > 1)
         raise ValueError(f"two columns are called {twice!r}; rename one of them")

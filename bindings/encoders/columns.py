@@ -10,9 +10,13 @@ from chainrule.encoders import column_types as types_of
 from chainrule.encoders import dataframes, frames, learning, noise, partial, validation, variables
 from chainrule.encoders.base import Encoder
 from chainrule.encoders.bits import Bits
+from chainrule.encoders.frames import Frame
+from chainrule.encoders.pure import Column
 from chainrule.encoders.variables import TYPES, Category, Real, Variable
 from chainrule.engine import ordering
 from chainrule.engine.event import Columns
+
+MISSING = {"u": 255, "i": -1, "f": np.nan}  # by the kind of x's dtype
 
 
 class AnyColumns(Encoder):
@@ -25,6 +29,8 @@ class AnyColumns(Encoder):
         order: of the columns, or its name, for `engine.ordering`; seed: that of a random one, and
             of the noise of whole numbers.
         dtype: of x where a column is real.
+        missing: whether values may be missing: NaN, None, NA or masked in the data, and in arrays
+            what MISSING has for it.
 
     Attributes:
         variables: by column of the data, what each is.
@@ -35,11 +41,16 @@ class AnyColumns(Encoder):
     unit, per = "column", "row"
 
     def __init__(
-        self, column_types: Any = None, order: Any = None, seed: int = 0, dtype: Any = np.float32
+        self,
+        column_types: Any = None,
+        order: Any = None,
+        seed: int = 0,
+        dtype: Any = np.float32,
+        missing: bool = False,
     ) -> None:
         """Keep the settings; nothing is learnt yet."""
         self._types, self._ordering, self._seed = column_types, order, seed
-        self._dtype = np.dtype(dtype)
+        self._dtype, self._missing = np.dtype(dtype), missing
         self.names: Sequence[frames.Name] | None = None
         self.library: str | None = None
         self.dtypes: tuple[str, ...] = ()
@@ -60,14 +71,27 @@ class AnyColumns(Encoder):
         wanted = types_of.wanted(self._types, frame)
         found = []
         for k in range(D):
-            column, place = frame.column(k, name), frame.place(k, name)
+            column, place = self._there(frame, k, name), frame.place(k, name)
             also: list[Any] = []
             if column.kind != "real" or not frame.typed:  # else it has no categories
-                also = [other.column(k, called) for other, called in others]
+                also = [self._there(other, k, called) for other, called in others]
             found.append(learning.learn(column, wanted[k], place, frame.typed, also))
         self.variables = tuple(found)
         self.names, self.library, self.dtypes = frame.names, frame.library, frame.dtypes
         return self
+
+    def _there(self, frame: Frame, k: int, name: str) -> Column:
+        """Return column k, or where values may be missing those that are there.
+
+        Whole numbers of which some are missing come as floats, and are whole numbers all the same.
+        """
+        if not self._missing:
+            return frame.column(k, name)
+        there = np.flatnonzero(~partial.missing(frame.raw(k)))
+        column = frame.column(k, name, there if len(there) else slice(None))
+        if len(there) < len(frame) and column.kind == "real" and column.whole():
+            return Column("whole", column.values.astype(np.int64))
+        return column
 
     @property
     def dims(self) -> int:  # type: ignore[override]
@@ -108,6 +132,9 @@ class AnyColumns(Encoder):
     def check(self, X: Any, name: str = "X") -> None:
         """Raise what `encode` would raise, without the memory that its result takes."""
         frame = frames.read(X, name)
+        if self._missing:
+            self.encode(frame, name)
+            return
         if self._plain and frame.array is not None and frame.array.dtype.kind in "biufO":
             validation.check_bits(frame.array, None, name)
             return
@@ -120,6 +147,8 @@ class AnyColumns(Encoder):
         rng: what the noise of whole numbers is drawn from; None: it follows from each row.
         """
         frame = frames.read(X, name)
+        if self._missing:
+            return self._encode_what_there_is(frame, name, rng)
         if self._plain and frame.array is not None and frame.array.dtype.kind in "biufO":
             moved = None if ordering.is_raster(self.order) else self.order
             return validation.as_bits(frame.array, None, name, moved)
@@ -127,6 +156,16 @@ class AnyColumns(Encoder):
         for j, k in enumerate(self.order):
             x[:, j] = self.variables[k].encode(frame.column(k, name), frame.place(k, name))
         self._add_noise(x, rng)
+        return x
+
+    def _encode_what_there_is(
+        self, frame: Frame, name: str, rng: np.random.Generator | None
+    ) -> NDArray[Any]:
+        """Return rows of which values may be missing."""
+        there = self.observed(frame, name)
+        x = self.encode_given(frame, there, len(frame), name)
+        self._add_noise(x, rng)
+        x[~self.arrange(there)] = MISSING[x.dtype.kind]
         return x
 
     def _add_noise(self, x: NDArray[Any], rng: np.random.Generator | None) -> None:
@@ -143,7 +182,9 @@ class AnyColumns(Encoder):
         frame = frames.read(X, name)
         return np.stack([~partial.missing(frame.raw(k)) for k in range(frame.shape[1])], axis=1)
 
-    def encode_given(self, given: Any, mask: NDArray[np.bool_], n: int) -> Any:
+    def encode_given(
+        self, given: Any, mask: NDArray[np.bool_], n: int, name: str = "given"
+    ) -> NDArray[Any]:
         """Return values of which some are observed as n rows in the model's order, 0 elsewhere.
 
         given: a table of n rows or of one for all, or that one row. Only what is observed is
@@ -152,7 +193,7 @@ class AnyColumns(Encoder):
         """
         x = np.zeros((n, self.dims), self.dtype)
         place = np.argsort(self.order)
-        for k, rows, column, cells in partial.observed(given, mask, n, self.dims):
+        for k, rows, column, cells in partial.observed(given, mask, n, self.dims, name):
             with cells:
                 x[rows, place[k]] = self.variables[k].encode(column(), cells.place)
         return x

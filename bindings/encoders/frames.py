@@ -121,13 +121,14 @@ class Frame:
         """Yield all columns as `column` has them."""
         return (self.column(k, name) for k in range(self.shape[1]))
 
-    def without(self, name: Name) -> tuple["Frame", Raw]:
-        """Return the table without a column of its names, and that column."""
-        assert self.names is not None and self._raws is not None
-        k = self.names.index(name)
+    def without(self, k: int) -> Any:
+        """Return the table without column k: as an array of numbers, if no words are left in it."""
+        assert self._raws is not None
         raws = [raw for j, raw in enumerate(self._raws) if j != k]
-        names = [other for j, other in enumerate(self.names) if j != k]
-        return Frame(raws, names), self._raws[k]
+        names = self.names and [name for j, name in enumerate(self.names) if j != k]
+        rest = Frame(raws, names or None)
+        kinds = {"O" if isinstance(raw, Coded) else raw.dtype.kind for raw in raws}
+        return rest if "O" in kinds or {"b", "f"} <= kinds else rest.numbers()
 
     def numbers(self, name: str = "X") -> NDArray[Any]:
         """Return the table as numbers, (N, D), for models that take nothing else.

@@ -34,7 +34,7 @@ class Cells:
 
 
 def observed(
-    given: Any, mask: NDArray[np.bool_], n: int, D: int
+    given: Any, mask: NDArray[np.bool_], n: int, D: int, name: str = "given"
 ) -> Iterator[tuple[int, NDArray[Any], Callable[[], Column], Cells]]:
     """Yield each column of given values with an observed cell, and these cells alone.
 
@@ -44,7 +44,7 @@ def observed(
         The column's number; which of the n rows have it; a function that reads it there, so that
         only what is observed is looked at; and its cells.
     """
-    frame = as_rows(given, n, D)
+    frame = given if isinstance(given, Frame) else as_rows(given, n, D)
     mask = np.broadcast_to(mask, (n, D))
     for k in range(D):
         rows = np.flatnonzero(mask[:, k])
@@ -52,9 +52,9 @@ def observed(
         if len(rows):
 
             def column(k: int = k, there: NDArray[Any] = there) -> Column:
-                return frame.column(k, "given", there)
+                return frame.column(k, name, there)
 
-            yield k, rows, column, Cells(frame.place(k, "given"), there)
+            yield k, rows, column, Cells(frame.place(k, name), there)
 
 
 def as_rows(given: Any, n: int, D: int) -> Frame:

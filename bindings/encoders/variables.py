@@ -16,7 +16,7 @@ z = (x - mean) / scale, so log p(x) = log p(z) - log scale.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from math import isfinite, log
+from math import floor, isfinite, log, log10
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,7 @@ from chainrule.engine.event import CONTINUOUS
 
 TYPES = ("binary", "categorical", "integer", "continuous")
 MOST = 10_000  # categories of a column
+DIGITS = 6  # of a standardised number in single precision
 FARTHEST = 1e15  # standard deviations: squared, and over any σ, still a number in single precision
 SHOWN = 8  # categories that an error names
 
@@ -152,8 +153,13 @@ class Real:
         return z
 
     def decode(self, x: NDArray[Any]) -> NDArray[Any]:
-        """Return the values, float64, or int64 if they were whole numbers."""
+        """Return the values, float64, or int64 if they were whole numbers.
+
+        Of x in single precision they are rounded to the digits that it has.
+        """
         values: NDArray[Any] = self.mean + self.scale * x.astype(np.float64)
+        if x.dtype == np.float32:
+            values = np.round(values, DIGITS - floor(log10(self.scale)))
         if self.type == "integer":
             values = np.clip(np.rint(values), -(2.0**62), 2.0**62).astype(np.int64)
         return values
