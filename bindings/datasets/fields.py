@@ -12,11 +12,12 @@ DELIMITERS = ("\t", ";", ",")
 MISSING = frozenset(("", "na", "n/a", "#n/a", "<na>", "nan", "null", "none"))
 BOOLS = {"true": 1.0, "false": 0.0}
 GROUPED = re.compile(r"[+-]?\d{1,3}(?:([., '’\u00a0\u202f])\d{3})+(?:[.,]\d+)?")  # thousands
+QUOTED = re.compile('"[^"]*"')
 COMMA = re.compile(r"[+-]?\d*,\d+(?:[eE][+-]?\d+)?")  # a decimal comma
 SIGNED = re.compile(r"[$€£¥]\s?[+-]?[\d.,]+|[+-]?[\d.,]+\s?[$€£¥%]")
 
 
-class Layout(NamedTuple):
+class Dialect(NamedTuple):
     """How lines are cut up; `counted` is the first row as written, if it counts."""
 
     delimiter: str | None
@@ -47,16 +48,24 @@ class Layout(NamedTuple):
         return found
 
 
-def layout(lines: Sequence[str]) -> Layout:
+def dialect(lines: Sequence[str]) -> Dialect:
     """Return how lines are cut up, from the first two, or the first alone."""
-    delimiter = next((d for line in lines[::-1] for d in DELIMITERS if d in line), None)
+    delimiter = _delimiter(lines)
     first = fields(lines[0], delimiter)
     rest, width = first[1:], len(first)
     if rest and not first[0] and _are_whole_names(rest):
-        return Layout(delimiter, width, rest, 1, None)
+        return Dialect(delimiter, width, rest, 1, None)
     if are_names(first) or (count(first) and _holds_words(lines[1:], delimiter)):
-        return Layout(delimiter, width, first, 0, None)
-    return Layout(delimiter, width, None, 0, first if count(first) else None)
+        return Dialect(delimiter, width, first, 0, None)
+    return Dialect(delimiter, width, None, 0, first if count(first) else None)
+
+
+def _delimiter(lines: Sequence[str]) -> str | None:
+    """Return the first delimiter that cuts all lines into as many fields, else that of the last."""
+    bare = [QUOTED.sub("", line) for line in lines[::-1]]
+    found = [d for line in bare for d in DELIMITERS if d in line]
+    alike = (d for d in found if len({line.count(d) for line in bare}) == 1)
+    return next(alike, found[0] if found else None)
 
 
 def _holds_words(lines: Sequence[str], delimiter: str | None) -> bool:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.datasets import fields
-from chainrule.datasets.fields import Layout
+from chainrule.datasets.fields import Dialect
 from chainrule.datasets.lines import Line
 from chainrule.encoders.frames import Coded, Frame, Raw
 from chainrule.encoders.variables import MOST
@@ -43,12 +43,12 @@ class Gathered:
     missing: whether values may be missing.
     """
 
-    def __init__(self, layout: Layout, missing: bool) -> None:
+    def __init__(self, dialect: Dialect, missing: bool) -> None:
         """Begin without rows."""
-        self._layout, self._missing = layout, missing
+        self._dialect, self._missing = dialect, missing
         self.parts: list[Array] = []
         self._words: dict[int, _Words] = {}
-        self._bools = np.ones(layout.width - layout.left_out, bool)  # all fields so far are bools
+        self._bools = np.ones(dialect.width - dialect.left_out, bool)  # all fields so far are bools
 
     def add(self, block: Sequence[Line]) -> None:
         """Take some lines.
@@ -68,13 +68,13 @@ class Gathered:
         text = [line for _, line in block]
         try:
             x = np.loadtxt(
-                text, delimiter=self._layout.delimiter, comments=None, quotechar='"', ndmin=2
+                text, delimiter=self._dialect.delimiter, comments=None, quotechar='"', ndmin=2
             )
         except ValueError:
             return None
-        if x.shape != (len(block), self._layout.width) or not np.isfinite(x).all():
+        if x.shape != (len(block), self._dialect.width) or not np.isfinite(x).all():
             return None
-        return x[:, self._layout.left_out :]
+        return x[:, self._dialect.left_out :]
 
     def _field_by_field(self, block: Sequence[Line]) -> Array:
         """Return what numbers there are, and keep the words; or name the first field that is wrong.
@@ -82,9 +82,9 @@ class Gathered:
         Raises:
             ValueError: see `add`.
         """
-        rows = [self._layout.fields(number, line) for number, line in block]
-        lines, first = [number for number, _ in block], self._layout.left_out
-        x = np.zeros((len(rows), self._layout.width - first))
+        rows = [self._dialect.fields(number, line) for number, line in block]
+        lines, first = [number for number, _ in block], self._dialect.left_out
+        x = np.zeros((len(rows), self._dialect.width - first))
         wrong: list[Wrong] = []
         for k, column in enumerate(list(zip(*rows, strict=True))[first:]):
             values = [fields.number(field) for field in column]
@@ -110,7 +110,7 @@ class Gathered:
         """Raise ValueError for the first of the fields that are wrong, if there are any."""
         if wrong:
             line, k, field = min(wrong)
-            place = self._layout.place(line, k + self._layout.left_out)
+            place = self._dialect.place(line, k + self._dialect.left_out)
             raise ValueError(f"{place} {fields.wrong(field, line)}")
 
     def _check(
@@ -146,9 +146,10 @@ class Gathered:
             codes[n] = known.setdefault(field, len(known))
         words.codes.append(codes)
         if len(known) > MOST and not words.are_none:
+            place = self._dialect.place(words.first[0], k + self._dialect.left_out)
             raise ValueError(
-                f"{self._layout.place(words.first[0], k + self._layout.left_out)} and below it are "
-                f"more than {MOST:,} different words; leave that column out"
+                f"{place} and below it are more than {MOST:,} different words; leave that "
+                "column out"
             )
         return [*wrong, words.first] if len(known) > MOST else wrong
 
@@ -166,7 +167,7 @@ class Gathered:
             coded(self._words[k]) if k in self._words else self._raw(x[:, k], bool(self._bools[k]))
             for k in range(x.shape[1])
         ]
-        return Frame(raws, self._layout.names)
+        return Frame(raws, self._dialect.names)
 
     def _raw(self, column: Array, bools: bool) -> Raw:
         """Return numbers as bools, whole numbers, or as they are."""

@@ -3,7 +3,7 @@
 | what | is taken for |
 |---|---|
 | rows like 01101 | digits, a column each |
-| tab, semicolon, comma: the first of these in the second line; else blanks | the delimiter |
+| the first of tab, semicolon, comma that cuts two lines alike; else blanks | the delimiter |
 | "1", true, False | numbers: 1, 1 and 0 |
 | nothing, NA, NaN, null | a missing value |
 | a column with more words than numbers | words, whose numbers are words, too |
@@ -118,34 +118,34 @@ def _digits(lines: Iterable[Line], width: int) -> Table:
 
 def _table(head: list[Line], lines: Lines, name: str, missing: bool) -> Table:
     """Return fields with delimiters as a table; `head` are the first two lines."""
-    layout = fields.layout([line for _, line in head])
-    rows = head if layout.names is None else head[1:]
-    alone = [] if layout.counted is None else [rows[:1]]  # which may be names after all
-    gathered, numbers = Gathered(layout, missing), []
+    dialect = fields.dialect([line for _, line in head])
+    rows = head if dialect.names is None else head[1:]
+    alone = [] if dialect.counted is None else [rows[:1]]  # which may be names after all
+    gathered, numbers = Gathered(dialect, missing), []
     for block in chain(alone, blocks(chain(rows[len(alone) :], lines))):
         gathered.add(block)
         numbers.append(np.array([number for number, _ in block]))
     if not numbers:
         raise ValueError("it holds column names alone; give a row at least")
-    if layout.width == 1 and lines.gap and not missing:
+    if dialect.width == 1 and lines.gap and not missing:
         raise ValueError(f"line {lines.gap} is empty; fill it in or remove it")
-    counts = layout.counted is not None and len(numbers) > 1
-    begin = int(counts and _beyond(layout.counted or (), gathered.parts[1:]))
-    names = layout.counted if begin else layout.names
+    counts = dialect.counted is not None and len(numbers) > 1
+    begin = int(counts and _beyond(dialect.counted or (), gathered.parts[1:]))
+    names = dialect.counted if begin else dialect.names
     x, at = gathered.table(begin), np.concatenate(numbers[begin:])
-    if layout.left_out:
+    if dialect.left_out:
         _warn(name, "the first column has no name: it was taken for an index and left out")
-    if layout.counted and counts and not begin and layout.counted[0] == "0":
-        if layout.delimiter or layout.width == 1:
+    if dialect.counted and counts and not begin and dialect.counted[0] == "0":
+        if dialect.delimiter or dialect.width == 1:
             _warn(
                 name,
-                f"the first line, {', '.join(layout.counted)}, was taken for a row; if it holds "
+                f"the first line, {', '.join(dialect.counted)}, was taken for a row; if it holds "
                 "column names, write a letter into them",
             )
     if isinstance(x, Frame):
         x.names = names
         _check_names(x, name)
-    return Table(x, at, names, layout.left_out)
+    return Table(x, at, names, dialect.left_out)
 
 
 def _check_names(x: Frame, name: str) -> None:

@@ -208,3 +208,16 @@ def test_a_written_table_of_words_comes_back(data):
     warnings.simplefilter("ignore", DataWarning)
     x = read(text).x
     assert [(x.column(0).word(k), x.column(1).word(k)) for k in range(len(x))] == rows
+
+
+@pytest.mark.parametrize(
+    ("text", "width"),
+    [
+        ("word,number\n;,0\na;b,1", 2),  # a semicolon that cuts one line alone
+        ('word,number\n";,",0\n"a\tb",1', 2),  # delimiters in quotes
+        ("a;b\n1.5;2\n3;4", 2),
+        ("a b\n1 2\n3 4", 2),
+    ],
+)
+def test_the_delimiter_is_what_cuts_two_lines_alike(text, width):
+    assert read(text).x.shape == (2, width)
