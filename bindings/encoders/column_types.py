@@ -58,3 +58,14 @@ def _type(value: Any) -> Any:
             f"{value!r}{near(str(value), TYPES)}"
         )
     return list(value)
+
+
+def as_json(column_types: Any) -> Any:
+    """Return column_types as a file keeps them."""
+    if column_types is None or isinstance(column_types, str):
+        return column_types
+    if isinstance(column_types, Mapping):
+        return {str(key): as_json(value) for key, value in column_types.items()}
+    if hasattr(column_types, "__iter__"):
+        return [as_json(value) for value in column_types]
+    return getattr(column_types, "item", lambda: column_types)()  # a number of NumPy's

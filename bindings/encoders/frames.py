@@ -176,6 +176,11 @@ def read(X: Any, name: str = "X") -> Frame:
     return frame
 
 
+def names_its_own(X: Any) -> bool:
+    """Return whether X is a table whose columns have names, and no DataFrame."""
+    return isinstance(X, Frame) or (isinstance(X, np.ndarray) and X.dtype.names is not None)
+
+
 def _framed(X: Any) -> Frame | None:
     """Return a table whose columns have names and dtypes; None if it is another one."""
     if hasattr(X, "iloc") and hasattr(X, "columns"):
@@ -186,7 +191,7 @@ def _framed(X: Any) -> Frame | None:
     if hasattr(X, "get_column") and hasattr(X, "columns"):
         raws: list[Raw] = [X.get_column(one).to_numpy() for one in X.columns]
         return Frame(raws or [_none()], list(X.columns), None, "polars")
-    if isinstance(X, np.ndarray) and X.dtype.names:
+    if names_its_own(X):
         return Frame([np.ma.asarray(X[one]) for one in X.dtype.names], X.dtype.names)
     return None
 
