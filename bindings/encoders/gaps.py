@@ -25,7 +25,10 @@ def check_columns(table: Any, name: str) -> None:
     _, lacking = filled(table)
     if lacking is not None and lacking.all(axis=0).any():
         column = int(lacking.all(axis=0).argmax())
-        raise ValueError(f"column {column} of {name} has no value at all; leave it out")
+        raise ValueError(
+            f"{name} contains NaN alone in column {column}, which says nothing; leave that column "
+            "out"
+        )
 
 
 def _lacking(values: Any) -> NDArray[np.bool_] | None:

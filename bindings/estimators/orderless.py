@@ -13,38 +13,45 @@ from chainrule.encoders.bits import Bits
 from chainrule.engine.event import Columns
 from chainrule.engine.models import orderless_nade
 from chainrule.estimators import evaluating
-from chainrule.estimators.row_density import RowDensity
+from chainrule.estimators.table_density import TableDensity
 from chainrule.kernels.types import Array
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class OrderlessNADE(OneToOneFeatureMixin, TransformerMixin, RowDensity):  # type: ignore[misc]
+class OrderlessNADE(OneToOneFeatureMixin, TransformerMixin, TableDensity):  # type: ignore[misc]
     """NADE for all orderings at once: the distribution of any variables given any others.
 
     One deep network sees which variables are known, and their values, and gives the distribution
     of each of the others. Each ordering of the variables makes an exact, normalised density of it:
     p(x) = Π_i p(x_i | the variables before x_i). It is trained on random orderings, so whatever is
     known of a row, the rest is drawn given all of it, never clamped: `sample`, `impute`,
-    `log_prob(X, observed=…)`, `conditionals(X, observed=…)`.
+    `log_prob(X, observed=…)`, `conditionals(X, observed=…)`. Columns are of any kind, as those of
+    `TableNADE`; with labels y it is a model of p(x | label).
 
-    Rows may lack values, NaN or None, everywhere but among observed ones: in `fit` a missing value
-    is neither learnt from nor learnt, and `log_prob` is that of the values that are there.
+    Rows may lack values, NaN, None or NA, everywhere but among observed ones: in `fit` a missing
+    value is neither learnt from nor learnt, and `log_prob` is that of the values that are there.
 
     Args:
         hidden: units of each hidden layer, a tuple, or a number for one layer.
         activation: "relu", "tanh" or "sigmoid", of hidden units.
         n_orderings: over how many orderings `log_prob` averages the density: the first is
-            `order_`, the others are the same random ones always. May be set after `fit`. Two to
-            128 of them tell the likelihood better, at so many times the cost.
+            `order_`, the others are the same random ones always. May be set after `fit`. Many tell
+            a better likelihood than one, at so many times the cost.
+        n_components: of the mixture of a real column.
+        family: what they are, "gaussian" or "laplace".
+        mixture_weights: "equal", 1 / n_components each, or "learned", as the network says.
 
     Attributes:
-        params_: mapping from name to array, variables in the model's order: "W" (R + D, H_1), what
-            each of R inputs adds, one a bit, and then what knowing each variable adds; "W2" (H_1,
-            H_2) … of further layers; "V" (S, H_L), "b" (S,), of S outputs, one a bit; "c", "c2", …,
-            the hidden biases, "c" one a label, (n_classes, H_1).
+        params_: mapping from name to array, columns in the model's order: "W" (R + D, H_1), what
+            each of R inputs adds, one a bit or real column and K of K categories, and then what
+            knowing each column adds; "W2" (H_1, H_2) … of further layers; "V" (S, H_L), "b" (S,),
+            of S outputs, a bit's one, of K categories K, and of a real column 3 a component; "c",
+            "c2", …, the hidden biases, with labels "c" (n_classes, H_1).
         history_: as in `FVSBN`. Losses, of validation too, are unbiased estimates of the mean over
             all orderings, by one pass a row: the exact likelihood would cost D.
-        best_epoch_, order_, encoder_, n_features_in_, feature_names_in_: as in `FVSBN`.
+        encoder_: its `variables` say of each column what it is, as in `TableNADE`.
+        classes_, class_prior_, best_epoch_, order_, n_features_in_, feature_names_in_: as in
+            `FVSBN`.
 
     Cost:
         Training O(N·P) for N rows and P parameters. `log_prob`, `sample` and `impute` O(N·D·Σ H_l
@@ -71,21 +78,26 @@ class OrderlessNADE(OneToOneFeatureMixin, TransformerMixin, RowDensity):  # type
     hidden: int | Sequence[int] = field(default=(500, 500), kw_only=False)
     activation: str = "relu"
     n_orderings: int = 1
+    n_components: int = 10
+    family: str = "gaussian"
+    mixture_weights: str = "learned"
+
+    _missing = True
 
     def _model_name(self) -> str:
         return "orderless_nade"
 
-    def _config(self, D: int) -> orderless_nade.Config:
-        words = orderless_nade.WORDS["activation"]
+    def _table_config(self, values: tuple[int, ...], n_classes: int) -> orderless_nade.Config:
+        words = orderless_nade.WORDS
         return orderless_nade.Config(
-            (2,) * D,
+            values,
             validation.integers("hidden", self.hidden, 1),
-            validation.choice("activation", self.activation, words),
+            validation.choice("activation", self.activation, words["activation"]),
+            validation.integer("n_components", self.n_components, 1),
+            validation.choice("family", self.family, words["family"]),
+            validation.choice("mixture_weights", self.mixture_weights, words["mixture_weights"]),
+            n_classes,
         )
-
-    def _fitted_config(self) -> Any:
-        n_classes = 1 if self.classes_ is None else len(self.classes_)
-        return replace(self._config(self.n_features_in_), n_classes=n_classes)
 
     def _config_now(self) -> Any:
         n = validation.integer("n_orderings", self.n_orderings, 1)
@@ -96,7 +108,12 @@ class OrderlessNADE(OneToOneFeatureMixin, TransformerMixin, RowDensity):  # type
         validation.integer("n_orderings", self.n_orderings, 1)
 
     def _new_encoder(self) -> Any:
-        return Bits(self.binarize, self.ordering, int(self.seed), missing=True)
+        if self.binarize is not None:
+            return Bits(self.binarize, self.ordering, int(self.seed), missing=True)
+        return super()._new_encoder()
+
+    def _exact(self, observed: NDArray[np.bool_]) -> bool:
+        return True
 
     def __sklearn_tags__(self) -> Any:
         """Return scikit-learn's tags: rows may lack values, and come back as 0 and 1."""
@@ -115,8 +132,8 @@ class OrderlessNADE(OneToOneFeatureMixin, TransformerMixin, RowDensity):  # type
                 ones come after them in `order_`, or in n_orderings random orders.
 
         Returns:
-            (N,), at most 0, of the parameters' dtype: the logarithm of the mean density over
-            n_orderings orderings.
+            (N,), of the parameters' dtype: the logarithm of the mean density over n_orderings
+            orderings, in the data's own units; at most 0 where no column is real.
 
         Raises:
             NotFittedError, ValueError, TypeError: as for other models; an observed value is
@@ -127,7 +144,12 @@ class OrderlessNADE(OneToOneFeatureMixin, TransformerMixin, RowDensity):  # type
         """
         if observed is None:
             return super().log_prob(X, y)
-        return self._given_observed(evaluating.log_prob_given, X, y, observed)
+        log_p = self._given_observed(evaluating.log_prob_given, X, y, observed)
+        if not self._of_any:
+            return log_p
+        scored = self._columns.observed(X) & ~np.asarray(observed, bool)
+        shifted: Array = (log_p + scored @ self._columns.log_volumes).astype(log_p.dtype)
+        return shifted
 
     score_samples = log_prob
 
@@ -140,12 +162,36 @@ class OrderlessNADE(OneToOneFeatureMixin, TransformerMixin, RowDensity):  # type
                 given the values observed, from one pass. Those observed themselves are certain.
 
         Returns:
-            p(x_i = 1 | …), (N, D), columns as in X.
+            As other models do of tables: (N, D, P), of bits alone p(x_i = 1 | …), (N, D). A real
+            column that is observed has means of what it is, and scales of 0.
         """
         if observed is None:
             return super().conditionals(X, y)  # type: ignore[no-any-return]
-        p = self._given_observed(evaluating.marginals, X, y, observed)
-        return self._columns.decode(p)  # type: ignore[no-any-return]
+        self._need_label(y, "conditionals")
+        p = self._columns.undo(self._given_observed(evaluating.marginals, X, y, observed))
+        return self._in_units(p) if self._of_any else p
+
+    def sample(
+        self,
+        n: int = 1,
+        seed: Any = None,
+        given: Any = None,
+        observed: Any = None,
+        y: Any = None,
+        uniforms: Any = None,
+    ) -> Any:
+        """Draw n rows; columns marked as observed keep their given values.
+
+        The rows are draws of p(free | observed), whatever the pattern: the free columns are drawn
+        in the order of `order_`, each given all that is observed and what was drawn before.
+
+        Args, Returns, Raises: as for `TableNADE`. Without y a row's label is drawn by what is
+            observed of it.
+
+        Cost:
+            As many passes through all layers but the first as columns are free.
+        """
+        return super().sample(n, seed, given, observed, y, uniforms)
 
     def impute(self, X: Any, n_draws: int | None = None, seed: Any = None, y: Any = None) -> Any:
         """Fill in what X lacks, by draws given all that each row has.
