@@ -28,7 +28,7 @@ struct Layout {
     }
 };
 
-// -log p of category v, in every lane of the team: softmax_cross_entropy's F1-F3, B1, B2.
+// -log p of category v, in every lane of the team: softmax_cross_entropy's (F2, B1).
 __device__ __forceinline__ REAL category_loss(const Team& team, bool on, const REAL* s, int K,
                                               int v, REAL dL, REAL* ds) {
     REAL top = REAL(sizeof(REAL) == 4 ? -3e38 : -1e308), Z = 0, of_v = 0;
@@ -108,7 +108,7 @@ __device__ __forceinline__ double largest_of(const Team& team, bool on, const RE
     return team.most(top);
 }
 
-// The first category v with w_0 + … + w_v > u Σ w, or the last that has weight: categorical's D5.
+// The first category v with w_0 + … + w_v > u Σ w, or the last that has weight (D1).
 __device__ __forceinline__ int category_draw(const Team& team, bool on, const REAL* s, int K,
                                              double u) {
     const double top = largest_of(team, on, s, K);
