@@ -28,7 +28,7 @@ struct Layout {
     }
 };
 
-// -log p of category v, in every lane of the team: softmax_cross_entropy's (F2, B1).
+// -log p of category v, in every lane of the team: as softmax_cross_entropy has it (F2, B1).
 __device__ __forceinline__ REAL category_loss(const Team& team, bool on, const REAL* s, int K,
                                               int v, REAL dL, REAL* ds) {
     REAL top = REAL(sizeof(REAL) == 4 ? -3e38 : -1e308), Z = 0, of_v = 0;
