@@ -75,7 +75,7 @@ from chainrule.kernels.types import Array
 
 WEIGHTS = ("W", "V")
 EVENT = Columns
-ABILITIES = Abilities(labels=True, noise=True, any_order=True)
+ABILITIES = Abilities(labels=True, noise=True, any_order=True, whole=True)
 
 
 @dataclass(frozen=True)

@@ -156,7 +156,7 @@ def test_the_encoder_speaks_for_the_data(fitted, kind):
     encoder = fitted.encoder_
     event = models.get(fitted.model_).EVENT
     assert isinstance(encoder.event, event) and encoder.log_volume == 0
-    assert encoder.unit in ("bit", "character", "symbol")
+    assert encoder.unit in ("bit", "character", "column", "symbol")
     assert encoder.per == ("row" if encoder.unit == "bit" else encoder.unit)
     assert encoder.unit in encoder.describe()
 
