@@ -51,6 +51,7 @@ HOMES: dict[str, str] = {  # a new model is one line here
     "fvsbn": "chainrule.engine.models.fvsbn",
     "nade": "chainrule.engine.models.nade",
     "nade_untied": "chainrule.engine.models.nade_untied",
+    "made": "chainrule.engine.models.made",
     "rnn": "chainrule.engine.models.rnn",
     "attention_rnn": "chainrule.engine.models.attention_rnn",
     "transformer": "chainrule.engine.models.transformer",

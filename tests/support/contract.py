@@ -12,10 +12,15 @@ from chainrule.engine.event import Columns
 
 T = 4  # symbols of a sequence
 DEEP = {"n_symbols": 3, "context": 5, "n_layers": 2, "n_heads": 2, "n_embd": 4}
+MADE = {"hidden": (9, 12), "direct": True}
 MODELS = {  # what a test is called: the registry's name, and a Config's arguments
     "fvsbn": ("fvsbn", {"n_visible": 5}),
     "nade": ("nade", {"n_visible": 5, "n_hidden": 3}),
     "nade untied": ("nade_untied", {"n_visible": 4, "n_hidden": 2}),
+    "made": ("made", {"values": (2,) * 5, "hidden": (24,)}),
+    "made deep": ("made", {"values": (2,) * 5, **MADE, "activation": "tanh"}),
+    "made of masks": ("made", {"values": (2,) * 4, **MADE, "n_masks": 3, "activation": "sigmoid"}),
+    "made of labels": ("made", {"values": (2,) * 4, **MADE, "n_classes": 3, "activation": "tanh"}),
     "rnn": ("rnn", {"n_symbols": 3, "n_hidden": 3}),
     "lstm": ("rnn", {"n_symbols": 3, "n_hidden": 3, "n_layers": 2, "cell": "lstm"}),
     "gru": ("rnn", {"n_symbols": 3, "n_hidden": 3, "n_layers": 2, "cell": "gru"}),
