@@ -8,7 +8,7 @@ Mean        (F1)  p(x) = (1/K) Σ_k p_k(x),   so log p(x) = log Σ_k exp log p_k
             averages of factors.
 
 Gradient    (F2)  r_k = exp(log p_k(x)) / Σ_j exp(log p_j(x))
-            (B1)  ∇ log p(x) = Σ_k r_k ∇ log p_k(x)        undoes F1: ∇p = (1/K) Σ_k p_k ∇ log p_k
+            and, as ∇p = (1/K) Σ_k p_k ∇ log p_k,   ∇ log p(x) = Σ_k r_k ∇ log p_k(x).
 
 Factors     Where all p_k have their factors in the same order, the mean has them too. With
 
@@ -61,7 +61,7 @@ def log_sum(ell: Any) -> Any:
     return top + xp.log(xp.exp(ell - top).sum(axis=0))
 
 
-class Units:
+class MeanUnits:
     """What the mean remembers of n rows of bits: what its parts do, and how likely each is by now.
 
     parts: as `chainrule.engine.stepping` asks for. distribution: the module of every variable.

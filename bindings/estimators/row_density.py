@@ -212,7 +212,7 @@ class RowDensity(Density):
         check_is_fitted(self, "params_")
         n = validation.integer("n", n, 1)
         x, mask = self._given(given, observed, n)
-        if mask is not None and not _comes_first(mask):
+        if mask is not None and not self._exact(mask):
             warnings.warn(NOT_EXACT, UserWarning, stacklevel=2)
         rng = np.random.default_rng(seed)
         numbers = self._classes_to_draw(y, n, rng)
@@ -227,6 +227,13 @@ class RowDensity(Density):
                 drawn[rows] = evaluating.sample(self._engine(), self.config_, params, u, kept, some)
         return self._columns.decode(drawn)
 
+    def _exact(self, observed: NDArray[np.bool_]) -> bool:
+        """Return whether rows drawn with these variables kept, in order, are of p(free | kept).
+
+        They are if in every row all observed variables precede the others.
+        """
+        return not (observed[..., 1:] & ~observed[..., :-1]).any()
+
     def _given(
         self, given: Any, observed: Any, n: int
     ) -> tuple[types.Bits | None, NDArray[np.bool_] | None]:
@@ -240,11 +247,6 @@ class RowDensity(Density):
             if hasattr(what, "columns") or hasattr(what, "to_frame"):
                 self._check_names(what, name)
         return self._columns.encode_given(given, mask, n), self._columns.arrange(mask)
-
-
-def _comes_first(observed: NDArray[np.bool_]) -> bool:
-    """Return whether in every row all observed variables precede the others; in order."""
-    return not (observed[..., 1:] & ~observed[..., :-1]).any()
 
 
 def _writeable(rows: types.Bits) -> types.Bits:

@@ -33,10 +33,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from chainrule.engine import classes
 from chainrule.engine.arena import New
 from chainrule.engine.layers.masks import Mask
 from chainrule.kernels import activation, masked_linear
-from chainrule.kernels.dispatch import array_module
 from chainrule.kernels.masked_linear import reference
 from chainrule.kernels.types import Array
 
@@ -132,7 +132,7 @@ def forward(
     if mask.stairs:
         _affine(below, arrays.weights[-1], arrays.biases[-1], mask.stairs[-1], y, s)  # F2
     else:
-        s[...] = arrays.biases[-1][0 if y is None else y]  # F2 of no units
+        s[...] = classes.rows(arrays.biases[-1], y, len(x))  # F2 of no units
     if len(arrays.direct):
         masked_linear.add(x, arrays.direct, mask.direct, s)  # F3
     return hidden, s
@@ -167,11 +167,11 @@ def backward(
         masked_linear.input_gradient(d, arrays.weights[l], mask.stairs[l], dh)  # B2, B4
         activation.backward(kind, below, dh)  # B3
         d = dh
-    _bias_gradient(ds, y, grad.biases[-1])  # B2 of no units
+    classes.add_up(ds, y, grad.biases[-1])  # B2 of no units
 
 
 def _affine(x: Any, W: Array, c: Array, stairs: Any, y: Any, out: Array) -> None:
-    if y is None:
+    if len(c) == 1:
         masked_linear.forward(x, W, c[0], stairs, out)
     else:
         out[...] = c[y]
@@ -180,16 +180,7 @@ def _affine(x: Any, W: Array, c: Array, stairs: Any, y: Any, out: Array) -> None
 
 def _affine_backward(d: Array, x: Any, y: Any, stairs: Any, dW: Array, dc: Array) -> None:
     masked_linear.add_backward(d, x, stairs, dW)
-    _bias_gradient(d, y, dc)
-
-
-def _bias_gradient(d: Array, y: Any, dc: Array) -> None:
-    """Overwrite dc, (n_classes, ·), by the sums of d over the rows of each class."""
-    if y is None:
-        d.sum(axis=0, out=dc[0])
-    else:
-        classes = array_module(d).arange(len(dc))[:, None]
-        dc[...] = (classes == y).astype(d.dtype) @ d
+    classes.add_up(d, y, dc)
 
 
 def _add_input_gradient(d: Array, W: Array, stairs: Any, dx: Array | None, new: New) -> None:
@@ -199,14 +190,13 @@ def _add_input_gradient(d: Array, W: Array, stairs: Any, dx: Array | None, new: 
         dx += part
 
 
-class Units:
+class MaskedUnits:
     """What a network remembers of n rows of which the first i variables are known: S1-S3."""
 
     def __init__(self, arrays: Arrays, mask: Mask, kind: int, n: int, y: Any) -> None:
         """Start before the first variable; without a unit that waits for none."""
         self._arrays, self._mask, self._kind = arrays, mask, kind
-        chosen = array_module(arrays.biases[-1]).zeros(n, int) if y is None else y
-        self._sums = [c[chosen] for c in arrays.biases]
+        self._sums = [classes.rows(c, y, n) for c in arrays.biases]
         self._rows = _host(mask.direct.rows)
         D = len(mask.order)
         self._outputs = np.searchsorted(_host(mask.direct.reach), np.arange(D + 1), "left")

@@ -10,7 +10,7 @@ from functools import partial
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from chainrule.engine import arena
+from chainrule.engine import arena, classes
 from chainrule.engine.arena import New
 from chainrule.engine.layers import masked_network as layers
 from chainrule.engine.layers import masks
@@ -20,7 +20,7 @@ from chainrule.kernels.dispatch import array_module
 from chainrule.kernels.types import Array
 
 
-class Pass(NamedTuple):
+class MaskedPass(NamedTuple):
     """One mask's pass over x, in the mask's order of variables: units and outputs."""
 
     k: int
@@ -64,21 +64,22 @@ class Network:
             "U": (sum(below * above for below, above in pairwise(H)),),
             "V": (last, S),
             "A": (R if self.direct else 0, S),
-            "c": (self.n_classes, sum(H)),
-            "b": (self.n_classes, S),
+            "c": classes.shape(self, sum(H)),
+            "b": classes.shape(self, S),
         }
 
     def arrays(self, params: Params) -> layers.Arrays:
         """Return the parameters, or a gradient, layer by layer: views."""
         H, matrices, biases, at, unit = self.sizes.hidden, [params["W"]], [], 0, 0
+        c, b = (classes.table(self, params[name]) for name in "cb")
         for size in H:
-            biases.append(params["c"][:, unit : unit + size])
+            biases.append(c[:, unit : unit + size])
             unit += size
         for below, above in pairwise(H):
             matrices.append(params["U"][at : at + below * above].reshape(below, above))
             at += below * above
         weights = (*matrices, params["V"]) if H else ()
-        return layers.Arrays(weights, (*biases, params["b"]), params["A"])
+        return layers.Arrays(weights, (*biases, b), params["A"])
 
     def mask(self, params: Params, k: int) -> masks.Mask:
         """Return mask k on the parameters' side."""
@@ -87,21 +88,28 @@ class Network:
 
     def visible(self) -> list[Any]:
         """Return which entries of W, U's matrices, V and A some mask lets through, as stored."""
-        seen: list[Any] = []
-        for k in range(self.n_masks):
-            here = layers.visible(masks.make(self.sizes, self.seed, k, self.orders), self.direct)
-            seen = here if k == 0 else [a | b for a, b in zip(seen, here, strict=True)]
+        seen = self.mask_arrays(0)
+        for k in range(1, self.n_masks):
+            seen = [a | b for a, b in zip(seen, self.mask_arrays(k), strict=True)]
         return seen
 
-    def forward(self, params: Params, x: Any, y: Any, k: int, new: New) -> Pass:
+    def mask_arrays(self, k: int) -> list[Any]:
+        """Return which entries of W, U's matrices, V and A mask k lets through, as stored."""
+        return layers.visible(masks.make(self.sizes, self.seed, k, self.orders), self.direct)
+
+    def forward(self, params: Params, x: Any, y: Any, k: int, new: New) -> MaskedPass:
         """Return the pass of mask k; y: labels, or None; its arrays come from `new`."""
         mask = self.mask(params, k)
         arrays = layers.gathered(self.arrays(params), mask, new)
         if mask.moved:
             x = array_module(x).ascontiguousarray(x[:, mask.order])
-        return Pass(k, mask, arrays, x, y, *layers.forward(arrays, mask, self._kind, x, y, new))
+        return MaskedPass(
+            k, mask, arrays, x, y, *layers.forward(arrays, mask, self._kind, x, y, new)
+        )
 
-    def backward(self, one: Pass, ds: Array, grad: Params, dx: Array | None, new: New) -> None:
+    def backward(
+        self, one: MaskedPass, ds: Array, grad: Params, dx: Array | None, new: New
+    ) -> None:
         """Overwrite grad, and dx where it is given, in the mask's order, given ds = dL/ds."""
         stored = self.arrays(grad)
         here = layers.scattered(stored, one.mask, new)
@@ -109,7 +117,9 @@ class Network:
         layers.backward(*given, ds, here, dx, new)
         layers.store(here, one.mask, stored)
 
-    def each(self, params: Params, x: Any, y: Any, function: Callable[[Pass], Array]) -> Array:
+    def each(
+        self, params: Params, x: Any, y: Any, function: Callable[[MaskedPass], Array]
+    ) -> Array:
         """Return a function of every mask's pass, (K, ...)."""
         out = []
         for k in range(self.n_masks):
@@ -118,13 +128,13 @@ class Network:
         stacked: Array = array_module(params.flat).stack(out)
         return stacked
 
-    def units(self, params: Params, n: int, y: Any, k: int) -> layers.Units:
+    def units(self, params: Params, n: int, y: Any, k: int) -> layers.MaskedUnits:
         """Return what mask k's network remembers of n rows of which nothing is known yet."""
         mask = self.mask(params, k)
         xp = array_module(params.flat)
         own = partial(xp.empty, dtype=params.dtype)
         arrays = layers.gathered(self.arrays(params), mask, own)
-        return layers.Units(arrays, mask, self._kind, n, y)
+        return layers.MaskedUnits(arrays, mask, self._kind, n, y)
 
     @property
     def _kind(self) -> int:

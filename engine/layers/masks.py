@@ -137,7 +137,7 @@ def _stairs(
     """Return the layers' staircases, the outputs' last: F2. Without a layer there are none."""
     if not numbers:
         return ()
-    first = staircase(variables, numbers[0], False, n_rows, xp)
+    first = staircase(variables, numbers[0], False, n_rows, xp)  # F2
     between = (staircase(below, above, False, xp=xp) for below, above in pairwise(numbers))
     return first, *between, staircase(numbers[-1], outputs, True, xp=xp)
 

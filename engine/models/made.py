@@ -7,7 +7,8 @@ Model       p(x_i | x_<i) is the distribution of variable i by its outputs s_i, 
 
             x: (N, D)    W: (R, H_1)    U: the matrices (H_1, H_2) … (H_{L-1}, H_L), row by row, one
             after the other    V: (H_L, S)    A: (R, S), of no rows without direct connections
-            c: (n_classes, H_1 + … + H_L)    b: (n_classes, S)
+            c: (n_classes, H_1 + … + H_L)    b: (n_classes, S); without their first axis where
+            there is one class
 
             A bit and a real variable have one of the R rows, K categories K of them. With labels,
             p(x | y): y chooses the biases, of all units and outputs, so that the first variable,
@@ -43,7 +44,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from chainrule.engine import arena, averages
+from chainrule.engine import arena, averages, classes
 from chainrule.engine.distributions import bernoulli
 from chainrule.engine.event import Abilities, Columns
 from chainrule.engine.layers import masks
@@ -147,7 +148,7 @@ def log_prob(config: Config, params: Params, x: Any, y: Any = None) -> Array:
     y: (N,), the rows' classes; a model with n_classes > 1 needs them.
     """
 
-    log_p = _log_prob(config, params, x, _labels(config, y))
+    log_p = _log_prob(config, params, x, classes.told(config, params, len(x), y))
     mean: Array = averages.log_mean(log_p).astype(params.dtype)  # E1
     return log_p[0] if len(log_p) == 1 else mean
 
@@ -159,7 +160,7 @@ def log_prob_terms(config: Config, params: Params, x: Any, y: Any = None) -> Arr
         ValueError: the masks have orders of their own; and as `log_prob`.
     """
     _check_order(config)
-    terms = _terms(config, params, x, _labels(config, y))
+    terms = _terms(config, params, x, classes.told(config, params, len(x), y))
     mean: Array = averages.weights(terms)[0].astype(params.dtype)
     return terms[0] if len(terms) == 1 else mean
 
@@ -171,7 +172,7 @@ def conditionals(config: Config, params: Params, x: Any, y: Any = None) -> Array
         ValueError: as `log_prob_terms`.
     """
     _check_order(config)
-    y = _labels(config, y)
+    y = classes.told(config, params, len(x), y)
     p = config.network.each(params, x, y, lambda one: bernoulli.conditionals(one.s))
     if len(p) == 1:
         first: Array = p[0]
@@ -202,7 +203,7 @@ def loss_and_grad(
         noise: says which mask's -log p_k it is; None: that of all, -log p, for K times the work.
         dx: (N, D), overwritten, where given, by the gradient in x as if its bits were real (X1).
     """
-    total, y = total or len(x), _labels(config, y)
+    total, y = total or len(x), classes.told(config, params, len(x), y)
     if noise is not None or config.n_masks == 1:
         k = 0 if noise is None else noise.step % config.n_masks
         return _gradient(config, params, x, y, k, total, None, grad, dx)
@@ -224,16 +225,15 @@ def sample(config: Config, params: Params, uniforms: Array, x: Any = None, y: An
     rows' classes. Of masks with orders of their own, a row's is drawn by its first uniform, of
     which the rest then draws the variable; what is kept is heeded by what comes later in it.
     """
-    y = _labels(config, y)
     drawn = started(uniforms, x, config.event)
     if not _has_orders(config):
         return start(config, params, len(drawn), y).extend(uniforms, drawn)
-    xp = array_module(uniforms)
+    xp, y = array_module(uniforms), classes.told(config, params, len(uniforms), y)
     u, chosen = masks.draw(uniforms, config.n_masks)
     for k in range(config.n_masks):
         rows = xp.flatnonzero(chosen == k)
         mask = config.network.mask(params, k)
-        some = None if y is None else y[rows]
+        some = y[rows] if len(y) else y
         units = config.network.units(params, len(rows), some, k)
         stepper = Stepper(units, bernoulli, config.event, params, len(rows))
         got = stepper.extend(u[rows][:, mask.order], drawn[rows][:, mask.order])
@@ -248,9 +248,9 @@ def start(config: Config, params: Params, n: int, y: Any = None) -> Stepper:
         ValueError: as `log_prob_terms`.
     """
     _check_order(config)
-    y = _labels(config, y)
+    y = classes.told(config, params, n, y)
     units = [config.network.units(params, n, y, k) for k in range(config.n_masks)]
-    remembered = units[0] if len(units) == 1 else averages.Units(units, bernoulli)
+    remembered = units[0] if len(units) == 1 else averages.MeanUnits(units, bernoulli)
     return Stepper(remembered, bernoulli, config.event, params, n)
 
 
@@ -297,13 +297,3 @@ def _has_orders(config: Config) -> bool:
 def _check_order(config: Config) -> None:
     if _has_orders(config):
         raise ValueError(NO_ORDER)
-
-
-def _labels(config: Config, y: Any) -> Any:
-    """Return labels, or None where there is a single class, which goes without saying."""
-    if y is None and config.n_classes > 1:
-        raise ValueError(
-            f"a model of {config.n_classes} classes is p(x | y): give y, each row's label; "
-            "chainrule.engine.labels has the marginal"
-        )
-    return None if config.n_classes == 1 else y

@@ -20,6 +20,7 @@ KINDS = {
     "FVSBN": (cr.FVSBN(epochs=3, ordering="random"), BITS),
     "NADE": (cr.NADE(4, epochs=3, ordering="reverse"), BITS),
     "untied NADE": (cr.NADE(4, epochs=3, tied=False), BITS),
+    "MADE": (cr.MADE((7, 5), epochs=3, n_masks=2, direct=True, ordering="reverse"), BITS),
     "RNN": (cr.RNN(6, cell="gru", **FEW), TEXT),
     "AttentionRNN": (cr.AttentionRNN(6, **FEW), TEXT),
     "Transformer": (cr.Transformer(1, 1, 8, **FEW), TEXT),

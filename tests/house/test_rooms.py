@@ -26,7 +26,7 @@ HOMES = {  # inner packages first: of the wheel, bindings' folder holds the othe
 FLOORS = {
     "chainrule.engine": (
         {"arena", "event", "noise", "ordering", "params", "ragged", "windows"},
-        {"averages", "bounds", "distributions", "labels"},
+        {"averages", "bounds", "classes", "distributions", "labels"},
         {"layers"},
         {"reading", "sampling", "stepping"},
         {"models"},
