@@ -32,11 +32,11 @@ class MADE(RowDensity):
 
     Attributes:
         params_: mapping from name to array, rows and columns in the model's order: "W" (D, H_1),
-            "U" the matrices (H_1, H_2) … one after the other, flat, "V" (H_L, D), "A" (D, D) if
+            "W2" (H_1, H_2), "W3" … where there are more layers, "V" (H_L, D), "A" (D, D) if
             direct, else (0, D), "c" the units' biases, (H_1 + … + H_L), "b" (D,). With labels
             one row of biases a class. What no mask lets through is 0.
-        masks_: of each mask a list of boolean arrays: which entries of W, U's matrices, V and A it
-            lets through.
+        masks_: of each mask a list of boolean arrays: which entries of W, W2, …, V and A it lets
+            through.
         history_, best_epoch_, order_, encoder_, n_features_in_, feature_names_in_: as in `FVSBN`.
 
     Cost:

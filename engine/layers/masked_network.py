@@ -203,9 +203,8 @@ class MaskedUnits:
         self._units = [np.searchsorted(m, np.arange(1, D + 2), "left") for m in mask.numbers]
 
     def outputs(self, i: int) -> Array:
-        """Return the outputs for x_i: (n,) where it needs one, else (n, ·)."""
-        start, end = self._outputs[i], self._outputs[i + 1]
-        s: Array = self._sums[-1][:, start if end - start == 1 else slice(start, end)]
+        """Return the outputs for x_i, (n, n_i)."""
+        s: Array = self._sums[-1][:, self._outputs[i] : self._outputs[i + 1]]
         return s
 
     def move(self, i: int, x: Any) -> None:

@@ -33,7 +33,6 @@ Source      Germain, Gregor, Murray and Larochelle 2015, "MADE", sections 3 and 
 """
 
 from collections.abc import Sequence
-from functools import lru_cache
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -79,7 +78,6 @@ class Mask(NamedTuple):
     arranged: bool
 
 
-@lru_cache(maxsize=512)
 def make(sizes: Sizes, seed: int, k: int, orders: bool, xp: Any = np) -> Mask:
     """Return mask k, its arrays in module xp; orders: masks differ in the variables' order too."""
     D, moved = len(sizes.n_rows), orders and k > 0

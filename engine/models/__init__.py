@@ -16,7 +16,11 @@ A model is a module with
         log p(x_i | x_<i) of every variable; their sum over a row is log_prob.
     conditionals(config, params, x, y=None)
         The distribution of every x_i given x_<i: of a bit p(x_i = 1), shaped like x; of
-        categories and symbols all p(x_i = v), one axis more.
+        categories and symbols all p(x_i = v), one axis more; of columns of several kinds as in
+        chainrule.engine.distributions.columns.
+    uniforms(config, params, x, v, y=None) -> (N, D) float64
+        Where columns may be of any kind: F(x_i | x_<i), from which `sample` draws x again. Of what
+        can be counted x_i has an interval of them, and v, (N, D) in [0, 1), says which.
     loss_and_grad(config, params, x, grad, total=None, ..., dx=None) -> float
         Σ -log p(x_i | x_<i) / total, and its gradient written into `grad`; total is N if not
         given, and in training the number of rows, or of symbols, of the whole minibatch. dx, where
