@@ -18,9 +18,6 @@ A model is a module with
         The distribution of every x_i given x_<i: of a bit p(x_i = 1), shaped like x; of
         categories and symbols all p(x_i = v), one axis more; of columns of several kinds as in
         chainrule.engine.distributions.columns.
-    uniforms(config, params, x, v, y=None) -> (N, D) float64
-        Where columns may be of any kind: F(x_i | x_<i), from which `sample` draws x again. Of what
-        can be counted x_i has an interval of them, and v, (N, D) in [0, 1), says which.
     loss_and_grad(config, params, x, grad, total=None, ..., dx=None) -> float
         Σ -log p(x_i | x_<i) / total, and its gradient written into `grad`; total is N if not
         given, and in training the number of rows, or of symbols, of the whole minibatch. dx, where
@@ -38,6 +35,8 @@ A model is a module with
     sample(config, params, uniforms, x=None, y=None, ...) -> x
         Draws x_i where its uniform is in [0, 1) and keeps it where the uniform is negative, row by
         row and variable by variable: a deterministic function of the uniforms and of what is kept.
+    uniforms(config, params, x, v, y=None) -> (N, D), float64       where columns may be real
+        From which `sample` draws x again; of discrete columns v, in [0, 1), says which.
     attention_maps(config, params, x, y=None)       where there is attention: for pictures
 
 Who asks a model for scores asks `chainrule.engine.density`, which has an answer without labels too;
@@ -56,6 +55,7 @@ HOMES: dict[str, str] = {  # a new model is one line here
     "nade": "chainrule.engine.models.nade",
     "nade_untied": "chainrule.engine.models.nade_untied",
     "made": "chainrule.engine.models.made",
+    "table_nade": "chainrule.engine.models.table_nade",
     "rnn": "chainrule.engine.models.rnn",
     "attention_rnn": "chainrule.engine.models.attention_rnn",
     "transformer": "chainrule.engine.models.transformer",

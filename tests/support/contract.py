@@ -15,6 +15,7 @@ T = 4  # symbols of a sequence
 DEEP = {"n_symbols": 3, "context": 5, "n_layers": 2, "n_heads": 2, "n_embd": 4}
 MADE = {"hidden": (9, 12), "direct": True}
 MIXTURES = {"activation": "tanh", "n_components": 2}
+MIXED = {"values": (3, 0, 2, 0), "n_hidden": 3, "n_components": 2}
 MODELS = {  # what a test is called: the registry's name, and a Config's arguments
     "fvsbn": ("fvsbn", {"n_visible": 5}),
     "nade": ("nade", {"n_visible": 5, "n_hidden": 3}),
@@ -29,6 +30,19 @@ MODELS = {  # what a test is called: the registry's name, and a Config's argumen
     "made of tables and masks": (
         "made",
         {"values": (0, 3, 2), **MADE, **MIXTURES, "n_masks": 2, "mixture_weights": "equal"},
+    ),
+    "table of bits": ("table_nade", {"values": (2,) * 4, "n_hidden": 3, "rescale": False}),
+    "table of categories": ("table_nade", {"values": (3, 2, 1, 17), "n_hidden": 3}),
+    "table of numbers": ("table_nade", {"values": (0, 0), "n_hidden": 3, "n_components": 3}),
+    "table of Laplacians": ("table_nade", {"values": (0, 2), "n_hidden": 2, "family": "laplace"}),
+    "table": ("table_nade", {**MIXED, "rescale": False, "mixture_weights": "learned"}),
+    "table of labels": (
+        "table_nade",
+        {**MIXED, "values": (3, 0, 2), "n_classes": 3, "family": "laplace"},
+    ),
+    "table of labelled categories": (
+        "table_nade",
+        {"values": (3, 2, 5), "n_hidden": 3, "n_classes": 2},
     ),
     "rnn": ("rnn", {"n_symbols": 3, "n_hidden": 3}),
     "lstm": ("rnn", {"n_symbols": 3, "n_hidden": 3, "n_layers": 2, "cell": "lstm"}),
