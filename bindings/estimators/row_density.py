@@ -68,10 +68,10 @@ class RowDensity(Density):
         return encoder
 
     def __sklearn_tags__(self) -> Any:
-        """Return scikit-learn's tags; sparse matrices are taken, and there may be any classes."""
+        """Return scikit-learn's tags; sparse matrices are taken, and labels of any number."""
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
-        tags.classifier_tags = ClassifierTags()
+        tags.classifier_tags = ClassifierTags()  # read of all that have predict_proba
         return tags
 
     def _check_hyperparameters(self) -> None:

@@ -16,7 +16,8 @@ A model is a module with
         log p(x_i | x_<i) of every variable; their sum over a row is log_prob.
     conditionals(config, params, x, y=None)
         The distribution of every x_i given x_<i: of a bit p(x_i = 1), shaped like x; of
-        categories and symbols all p(x_i = v), one axis more.
+        categories and symbols all p(x_i = v), one axis more; of columns of several kinds as in
+        chainrule.engine.distributions.columns.
     loss_and_grad(config, params, x, grad, total=None, ..., dx=None) -> float
         Σ -log p(x_i | x_<i) / total, and its gradient written into `grad`; total is N if not
         given, and in training the number of rows, or of symbols, of the whole minibatch. dx, where
@@ -60,6 +61,7 @@ HOMES: dict[str, str] = {  # a new model is one line here
     "fvsbn": "chainrule.engine.models.fvsbn",
     "nade": "chainrule.engine.models.nade",
     "nade_untied": "chainrule.engine.models.nade_untied",
+    "made": "chainrule.engine.models.made",
     "orderless_nade": "chainrule.engine.models.orderless_nade",
     "table_nade": "chainrule.engine.models.table_nade",
     "rnn": "chainrule.engine.models.rnn",

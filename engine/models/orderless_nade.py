@@ -31,9 +31,9 @@ Loss        What is to be low is the mean over all orderings, J = E_π[-log p_π
             pass, of which no output outside o goes to waste. `engine.subsets` draws o.
 
             Without noise the loss is -log p(x) itself, E1: for each ordering and each d a pass with
-            w_i = 1 at i = π_d alone. With r_k, the share that p_{π_k}(x) has in the mean, and
-            ∇ log Σ_k exp l_k = Σ_k (exp l_k / Σ_j exp l_j) ∇ l_k,
-            (L2)  ∇ log p(x) = Σ_k r_k ∇ log p_{π_k}(x),   r_k = p_{π_k}(x) / (K p(x))
+            w_i = 1 at i = π_d alone. With r_k, the share that p_{π_k}(x) has in the mean, as in
+            `chainrule.engine.averages`,
+            (L2)  ∇ log p(x) = Σ_k r_k ∇ log p_{π_k}(x)
 
 Missing     A missing value is in no o and in no loss: D is then the number of the row's others, and
             it is their distribution that is learnt and scored. Of an ordering that has the missing
@@ -52,16 +52,15 @@ Source      Uria, Murray and Larochelle 2014, "A Deep and Tractable Density Esti
             (arXiv:1310.1757): the order-agnostic loss, and EoNADE, the mean over orderings.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
-from chainrule.engine import arena, classes, ordering, subsets
-from chainrule.engine.distributions import columns
-from chainrule.engine.event import Abilities, Columns
+from chainrule.engine import arena, averages, classes, ordering, subsets
+from chainrule.engine.distributions import columns, mixture
+from chainrule.engine.event import CONTINUOUS, Abilities, Columns
 from chainrule.engine.layers import any_order, any_order_walk
 from chainrule.engine.layers.any_order import Network
 from chainrule.engine.layers.any_order_walk import Prefix
@@ -76,6 +75,7 @@ from chainrule.kernels.types import Array
 WEIGHTS = ("W", "V")
 EVENT = Columns
 ABILITIES = Abilities(labels=True, noise=True, any_order=True, whole=True)
+SMALL = 0.1  # of a real variable's first weights V: it begins near its column's mean and scale
 
 
 @dataclass(frozen=True)
@@ -131,12 +131,20 @@ def shapes(config: Config) -> Shapes:
 
 
 def init(config: Config, rng: np.random.Generator, dtype: Any = np.float32) -> Params:
-    """Return initial parameters: weights uniform in ±√(6 / (fan in + fan out)), biases zero."""
-    params = Params(shapes(config), dtype=dtype)
+    """Return initial parameters: weights uniform in ±√(6 / (fan in + fan out)), biases zero.
+
+    Of a real variable's outputs SMALL of that, and the biases of `mixture.first_biases`.
+    """
+    params, net = Params(shapes(config), dtype=dtype), _network(config)
     for name in params:
         if name.startswith(WEIGHTS):
             bound = (6 / sum(params[name].shape)) ** 0.5
             params[name][...] = rng.uniform(-bound, bound, params[name].shape)
+    layout = net.layout
+    for i in np.flatnonzero(np.array(config.values) == CONTINUOUS):
+        own = slice(net.ends[i], net.ends[i + 1])
+        params["V"][own] *= SMALL
+        params["b"][own] = mixture.first_biases(layout.n_components, layout.family, layout.learned)
     return params
 
 
@@ -150,7 +158,9 @@ def log_prob_given(config: Config, params: Params, x: Any, given: Any, y: Any = 
 
     E2, or the mean over n_orderings of it by E1. Missing values are in neither f nor g.
     """
-    return _mean([*_by_ordering(config, params, x, given, y)])
+    each = _by_ordering(config, params, x, given, y)
+    out: Array = averages.log_mean(each).astype(params.dtype)  # E1
+    return out
 
 
 def log_prob_terms(config: Config, params: Params, x: Any, y: Any = None) -> Array:
@@ -240,16 +250,14 @@ def _exact(
     config: Config, params: Params, x: Any, grad: Params, total: int, y: Any, dx: Array | None
 ) -> float:
     """Return Σ -log p(x_n) / total; overwrite its gradient, and dx where given: L2."""
-    xp, each = array_module(params.flat), [*_by_ordering(config, params, x, None, y)]
+    each = _by_ordering(config, params, x, None, y)
     net, y = _setting(config, params, len(x), y)
-    log_p = _mean(each)
     grad.flat[...] = 0
     if dx is not None:
         dx[...] = 0
-    for order, log_p_k in zip(_orders(config), each, strict=True):
-        share = xp.exp(log_p_k - log_p) / (len(each) * total)  # L2
-        any_order.add_gradient(net, params, x, order, share, grad, y, dx)
-    return -float(log_p.sum(dtype=np.float64)) / total
+    for order, share in zip(_orders(config), averages.shares(each), strict=True):  # L2
+        any_order.add_gradient(net, params, x, order, share / total, grad, y, dx)
+    return -float(averages.log_mean(each).sum()) / total
 
 
 def sample(config: Config, params: Params, uniforms: Array, x: Any = None, y: Any = None) -> Any:
@@ -281,19 +289,13 @@ def _orders(config: Config) -> Any:
     return ordering.several(config.n_orderings, len(config.values))
 
 
-def _by_ordering(config: Config, params: Params, x: Any, given: Any, y: Any) -> Iterator[Array]:
-    """Yield log p(x_f | x_g), (N,), of each ordering: E2."""
+def _by_ordering(config: Config, params: Params, x: Any, given: Any, y: Any) -> Array:
+    """Return log p(x_f | x_g) of each ordering, (n_orderings, N): E2."""
     net, y = _setting(config, params, len(x), y)
     scored = Columns.known(x) if given is None else Columns.known(x) & ~given
+    each = []
     for order in _orders(config):
         s = any_order_walk.outputs(net, params, x, given, y, order)
-        yield any_order.terms(net, s, x, scored).sum(axis=1)  # E2
-
-
-def _mean(log_p: list[Array]) -> Array:
-    """Return the logarithm of the mean density, (N,), of K log-densities (N,): E1."""
-    xp = array_module(log_p[0])
-    each = xp.stack(log_p)
-    top = each.max(axis=0)
-    out: Array = top + xp.log(xp.exp(each - top).mean(axis=0))  # E1
+        each.append(any_order.terms(net, s, x, scored).sum(axis=1))  # E2
+    out: Array = array_module(params.flat).stack(each)
     return out
