@@ -38,7 +38,7 @@ import numpy as np
 
 from chainrule.engine import arena, classes
 from chainrule.engine.arena import New
-from chainrule.engine.distributions import columns
+from chainrule.engine.distributions import columns, mixture
 from chainrule.engine.event import Columns
 from chainrule.engine.layers import dense, linear
 from chainrule.engine.params import Params, Shapes
@@ -49,10 +49,11 @@ from chainrule.kernels.dispatch import array_module, on_device
 from chainrule.kernels.types import Array
 
 CERTAIN = -80.0  # a logit whose loss is 0 where the bit is 0, without numbers too small to be fast
+SMALL = 0.1  # weights of a real variable's outputs at the start, beside the others'
 AT_ONCE = 2048  # rows that go through the network together where one row takes many passes
 
 
-class Network(NamedTuple):
+class AnyOrder(NamedTuple):
     """What the arrays of a network do not say; all on the host but the layout.
 
     activation: its number in chainrule.kernels.activation.
@@ -86,16 +87,16 @@ class Cache(NamedTuple):
 
 def network(
     values: tuple[int, ...], activation: int, n_layers: int, n_classes: int, layout: Layout
-) -> Network:
+) -> AnyOrder:
     """Return the network of variables of so many values each, whose outputs are laid out so."""
     single = np.array([K in (BIT, REAL) for K in values])
     rows = np.concatenate([[0], np.cumsum(np.where(single, 1, values))])
     first: Any = layout.first
     ends = first.get() if on_device(first) else first
-    return Network(activation, n_layers, values, n_classes, single, rows, ends, layout)
+    return AnyOrder(activation, n_layers, values, n_classes, single, rows, ends, layout)
 
 
-def shapes(net: Network, hidden: tuple[int, ...]) -> Shapes:
+def shapes(net: AnyOrder, hidden: tuple[int, ...]) -> Shapes:
     """Return the parameters' names and shapes, weights first."""
     D, R, S = len(net.values), int(net.rows[-1]), int(net.ends[-1])
     weights, biases = dense.shapes(hidden)
@@ -104,8 +105,25 @@ def shapes(net: Network, hidden: tuple[int, ...]) -> Shapes:
     return {**first, **weights, **last, "b": (S,), **c, **biases}
 
 
+def begin(net: AnyOrder, params: Mapping[str, Array], rng: np.random.Generator) -> None:
+    """Overwrite params, zeros, by what training starts from.
+
+    Weights uniform in ±√(6 / (rows + columns)), biases 0; of a real variable's outputs SMALL of
+    that, and the biases of `mixture.first_biases`.
+    """
+    for name, a in params.items():
+        if name.startswith(("W", "V")):
+            bound = (6 / sum(a.shape)) ** 0.5
+            a[...] = rng.uniform(-bound, bound, a.shape)
+    layout = net.layout
+    for i in np.flatnonzero(np.array(net.values) == REAL):
+        own = slice(int(net.ends[i]), int(net.ends[i + 1]))
+        params["V"][own] *= SMALL
+        params["b"][own] = mixture.first_biases(layout.n_components, layout.family, layout.learned)
+
+
 def forward(
-    net: Network, params: Mapping[str, Array], x: Any, seen: Any, y: Any, new: New
+    net: AnyOrder, params: Mapping[str, Array], x: Any, seen: Any, y: Any, new: New
 ) -> tuple[Array, Cache]:
     """Return s, (N, S), of rows x of which `seen`, (N, D) bool, are observed, and the cache.
 
@@ -123,7 +141,7 @@ def forward(
 
 
 def backward(
-    net: Network,
+    net: AnyOrder,
     ds: Array,
     cache: Cache,
     params: Mapping[str, Array],
@@ -145,7 +163,7 @@ def backward(
 
 
 def loss_and_grad(
-    net: Network,
+    net: AnyOrder,
     params: Params,
     x: Any,
     seen: Any,
@@ -174,7 +192,7 @@ def loss_and_grad(
     return float(nll.sum(dtype=np.float64))
 
 
-def _weighted_loss(net: Network, s: Array, x: Any, weights: Array, nll: Array, new: New) -> Array:
+def _weighted_loss(net: AnyOrder, s: Array, x: Any, weights: Array, nll: Array, new: New) -> Array:
     """Return ds, (N, S), which may be s, and overwrite nll, (N,): the weighted loss, by row.
 
     Of bits alone by their own kernel, which vectorises: a bit without weight is a certain 0 there.
@@ -192,7 +210,7 @@ def _weighted_loss(net: Network, s: Array, x: Any, weights: Array, nll: Array, n
 
 
 def add_gradient(
-    net: Network,
+    net: AnyOrder,
     params: Params,
     x: Any,
     order: Any,
@@ -221,7 +239,7 @@ def add_gradient(
             dx += dx_part.reshape(P, N, D).sum(axis=0)
 
 
-def terms(net: Network, s: Array, x: Any, scored: Any) -> Array:
+def terms(net: AnyOrder, s: Array, x: Any, scored: Any) -> Array:
     """Return log p(x_i | …), (N, D), by the outputs s where scored, (N, D) bool, else 0."""
     if scored.all():
         return columns.log_prob_terms(net.layout, s, x)
@@ -232,7 +250,7 @@ def terms(net: Network, s: Array, x: Any, scored: Any) -> Array:
     return out
 
 
-def distributions(net: Network, s: Array, x: Any = None, seen: Any = None) -> Array:
+def distributions(net: AnyOrder, s: Array, x: Any = None, seen: Any = None) -> Array:
     """Return the distribution of each variable by the outputs s, (N, D, P), of bits p(1), (N, D).
 
     What is seen of x, where given, is certain instead: a real number with a scale of 0.
@@ -243,7 +261,7 @@ def distributions(net: Network, s: Array, x: Any = None, seen: Any = None) -> Ar
     return p[:, :, 1] if net.bits.all() else p
 
 
-def _make_certain(net: Network, p: Array, x: Any, seen: Any) -> None:
+def _make_certain(net: AnyOrder, p: Array, x: Any, seen: Any) -> None:
     """Overwrite the distributions of what is seen, in p, (N, D, P)."""
     xp, K = array_module(p), net.layout.n_components
     n, i = xp.nonzero(seen)
@@ -254,7 +272,7 @@ def _make_certain(net: Network, p: Array, x: Any, seen: Any) -> None:
     p[n[real], i[real], K : 2 * K] = values[real][:, None]
 
 
-def inputs(net: Network, x: Any, seen: Any, new: New) -> Array:
+def inputs(net: AnyOrder, x: Any, seen: Any, new: New) -> Array:
     """Return u, (N, R + D): F1."""
     xp, R = array_module(x), int(net.rows[-1])
     u = new((len(x), R + x.shape[1]))

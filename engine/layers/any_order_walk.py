@@ -21,7 +21,7 @@ import numpy as np
 from chainrule.engine import arena, classes
 from chainrule.engine.event import Columns
 from chainrule.engine.layers import dense
-from chainrule.engine.layers.any_order import Network, inputs
+from chainrule.engine.layers.any_order import AnyOrder, inputs
 from chainrule.engine.params import Params
 from chainrule.kernels import columns, threads
 from chainrule.kernels.dispatch import array_module, on_device
@@ -37,7 +37,7 @@ class Prefix:
     Units of `chainrule.engine.stepping`, of which also some rows alone can be asked and moved.
     """
 
-    def __init__(self, net: Network, params: Params, n: int, y: Any) -> None:
+    def __init__(self, net: AnyOrder, params: Params, n: int, y: Any) -> None:
         """Begin with nothing known; y: of `engine.classes`."""
         self._net, self._params = net, params
         self._a = classes.rows(classes.table(net, params["c"]), y, n)
@@ -70,7 +70,7 @@ class Prefix:
         self._a[rows] += (of_value + known)[x.astype(np.intp)]
 
 
-def outputs(net: Network, params: Params, x: Any, given: Any, y: Any, order: Any) -> Array:
+def outputs(net: AnyOrder, params: Params, x: Any, given: Any, y: Any, order: Any) -> Array:
     """Return the outputs for each x_i given x_g and those before it in the order, (N, S).
 
     given: (N, D) bool, or None; what it marks, and what is missing, has outputs of 0.
@@ -93,7 +93,7 @@ def outputs(net: Network, params: Params, x: Any, given: Any, y: Any, order: Any
     return s
 
 
-def draw(net: Network, params: Params, uniforms: Array, x: Any, y: Any) -> None:
+def draw(net: AnyOrder, params: Params, uniforms: Array, x: Any, y: Any) -> None:
     """Overwrite x where the uniform is not negative by draws, each given all that is kept.
 
     uniforms: (N, D). Variable by variable; a kept value may be missing.
@@ -121,7 +121,7 @@ def _where(rows: Any) -> Any:
 
 
 def _by_blocks(
-    some: Callable[[slice, Prefix], None], net: Network, params: Params, N: int, y: Any
+    some: Callable[[slice, Prefix], None], net: AnyOrder, params: Params, N: int, y: Any
 ) -> None:
     """Run some(rows, a fresh prefix of them) on all of N rows: block by block, on all threads."""
 

@@ -59,10 +59,10 @@ from typing import Any
 import numpy as np
 
 from chainrule.engine import arena, averages, classes, ordering, subsets
-from chainrule.engine.distributions import columns, mixture
-from chainrule.engine.event import CONTINUOUS, Abilities, Columns
+from chainrule.engine.distributions import columns
+from chainrule.engine.event import Abilities, Columns
 from chainrule.engine.layers import any_order, any_order_walk
-from chainrule.engine.layers.any_order import Network
+from chainrule.engine.layers.any_order import AnyOrder
 from chainrule.engine.layers.any_order_walk import Prefix
 from chainrule.engine.noise import Noise
 from chainrule.engine.params import Params, Shapes
@@ -75,7 +75,6 @@ from chainrule.kernels.types import Array
 WEIGHTS = ("W", "V")
 EVENT = Columns
 ABILITIES = Abilities(labels=True, noise=True, any_order=True, whole=True)
-SMALL = 0.1  # of a real variable's first weights V: it begins near its column's mean and scale
 
 
 @dataclass(frozen=True)
@@ -118,7 +117,7 @@ WORDS = {  # in the order of the kernels' numbers
 
 
 @lru_cache(maxsize=64)
-def _network(config: Config, xp: Any = np) -> Network:
+def _network(config: Config, xp: Any = np) -> AnyOrder:
     """Return the config's network, its layout of outputs for arrays of xp."""
     kind, family, learned = (words.index(getattr(config, k)) for k, words in WORDS.items())
     layout = kernel.layout(config.values, config.n_components, family, bool(learned), xp)
@@ -131,20 +130,9 @@ def shapes(config: Config) -> Shapes:
 
 
 def init(config: Config, rng: np.random.Generator, dtype: Any = np.float32) -> Params:
-    """Return initial parameters: weights uniform in ±√(6 / (fan in + fan out)), biases zero.
-
-    Of a real variable's outputs SMALL of that, and the biases of `mixture.first_biases`.
-    """
-    params, net = Params(shapes(config), dtype=dtype), _network(config)
-    for name in params:
-        if name.startswith(WEIGHTS):
-            bound = (6 / sum(params[name].shape)) ** 0.5
-            params[name][...] = rng.uniform(-bound, bound, params[name].shape)
-    layout = net.layout
-    for i in np.flatnonzero(np.array(config.values) == CONTINUOUS):
-        own = slice(net.ends[i], net.ends[i + 1])
-        params["V"][own] *= SMALL
-        params["b"][own] = mixture.first_biases(layout.n_components, layout.family, layout.learned)
+    """Return initial parameters; see `any_order.begin`."""
+    params = Params(shapes(config), dtype=dtype)
+    any_order.begin(_network(config), params, rng)
     return params
 
 
@@ -279,7 +267,7 @@ def start(config: Config, params: Params, n: int, y: Any = None) -> Stepper:
     return Stepper(Prefix(net, params, n, y), of_each, config.event, params, n)
 
 
-def _setting(config: Config, params: Params, n: int, y: Any) -> tuple[Network, Any]:
+def _setting(config: Config, params: Params, n: int, y: Any) -> tuple[AnyOrder, Any]:
     """Return the network, for arrays where the parameters are, and labels of n rows."""
     return _network(config, array_module(params.flat)), classes.told(config, params, n, y)
 

@@ -447,4 +447,13 @@ def test_shapes_and_first_parameters():
     params = model.init(config, np.random.default_rng(0), np.float32)
     for name, a in params.items():
         bound = (6 / sum(a.shape)) ** 0.5 if name.startswith(model.WEIGHTS) else 0
-        assert np.abs(a).max() <= bound and (bound == 0 or np.abs(a).max() > bound / 2)
+        own = a[:5] if name in "Vb" else a  # behind them a real variable's
+        assert np.abs(own).max() <= bound and (bound == 0 or np.abs(own).max() > bound / 2)
+    assert np.abs(params["V"][5:]).max() <= 0.1 * (6 / 19) ** 0.5
+    config = model.Config((0,), (7,), n_components=3)
+    params = model.init(config, np.random.default_rng(0), np.float64)
+    params["V"][...] = 0
+    x = np.linspace(-6, 6, 2001)[:, None]
+    p = np.exp(model.log_prob(config, params, x))
+    mean, square = ((p * x[:, 0] ** k).sum() * 12 / 2000 for k in (1, 2))
+    assert abs(mean) < 1e-6 and abs(square - 1) < 0.02, "it begins near mean 0 and variance 1"
