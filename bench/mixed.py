@@ -16,6 +16,7 @@ from sklearn import datasets
 import chainrule as cr
 from bench import likeness, trials
 from bench.trials import Record
+from chainrule import plots
 from chainrule.datasets.splits import Dataset, Split
 
 Table = dict[str, NDArray[Any]]  # columns by name
@@ -98,7 +99,7 @@ def cut(name: str, table: Table, seed: int = 0) -> Dataset:
     return Dataset(name, *map(Split, parts), columns=tuple(table))
 
 
-def run(protocol: str, folder: Path) -> list[Record]:
+def run(protocol: str, folder: Path, out: Path) -> list[Record]:
     """Fit TableNADE to each table, draw as many rows as it saw, and compare."""
     results = []
     for name, make in TABLES.items():
@@ -111,6 +112,6 @@ def run(protocol: str, folder: Path) -> list[Record]:
         result = chosen | trials.evaluation(fitted, data) | {"published_nats": {}, "tried": tried}
         results.append(result | {"columns": list(data.columns or ()), "compared": figures})
         print(likeness.said(name, figures), flush=True)
-        picture = cr.plots.marginals(data.train.x, drawn, data.columns, f"TableNADE, {name}")
-        cr.plots.save(picture, folder / f"mixed_{name}.png")
+        picture = plots.marginals(data.train.x, drawn, data.columns, f"TableNADE, {name}")
+        plots.save(picture, out / f"likelihood_{protocol}_{name}.png")
     return results

@@ -107,6 +107,28 @@ def test_the_best_on_valid_is_chosen(data, tmp_path):
     )
 
 
+def test_scores_are_kept_group_by_group(data, tmp_path, monkeypatch):
+    """Those that are there are not made again."""
+    model, path = cr.FVSBN(epochs=1, n_threads=1).fit(data.train.x), tmp_path / "toy.test.npy"
+    monkeypatch.setattr(trials, "GROUP", 15)
+    asked = []
+
+    class Stopped:
+        def log_prob(self, x):
+            asked.append(len(x))
+            if len(asked) == 2:
+                raise KeyboardInterrupt
+            return model.log_prob(x)
+
+    with pytest.raises(KeyboardInterrupt):
+        trials.kept_log_prob(Stopped(), data.train.x, path)
+    assert len(np.load(path)) == 15
+    for _ in range(2):
+        found = trials.kept_log_prob(Stopped(), data.train.x, path)
+        np.testing.assert_allclose(found, model.log_prob(data.train.x), rtol=1e-6)
+    assert asked == [15, 15, 15, 10]
+
+
 def test_an_evaluation_is_in_nats_and_bits(data):
     """The error is that of the mean over test rows."""
     log_p = {"valid": [-1.0, -3.0], "test": np.array([-2.0, -4.0, -6.0])}
@@ -140,10 +162,18 @@ def test_results_are_written_with_their_curve(tmp_path):
     }  # fmt: skip
     assert "test     2.00 ± 0.10 nats  published: NADE 2.5" in likelihood.row(result)
     path = likelihood.write(tmp_path, "toy", [result])
-    assert json.loads(path.read_text())["results"] == [result]
+    assert json.loads(path.read_text())["results"] == [trials.summary(result)]
     assert (tmp_path / "likelihood_toy.png").exists()
-    likelihood.write(tmp_path, "two", [result, result])
+    assert (tmp_path / "likelihood_toy.csv").read_text().splitlines() == [
+        "data,estimator,epoch,step,train,valid,learning_rate,seconds",
+        "toy,NADE,1,,3,2,,",
+    ]
+    folds = [{**result, "data": f"toy-{k}"} for k in range(2)]
+    path = likelihood.write(tmp_path, "two", [{**trials.summary(result), "folds": folds}, result])
     assert not (tmp_path / "likelihood_two.png").exists()
+    assert "history" not in path.read_text()
+    lines = (tmp_path / "likelihood_two.csv").read_text().splitlines()
+    assert [line.split(",")[0] for line in lines] == ["data", "toy-0", "toy-1", "toy"]
 
 
 # Red wine
@@ -186,11 +216,16 @@ def test_other_data_than_the_papers_are_told_by_the_control(bottles):
         wine.control()
 
 
-def test_folds_count_alike():
-    """The mean of means, and its error over folds."""
-    found = wine.over_folds("RNADE", [np.array([-1.0, -3.0]), np.array([-6.0])])
-    assert found["nll_nats"]["test"] == 4.0
+def test_folds_count_alike(rng):
+    """The mean of means, and its error over folds; rows that training has too are told apart."""
+    train = rng.normal(size=(3, 2))
+    tests = [np.stack([train[1], -train[1]]), -train[:1]]
+    folds = [Dataset("toy", Split(train), Split(train[:0]), Split(test)) for test in tests]
+    by_fold = [np.array([-1.0, -3.0]), np.array([-6.0])]
+    found = wine.over_folds("RNADE", folds, by_fold, {"RNADE": -5.0})
+    assert found["nll_nats"]["test"] == 4.0 and found["published_nats"] == {"RNADE": 5.0}
     assert found["test_standard_error"] == pytest.approx(math.sqrt(8) / math.sqrt(2))
+    assert found["test_log_likelihood_of_rows_without_copies"] == -4.5
 
 
 # Mixed columns

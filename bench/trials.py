@@ -6,6 +6,7 @@ settings; in its folder lie, under that name,
     .state          the training at rest, until it is done: what `fit(checkpoint=…)` goes on with
     .safetensors    the model of the epoch that was best on valid
     .json           the record: settings, history, nats on valid, seconds, commit
+    .<split>.npy    log p of the rows scored so far, where that takes long
 
 So a protocol that was stopped, by Ctrl-C or kill -9, goes on by the same command, and one setting
 more costs one training more. What decides nothing (threads, progress) is not in the digest; the
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.base import clone
 
 import chainrule as cr
@@ -30,6 +32,8 @@ from chainrule.engine.storage.files import replacing
 FOLDER = Path("runs") / "likelihood"
 UNDECIDING = ("n_threads", "verbose")
 SPLITS = ("train", "valid", "test")
+CURVE = ("epoch", "step", "train", "valid", "learning_rate", "seconds")
+GROUP = 250  # rows whose scores are kept as soon as they are there
 
 Record = dict[str, Any]
 
@@ -118,6 +122,18 @@ def evaluation(model: Any, data: Any, splits: Sequence[str] = SPLITS) -> Record:
     return nats_by_split(log_p, model.n_features_in_)
 
 
+def kept_log_prob(model: Any, x: Any, path: Path) -> NDArray[np.float64]:
+    """Return log p of rows, (N,), keeping each group's in a file: the same call goes on with it."""
+    done = np.load(path) if path.exists() else np.empty(0)
+    while len(done) < len(x):
+        group = np.asarray(model.log_prob(x[len(done) : len(done) + GROUP]), np.float64)
+        done = np.concatenate([done, group])
+        with replacing(path) as temporary, temporary.open("wb") as file:
+            np.save(file, done)
+        print(f"  {path.name}: {len(done):,} of {len(x):,} rows, {-done.mean():.3f}", flush=True)
+    return done
+
+
 def nats_by_split(log_p: Mapping[str, Any], D: int) -> Record:
     """Return the same of log-probabilities of rows, (N,) by split."""
     rows = {split: np.asarray(values, np.float64) for split, values in log_p.items()}
@@ -130,8 +146,16 @@ def nats_by_split(log_p: Mapping[str, Any], D: int) -> Record:
 
 
 def summary(record: Record) -> Record:
-    """Return what a result keeps of a trial that was not chosen: all but its history."""
+    """Return a trial without its history: what a result keeps of one that was not chosen."""
     return {key: value for key, value in record.items() if key != "history"}
+
+
+def without_curves(result: Record) -> Record:
+    """Return a result, and the folds in it, without the histories that `curves` writes."""
+    short = summary(result)
+    return (
+        short | {"folds": [summary(fold) for fold in short["folds"]]} if "folds" in short else short
+    )
 
 
 def line(record: Record) -> str:
@@ -149,6 +173,22 @@ def changed_settings(estimator: str, settings: Mapping[str, Any]) -> str:
     return " ".join(
         f"{k}={v}" for k, v in settings.items() if k not in UNDECIDING and usual.get(k) != v
     )
+
+
+def curves(results: Iterable[Record]) -> str:
+    """Return the learning curves of results, and of the folds in them, as CSV: a line a record.
+
+    Train is a mean over the minibatches as they went by, valid over the rows held out, in nats.
+    """
+    lines = ["data,estimator," + ",".join(CURVE)]
+    for result in results:
+        for one in (result, *result.get("folds", ())):
+            for record in one.get("history", ()):
+                numbers = ",".join(
+                    "" if record.get(k) is None else f"{record[k]:.6g}" for k in CURVE
+                )
+                lines.append(f"{one['data']},{one['estimator']},{numbers}")
+    return "\n".join(lines) + "\n"
 
 
 def write(path: Path, value: Any) -> None:
