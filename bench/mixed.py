@@ -21,11 +21,14 @@ from chainrule.datasets.splits import Dataset, Split
 
 Table = dict[str, NDArray[Any]]  # columns by name
 
-SETTINGS: dict[str, Any] = {"n_hidden": 100, "epochs": 200, "batch_size": 20, "seed": 0}
+SETTINGS: dict[str, Any] = {
+    "n_hidden": 100, "epochs": 200, "batch_size": 20, "n_threads": 1, "seed": 0,
+}  # fmt: skip
 GRID = [
-    {"n_components": K, "learning_rate": 2e-3, "weight_decay": decay}
-    for K in (5, 10)
-    for decay in (0.01, 0.1)
+    {"n_components": K, "learning_rate": rate, **penalty}
+    for K in (3, 10)
+    for rate in (2e-3, 1e-2)
+    for penalty in ({"weight_decay": 0.1}, {"l1": 0.2})
 ]
 ROWS = 4000  # of the census
 
@@ -65,7 +68,7 @@ def census(n: int = ROWS, seed: int = 0) -> Table:
     school = rng.choice(4, n, p=[0.15, 0.45, 0.25, 0.15])
     school[(age < 22) & (school > 1)] = 1
     work = (rng.random(n) * (1 + school)).astype(int)
-    hours = np.where(rng.random(n) < 0.6, 40.0, rng.normal(34 + 4 * sex, 9, n)).clip(1, 90).round(1)
+    hours = np.where(rng.random(n) < 0.6, 40.0, rng.normal(34 + 4 * sex, 9, n)).clip(1, 90).round()
     log_income = 9.3 + 0.25 * school + 0.2 * sex + 0.015 * np.minimum(age, 50) + 0.008 * hours
     income = np.exp(log_income + rng.normal(0, 0.35, n))
     married = rng.random(n) < 1 / (1 + np.exp(-(age - 30) / 6))
@@ -75,7 +78,7 @@ def census(n: int = ROWS, seed: int = 0) -> Table:
         "school": np.array(["none", "school", "college", "degree"])[school],
         "work": np.array(["manual", "service", "office", "expert"])[work],
         "married": married.astype(np.int64),
-        "hours a week": hours,
+        "hours a week": hours.astype(np.int64),
         "income": income,
     }
 
