@@ -221,11 +221,24 @@ def test_folds_count_alike(rng):
     train = rng.normal(size=(3, 2))
     tests = [np.stack([train[1], -train[1]]), -train[:1]]
     folds = [Dataset("toy", Split(train), Split(train[:0]), Split(test)) for test in tests]
-    by_fold = [np.array([-1.0, -3.0]), np.array([-6.0])]
-    found = wine.over_folds("RNADE", folds, by_fold, {"RNADE": -5.0})
+    by_row = dict(zip(map(bytes, np.concatenate(tests)), (-1.0, -3.0, -6.0), strict=True))
+
+    def log_prob(x):
+        return np.array([by_row.get(bytes(row), -9.0) for row in x])
+
+    found = wine.over_folds("RNADE", folds, [log_prob, log_prob], {"RNADE": -5.0})
     assert found["nll_nats"]["test"] == 4.0 and found["published_nats"] == {"RNADE": 5.0}
     assert found["test_standard_error"] == pytest.approx(math.sqrt(8) / math.sqrt(2))
     assert found["test_log_likelihood_of_rows_without_copies"] == -4.5
+    assert found["test_log_likelihood_of_dithered_rows"] == -9
+
+
+def test_rows_are_dithered_within_their_steps(rng):
+    """Of each column its own."""
+    train = rng.integers(0, 50, (200, 2)) * np.array([0.5, 3.0]) + np.array([0.1, 0])
+    data = Dataset("toy", Split(train), Split(train[:0]), Split(train[:100]))
+    farthest = np.abs(wine.dithered(data) - data.test.x).max(axis=0)
+    assert (farthest <= [0.25, 1.5]).all() and (farthest > [0.22, 1.3]).all()
 
 
 # Mixed columns
