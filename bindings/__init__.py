@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from chainrule.estimators.gradcheck import gradcheck
     from chainrule.estimators.loading import load
     from chainrule.estimators.made import MADE
+    from chainrule.estimators.orderless import OrderlessNADE
     from chainrule.estimators.rows import FVSBN, NADE
     from chainrule.estimators.sequences import RNN, AttentionRNN, Transformer
     from chainrule.kernels import use_backend, use_threads
@@ -36,6 +37,7 @@ __all__ = [
     "RNN",
     "AttentionRNN",
     "CheckpointError",
+    "OrderlessNADE",
     "Transformer",
     "compile_kernels",
     "datasets",

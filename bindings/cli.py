@@ -163,6 +163,22 @@ def complete(
     _module("complete").complete(common, run, x, observed, out, draws)
 
 
+@verb()
+def impute(
+    common: Any,
+    run: Run,
+    x: Annotated[
+        Path, typer.Argument(help="Rows that lack values: .csv, .txt, .npy; -: standard input.")
+    ],
+    out: Annotated[Path, typer.Option(help=".csv, .txt or .npy.")] = Path("filled.csv"),
+    draws: Annotated[int, typer.Option(min=1, help="Completions of each row.")] = 1,
+    label: Label = None,
+    labels_from: LabelsFrom = None,
+) -> None:
+    """Fill in the values that rows lack, by draws given all that each row has."""
+    _module("impute").impute(common, run, x, out, draws, LabelRequest(label, labels_from))
+
+
 @verb("seed")
 def conditionals(common: Any, run: Run, x: Rows, out: Picture = Path("conditionals.png")) -> None:
     """Write each p(x_i = 1 | x_<i) beside the rows."""

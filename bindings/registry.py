@@ -18,6 +18,7 @@ HOMES: dict[str, tuple[str, str]] = {  # where the estimator is, and what it is 
     "fvsbn": ("chainrule.estimators.rows", "FVSBN"),
     "nade": ("chainrule.estimators.rows", "NADE"),
     "made": ("chainrule.estimators.made", "MADE"),
+    "orderless_nade": ("chainrule.estimators.orderless", "OrderlessNADE"),
     "rnn": ("chainrule.estimators.sequences", "RNN"),
     "attention_rnn": ("chainrule.estimators.sequences", "AttentionRNN"),
     "transformer": ("chainrule.estimators.sequences", "Transformer"),

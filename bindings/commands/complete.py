@@ -41,9 +41,12 @@ def complete(common: Common, run: Path, x: Path, observed: str, out: Path, draws
         picture(out, "completions", shown, mask, by_draw, shape)
     else:
         write_rows(out, drawn, inputs.fitted_columns(model))
-    exact = ordering.comes_first(mask[model.order_])
-    first = "the observed variables come first in the model's order: the draws are exact"
-    common.say(first if exact else NOT_EXACT)
+    if inputs.may_lack(model):
+        common.say("a model in any order: the draws are exact, whatever is observed")
+    elif ordering.comes_first(mask[model.order_]):
+        common.say("the observed variables come first in the model's order: the draws are exact")
+    else:
+        common.say(NOT_EXACT)
     which = inputs.which(len(rows), n_rows)
     common.say(f"{which} rows completed {draws} times, {mask.sum()} of {D} observed; {out}")
 

@@ -38,10 +38,15 @@ def model_of_columns(run: Path, verb: str) -> Any:
     return model
 
 
-def load(data: str) -> datasets.Dataset:
+def may_lack(model: Density) -> bool:
+    """Return whether rows of a model, fitted or not, may lack values."""
+    return of_columns(model) and bool(model._model().ABILITIES.any_order)
+
+
+def load(data: str, missing: bool = False) -> datasets.Dataset:
     """Return a data set by name or path, and say what it warns of."""
     with said_warnings():
-        return datasets.load(data)
+        return datasets.load(data, missing=missing)
 
 
 def read_rows(x: Path, missing: bool = False) -> tuple[NDArray[Any], Origin]:

@@ -5,7 +5,7 @@ from typing import Any
 from chainrule import datasets
 from chainrule.commands import baselines, labels
 from chainrule.commands.common import bits
-from chainrule.commands.inputs import load, of_columns
+from chainrule.commands.inputs import load, may_lack, of_columns
 from chainrule.commands.material import Report, by_row
 from chainrule.commands.requests import Reading
 from chainrule.datasets import Dataset, rowfiles
@@ -19,7 +19,7 @@ class RowMaterial:
 
     def __init__(self, estimator: Any, data: str, reading: Reading) -> None:
         """Read the rows, and check all of them."""
-        self._data = labels.chosen(load(data), reading.labels)
+        self._data = labels.chosen(load(data, may_lack(estimator)), reading.labels)
         self.name, self._unit = self._data.name, ""
         train, valid, test = (getattr(self._data, split) for split in datasets.SPLITS)
         places = self._data.origins or {}
@@ -57,10 +57,15 @@ class RowMaterial:
 
 
 def _baselines(estimator: Any, data: Dataset) -> dict[str, float]:
-    """Return what the test rows cost, nats a row, under models that know no other variables."""
+    """Return what the test rows cost, nats a row, under models that know no other variables.
+
+    Of rows that lack values nothing.
+    """
     train, test = data.train.x, data.test.x
     if of_columns(estimator):
         train, test = map(estimator.encoder_.encode, (train, test))
+        if not all(estimator.encoder_.event.known(x).all() for x in (train, test)):
+            return {}
         n_values = max(estimator.encoder_.event.values)
         if n_values == 2:
             return baselines.of_bits(train, test)

@@ -71,7 +71,7 @@ def _rows(model: Any, x: Path, asked: LabelRequest, length: Any) -> Scored:
     Raises:
         ValueError: rows that are longer: of symbols they would be scored like any others.
     """
-    found, origin = inputs.read_rows(x)
+    found, origin = inputs.read_rows(x, inputs.may_lack(model))
     rows, y = labels.given(model, asked, found, origin)
     if type(length) is int and rows.ndim == 2 and rows.shape[1] > length:
         among = "; if their labels are among them, say where with --labels-from"

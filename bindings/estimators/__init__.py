@@ -1,6 +1,7 @@
 """The estimators: scikit-learn's conventions over the engine."""
 
 from chainrule.estimators.loading import Estimator, load
+from chainrule.estimators.orderless import OrderlessNADE
 from chainrule.estimators.rows import FVSBN, NADE
 from chainrule.estimators.sequences import RNN, AttentionRNN, Transformer
 from chainrule.registry import ESTIMATORS
@@ -12,6 +13,7 @@ __all__ = [
     "RNN",
     "AttentionRNN",
     "Estimator",
+    "OrderlessNADE",
     "Transformer",
     "load",
 ]

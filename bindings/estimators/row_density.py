@@ -227,7 +227,7 @@ class RowDensity(Density):
         if mask is not None and not self._exact(mask):
             warnings.warn(NOT_EXACT, UserWarning, stacklevel=3)
         rng = np.random.default_rng(seed)
-        numbers = self._classes_to_draw(y, n, rng)
+        numbers = self._classes_of(x, mask, y, n, rng)
         by = None if uniforms is None else self._columns.arrange(_uniforms(uniforms, n, D))
         drawn = np.empty((n, D), self._columns.dtype)
         with self._evaluating() as params:
@@ -247,6 +247,10 @@ class RowDensity(Density):
         They are if in every row all observed variables precede the others.
         """
         return not (observed[..., 1:] & ~observed[..., :-1]).any()
+
+    def _classes_of(self, x: Any, mask: Any, y: Any, n: int, rng: np.random.Generator) -> Any:
+        """Return the class of each of n rows, of whose x, (n, D), the mask marks what is given."""
+        return self._classes_to_draw(y, n, rng)
 
     def _given(
         self, given: Any, observed: Any, n: int

@@ -11,7 +11,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from chainrule import FVSBN, MADE, NADE
+from chainrule import FVSBN, MADE, NADE, OrderlessNADE
 
 SMALL = {"n_hidden": 4, "epochs": 2, "binarize": 0.5}
 MASKED = {"hidden": (4, 3), "epochs": 2, "binarize": 0.5}
@@ -21,6 +21,7 @@ MASKED = {"hidden": (4, 3), "epochs": 2, "binarize": 0.5}
     [
         *(FVSBN(epochs=2, binarize=0.5), NADE(**SMALL), NADE(**SMALL, tied=False, dtype="float64")),
         *(MADE(**MASKED), MADE(**MASKED, n_masks=2, order_agnostic=True, direct=True)),
+        OrderlessNADE(**MASKED),
     ]
 )
 def test_conventions(estimator, check):
