@@ -50,6 +50,7 @@ HOMES: dict[str, str] = {  # a new model is one line here
     "fvsbn": "chainrule.engine.models.fvsbn",
     "nade": "chainrule.engine.models.nade",
     "nade_untied": "chainrule.engine.models.nade_untied",
+    "table_nade": "chainrule.engine.models.table_nade",
     "rnn": "chainrule.engine.models.rnn",
     "attention_rnn": "chainrule.engine.models.attention_rnn",
     "transformer": "chainrule.engine.models.transformer",
