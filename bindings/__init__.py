@@ -26,14 +26,18 @@ if TYPE_CHECKING:
     from chainrule.estimators.loading import load
     from chainrule.estimators.rows import FVSBN, NADE
     from chainrule.estimators.sequences import RNN, AttentionRNN, Transformer
+    from chainrule.estimators.tables import RNADE, CategoricalNADE, TableNADE
     from chainrule.kernels import use_backend, use_threads
 
 __all__ = [
     "FVSBN",
     "NADE",
+    "RNADE",
     "RNN",
     "AttentionRNN",
+    "CategoricalNADE",
     "CheckpointError",
+    "TableNADE",
     "Transformer",
     "compile_kernels",
     "datasets",
