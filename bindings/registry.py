@@ -51,12 +51,12 @@ def spelling(cls: type) -> str:
 
 
 def estimator_class(name: str) -> "type[Density]":
-    """Return the estimator called `name`, in any mixture of cases and underscores.
+    """Return the estimator called `name`, in any mixture of cases, underscores and dashes.
 
     Raises:
         ValueError: there is none; the text says what may have been meant.
     """
-    given = name.lower().replace("_", "")
+    given = name.lower().replace("_", "").replace("-", "")
     for spelt, (_, known) in HOMES.items():
         if spelt.replace("_", "") == given:
             return ESTIMATORS[known]
