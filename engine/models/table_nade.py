@@ -18,7 +18,7 @@ Start       W and V uniform in ±√(6 / (D + H)), as NADE's; of a real variable
             in whose units real columns should come. Its means are the K quantiles (j - 1/2) / K of
             that, its scales what is missing of the variance, 1 - Σ_j μ_j² / K. ρ = 1.
 
-Uniforms    u_i = F(x_i | x_<i) is uniform where x is of the model, whatever x_<i: `to_uniforms`.
+Uniforms    u_i = F(x_i | x_<i) is uniform where x is of the model, whatever x_<i: `uniforms`.
             `sample` is its inverse.
 
 Cost        O(N·S·H) for each of the likelihood, the gradient and N samples, S outputs a row.
@@ -156,14 +156,12 @@ def conditionals(config: Config, params: Params, x: Table, y: Any = None) -> Arr
     return p[:, :, 1] if set(config.values) == {2} else p
 
 
-def to_uniforms(config: Config, params: Params, x: Table, y: Any = None, v: Any = None) -> Array:
+def uniforms(config: Config, params: Params, x: Table, v: Array, y: Any = None) -> Array:
     """Return uniforms, (N, D) float64, from which `sample` draws x again: F(x_i | x_<i, y).
 
     Of bits and categories any uniform of an interval draws x_i; v, (N, D) in [0, 1), says which,
-    and where it is uniform and x of the model, so is what is returned. None: the middle.
+    and where it is uniform and x of the model, so is what is returned.
     """
-    xp = array_module(params.flat)
-    v = xp.full(x.shape, 0.5) if v is None else v
     return columns.uniforms(layout(config, params), _outputs(config, params, x, y), x, v)
 
 

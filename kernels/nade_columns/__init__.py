@@ -1,8 +1,8 @@
 """NADE over columns of any kind: bits, categories and real numbers, told a label or not.
 
-Shapes      x: (N, D)    y: (N,) labels, or (0,), which is y = 0    W: (R, H)    V: (S, H)    b: (S,)
-            c: (n_classes, H)    ρ: (D,), or (0,), which is ρ_i = 1    s, ds: (N, S)
-            a_i, h_i, δ_i, P_i: (N, H)
+Shapes      x: (N, D)    y: (N,) labels, or (0,), which is y = 0    s, ds: (N, S)
+            W: (R, H)    V: (S, H)    b: (S,)    c: (n_classes, H)
+            ρ: (D,), or (0,), which is ρ_i = 1    a_i, h_i, δ_i, P_i: (N, H)
 
             What x_i is, how many outputs n_i speak of it and which of the S they are, is in a
             `chainrule.kernels.columns.Layout`. V_i (n_i, H), b_i, s_i and ds_i are variable i's.
@@ -65,7 +65,6 @@ Source      Uria, Murray and Larochelle 2013, "RNADE: The real-valued neural aut
 `reference` (NumPy) defines the result; `cpu` and `cuda` must match it.
 """
 
-from types import ModuleType
 from typing import NamedTuple
 
 from chainrule.kernels.columns import Layout
@@ -90,12 +89,14 @@ def n_rows(values: tuple[int, ...]) -> int:
 
 def forward(layout: Layout, weights: Weights, x: Table, y: Ids, s: Array) -> None:
     """Overwrite s, (N, S), with the outputs for each variable, given those before it."""
-    _twin(layout, weights, x, y, s).forward(layout, weights, x, y, s)
+    op = select(__name__, *layout[:2], *weights, x, y, s)
+    op.forward(layout, weights, x, y, s)
 
 
 def log_prob(layout: Layout, weights: Weights, x: Table, y: Ids, log_p: Array) -> None:
-    """Overwrite log_p, (N,), with log p(x | y) of each row, in nats, without storing the outputs."""
-    _twin(layout, weights, x, y, log_p).log_prob(layout, weights, x, y, log_p)
+    """Overwrite log_p, (N,), with log p(x | y) of each row, in nats, and store no outputs."""
+    op = select(__name__, *layout[:2], *weights, x, y, log_p)
+    op.log_prob(layout, weights, x, y, log_p)
 
 
 def nll_and_grad(
@@ -113,17 +114,14 @@ def nll_and_grad(
     grad, shaped like weights, becomes that of scale · Σ_n nll_n, and dx, (N, D), that in x: in its
     real numbers, 0 elsewhere. A dx without rows, (0, D), is not wanted. One sweep, S1-S4.
     """
-    twin = _twin(layout, weights, x, y, nll, *grad, dx)
-    twin.nll_and_grad(layout, weights, x, y, scale, nll, grad, dx)
+    op = select(__name__, *layout[:2], *weights, x, y, nll, *grad, dx)
+    op.nll_and_grad(layout, weights, x, y, scale, nll, grad, dx)
 
 
 def sample(layout: Layout, weights: Weights, u: Array, y: Ids, x: Table) -> None:
-    """Update x, (N, D): drawn where u_i is in [0, 1), given the x_<i drawn or kept; kept where u < 0.
+    """Update x, (N, D): x_i is drawn where u_i is in [0, 1), given x_<i, and kept where u_i < 0.
 
     u: (N, D), float64. What value a u draws, `chainrule.kernels.columns` says.
     """
-    _twin(layout, weights, u, y, x).sample(layout, weights, u, y, x)
-
-
-def _twin(layout: Layout, weights: Weights, *arrays: object) -> ModuleType:
-    return select(__name__, layout.values, layout.first, *weights, *arrays)
+    op = select(__name__, *layout[:2], *weights, u, y, x)
+    op.sample(layout, weights, u, y, x)

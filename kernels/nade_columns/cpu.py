@@ -54,7 +54,11 @@ def nll_and_grad(
         part = x[lo:hi], y[lo:hi], scale_typed, nll[lo:hi]
         sweeps.nll_and_grad(layout, weights, *part, Weights(*share), dx[lo:hi])
 
-    threads.sum_rows(rows, len(x), _shares(grad, len(x)), _min_rows(weights))
+    if len(x) == 0:
+        for array in grad:
+            array.fill(0)
+    else:
+        threads.sum_rows(rows, len(x), _shares(grad, len(x)), _min_rows(weights))
 
 
 def sample(layout: Layout, weights: Weights, u: Array, y: Ids, x: Table) -> None:

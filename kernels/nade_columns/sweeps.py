@@ -148,7 +148,7 @@ def gradient_block(
         if anew:
             sums.clear_rows(grad.W, first_row, block.rows_of(K))
         if i < D - 1:  # what x_D would move is seen by nobody
-            sums.of_input(total.P, N, x, i, K, -1, W, grad.W, first_row, dx)
+            sums.of_input(total.P, N, x, i, K, -1, W, grad.W, first_row, dx)  # S2, S3
             block.move(units, N, x, i, K, W, first_row)
         first_row += block.rows_of(K)
 
@@ -163,7 +163,7 @@ def add_totals(
     first_row = 0
     for i in range(x.shape[1] - 1):
         K = layout.values[i]
-        sums.of_input(total.P, len(x), x, i, K, 1, weights.W, grad.W, first_row, dx)
+        sums.of_input(total.P, len(x), x, i, K, 1, weights.W, grad.W, first_row, dx)  # S2, S3
         first_row += block.rows_of(K)
 
 

@@ -30,9 +30,7 @@ every_model = pytest.mark.parametrize("name", MODELS)
 every_discrete = pytest.mark.parametrize("name", [name for name in MODELS if is_discrete(name)])
 every_real = pytest.mark.parametrize("name", [name for name in MODELS if not is_discrete(name)])
 WITH_UNIFORMS = [
-    name
-    for name, (module, _) in MODELS.items()
-    if hasattr(models.MODELS.get(module), "to_uniforms")
+    name for name, (module, _) in MODELS.items() if hasattr(models.MODELS.get(module), "uniforms")
 ]
 LABELLED = [name for name, (_, options) in MODELS.items() if options.get("n_classes", 1) > 1]
 
@@ -184,11 +182,11 @@ def test_uniforms_are_what_a_sample_is_drawn_from(name, rng):
     N, D = 5000, len(values(config))
     y = random_y(config, rng, N)
     x = model.sample(config, params, rng.random((N, D)), None, y)
-    u = model.to_uniforms(config, params, x, y, rng.random((N, D)))
+    u = model.uniforms(config, params, x, rng.random((N, D)), y)
     goodness.assert_uniform(u)
-    middle = model.to_uniforms(config, params, x, y)
-    other = random_x(config, rng, N)
-    for given, of_x in ((u, x), (middle, x), (model.to_uniforms(config, params, other, y), other)):
+    other, middle = random_x(config, rng, N), np.full((N, D), 0.5)
+    for of_x, v in ((x, None), (x, middle), (other, middle)):
+        given = u if v is None else model.uniforms(config, params, of_x, v, y)
         again = model.sample(config, params, given, None, y)
         for i, K in enumerate(values(config)):
             if K == CONTINUOUS:
