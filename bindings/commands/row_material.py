@@ -50,6 +50,7 @@ class RowMaterial:
         outcome = {
             "image_shape": self._data.image_shape,
             "row_length": D,
+            "columns": None if self._data.columns is None else list(self._data.columns),
             "rows": {split: len(getattr(self._data, split).x) for split in datasets.SPLITS},
             "test_nll": nll,
             "test_bits_per_dimension": bits(nll, D),

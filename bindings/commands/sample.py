@@ -73,7 +73,7 @@ def _rows(common: Common, run: Path, model: Any, how: SampleRequest, draw: Drawi
         grey = np.asarray(rows) / max(1, (tabular.levels(model) or 1) - 1)
         picture(out, "sample_grid", grey, shape, how.columns, f"samples of {model.model_}")
     else:
-        tabular.write(out, rows, model)
+        tabular.write(out, rows, model, inputs.fitted_columns(model, run))
     common.say(f"{n:,} samples; {out}")
 
 

@@ -110,7 +110,7 @@ def described(model: Any) -> Table | None:
         if isinstance(variable, Real):
             values = f"{variable.mean:.4g} ± {variable.scale:.4g}"
         else:
-            values = ", ".join(map(str, variable.values[:FEW]))
+            values = ", ".join(map(repr, variable.values[:FEW]))
             values += f", … {variable.n_values} in all" if variable.n_values > FEW else ""
         grid.add_row(name, variable.type, values)
     if len(of_each) > SHOWN:

@@ -52,7 +52,7 @@ def _number(key: Any, frame: Frame) -> int:
         f"; there are {', '.join(map(str, names[:20]))}" if names else f"; there are 0 … {D - 1}"
     )
     raise ValueError(
-        f"column_types names {key!r}, which is no column of X"
+        f"column_types names {key!r}, which is no column of the data"
         f"{near(str(key), map(str, names))}{there}"
     )
 
