@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from chainrule.engine.storage.checkpoint import CheckpointError
     from chainrule.estimators.gradcheck import gradcheck
     from chainrule.estimators.loading import load
+    from chainrule.estimators.made import MADE
     from chainrule.estimators.rows import FVSBN, NADE
     from chainrule.estimators.sequences import RNN, AttentionRNN, Transformer
     from chainrule.estimators.tables import RNADE, CategoricalNADE, TableNADE
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FVSBN",
+    "MADE",
     "NADE",
     "RNADE",
     "RNN",

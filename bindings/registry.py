@@ -20,6 +20,7 @@ HOMES: dict[str, tuple[str, str]] = {  # where the estimator is, and what it is 
     "categorical_nade": ("chainrule.estimators.tables", "CategoricalNADE"),
     "rnade": ("chainrule.estimators.tables", "RNADE"),
     "table_nade": ("chainrule.estimators.tables", "TableNADE"),
+    "made": ("chainrule.estimators.made", "MADE"),
     "rnn": ("chainrule.estimators.sequences", "RNN"),
     "attention_rnn": ("chainrule.estimators.sequences", "AttentionRNN"),
     "transformer": ("chainrule.estimators.sequences", "Transformer"),

@@ -101,9 +101,11 @@ def _mask(
     if not Path(observed).exists():
         raise FileNotFoundError(f"{observed} does not exist; check its name and folder")
     mask = readers.read_npy(Path(observed))
-    if mask.dtype == np.uint8 and mask.max(initial=0) <= 1:
-        mask = mask.astype(np.bool_)
-    return validation.as_mask(mask if mask.shape == (n, D) else mask.reshape(-1), D, n)
+    if mask.size == D:
+        mask = mask.reshape(D)
+        if mask.dtype == np.uint8 and mask.max(initial=0) <= 1:
+            mask = mask.astype(np.bool_)
+    return validation.as_mask(mask, D, n)
 
 
 def _side(side: str, shape: tuple[int, int]) -> NDArray[np.bool_]:

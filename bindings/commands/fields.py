@@ -27,7 +27,7 @@ MORE = {
     "ordering": "On the command line also a .npy of them.",
     "column_types": "On the command line name:type, with commas between, or JSON.",
 }
-KINDS = {"int": int, "float": float, "bool": bool}
+KINDS = {"int": int, "float": float, "bool": bool, "int | Sequence[int]": tuple}
 
 
 class Setting(NamedTuple):
@@ -77,6 +77,8 @@ def spelt(value: Any) -> str:
     """Return a value as --set takes it."""
     if value is None or isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, tuple):
+        return ",".join(map(spelt, value))
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
