@@ -26,7 +26,7 @@ NOT_EXACT = (
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class RowDensity(Density):
-    """Base class: a model of p(x) over binary rows.
+    """Base class: a model of p(x), or of p(x | label), over binary rows.
 
     Args:
         epochs: passes over the data, at most.
@@ -42,12 +42,12 @@ class RowDensity(Density):
     clock = "epoch"
     heeds_y = False
 
-    def _config(self, D: int) -> Any:
-        """Return the model's Config for rows of D variables."""
+    def _config(self, D: int, n_classes: int = 1) -> Any:
+        """Return the model's Config for rows of D variables, of so many classes."""
         raise NotImplementedError
 
     def _fitted_config(self) -> Any:
-        return self._config(self.n_features_in_)
+        return self._config(self.n_features_in_, self._n_classes)
 
     @property
     def order_(self) -> NDArray[np.intp]:

@@ -12,6 +12,7 @@ global state. Notebooks show it, `save` writes it.
 
 from chainrule.plots.charts import attention_maps, training_curve
 from chainrule.plots.images import (
+    class_grid,
     completions,
     conditional_maps,
     infer_shape,
@@ -26,6 +27,7 @@ from chainrule.plots.palette import DPI
 __all__ = [
     "DPI",
     "attention_maps",
+    "class_grid",
     "completions",
     "conditional_maps",
     "infer_shape",

@@ -26,7 +26,7 @@ HOMES = {  # inner packages first: of the wheel, bindings' folder holds the othe
 FLOORS = {
     "chainrule.engine": (
         {"arena", "event", "ordering", "params", "ragged", "windows"},
-        {"bounds", "distributions", "labels"},
+        {"bounds", "classes", "distributions", "labels"},
         {"layers"},
         {"reading", "sampling", "stepping"},
         {"models"},
