@@ -193,7 +193,7 @@ def test_a_transformer_learns_rows_given_their_label():
     for call, word in (
         (lambda: model.sample(3, y="dark", labels="dark"), "former name of y; give y alone"),
         (lambda: model.fit(x, start=model), "fitted with labels; give y"),
-        (lambda: model.score(x, np.full(60, "grey")), "y holds grey, a label never seen"),
+        (lambda: model.score(x, np.full(60, "grey")), "y holds 'grey', a label never seen"),
         (lambda: model.score(x, y[:3]), "y must hold 60 labels"),
         (lambda: model.sample(3, y=["dark"], size=2), "different numbers of sequences"),
     ):
