@@ -190,8 +190,8 @@ def test_threads_change_no_bit(n, dtype, size, rng):
 
     with use_threads(1):
         alone = everything()
-    for n in (2, 3, 70):
-        with use_threads(n):
+    for count in (2, 3, 70):
+        with use_threads(count):
             for one, several in zip(alone, everything(), strict=True):
                 assert_array_equal(one, several)
 

@@ -105,11 +105,8 @@ def test_nade_sample(shape, dtype, cupy, rng):
 @pytest.mark.parametrize("shape", [*SHAPES, LARGE], ids=str)
 def test_triangular_sample(shape, dtype, cupy, rng):
     inputs = cast(CASES["triangular"].inputs(rng, *shape), dtype)
-    alpha, b, y = (
-        inputs["alpha"] / 2,
-        inputs["b"] - 1,
-        inputs["y"],
-    )  # a few ones, so that rounds differ in length
+    alpha, b, y = inputs["alpha"] / 2, inputs["b"] - 1, inputs["y"]
+    # a few ones, so that rounds differ in length
     given, u = given_and_uniforms(rng, *inputs["x"].shape, dtype)
     x = cupy.asarray(given)
     triangular.sample(*map(cupy.asarray, (u, alpha, b, y)), x)

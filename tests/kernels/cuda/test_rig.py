@@ -95,11 +95,8 @@ def test_nade_sample(shape, dtype, multiprocessors, rig, rng):
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_triangular_sample(shape, dtype, rig, rng):
     inputs = cast(CASES["triangular"].inputs(rng, *shape), dtype)
-    alpha, b, y = (
-        inputs["alpha"] / 2,
-        inputs["b"] - 1,
-        inputs["y"],
-    )  # a few ones, so that rounds differ in length
+    alpha, b, y = inputs["alpha"] / 2, inputs["b"] - 1, inputs["y"]
+    # a few ones, so that rounds differ in length
     given, u = given_and_uniforms(rng, *inputs["x"].shape, dtype)
     for rig.order in ORDERS:
         x = to_device(given)
