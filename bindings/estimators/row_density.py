@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.utils import ClassifierTags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from chainrule import progress
@@ -67,9 +68,10 @@ class RowDensity(Density):
         return encoder
 
     def __sklearn_tags__(self) -> Any:
-        """Return scikit-learn's tags; sparse matrices are taken."""
+        """Return scikit-learn's tags; sparse matrices are taken, and labels may be predicted."""
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
+        tags.classifier_tags = ClassifierTags() if self._model().ABILITIES.labels else None
         return tags
 
     def _check_hyperparameters(self) -> None:
