@@ -62,6 +62,10 @@ class Columns:
             return np.dtype(np.float32)
         return np.dtype(np.uint8 if set(self.values) <= {2} else np.int32)
 
+    def dtype_with(self, real: Any) -> np.dtype[Any]:
+        """Return the dtype of x beside parameters of the dtype `real`, which real columns have."""
+        return np.dtype(real) if CONTINUOUS in self.values else self.dtype
+
     @property
     def n_outputs(self) -> int:
         """How many probabilities the conditionals of one observation are; a real one counts 1."""

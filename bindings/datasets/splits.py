@@ -15,9 +15,12 @@ SPLITS = ("train", "valid", "test")
 
 
 class Split(NamedTuple):
-    """Rows x, shape (N, D), and their labels y, shape (N,), or None where there are none."""
+    """Rows x, shape (N, D), and their labels y, shape (N,), or None where there are none.
 
-    x: NDArray[Any]
+    x is an array, or of a text with words a `chainrule.encoders.frames.Frame`.
+    """
+
+    x: Any
     y: NDArray[Any] | None = None
 
 
@@ -86,7 +89,7 @@ def _whole(path: Path, rows: rowfiles.FileRows, seed: int) -> Dataset:
     )
 
 
-def _flatten(path: Path, x: NDArray[Any]) -> tuple[NDArray[Any], tuple[int, int] | None]:
+def _flatten(path: Path, x: Any) -> tuple[Any, tuple[int, int] | None]:
     if x.ndim not in (2, 3) or 0 in x.shape:
         raise ValueError(
             f"{path} holds an array of shape {x.shape}; save rows (N, D) or pictures (N, H, W)"

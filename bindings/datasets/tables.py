@@ -1,21 +1,25 @@
-"""Read tables of numbers from text, packed or not: one row a line.
+"""Read tables from text, packed or not: one row a line, columns of numbers, bools or words.
 
 | what | is taken for |
 |---|---|
 | rows like 01101 | digits, a column each |
-| tab, semicolon, comma: the first of these in the second line; else blanks | the delimiter |
+| the first of tab, semicolon, comma that cuts two lines alike; else blanks | the delimiter |
 | "1", true, False | numbers: 1, 1 and 0 |
 | nothing, NA, NaN, null | a missing value |
+| a column with more words than numbers | words, whose numbers are words, too |
+| a word in another column; 3,5 or 1,000 or 5% anywhere | an error that names it |
 | a first line without a number | column names |
 | a first line 0, 1, 2, … or 1, 2, 3, … that counts beyond every value below | column names |
 | a first column that alone has no name | pandas' index, which is left out |
 | a blank line, or one that begins with # | nothing |
 
+A table without words is one array, and bools in it are numbers unless other numbers stand beside
+their columns. Any other is a `Frame`, by columns, each with a type of its own.
+
 A first line 0,1 may be either: it is taken for a row, and a `DataWarning` says so. Lines and
 columns are counted from 1, as editors do.
 """
 
-import csv
 import warnings
 from collections.abc import Iterable, Sequence
 from itertools import chain, islice
@@ -25,15 +29,13 @@ from typing import IO, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.datasets import readers
+from chainrule.datasets import fields, readers
+from chainrule.datasets.fields import Names
+from chainrule.datasets.gathering import Gathered
 from chainrule.datasets.lines import Line, Lines, blocks, opened
+from chainrule.encoders.frames import Coded, Frame
 
 SUFFIXES = (".csv", ".tsv", ".txt")
-DELIMITERS = ("\t", ";", ",")
-MISSING = frozenset(("", "na", "n/a", "#n/a", "<na>", "nan", "null", "none"))
-WORDS = {"true": 1.0, "false": 0.0}
-
-Names = tuple[str, ...]
 
 
 class DataWarning(UserWarning):
@@ -44,31 +46,17 @@ class Table(NamedTuple):
     """Rows and where they stand.
 
     Attributes:
-        x: (N, D), uint8 where all are whole numbers from 0 to 255, else float64.
+        x: (N, D), uint8 where all are whole numbers from 0 to 255, else float64; a `Frame` where
+            there are words, or bools beside numbers.
         lines: (N,), the number of each row's line, from 1.
         columns: names of the columns; None without a header.
         left_out: how many columns stand before those of x.
     """
 
-    x: NDArray[Any]
+    x: NDArray[Any] | Frame
     lines: NDArray[Any]
     columns: Names | None = None
     left_out: int = 0
-
-
-class _Layout(NamedTuple):
-    """How lines are cut up; `counted` is the first row as written, if it counts."""
-
-    delimiter: str | None
-    width: int
-    names: Names | None
-    left_out: int
-    counted: Names | None
-
-    def place(self, number: int, k: int) -> str:
-        """Return where field k of a line stands."""
-        name = f" ({self.names[k - self.left_out]!r})" if self.names else ""
-        return f"line {number}, column {k + 1}{name}"
 
 
 def is_table(path: Path) -> bool:
@@ -89,7 +77,7 @@ def read(source: Path | IO[bytes], name: str | None = None, missing: bool = Fals
         OSError: the file cannot be read.
     """
     name = name or str(source)
-    with readers.one_sentence(name, "a table of numbers"), opened(source) as text:
+    with readers.one_sentence(name, "a table"), opened(source) as text:
         lines = Lines(text)
         head = list(islice(lines, 2))
         if not head:
@@ -106,7 +94,8 @@ def header(columns: Sequence[str] | None) -> Sequence[str] | None:
     """Return names that `read` takes for names whatever bits stand below them; else None."""
     if columns is None:
         return None
-    return columns if _are_names(columns) or (len(columns) > 2 and _count(columns)) else None
+    counts = len(columns) > 2 and fields.count(columns)
+    return columns if fields.are_names(columns) or counts else None
 
 
 def _digits(lines: Iterable[Line], width: int) -> Table:
@@ -128,60 +117,58 @@ def _digits(lines: Iterable[Line], width: int) -> Table:
 
 
 def _table(head: list[Line], lines: Lines, name: str, missing: bool) -> Table:
-    """Return fields with delimiters as numbers; `head` are the first two lines."""
-    layout = _layout(head)
-    rows = head if layout.names is None else head[1:]
-    alone = [] if layout.counted is None else [rows[:1]]  # which may be names after all
-    parts, numbers = [], []
+    """Return fields with delimiters as a table; `head` are the first two lines."""
+    dialect = fields.dialect([line for _, line in head])
+    rows = head if dialect.names is None else head[1:]
+    alone = [] if dialect.counted is None else [rows[:1]]  # which may be names after all
+    gathered, numbers = Gathered(dialect, missing), []
     for block in chain(alone, blocks(chain(rows[len(alone) :], lines))):
-        parts.append(_compact(_values(block, layout, missing)))
+        gathered.add(block)
         numbers.append(np.array([number for number, _ in block]))
-    if not parts:
+    if not numbers:
         raise ValueError("it holds column names alone; give a row at least")
-    if layout.width == 1 and lines.gap and not missing:
+    if dialect.width == 1 and lines.gap and not missing:
         raise ValueError(f"line {lines.gap} is empty; fill it in or remove it")
-    if layout.left_out:
+    counts = dialect.counted is not None and len(numbers) > 1
+    begin = int(counts and _beyond(dialect.counted or (), gathered.parts[1:]))
+    names = dialect.counted if begin else dialect.names
+    x, at = gathered.table(begin), np.concatenate(numbers[begin:])
+    if dialect.left_out:
         _warn(name, "the first column has no name: it was taken for an index and left out")
-    names, begin = layout.names, 0
-    if layout.counted is not None and len(parts) > 1:
-        if _beyond(layout.counted, parts[1:]):
-            names, begin = layout.counted, 1
-        elif layout.counted[0] == "0" and (layout.delimiter or layout.width == 1):
+    if dialect.counted and counts and not begin and dialect.counted[0] == "0":
+        if dialect.delimiter or dialect.width == 1:
             _warn(
                 name,
-                f"the first line, {', '.join(layout.counted)}, was taken for a row; if it holds "
+                f"the first line, {', '.join(dialect.counted)}, was taken for a row; if it holds "
                 "column names, write a letter into them",
             )
-    x, at = np.concatenate(parts[begin:]), np.concatenate(numbers[begin:])
-    return Table(x, at, names, layout.left_out)
+    if isinstance(x, Frame):
+        x.names = names
+        _check_names(x, name)
+    return Table(x, at, names, dialect.left_out)
 
 
-def _layout(head: list[Line]) -> _Layout:
-    """Return how lines are cut up, from the first two."""
-    delimiter = next((d for _, line in head[::-1] for d in DELIMITERS if d in line), None)
-    fields = _fields(head[0][1], delimiter)
-    rest, width = fields[1:], len(fields)
-    if rest and not fields[0] and _are_whole_names(rest):
-        return _Layout(delimiter, width, rest, 1, None)
-    if _are_names(fields):
-        return _Layout(delimiter, width, fields, 0, None)
-    return _Layout(delimiter, width, None, 0, fields if _count(fields) else None)
+def _check_names(x: Frame, name: str) -> None:
+    """Say what is doubtful about the names of a table with words.
 
-
-def _are_names(fields: Sequence[str]) -> bool:
-    """Return whether no field is a number, and some are not even missing values."""
-    values = [_number(field) for field in fields]
-    return None in values and all(value is None or value != value for value in values)
-
-
-def _are_whole_names(fields: Sequence[str]) -> bool:
-    """Return whether fields behind an empty one are names each, or count as no bits do."""
-    return all(_number(f) is None for f in fields) or (len(fields) > 2 and _count(fields))
-
-
-def _count(fields: Sequence[str]) -> bool:
-    """Return whether fields count upwards from 0 or 1."""
-    return any(all(field == str(k) for k, field in enumerate(fields, base)) for base in (0, 1))
+    Raises:
+        ValueError: two columns have one name.
+    """
+    if x.names is None:
+        return
+    names = tuple(map(str, x.names))
+    if len(set(names)) < len(names):
+        twice = next(one for one in names if names.count(one) > 1)
+        raise ValueError(f"two columns are called {twice!r}; rename one of them")
+    raws = [x.raw(k) for k in range(len(names))]
+    if all(
+        isinstance(r, Coded) and one in r.categories for r, one in zip(raws, names, strict=True)
+    ):
+        _warn(
+            name,
+            f"the first line, {', '.join(names[:5])}, was taken for column names, and its words "
+            "stand below it, too; if it is a row, write a line of names above it",
+        )
 
 
 def _beyond(counted: Names, parts: list[NDArray[Any]]) -> bool:
@@ -192,71 +179,3 @@ def _beyond(counted: Names, parts: list[NDArray[Any]]) -> bool:
 
 def _warn(name: str, text: str) -> None:
     warnings.warn(f"{name}: {text}", DataWarning, stacklevel=2)
-
-
-def _fields(line: str, delimiter: str | None) -> Names:
-    """Return the fields of a line."""
-    if delimiter is None and '"' not in line:
-        return tuple(line.split())
-    [fields] = csv.reader([line], delimiter=delimiter or " ", skipinitialspace=True)
-    return tuple(field.strip() for field in fields)
-
-
-def _number(field: str) -> float | None:
-    """Return the number that a field stands for, NaN if it is missing; None for a word."""
-    word = field.lower()
-    if word in MISSING:
-        return np.nan
-    if word in WORDS:
-        return WORDS[word]
-    try:
-        return None if "_" in field else float(field)
-    except ValueError:
-        return None
-
-
-def _values(block: list[Line], layout: _Layout, missing: bool) -> NDArray[np.float64]:
-    """Return the numbers of some lines, all of one width."""
-    text = [line for _, line in block]
-    try:
-        x = np.loadtxt(text, delimiter=layout.delimiter, comments=None, quotechar='"', ndmin=2)
-    except ValueError:
-        return _field_by_field(block, layout, missing)
-    if x.shape != (len(block), layout.width) or not np.isfinite(x).all():
-        return _field_by_field(block, layout, missing)
-    return x[:, layout.left_out :]
-
-
-def _field_by_field(block: list[Line], layout: _Layout, missing: bool) -> NDArray[np.float64]:
-    """Return what `_values` does, slower, or name the field that is no number."""
-    rows = []
-    for number, line in block:
-        fields = _fields(line, layout.delimiter)
-        if len(fields) != layout.width:
-            raise ValueError(f"line {number} has {len(fields)} fields, the first {layout.width}")
-        row = []
-        for k in range(layout.left_out, layout.width):
-            value = _number(fields[k])
-            if value is None or abs(value) == np.inf or (value != value and not missing):
-                raise ValueError(f"{layout.place(number, k)} {_wrong(fields[k], number)}")
-            row.append(value)
-        rows.append(row)
-    return np.array(rows, np.float64)
-
-
-def _wrong(field: str, number: int) -> str:
-    """Return what is wrong with a field of a line."""
-    if not field:
-        return "is empty; fill in or drop such rows first"
-    if _number(field) is not None:
-        return f"holds {field}; fill in or drop such rows first"
-    shown = repr(field if len(field) < 40 else f"{field[:40]}…")
-    return f"holds {shown}, which is no number" + (
-        "; column names must all be words" if number == 1 else ""
-    )
-
-
-def _compact(x: NDArray[Any]) -> NDArray[Any]:
-    """Return whole numbers from 0 to 255 as uint8, others as they are."""
-    small = bool(((x >= 0) & (x <= 255) & (x == np.floor(x))).all())
-    return x.astype(np.uint8) if small else x

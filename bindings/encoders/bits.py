@@ -50,6 +50,11 @@ class Bits(Encoder):
         """D bits."""
         return Columns.bits(self.dims)
 
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The dtype of x."""
+        return self.event.dtype
+
     def check(self, X: Any, name: str = "X") -> None:
         """Raise what `encode` would raise, without the memory that its result takes."""
         validation.check_bits(validation.as_table(X, name), self.binarize, name)
@@ -67,9 +72,11 @@ class Bits(Encoder):
         """Return x, whose last axis are the data's columns, in the model's order."""
         return ordering.apply(self.order, x)
 
-    def decode(self, x: Any) -> Any:
-        """Return x, (N, D) or (N, D, …) of the model's variables, with the data's columns."""
+    def undo(self, x: Any) -> Any:
+        """Return x, (N, D) or (N, D, …) of the model's variables, in the order of the columns."""
         return ordering.undo(self.order, x, axis=1)
+
+    decode = undo
 
     def describe(self) -> str:
         """Return what the data are, in words."""

@@ -11,29 +11,40 @@ class CellError(ValueError):
 
     Attributes:
         sentence: what is wrong, with {name} and {place} in it.
-        name: of the argument. row, column: of the cell.
+        name: of the argument. row, column: of the cell. label: the column's name, if it has one.
     """
 
-    def __init__(self, sentence: str, name: str, row: int, column: int) -> None:
+    def __init__(self, sentence: str, name: str, row: int, column: int, label: Any = None) -> None:
         """Keep what is given."""
         super().__init__(
-            sentence, name, int(row), int(column)
+            sentence, name, int(row), int(column), label
         )  # all of them, so that it can be pickled
         self.sentence, self.name, self.row, self.column = sentence, name, int(row), int(column)
+        self.label = label
 
     def __str__(self) -> str:
         """Return the sentence."""
-        return self.at(self.name, f"row {self.row}, column {self.column}")
+        called = "" if self.label is None else f" ({self.label!r})"
+        return self.at(self.name, f"row {self.row}, column {self.column}{called}")
 
     def at(self, name: str, place: str) -> str:
         """Return the sentence about a cell that has another name, such as a line of a file."""
-        return self.sentence.format(name=name, place=place)
+        return self.sentence.replace("{name}", name).replace("{place}", place)
 
 
-def missing(what: str, name: str, row: int, column: int) -> CellError:
+def missing(what: str, name: str, row: int, column: int, label: Any = None) -> CellError:
     """Return the error about a cell that holds no finite number."""
     sentence = f"{{name}} contains {what} (first at {{place}}); fill in or drop such rows first"
-    return CellError(sentence, name, row, column)
+    return CellError(sentence, name, row, column, label)
+
+
+def words(name: str, column: int, label: Any, word: Any) -> CellError:
+    """Return the error about a column of words where numbers are wanted; `word` is its first."""
+    sentence = (
+        f"{{name}} holds {word!r} at {{place}}, which is no number; leave that column out, or fit "
+        "TableNADE, which takes words"
+    )
+    return CellError(sentence, name, 0, column, label)
 
 
 def not_finite(part: NDArray[Any], name: str, first: int = 0) -> CellError | None:

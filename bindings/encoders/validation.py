@@ -29,17 +29,19 @@ def as_table(X: Any, name: str = "X") -> Any:
     """
     if hasattr(X, "tocsr") and len(X.shape) == 2:
         table = X.tocsr()
+    elif hasattr(type(X), "numbers"):  # a Frame
+        table = X.numbers(name)
     else:
-        table = _array(X, name)
+        table = as_array(X, name)
     if table.dtype.kind in "SUTMmV":
         raise TypeError(f"{name} must hold numbers, got {table.dtype}; convert it first")
     if table.dtype.kind == "c":
         raise ValueError(f"{name} must hold real numbers. Complex data not supported")
-    _check_two_dimensional(table.shape, name)
+    check_two_dimensional(table.shape, name)
     return table
 
 
-def _array(X: Any, name: str) -> NDArray[Any]:
+def as_array(X: Any, name: str) -> NDArray[Any]:
     """Return X as a NumPy array, of objects where it has any, if no value is masked."""
     if hasattr(X, "toarray"):  # sparse, of another number of dimensions
         X = X.toarray()
@@ -86,7 +88,8 @@ def _numbers(part: NDArray[Any], name: str, first: int) -> NDArray[np.float64]:
         raise TypeError(f"{name} must hold numbers: {error}") from error
 
 
-def _check_two_dimensional(shape: tuple[int, ...], name: str) -> None:
+def check_two_dimensional(shape: tuple[int, ...], name: str) -> None:
+    """Raise ValueError unless a table has two dimensions, both at least 1."""
     if len(shape) < 2:
         raise ValueError(
             f"{name} must have two dimensions, got shape {shape}. Reshape your data: "

@@ -47,6 +47,16 @@ def posterior(model: Any, config: Any, params: Params, x: Any, y: Any, log_prior
     return _run(without_y, model, config, params, x, y, log_prior)
 
 
+def uniforms(model: Any, config: Any, params: Params, x: Any, v: Any, y: Any) -> Any:
+    """Return uniforms, (N, D) float64, from which rows x are drawn again.
+
+    v: (N, D) in [0, 1), says which of those that draw a bit or a category.
+    """
+    xp = array_module(params.flat)
+    numbers = None if y is None else xp.asarray(y)
+    return runtime.to_host(model.uniforms(config, params, xp.asarray(x), xp.asarray(v), numbers))
+
+
 def draw(u: Array, log_prior: Any) -> Any:
     """Return a class for each uniform in [0, 1), (N,) int32."""
     return labels.draw(u, log_prior)

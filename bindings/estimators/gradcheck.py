@@ -78,6 +78,7 @@ def _setting(model: Density, X: Any, y: Any) -> tuple[Any, Any, Params, Any, Any
         model = clone(model)
         model._prepare(X, y)
     engine, config, x = models.get(model._model_name()), model._fitted_config(), model._few(X)
+    x = x.astype(np.float64) if np.asarray(x).dtype.kind == "f" else x
     if model.classes_ is not None and y is None:
         y = model.classes_[0]
     numbers = model._labels(y, len(x))

@@ -161,7 +161,7 @@ class RowDensity(Density):
         for rows, part in self._each(function, data, y):
             if out is None:
                 out = np.empty((self._size(data), *part.shape[1:]), part.dtype)
-            out[rows] = self._columns.decode(part)
+            out[rows] = self._columns.undo(part)
         return out
 
     def sample(
@@ -211,23 +211,35 @@ class RowDensity(Density):
             >>> rows.shape, rows[:, 0].tolist()
             ((4, 3), [1, 1, 1, 1])
         """
+        drawn = self._draw(n, seed, given, observed, y)
+        return self._columns.decode(drawn)
+
+    def _draw(
+        self, n: int, seed: Any, given: Any, observed: Any, y: Any, uniforms: Any = None
+    ) -> NDArray[Any]:
+        """Return n rows in the model's order, (n, D): see `sample`.
+
+        uniforms: (n, D), what to draw by, columns as in the data; None: random numbers.
+        """
         check_is_fitted(self, "params_")
-        n = validation.integer("n", n, 1)
+        n, D = validation.integer("n", n, 1), self.n_features_in_
         x, mask = self._given(given, observed, n)
         if mask is not None and not _comes_first(mask):
-            warnings.warn(NOT_EXACT, UserWarning, stacklevel=2)
+            warnings.warn(NOT_EXACT, UserWarning, stacklevel=3)
         rng = np.random.default_rng(seed)
         numbers = self._classes_to_draw(y, n, rng)
-        drawn = np.empty((n, self.n_features_in_), self.encoder_.event.dtype)
+        by = None if uniforms is None else self._columns.arrange(_uniforms(uniforms, n, D))
+        drawn = np.empty((n, D), self._columns.dtype)
         with self._evaluating() as params:
+            dtype = np.float64 if drawn.dtype.kind == "f" else params.dtype
             for rows in self._groups(n, "sample"):
-                u = rng.random((rows.stop - rows.start, self.n_features_in_), params.dtype)
+                u = rng.random((rows.stop - rows.start, D), dtype) if by is None else by[rows]
                 kept = None if x is None else x[rows]
                 if mask is not None:
                     u[np.broadcast_to(mask if mask.ndim == 1 else mask[rows], u.shape)] = -1
                 some = None if numbers is None else numbers[rows]
                 drawn[rows] = evaluating.sample(self._engine(), self.config_, params, u, kept, some)
-        return self._columns.decode(drawn)
+        return drawn
 
     def _given(
         self, given: Any, observed: Any, n: int
@@ -247,6 +259,17 @@ class RowDensity(Density):
 def _comes_first(observed: NDArray[np.bool_]) -> bool:
     """Return whether in every row all observed variables precede the others; in order."""
     return not (observed[..., 1:] & ~observed[..., :-1]).any()
+
+
+def _uniforms(u: Any, n: int, D: int) -> NDArray[np.float64]:
+    """Return given uniforms, (n, D), as a copy."""
+    given = np.array(u, np.float64)
+    if given.shape != (n, D) or not ((given >= 0) & (given < 1)).all():
+        raise ValueError(
+            f"uniforms must be numbers in [0, 1) of shape ({n}, {D}), as to_uniforms returns them; "
+            f"got shape {given.shape}"
+        )
+    return given
 
 
 def _writeable(rows: types.Bits) -> types.Bits:

@@ -10,7 +10,9 @@ global state. Notebooks show it, `save` writes it.
     plots.save(plots.samples_with_probabilities(x, model.conditionals(x)), "samples.png")
 """
 
+from chainrule.plots.calibrating import calibration
 from chainrule.plots.charts import attention_maps, training_curve
+from chainrule.plots.densities import density
 from chainrule.plots.images import (
     class_grid,
     completions,
@@ -22,15 +24,24 @@ from chainrule.plots.images import (
     weight_maps,
     with_nearest,
 )
+from chainrule.plots.masking import masks
 from chainrule.plots.palette import DPI
+from chainrule.plots.seeing import influence, influence_maps
+from chainrule.plots.tables import marginals
 
 __all__ = [
     "DPI",
     "attention_maps",
+    "calibration",
     "class_grid",
     "completions",
     "conditional_maps",
+    "density",
     "infer_shape",
+    "influence",
+    "influence_maps",
+    "marginals",
+    "masks",
     "sample_grid",
     "samples_with_probabilities",
     "save",

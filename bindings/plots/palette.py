@@ -4,12 +4,13 @@ from matplotlib.colors import Colormap, LinearSegmentedColormap
 
 DPI = 200
 PAPER, INK, BLUE, RED, GREY = "#f3f1ec", "#1c2138", "#27508f", "#b5352c", "#6b6f7b"
+PALE, LINE, CLEAR = "#c4c8d0", "#c9cbd1", "#ffffff00"
 
 
-def _ramp(*colours: str) -> Colormap:
-    """Return a colour map through `colours`, white where there is no tile."""
+def _ramp(*colours: str, bad: str = "white") -> Colormap:
+    """Return a colour map through `colours`, and `bad` where there is no tile."""
     ramp = LinearSegmentedColormap.from_list("chainrule", list(colours))
-    return ramp.with_extremes(bad="white")
+    return ramp.with_extremes(bad=bad)
 
 
 INKS = _ramp(PAPER, INK)
@@ -17,3 +18,5 @@ SOFT = _ramp(PAPER, "#8fa6cf", BLUE, "#0f2347")
 SURPRISE = _ramp(PAPER, "#eebd84", RED, "#4d0d12")
 VEILED = _ramp("#d9c9b4", PAPER, INK)  # -1: not seen
 SIGNED = _ramp(BLUE, "#b9c9e4", "#fbfaf7", "#edc0ae", RED)
+BLUES = _ramp("#cfdaec", "#8fa6cf", BLUE, "#0f2347", bad=CLEAR)  # where the least is something
+REDS = _ramp("#f5d3bd", "#e39a78", RED, "#4d0d12", bad=CLEAR)

@@ -7,4 +7,8 @@ Over the raw outputs s of a model, NumPy or CuPy arrays:
     loss_and_grad(s, x, total, ds) -> float Σ -log p / total; overwrites ds, which may be s itself
     conditionals(s) -> p                    the distribution of every x_i given x_<i
     sample(s, u, x, …) -> None              draws x where u is in [0, 1), keeps it where u < 0
+
+A real variable's, `mixture`, take its family and whether its weights are learned besides, and have
+a sixth, `cdf`, which `sample` inverts. `columns`, for rows of variables of different kinds, takes a
+layout first, samples one variable at a time, and maps whole rows to uniforms.
 """

@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from chainrule.kernels.bernoulli import rows
 from chainrule.kernels.compiled import njit
-from chainrule.kernels.inline import JIT, JIT_SUMS, exp, sigmoid
+from chainrule.kernels.inline import JIT, JIT_SUMS, exp
 from chainrule.kernels.threads import map_rows
 from chainrule.kernels.types import Array, Bits
 
@@ -24,10 +25,10 @@ def terms(s: Array, x: Bits, log_p: Array) -> None:
 def backward(dnll: Array, s: Array, x: Bits, ds: Array) -> None:
     """See `chainrule.kernels.bernoulli.backward`."""
 
-    def rows(lo: int, hi: int) -> None:
+    def some(lo: int, hi: int) -> None:
         _backward(dnll[lo:hi], s[lo:hi], x[lo:hi], ds[lo:hi])
 
-    map_rows(rows, len(s), _min_rows(s))
+    map_rows(some, len(s), _min_rows(s))
 
 
 def _min_rows(s: Array) -> int:
@@ -59,11 +60,9 @@ def _block_nll(s: Array, x: Bits) -> float:
 @njit(**JIT)
 def _terms(s: Array, x: Bits, log_p: Array) -> None:
     N, D = s.shape
-    zero = s.dtype.type(0)
     for n in range(N):
         for i in range(D):
-            wrong = -s[n, i] if x[n, i] else s[n, i]
-            log_p[n, i] = -max(wrong, zero) - np.log1p(exp(-abs(wrong)))  # F2, F3
+            log_p[n, i] = -rows.loss(s[n, i], x[n, i] != 0)  # F2, F3
 
 
 @njit(**JIT)
@@ -71,4 +70,4 @@ def _backward(dnll: Array, s: Array, x: Bits, ds: Array) -> None:
     N, D = s.shape
     for n in range(N):
         for i in range(D):
-            ds[n, i] = dnll[n] * (sigmoid(s[n, i]) - s.dtype.type(x[n, i]))  # B1, B2
+            ds[n, i] = dnll[n] * rows.slope(s[n, i], x[n, i] != 0)  # B1, B2

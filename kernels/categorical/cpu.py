@@ -47,28 +47,39 @@ def pick(
     w: (V,) float64 and heap: (V,) int32 are working memory.
     """
     V = s.shape[1]
-    largest = 0
-    for v in range(1, V):
-        if s[n, v] > s[n, largest]:
-            largest = v
+    largest = weigh(s, n, 0, V, temperature, w)
     if temperature == 0:
-        return largest
-    top = np.float64(s[n, largest])
-    for v in range(V):
-        w[v] = np.exp((np.float64(s[n, v]) - top) / temperature)  # D1
+        return int(largest)
     if 0 < top_k < V or top_p < 1:
         _keep_first_ranks(s, n, top_k, top_p, w, heap)
-    return int(_invert(w, u))
+    return int(invert(w, V, u))
 
 
 @njit(**JIT)
-def _invert(w: Array, u: float) -> int:
-    """Return the first v with w_0 + … + w_v > u Σ w, or the last with any weight (D5)."""
+def weigh(s: Array, n: int, first: int, V: int, temperature: float, w: Array) -> int:
+    """Write the weights w_0 … w_{V-1} of the logits in s[n, first : first + V].
+
+    Returns the first of the largest logits. Where the temperature is 0, w stays as it is.
+    """
+    largest = 0
+    for v in range(1, V):
+        if s[n, first + v] > s[n, first + largest]:
+            largest = v
+    if temperature != 0:
+        top = np.float64(s[n, first + largest])
+        for v in range(V):
+            w[v] = np.exp((np.float64(s[n, first + v]) - top) / temperature)  # D1
+    return largest
+
+
+@njit(**JIT)
+def invert(w: Array, V: int, u: float) -> int:
+    """Return the first v < V with w_0 + … + w_v > u Σ w, or the last with any weight (D5)."""
     W = 0.0
-    for v in range(w.size):
+    for v in range(V):
         W += w[v]
     threshold, below, last = np.float64(u) * W, 0.0, 0
-    for v in range(w.size):
+    for v in range(V):
         below += w[v]
         if below > threshold:
             return v

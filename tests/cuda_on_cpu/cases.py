@@ -11,19 +11,21 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
-from cuda_on_cpu import attention, recurrent
+from cuda_on_cpu import attention, recurrent, tables
 from cuda_on_cpu import transformer_parts as parts
 
 from chainrule.kernels import (
     adam,
     bernoulli,
     causal_attention,
+    columns,
     dropout,
     embedding,
     gelu,
     gru,
     layer_norm,
     lstm,
+    mixture,
     nade,
     rnn,
     rotary,
@@ -166,6 +168,8 @@ CASES = {
     "bernoulli": Case(bernoulli, _bernoulli_inputs, _bernoulli),
     "adam": Case(adam, _adam_inputs, _adam),
     "causal_attention": Case(causal_attention, attention.inputs, attention.run),
+    "mixture": Case(mixture, tables.mixture_inputs, tables.mixture, tables.MIXTURES),
+    "columns": Case(columns, tables.columns_inputs, tables.columns, tables.COLUMNS),
     **RECURRENT,
     **TRANSFORMER_PARTS,
 }
@@ -197,7 +201,7 @@ class Expected:
             ours = np.asarray(got[name])
             assert ours.shape == true.shape, name
             if not name.startswith("norm"):
-                assert ours.dtype == self.dtype, name
+                assert ours.dtype == self.numpys[name].dtype, name
             floor = 16 * np.finfo(self.dtype).eps * np.abs(true).max(initial=0)
             allowed = HEADROOM * np.abs(self.numpys[name] - true).max(initial=0) + floor
             error = np.abs(ours - true).max(initial=0)

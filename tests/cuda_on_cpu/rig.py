@@ -57,7 +57,7 @@ class RigError(RuntimeError):
 def check_plan(source: Path, plan: Plan) -> None:
     """Raise RigError for a plan that is not the kernel's, or that its device has no room for."""
     scalars = tuple(s.dtype for s in plan.scalars)
-    if scalars != signature(source, plan.kernel, plan.dtype).scalars:
+    if scalars != signature(source, plan.kernel, plan.dtype, plan.constants).scalars:
         raise RigError(f"{plan.kernel}: the plan's numbers are not those that it takes")
     most = current_device().shared_bytes
     if plan.shared_bytes > most:

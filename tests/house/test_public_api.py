@@ -82,6 +82,7 @@ def test_the_gpu_gives_the_cpus_numbers(model, X):
         "estimators.generating",
         "estimators.loading",
         "estimators.sequences",
+        "plots.seeing",
         "engine.params",
     ],
 )

@@ -11,7 +11,7 @@ import pytest
 
 from chainrule import kernels
 from chainrule.kernels import dispatch, use_backend
-from chainrule.kernels.types import Array, Bits, Ids
+from chainrule.kernels.types import Array, Bits, Ids, Table
 
 
 def operations():
@@ -79,7 +79,7 @@ def arrays_of(function):
     return names
 
 
-ARRAYS = (Array, Bits, Ids)
+ARRAYS = (Array, Bits, Ids, Table)
 
 
 def is_named_tuple(kind):

@@ -2,4 +2,6 @@
 
 import pytest
 
-pytest.register_assert_rewrite("support.parity", "support.recurrent")
+pytest.register_assert_rewrite(
+    "support.parity", "support.recurrent", "support.quadrature", "support.goodness"
+)

@@ -25,12 +25,14 @@ from chainrule.kernels import device
 from chainrule.kernels.adam import cuda as adam
 from chainrule.kernels.bernoulli import cuda as bernoulli
 from chainrule.kernels.causal_attention import cuda as attention
+from chainrule.kernels.columns import cuda as columns
 from chainrule.kernels.dropout import cuda as dropout
 from chainrule.kernels.embedding import cuda as embedding
 from chainrule.kernels.gelu import cuda as gelu
 from chainrule.kernels.gru import cuda as gru
 from chainrule.kernels.layer_norm import cuda as layer_norm
 from chainrule.kernels.lstm import cuda as lstm
+from chainrule.kernels.mixture import cuda as mixture
 from chainrule.kernels.nade import cuda as nade
 from chainrule.kernels.rnn import cuda as rnn
 from chainrule.kernels.rotary import cuda as rotary
@@ -68,6 +70,11 @@ def plans():
             yield nade.BACKWARD_SOURCE, nade.plan_backward(N, 784, 500, dtype)
             yield triangular.SOURCE, triangular.plan_forward(N // 10, 784, dtype)
         yield bernoulli.SOURCE, bernoulli.plan("bernoulli_forward", 100, 784, dtype)
+        for n in (2, 20):  # a lane a row, and a few
+            yield mixture.SOURCE, mixture.plan("cdf", 6400, n, dtype)
+        # Bits, a lane each; categories of 256, a warp each; mixtures of 10, several rows a block.
+        for value, sizes in ((0, (100, 784, 784)), (1, (100, 64, 16384)), (2, (100, 11, 220))):
+            yield columns.SOURCE, columns.plan("terms", sizes, dtype, value)
         yield sampler.SOURCE, sampler.plan_append((64, 4, 256, 128), 16, 0, dtype)
         for vector in (True, False):
             yield adam.SOURCE, adam.plan("adam_step", 1000, dtype, vector)

@@ -24,6 +24,8 @@ LARGE = (100, 784, 500)  # the size that the kernels' documentation speaks of, b
 LARGE_OF = {
     "adam": (1, 784, 1002),  # the parameters of a NADE of that size, not its data
     **dict.fromkeys(("rnn", "lstm", "gru"), (32, 64, 256)),
+    "mixture": (6400, 1, 40),
+    "columns": (100, 100, 32),
     "layer_norm": (768, 1, 128),
     "gelu": (768, 1, 512),
     "softmax_cross_entropy": (768, 1, 50257),

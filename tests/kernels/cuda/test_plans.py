@@ -27,7 +27,7 @@ def planned(request):
     def launcher(source, plan, arrays):
         check_plan(source, plan)
         kernels.add(plan.kernel)
-        written = signature(source, plan.kernel, plan.dtype).written
+        written = signature(source, plan.kernel, plan.dtype, plan.constants).written
         for array in (a for a, by_kernel in zip(arrays, written, strict=True) if by_kernel):
             array[...] = 0
 

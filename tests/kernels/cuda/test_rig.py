@@ -18,13 +18,13 @@ from cuda_on_cpu.cases import (
     given_and_uniforms,
     logits_of,
 )
-from cuda_on_cpu.fake_cupy import to_device
+from cuda_on_cpu.fake_cupy import FakeCupy, to_device
 from cuda_on_cpu.rig import HERE, ORDERS, RigError
 
 from chainrule.engine.models import fvsbn as fvsbn_model
 from chainrule.engine.models import nade as nade_model
 from chainrule.engine.params import Params
-from chainrule.kernels import device, nade, triangular
+from chainrule.kernels import columns, device, nade, triangular
 from chainrule.kernels.dispatch import use_backend
 
 BUGS = HERE / "planted_bugs.cu"
@@ -75,6 +75,29 @@ def test_arrays_that_no_wide_load_may_touch(name, dtype, rig, rng):
     expected = Expected(case, reference(name), inputs, dtype)
     on_device = {k: to_device(a, misaligned=True) for k, a in cast(inputs, dtype).items()}
     expected.check(case.run(case.op, **on_device))
+
+
+@pytest.mark.parametrize(("values", "dtype"), [((2, 2, 2), np.uint8), ((2, 5, 2), np.int32)])
+def test_rows_of_whole_numbers(values, dtype, rig, rng):
+    """Of which real columns make real ones in `columns`' case."""
+    here, there = columns.layout(values), columns.layout(values, xp=FakeCupy())
+    s = rng.normal(size=(4, int(here.first[-1]))).astype(np.float32)
+    x = np.stack([rng.integers(0, K, 4) for K in values], axis=1).astype(dtype)
+    nll, ds, drawn = to_device(s[:, 0] * np.nan), to_device(s * np.nan), to_device(x * 0)
+    columns.nll_and_grad(there, to_device(s), to_device(x), 0.5, nll, ds)
+    expected = np.empty(4, np.float32), np.empty_like(s)
+    with use_backend("reference"):
+        columns.nll_and_grad(here, s, x, 0.5, *expected)
+    np.testing.assert_allclose(nll.get(), expected[0], rtol=1e-6)
+    np.testing.assert_allclose(ds.get(), expected[1], rtol=1e-5, atol=1e-7)
+    lo, hi = to_device(x * np.nan), to_device(x * np.nan)
+    columns.cdf_interval(there, to_device(s), to_device(x), lo, hi)
+    for i in range(len(values)):
+        own = to_device(s)[:, int(here.first[i]) : int(here.first[i + 1])]
+        columns.draw(there, i, own, ((lo + hi) / 2)[:, i], drawn[:, i])
+    np.testing.assert_array_equal(drawn.get(), x)
+    with pytest.raises(TypeError, match="x must be uint8, int32 or float32 on a GPU, got int64"):
+        columns.terms(there, to_device(s), to_device(x.astype(np.int64)), ds[:, :3])
 
 
 @pytest.mark.parametrize("multiprocessors", MULTIPROCESSORS, indirect=True)

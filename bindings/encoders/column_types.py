@@ -1,0 +1,71 @@
+"""What users say about their columns: types by name or number, or the categories themselves."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from chainrule.encoders.frames import Frame
+from chainrule.encoders.variables import TYPES
+from chainrule.suggestions import near
+
+
+def wanted(column_types: Any, frame: Frame) -> list[Any]:
+    """Return for each column of a table the type, or the categories, that were asked for; or None.
+
+    Raises:
+        ValueError: what is no type, or a column that the table has not.
+    """
+    D = frame.shape[1]
+    if column_types is None or isinstance(column_types, str):
+        return [_type(column_types)] * D
+    if isinstance(column_types, Mapping):
+        asked: list[Any] = [None] * D
+        for key, value in column_types.items():
+            asked[_number(key, frame)] = _type(value)
+        return asked
+    listed = list(column_types)
+    if len(listed) != D:
+        raise ValueError(
+            f"column_types has {len(listed)} entries and X has {D} columns; give one for each, or "
+            "a dict for some"
+        )
+    return [_type(value) for value in listed]
+
+
+def _number(key: Any, frame: Frame) -> int:
+    """Return which column is meant by a name or number."""
+    names, D = frame.names or (), frame.shape[1]
+    for known, meant in ((names, key), (tuple(map(str, names)), str(key))):
+        if meant in known:
+            return known.index(meant)
+    if str(key).isdecimal() and int(key) < D:
+        return int(key)
+    there = (
+        f"; there are {', '.join(map(str, names[:20]))}" if names else f"; there are 0 … {D - 1}"
+    )
+    raise ValueError(
+        f"column_types names {key!r}, which is no column of X"
+        f"{near(str(key), map(str, names))}{there}"
+    )
+
+
+def _type(value: Any) -> Any:
+    """Return a type, or a column's categories as a list."""
+    if value is None or (isinstance(value, str) and value in TYPES):
+        return value
+    if isinstance(value, str) or not hasattr(value, "__iter__"):
+        raise ValueError(
+            f"column_types takes {', '.join(map(repr, TYPES))} or a list of categories, got "
+            f"{value!r}{near(str(value), TYPES)}"
+        )
+    return list(value)
+
+
+def as_json(column_types: Any) -> Any:
+    """Return column_types as a file keeps them."""
+    if column_types is None or isinstance(column_types, str):
+        return column_types
+    if isinstance(column_types, Mapping):
+        return {str(key): as_json(value) for key, value in column_types.items()}
+    if hasattr(column_types, "__iter__"):
+        return [as_json(value) for value in column_types]
+    return getattr(column_types, "item", lambda: column_types)()  # a number of NumPy's

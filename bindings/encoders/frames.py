@@ -1,0 +1,251 @@
+"""Tables in the forms that users have them, column by column: what each column is made of.
+
+| form | names | a column's type |
+|---|---|---|
+| NumPy array (N, D), tensor, sparse matrix, nested lists | none | by its values |
+| pandas or polars DataFrame | its own | by its dtype |
+| NumPy structured array | its fields | by its dtype |
+| a CSV with words, from `chainrule.datasets` | its header | by what is written |
+
+Neither pandas nor polars is imported here: what a DataFrame can do, its own methods do.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.encoders import cells, validation
+from chainrule.encoders.pure import Column, Place, pure
+
+Name = str | int
+
+
+class Coded(NamedTuple):
+    """A column whose categories are said beforehand, as pandas' Categorical does.
+
+    Attributes:
+        codes: (N,) whole numbers, -1 where a value is missing.
+        categories: words or whole numbers, in their own order. ordered: whether that means more.
+    """
+
+    codes: NDArray[Any]
+    categories: tuple[Any, ...]
+    ordered: bool = False
+
+
+Raw = NDArray[Any] | Coded
+
+
+class Frame:
+    """A table by columns, of which rows can be selected; nothing is converted before it is asked.
+
+    Attributes:
+        names: of the columns; None without.
+        typed: whether each column has a dtype of its own, and so says what it is.
+        library: "pandas" or "polars" of a DataFrame, else None. dtypes: what they call those of
+            the columns.
+        array: the table as one array or sparse matrix, where it came so.
+    """
+
+    ndim = 2
+
+    def __init__(
+        self,
+        raws: Sequence[Raw] | None,
+        names: Sequence[Name] | None = None,
+        array: Any = None,
+        library: str | None = None,
+        dtypes: Sequence[str] = (),
+    ) -> None:
+        """Keep the columns, or the array that they are in, as they are."""
+        self._raws, self.array = raws, array
+        self.names = None if names is None else tuple(names)
+        self.library, self.dtypes = library, tuple(dtypes)
+
+    @property
+    def typed(self) -> bool:
+        """Whether columns have dtypes of their own; those of an array share one."""
+        return self.array is None
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """N and D."""
+        if self._raws is None:
+            return int(self.array.shape[0]), int(self.array.shape[1])
+        first = self._raws[0]
+        return len(first.codes if isinstance(first, Coded) else first), len(self._raws)
+
+    @property
+    def size(self) -> int:
+        """How many cells there are."""
+        return self.shape[0] * self.shape[1]
+
+    def __len__(self) -> int:
+        """Return N."""
+        return self.shape[0]
+
+    def __getitem__(self, rows: Any) -> "Frame":
+        """Return some of the rows: of a slice, or of an array of numbers or bools."""
+        array = None if self.array is None else self.array[rows]
+        raws = None if self._raws is None else [_some(raw, rows) for raw in self._raws]
+        return Frame(raws, self.names, array, self.library, self.dtypes)
+
+    def raw(self, k: int, rows: Any = slice(None)) -> Raw:
+        """Return some rows of column k as it is kept."""
+        if self._raws is not None:
+            return _some(self._raws[k], rows)
+        column = self.array[:, [k]] if hasattr(self.array, "toarray") else self.array[:, k]
+        column = column.toarray()[:, 0] if hasattr(column, "toarray") else column
+        raw: NDArray[Any] = column[rows]
+        return raw
+
+    def column(self, k: int, name: str = "X", rows: Any = slice(None)) -> Column:
+        """Return column k, checked and of one kind, or some rows of it.
+
+        name: of the table in errors.
+
+        Raises:
+            ValueError, TypeError: a value is missing, or the column mixes words and numbers, or
+                is of neither.
+        """
+        raw, place = self.raw(k, rows), self.place(k, name)
+        return coded(raw, place) if isinstance(raw, Coded) else pure(raw, place)
+
+    def place(self, k: int, name: str = "X") -> Place:
+        """Return where errors say that column k is."""
+        return Place(name, k, None if self.names is None else self.names[k])
+
+    def columns(self, name: str = "X") -> Iterator[Column]:
+        """Yield all columns as `column` has them."""
+        return (self.column(k, name) for k in range(self.shape[1]))
+
+    def without(self, k: int) -> Any:
+        """Return the table without column k: as an array of numbers, if no words are left in it."""
+        assert self._raws is not None
+        raws = [raw for j, raw in enumerate(self._raws) if j != k]
+        names = self.names and [name for j, name in enumerate(self.names) if j != k]
+        rest = Frame(raws, names or None)
+        kinds = {"O" if isinstance(raw, Coded) else raw.dtype.kind for raw in raws}
+        return rest if "O" in kinds or {"b", "f"} <= kinds else rest.numbers()
+
+    def numbers(self, name: str = "X") -> NDArray[Any]:
+        """Return the table as numbers, (N, D), for models that take nothing else.
+
+        Raises:
+            CellError: a column holds words.
+        """
+        out = np.empty(self.shape)
+        for k, column in enumerate(self.columns(name)):
+            if column.kind == "category":
+                raise cells.words(name, k, self.place(k).label, column.word(0))
+            out[:, k] = column.values
+        return out
+
+
+def coded(raw: Coded, place: Place) -> Column:
+    """Return a column whose categories were said beforehand, if they are what categories can be.
+
+    Raises:
+        CellError: a value is missing.
+    """
+    if len(raw.codes) and raw.codes.min() < 0:
+        raise place.missing("NaN", raw.codes < 0)
+    whole = all(isinstance(c, int | np.integer) and type(c) is not bool for c in raw.categories)
+    categories = tuple(int(c) if whole else str(c) for c in raw.categories)
+    return Column("category", raw.codes, categories, True)
+
+
+def read(X: Any, name: str = "X") -> Frame:
+    """Return a table in any of the forms above, as it is.
+
+    Raises:
+        TypeError, ValueError: X is no table, or two of its columns have one name.
+    """
+    if isinstance(X, Frame):
+        return X
+    frame = _framed(X)
+    if frame is None:
+        return Frame(None, array=_array(X, name))
+    validation.check_two_dimensional(frame.shape if frame.shape[1] else (len(X), 0), name)
+    assert frame.names is not None
+    if len(set(frame.names)) < len(frame.names):
+        twice = next(one for one in frame.names if frame.names.count(one) > 1)
+        raise ValueError(f"{name} has two columns called {twice!r}; rename one of them")
+    return frame
+
+
+def names_its_own(X: Any) -> bool:
+    """Return whether X is a table whose columns have names, and no DataFrame."""
+    return isinstance(X, Frame) or (isinstance(X, np.ndarray) and X.dtype.names is not None)
+
+
+def _framed(X: Any) -> Frame | None:
+    """Return a table whose columns have names and dtypes; None if it is another one."""
+    if hasattr(X, "iloc") and hasattr(X, "columns"):
+        columns = [X.iloc[:, k] for k in range(X.shape[1])]
+        dtypes = [_dtype(column.dtype) for column in columns]
+        names = [one if isinstance(one, int) else str(one) for one in X.columns]
+        return Frame([_of_pandas(c) for c in columns] or [_none()], names, None, "pandas", dtypes)
+    if hasattr(X, "get_column") and hasattr(X, "columns"):
+        raws: list[Raw] = [X.get_column(one).to_numpy() for one in X.columns]
+        return Frame(raws or [_none()], list(X.columns), None, "polars")
+    if names_its_own(X):
+        return Frame([np.ma.asarray(X[one]) for one in X.dtype.names], X.dtype.names)
+    return None
+
+
+def _none() -> NDArray[Any]:
+    return np.empty(0)
+
+
+def _of_pandas(column: Any) -> Raw:
+    """Return a Series as it is kept."""
+    if hasattr(column.dtype, "categories"):
+        codes = np.asarray(column.cat.codes)
+        return Coded(codes, tuple(column.cat.categories.tolist()), bool(column.cat.ordered))
+    return np.asarray(column)
+
+
+def _dtype(dtype: Any) -> str:
+    """Return the name that makes a pandas dtype again."""
+    ordered = getattr(dtype, "ordered", False)
+    return "ordered" if ordered and hasattr(dtype, "categories") else str(dtype)
+
+
+def _array(X: Any, name: str) -> Any:
+    """Return a table whose columns have no names as one array, of objects where it holds words."""
+    if hasattr(X, "tocsr") and len(X.shape) == 2:
+        return X.tocsr()
+    if isinstance(X, list | tuple) and _mixed(X):
+        table = _of_objects(X, name)
+    else:
+        table = validation.as_array(X, name)
+    if table.dtype.kind in "TMmV":
+        raise TypeError(f"{name} must hold numbers or words, got {table.dtype}; convert it first")
+    if table.dtype.kind == "c":
+        raise ValueError(f"{name} must hold real numbers. Complex data not supported")
+    validation.check_two_dimensional(table.shape, name)
+    return table
+
+
+def _mixed(rows: Sequence[Any]) -> bool:
+    """Return whether nested lists hold words, which NumPy would make of their numbers too."""
+    return any(
+        isinstance(row, list | tuple) and any(isinstance(v, str) for v in row) for row in rows
+    )
+
+
+def _of_objects(rows: Sequence[Any], name: str) -> NDArray[Any]:
+    widths = {len(row) if isinstance(row, list | tuple | np.ndarray) else -1 for row in rows}
+    if len(widths) > 1 or -1 in widths:
+        raise ValueError(f"{name} must be a rectangular table; its rows differ in length")
+    table = np.empty((len(rows), widths.pop()), object)
+    for n, row in enumerate(rows):
+        table[n] = row
+    return table
+
+
+def _some(raw: Raw, rows: Any) -> Raw:
+    return raw._replace(codes=raw.codes[rows]) if isinstance(raw, Coded) else raw[rows]

@@ -1,0 +1,146 @@
+"""Which variable a column of training rows becomes, by its data or by what was said of it."""
+
+from collections.abc import Sequence
+from math import isfinite, sqrt
+from typing import Any
+
+import numpy as np
+
+from chainrule.encoders.pure import Column, Place
+from chainrule.encoders.variables import (
+    MOST,
+    SHOWN,
+    Category,
+    Real,
+    Variable,
+    check_categories,
+)
+
+FEW = 32  # whole numbers that are categories, if each comes twice on average
+
+
+def learn(
+    column: Column, wanted: Any, place: Place, typed: bool = True, more: Sequence[Column] = ()
+) -> Variable:
+    """Return the variable for a column of training rows.
+
+    wanted: one of TYPES, or a sequence of categories in their order; None: what the data suggest,
+        see `suggested`. typed: see there. more: the same column of other rows, whose values are to
+        be known too, as categories.
+
+    Raises:
+        ValueError: a type that contradicts the data; a column of real numbers that are all alike;
+            more categories than MOST.
+    """
+    if wanted is not None and not isinstance(wanted, str):
+        return _given(column, wanted, place)
+    kind = suggested(column, typed) if wanted is None else wanted
+    if kind in ("binary", "categorical"):
+        return _category(column, kind, place, more)
+    return _real(column, kind, place)
+
+
+def suggested(column: Column, typed: bool = True) -> str:
+    """Return the type that a column's data suggest.
+
+    typed: whether the column has a dtype of its own, whose floats are then real numbers whatever
+    their values; in an array all columns share one, and values decide.
+    """
+    if column.kind == "bool":
+        return "binary"
+    if column.kind == "category":
+        return "categorical"
+    if column.kind == "real" and (typed or not column.whole()):
+        return "continuous"
+    found = np.unique(column.values)
+    if set(found[:3].tolist()) <= {0, 1}:
+        return "binary"
+    few = len(found) <= FEW and 2 * len(found) <= len(column.values)
+    return "categorical" if few else "integer"
+
+
+def _given(column: Column, categories: Any, place: Place) -> Category:
+    """Return the categories that were given for a column, if its values are among them."""
+    values = tuple(getattr(value, "item", lambda value=value: value)() for value in categories)
+    sentence = f"column_types must give {place.text} different words or whole numbers, got {values}"
+    check_categories(values, f"{sentence:.200}")
+    variable = Category("categorical", values)
+    variable.encode(column, place)
+    return variable
+
+
+def _category(column: Column, kind: str, place: Place, more: Sequence[Column]) -> Category:
+    """Return a column as bits or categories."""
+    if column.kind == "real" and not column.whole():
+        row = int(np.argmax(column.values != np.floor(column.values)))
+        raise place.cell(
+            f"{{name}} holds {column.word(row)!r} at {{place}}, which is no category; words and "
+            f"whole numbers are, so a {kind} column cannot have it",
+            row,
+        )
+    values = column.distinct()
+    if not column.declared:
+        values = tuple(sorted(set(values).union(*(one.distinct() for one in more)), key=_key))
+    values = tuple(int(v) if isinstance(v, float) else v for v in values)
+    if column.kind == "bool" or (kind == "binary" and set(values) <= {0, 1}):
+        values = (False, True) if column.kind == "bool" else (0, 1)
+    if len(values) > MOST:
+        raise ValueError(
+            f"{place.text} of {place.table} has {len(values):,} different values, more than "
+            f"{MOST:,}: if it tells rows apart, leave it out"
+        )
+    if kind == "binary" and len(values) != 2:
+        shown = ", ".join(map(repr, values[:SHOWN]))
+        raise ValueError(
+            f"{place.text} of {place.table} cannot be binary: it has {len(values)} different "
+            f"value{'s' * (len(values) > 1)}, {shown}; call it categorical"
+        )
+    return Category(kind, values)
+
+
+def _key(value: Any) -> tuple[bool, Any]:
+    return isinstance(value, str), value
+
+
+def _real(column: Column, kind: str, place: Place) -> Real:
+    """Return a column of numbers, standardised."""
+    if column.kind in ("category", "bool"):
+        raise place.cell(
+            f"{{name}} holds {column.word(0)!r} at {{place}}, so that column cannot be {kind}; "
+            f"call it {'binary' if column.kind == 'bool' else 'categorical'}",
+            0,
+        )
+    if kind == "integer" and not column.whole():
+        row = int(np.argmax(column.values != np.floor(column.values)))
+        raise place.cell(
+            f"{{name}} holds {column.word(row)!r} at {{place}}, so that column cannot be integer; "
+            "call it continuous",
+            row,
+        )
+    x = column.values.astype(np.float64)
+    unit = float(np.abs(x).max()) or 1.0  # so that no square overflows
+    mean, scale = unit * float((x / unit).mean()), unit * float((x / unit).std())
+    if kind == "integer":
+        scale = sqrt(scale**2 + 1 / 12) if scale < 1e9 else scale  # the noise's variance
+    if (x == x[0]).all() and kind == "continuous":
+        raise ValueError(_constant(column, place))
+    if scale == 0 or not isfinite(1 / scale) or not isfinite(scale):
+        raise ValueError(
+            f"{place.text} of {place.table} goes from {x.min():g} to {x.max():g}, too narrow or "
+            "too wide for floating-point numbers; give it in another unit"
+        )
+    return Real(kind, mean, scale)
+
+
+def _constant(column: Column, place: Place) -> str:
+    """Return the error about real numbers that are all alike."""
+    if len(column.values) == 1:
+        return (
+            f"{place.table} has 1 sample, and {place.text} is continuous, which takes two "
+            "different values at least; give more rows (n_samples=1)"
+        )
+    return (
+        f"{place.text} of {place.table} is {column.word(0)!r} in every row, and the density of a "
+        "constant is infinite; leave it out"
+        + (", or call it categorical" if column.whole() else "")
+    )

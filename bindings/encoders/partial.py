@@ -1,0 +1,95 @@
+"""Tables of which only some cells count: given values, and what is missing."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.encoders import frames
+from chainrule.encoders.cells import CellError
+from chainrule.encoders.frames import Frame
+from chainrule.encoders.pure import Column, Place
+
+
+class Cells:
+    """The observed cells of a column: in a `with` block errors name the row that they came from.
+
+    place: the column's. rows: (m,), of the given table, by number in the selection.
+    """
+
+    def __init__(self, place: Place, rows: NDArray[Any]) -> None:
+        """Keep what is given."""
+        self.place, self._rows = place, rows
+
+    def __enter__(self) -> "Cells":
+        """Return itself."""
+        return self
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+        """Let an error about a cell name its row in the table."""
+        if isinstance(error, CellError):
+            row = int(self._rows[error.row])
+            raise CellError(error.sentence, error.name, row, error.column, error.label) from None
+
+
+def observed(
+    given: Any, mask: NDArray[np.bool_], n: int, D: int, name: str = "given"
+) -> Iterator[tuple[int, NDArray[Any], Callable[[], Column], Cells]]:
+    """Yield each column of given values with an observed cell, and these cells alone.
+
+    given: a table of n rows, or of one for all, or that row. mask: (D,), or (n, D).
+
+    Yields:
+        The column's number; which of the n rows have it; a function that reads it there, so that
+        only what is observed is looked at; and its cells.
+    """
+    frame = given if isinstance(given, Frame) else as_rows(given, n, D)
+    mask = np.broadcast_to(mask, (n, D))
+    for k in range(D):
+        rows = np.flatnonzero(mask[:, k])
+        there = rows if len(frame) == n else np.zeros(len(rows), np.intp)
+        if len(rows):
+
+            def column(k: int = k, there: NDArray[Any] = there) -> Column:
+                return frame.column(k, name, there)
+
+            yield k, rows, column, Cells(frame.place(k, name), there)
+
+
+def as_rows(given: Any, n: int, D: int) -> Frame:
+    """Return given values as a table of n rows, or of one for all.
+
+    Raises:
+        ValueError: they are of another shape.
+    """
+    if hasattr(given, "to_frame") and not hasattr(given, "columns"):  # a Series, one row
+        given = given.to_frame().T
+    elif isinstance(given, list | tuple):
+        inner = (list, tuple, np.ndarray)
+        given = given if any(isinstance(value, inner) for value in given) else [given]
+    elif isinstance(given, np.ndarray) and given.ndim == 1 and not given.dtype.names:
+        given = given[None]
+    frame = frames.read(given, "given")
+    if frame.shape not in ((n, D), (1, D)):
+        raise ValueError(
+            f"given must have shape ({n}, {D}), a row for each sample, or ({D},), one row for all; "
+            f"got {frame.shape}"
+        )
+    return frame
+
+
+def missing(raw: frames.Raw) -> NDArray[np.bool_]:
+    """Return where a column has no value, (N,): NaN, None, NA, or masked."""
+    if isinstance(raw, frames.Coded):
+        return np.asarray(raw.codes < 0)
+    values = np.asarray(raw)
+    gone = np.ma.getmaskarray(raw) if isinstance(raw, np.ma.MaskedArray) else False
+    if values.dtype.kind == "O":
+        return gone | np.fromiter(map(_none, values), bool, len(values))
+    return np.asarray(gone | (values != values))
+
+
+def _none(value: Any) -> bool:
+    """Return whether an object stands for no value."""
+    return value is None or type(value).__name__ in ("NAType", "NaTType") or bool(value != value)

@@ -1,0 +1,279 @@
+"""Densities of tables: columns of any kind, whose log-probabilities are in the users' own units.
+
+Real columns are standardised by their encoder, z = (x - mean) / scale, and models see z alone. The
+density of x is that of z times |dz/dx|, so
+
+    log p(x) = log p(z) - Σ log scale    over the real columns,
+
+which is added to all that is handed back: scores, terms, the losses of `history_`. Conditionals and
+samples are turned back too.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from chainrule.encoders import column_types as types_of
+from chainrule.encoders import frames, validation
+from chainrule.encoders.columns import AnyColumns
+from chainrule.encoders.variables import Real
+from chainrule.engine.event import CONTINUOUS
+from chainrule.estimators import evaluating
+from chainrule.estimators.in_units import InUnits
+from chainrule.kernels.types import Array
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class TableDensity(InUnits):
+    """Base class: a model of p(x), or of p(x | label), over columns of any kind.
+
+    Args:
+        column_types: what the columns are: None reads it off the data, and one of "binary",
+            "categorical", "integer" and "continuous" is for all. A list has one for each, a dict
+            for some, by name or number. In place of a type may stand a column's categories, a
+            list in their order. `chainrule.encoders.variables` has what the types mean.
+        binarize: None takes columns as they are; a threshold t makes a bit of each, x > t.
+    """
+
+    column_types: Any = None
+
+    _missing = False  # whether values may be missing
+
+    def _table_config(self, values: tuple[int, ...], n_classes: int) -> Any:
+        """Return the model's Config for columns of so many values, 0 if real, and so many classes.
+
+        Raises:
+            ValueError: a hyper-parameter that cannot be used.
+        """
+        raise NotImplementedError
+
+    def _config(self, D: int, n_classes: int = 1) -> Any:
+        return self._table_config((2,) * D, n_classes)
+
+    def _fitted_config(self) -> Any:
+        event: Any = self.encoder_.event
+        return self._table_config(event.values, self._n_classes)
+
+    def _new_encoder(self) -> Any:
+        if self.binarize is not None:
+            return super()._new_encoder()
+        seed, dtype = int(self.seed), self._dtype()
+        return AnyColumns(self.column_types, self.ordering, seed, dtype, self._missing)
+
+    @property
+    def _of_any(self) -> bool:
+        """Whether columns were learnt as they are, and not as bits by a threshold."""
+        return isinstance(self.encoder_, AnyColumns)
+
+    def _check_hyperparameters(self) -> None:
+        super()._check_hyperparameters()
+        self._config(1)
+        if self.binarize is not None and self.column_types is not None:
+            raise ValueError("binarize makes bits of all columns; leave it or column_types out")
+
+    def _plain_hyperparameters(self) -> dict[str, Any]:
+        types, self.column_types = self.column_types, None
+        try:
+            plain = super()._plain_hyperparameters()
+        finally:
+            self.column_types = types
+        return plain | {"column_types": types_of.as_json(types)}
+
+    # What comes in
+
+    def _learn(self, X: Any, X_valid: Any, start: Any) -> tuple[Any, Any]:
+        self._shifts = dict.fromkeys(("train", "valid"), 0.0)
+        if self.binarize is not None:
+            return super()._learn(X, X_valid, start)
+        frame, valid = frames.read(X), None
+        self._config(frame.shape[1])
+        more = {} if X_valid is None else {"X_valid": frames.read(X_valid, "X_valid")}
+        self.encoder_ = encoder = self._new_encoder().learn(frame, more=more)
+        self.n_features_in_ = encoder.dims
+        if hasattr(self, "feature_names_in_"):
+            del self.feature_names_in_
+        self._name_columns(encoder.names)
+        if start is not None:
+            self._check_columns(start)
+        rows = encoder.encode(frame, rng=np.random.default_rng(int(self.seed)))
+        self._shifts["train"] = float(np.mean(self._volume(frame)))
+        for name, table in more.items():
+            self._check_names(X_valid, name)
+            valid = np.require(encoder.encode(table, name), requirements=["C", "W"])
+            self._shifts["valid"] = float(np.mean(self._volume(table)))
+        return rows, valid
+
+    def _name_columns(self, names: Any) -> None:
+        if not self._of_any:
+            super()._name_columns(names)
+            return
+        self._columns.names = None if names is None else list(names)
+        if names is not None and all(isinstance(name, str) for name in names):
+            self.feature_names_in_ = np.array(names, object)  # scikit-learn knows words alone
+
+    def _check_columns(self, start: Any) -> None:
+        super()._check_columns(start)
+        mine, its = self.encoder_.as_json(), start.encoder_.as_json()
+        if mine.get("columns") != its.get("columns"):
+            raise ValueError(
+                "start was fitted on columns of other types, categories or scales; give X its rows"
+            )
+
+    def _check_names(self, X: Any, name: str) -> None:
+        if not frames.names_its_own(X):
+            super()._check_names(X, name)
+            return
+        mine, names = getattr(self, "feature_names_in_", None), frames.read(X, name).names
+        if mine is not None and names is not None and list(names) != list(mine):
+            raise ValueError(
+                f"{name} has columns of other names than those of the fit, or in another order; "
+                f"give it {', '.join(mine[:20])}{', …' if len(mine) > 20 else ''}"
+            )
+
+    def _read(self, X: Any) -> Any:
+        check_is_fitted(self, "params_")
+        if not self._of_any:
+            return super()._read(X)
+        frame = frames.read(X)
+        validation.check_width(frame, self.n_features_in_, type(self).__name__)
+        if frames.names_its_own(X):
+            self._check_names(X, "X")
+        else:
+            validate_data(self, X, reset=False, skip_check_array=True)  # feature names
+        self._columns.check(frame)  # now, not after minutes of work
+        return frame
+
+    # What goes out
+
+    def _volume(self, data: Any) -> Any:
+        """Return log |dz/dx|, nats: of each row, (N,), where values may be missing; else of all."""
+        if not self._of_any or not self._missing:
+            return self.encoder_.log_volume
+        return self._columns.observed(data) @ self._columns.log_volumes
+
+    def _log_prob(self, data: Any, y: Any) -> Array:
+        log_p = self._by_row(evaluating.log_prob, data, y)
+        shifted: Array = (log_p + self._volume(data)).astype(log_p.dtype)
+        return shifted
+
+    def standardised_log_prob(self, X: Any, y: Any = None) -> Array:
+        """Return log p of each row with its real columns standardised, (N,), in nats.
+
+        Papers on real data quote it: there columns have mean 0 and variance 1, by the training
+        rows, and no units. `log_prob` is less by Σ log scale. X, y: as in `log_prob`.
+        """
+        return self._by_row(evaluating.log_prob, self._read(X), y)
+
+    def log_prob_terms(self, X: Any, y: Any = None) -> Any:
+        """Return log p(x_i | the columns before x_i) of every column, (N, D), in nats.
+
+        Their sum over a row is `log_prob`. X, y: as there.
+        """
+        data = self._read(X)
+        terms = self._by_variable(evaluating.log_prob_terms, data, y)
+        if not self._of_any:
+            return terms
+        volumes = self._columns.log_volumes
+        if self._missing:
+            volumes = volumes * self._columns.observed(data)
+        return (terms + volumes).astype(terms.dtype)
+
+    def conditionals(self, X: Any, y: Any = None) -> Any:
+        """Return the distribution of every column given those before it.
+
+        X, y: as in `log_prob`; of a model with labels that has real columns y is needed.
+
+        Returns:
+            (N, D, P), columns as in X, filled up with zeros: of K values, in the order of
+            `encoder_.variables[i].values`, the probability of each; of a real column the weights of
+            its mixture, the means and the scales, each n_components of them, in its own unit. Where
+            all columns are bits p(x_i = 1 | …), (N, D), as of other models.
+        """
+        data = self._read(X)
+        self._need_label(y, "conditionals")
+        p = self._by_variable(evaluating.conditionals, data, y)
+        return self._in_units(p) if self._of_any else p
+
+    def _in_units(self, p: Array) -> Array:
+        """Return conditionals, (N, D, P) or of bits (N, D), real ones in their columns' units."""
+        for k, variable in enumerate(self._columns.variables):
+            if isinstance(variable, Real):
+                K = self.config_.n_components
+                p[:, k, K : 3 * K] *= variable.scale
+                p[:, k, K : 2 * K] += variable.mean
+        return p
+
+    def _need_label(self, y: Any, what: str) -> None:
+        """Raise ValueError where a labelled model with real columns is asked and no label given."""
+        if y is None and self.classes_ is not None and CONTINUOUS in self.config_.event.values:
+            raise ValueError(f"{what} of real columns are those of one label; give y")
+
+    def to_uniforms(self, X: Any, y: Any = None, seed: Any = None) -> NDArray[np.float64]:
+        """Return each row as uniform numbers, (N, D): u_i = F(x_i | the columns before x_i).
+
+        If the model is right they are uniform in [0, 1) and independent, whatever the data: see
+        `chainrule.plots.calibration`. `sample(len(X), uniforms=u, y=y)` is the inverse.
+
+        Args:
+            X, y: as in `log_prob`; of a model with labels y is needed.
+            seed: of numpy.random.default_rng. A bit or category has an interval, as long as it is
+                likely, and u is drawn in it.
+
+        Cost:
+            One forward pass, as `log_prob_terms`.
+        """
+        data, D = self._read(X), self.n_features_in_
+        n = self._size(data)
+        numbers = self._labels(y, n)
+        if numbers is None and self.classes_ is not None:
+            raise ValueError("the uniforms of a model with labels are those of one; give y")
+        u, rng = np.empty((n, D)), np.random.default_rng(seed)
+        with self._evaluating() as params:
+            for rows, x in self._batches(data, "uniforms"):
+                v, some = rng.random(x.shape), None if numbers is None else numbers[rows]
+                asked = self._engine(), self.config_, params, x, v, some
+                u[rows] = self._columns.undo(evaluating.uniforms(*asked))
+        return np.minimum(u, 1 - 2.0**-53)
+
+    def sample(
+        self,
+        n: int = 1,
+        seed: Any = None,
+        given: Any = None,
+        observed: Any = None,
+        y: Any = None,
+        uniforms: Any = None,
+    ) -> Any:
+        """Draw n rows; columns marked as observed keep their given values.
+
+        Args:
+            n, seed, y: as for other models of rows.
+            given: a table of n rows or of one for all, or that row. Only what is observed is read.
+            observed: bool, (D,) or (n, D), True where `given` counts. The rows are draws of
+                p(free | observed) if the observed columns come first in `order_`; if not, a
+                UserWarning says what they are.
+            uniforms: (n, D) in [0, 1), columns as in the data: what to draw by, in place of random
+                numbers. x_i is where F(x_i | the columns before x_i) reaches u_i.
+
+        Returns:
+            n rows as the data were: a DataFrame with its columns and dtypes if one was fitted, else
+            an array, of objects where there are words. Whole numbers are rounded. Given values come
+            back as they are.
+
+        Raises:
+            NotFittedError: before `fit`.
+            ValueError, TypeError: n, given, observed, y or uniforms that cannot be used.
+
+        Cost:
+            About that of `log_prob` of n rows.
+        """
+        drawn = self._draw(n, seed, given, observed, y, uniforms)
+        if not self._of_any:
+            return self._columns.decode(drawn)
+        columns = self._columns.decode_columns(drawn)
+        if given is not None:
+            self._columns.put_given(columns, given, np.asarray(observed), n)
+        return self._columns.table(columns)

@@ -1,0 +1,73 @@
+"""A real variable as a mixture of Gaussians or Laplacians: density, uniforms, and draws from them.
+
+The mathematics stands in `chainrule.kernels.mixture`. Outputs have one axis more than x, their
+last, [μ | t | weight logits if learned]: s (N, D, n) and x (N, D), or (M, n) and (M,).
+"""
+
+import numpy as np
+
+from chainrule.kernels import mixture
+from chainrule.kernels.dispatch import array_module
+from chainrule.kernels.mixture import GAUSSIAN
+from chainrule.kernels.types import Array
+
+
+def n_outputs(K: int, learned: bool = False) -> int:
+    """Return how many outputs a mixture of K components needs."""
+    return mixture.n_outputs(K, learned)
+
+
+def log_prob_terms(s: Array, x: Array, family: int = GAUSSIAN, learned: bool = False) -> Array:
+    """Return log p(x_i | x_<i) in nats, a density, shaped like x."""
+    log_p: Array = array_module(s).empty(x.size, s.dtype)
+    mixture.terms(_rows(s), x.reshape(-1), family, learned, log_p)
+    return log_p.reshape(x.shape)
+
+
+def loss_and_grad(
+    s: Array, x: Array, total: int, ds: Array, family: int = GAUSSIAN, learned: bool = False
+) -> float:
+    """Return Σ -log p / total in nats; overwrite ds by its gradient; ds may be s itself.
+
+    s, ds: C-contiguous.
+    """
+    nll: Array = array_module(s).empty(x.size, s.dtype)
+    into = _rows(s) if ds is s else _rows(ds)
+    of_s = into if ds is s else _rows(s)
+    mixture.nll_and_grad(of_s, x.reshape(-1), 1 / total, family, learned, nll, into)
+    return float(nll.sum(dtype=np.float64)) / total
+
+
+def conditionals(s: Array, learned: bool = False) -> Array:
+    """Return the K weights, K means and K scales σ of every mixture, (…, 3 K)."""
+    xp, K = array_module(s), mixture.n_components(s, learned)
+    weights: Array = xp.full((*s.shape[:-1], K), 1 / K, s.dtype)
+    if learned:
+        a = s[..., 2 * K :]
+        e = xp.exp(a - a.max(axis=-1, keepdims=True))
+        weights = e / e.sum(axis=-1, keepdims=True)
+    sigma = mixture.sigmas(s[..., K : 2 * K])
+    p: Array = xp.concatenate([weights, s[..., :K], sigma], axis=-1)
+    return p
+
+
+def sample(s: Array, u: Array, x: Array, family: int = GAUSSIAN, learned: bool = False) -> None:
+    """Draw x = F^{-1}(u) where u is in [0, 1), the inverse of `cdf`; keep it where u < 0.
+
+    u: float64, shaped like x.
+    """
+    flat = array_module(s).ascontiguousarray(x.reshape(-1))
+    mixture.draw(_rows(s), u.reshape(-1), family, learned, flat)
+    x[...] = flat.reshape(x.shape)
+
+
+def cdf(s: Array, x: Array, family: int = GAUSSIAN, learned: bool = False) -> Array:
+    """Return u = F(x_i | x_<i), float64, shaped like x: uniform where x is of the density."""
+    u: Array = array_module(s).empty(x.size, np.float64)
+    mixture.cdf(_rows(s), x.reshape(-1), family, learned, u)
+    return u.reshape(x.shape)
+
+
+def _rows(s: Array) -> Array:
+    """Return s as (M, n), a view."""
+    return s.reshape(-1, s.shape[-1])

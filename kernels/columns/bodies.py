@@ -1,0 +1,166 @@
+"""One variable of one row, or of a block of rows, for the sweeps of compiled callers.
+
+    s           2-D: the outputs of variable i lie in s[m, o : o + n_i]. In whole rows o is first_i;
+                in a block that holds one variable's outputs alone, 0
+    x           x[n, i] is its value; of the block functions, of rows n, n + 1, … beside m = 0, 1, …
+    work, w     layout.work numbers of s's dtype; of float64
+
+Nothing is allocated. The kind is found out at each call, so a caller that has many rows of one
+variable takes the block functions, which find it out once and are compiled apart.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from chainrule.kernels.bernoulli import rows as bernoulli
+from chainrule.kernels.categorical.cpu import invert, weigh
+from chainrule.kernels.columns import BIT, REAL, Layout
+from chainrule.kernels.compiled import njit
+from chainrule.kernels.inline import BORROWS, INLINE, JIT
+from chainrule.kernels.mixture import quantile
+from chainrule.kernels.mixture import rows as mixture
+from chainrule.kernels.softmax_cross_entropy import rows as cross_entropy
+from chainrule.kernels.types import Array, Table
+
+
+@njit(**INLINE, **BORROWS)
+def loss(layout: Layout, i: int, s: Array, m: int, o: int, x: Table, n: int, work: Array) -> float:
+    """Return -log p(x_i), in nats."""
+    K = layout.values[i]
+    if K == BIT:
+        return np.float64(bernoulli.loss(s[m, o], x[n, i] != 0))  # F1
+    if K == REAL:
+        family, learned, at = layout.family, layout.learned, s.dtype.type(x[n, i])
+        return float(mixture.loss(s, m, o, layout.n_components, at, family, learned, work))  # F3
+    return np.float64(cross_entropy.loss(s, m, o, K, np.intp(x[n, i])))  # F2
+
+
+@njit(**INLINE, **BORROWS)
+def loss_gradient(
+    layout: Layout,
+    i: int,
+    s: Array,
+    m: int,
+    o: int,
+    x: Table,
+    n: int,
+    scale: float,
+    work: Array,
+) -> float:
+    """Return -log p(x_i), in nats, and turn its outputs into scale times the gradient (B1)."""
+    K, dL = layout.values[i], s.dtype.type(scale)
+    if K == BIT:
+        one = x[n, i] != 0
+        nll = np.float64(bernoulli.loss(s[m, o], one))
+        s[m, o] = dL * bernoulli.slope(s[m, o], one)
+        return nll
+    if K == REAL:
+        family, learned, at = layout.family, layout.learned, s.dtype.type(x[n, i])
+        nll = mixture.loss_gradient(s, m, o, layout.n_components, at, dL, family, learned, work)
+        return float(nll)
+    return np.float64(cross_entropy.loss_gradient(s, m, o, K, np.intp(x[n, i]), dL))
+
+
+@njit(**INLINE, **BORROWS)
+def input_gradient(layout: Layout, i: int, g: Array, m: int, o: int) -> Any:
+    """Return what the loss itself gives of dL/dx_i, from the gradient in g's outputs (B2)."""
+    if layout.values[i] == REAL:
+        return mixture.input_gradient(g, m, o, layout.n_components)
+    return g.dtype.type(0)
+
+
+@njit(**JIT, **BORROWS)
+def draw(layout: Layout, i: int, s: Array, m: int, o: int, u: float, w: Array) -> float:
+    """Return the value of x_i for u in [0, 1) (D1)."""
+    K = layout.values[i]
+    if K == BIT:
+        return 1.0 if u < _chance(s, m, o) else 0.0
+    if K == REAL:
+        family, learned = layout.family, layout.learned
+        return float(quantile.draw(s, m, o, layout.n_components, u, family, learned, w))
+    weigh(s, m, o, K, 1.0, w)
+    return float(invert(w, K, u))
+
+
+@njit(**JIT, **BORROWS)
+def cdf_interval(
+    layout: Layout, i: int, s: Array, m: int, o: int, x: Table, n: int, w: Array
+) -> tuple[float, float]:
+    """Return the first uniform from which x_i is drawn, and the one where that ends (C1)."""
+    K = layout.values[i]
+    if K == BIT:
+        p = _chance(s, m, o)
+        return (0.0, p) if x[n, i] != 0 else (p, 1.0)
+    if K == REAL:
+        family, learned, at = layout.family, layout.learned, s.dtype.type(x[n, i])
+        u = quantile.cdf(s, m, o, layout.n_components, at, family, learned, w)
+        return u, u
+    weigh(s, m, o, K, 1.0, w)
+    v, W, below = np.intp(x[n, i]), 0.0, 0.0
+    for k in range(K):
+        W += w[k]
+        if k < v:
+            below = W
+    return below / W, (below + w[v]) / W
+
+
+@njit(**INLINE, **BORROWS)
+def _chance(s: Array, m: int, o: int) -> float:
+    """Return p(x_i = 1) of a bit, in float64."""
+    logit = np.float64(s[m, o])
+    e = np.exp(-abs(logit))
+    return float((1.0 if logit >= 0 else e) / (1 + e))
+
+
+@njit(**JIT, **BORROWS)
+def block_loss(
+    layout: Layout,
+    i: int,
+    s: Array,
+    o: int,
+    x: Table,
+    n: int,
+    rows: int,
+    nll: Array,
+    work: Array,
+) -> None:
+    """Add -log p(x_i) of `rows` rows, in nats, to nll[n], nll[n + 1], …"""
+    for m in range(rows):
+        nll[n + m] += loss(layout, i, s, m, o, x, n + m, work)
+
+
+@njit(**JIT, **BORROWS)
+def block_loss_gradient(
+    layout: Layout,
+    i: int,
+    s: Array,
+    o: int,
+    x: Table,
+    n: int,
+    rows: int,
+    scale: float,
+    nll: Array,
+    work: Array,
+) -> None:
+    """The same, and turn the outputs into scale times the gradient (B1)."""
+    for m in range(rows):
+        nll[n + m] += loss_gradient(layout, i, s, m, o, x, n + m, scale, work)
+
+
+@njit(**JIT, **BORROWS)
+def block_draw(
+    layout: Layout,
+    i: int,
+    s: Array,
+    o: int,
+    u: Array,
+    x: Table,
+    n: int,
+    rows: int,
+    w: Array,
+) -> None:
+    """Draw x_i of `rows` rows from u[n, i], u[n + 1, i], …; keep it where that is negative (D1)."""
+    for m in range(rows):
+        if not u[n + m, i] < 0:
+            x[n + m, i] = draw(layout, i, s, m, o, u[n + m, i], w)

@@ -1,0 +1,173 @@
+// One variable of one row, of a team of lanes: kernels/columns/__init__.py for the sweeps of kernels.
+//
+// VALUE says what x is in: 0 uint8, 1 int32, 2 REAL. A variable's outputs, s, may lie in shared or
+// global memory; output j is lane j % TEAM's alone, of a real variable all outputs of component j, so
+// ds may be s.
+//
+// All functions are called by whole warps, whose teams may have variables of different kinds: a kind
+// that no team has costs a ballot. `on` says whether the team has a variable; i has to be one anyhow.
+//
+// Included after device.cuh, team.cuh, mixture/mixture.cuh and mixture/quantile.cuh.
+
+#if VALUE == 0
+typedef Bit Value;
+#elif VALUE == 1
+typedef int Value;
+#else
+typedef REAL Value;
+#endif
+
+constexpr int REAL_VALUES = 0, BIT_VALUES = 2, NO_VALUES = -1;
+
+struct Layout {
+    const int *values, *first;  // (D,), (D + 1,)
+    Mixture mixture;            // of every real variable
+
+    __device__ __forceinline__ int values_of(int i, bool on) const {
+        return on ? values[i] : NO_VALUES;
+    }
+};
+
+// -log p of category v, in every lane of the team: as softmax_cross_entropy has it (F2, B1).
+__device__ __forceinline__ REAL category_loss(const Team& team, bool on, const REAL* s, int K,
+                                              int v, REAL dL, REAL* ds) {
+    REAL top = REAL(sizeof(REAL) == 4 ? -3e38 : -1e308), Z = 0, of_v = 0;
+    for (int j = team.me; on && j < K; j += TEAM) top = fmax(top, s[j]);
+    top = team.most(top);
+    for (int j = team.me; on && j < K; j += TEAM) {
+        Z += exp(s[j] - top);
+        if (j == v) of_v = s[j];
+    }
+    Z = team.sum(Z), of_v = team.sum(of_v);  // of which one lane's is not 0
+    for (int j = team.me; on && ds && j < K; j += TEAM)
+        ds[j] = dL * (exp(s[j] - top) / Z - REAL(j == v));
+    return log(Z) + (top - of_v);
+}
+
+// -log p(x_i), in every lane of the team; where ds is not null it becomes scale times the gradient
+// (F1-F3, B1). 0 where the team has no variable.
+__device__ __forceinline__ REAL variable_loss(const Team& team, const Layout& layout, int i,
+                                              bool on, const REAL* s, Value x, REAL scale, REAL* ds) {
+    const int K = layout.values_of(i, on);
+    const bool bit = K == BIT_VALUES, real = K == REAL_VALUES, category = on && !bit && !real;
+    REAL loss = 0;
+    if (bit) {
+        const REAL logit = team.me == 0 ? s[0] : REAL(0), wrong = x != 0 ? -logit : logit;
+        loss = softplus(wrong);
+        if (ds && team.me == 0) ds[0] = scale * (x != 0 ? -sigmoid(wrong) : sigmoid(wrong));
+    }
+    const REAL of_bit = team.of(loss, 0);
+    if (bit) loss = of_bit;
+    if (anybody(category)) {
+        const REAL of_category = category_loss(team, category, s, K, int(x), scale, ds);
+        if (category) loss = of_category;
+    }
+    if (anybody(real)) {
+        const REAL of_real = mixture_loss(team, real, s, REAL(x), layout.mixture, scale, ds);
+        if (real) loss = of_real;
+    }
+    return loss;
+}
+
+// What the loss itself gives of dL/dx_i, in every lane of the team: B2.
+__device__ __forceinline__ REAL variable_dx(const Team& team, const Layout& layout, int i,
+                                            bool on, const REAL* ds) {
+    const bool real = layout.values_of(i, on) == REAL_VALUES;
+    return mixture_dx(team, real, ds, layout.mixture);
+}
+
+// p(x_i = 1) of a bit's logit.
+__device__ __forceinline__ double chance(double logit) {
+    const double e = exp(-fabs(logit));
+    return (logit >= 0 ? 1.0 : e) / (1 + e);
+}
+
+// The weights of categories, added up in their order as everywhere: lanes make TEAM of them at once,
+// and all lanes add them one by one. Calls f(v, w_v, w_0 + … + w_v) for each v < K, in every lane;
+// returns the sum.
+template <typename F>
+__device__ __forceinline__ double add_weights(const Team& team, bool on, const REAL* s, int K,
+                                              double top, F f) {
+    double sum = 0;
+    for (int first = 0; anybody(on && first < K); first += TEAM) {
+        const int j = first + team.me;
+        const double mine = on && j < K ? exp(double(s[j]) - top) : 0;
+#pragma unroll
+        for (int l = 0; l < TEAM; ++l) {
+            const double w = team.of(mine, l);
+            sum += w;
+            if (on && first + l < K) f(first + l, w, sum);
+        }
+    }
+    return sum;
+}
+
+__device__ __forceinline__ double largest_of(const Team& team, bool on, const REAL* s, int K) {
+    double top = -1e308;
+    for (int j = team.me; on && j < K; j += TEAM) top = fmax(top, double(s[j]));
+    return team.most(top);
+}
+
+// The first category v with w_0 + … + w_v > u Σ w, or the last that has weight (D1).
+__device__ __forceinline__ int category_draw(const Team& team, bool on, const REAL* s, int K,
+                                             double u) {
+    const double top = largest_of(team, on, s, K);
+    const double most = u * add_weights(team, on, s, K, top, [](int, double, double) {});
+    int drawn = -1, last = 0;
+    add_weights(team, on, s, K, top, [&](int v, double w, double sum) {
+        if (drawn < 0 && sum > most) drawn = v;
+        if (w > 0) last = v;
+    });
+    return drawn < 0 ? last : drawn;
+}
+
+// The value of x_i for u in [0, 1), in every lane of the team: D1.
+__device__ __forceinline__ Value variable_draw(const Team& team, const Layout& layout, int i,
+                                               bool on, const REAL* s, double u) {
+    const int K = layout.values_of(i, on);
+    const bool bit = K == BIT_VALUES, real = K == REAL_VALUES, category = on && !bit && !real;
+    Value drawn = bit && u < chance(s[0]);
+    if (anybody(category)) {
+        const int v = category_draw(team, category, s, K, u);
+        if (category) drawn = v;
+    }
+    if (anybody(real)) {
+        const double x = Quantile(team, real, s, layout.mixture).draw(u);
+        if (real) drawn = x;
+    }
+    return drawn;
+}
+
+// The uniforms from which a value is drawn, [lo, hi).
+struct Interval {
+    double lo, hi;
+};
+
+__device__ __forceinline__ Interval category_interval(const Team& team, bool on, const REAL* s,
+                                                      int K, int v) {
+    double below = 0, of_v = 0;
+    const double top = largest_of(team, on, s, K);
+    const double W = add_weights(team, on, s, K, top, [&](int j, double w, double sum) {
+        if (j < v) below = sum;
+        if (j == v) of_v = w;
+    });
+    return {below / W, (below + of_v) / W};
+}
+
+// C1, in every lane of the team.
+__device__ __forceinline__ Interval variable_interval(const Team& team, const Layout& layout,
+                                                      int i, bool on, const REAL* s, Value x) {
+    const int K = layout.values_of(i, on);
+    const bool bit = K == BIT_VALUES, real = K == REAL_VALUES, category = on && !bit && !real;
+    Interval interval{0, 1};
+    if (bit) (x != 0 ? interval.hi : interval.lo) = chance(s[0]);
+    if (anybody(category)) {
+        const Interval of_category = category_interval(team, category, s, K, int(x));
+        if (category) interval = of_category;
+    }
+    if (anybody(real)) {
+        const double u = Quantile(team, real, s, layout.mixture).cdf(double(x));
+        if (real) interval = {u, u};
+    }
+    return interval;
+}

@@ -1,0 +1,136 @@
+"""Numba twin of rows of columns: a row's outputs are read once, and turn into their gradient."""
+
+import numpy as np
+
+from chainrule.kernels.columns import Layout, bodies
+from chainrule.kernels.compiled import njit
+from chainrule.kernels.inline import JIT
+from chainrule.kernels.threads import map_rows
+from chainrule.kernels.types import Array, Table
+
+THREAD_WORK = 20_000  # outputs worth a thread: about 0.1 ms
+DRAW_WORK = 1000  # outputs to draw from that are worth one
+
+
+def terms(layout: Layout, s: Array, x: Table, log_p: Array) -> None:
+    """See `chainrule.kernels.columns.terms`."""
+
+    def some(lo: int, hi: int) -> None:
+        _terms(layout, s[lo:hi], x[lo:hi], log_p[lo:hi])
+
+    map_rows(some, len(s), _min_rows(s, THREAD_WORK))
+
+
+def nll_and_grad(layout: Layout, s: Array, x: Table, scale: float, nll: Array, ds: Array) -> None:
+    """See `chainrule.kernels.columns.nll_and_grad`."""
+
+    def some(lo: int, hi: int) -> None:
+        if ds is not s:
+            ds[lo:hi] = s[lo:hi]
+        _nll_and_grad(layout, ds[lo:hi], x[lo:hi], scale, nll[lo:hi])
+
+    map_rows(some, len(s), _min_rows(s, THREAD_WORK))
+
+
+def weighted_nll_and_grad(
+    layout: Layout, s: Array, x: Table, weights: Array, nll: Array, ds: Array
+) -> None:
+    """See `chainrule.kernels.columns.weighted_nll_and_grad`."""
+
+    def some(lo: int, hi: int) -> None:
+        if ds is not s:
+            ds[lo:hi] = s[lo:hi]
+        _weighted_nll_and_grad(layout, ds[lo:hi], x[lo:hi], weights[lo:hi], nll[lo:hi])
+
+    map_rows(some, len(s), _min_rows(s, THREAD_WORK))
+
+
+def input_gradient(layout: Layout, ds: Array, dx: Array) -> None:
+    """See `chainrule.kernels.columns.input_gradient`."""
+    _input_gradient(layout, ds, dx)
+
+
+def draw(layout: Layout, i: int, s: Array, u: Array, x: Table) -> None:
+    """See `chainrule.kernels.columns.draw`."""
+    s, u = np.ascontiguousarray(s), np.ascontiguousarray(u, np.float64)
+    drawn = np.ascontiguousarray(x)
+
+    def some(lo: int, hi: int) -> None:
+        _draw(layout, i, s[lo:hi], u[lo:hi], drawn[lo:hi])
+
+    map_rows(some, len(s), _min_rows(s, DRAW_WORK))
+    if drawn is not x:
+        x[...] = drawn
+
+
+def cdf_interval(layout: Layout, s: Array, x: Table, lo: Array, hi: Array) -> None:
+    """See `chainrule.kernels.columns.cdf_interval`."""
+
+    def some(first: int, stop: int) -> None:
+        _cdf_interval(layout, s[first:stop], x[first:stop], lo[first:stop], hi[first:stop])
+
+    map_rows(some, len(s), _min_rows(s, DRAW_WORK))
+
+
+def _min_rows(s: Array, work: int) -> int:
+    return 1 + work // max(1, int(s.shape[1]))
+
+
+@njit(**JIT)
+def _terms(layout: Layout, s: Array, x: Table, log_p: Array) -> None:
+    work = np.empty(layout.work, s.dtype)
+    for n in range(len(s)):
+        for i in range(x.shape[1]):
+            log_p[n, i] = -bodies.loss(layout, i, s, n, layout.first[i], x, n, work)
+
+
+@njit(**JIT)
+def _nll_and_grad(layout: Layout, s: Array, x: Table, scale: float, nll: Array) -> None:
+    """Overwrite nll, and s by the gradient."""
+    work = np.empty(layout.work, s.dtype)
+    for n in range(len(s)):
+        total = 0.0
+        for i in range(x.shape[1]):
+            o = layout.first[i]
+            total += bodies.loss_gradient(layout, i, s, n, o, x, n, scale, work)
+        nll[n] = total
+
+
+@njit(**JIT)
+def _weighted_nll_and_grad(layout: Layout, s: Array, x: Table, weights: Array, nll: Array) -> None:
+    """Overwrite nll, and s by the gradient."""
+    work = np.empty(layout.work, s.dtype)
+    for n in range(len(s)):
+        total = 0.0
+        for i in range(x.shape[1]):
+            o, weight = layout.first[i], weights[n, i]
+            if weight == 0:
+                s[n, o : layout.first[i + 1]] = 0
+            else:
+                of_x = bodies.loss_gradient(layout, i, s, n, o, x, n, weight, work)
+                total += np.float64(weight) * of_x
+        nll[n] = total
+
+
+@njit(**JIT)
+def _input_gradient(layout: Layout, ds: Array, dx: Array) -> None:
+    for n in range(len(ds)):
+        for i in range(dx.shape[1]):
+            dx[n, i] = bodies.input_gradient(layout, i, ds, n, layout.first[i])
+
+
+@njit(**JIT)
+def _draw(layout: Layout, i: int, s: Array, u: Array, x: Table) -> None:
+    w = np.empty(layout.work, np.float64)
+    for n in range(len(s)):
+        if not u[n] < 0:
+            x[n] = bodies.draw(layout, i, s, n, 0, u[n], w)
+
+
+@njit(**JIT)
+def _cdf_interval(layout: Layout, s: Array, x: Table, lo: Array, hi: Array) -> None:
+    w = np.empty(layout.work, np.float64)
+    for n in range(len(s)):
+        for i in range(x.shape[1]):
+            o = layout.first[i]
+            lo[n, i], hi[n, i] = bodies.cdf_interval(layout, i, s, n, o, x, n, w)

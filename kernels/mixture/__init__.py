@@ -1,0 +1,141 @@
+"""One real variable as a mixture of K Gaussians or Laplacians: density, gradient, uniforms, draw.
+
+Shapes      s, ds: (M, n), a row [μ (K) | t (K)], n = 2K, or with learned weights
+            [μ (K) | t (K) | a (K)], n = 3K        x, log_p, nll, dnll, dx: (M,)
+            u: (M,) float64, in [0, 1)             log_p, nll in nats
+
+Forward     p(x) = Σ_j π_j φ(z_j) / (c σ_j), with φ(z) = e^{-q(z)}:
+            Gaussian q = z²/2, c = √(2π); Laplace q = |z|, c = 2.
+            (F1)  σ_j = SIGMA_MIN + e^{min(t_j, T_MAX)}
+                  positive by construction: never below the floor, so no density grows without
+                  bound on a value that repeats, and never above SIGMA_MIN + e^{T_MAX}
+            (F2)  z_j = (x - μ_j) / σ_j, held within ±Z_MAX, so that q is finite in float32
+            (F3)  q_j = q(z_j)
+            (F4)  b_j = a_j - max_k a_k, A = Σ_k e^{b_k}, so that π_j = e^{b_j} / A;
+                  of equal weights b_j = 0, A = K
+            (F5)  m = max_j (b_j - q_j),  e_j = e^{b_j - q_j - m} / σ_j,  Z = Σ_j e_j
+            (F6)  log p = m + log Z - log A - log c;  nll = -log p
+
+            The largest exponent of F5 is 0, so Z ≥ 1 / (SIGMA_MIN + e^{T_MAX}) and its logarithm
+            is finite however far x lies in the tails. A component that F5 rounds to nothing has
+            less than e^{-87} of the largest one's share. One logarithm a variable: σ_j divides
+            the exponential, and is not in it.
+
+Backward    L = dL · nll. Of the logarithm of a sum of terms e_j, the derivative is the mean of
+            those of log e_j, weighted by their shares in it, the responsibilities:
+            (B1)  r_j  = e_j / Z,  so that d(nll) = -Σ_j r_j d(log(π_j φ(z_j) / σ_j))  undoes F6, F5
+            (B2)  dμ_j = -dL r_j q'(z_j) / σ_j         undoes F3, F2: ∂z_j/∂μ_j = -1/σ_j
+                  q' = z; of Laplace's sign z, 0 at the peak
+            (B3)  dσ_j = dL r_j (1 - z_j q'(z_j)) / σ_j      undoes F5 (log σ_j) and F2
+            (B4)  dt_j = dσ_j e^{t_j};  0 where t_j > T_MAX                  undoes F1
+            (B5)  da_j = dL (π_j - r_j)                                       undoes F4, F5
+                  since ∂(log A)/∂a_j = π_j; the shift max a cancels
+            (B6)  dx   = -Σ_j dμ_j                     x enters by x - μ_j alone (F2)
+
+            This is the gradient itself. Uria et al. multiply dμ by σ, so that narrow components
+            take smaller steps; Adam's own scaling serves for that here, and differences agree.
+            Where F2 holds z, the numbers are those at the bound, and point the same way.
+
+Uniforms    u = F(x) is uniform in [0, 1) if x is of the density, in float64 whatever s is in:
+            (C1)  F(x) = Σ_j π_j Φ(z_j), with z_j as in F2 and Φ(z) = erfc(-z / √2) / 2, or of
+                  Laplace's family e^z / 2 for z ≤ 0 and 1 - e^{-z} / 2 beyond
+            (C2)  Φ(z) = 1 - Φ(-z), so above 1/2 it is 1 - Σ_j π_j Φ(-z_j), and neither tail
+                  cancels; held in [2^-1022, 1 - 2^-53]
+
+Draw        x = F^{-1}(u), of each row with u ≥ 0 by itself; where u < 0, x stays as it is. So it
+            is a function of u that grows, and the inverse of C1 to rounding:
+            (D1)  every component's own quantile μ_j + σ_j Φ^{-1}(u) is a bound: below the least of
+                  them all Φ(z_j) are < u, above the largest all are > u, so x lies between. Φ^{-1}
+                  is a short approximation, off by less than SLACK, which widens the bracket.
+                  x starts at their mean, Σ_j π_j of each. u below 2^-1022 counts as that.
+            (D2)  g(x) = F(x) - u; above 1/2 it is (1 - u) - Σ_j π_j Φ(-z_j), both exact there
+            (D3)  g's sign moves one end of the bracket to x
+            (D4)  x moves by Newton's -g(x) / p(x), but to the middle of the bracket where that is
+                  outside it, or not less than half of the step before the last one
+            (D5)  the end: a step below 2^-52 (|x| + min_j σ_j), or MOST_STEPS
+
+            u has a spacing of 2^-53 below 1, so in the upper tail, where p(x) is that small, many
+            x have one u: F^{-1}(F(x)) is off by about 2^-53 / p(x), and x beyond 8.2 σ comes back
+            from there. In the lower tail u has no such spacing.
+
+Cost        A variable takes 2 K exponentials, with learned weights 3 K, one logarithm and about
+            20 K FLOPs for the loss with its gradient. A draw takes 4 to 9 steps as a rule, each
+            of K error functions and K exponentials in float64.
+
+Source      Uria, Murray and Larochelle 2013, "RNADE: The real-valued neural autoregressive
+            density-estimator", arXiv:1306.0186. Φ^{-1}: Abramowitz and Stegun 1964, 26.2.23. The
+            floor of σ, the form of F5 and the bracket of D1 are ours; D4 is Numerical Recipes'
+            `rtsafe`.
+
+`reference` (NumPy) defines the result; `cpu` and `cuda` must match it. `sigmas` is F1 for arrays,
+`scale_of` in `rows` the same for compiled code: density, gradient, uniforms and draw share it.
+"""
+
+from chainrule.kernels.dispatch import array_module, select
+from chainrule.kernels.types import Array
+
+GAUSSIAN, LAPLACE = 0, 1
+SIGMA_MIN = 1e-3  # in units of x: of a standardised column, a thousandth of its deviation
+T_MAX = 40.0  # e^40 is 2e17
+Z_MAX = 1e18  # its square is a float32
+MOST_STEPS = 200
+LEAST_U, MOST_U = 2.0**-1022, 1 - 2.0**-53
+SLACK = 1e-3  # of Φ^{-1}; its error is below 4.5e-4
+# For u ≥ 1/2 with t² = -2 log(1 - u): Φ^{-1}(u) = t - (N_0 + N_1 t + …) / (D_0 + D_1 t + …)
+NUMERATOR = (2.515517, 0.802853, 0.010328)
+DENOMINATOR = (1.0, 1.432788, 0.189269, 0.001308)
+
+
+def n_outputs(n_components: int, learned: bool) -> int:
+    """Return how many outputs a variable needs: n."""
+    return (3 if learned else 2) * n_components
+
+
+def n_components(s: Array, learned: bool) -> int:
+    """Return K of outputs s, (…, n)."""
+    return int(s.shape[-1]) // (3 if learned else 2)
+
+
+def sigmas(t: Array) -> Array:
+    """Return σ of raw scales, NumPy or CuPy: F1."""
+    xp = array_module(t)
+    sigma: Array = SIGMA_MIN + xp.exp(xp.minimum(t, T_MAX))
+    return sigma
+
+
+def terms(s: Array, x: Array, family: int, learned: bool, log_p: Array) -> None:
+    """Overwrite log_p, (M,), with log p(x) of each row, in nats; F1-F6.
+
+    family: GAUSSIAN or LAPLACE. learned: whether s has weights.
+    """
+    select(__name__, s, x, log_p).terms(s, x, family, learned, log_p)
+
+
+def backward(dnll: Array, s: Array, x: Array, family: int, learned: bool, ds: Array) -> None:
+    """Overwrite ds = dL/ds given dnll = dL/d(nll), (M,); B1-B5. ds may be s itself."""
+    select(__name__, dnll, s, x, ds).backward(dnll, s, x, family, learned, ds)
+
+
+def nll_and_grad(
+    s: Array, x: Array, scale: float, family: int, learned: bool, nll: Array, ds: Array
+) -> None:
+    """Overwrite nll, (M,), and ds, the gradient of scale · Σ nll; ds may be s itself."""
+    select(__name__, s, x, nll, ds).nll_and_grad(s, x, scale, family, learned, nll, ds)
+
+
+def input_gradient(ds: Array, learned: bool, dx: Array) -> None:
+    """Overwrite dx = dL/dx, (M,), from the gradient ds in the outputs; B6."""
+    select(__name__, ds, dx).input_gradient(ds, learned, dx)
+
+
+def cdf(s: Array, x: Array, family: int, learned: bool, u: Array) -> None:
+    """Overwrite u, (M,) float64, with F(x) of each row; C1, C2."""
+    select(__name__, s, x, u).cdf(s, x, family, learned, u)
+
+
+def draw(s: Array, u: Array, family: int, learned: bool, x: Array) -> None:
+    """Overwrite x by F^{-1}(u) of each row where u ≥ 0, D1-D5; keep it where u < 0.
+
+    u: (M,) float64.
+    """
+    select(__name__, s, u, x).draw(s, u, family, learned, x)

@@ -1,0 +1,117 @@
+"""Numba twin of the mixture: a row's numbers stay in cache, its gradient takes their place."""
+
+import numpy as np
+
+from chainrule.kernels.compiled import njit
+from chainrule.kernels.inline import JIT
+from chainrule.kernels.mixture import n_components, quantile, rows
+from chainrule.kernels.threads import map_rows
+from chainrule.kernels.types import Array
+
+THREAD_WORK = 20_000  # outputs worth a thread: about 0.1 ms
+DRAW_WORK = 300  # components to draw from that are worth one
+
+
+def terms(s: Array, x: Array, family: int, learned: bool, log_p: Array) -> None:
+    """See `chainrule.kernels.mixture.terms`."""
+    K = n_components(s, learned)
+
+    def some(lo: int, hi: int) -> None:
+        _terms(s[lo:hi], x[lo:hi], K, family, learned, log_p[lo:hi])
+
+    map_rows(some, len(s), _min_rows(s))
+
+
+def backward(dnll: Array, s: Array, x: Array, family: int, learned: bool, ds: Array) -> None:
+    """See `chainrule.kernels.mixture.backward`."""
+    _both(dnll, s, x, family, learned, np.empty_like(dnll), ds)
+
+
+def nll_and_grad(
+    s: Array, x: Array, scale: float, family: int, learned: bool, nll: Array, ds: Array
+) -> None:
+    """See `chainrule.kernels.mixture.nll_and_grad`."""
+    _both(np.full(len(s), scale, s.dtype), s, x, family, learned, nll, ds)
+
+
+def input_gradient(ds: Array, learned: bool, dx: Array) -> None:
+    """See `chainrule.kernels.mixture.input_gradient`."""
+    _input_gradient(ds, n_components(ds, learned), dx)
+
+
+def cdf(s: Array, x: Array, family: int, learned: bool, u: Array) -> None:
+    """See `chainrule.kernels.mixture.cdf`."""
+    K = n_components(s, learned)
+
+    def some(lo: int, hi: int) -> None:
+        _cdf(s[lo:hi], x[lo:hi], K, family, learned, u[lo:hi])
+
+    map_rows(some, len(s), 1 + DRAW_WORK // K)
+
+
+def draw(s: Array, u: Array, family: int, learned: bool, x: Array) -> None:
+    """See `chainrule.kernels.mixture.draw`."""
+    s, u, K = np.ascontiguousarray(s), np.ascontiguousarray(u, np.float64), n_components(s, learned)
+    drawn = np.ascontiguousarray(x)
+
+    def some(lo: int, hi: int) -> None:
+        _draw(s[lo:hi], u[lo:hi], K, family, learned, drawn[lo:hi])
+
+    map_rows(some, len(s), 1 + DRAW_WORK // K)
+    if drawn is not x:
+        x[...] = drawn
+
+
+def _both(
+    dnll: Array, s: Array, x: Array, family: int, learned: bool, nll: Array, ds: Array
+) -> None:
+    K = n_components(s, learned)
+
+    def some(lo: int, hi: int) -> None:
+        if ds is not s:
+            ds[lo:hi] = s[lo:hi]
+        _nll_and_grad(dnll[lo:hi], ds[lo:hi], x[lo:hi], K, family, learned, nll[lo:hi])
+
+    map_rows(some, len(s), _min_rows(s))
+
+
+def _min_rows(s: Array) -> int:
+    return 1 + THREAD_WORK // max(1, int(s.shape[1]))
+
+
+@njit(**JIT)
+def _terms(s: Array, x: Array, K: int, family: int, learned: bool, log_p: Array) -> None:
+    work = np.empty(4 * K, s.dtype)
+    for n in range(len(s)):
+        log_p[n] = -rows.loss(s, n, 0, K, x[n], family, learned, work)
+
+
+@njit(**JIT)
+def _nll_and_grad(
+    dnll: Array, s: Array, x: Array, K: int, family: int, learned: bool, nll: Array
+) -> None:
+    """Overwrite nll, and s by the gradient."""
+    work = np.empty(4 * K, s.dtype)
+    for n in range(len(s)):
+        nll[n] = rows.loss_gradient(s, n, 0, K, x[n], dnll[n], family, learned, work)
+
+
+@njit(**JIT)
+def _input_gradient(ds: Array, K: int, dx: Array) -> None:
+    for n in range(len(ds)):
+        dx[n] = rows.input_gradient(ds, n, 0, K)
+
+
+@njit(**JIT)
+def _cdf(s: Array, x: Array, K: int, family: int, learned: bool, u: Array) -> None:
+    w = np.empty(3 * K, np.float64)
+    for n in range(len(s)):
+        u[n] = quantile.cdf(s, n, 0, K, x[n], family, learned, w)
+
+
+@njit(**JIT)
+def _draw(s: Array, u: Array, K: int, family: int, learned: bool, x: Array) -> None:
+    w = np.empty(3 * K, np.float64)
+    for n in range(len(s)):
+        if not u[n] < 0:
+            x[n] = quantile.draw(s, n, 0, K, u[n], family, learned, w)

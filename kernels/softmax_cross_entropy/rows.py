@@ -1,0 +1,66 @@
+"""The loss of one symbol, and its gradient in place of the logits, for compiled callers.
+
+The V logits lie in s[m, o : o + V]. Inlined; nothing is allocated or sliced. Indices are unsigned:
+a sum of signed ones could count from the end for all that the compiler knows, and such loops are
+not vectorised.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from chainrule.kernels.compiled import njit
+from chainrule.kernels.inline import BORROWS, INLINE, INLINE_SUMS, exp
+from chainrule.kernels.types import Array
+
+_U = np.uintp
+
+
+@njit(**INLINE, **BORROWS)
+def loss(s: Array, m: int, o: int, V: int, y: int) -> Any:
+    """Return -log p of symbol y ≥ 0, in nats."""
+    top = largest(s, m, o, V)  # F1
+    below = top - s[_U(m), _U(o + y)]
+    return np.log(_sum_of_exponentials(s, m, o, V, top)) + below  # F2, F3
+
+
+@njit(**INLINE, **BORROWS)
+def loss_gradient(s: Array, m: int, o: int, V: int, y: int, dL: Any) -> Any:
+    """Return -log p of symbol y ≥ 0, in nats, and turn the logits into dL times its gradient."""
+    row, first, of_y = _U(m), _U(o), _U(o + y)
+    top = largest(s, m, o, V)  # F1
+    below = top - s[row, of_y]
+    for v in range(V):
+        s[row, first + _U(v)] = exp(s[row, first + _U(v)] - top)
+    Z = _sum(s, m, o, V)
+    rate = dL / Z
+    for v in range(V):
+        s[row, first + _U(v)] *= rate  # B1, B2
+    s[row, of_y] -= dL
+    return np.log(Z) + below  # F2, F3
+
+
+@njit(**INLINE, **BORROWS)
+def largest(s: Array, m: int, o: int, V: int) -> Any:
+    """Return the largest logit; a NaN where there is one might be passed over: Z shows it."""
+    row, first = _U(m), _U(o)
+    top = s[row, first]
+    for v in range(V):
+        top = max(top, s[row, first + _U(v)])
+    return top
+
+
+@njit(**INLINE_SUMS, **BORROWS)
+def _sum_of_exponentials(s: Array, m: int, o: int, V: int, top: Any) -> Any:
+    row, first, total = _U(m), _U(o), s.dtype.type(0)
+    for v in range(V):
+        total += exp(s[row, first + _U(v)] - top)
+    return total
+
+
+@njit(**INLINE_SUMS, **BORROWS)
+def _sum(s: Array, m: int, o: int, V: int) -> Any:
+    row, first, total = _U(m), _U(o), s.dtype.type(0)
+    for v in range(V):
+        total += s[row, first + _U(v)]
+    return total

@@ -1,0 +1,86 @@
+"""Inputs and runs of real variables and of rows of columns of any kinds, for `cases`."""
+
+from typing import Any
+
+import numpy as np
+
+from chainrule.kernels import columns as of_columns
+from chainrule.kernels.columns import Layout
+from chainrule.kernels.dispatch import array_module
+from chainrule.kernels.mixture import GAUSSIAN, LAPLACE
+
+Arrays = dict[str, Any]
+Rng = np.random.Generator
+# Of (N, D, H) a mixture takes H / 4 components and no D. Teams of 1, 2, 4 and 32 lanes.
+MIXTURES = ((1, 1, 1), (37, 1, 20), (5, 1, 40), (3, 1, 260), (300, 1, 8))
+# A row a warp, and a row a block; more variables than a row has teams.
+COLUMNS = ((1, 1, 1), (3, 5, 33), (13, 7, 20), (2, 70, 40), (300, 4, 8))
+
+
+def mixture_inputs(rng: Rng, N: int, D: int, H: int) -> Arrays:
+    """Return outputs with weights, the last scale being held, and uniforms, a few to be kept."""
+    K = max(1, H // 4)
+    s = np.concatenate([rng.normal(size=(N, K)), rng.normal(size=(N, 2 * K)) / 2], axis=1)
+    s[-1, 2 * K - 1] = 41 if N > 1 else 0
+    return {"s": s, "x": rng.normal(0, 2, N), "dnll": rng.normal(size=N), "u": _uniforms(rng, N)}
+
+
+def _uniforms(rng: Rng, N: int) -> Any:
+    u = rng.random(N)
+    u[1::5] = -1
+    return u
+
+
+def mixture(op: Any, s: Any, x: Any, dnll: Any, u: Any) -> Arrays:
+    """Run every function, of Gaussians with weights and of Laplacians without; one in place."""
+    outputs, xp = {}, array_module(s)
+    for family, learned in ((GAUSSIAN, True), (LAPLACE, False)):
+        own = s if learned else xp.ascontiguousarray(s[:, : 2 * (s.shape[1] // 3)])
+        of_both, in_place = x * np.nan, own.copy()
+        new = {"log_p": x * np.nan, "ds": own * np.nan, "dx": x * np.nan}
+        new |= {"u": x.astype(np.float64) * np.nan, "drawn": x.copy()}
+        op.terms(own, x, family, learned, new["log_p"])
+        op.backward(dnll, own, x, family, learned, new["ds"])
+        op.nll_and_grad(in_place, x, 0.3, family, learned, of_both, in_place)
+        op.input_gradient(new["ds"], learned, new["dx"])
+        op.cdf(own, x, family, learned, new["u"])
+        op.draw(own, u.astype(np.float64), family, learned, new["drawn"])
+        new |= {"nll of both": of_both, "ds of both": in_place}
+        outputs |= {f"{name}, family {family}": a for name, a in new.items()}
+    return outputs
+
+
+def columns_inputs(rng: Rng, N: int, D: int, H: int) -> Arrays:
+    """Return a layout of every kind in turn, outputs, rows and weights, many of them 0."""
+    values = [(2, 0, 1, max(3, H // 2), 0)[i % 5] for i in range(1, D + 1)]
+    layout = of_columns.layout(values, max(1, H // 8), GAUSSIAN, True)
+    s = rng.normal(size=(N, int(layout.first[-1])))
+    x = np.stack([rng.integers(0, K, N) if K else rng.normal(size=N) for K in values], axis=1)
+    weights = rng.normal(size=(N, D)) * rng.integers(0, 2, (N, D))
+    u = np.stack([_uniforms(rng, N) for _ in values], axis=1)
+    given = {"s": s, "x": x.astype(np.float64), "weights": weights, "u": u}
+    return {"values": layout.values, "first": layout.first, **given}
+
+
+def columns(op: Any, values: Any, first: Any, s: Any, x: Any, weights: Any, u: Any) -> Arrays:
+    """Run every function, both losses in place; draw every variable."""
+    xp, host = array_module(s), np.asarray(first)
+    n_components = max([1, *np.diff(host)[np.asarray(values) == 0] // 3])
+    widest = int(max(4 * n_components, np.diff(host).max())) * of_columns.BATCH
+    layout = Layout(values, first, int(n_components), GAUSSIAN, True, widest)
+    new = {"log_p": x * np.nan, "nll": s[:, 0] * np.nan, "ds": s * np.nan, "dx": x * np.nan}
+    op.terms(layout, s, x, new["log_p"])
+    op.nll_and_grad(layout, s, x, 0.3, new["nll"], new["ds"])
+    op.input_gradient(layout, new["ds"], new["dx"])
+    new |= {"weighted nll": s[:, 0] * np.nan, "weighted ds": s.copy()}
+    unread = xp.where(weights == 0, x.dtype.type(np.nan), x)
+    op.weighted_nll_and_grad(
+        layout, new["weighted ds"], unread, weights, new["weighted nll"], new["weighted ds"]
+    )
+    new |= {"lo": xp.empty(x.shape, np.float64), "hi": xp.empty(x.shape, np.float64)}
+    op.cdf_interval(layout, s, x, new["lo"], new["hi"])
+    new["drawn"] = x.copy()
+    for i in range(x.shape[1]):
+        own = s[:, int(host[i]) : int(host[i + 1])]
+        op.draw(layout, i, own, u[:, i].astype(np.float64), new["drawn"][:, i])
+    return new

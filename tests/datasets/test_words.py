@@ -1,0 +1,223 @@
+"""Tables of text with words: types told apart, nothing guessed, and hostile files."""
+
+import io
+import tracemalloc
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_array_equal
+
+from chainrule import datasets
+from chainrule.datasets import lines, tables
+from chainrule.datasets.tables import DataWarning
+from chainrule.encoders.columns import AnyColumns
+from chainrule.encoders.frames import Frame
+from chainrule.encoders.variables import MOST
+
+PEOPLE = """name,age,paid,smoker,city
+Ann,31,10.5,true,"Reading, Berks"
+Bob,45,7,False,York
+Cid,31,12.25,true,York
+"""
+
+
+@pytest.fixture(autouse=True)
+def no_warnings():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        yield
+
+
+def read(text, **options):
+    return tables.read(io.BytesIO(text.encode()), "x.csv", **options)
+
+
+@pytest.mark.parametrize("block", [1, 1 << 22])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_words_numbers_and_bools_are_told_apart(delimiter, block, monkeypatch):
+    monkeypatch.setattr(lines, "BLOCK", block)
+    text = PEOPLE.replace(", Berks", "&Berks").replace(",", delimiter).replace("&", ", ")
+    table = read(text)
+    assert isinstance(table.x, Frame) and table.x.shape == (3, 5)
+    assert table.columns == table.x.names == ("name", "age", "paid", "smoker", "city")
+    assert table.lines.tolist() == [2, 3, 4]
+    assert [column.kind for column in table.x.columns()] == [
+        *("category", "whole", "real", "bool", "category"),
+    ]
+    assert table.x.column(1).values.tolist() == [31, 45, 31]
+    assert table.x.column(3).values.tolist() == [True, False, True]
+    assert table.x.column(4).categories == ("Reading, Berks", "York")
+
+
+def test_a_table_without_a_header_has_no_names():
+    table = read("a,1\nb,2\na,3\n")
+    assert table.columns is None and table.x.names is None and table.x.shape == (3, 2)
+
+
+def test_a_header_that_counts_stands_above_words():
+    pandas = pytest.importorskip("pandas")
+    table = read(pandas.DataFrame([["a", 1], ["b", 2], ["a", 3]]).to_csv(index=False))
+    assert table.columns == ("0", "1") and len(table.x) == 3
+
+
+def test_a_first_line_of_words_that_may_be_a_row_is_said():
+    with pytest.warns(DataWarning, match="the first line, x, s, was taken for column names, and"):
+        table = read("x,s\nb,s\nx,y\n")
+    assert table.columns == ("x", "s") and len(table.x) == 2
+
+
+def test_bools_beside_numbers_are_bools_and_beside_bits_are_bits():
+    table = read("a,b\n5,true\n7,False\n")
+    assert [column.kind for column in table.x.columns()] == ["whole", "bool"]
+    assert read("a,b\n1,true\n0,False\n").x.tolist() == [[1, 1], [0, 0]]
+
+
+def test_codes_with_letters_keep_their_numbers_as_they_are_written():
+    table = read("code,n\nA1,1\nB2,2\n007,3\nA1,4\n")
+    assert table.x.column(0).categories == ("007", "A1", "B2")
+
+
+def test_none_is_a_word_among_words():
+    table = read("allergy,n\nnone,1\nnuts,2\nnone,3\n")
+    assert table.x.column(0).categories == ("none", "nuts")
+
+
+@pytest.mark.parametrize("block", [1, 1 << 22])
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("a;b\nx;3,5\ny;4,5\n", r"line 2, column 2 \('b'\) holds '3,5', a number with a decimal c"),
+        ("a;b\nx;1\ny;4,5\n", r"line 3, column 2 \('b'\) holds '4,5', .*write 4\.5"),
+        ("a;b\nx;1,234\ny;2\n", "holds '1,234', which may be 1.234 or 1234; write it so, without"),
+        ("a;b\nx;1.234,5\ny;2\n", "holds '1.234,5', a number with its thousands set apart"),
+        ("a;b\nx;1.234.567\ny;2\n", "holds '1.234.567', a number with its thousands set apart"),
+        ("a;b\nx;1 234\ny;2\n", "holds '1 234', a number with its thousands set apart"),
+        ("a;b\nx;1'234.5\ny;2\n", "a number with its thousands set apart"),
+        ('a,b\nx,"1,234,567"\ny,2\n', "a number with its thousands set apart"),
+        ("a,b\nx,5%\ny,6%\n", "holds '5%', a number with a sign of its unit; write the number al"),
+        ("a,b\nx,$5.20\ny,$6\n", r"holds '\$5.20', a number with a sign of its unit"),
+        ("a,b\nx,3,5\ny,4,5\n", "line 2 has 3 fields, the first 2; a field with a comma in it"),
+        ("age,n\nold,1\n3,1\n4,1\n5,1\n", r"line 2, column 1 \('age'\) holds 'old', which is no n"),
+        ("a,n\nx,1\ny,2\nx,?\nx,4\n", r"line 4, column 2 \('n'\) holds '\?', which is no number"),
+        ("a,n\nx,1\n,2\ny,3\n", r"line 3, column 1 \('a'\) is empty; fill in or drop such rows"),
+        ("a,n\nx,1\nNA,2\ny,3\n", r"line 3, column 1 \('a'\) holds NA; fill in or drop"),
+        ("a,n\nx,1\ny,inf\ny,3\n", r"line 3, column 2 \('n'\) holds inf"),
+        ('a,n\n"x,1\ny",2\n', "line 2 ends within quotes; a field has to end in its line"),
+        ("a,b,a\nx,1,2\ny,1,2\n", "two columns are called 'a'; rename one of them"),
+    ],
+)
+def test_what_is_doubtful_is_named_and_never_guessed(text, says, block, monkeypatch):
+    monkeypatch.setattr(lines, "BLOCK", block)
+    with pytest.raises(ValueError, match=says) as caught:
+        read(text)
+    assert "\n" not in str(caught.value)
+
+
+def test_missing_words_are_marked_where_they_may_be():
+    table = read("a,n,w\nx,1,\n,2,q\ny,NA,r\n", missing=True)
+    encoder = AnyColumns(missing=True).learn(table.x)
+    assert encoder.observed(table.x).tolist() == [
+        [True, True, False],
+        [False, True, True],
+        [True, False, True],
+    ]
+    assert encoder.types == ("categorical", "integer", "categorical")
+
+
+def test_more_words_than_a_column_may_have(monkeypatch):
+    rows = "\n".join(f"w{k},{k}" for k in range(MOST + 1))
+    with pytest.raises(
+        ValueError, match=r"column 1 \('id'\) and below it are more than 10,000 diff"
+    ):
+        read(f"id,n\n{rows}\n")
+
+
+def test_words_take_little_memory_beside_themselves(rng):
+    words = rng.choice(["yes", "no", "perhaps, perhaps not"], (30_000, 8))
+    text = "\n".join(",".join(f'"{word}"' for word in row) for row in words.tolist())
+    stream = io.BytesIO(("a,b,c,d,e,f,g,h\n" + text).encode())
+    tracemalloc.start()
+    table = tables.read(stream, "x")
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(table.x) == 30_000
+    assert most < 12 * words.size + 16 * lines.BLOCK
+
+
+def test_a_data_set_with_words_is_cut_and_knows_all_its_words(tmp_path):
+    rows = [f"{'abc'[k % 3]},{k},{k / 7:.3f}" for k in range(50)] + ["rare,1,0.5"]
+    (tmp_path / "t.csv").write_text("\n".join(["w,n,x", *rows]))
+    data = datasets.load(tmp_path / "t.csv")
+    assert [len(getattr(data, split).x) for split in datasets.SPLITS] == [41, 5, 5]
+    assert data.columns == ("w", "n", "x") and data.image_shape is None
+    encoder = AnyColumns().learn(data.train.x)
+    assert encoder.variables[0].values == ("a", "b", "c", "rare")
+    for split in datasets.SPLITS:
+        part = getattr(data, split).x
+        back = encoder.decode(encoder.encode(part))
+        assert_array_equal(back[:, 0], [part.column(0).word(n) for n in range(len(part))])
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "labels"),
+    [
+        ("iris", (150, 4), {"setosa", "versicolor", "virginica"}),
+        ("wine", (178, 13), {"class_0", "class_1", "class_2"}),
+        ("breast_cancer", (569, 30), {"malignant", "benign"}),
+        ("diabetes", (442, 11), None),
+    ],
+)
+def test_the_tables_of_scikit_learn(name, shape, labels):
+    data = datasets.load(name)
+    parts = [getattr(data, split) for split in datasets.SPLITS]
+    assert sum(len(part.x) for part in parts) == shape[0]
+    assert len(parts[1].x) == len(parts[2].x) == shape[0] // 10
+    assert len(data.columns) == parts[0].x.shape[1] == shape[1]
+    assert labels is None or set(parts[0].y) == labels
+    other = datasets.load(name, seed=1)
+    assert not np.array_equal(other.train.x, data.train.x)
+    AnyColumns().learn(parts[0].x)
+
+
+@given(st.text('ab1,;\t "\n\r.-%#N_\0é', max_size=60), st.booleans())
+@settings(max_examples=300, deadline=None)
+def test_whatever_a_text_holds_it_is_a_table_or_one_sentence(text, missing):
+    warnings.simplefilter("ignore", DataWarning)
+    try:
+        x, at, columns, _ = tables.read(io.BytesIO(text.encode()), "x", missing)
+    except ValueError as error:
+        assert str(error).startswith("x cannot be read as a table") and "\n" not in str(error)
+    else:
+        assert x.ndim == 2 and len(at) == len(x) > 0
+        assert columns is None or len(columns) == x.shape[1]
+
+
+@given(st.data())
+@settings(max_examples=100, deadline=None)
+def test_a_written_table_of_words_comes_back(data):
+    word = st.text(st.characters(codec="utf-8", exclude_categories=("C", "Z")), min_size=1)
+    plain = word.filter(
+        lambda w: not w.startswith("#") and '"' not in w and tables.fields.number(w) is None
+    )
+    plain = plain.filter(lambda w: tables.fields.spelt(w) is None)
+    rows = data.draw(st.lists(st.tuples(plain, st.integers(-999, 999)), min_size=2, max_size=6))
+    text = "\n".join(['"some",number', *(f'"{w}",{n}' for w, n in rows)])
+    warnings.simplefilter("ignore", DataWarning)
+    x = read(text).x
+    assert [(x.column(0).word(k), x.column(1).word(k)) for k in range(len(x))] == rows
+
+
+@pytest.mark.parametrize(
+    ("text", "width"),
+    [
+        ("word,number\n;,0\na;b,1", 2),  # a semicolon that cuts one line alone
+        ('word,number\n";,",0\n"a\tb",1', 2),  # delimiters in quotes
+        ("a;b\n1.5;2\n3;4", 2),
+        ("a b\n1 2\n3 4", 2),
+    ],
+)
+def test_the_delimiter_is_what_cuts_two_lines_alike(text, width):
+    assert read(text).x.shape == (2, width)

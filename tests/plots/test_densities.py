@@ -1,0 +1,164 @@
+"""Densities beside data, columns beside columns, and calibration."""
+
+import numpy as np
+import pytest
+from scipy.stats import kstest, multivariate_normal, norm
+
+from chainrule import plots
+from chainrule.plots import calibrating
+
+
+def test_a_curve_over_the_data(rng, tmp_path):
+    x = rng.normal(3, 2, 500)
+    figure = plots.density(lambda g: norm.logpdf(g[:, 0], 3, 2), x, x[:50], ["cm $"], "bell $")
+    (axes,) = figure.axes
+    grid, p = axes.lines[0].get_data()
+    np.testing.assert_allclose(p, norm.pdf(grid, 3, 2))
+    assert grid[0] < x.min() and grid[-1] > x.max()
+    said = axes.get_title("left")
+    assert said.startswith("bell $: ") and float(said.split()[2][:-1]) > 99
+    assert [t.get_text() for t in axes.get_legend().get_texts()] == ["data", "samples", "density"]
+    plots.save(figure, tmp_path / "x.png")
+
+
+def test_two_variables_and_their_marginals(rng, tmp_path):
+    bell = multivariate_normal([0, 5], [[1, 0.5], [0.5, 2]])
+    x = bell.rvs(400, random_state=rng)
+    figure = plots.density(bell.logpdf, x, x[:100])
+    assert len(figure.axes) == 9
+    top = figure.axes[1].lines[0]
+    np.testing.assert_allclose(top.get_ydata(), norm.pdf(top.get_xdata(), 0, 1), atol=0.01)
+    side = figure.axes[2].lines[0]
+    np.testing.assert_allclose(side.get_xdata(), norm.pdf(side.get_ydata(), 5, 2**0.5), atol=0.01)
+    (image,) = figure.axes[3].get_images()
+    left, right, bottom, high = image.get_extent()
+    column, row = np.argmax(image.get_array().max(axis=0)), np.argmax(image.get_array().max(axis=1))
+    assert abs(left + (right - left) * (column + 0.5) / 200) < 0.1
+    assert abs(bottom + (high - bottom) * (row + 0.5) / 200 - 5) < 0.1
+    plots.save(figure, tmp_path / "x.png")
+    assert len(plots.density(bell.logpdf, x).axes) == 6
+
+
+def test_a_data_frame_names_the_variables_and_is_asked_with_one(rng):
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(rng.normal(size=(50, 2)), columns=["width", "height"])
+
+    def log_prob(x):
+        assert list(x.columns) == ["width", "height"]
+        return norm.logpdf(x["width"]) + norm.logpdf(x["height"])
+
+    figure = plots.density(log_prob, frame)
+    assert figure.axes[0].get_xlabel() == "width" and figure.axes[0].get_ylabel() == "height"
+
+
+def test_a_single_point_and_one_value_can_be_drawn(tmp_path):
+    figure = plots.density(lambda g: norm.logpdf(g[:, 0], 2), [2.0])
+    plots.save(figure, tmp_path / "x.png")
+
+
+@pytest.mark.parametrize(
+    ("x", "samples", "text"),
+    [
+        (np.zeros((3, 3)), None, "one or two variables"),
+        (np.zeros((3, 1)), np.zeros((3, 2)), "one or two variables"),
+        ([np.nan], None, "finite"),
+        (np.zeros((0, 1)), None, "not empty"),
+    ],
+)
+def test_what_is_no_density_of_one_or_two(x, samples, text):
+    with pytest.raises(ValueError, match=text):
+        plots.density(lambda g: np.zeros(len(g)), x, samples)
+
+
+def test_a_density_must_be_a_number():
+    with pytest.raises(ValueError, match="no number"):
+        plots.density(lambda g: np.full(len(g), np.nan), [1.0, 2.0])
+    with pytest.raises(ValueError, match="1 columns and 2 names"):
+        plots.density(lambda g: np.zeros(len(g)), [1.0, 2.0], names=["a", "b"])
+
+
+# Columns
+
+
+def heights(axes):
+    return [patch.get_height() for patch in axes.patches]
+
+
+def test_each_column_as_what_it_is(tmp_path):
+    pandas = pytest.importorskip("pandas")
+    n = 100
+    data = pandas.DataFrame(
+        {
+            "word": ["a", "b"] * (n // 2),
+            "bit": [0, 1, 1, 1] * (n // 4),
+            "real": np.arange(n) / 7,
+            "many": [f"w{k % 20:02d}" for k in range(n)],
+            "flag $": [True, False] * (n // 2),
+        }
+    )
+    drawn = data.iloc[: n // 2].copy()
+    drawn["bit"] = drawn["bit"].astype(float)
+    figure = plots.marginals(data, drawn, title="$")
+    plots.save(figure, tmp_path / "x.png")
+    word, bit, real, many, flag = figure.axes[:5]
+    assert heights(word) == [0.5] * 4
+    assert np.allclose(heights(bit), [0.25, 0.75, 0.26, 0.74])  # 50 rows: 13 and 37
+    assert [t.get_text() for t in bit.get_xticklabels()] == ["0", "1"]
+    assert len(many.get_xticklabels()) == 13 and many.get_xticklabels()[-1].get_text() == "others"
+    assert np.isclose(sum(heights(many)), 2) and len(heights(flag)) == 4
+    assert real.get_title("left") == "real" and len(real.patches) == 2
+
+
+def test_arrays_have_columns_too(rng, tmp_path):
+    figure = plots.marginals(rng.normal(size=(90, 6)), rng.normal(size=(40, 6)))
+    assert figure.axes[5].get_title("left") == "x6"
+    plots.save(figure, tmp_path / "x.png")
+    with pytest.raises(ValueError, match="6 and of 5 columns"):
+        plots.marginals(np.zeros((2, 6)), np.zeros((2, 5)))
+    with pytest.raises(ValueError, match="not empty"):
+        plots.marginals(np.zeros(3), np.zeros(3))
+
+
+# Calibration
+
+
+@pytest.mark.parametrize("power", [1.0, 1.1, 2.0])
+@pytest.mark.parametrize("N", [20, 300])
+def test_distance_and_p_value_are_those_of_kolmogorov_and_smirnov(N, power, rng):
+    u = rng.random(N) ** power
+    known = kstest(u, "uniform")
+    assert calibrating.distance(u) == pytest.approx(known.statistic)
+    assert calibrating.p_value(u) == pytest.approx(known.pvalue, abs=0.02)
+
+
+def test_one_in_twenty_uniforms_leaves_the_band(rng):
+    away = [calibrating.distance(rng.random(100)) > calibrating.band(100) for _ in range(4000)]
+    assert 0.04 < np.mean(away) < 0.06
+
+
+def test_columns_that_are_not_uniform_are_red(rng, tmp_path):
+    u = rng.random((500, 3))
+    u[:, 1] = u[:, 1] ** 2
+    figure = plots.calibration(u, ["a", "b $", "c"], "model $")
+    plots.save(figure, tmp_path / "x.png")
+    assert figure.get_suptitle() == "" and len(figure.subfigs) == 2
+    assert figure.subfigs[0].get_suptitle() == "model $: 1 of 3 columns outside the 95% band"
+    below = figure.subfigs[1].axes
+    colours = [axes.lines[-1].get_color() for axes in below[1::2]]
+    assert colours[1] not in (colours[0], colours[2]) and colours[0] == colours[2]
+    q, away = below[3].lines[-1].get_data()
+    np.testing.assert_allclose(away, np.sqrt(q) - q, atol=0.07)
+
+
+@pytest.mark.parametrize("shape", [(30,), (30, 1), (30, 2), (5, 50), (1, 1)])
+def test_any_number_of_columns_is_drawn(shape, rng, tmp_path):
+    figure = plots.calibration(rng.random(shape))
+    plots.save(figure, tmp_path / "x.png")
+    shown = sum(len(part.axes) for part in figure.subfigs[1:]) // 2
+    assert shown == (min(shape[1], calibrating.SHOWN) if len(shape) > 1 and shape[1] > 1 else 0)
+
+
+@pytest.mark.parametrize("u", [[1.5], [np.nan], [], np.zeros((0, 3)), np.zeros((1, 1, 1))])
+def test_what_is_no_probability_is_refused(u):
+    with pytest.raises(ValueError, match=r"numbers in \[0, 1\]"):
+        plots.calibration(u)
