@@ -33,6 +33,8 @@ A model is a module with
     sample(config, params, uniforms, x=None, y=None, ...) -> x
         Draws x_i where its uniform is in [0, 1) and keeps it where the uniform is negative, row by
         row and variable by variable: a deterministic function of the uniforms and of what is kept.
+    uniforms(config, params, x, v, y=None) -> (N, D), float64       where columns may be real
+        From which `sample` draws x again; of discrete columns v, in [0, 1), says which.
     attention_maps(config, params, x, y=None)       where there is attention: for pictures
 
 Who asks a model for scores asks `chainrule.engine.density`, which has an answer without labels too;
@@ -50,6 +52,7 @@ HOMES: dict[str, str] = {  # a new model is one line here
     "fvsbn": "chainrule.engine.models.fvsbn",
     "nade": "chainrule.engine.models.nade",
     "nade_untied": "chainrule.engine.models.nade_untied",
+    "table_nade": "chainrule.engine.models.table_nade",
     "rnn": "chainrule.engine.models.rnn",
     "attention_rnn": "chainrule.engine.models.attention_rnn",
     "transformer": "chainrule.engine.models.transformer",
