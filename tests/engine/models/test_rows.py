@@ -60,6 +60,8 @@ def test_gradient_matches_central_differences(model, N, D, H, small, rng):
     loss = model.loss_and_grad(config, params, x, grad)
     rounding = 16 * np.finfo(float).eps * loss / 2e-6  # of two losses, by twice the nudge
     for name, error in check(model, config, params, x).items():
+        if grad[name].size == 0:  # of what a model can have and this one has not
+            continue
         largest = np.abs(grad[name]).max()
         assert largest > 1e-6, f"{name}: a zero gradient proves nothing"
         assert error < 1e-8 + rounding / largest, name
@@ -318,7 +320,9 @@ def test_backends_agree(model, dtype, small, rng, backend):
         assert_allclose(ours, theirs, rtol=NOISE[dtype], atol=NOISE[dtype])
     reference = grads["reference"]
     for name, ours in grads[backend].items():
-        assert_allclose(ours, reference[name], atol=NOISE[dtype] * np.abs(reference[name]).max())
+        assert_allclose(
+            ours, reference[name], atol=NOISE[dtype] * np.abs(reference[name]).max(initial=0)
+        )
 
 
 # --- one model at a time
