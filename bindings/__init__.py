@@ -24,12 +24,14 @@ if TYPE_CHECKING:
     from chainrule.engine.storage.checkpoint import CheckpointError
     from chainrule.estimators.gradcheck import gradcheck
     from chainrule.estimators.loading import load
+    from chainrule.estimators.made import MADE
     from chainrule.estimators.rows import FVSBN, NADE
     from chainrule.estimators.sequences import RNN, AttentionRNN, Transformer
     from chainrule.kernels import use_backend, use_threads
 
 __all__ = [
     "FVSBN",
+    "MADE",
     "NADE",
     "RNN",
     "AttentionRNN",

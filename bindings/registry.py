@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 HOMES: dict[str, tuple[str, str]] = {  # where the estimator is, and what it is called there
     "fvsbn": ("chainrule.estimators.rows", "FVSBN"),
     "nade": ("chainrule.estimators.rows", "NADE"),
+    "made": ("chainrule.estimators.made", "MADE"),
     "rnn": ("chainrule.estimators.sequences", "RNN"),
     "attention_rnn": ("chainrule.estimators.sequences", "AttentionRNN"),
     "transformer": ("chainrule.estimators.sequences", "Transformer"),

@@ -175,6 +175,10 @@ class Abilities:
         state: it carries a state from one piece of a text to the next: `state_size`, and carry
             and fresh in `loss_and_grad` and `log_prob_terms`.
         attention: `attention_maps` says where it looks.
+        noise: it draws when it trains, masks or orderings, whatever its Config: `loss_and_grad`
+            takes noise, as of dropout; without it, the loss is that of `log_prob`.
+        whole: its kernels share out a minibatch over threads better than by rows: it is given
+            whole.
     """
 
     labels: bool = False
@@ -182,3 +186,5 @@ class Abilities:
     context: bool = False
     state: bool = False
     attention: bool = False
+    noise: bool = False
+    whole: bool = False

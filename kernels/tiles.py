@@ -15,7 +15,8 @@ LLVM splits the vectors where a processor's are narrower, so nothing here is x86
 
     overwrite(m, A, n, B, C)                 C  = A B      A: m rows, each contiguous
     add(m, A, n, B, C)                       C += A B
-    add_transposed(m, A, n, B, C)            C += Aᵀ B     A: n rows, of which m columns
+    overwrite_transposed(m, A, n, B, C)      C  = Aᵀ B     A: n rows, of which m columns
+    add_transposed(m, A, n, B, C)            C += Aᵀ B
 
 Each operand is three arguments: an array, the index of its first number and the distance of its
 rows, both counted in numbers from where the array begins in memory. Nothing is checked: the
@@ -196,6 +197,7 @@ def _emit(
 
 overwrite = _tile(transposed=False, accumulate=False)
 add = _tile(transposed=False, accumulate=True)
+overwrite_transposed = _tile(transposed=True, accumulate=False)
 add_transposed = _tile(transposed=True, accumulate=True)
 
 

@@ -24,7 +24,7 @@ NAMED = (  # those with an option of their own in `chainrule train`; the others 
     *("l1", "clip_norm", "patience", "ordering", "binarize", "dtype"),
 )
 MORE = {"ordering": "On the command line also a .npy of them."}
-KINDS = {"int": int, "float": float, "bool": bool}
+KINDS = {"int": int, "float": float, "bool": bool, "int | Sequence[int]": tuple}
 
 
 class Setting(NamedTuple):
@@ -74,6 +74,8 @@ def spelt(value: Any) -> str:
     """Return a value as --set takes it."""
     if value is None or isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, tuple):
+        return ",".join(map(spelt, value))
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 

@@ -57,6 +57,8 @@ def typed(name: str, text: str, default: Any) -> Any:
         return text
     if isinstance(default, float) and type(value) in (int, float):
         return float(value)
+    if isinstance(default, tuple):
+        return _sizes(name, text)
     if type(value) is not type(default):
         kind = {bool: "true or false", int: "a whole number"}.get(type(default), "a number")
         raise ValueError(f"{name} must be {kind}, got {text!r}")
@@ -77,6 +79,16 @@ def _value(text: str) -> Any:
         except ValueError:
             continue
     return text
+
+
+def _sizes(name: str, text: str) -> tuple[int, ...]:
+    """Return whole numbers with commas between them, none for an empty text."""
+    try:
+        return tuple(int(part) for part in text.split(",") if text)
+    except ValueError:
+        raise ValueError(
+            f"{name} must be whole numbers with commas between them, got {text!r}"
+        ) from None
 
 
 def _ordering(text: str) -> Any:

@@ -199,7 +199,7 @@ class Density(DensityMixin, Fitting):  # type: ignore[misc]  # scikit-learn is u
     def _restored(cls, saved: files.Checkpoint) -> Self:
         """Return the estimator that a checkpoint's metadata describes, if it fits."""
         metadata, best = saved.metadata, f"best_{cls.clock}"
-        model = cls(**metadata["hyperparameters"])
+        model = cls(**cls._of_json(metadata["hyperparameters"]))
         model._check_hyperparameters()
         model._restore_encoder(metadata, saved.config)
         model.classes_, model.class_prior_ = labels.of_json(metadata)
@@ -214,6 +214,15 @@ class Density(DensityMixin, Fitting):  # type: ignore[misc]  # scikit-learn is u
             raise ValueError(f"it names a best {cls.clock} that its history lacks")
         setattr(model, f"{best}_", kept)
         return model
+
+    @classmethod
+    def _of_json(cls, settings: dict[str, Any]) -> dict[str, Any]:
+        """Return hyper-parameters as they were: JSON makes a tuple a list."""
+        tuples = {name for name, value in cls().get_params().items() if isinstance(value, tuple)}
+        return {
+            name: tuple(value) if name in tuples and isinstance(value, list) else value
+            for name, value in settings.items()
+        }
 
     def _log_prob(self, data: Any, y: Any) -> Array:
         return self._by_row(evaluating.log_prob, data, y) + self.encoder_.log_volume

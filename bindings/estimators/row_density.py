@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.utils import ClassifierTags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from chainrule import progress
@@ -67,9 +68,10 @@ class RowDensity(Density):
         return encoder
 
     def __sklearn_tags__(self) -> Any:
-        """Return scikit-learn's tags; sparse matrices are taken."""
+        """Return scikit-learn's tags; sparse matrices are taken, and labels of any number."""
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
+        tags.classifier_tags = ClassifierTags()  # read of all that have predict_proba
         return tags
 
     def _check_hyperparameters(self) -> None:
@@ -222,7 +224,7 @@ class RowDensity(Density):
         check_is_fitted(self, "params_")
         n, D = validation.integer("n", n, 1), self.n_features_in_
         x, mask = self._given(given, observed, n)
-        if mask is not None and not _comes_first(mask):
+        if mask is not None and not self._exact(mask):
             warnings.warn(NOT_EXACT, UserWarning, stacklevel=3)
         rng = np.random.default_rng(seed)
         numbers = self._classes_to_draw(y, n, rng)
@@ -239,6 +241,13 @@ class RowDensity(Density):
                 drawn[rows] = evaluating.sample(self._engine(), self.config_, params, u, kept, some)
         return drawn
 
+    def _exact(self, observed: NDArray[np.bool_]) -> bool:
+        """Return whether rows drawn with these variables kept, in order, are of p(free | kept).
+
+        They are if in every row all observed variables precede the others.
+        """
+        return not (observed[..., 1:] & ~observed[..., :-1]).any()
+
     def _given(
         self, given: Any, observed: Any, n: int
     ) -> tuple[types.Bits | None, NDArray[np.bool_] | None]:
@@ -252,11 +261,6 @@ class RowDensity(Density):
             if hasattr(what, "columns") or hasattr(what, "to_frame"):
                 self._check_names(what, name)
         return self._columns.encode_given(given, mask, n), self._columns.arrange(mask)
-
-
-def _comes_first(observed: NDArray[np.bool_]) -> bool:
-    """Return whether in every row all observed variables precede the others; in order."""
-    return not (observed[..., 1:] & ~observed[..., :-1]).any()
 
 
 def _uniforms(u: Any, n: int, D: int) -> NDArray[np.float64]:

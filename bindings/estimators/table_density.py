@@ -201,10 +201,14 @@ class TableDensity(InUnits):
         """Return conditionals, (N, D, P) or of bits (N, D), real ones in their columns' units."""
         for k, variable in enumerate(self._columns.variables):
             if isinstance(variable, Real):
-                K = self.config_.n_components
+                K = self._n_components()
                 p[:, k, K : 3 * K] *= variable.scale
                 p[:, k, K : 2 * K] += variable.mean
         return p
+
+    def _n_components(self) -> int:
+        """Return how many components the conditional of a real column has."""
+        return int(self.config_.n_components)
 
     def _need_label(self, y: Any, what: str) -> None:
         """Raise ValueError where a labelled model with real columns is asked and no label given."""

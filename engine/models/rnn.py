@@ -39,7 +39,7 @@ from chainrule.engine.arena import New
 from chainrule.engine.distributions import categorical
 from chainrule.engine.event import Abilities, Sequence
 from chainrule.engine.layers import linear, recurrent
-from chainrule.engine.layers.dropout import Noise
+from chainrule.engine.noise import Noise
 from chainrule.engine.params import Params, Shapes
 from chainrule.kernels.dispatch import array_module
 from chainrule.kernels.types import Array, Bits, Ids

@@ -43,7 +43,8 @@ from chainrule.engine.distributions import categorical
 from chainrule.engine.event import Abilities, Sequence
 from chainrule.engine.layers import dropout, linear, tied_output
 from chainrule.engine.layers import transformer_block as block
-from chainrule.engine.layers.dropout import Noise, Site
+from chainrule.engine.layers.dropout import Site
+from chainrule.engine.noise import Noise
 from chainrule.engine.params import Params, Shapes
 from chainrule.engine.windows import windows
 from chainrule.kernels import embedding, layer_norm

@@ -16,4 +16,5 @@ def loss(logit: Any, one: bool) -> Any:
 @njit(**INLINE, **BORROWS)
 def slope(logit: Any, one: bool) -> Any:
     """Return d(-log p)/ds = σ(s) - x, written so that neither value of x loses digits."""
-    return -sigmoid(-logit) if one else sigmoid(logit)  # B1, B2
+    error = sigmoid(-logit if one else logit)  # B1, B2
+    return -error if one else error

@@ -20,6 +20,7 @@ KINDS = {
     "FVSBN": (cr.FVSBN(epochs=3, ordering="random"), BITS),
     "NADE": (cr.NADE(4, epochs=3, ordering="reverse"), BITS),
     "untied NADE": (cr.NADE(4, epochs=3, tied=False), BITS),
+    "MADE": (cr.MADE((7, 5), epochs=3, n_masks=2, direct=True, ordering="reverse"), BITS),
     "RNN": (cr.RNN(6, cell="gru", **FEW), TEXT),
     "AttentionRNN": (cr.AttentionRNN(6, **FEW), TEXT),
     "Transformer": (cr.Transformer(1, 1, 8, **FEW), TEXT),
@@ -155,9 +156,10 @@ def test_the_encoder_speaks_for_the_data(fitted, kind):
     encoder = fitted.encoder_
     event = models.get(fitted.model_).EVENT
     assert isinstance(encoder.event, event) and encoder.log_volume == 0
-    assert encoder.unit in ("bit", "character", "symbol")
-    assert encoder.per == ("row" if encoder.unit == "bit" else encoder.unit)
-    assert encoder.unit in encoder.describe()
+    assert encoder.unit in ("bit", "column", "character", "symbol")
+    assert encoder.per == ("row" if encoder.unit in ("bit", "column") else encoder.unit)
+    said = "bit" if kind == "MADE" else encoder.unit  # of its columns, which are bits
+    assert said in encoder.describe()
 
 
 @pytest.mark.parametrize("kind", ["FVSBN", "RNN"])

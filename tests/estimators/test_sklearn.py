@@ -11,13 +11,17 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from chainrule import FVSBN, NADE
+from chainrule import FVSBN, MADE, NADE
 
 SMALL = {"n_hidden": 4, "epochs": 2, "binarize": 0.5}
+MASKED = {"hidden": (4, 3), "epochs": 2, "binarize": 0.5}
 
 
 @parametrize_with_checks(
-    [FVSBN(epochs=2, binarize=0.5), NADE(**SMALL), NADE(**SMALL, tied=False, dtype="float64")]
+    [
+        *(FVSBN(epochs=2, binarize=0.5), NADE(**SMALL), NADE(**SMALL, tied=False, dtype="float64")),
+        *(MADE(**MASKED), MADE(**MASKED, n_masks=2, order_agnostic=True, direct=True)),
+    ]
 )
 def test_conventions(estimator, check):
     check(estimator)

@@ -80,7 +80,10 @@ def steps_of(path):
 
 
 # Not the reference's way, but another one to the same numbers: the file that goes it.
-TWINS = {"nade": ({"S1", "S2", "S3"}, "sweeps.py")}
+TWINS = {
+    "nade": ({"S1", "S2", "S3"}, "sweeps.py"),
+    "nade_columns": ({"S1", "S2", "S3", "S4"}, "sweeps.py"),
+}
 
 
 @pytest.mark.parametrize("op", KERNELS)

@@ -118,7 +118,9 @@ ENGINE = """
     recipe = Recipe(epochs=1, batch_size=16)
     with use_threads(2):
         for name, model in models.of(Columns).items():
-            config = model.Config(5) if name == "fvsbn" else model.Config(5, 3)
+            sizes = {"n_visible": 5, "values": (2,) * 5, "n_hidden": 3}
+            names = model.Config.__dataclass_fields__
+            config = model.Config(**{k: size for k, size in sizes.items() if k in names})
             state = train.start(model, config, recipe)
             for progress in train.run(model, config, recipe, state, X, X):
                 pass

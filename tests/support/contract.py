@@ -6,16 +6,44 @@ A new model joins `tests/engine/models/test_contract.py` by its lines here.
 from itertools import product
 
 import numpy as np
+from scipy import stats
 
 from chainrule.engine import models
-from chainrule.engine.event import Columns
+from chainrule.engine.event import CONTINUOUS, Columns
 
 T = 4  # symbols of a sequence
 DEEP = {"n_symbols": 3, "context": 5, "n_layers": 2, "n_heads": 2, "n_embd": 4}
+MADE = {"hidden": (9, 12), "direct": True}
+MIXTURES = {"activation": "tanh", "n_components": 2}
+MIXED = {"values": (3, 0, 2, 0), "n_hidden": 3, "n_components": 2}
 MODELS = {  # what a test is called: the registry's name, and a Config's arguments
     "fvsbn": ("fvsbn", {"n_visible": 5}),
     "nade": ("nade", {"n_visible": 5, "n_hidden": 3}),
     "nade untied": ("nade_untied", {"n_visible": 4, "n_hidden": 2}),
+    "made": ("made", {"values": (2,) * 5, "hidden": (24,)}),
+    "made deep": ("made", {"values": (2,) * 5, **MADE, "activation": "tanh"}),
+    "made of masks": ("made", {"values": (2,) * 4, **MADE, "n_masks": 3, "activation": "sigmoid"}),
+    "made of labels": ("made", {"values": (2,) * 4, **MADE, "n_classes": 3, "activation": "tanh"}),
+    "made of categories": ("made", {"values": (3, 2, 1, 5), **MADE}),
+    "made of numbers": ("made", {"values": (0, 0), "hidden": (7,), **MIXTURES}),
+    "made of a table": ("made", {"values": (3, 0, 2), **MADE, **MIXTURES, "n_classes": 2}),
+    "made of tables and masks": (
+        "made",
+        {"values": (0, 3, 2), **MADE, **MIXTURES, "n_masks": 2, "mixture_weights": "equal"},
+    ),
+    "table of bits": ("table_nade", {"values": (2,) * 4, "n_hidden": 3, "rescale": False}),
+    "table of categories": ("table_nade", {"values": (3, 2, 1, 17), "n_hidden": 3}),
+    "table of numbers": ("table_nade", {"values": (0, 0), "n_hidden": 3, "n_components": 3}),
+    "table of Laplacians": ("table_nade", {"values": (0, 2), "n_hidden": 2, "family": "laplace"}),
+    "table": ("table_nade", {**MIXED, "rescale": False, "mixture_weights": "learned"}),
+    "table of labels": (
+        "table_nade",
+        {**MIXED, "values": (3, 0, 2), "n_classes": 3, "family": "laplace"},
+    ),
+    "table of labelled categories": (
+        "table_nade",
+        {"values": (3, 2, 5), "n_hidden": 3, "n_classes": 2},
+    ),
     "rnn": ("rnn", {"n_symbols": 3, "n_hidden": 3}),
     "lstm": ("rnn", {"n_symbols": 3, "n_hidden": 3, "n_layers": 2, "cell": "lstm"}),
     "gru": ("rnn", {"n_symbols": 3, "n_hidden": 3, "n_layers": 2, "cell": "gru"}),
@@ -23,8 +51,8 @@ MODELS = {  # what a test is called: the registry's name, and a Config's argumen
     "transformer": ("transformer", DEEP),
     "transformer rotary": ("transformer", {**DEEP, "rotary": True, "tied": False}),
     "transformer of labels": ("transformer", {**DEEP, "n_classes": 3}),
-    "toy": ("toy", {"values": (3, 2, 4)}),
-    "toy of labels": ("toy", {"values": (2, 3, 3), "n_classes": 2}),
+    "toy": ("toy", {"values": (3, 5, 4)}),
+    "toy of labels": ("toy", {"values": (4, 3, 3), "n_classes": 2}),
 }
 
 
@@ -44,10 +72,17 @@ def values(config):
     return event.values if isinstance(event, Columns) else (event.n_symbols,) * T
 
 
+def is_discrete(name):
+    """Return whether what a model of the table is of can be counted."""
+    return CONTINUOUS not in MODELS[name][1].get("values", ())
+
+
 def random_x(config, rng, N):
-    """Return N random observations."""
-    columns = [rng.integers(0, K, N) for K in values(config)]
-    return np.stack(columns, axis=1).astype(config.event.dtype)
+    """Return N random observations, real columns in float64."""
+    columns = [rng.integers(0, K, N) if K else rng.normal(size=N) for K in values(config)]
+    event = config.event
+    dtype = event.dtype_with(np.float64) if isinstance(event, Columns) else event.dtype
+    return np.stack(columns, axis=1).astype(dtype)
 
 
 def every_x(config):
@@ -67,3 +102,40 @@ def given_somewhere(config, rng, N):
     u = rng.random(x.shape)
     u[rng.random(x.shape) < 1 / 3] = -1
     return u, x
+
+
+def of_variable(config, i, p):
+    """Return the conditionals of variable i, of a bit p(1), (N,), out of all, (N, D) or more."""
+    return p[:, i, 1] if p.ndim > 2 and values(config)[i] == 2 else p[:, i]
+
+
+def probability(config, i, p, x):
+    """Return p(x_i | x_<i), (N,), of values x of variable i, from its conditionals p, (N, …)."""
+    if p.ndim == 1:
+        return np.where(x, p, 1 - p)
+    if values(config)[i] == CONTINUOUS:
+        weights, component = _mixture(config, p)
+        return (weights * component.pdf(x[:, None])).sum(axis=1)
+    return np.take_along_axis(p, x[:, None].astype(int), 1)[:, 0]
+
+
+def below(config, p, x):
+    """Return F(x_i | x_<i), (N,), of a real variable, from its conditionals."""
+    weights, component = _mixture(config, p)
+    return (weights * component.cdf(x[:, None])).sum(axis=1)
+
+
+def drawn(p, u):
+    """Return what u draws of a variable that can be counted: p is p(1), (N,), or p(v), (N, K)."""
+    if p.ndim == 1:
+        return u < p
+    sums = np.cumsum(p, axis=1)
+    return (sums <= u[:, None] * sums[:, -1:]).sum(axis=1)
+
+
+def _mixture(config, p):
+    """Return the weights of a mixture and its components."""
+    n_components = config.n_components * getattr(config, "n_masks", 1)
+    weights, means, scales = np.split(p[:, : 3 * n_components], 3, axis=1)
+    family = {"gaussian": stats.norm, "laplace": stats.laplace}[config.family]
+    return weights, family(means, scales)

@@ -3,18 +3,35 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from scipy.stats import chisquare
-from support import toy
-from support.contract import MODELS, every_x, given_somewhere, make, random_x, random_y
+from support import goodness, quadrature, toy
+from support.contract import (
+    MODELS,
+    below,
+    drawn,
+    every_x,
+    given_somewhere,
+    is_discrete,
+    make,
+    of_variable,
+    probability,
+    random_x,
+    random_y,
+    values,
+)
 
 from chainrule.engine import density, labels, models
-from chainrule.engine.event import Columns
+from chainrule.engine.event import CONTINUOUS
 from chainrule.engine.gradcheck import numeric_grad
 from chainrule.engine.storage import checkpoint
 from chainrule.kernels import use_backend
 from chainrule.kernels.dispatch import HOST_BACKENDS
 
 every_model = pytest.mark.parametrize("name", MODELS)
+every_discrete = pytest.mark.parametrize("name", [name for name in MODELS if is_discrete(name)])
+every_real = pytest.mark.parametrize("name", [name for name in MODELS if not is_discrete(name)])
+WITH_UNIFORMS = [
+    name for name, (module, _) in MODELS.items() if hasattr(models.MODELS.get(module), "uniforms")
+]
 LABELLED = [name for name, (_, options) in MODELS.items() if options.get("n_classes", 1) > 1]
 
 
@@ -53,13 +70,14 @@ def test_terms_sum_to_log_prob(name, rng):
     x = random_x(config, rng, 7)
     y = random_y(config, rng, 7)
     terms = model.log_prob_terms(config, params, x, y)
-    assert terms.shape == x.shape and (terms <= 0).all()
+    discrete = np.array(values(config)[: x.shape[1]]) != CONTINUOUS
+    assert terms.shape == x.shape and (terms[:, discrete] <= 0).all()
     assert_allclose(terms.sum(axis=1), model.log_prob(config, params, x, y), rtol=1e-12)
     front = density.log_prob_terms(model, config, params, x, y)
     assert_array_equal(front, terms)
 
 
-@every_model
+@every_discrete
 def test_probabilities_sum_to_one(name, rng):
     model, config, params = make(name)
     x = every_x(config)
@@ -68,14 +86,27 @@ def test_probabilities_sum_to_one(name, rng):
         assert_allclose(np.exp(model.log_prob(config, params, x, labels_)).sum(), 1, rtol=1e-12)
 
 
+@every_real
+def test_densities_integrate_to_one(name):
+    """Over one real variable and two, summed over the codes beside them."""
+    model, config, params = make(name)
+    for y in [None] if config_has_no_labels(config) else range(config.n_classes):
+
+        def log_p(x, y=y):
+            labels_ = None if y is None else np.full(len(x), y, np.int32)
+            return model.log_prob(config, params, x, labels_)
+
+        assert_allclose(quadrature.total(log_p, values(config)), 1, atol=1e-6)
+
+
 @every_model
 def test_terms_are_the_conditionals_of_what_is_there(name, rng):
     model, config, params = make(name)
     x, y = random_x(config, rng, 6), random_y(config, rng, 6)
     p = model.conditionals(config, params, x, y)
-    at = np.take_along_axis(p, x[..., None].astype(int), 2)[..., 0] if p.ndim > x.ndim else None
-    at = np.where(x, p, 1 - p) if at is None else at
-    assert_allclose(model.log_prob_terms(config, params, x, y), np.log(at), rtol=1e-9, atol=1e-12)
+    at = [probability(config, i, of_variable(config, i, p), x[:, i]) for i in range(x.shape[1])]
+    terms = model.log_prob_terms(config, params, x, y)
+    assert_allclose(terms, np.log(at).T, rtol=1e-9, atol=1e-12)
 
 
 @every_model
@@ -101,12 +132,14 @@ def test_what_comes_later_is_not_seen_and_what_came_before_is(name, rng):
     model, config, params = make(name)
     x, y = random_x(config, rng, 3), random_y(config, rng, 3)
     before = model.conditionals(config, params, x, y).reshape(*x.shape, -1)
-    for i in range(x.shape[1]):
+    open_ = np.array(values(config)) != 1  # of one value there is nothing to see
+    for i in np.flatnonzero(open_):
         changed = x.copy()
-        changed[:, i] = (x[:, i] + 1) % n_values(config, i)
+        K = values(config)[i]
+        changed[:, i] = x[:, i] + 1 if K == CONTINUOUS else (x[:, i] + 1) % K
         after = model.conditionals(config, params, changed, y).reshape(*x.shape, -1)
         assert_array_equal(after[:, : i + 1], before[:, : i + 1])
-        assert (after[:, i + 1 :] != before[:, i + 1 :]).any(axis=2).all()
+        assert (after != before)[:, i + 1 :][:, open_[i + 1 :]].any(axis=2).all()
 
 
 @every_model
@@ -116,28 +149,53 @@ def test_sampling_is_recomputing_everything(name, rng):
     N = 40
     y = random_y(config, rng, N)
     u, given = given_somewhere(config, rng, N)
-    x = given.copy()
-    for i in range(x.shape[1]):
-        p = model.conditionals(config, params, np.maximum(x, 0), y)[:, i]
-        drawn = invert(p, u[:, i])
-        x[:, i] = np.where(u[:, i] < 0, given[:, i], drawn)
     got = model.sample(config, params, u, given, y)
-    assert_array_equal(got, x)
+    assert got is not given and got.dtype == given.dtype
     assert_array_equal(got[u < 0], given[u < 0])
-    assert (given[u < 0] == got[u < 0]).all() and got is not given
+    p = model.conditionals(config, params, got, y)
+    for i, K in enumerate(values(config)):
+        new = u[:, i] >= 0
+        if K == CONTINUOUS:
+            found = below(config, p[:, i], got[:, i])[new]
+            assert_allclose(found, u[new, i], rtol=1e-9, atol=1e-12)
+        else:
+            assert_array_equal(got[new, i], drawn(of_variable(config, i, p), u[:, i])[new])
 
 
-@every_model
+@every_discrete
 def test_frequencies_are_probabilities(name, rng):
     model, config, params = make(name)
     x = every_x(config)
     N = 20_000
     y = None if config_has_no_labels(config) else np.ones(N, np.int32)
-    drawn = model.sample(config, params, rng.random((N, x.shape[1])), None, y)
+    x_drawn = model.sample(config, params, rng.random((N, x.shape[1])), None, y)
     p = np.exp(model.log_prob(config, params, x, None if y is None else y[: len(x)]))
-    counts = np.array([(drawn == row).all(axis=1).sum() for row in x])
+    counts = np.array([(x_drawn == row).all(axis=1).sum() for row in x])
     assert counts.sum() == N
-    assert chisquare(counts, N * p / p.sum()).pvalue > 1e-4
+    assert goodness.chisquare(counts, N * p / p.sum()) > 1e-4
+
+
+@pytest.mark.parametrize("name", WITH_UNIFORMS)
+def test_uniforms_are_what_a_sample_is_drawn_from(name, rng):
+    """And are uniform, where x is of the model; whole, and variable by variable."""
+    model, config, params = make(name)
+    N, D = 5000, len(values(config))
+    y = random_y(config, rng, N)
+    x = model.sample(config, params, rng.random((N, D)), None, y)
+    u = model.uniforms(config, params, x, rng.random((N, D)), y)
+    goodness.assert_uniform(u)
+    half, other = np.full((N, D), 0.5), random_x(config, rng, N)
+    middle = [model.uniforms(config, params, of_x, half, y) for of_x in (x, other)]
+    for given, of_x in ((u, x), (middle[0], x), (middle[1], other)):
+        again = model.sample(config, params, given, None, y)
+        dense = model.log_prob_terms(config, params, of_x, y) > -14  # where u tells x from others
+        for i, K in enumerate(values(config)):
+            if K == CONTINUOUS:
+                alike = dense[:, : i + 1].all(axis=1)
+                assert alike.mean() > 0.1
+                assert_allclose(again[alike, i], of_x[alike, i], rtol=1e-6, atol=1e-7)
+            else:
+                assert_array_equal(again[:, i], of_x[:, i])
 
 
 @every_model
@@ -149,7 +207,9 @@ def test_looking_and_putting_are_drawing(name, rng):
     sampler = model.start(config, params, N, y)
     for i in range(x.shape[1]):
         seen = sampler.peek()
-        assert_allclose(seen, p[:, i, ..., : seen.shape[-1]] if p.ndim > 2 else p[:, i], rtol=1e-9)
+        expected = of_variable(config, i, p)
+        expected = expected if seen.ndim == 1 else expected[:, : seen.shape[1]]
+        assert_allclose(seen, expected, rtol=1e-9)
         assert_array_equal(sampler.peek(), seen)  # looking moves nothing
         if i % 2:
             sampler.put(x[:, i])
@@ -159,7 +219,9 @@ def test_looking_and_putting_are_drawing(name, rng):
     u = rng.random((N, x.shape[1]))
     sampler = model.start(config, params, N, y)
     pieces = [sampler.extend(u[:, :1]), sampler.extend(u[:, 1:])]
-    assert_array_equal(np.hstack(pieces), model.sample(config, params, u, None, y))
+    whole = model.sample(config, params, u, None, y)
+    rounding = 0 if is_discrete(name) else 1e-9  # of outputs, which a real number shows
+    assert_allclose(np.hstack(pieces), whole, rtol=rounding, atol=rounding)
 
 
 @pytest.mark.parametrize("name", LABELLED)
@@ -167,9 +229,10 @@ def test_without_a_label_a_model_is_its_marginal(name, rng):
     model, config, params = make(name)
     prior = np.log([0.5, 0.3, 0.2][: config.n_classes])
     prior -= np.log(np.exp(prior).sum())
-    x = every_x(config)
+    x = every_x(config) if is_discrete(name) else random_x(config, rng, 9)
     log_p = density.log_prob(model, config, params, x, log_prior=prior)
-    assert_allclose(np.exp(log_p).sum(), 1, rtol=1e-12)
+    if is_discrete(name):
+        assert_allclose(np.exp(log_p).sum(), 1, rtol=1e-12)
     given = [
         np.exp(c + model.log_prob(config, params, x, np.full(len(x), k, np.int32)))
         for k, c in enumerate(prior)
@@ -194,16 +257,3 @@ def test_a_checkpoint_gives_back_the_config_and_every_bit(name, rng, tmp_path):
 
 def config_has_no_labels(config):
     return getattr(config, "n_classes", 1) == 1
-
-
-def n_values(config, i):
-    event = config.event
-    return event.values[i] if isinstance(event, Columns) else event.n_symbols
-
-
-def invert(p, u):
-    """Return what u draws: of bits p is p(1), (N,); of categories p(v), (N, K)."""
-    if p.ndim == 1:
-        return u < p
-    below = np.cumsum(p, axis=1)
-    return (below <= u[:, None] * below[:, -1:]).sum(axis=1)

@@ -60,6 +60,8 @@ def test_gradient_matches_central_differences(model, N, D, H, small, rng):
     loss = model.loss_and_grad(config, params, x, grad)
     rounding = 16 * np.finfo(float).eps * loss / 2e-6  # of two losses, by twice the nudge
     for name, error in check(model, config, params, x).items():
+        if grad[name].size == 0:  # of what a model can have and this one has not
+            continue
         largest = np.abs(grad[name]).max()
         assert largest > 1e-6, f"{name}: a zero gradient proves nothing"
         assert error < 1e-8 + rounding / largest, name
@@ -271,7 +273,7 @@ def test_a_sampler_says_when_it_is_done_and_what_it_wants(model, small, rng):
 @every_model
 def test_a_model_without_labels_refuses_them(model, small, rng):
     config, params = small(model)
-    x, y = bits(rng, 3, 5), np.zeros(3, np.int32)
+    x, y = bits(rng, 3, 5), np.arange(3, dtype=np.int32)
     calls = [
         lambda: model.log_prob(config, params, x, y),
         lambda: model.log_prob_terms(config, params, x, y),
@@ -280,7 +282,7 @@ def test_a_model_without_labels_refuses_them(model, small, rng):
         lambda: model.start(config, params, 3, y),
     ]
     for call in calls:
-        with pytest.raises(ValueError, match="takes no labels: leave y out"):
+        with pytest.raises(ValueError, match="leave y out"):
             call()
 
 
@@ -318,7 +320,9 @@ def test_backends_agree(model, dtype, small, rng, backend):
         assert_allclose(ours, theirs, rtol=NOISE[dtype], atol=NOISE[dtype])
     reference = grads["reference"]
     for name, ours in grads[backend].items():
-        assert_allclose(ours, reference[name], atol=NOISE[dtype] * np.abs(reference[name]).max())
+        assert_allclose(
+            ours, reference[name], atol=NOISE[dtype] * np.abs(reference[name]).max(initial=0)
+        )
 
 
 # --- one model at a time
