@@ -22,8 +22,8 @@ Forward     p(x) = Σ_j π_j φ(z_j) / (c σ_j), with φ(z) = e^{-q(z)}:
             less than e^{-87} σ_k / σ_j of what component k has, whose exponent is 0. One logarithm
             a variable: σ_j divides the exponential, and is not in it.
 
-Backward    L = dL · nll. By F5 and F6, nll = log A + log c - log Σ_j e^{b_j - q_j} / σ_j, whatever m
-            is: it cancels. Of the logarithm of a sum the derivative is the mean of those of its
+Backward    L = dL · nll. By F5 and F6, nll = log A + log c - log Σ_j e^{b_j - q_j} / σ_j, since m
+            cancels. Of the logarithm of a sum the derivative is the mean of those of its
             terms' logarithms, here b_j - q_j - log σ_j, weighted by their shares in it, the
             responsibilities:
             (B1)  r_j  = e_j / Z,  so that d(nll) = d(log A) - Σ_j r_j d(b_j - q_j - log σ_j)
