@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 from chainrule.suggestions import near
 
 if TYPE_CHECKING:
-    from chainrule.estimators.density import Density
+    from chainrule.estimators.kept import Kept
 
 HOMES: dict[str, tuple[str, str]] = {  # where the estimator is, and what it is called there
     "fvsbn": ("chainrule.estimators.rows", "FVSBN"),
     "nade": ("chainrule.estimators.rows", "NADE"),
     "made": ("chainrule.estimators.made", "MADE"),
+    "autoencoder": ("chainrule.estimators.autoencoder", "Autoencoder"),
     "rnn": ("chainrule.estimators.sequences", "RNN"),
     "attention_rnn": ("chainrule.estimators.sequences", "AttentionRNN"),
     "transformer": ("chainrule.estimators.sequences", "Transformer"),
@@ -40,7 +41,7 @@ class _Estimators(Mapping[str, Any]):
         return len(HOMES)
 
 
-ESTIMATORS: Mapping[str, "type[Density]"] = _Estimators()
+ESTIMATORS: Mapping[str, "type[Kept]"] = _Estimators()
 
 
 def spelling(cls: type) -> str:
@@ -48,7 +49,7 @@ def spelling(cls: type) -> str:
     return next(spelt for spelt, (_, name) in HOMES.items() if name == cls.__name__)
 
 
-def estimator_class(name: str) -> "type[Density]":
+def estimator_class(name: str) -> "type[Kept]":
     """Return the estimator called `name`, in any mixture of cases and underscores.
 
     Raises:
