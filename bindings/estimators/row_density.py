@@ -1,9 +1,9 @@
 """Densities of rows: what knows columns, their order and names, and values that are given."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +42,7 @@ class RowDensity(Density):
 
     clock = "epoch"
     heeds_y = False
+    _also_known: ClassVar[Mapping[str, Any]] = {}  # tables with categories of X, by name in errors
 
     def _config(self, D: int) -> Any:
         """Return the model's Config for rows of D variables."""
