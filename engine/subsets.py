@@ -49,15 +49,16 @@ def draw(noise: Noise, known: Any, dtype: Any) -> tuple[Any, Array]:
     weight.
     """
     xp, known = array_module(known), known.get() if on_device(known) else known
-    n_known = known.sum(axis=1)
-    seen, times, again = np.zeros(known.shape, bool), 0, n_known > 0
-    while again.any():
+    (N, D), n_known = known.shape, known.sum(axis=1)
+    seen = _below(noise, 0, slice(0, N), D) & known
+    n_seen, times = seen.sum(axis=1), 1
+    while (again := (n_seen == n_known) & (n_known > 0)).any():  # F2
         rows = np.flatnonzero(again)
         part = slice(int(rows[0]), int(rows[-1]) + 1)
-        drawn = _below(noise, times, part, known.shape[1]) & known[part]
+        drawn = _below(noise, times, part, D) & known[part]
         np.copyto(seen[part], drawn, where=again[part, None])
-        times, again = times + 1, (seen.sum(axis=1) == n_known) & (n_known > 0)  # F2
-    of_row = (n_known / np.maximum(n_known - seen.sum(axis=1), 1)).astype(dtype)
+        n_seen, times = seen.sum(axis=1), times + 1
+    of_row = (n_known / np.maximum(n_known - n_seen, 1)).astype(dtype)
     return xp.asarray(seen), xp.asarray((known & ~seen) * of_row[:, None])
 
 

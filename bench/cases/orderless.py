@@ -56,10 +56,13 @@ def main(model: str, operation: str) -> tuple[str, ...]:
 
 
 def build(workload: Workload) -> Problem:
-    """Return the problem of a workload: an untrained network, and rows."""
+    """Return the problem of a workload: an untrained network, but for its biases, and rows."""
     N, D, _, ones = workload.size
     model, config = engine(workload)
-    theta = model.init(config, np.random.default_rng(data.SEED))
+    rng = np.random.default_rng(data.SEED)
+    theta = model.init(config, rng)
+    for name in ("b", "c", "c2"):
+        theta[name][...] = rng.normal(scale=0.1, size=theta[name].shape)
     return Problem(workload, data.rows(N, D, ones), None, dict(theta))
 
 
