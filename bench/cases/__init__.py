@@ -24,7 +24,7 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
-from bench.cases import attention, binary, fvsbn, nade, orderless, recurrent, transformer
+from bench.cases import attention, binary, columns, fvsbn, nade, orderless, recurrent, transformer
 from bench.cases.problem import Problem, Workload
 
 __all__ = ["ADAM", "Problem", "Workload", "fvsbn", "nade", "orderless"]
@@ -32,7 +32,7 @@ __all__ = ["ADAM", "Problem", "Workload", "fvsbn", "nade", "orderless"]
 ADAM = binary.OPTIMIZER
 HOMES: dict[str, ModuleType] = {
     model: home
-    for home in (binary, orderless, transformer, attention, recurrent)
+    for home in (binary, orderless, transformer, attention, recurrent, columns)
     for model in home.MODELS
 }
 
