@@ -66,11 +66,13 @@ def linear(
         for strict in (False, True):
             stairs = stairs_of(m_in, m_out, strict, some_rows, W)
             y, more, dW, db, dx = (a * np.nan for a in (dy, dy, weights, b, dy[:, :1] * W[:, 0]))
-            more[...] = old
+            more[...], piece = old, old.copy()
             op.forward(x, weights, b, stairs, y)
             op.add(x, weights, stairs, more)
             op.backward(dy, x, stairs, dW, db)
             op.input_gradient(dy, weights, stairs, dx)
-            found = {"y": y, "more": more, "dW": dW, "db": db, "dx": dx}
+            for lo, hi in ((0, 1), (1, x.shape[1])):
+                op.add_inputs(x[:, lo:hi].copy(), lo, weights, stairs, piece)
+            found = {"y": y, "more": more, "piece": piece, "dW": dW, "db": db, "dx": dx}
             outputs |= {f"{key} of {name}, {strict}": a for key, a in found.items()}
     return outputs
