@@ -2,17 +2,15 @@
 
 from typing import Any
 
-import numpy as np
-
 from chainrule.kernels.compiled import njit
-from chainrule.kernels.inline import BORROWS, INLINE, exp, sigmoid
+from chainrule.kernels.inline import BORROWS, INLINE, exp, log1p_of_share, sigmoid
 
 
 @njit(**INLINE, **BORROWS)
 def loss(logit: Any, one: bool) -> Any:
     """Return -log p of a bit, in nats."""
     wrong = -logit if one else logit  # the logit of the value that it does not have
-    return max(wrong, wrong * 0) + np.log1p(exp(-abs(wrong)))  # F2, F3
+    return max(wrong, wrong * 0) + log1p_of_share(exp(-abs(wrong)))  # F2, F3
 
 
 @njit(**INLINE, **BORROWS)
