@@ -37,8 +37,8 @@ import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils as _cgutils
+from numba.core import codegen as _codegen
 from numba.core import config as _config
-from numba.core.codegen import get_host_cpu_features as _host_features
 from numba.core.errors import TypingError
 from numba.extending import intrinsic, overload
 from numba.np import arrayobj as _arrayobj
@@ -56,6 +56,7 @@ MASKED = 32  # numbers that `mask` looks at
 _intrinsic: Any = intrinsic
 cgutils: Any = _cgutils
 arrayobj: Any = _arrayobj
+codegen: Any = _codegen
 config: Any = _config
 _INDEX, _LANE = ir.IntType(64), ir.IntType(32)
 
@@ -65,10 +66,13 @@ def vector_bytes(features: str) -> int:
     return 64 if "+avx512f" in features.split(",") else VECTOR_BYTES
 
 
-# What Numba compiles for: this processor's features, or NUMBA_CPU_FEATURES.
-WIDE_BYTES = vector_bytes(
-    _host_features() if _config.CPU_FEATURES is None else _config.CPU_FEATURES
-)
+def _target() -> str:
+    """Return the features that Numba compiles for: this processor's, or NUMBA_CPU_FEATURES."""
+    chosen: str | None = config.CPU_FEATURES
+    return str(codegen.get_host_cpu_features()) if chosen is None else chosen
+
+
+WIDE_BYTES = vector_bytes(_target())
 
 
 def panel_width(x: Array) -> int:

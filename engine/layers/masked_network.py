@@ -214,10 +214,8 @@ class MaskedUnits:
         value = array_module(sums[0]).ascontiguousarray(x)[:, None]
         if len(weights):
             masked_linear.add_inputs(value, i, weights[0], stairs[0], sums[0])  # S1
-        if len(self._arrays.direct):
-            masked_linear.add_inputs(
-                value, i, self._arrays.direct, self._mask.direct, sums[-1]
-            )  # S3
+        if len(A):
+            masked_linear.add_inputs(value, i, A, self._mask.direct, sums[-1])  # S3
         for l, bounds in enumerate(self._units):
             first, last = bounds[i], bounds[i + 1]
             if first < last:

@@ -9,6 +9,8 @@ from chainrule.kernels.dispatch import array_module, on_device
 
 Arrays = dict[str, Any]
 ROWS = (1, 3, 1, 2, 5)  # of W that inputs own, in turn
+# One of everything; tiles in part, one and a piece, and several, in all three directions.
+SHAPES = ((1, 1, 1), (2, 3, 31), (3, 40, 33), (37, 5, 8), (35, 70, 66), (5, 7, 129))
 
 
 def activation_inputs(rng: np.random.Generator, N: int, D: int, H: int) -> Arrays:
