@@ -171,6 +171,8 @@ def run(task: Task, dtype: str) -> int:
     known = estimator.get_params()
     estimator.set_params(**{key: value for key, value in SHORT.items() if key in known})
     data, use = OF_EVENT[estimator._model().EVENT]
+    if "column_types" in known:
+        data = _table(known["column_types"])
     if task.act == "train":
         estimator.fit(data, X_valid=data)
     else:
@@ -184,6 +186,15 @@ def _use_rows(model: Any, X: Any) -> None:
     model.conditionals(X)
     model.sample(1, seed=0)
     model.sample(300, seed=0, given=X[0], observed=np.arange(X.shape[1]) < 9)
+
+
+def _table(types: Any) -> Any:
+    """Return rows of 16 columns: of categories, of real numbers, or where None is asked of both."""
+    rng = np.random.default_rng(0)
+    reals, codes = rng.normal(size=(150, 8)), rng.integers(0, 3, (150, 8))
+    if types == "categorical":
+        return np.hstack([codes, codes])
+    return np.hstack([reals, reals if types == "continuous" else codes])
 
 
 def _use_text(model: Any, text: str) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.commands import inputs, labels, prompts, runs
+from chainrule.commands import inputs, labels, prompts, runs, tabular
 from chainrule.commands.common import PICTURES, TABLES, Common, check_output, picture, write_rows
 from chainrule.commands.requests import SampleRequest
 from chainrule.engine.storage.files import replacing
@@ -64,18 +64,16 @@ def _of_symbols(model: Any, length: int, settings: dict[str, Any]) -> Drawing:
 
 def _rows(common: Common, run: Path, model: Any, how: SampleRequest, draw: Drawing) -> None:
     """Draw rows and write them as a picture or a table."""
-    n, out = how.n or ROWS, how.out or Path("samples.png")
-    check_output(out, *PICTURES, *TABLES)
+    n, out = how.n or ROWS, tabular.output(model, run, how.out, "samples")
     pictured = out.suffix.lower() in PICTURES
     _refuse_columns(how, pictured, f"{out} holds none")
     rows = draw(n)
     if pictured:
-        levels = 2 if inputs.of_columns(model) else model.vocabulary_.size
         shape = runs.image_shape(run, rows.shape[1])
-        grey = rows / max(1, levels - 1)
+        grey = np.asarray(rows) / max(1, (tabular.levels(model) or 1) - 1)
         picture(out, "sample_grid", grey, shape, how.columns, f"samples of {model.model_}")
     else:
-        write_rows(out, rows, inputs.fitted_columns(model))
+        tabular.write(out, rows, model, inputs.fitted_columns(model, run))
     common.say(f"{n:,} samples; {out}")
 
 

@@ -252,13 +252,17 @@ class Density(DensityMixin, Fitting):  # type: ignore[misc]  # scikit-learn is u
         """Return the engine's model that was fitted, whatever was set since."""
         return models.get(self.model_)
 
+    def _config_now(self) -> Any:
+        """Return the fitted Config, but for what may be set after the fit."""
+        return self.config_
+
     def _each(self, function: Any, data: Any, y: Any) -> Iterator[tuple[Any, Array]]:
         """Yield a function of `evaluating` of groups of observations, and which they are."""
         numbers, prior = self._labels(y, self._size(data)), self._log_prior()
         with self._evaluating() as params:
             for rows, x in self._batches(data, function.__name__):
                 some = None if numbers is None else numbers[rows]
-                yield rows, function(self._engine(), self.config_, params, x, some, prior)
+                yield rows, function(self._engine(), self._config_now(), params, x, some, prior)
 
     def _by_row(self, function: Any, data: Any, y: Any) -> Array:
         """Return a function of `evaluating` with a result a row, of all of them."""

@@ -1,9 +1,9 @@
 """Densities of rows: what knows columns, their order and names, and values that are given."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +42,7 @@ class RowDensity(Density):
 
     clock = "epoch"
     heeds_y = False
+    _also_known: ClassVar[Mapping[str, Any]] = {}  # tables with categories of X, by name in errors
 
     def _config(self, D: int) -> Any:
         """Return the model's Config for rows of D variables."""
@@ -227,7 +228,7 @@ class RowDensity(Density):
         if mask is not None and not self._exact(mask):
             warnings.warn(NOT_EXACT, UserWarning, stacklevel=3)
         rng = np.random.default_rng(seed)
-        numbers = self._classes_to_draw(y, n, rng)
+        numbers = self._classes_of(x, mask, y, n, rng)
         by = None if uniforms is None else self._columns.arrange(_uniforms(uniforms, n, D))
         drawn = np.empty((n, D), self._columns.dtype)
         with self._evaluating() as params:
@@ -247,6 +248,10 @@ class RowDensity(Density):
         They are if in every row all observed variables precede the others.
         """
         return not (observed[..., 1:] & ~observed[..., :-1]).any()
+
+    def _classes_of(self, x: Any, mask: Any, y: Any, n: int, rng: np.random.Generator) -> Any:
+        """Return the class of each of n rows, of whose x, (n, D), the mask marks what is given."""
+        return self._classes_to_draw(y, n, rng)
 
     def _given(
         self, given: Any, observed: Any, n: int

@@ -71,6 +71,7 @@ class TableDensity(InUnits):
     def _check_hyperparameters(self) -> None:
         super()._check_hyperparameters()
         self._config(1)
+        types_of.check(self.column_types)
         if self.binarize is not None and self.column_types is not None:
             raise ValueError("binarize makes bits of all columns; leave it or column_types out")
 
@@ -91,7 +92,8 @@ class TableDensity(InUnits):
         frame, valid = frames.read(X), None
         self._config(frame.shape[1])
         more = {} if X_valid is None else {"X_valid": frames.read(X_valid, "X_valid")}
-        self.encoder_ = encoder = self._new_encoder().learn(frame, more=more)
+        known = {**more, **self._also_known}
+        self.encoder_ = encoder = self._new_encoder().learn(frame, more=known)
         self.n_features_in_ = encoder.dims
         if hasattr(self, "feature_names_in_"):
             del self.feature_names_in_

@@ -6,7 +6,7 @@ A model is a module with
                     observation is (chainrule.engine.event), and with it the dtype and shape of x
     EVENT           the class of Config's event
     ABILITIES       what it can do beyond the contract (chainrule.engine.event.Abilities)
-    WEIGHTS         names of the arrays that weight decay shrinks
+    WEIGHTS         names of the arrays that weight decay shrinks; "W" stands for W2, W3, … too
     shapes(config)  name to shape, WEIGHTS first
     init(config, rng, dtype) -> Params
 
@@ -38,6 +38,13 @@ A model is a module with
     uniforms(config, params, x, v, y=None) -> (N, D), float64       where columns may be real
         From which `sample` draws x again; of discrete columns v, in [0, 1), says which.
     attention_maps(config, params, x, y=None)       where there is attention: for pictures
+    Where rows may lack values, and what is known of them may stand anywhere (any_order):
+    log_prob_given(config, params, x, given, y=None) -> (N,)
+        log p(x_f | x_g): given, (N, D) bool, marks g. What is missing is in neither.
+    marginals(config, params, x, given, y=None)
+        The distribution of every single x_i given x_g, as `conditionals` has them.
+    nll_estimates(config, params, x, noise, y=None) -> (N,)
+        An unbiased estimate of each row's -log p(x), by one pass; drawn from noise.
 
 Who asks a model for scores asks `chainrule.engine.density`, which has an answer without labels too;
 how many rows are asked for at once is for `chainrule.engine.bounds` to say.
@@ -55,6 +62,7 @@ HOMES: dict[str, str] = {  # a new model is one line here
     "nade": "chainrule.engine.models.nade",
     "nade_untied": "chainrule.engine.models.nade_untied",
     "made": "chainrule.engine.models.made",
+    "orderless_nade": "chainrule.engine.models.orderless_nade",
     "table_nade": "chainrule.engine.models.table_nade",
     "rnn": "chainrule.engine.models.rnn",
     "attention_rnn": "chainrule.engine.models.attention_rnn",

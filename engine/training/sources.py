@@ -134,9 +134,11 @@ class RowSource(Source):
         return Batch(len(rows), len(rows), of_slice, min_rows)
 
     def validate(self, model: Any, config: Any, recipe: Recipe, params: Params) -> float:
-        """Return the mean over all validation rows."""
+        """Return the mean over all validation rows; of a model in any order an estimate of it."""
         assert self._valid is not None
         x, y = self._valid
+        if model.ABILITIES.any_order:
+            return scoring.mean_estimate(model, config, params, x, recipe.seed, y)
         return scoring.mean_nll(model, config, params, x, y=y)
 
     def _epoch(self, recipe: Recipe) -> int:

@@ -11,6 +11,7 @@ from sklearn.base import clone
 import chainrule as cr
 from chainrule.engine import models
 from chainrule.engine.event import Sequence
+from chainrule.estimators.table_density import TableDensity
 
 TEXT = "the cat sat on the mat; the rat sat on the cat. " * 8
 LINES = ["the cat", "sat on", "the mat"] * 8
@@ -21,6 +22,7 @@ KINDS = {
     "NADE": (cr.NADE(4, epochs=3, ordering="reverse"), BITS),
     "untied NADE": (cr.NADE(4, epochs=3, tied=False), BITS),
     "MADE": (cr.MADE((7, 5), epochs=3, n_masks=2, direct=True, ordering="reverse"), BITS),
+    "OrderlessNADE": (cr.OrderlessNADE((5, 4), epochs=3, ordering="random"), BITS),
     "RNN": (cr.RNN(6, cell="gru", **FEW), TEXT),
     "AttentionRNN": (cr.AttentionRNN(6, **FEW), TEXT),
     "Transformer": (cr.Transformer(1, 1, 8, **FEW), TEXT),
@@ -158,7 +160,8 @@ def test_the_encoder_speaks_for_the_data(fitted, kind):
     assert isinstance(encoder.event, event) and encoder.log_volume == 0
     assert encoder.unit in ("bit", "column", "character", "symbol")
     assert encoder.per == ("row" if encoder.unit in ("bit", "column") else encoder.unit)
-    said = "bit" if kind == "MADE" else encoder.unit  # of its columns, which are bits
+    any_columns = isinstance(fitted, TableDensity)  # here bits
+    said = "bit" if any_columns else encoder.unit
     assert said in encoder.describe()
 
 

@@ -91,7 +91,10 @@ def test_examples_do_what_they_say(name):
     assert failed == 0
 
 
-ESTIMATORS = [cr.FVSBN, cr.NADE, cr.MADE, cr.RNN, cr.AttentionRNN, cr.Transformer]
+ESTIMATORS = [
+    *(cr.FVSBN, cr.NADE, cr.MADE, cr.OrderlessNADE),
+    *(cr.RNN, cr.AttentionRNN, cr.Transformer),
+]
 FUNCTIONS = [cr.load, cr.gradcheck, cr.datasets.load, cr.datasets.load_text]
 
 

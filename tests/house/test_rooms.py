@@ -26,7 +26,7 @@ HOMES = {  # inner packages first: of the wheel, bindings' folder holds the othe
 FLOORS = {
     "chainrule.engine": (
         {"arena", "event", "noise", "ordering", "params", "ragged", "windows"},
-        {"averages", "bounds", "classes", "distributions", "labels"},
+        {"averages", "bounds", "classes", "distributions", "labels", "subsets"},
         {"layers"},
         {"reading", "sampling", "stepping"},
         {"models"},

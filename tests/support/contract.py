@@ -31,6 +31,15 @@ MODELS = {  # what a test is called: the registry's name, and a Config's argumen
         "made",
         {"values": (0, 3, 2), **MADE, **MIXTURES, "n_masks": 2, "mixture_weights": "equal"},
     ),
+    "orderless": ("orderless_nade", {"values": (2,) * 5, "hidden": (4, 3)}),
+    "orderless of categories": (
+        "orderless_nade",
+        {"values": (2, 3, 1, 4), "hidden": (5,), "activation": "tanh", "n_classes": 2},
+    ),
+    "orderless of numbers": (
+        "orderless_nade",
+        {"values": (0, 3, 0), "hidden": (4,), "activation": "tanh", "n_components": 2},
+    ),
     "table of bits": ("table_nade", {"values": (2,) * 4, "n_hidden": 3, "rescale": False}),
     "table of categories": ("table_nade", {"values": (3, 2, 1, 17), "n_hidden": 3}),
     "table of numbers": ("table_nade", {"values": (0, 0), "n_hidden": 3, "n_components": 3}),

@@ -62,6 +62,8 @@ def test_a_model_declares_what_it_is_for(name):
     assert ("context" in fields) == model.ABILITIES.context
     assert hasattr(model, "state_size") == model.ABILITIES.state
     assert hasattr(model, "attention_maps") == model.ABILITIES.attention
+    for ability in ("log_prob_given", "marginals", "nll_estimates"):
+        assert hasattr(model, ability) == model.ABILITIES.any_order
 
 
 @every_model
@@ -144,7 +146,10 @@ def test_what_comes_later_is_not_seen_and_what_came_before_is(name, rng):
 
 @every_model
 def test_sampling_is_recomputing_everything(name, rng):
-    """Value by value, each from its conditional given all before it; what is given stays."""
+    """Value by value, each from its conditional given all before it; what is given stays.
+
+    In any order, given all that is kept, wherever it stands.
+    """
     model, config, params = make(name)
     N = 40
     y = random_y(config, rng, N)
@@ -155,8 +160,10 @@ def test_sampling_is_recomputing_everything(name, rng):
     p = model.conditionals(config, params, got, y)
     for i, K in enumerate(values(config)):
         new = u[:, i] >= 0
+        if model.ABILITIES.any_order:
+            p = model.marginals(config, params, got, (u < 0) | (np.arange(u.shape[1]) < i), y)
         if K == CONTINUOUS:
-            found = below(config, p[:, i], got[:, i])[new]
+            found = below(config, p[new, i], got[new, i])
             assert_allclose(found, u[new, i], rtol=1e-9, atol=1e-12)
         else:
             assert_array_equal(got[new, i], drawn(of_variable(config, i, p), u[:, i])[new])
