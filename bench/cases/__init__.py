@@ -24,10 +24,10 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
-from bench.cases import attention, binary, fvsbn, nade, recurrent, transformer
+from bench.cases import attention, binary, fvsbn, made, nade, recurrent, transformer
 from bench.cases.problem import Problem, Workload
 
-__all__ = ["ADAM", "Problem", "Workload", "fvsbn", "nade"]
+__all__ = ["ADAM", "Problem", "Workload", "fvsbn", "made", "nade"]
 
 ADAM = binary.OPTIMIZER
 HOMES: dict[str, ModuleType] = {
