@@ -24,14 +24,16 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
-from bench.cases import attention, binary, fvsbn, made, nade, recurrent, transformer
+from bench.cases import attention, binary, columns, fvsbn, made, nade, recurrent, transformer
 from bench.cases.problem import Problem, Workload
 
 __all__ = ["ADAM", "Problem", "Workload", "fvsbn", "made", "nade"]
 
 ADAM = binary.OPTIMIZER
 HOMES: dict[str, ModuleType] = {
-    model: home for home in (binary, transformer, attention, recurrent) for model in home.MODELS
+    model: home
+    for home in (binary, transformer, attention, recurrent, columns)
+    for model in home.MODELS
 }
 
 

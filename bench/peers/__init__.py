@@ -28,12 +28,14 @@ TORCH = {
     "transformer": ("torch_transformer", "eager"),
     "attention": ("torch_layers", "eager"),
     "recurrent": ("torch_layers", "eager"),
+    "columns": ("torch_columns", "eager"),
 }
 JAX = {
     "binary": ("jax_scan", ""),
     "transformer": ("jax_transformer", ""),
     "attention": ("jax_layers", ""),
     "recurrent": ("jax_layers", ""),
+    "columns": ("jax_columns", ""),
 }
 PEERS = {
     "torch": Peer(
@@ -54,6 +56,7 @@ PEERS = {
             "transformer": ("torch_transformer", "compiled"),
             "attention": ("torch_layers", "compiled"),
             "recurrent": ("torch_layers", "compiled"),
+            "columns": ("torch_columns", "compiled"),
         },
     ),
     "torch.compile-body": Peer(

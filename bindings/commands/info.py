@@ -154,7 +154,7 @@ def _arrays(model: Any) -> object:
 def _untied(model: Any) -> str:
     """Return what the same network would cost with a hidden layer for each conditional."""
     D, H = model.config_.n_visible, model.config_.n_hidden
-    shapes = models.get("nade_untied").shapes(nade_untied.Config(D, H))
+    shapes = models.get("nade_untied").shapes(nade_untied.Config(D, H, model.config_.n_classes))
     size = sum(prod(shape) for shape in shapes.values())
     ratio = size / model.params_.size
     return f"untied, one hidden layer a conditional: {size:,} numbers, {ratio:,.1f} times as many"
