@@ -24,10 +24,20 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
-from bench.cases import attention, binary, columns, fvsbn, nade, orderless, recurrent, transformer
+from bench.cases import (
+    attention,
+    binary,
+    columns,
+    fvsbn,
+    made,
+    nade,
+    orderless,
+    recurrent,
+    transformer,
+)
 from bench.cases.problem import Problem, Workload
 
-__all__ = ["ADAM", "Problem", "Workload", "fvsbn", "nade", "orderless"]
+__all__ = ["ADAM", "Problem", "Workload", "fvsbn", "made", "nade", "orderless"]
 
 ADAM = binary.OPTIMIZER
 HOMES: dict[str, ModuleType] = {
