@@ -36,7 +36,6 @@ class Sums(NamedTuple):
     tail: Array  # (most outputs, width): V_i's columns that fill no panel, then zeros
 
 
-@njit(**JIT)
 def new(n_rows: int, layout: Layout, V: Array) -> Sums:
     """Return room for so many rows."""
     most, units = most_outputs(layout), room(V.shape[1], V)
@@ -48,10 +47,10 @@ def new(n_rows: int, layout: Layout, V: Array) -> Sums:
     )
 
 
-@njit(**JIT)
 def clear(grad: Weights) -> None:
-    """Set what a block adds to, without having written it, to 0."""
-    grad.b[:], grad.c[:], grad.rho[:] = 0, 0, 0
+    """Set to 0 what the first block adds to; W and V it writes."""
+    for array in (grad.b, grad.c, grad.rho):
+        array.fill(0)
 
 
 @njit(**JIT, **BORROWS)
@@ -110,12 +109,12 @@ def of_units(
             tail_k[j - whole * width] = V_k[j]
     for first in range(0, n_rows, ROWS):
         m = min(ROWS, n_rows - first)
-        for g in range(whole):
-            at = o * V_row + g * width
-            overwrite(m, s, first * s_row, s_row, n, V, at, V_row, dh, g * width, dh_row)
-        if whole * width < H:
-            at = whole * width
-            overwrite(m, s, first * s_row, s_row, n, total.tail, 0, width, dh, at, dh_row)
+        for g in range(-(-H // width)):
+            to = g * width
+            of_V, at, step = V, o * V_row + to, V_row
+            if g == whole:
+                of_V, at, step = total.tail, 0, width
+            overwrite(m, s, first * s_row, s_row, n, of_V, at, step, dh, to, dh_row)
         for r in range(m):
             h_n, P_n = row(block.h, first + r), row(total.P, first + r)
             if rho.size > 0:

@@ -27,6 +27,7 @@ from chainrule.kernels import (
     lstm,
     mixture,
     nade,
+    nade_columns,
     rnn,
     rotary,
     softmax_cross_entropy,
@@ -158,6 +159,7 @@ CASES = {
     "causal_attention": Case(causal_attention, attention.inputs, attention.run),
     "mixture": Case(mixture, tables.mixture_inputs, tables.mixture, tables.MIXTURES),
     "columns": Case(columns, tables.columns_inputs, tables.columns, tables.COLUMNS),
+    "nade_columns": Case(nade_columns, tables.nade_inputs, tables.nade, tables.NADES),
     **RECURRENT,
     **TRANSFORMER_PARTS,
 }

@@ -55,5 +55,9 @@ def test_every_model_declares_what_it_is_of_and_what_it_can_do(name):
     assert can.state == hasattr(model, "state_size")
     assert can.attention == hasattr(model, "attention_maps")
     assert models.of(model.EVENT)[name] is model
-    sizes = {k: 4 for k, field in fields.items() if field.default is dataclasses.MISSING}
+    sizes = {
+        k: (2, 3) if k == "values" else 4
+        for k, field in fields.items()
+        if field.default is dataclasses.MISSING
+    }
     assert isinstance(model.Config(**sizes).event, model.EVENT)
