@@ -24,14 +24,16 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
-from bench.cases import attention, binary, fvsbn, nade, recurrent, transformer
+from bench.cases import attention, binary, fvsbn, nade, recurrent, tables, transformer
 from bench.cases.problem import Problem, Workload
 
 __all__ = ["ADAM", "Problem", "Workload", "fvsbn", "nade"]
 
 ADAM = binary.OPTIMIZER
 HOMES: dict[str, ModuleType] = {
-    model: home for home in (binary, transformer, attention, recurrent) for model in home.MODELS
+    model: home
+    for home in (binary, tables, transformer, attention, recurrent)
+    for model in home.MODELS
 }
 
 
