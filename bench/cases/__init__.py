@@ -30,11 +30,8 @@ from bench.cases.problem import Problem, Workload
 __all__ = ["ADAM", "Problem", "Workload", "fvsbn", "nade"]
 
 ADAM = binary.OPTIMIZER
-HOMES: dict[str, ModuleType] = {
-    model: home
-    for home in (binary, tables, transformer, attention, recurrent)
-    for model in home.MODELS
-}
+_FILES = (binary, tables, transformer, attention, recurrent)
+HOMES: dict[str, ModuleType] = {model: home for home in _FILES for model in home.MODELS}
 
 
 def home(workload: Workload) -> Any:

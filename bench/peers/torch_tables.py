@@ -1,9 +1,9 @@
 """PyTorch, eager: NADE of categories and RNADE as loops over the variables, as in `torch_eager`.
 
 `torch` walks W.unbind(0) and V.unbind(0), whose backward gathers all rows at once; a variable's
-outputs are one product, and a value's row of W comes as a product with one-hot rows, made before the
-timing begins (looking rows up and padding them took longer). The loss is one operation over all
-outputs, after the loop. `torch-plain` reads W[i] and V[i].
+outputs are one product, and a value's row of W comes as a product with one-hot rows, made before
+the timing begins (looking rows up and padding them took longer). The loss is one operation over
+all outputs, after the loop. `torch-plain` reads W[i] and V[i].
 """
 
 import math
