@@ -65,20 +65,20 @@ def binary(draw: Draw) -> Cases:
     """NADE and FVSBN at N=100, D=784, H=500; Adam on that NADE's parameters."""
     N, D, H = 100, 784, 500
     x, u = draw.bits(N, D), draw.uniform(N, D)
-    theta = [draw.normal(*shape, scale=0.05) for shape in ((D, H), (D, H), (D,), (H,))]
-    grads = [draw.xp.empty_like(a) for a in theta]
+    theta = [draw.normal(*shape, scale=0.05) for shape in ((D, H), (D, H), (D,), (1, H))]
+    grads, y = [draw.xp.empty_like(a) for a in theta], draw.ids(0, 1)  # of one class
     nll, s = draw.xp.empty(N, np.float32), draw.normal(N, D)
     size, drawn = f"N={N} D={D} H={H}", draw.bits(N, D)
-    yield "nade.log_prob", size, lambda: nade.log_prob(x, *theta, nll)
-    yield "nade.nll_and_grad", size, lambda: nade.nll_and_grad(x, *theta, 1 / N, nll, *grads)
-    yield "nade.sample", size, lambda: nade.sample(u, *theta, drawn)
+    yield "nade.log_prob", size, lambda: nade.log_prob(x, *theta, y, nll)
+    yield "nade.nll_and_grad", size, lambda: nade.nll_and_grad(x, *theta, y, 1 / N, nll, *grads)
+    yield "nade.sample", size, lambda: nade.sample(u, *theta, y, drawn)
 
-    alpha, b = draw.normal(D * (D - 1) // 2, scale=0.05), draw.normal(D)
+    alpha, b = draw.normal(D * (D - 1) // 2, scale=0.05), draw.normal(1, D)
     dalpha, db, out = (draw.xp.empty_like(a) for a in (alpha, b, s))
     dnll, size = draw.normal(N), f"N={N} D={D}"
-    yield "triangular.forward", size, lambda: triangular.forward(x, alpha, b, out)
-    yield "triangular.backward", size, lambda: triangular.backward(s, x, dalpha, db)
-    yield "triangular.sample", size, lambda: triangular.sample(u, alpha, b, drawn)
+    yield "triangular.forward", size, lambda: triangular.forward(x, alpha, b, y, out)
+    yield "triangular.backward", size, lambda: triangular.backward(s, x, y, dalpha, db)
+    yield "triangular.sample", size, lambda: triangular.sample(u, alpha, b, y, drawn)
     yield "bernoulli.forward", size, lambda: bernoulli.forward(s, x, nll)
     yield "bernoulli.backward", size, lambda: bernoulli.backward(dnll, s, x, out)
 

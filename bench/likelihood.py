@@ -1,117 +1,200 @@
 """Test likelihoods beside the published ones: fit by a named protocol, keep the result.
 
-    CHAINRULE_DATA=<folder> python -m bench.likelihood mnist_fvsbn mnist_nade tables
+    CHAINRULE_DATA=<folder> python -m bench.likelihood mnist_nade mnist_made tables red_wine mixed
 
-Every protocol states its settings here, chooses epoch and settings on validation data alone,
-and writes bench/results/likelihood_<protocol>.json with the machine and the wall time.
+Every protocol states its settings here (red wine in `bench.wine`, mixed columns in `bench.mixed`)
+and chooses epoch and settings on validation data alone. It writes into bench/results
+likelihood_<protocol>.json with the machine and the wall times, .csv with the learning curves of
+what was chosen, and pictures. Until then trainings lie in runs/likelihood: a protocol that was
+stopped, by Ctrl-C or kill -9, goes on by the same command, to the same bits (`bench.trials`).
 """
 
 import argparse
-import json
 import math
-import time
-from itertools import product
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
-
-from sklearn.base import clone
+from typing import Any, NamedTuple
 
 import chainrule as cr
-from bench import machine
+from bench import machine, mixed, trials, wine
+from bench.trials import Record
+from chainrule import plots
 from chainrule.engine.storage.files import replacing
 
 RESULTS = Path(__file__).parent / "results"
 
+
+class Images(NamedTuple):
+    """A protocol on the fixed binarized MNIST: raster order, the best of some settings on valid.
+
+    estimator, settings: of all trials; grid: what they differ in. published: test nats, and whose.
+    scoring: settings that scores of the chosen one are made with, where they may change after fit;
+    splits: what is scored with them.
+    """
+
+    estimator: str
+    settings: Mapping[str, Any]
+    grid: Sequence[Mapping[str, Any]]
+    published: Mapping[str, float]
+    scoring: Mapping[str, Any] = {}
+    splits: Sequence[str] = trials.SPLITS
+
+
+# The density of a MADE with several masks is the mean of theirs, each a pass over the rows: it is
+# validated once in five epochs, and its training rows are not scored.
+MASKS = {"epochs": 100, "learning_rate": 1e-3, "n_masks": 32, "eval_every": 2500}
+SPARSE = ({"l1": 0.03}, {"l1": 0.06})
 MNIST = {
-    "mnist_fvsbn": cr.FVSBN(epochs=30, learning_rate=1e-2, l1=0.03, seed=0),
-    "mnist_nade": cr.NADE(n_hidden=500, epochs=100, learning_rate=2e-3, l1=0.02, seed=0),
+    "mnist_fvsbn": Images(
+        "FVSBN", {"epochs": 30, "learning_rate": 1e-2, "l1": 0.03}, ({},), {"FVSBN": 97.45}
+    ),
+    "mnist_nade": Images(
+        "NADE",
+        {"n_hidden": 1000, "epochs": 120, "learning_rate": 2e-3},
+        ({"l1": 0.04}, {"l1": 0.06}),
+        {"NADE, 500 hidden units": 88.33},
+    ),
+    "mnist_made": Images(
+        "MADE",
+        {"hidden": (2000,), "epochs": 100, "learning_rate": 1e-3},
+        SPARSE,
+        {"MADE, 1 layer, 1 mask": 88.40},
+    ),
+    "mnist_made_masks": Images(
+        "MADE",
+        {"hidden": (2000,), **MASKS},
+        SPARSE,
+        {"MADE, 1 layer, 32 masks": 88.04},
+        splits=("valid", "test"),
+    ),
+    "mnist_made_deep": Images(
+        "MADE",
+        {"hidden": (2000, 2000), **MASKS},
+        SPARSE,
+        {"MADE, 2 layers, 32 masks": 86.64},
+        splits=("valid", "test"),
+    ),
+    "mnist_orderless": Images(
+        "OrderlessNADE",
+        {"hidden": (500, 500), "epochs": 500, "learning_rate": 1e-3},
+        ({},),
+        {"EoNADE, 2 layers, 128 orderings": 85.10, "the same, later": 84.68},
+        {"n_orderings": 128},
+        ("test",),
+    ),
 }
-PUBLISHED_MNIST = {"mnist_fvsbn": 97.45, "mnist_nade": 88.33}
 
-# One protocol for all tables: so many minibatches, every learning rate with every penalty, and of
-# these the pair, and its epoch, that is best on valid.
+# One protocol for all tables: so many minibatches of 20 rows a model, every learning rate with
+# every penalty, and of these the pair, and its epoch, that is best on valid; then the model that
+# is best on valid.
 TABLES = ("nltcs", "adult", "mushrooms", "nips", "dna")
-TABLE_MODELS = {"FVSBN": cr.FVSBN(batch_size=20), "NADE": cr.NADE(n_hidden=500, batch_size=20)}
-MINIBATCHES = {"FVSBN": 15_000, "NADE": 5000}
+BATCH = 20
+MINIBATCHES = {"FVSBN": 15_000, "NADE": 5000, "MADE": 5000, "OrderlessNADE": 10_000}
+TABLE_MODELS: dict[str, dict[str, Any]] = {
+    "FVSBN": {},
+    "NADE": {"n_hidden": 500},
+    "MADE": {"hidden": (500,), "n_masks": 32},
+    "OrderlessNADE": {"hidden": (500, 500)},
+}
+SCORING = {"OrderlessNADE": {"n_orderings": 16}}  # as `Images.scoring`
 RATES = (2e-3, 1e-2)
-PENALTIES = ({}, {"l1": 0.03}, {"weight_decay": 0.1}, {"l1": 0.1, "weight_decay": 1.0})
+PENALTIES = (
+    {}, {"l1": 0.03}, {"l1": 0.06}, {"l1": 0.1}, {"weight_decay": 0.1},
+    {"l1": 0.1, "weight_decay": 1.0},
+)  # fmt: skip
 PUBLISHED_TABLES = {
-    "adult": {"FVSBN": 13.17, "NADE": 13.19},
-    "mushrooms": {"FVSBN": 10.27, "NADE": 9.81},
-    "nips": {"FVSBN": 276.88, "NADE": 273.08},
-    "dna": {"FVSBN": 83.64, "NADE": 84.81},
+    "adult": {"FVSBN": 13.17, "NADE": 13.19, "MADE": 13.12, "best": 13.10},
+    "mushrooms": {"FVSBN": 10.27, "NADE": 9.81, "MADE": 9.68, "best": 9.55},
+    "nips": {"FVSBN": 276.88, "NADE": 273.08, "MADE": 277.28, "best": 272.39},
+    "dna": {"FVSBN": 83.64, "NADE": 84.81, "MADE": 79.66, "best": 79.05},
+    "nltcs": {"best": 5.99},
 }
 
 
-def fit(model: Any, data: Any) -> dict[str, Any]:
-    """Fit `model`, best epoch by validation, and return its likelihoods, in nats, and time."""
-    start = time.perf_counter()
-    model.fit(data.train.x, X_valid=data.valid.x)
-    seconds = time.perf_counter() - start
-    nll = {split: -model.score(getattr(data, split).x) for split in ("train", "valid", "test")}
-    test = model.log_prob(data.test.x)
-    return {
-        "data": data.name,
-        "estimator": type(model).__name__,
-        "hyperparameters": model.get_params(),
-        "nll_nats": nll,
-        "test_standard_error": float(test.std(ddof=1) / math.sqrt(len(test))),
-        "test_bits_per_dim": nll["test"] / (model.n_features_in_ * math.log(2)),
-        "n_parameters": int(model.params_.size),
-        "best_epoch": model.best_epoch_,
-        "fit_seconds": seconds,
+def mnist(protocol: str, folder: Path, out: Path) -> list[Record]:
+    """Fit the protocol's model to the fixed binarized MNIST with each of its settings."""
+    asked, data = MNIST[protocol], cr.datasets.load("binarized_mnist")
+    model = getattr(cr, asked.estimator)(**asked.settings, seed=0, verbose=True)
+    chosen, tried = trials.search(trials.settings_tried(model, asked.grid), data, folder)
+    fitted = trials.load(chosen, folder).set_params(**asked.scoring, verbose=False)
+    with_ = "".join(f"-{name}={value}" for name, value in asked.scoring.items())
+    log_p = {
+        split: trials.kept_log_prob(
+            fitted, getattr(data, split).x, folder / f"{chosen['trial']}{with_}.{split}.npy"
+        )
+        for split in asked.splits
     }
+    scores = trials.nats_by_split(log_p, fitted.n_features_in_) | {"scored_with": asked.scoring}
+    return [chosen | scores | {"published_nats": dict(asked.published), "tried": tried}]
 
 
-def mnist(protocol: str) -> list[dict[str, Any]]:
-    """Fit the protocol's model to the fixed binarized MNIST, raster order."""
-    data = cr.datasets.load("binarized_mnist")
-    result = fit(clone(MNIST[protocol]).set_params(verbose=True), data)
-    return [result | {"published_nats": PUBLISHED_MNIST[protocol]}]
+def tables(protocol: str, folder: Path, out: Path) -> list[Record]:
+    """Fit every model to every table with every setting; return the best on valid of each."""
+    return [result for table in TABLES for result in table_results(table, folder)]
 
 
-def tables(protocol: str) -> list[dict[str, Any]]:
-    """Fit both models to every table with every setting; return the best on valid of each."""
-    results = []
-    for table, (name, model) in product(TABLES, TABLE_MODELS.items()):
-        data = cr.datasets.load(table)
-        tried = []
-        epochs = math.ceil(MINIBATCHES[name] * model.batch_size / len(data.train.x))
-        for rate, penalty in product(RATES, PENALTIES):
-            one = clone(model).set_params(epochs=epochs, learning_rate=rate, **penalty)
-            tried.append(fit(one, data))
-        best = min(tried, key=lambda result: result["nll_nats"]["valid"])
-        published = PUBLISHED_TABLES.get(table, {}).get(name)
-        results.append(best | {"published_nats": published, "settings_tried": len(tried)})
-        print(row(results[-1]), flush=True)
-    return results
+def table_results(table: str, folder: Path) -> Iterator[Record]:
+    """Yield the results of each model on one table, and say which is best on valid."""
+    data, published, results = cr.datasets.load(table), PUBLISHED_TABLES[table], []
+    for name, settings in TABLE_MODELS.items():
+        epochs = math.ceil(MINIBATCHES[name] * BATCH / len(data.train.x))
+        model = getattr(cr, name)(**settings, batch_size=BATCH, epochs=epochs, seed=0)
+        chosen, tried = trials.search(trials.settings_tried(model, table_grid()), data, folder)
+        scoring = SCORING.get(name, {})
+        scores = trials.evaluation(trials.load(chosen, folder).set_params(**scoring), data)
+        result = chosen | scores | {"scored_with": scoring, "tried": tried}
+        result["valid_nats"] = scores["nll_nats"]["valid"]
+        result["published_nats"] = {k: published[k] for k in (name, "best") if k in published}
+        results.append(result)
+        print(row(result), flush=True)
+    winner = trials.best(results)
+    for result in results:
+        yield result | {"chosen_on_valid": result is winner}
 
 
-def row(result: dict[str, Any]) -> str:
+def table_grid() -> list[dict[str, Any]]:
+    """Return the settings that are tried on each table."""
+    return [{"learning_rate": rate, **penalty} for rate in RATES for penalty in PENALTIES]
+
+
+def row(result: Record) -> str:
     """Return one line about a result."""
     nll, published = result["nll_nats"], result["published_nats"]
+    parts = "  ".join(f"{split} {nats:8.2f}" for split, nats in nll.items())
+    known = ", ".join(f"{whose} {nats:g}" for whose, nats in published.items())
     return (
-        f"{result['data']:16} {result['estimator']:6} train {nll['train']:8.2f}  valid "
-        f"{nll['valid']:8.2f}  test {nll['test']:8.2f} ± {result['test_standard_error']:.2f} nats"
-        f"  published {published or '-'}  epoch {result['best_epoch']}"
-        f"  {result['fit_seconds']:.0f} s"
+        f"{result['data']:16} {result['estimator']:13} {parts} ± "
+        f"{result['test_standard_error']:.2f} nats  published: {known or 'nothing'}"
+        f"{'  best on valid' if result.get('chosen_on_valid') else ''}"
     )
 
 
-PROTOCOLS = {**dict.fromkeys(MNIST, mnist), "tables": tables}
+PROTOCOLS = {
+    **dict.fromkeys(MNIST, mnist),
+    "tables": tables,
+    "red_wine": wine.run,
+    "mixed": mixed.run,
+}
 
 
-def write(protocol: str, results: list[dict[str, Any]]) -> Path:
-    """Write the results with the command, the machine and the versions; return the file."""
-    path = RESULTS / f"likelihood_{protocol}.json"
+def write(out: Path, protocol: str, results: list[Record]) -> Path:
+    """Write the results with the command, the machine and the versions; return the file.
+
+    Learning curves are in a file of their own, and of a single one there is a picture.
+    """
+    path = out / f"likelihood_{protocol}.json"
     record = {
         "command": f"python -m bench.likelihood {protocol}",
         "machine": machine.describe(),
         "versions": machine.versions(),
-        "results": results,
+        "results": [trials.without_curves(result) for result in results],
     }
-    with replacing(path) as temporary:
-        temporary.write_text(json.dumps(record, indent=1) + "\n")
+    with replacing(path.with_suffix(".csv")) as temporary:
+        temporary.write_text(trials.curves(results))
+    if len(results) == 1 and results[0].get("history"):
+        title = f"{protocol}: {results[0]['estimator']}, nats a row"
+        plots.save(plots.training_curve(results[0]["history"], title), path.with_suffix(".png"))
+    trials.write(path, record)
     return path
 
 
@@ -119,10 +202,14 @@ def main() -> None:
     """Run the protocols named on the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("protocols", nargs="+", choices=PROTOCOLS)
-    for protocol in parser.parse_args().protocols:
-        results = PROTOCOLS[protocol](protocol)
+    parser.add_argument("--runs", type=Path, default=trials.FOLDER, help="folder of trainings")
+    parser.add_argument("--out", type=Path, default=RESULTS, help="folder of results")
+    asked = parser.parse_args()
+    for protocol in asked.protocols:
+        asked.out.mkdir(parents=True, exist_ok=True)
+        results = PROTOCOLS[protocol](protocol, asked.runs, asked.out)
         print(*map(row, results), sep="\n")
-        print(f"written: {write(protocol, results)}")
+        print(f"written: {write(asked.out, protocol, results)}")
 
 
 if __name__ == "__main__":

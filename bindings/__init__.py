@@ -24,16 +24,24 @@ if TYPE_CHECKING:
     from chainrule.engine.storage.checkpoint import CheckpointError
     from chainrule.estimators.gradcheck import gradcheck
     from chainrule.estimators.loading import load
+    from chainrule.estimators.made import MADE
+    from chainrule.estimators.orderless import OrderlessNADE
     from chainrule.estimators.rows import FVSBN, NADE
     from chainrule.estimators.sequences import RNN, AttentionRNN, Transformer
+    from chainrule.estimators.tables import RNADE, CategoricalNADE, TableNADE
     from chainrule.kernels import use_backend, use_threads
 
 __all__ = [
     "FVSBN",
+    "MADE",
     "NADE",
+    "RNADE",
     "RNN",
     "AttentionRNN",
+    "CategoricalNADE",
     "CheckpointError",
+    "OrderlessNADE",
+    "TableNADE",
     "Transformer",
     "compile_kernels",
     "datasets",

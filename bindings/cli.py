@@ -112,7 +112,7 @@ def sample(
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(help="A picture or table, samples.png; of a text .txt, else printed."),
+        typer.Option(help="A picture or table, samples.png or .csv; of a text .txt, else printed."),
     ] = None,
     columns: Annotated[int | None, typer.Option(min=1, help="Pictures side by side.")] = None,
     prompt: Annotated[str | None, typer.Option(help="What a text begins with.")] = None,
@@ -127,9 +127,13 @@ def sample(
     stop: Annotated[
         list[str] | None, typer.Option(help="Stop before this is drawn; repeatable.")
     ] = None,
+    by_label: Annotated[
+        bool, typer.Option("--by-label", help="Rows of every label, 10 or -n of each.")
+    ] = False,
 ) -> None:
     """Draw rows from a model, or go on with a prompt."""
-    how = SampleRequest(n, out, columns, label, prompt, temperature, top_k, top_p, stop or None)
+    of_text = prompt, temperature, top_k, top_p, stop or None
+    how = SampleRequest(n, out, columns, label, *of_text, by_label)
     _module("sample").sample(common, run, how)
 
 
@@ -154,18 +158,38 @@ def complete(
     run: Run,
     x: Rows,
     observed: Annotated[
-        str, typer.Option(help="top, bottom, left, right, prefix:K, or a .npy mask.")
+        str,
+        typer.Option(
+            help="top, bottom, left, right, prefix:K; names of columns, age,sex; known: what each "
+            "row has; or a .npy mask, for all rows or for each."
+        ),
     ] = "top",
-    out: Picture = Path("completed.png"),
+    out: Picture = None,
     draws: Annotated[int, typer.Option(min=1, help="Completions of each row.")] = 8,
 ) -> None:
     """Draw the rest of partly observed rows."""
     _module("complete").complete(common, run, x, observed, out, draws)
 
 
+@verb()
+def impute(
+    common: Any,
+    run: Run,
+    x: Annotated[
+        Path, typer.Argument(help="Rows that lack values: .csv, .txt, .npy; -: standard input.")
+    ],
+    out: Annotated[Path, typer.Option(help=".csv, .txt or .npy.")] = Path("filled.csv"),
+    draws: Annotated[int, typer.Option(min=1, help="Completions of each row.")] = 1,
+    label: Label = None,
+    labels_from: LabelsFrom = None,
+) -> None:
+    """Fill in the values that rows lack, by draws given all that each row has."""
+    _module("impute").impute(common, run, x, out, draws, LabelRequest(label, labels_from))
+
+
 @verb("seed")
-def conditionals(common: Any, run: Run, x: Rows, out: Picture = Path("conditionals.png")) -> None:
-    """Write each p(x_i = 1 | x_<i) beside the rows."""
+def conditionals(common: Any, run: Run, x: Rows, out: Picture = None) -> None:
+    """Write each column's distribution given those before it, of bits p(x_i = 1 | x_<i)."""
     _module("conditionals").conditionals(common, run, x, out)
 
 

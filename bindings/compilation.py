@@ -44,6 +44,7 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     "cell": ("lstm", "gru", "tanh"),
     "rotary": (False, True),
     "dropout": (0.0, 0.1),
+    "n_masks": (1, 2),
 }
 SHORT = {"epochs": 1, "steps": 2, "batch_size": 8, "n_threads": 1, "verbose": False}
 TITLE = "compiling kernels"
@@ -170,6 +171,8 @@ def run(task: Task, dtype: str) -> int:
     known = estimator.get_params()
     estimator.set_params(**{key: value for key, value in SHORT.items() if key in known})
     data, use = OF_EVENT[estimator._model().EVENT]
+    if "column_types" in known:
+        data = _table(known["column_types"])
     if task.act == "train":
         estimator.fit(data, X_valid=data)
     else:
@@ -185,6 +188,15 @@ def _use_rows(model: Any, X: Any) -> None:
     model.sample(300, seed=0, given=X[0], observed=np.arange(X.shape[1]) < 9)
 
 
+def _table(types: Any) -> Any:
+    """Return rows of 16 columns: of categories, of real numbers, or where None is asked of both."""
+    rng = np.random.default_rng(0)
+    reals, codes = rng.normal(size=(150, 8)), rng.integers(0, 3, (150, 8))
+    if types == "categorical":
+        return np.hstack([codes, codes])
+    return np.hstack([reals, reals if types == "continuous" else codes])
+
+
 def _use_text(model: Any, text: str) -> None:
     model.score(text)
     model.log_prob([text[:20], text[:30]])
@@ -193,8 +205,10 @@ def _use_text(model: Any, text: str) -> None:
     model.sample(70, size=8, seed=0)  # so many that samplers lay the weights out anew
 
 
+_RNG = np.random.default_rng(0)
 OF_EVENT: dict[type, tuple[Any, Callable[[Any, Any], None]]] = {
-    Columns: (np.random.default_rng(0).integers(0, 2, (150, 64), np.uint8), _use_rows),
+    # Some minibatches with many ones and some with few: there may be kernels for either.
+    Columns: ((_RNG.random((150, 64)) < _RNG.random((150, 1)) / 2).astype(np.uint8), _use_rows),
     Sequence: ("to be or not to be, that is the question. " * 20, _use_text),
 }
 

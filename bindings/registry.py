@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 HOMES: dict[str, tuple[str, str]] = {  # where the estimator is, and what it is called there
     "fvsbn": ("chainrule.estimators.rows", "FVSBN"),
     "nade": ("chainrule.estimators.rows", "NADE"),
+    "categorical_nade": ("chainrule.estimators.tables", "CategoricalNADE"),
+    "rnade": ("chainrule.estimators.tables", "RNADE"),
+    "table_nade": ("chainrule.estimators.tables", "TableNADE"),
+    "made": ("chainrule.estimators.made", "MADE"),
+    "orderless_nade": ("chainrule.estimators.orderless", "OrderlessNADE"),
     "rnn": ("chainrule.estimators.sequences", "RNN"),
     "attention_rnn": ("chainrule.estimators.sequences", "AttentionRNN"),
     "transformer": ("chainrule.estimators.sequences", "Transformer"),
@@ -48,12 +53,12 @@ def spelling(cls: type) -> str:
 
 
 def estimator_class(name: str) -> "type[Density]":
-    """Return the estimator called `name`, in any mixture of cases and underscores.
+    """Return the estimator called `name`, in any mixture of cases, underscores and dashes.
 
     Raises:
         ValueError: there is none; the text says what may have been meant.
     """
-    given = name.lower().replace("_", "")
+    given = name.lower().replace("_", "").replace("-", "")
     for spelt, (_, known) in HOMES.items():
         if spelt.replace("_", "") == given:
             return ESTIMATORS[known]

@@ -37,15 +37,50 @@ def conditionals(
     return out
 
 
+def log_prob_given(
+    model: ModuleType,
+    config: Any,
+    params: Params,
+    x: Any,
+    given: Any,
+    y: Any = None,
+    log_prior: Any = None,
+) -> Array:
+    """Return log p(x_f | x_g) of each row, (N,), by a model in any order; given marks g."""
+    out: Array = _call("log_prob_given", model, config, params, x, y, log_prior, given)
+    return out
+
+
+def marginals(
+    model: ModuleType,
+    config: Any,
+    params: Params,
+    x: Any,
+    given: Any,
+    y: Any = None,
+    log_prior: Any = None,
+) -> Array:
+    """Return the distribution of every x_i given x_g; see `chainrule.engine.models`."""
+    out: Array = _call("marginals", model, config, params, x, y, log_prior, given)
+    return out
+
+
 def _call(
-    name: str, model: ModuleType, config: Any, params: Params, x: Any, y: Any, log_prior: Any
+    name: str,
+    model: ModuleType,
+    config: Any,
+    params: Params,
+    x: Any,
+    y: Any,
+    log_prior: Any,
+    *given: Any,
 ) -> Any:
     """Return a function of the model, or of its marginal."""
     if y is not None:
         if not model.ABILITIES.labels:
             raise ValueError("y are labels, and this model was made without; leave y out")
-        return getattr(model, name)(config, params, x, y)
+        return getattr(model, name)(config, params, x, *given, y)
     if labels.n_classes(model, config) == 1:
-        return getattr(model, name)(config, params, x)
+        return getattr(model, name)(config, params, x, *given)
     log_prior = labels.uniform(config) if log_prior is None else log_prior
-    return getattr(labels, name)(model, config, params, x, log_prior)
+    return getattr(labels, name)(model, config, params, x, *given, log_prior)

@@ -5,11 +5,12 @@
     Sequence    symbols 0 … n_symbols - 1, any number of them
     Image       height × width pixels of so many channels, each one of so many levels
 
-x is one array, whose dtype and shape the event decides:
+x is one array, whose dtype and shape the event decides, and how a model that takes rows with
+missing values is told of one (`Abilities.any_order`):
 
-    Columns, all bits               (N, D) uint8 of 0 and 1
-    Columns, bits and categories    (N, D) int32
-    Columns, one of them real       (N, D) float, category codes exact in it
+    Columns, all bits               (N, D) uint8 of 0 and 1; missing: 255
+    Columns, bits and categories    (N, D) int32; missing: -1
+    Columns, one of them real       (N, D) float, category codes exact in it; missing: NaN
     Sequence                        (N, T) int32; -1 behind the end of a shorter row
     Image                           (N, H, W, C) uint8 up to 256 levels, int32 beyond
 
@@ -25,6 +26,7 @@ import numpy as np
 
 CONTINUOUS = 0  # the number of values of a variable that is a real number
 LEVELS = 256  # of an image that are kept in a byte
+NO_BIT = 255  # in a byte that could hold a bit
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,18 @@ class Columns:
     def dtype_with(self, real: Any) -> np.dtype[Any]:
         """Return the dtype of x beside parameters of the dtype `real`, which real columns have."""
         return np.dtype(real) if CONTINUOUS in self.values else self.dtype
+
+    @property
+    def missing(self) -> Any:
+        """What stands in x for a missing value."""
+        return {"u": NO_BIT, "i": -1, "f": np.nan}[self.dtype.kind]
+
+    @staticmethod
+    def known(x: Any) -> Any:
+        """Return which values of x are not missing, bool of x's shape."""
+        if x.dtype.kind == "f":
+            return x == x
+        return x != NO_BIT if x.dtype.kind == "u" else x >= 0
 
     @property
     def n_outputs(self) -> int:
@@ -175,6 +189,14 @@ class Abilities:
         state: it carries a state from one piece of a text to the next: `state_size`, and carry
             and fresh in `loss_and_grad` and `log_prob_terms`.
         attention: `attention_maps` says where it looks.
+        noise: it draws when it trains, masks or orderings, whatever its Config: `loss_and_grad`
+            takes noise, as of dropout; without it, the loss is that of `log_prob`.
+        any_order: its rows may lack values, which it leaves out, and what is known of a row may
+            stand anywhere in it: `log_prob_given`, `marginals`, and `sample` heeds whatever it
+            keeps. Its exact likelihood costs D passes, so that while it trains it is validated by
+            `nll_estimates`.
+        whole: its kernels share out a minibatch over threads better than by rows: it is given
+            whole.
     """
 
     labels: bool = False
@@ -182,3 +204,6 @@ class Abilities:
     context: bool = False
     state: bool = False
     attention: bool = False
+    noise: bool = False
+    any_order: bool = False
+    whole: bool = False

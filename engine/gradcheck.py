@@ -7,8 +7,8 @@
 In float64 with ε = 1e-6 the truncation is near 1e-12 and the rounding of f near 1e-10, so
 agreement to 1e-7 is a real test. In float32 it would prove nothing.
 
-A model with dropout is held to its loss under one fixed noise, which is a function of the
-parameters like any other.
+A model with dropout, or another that draws when it trains, is held to its loss under one fixed
+noise, which is a function of the parameters like any other.
 
     check           every parameter of a model, on the backend at hand
     check_backends  the same on each backend, all entries or the largest and some at random
@@ -26,12 +26,13 @@ from typing import Any, Self
 import numpy as np
 
 from chainrule.engine import labels
-from chainrule.engine.layers.dropout import Noise
+from chainrule.engine import noise as randomness
+from chainrule.engine.noise import Noise
 from chainrule.engine.params import Params
 from chainrule.kernels.dispatch import HOST_BACKENDS, array_module, on_device, use_backend
 from chainrule.kernels.types import Array
 
-NOISE = Noise(seed=0, step=1, row=1)  # that of a model with dropout
+NOISE = Noise(seed=0, step=1, row=1)  # that of a model that draws
 
 
 class RelativeError(float):
@@ -161,14 +162,14 @@ def loss(
 
 
 def _given(model: ModuleType, config: Any, x: Any, y: Any) -> dict[str, Any]:
-    """Return labels, and what fixes a model's dropout, if it has some.
+    """Return labels, and what fixes what a model draws, if it draws.
 
     Where nobody says what the labels are, all classes come in turn.
     """
     if y is None and labels.n_classes(model, config) > 1:
         y = array_module(x).arange(len(x), dtype=np.int32) % config.n_classes
     given = {} if y is None else {"y": y}
-    return given | ({"noise": NOISE} if model.ABILITIES.dropout and config.dropout else {})
+    return given | ({"noise": NOISE} if randomness.wanted(model, config) else {})
 
 
 def check(

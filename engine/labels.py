@@ -26,6 +26,11 @@ Posterior   (F6)  p(c | x) = exp(ℓ_cD - M_D): F5 after the last variable. Its 
 
 Sampling    (F7)  y from p(c), then x from p(x | y): by F1 x is then drawn from p(x).
 
+Given       Of a model in any order (`Abilities.any_order`), some variables x_g being known and any
+            others x_f asked for, y is drawn or summed over as what x_g says of it:
+            (F8)  p(x_f | x_g) = Σ_c p(c | x_g) p(x_f | x_g, c)
+            with p(c | x_g) by F6 of a row that lacks the rest.
+
 Cost        n_classes times that of p(x | y), one class after the other. Memory: a number a class
             and variable for F2; the conditionals of one class at a time.
 
@@ -115,6 +120,45 @@ def posterior(model: ModuleType, config: Any, params: Params, x: Any, log_prior:
     joint = _joint(model, config, params, x, log_prior)
     out: Array = (joint - _log_sum(joint, array_module(params.flat))).T  # F6
     return out
+
+
+def log_prob_given(
+    model: ModuleType, config: Any, params: Params, x: Any, given: Any, log_prior: Any
+) -> Array:
+    """Return log p(x_f | x_g), (N,); given, (N, D) bool, marks g: F8."""
+    xp = array_module(params.flat)
+    weights = posterior(model, config, params, _alone(config, x, given), log_prior).T
+    classes = _classes(config, len(x), log_prior, xp)
+    each = [model.log_prob_given(config, params, x, given, y) for y, _ in classes]
+    out: Array = _log_sum(weights + xp.stack(each), xp)  # F8
+    return out
+
+
+def marginals(
+    model: ModuleType, config: Any, params: Params, x: Any, given: Any, log_prior: Any
+) -> Array:
+    """Return the distribution of every x_i given x_g, as the model itself would: F8."""
+    xp = array_module(params.flat)
+    weights = xp.exp(posterior(model, config, params, _alone(config, x, given), log_prior))
+    total: Any = 0
+    for k, (y, _) in enumerate(_classes(config, len(x), log_prior, xp)):
+        p = model.marginals(config, params, x, given, y)
+        total = total + weights[:, k].reshape(-1, *[1] * (p.ndim - 1)).astype(p.dtype) * p  # F8
+    out: Array = total
+    return out
+
+
+def draw_given(u: Array, log_p: Any) -> Ids:
+    """Return a class for each uniform in [0, 1), (N,), by a distribution a row, (N, n_classes)."""
+    below = np.cumsum(np.exp(np.asarray(log_p, np.float64)), axis=1)
+    y = (below <= np.asarray(u)[:, None] * below[:, -1:]).sum(axis=1)  # F8
+    drawn: Ids = np.minimum(y, below.shape[1] - 1).astype(np.int32)
+    return drawn
+
+
+def _alone(config: Any, x: Any, given: Any) -> Any:
+    """Return rows that lack all but what is given."""
+    return array_module(x).where(given, x, x.dtype.type(config.event.missing))
 
 
 def draw(u: Array, log_prior: Any) -> Ids:

@@ -35,6 +35,16 @@ def make(ordering: Any, D: int, seed: int) -> Order:
     return order.astype(np.intp)
 
 
+def several(n: int, D: int) -> Order:
+    """Return n orderings of D variables, (n, D), always the same: the first is 0 … D-1.
+
+    The others are random: the k-th is how the k-th stream's D words of 64 bits sort. NumPy
+    promises these streams for good, so that a mean over orderings is the same everywhere.
+    """
+    drawn = [np.argsort(np.random.PCG64([0x0DE2, k]).random_raw(D)) for k in range(1, n)]
+    return np.stack([np.arange(D), *drawn])
+
+
 def is_raster(order: Order) -> bool:
     """Return whether `order` is the identity, so that nothing need be moved."""
     return bool(np.array_equal(order, np.arange(len(order))))

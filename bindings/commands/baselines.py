@@ -1,12 +1,15 @@
-"""The likelihoods that any model of bits, or of rows of symbols, has to beat."""
+"""The likelihoods that any model of columns, or of rows of symbols, has to beat."""
 
-from math import log
+from collections.abc import Sequence
+from math import log, pi
 from typing import Any
 
 import numpy as np
 
+from chainrule.engine.event import CONTINUOUS, Columns
 from chainrule.kernels.types import Array, Bits
 
+MOST_CONDITION = 1e12  # of a covariance: beyond, its inverse is rounding
 MOST = 10**8  # numbers in a table of how often each symbol is at each place
 
 
@@ -64,3 +67,36 @@ def of_symbols(train: Any, test: Any, n_symbols: int) -> dict[str, float]:
         known["frequencies"] = symbol_nll(anywhere, test)
         known["independent"] = symbol_nll(p, test)
     return known
+
+
+def of_columns(values: Sequence[int], train: Any, test: Any) -> dict[str, float]:
+    """Return what rows of columns of any kind, test, cost in nats a row under each baseline.
+
+    values: how many values each column has, 0 of a real one. "uniform" is only of columns without
+    real ones. "independent" knows how frequent each value is, and of a real column the mean and the
+    variance; "gaussian", where all are real, their covariances, too.
+    """
+    known = {} if CONTINUOUS in values else {"uniform": Columns(tuple(values)).guessing}
+    known["independent"] = sum(
+        _normal_nll(train[:, [i]], test[:, [i]])
+        if K == CONTINUOUS
+        else symbol_nll(symbol_frequencies(train[:, [i]], K), test[:, [i]])
+        for i, K in enumerate(values)
+    )
+    if set(values) == {CONTINUOUS} and 1 < len(values) < len(train):
+        known["gaussian"] = _normal_nll(train, test)
+    return known
+
+
+def _normal_nll(train: Any, test: Any) -> float:
+    """Return what rows (N, D) cost under the normal distribution likeliest to other rows.
+
+    Where columns say the same, it has no density; 1e-9 of a variance is then added to each.
+    """
+    x, D = np.asarray(train, np.float64), train.shape[1]
+    mean, spread = x.mean(axis=0), np.atleast_2d(np.cov(x.T, bias=True))
+    if np.linalg.cond(spread) > MOST_CONDITION:
+        spread = spread + 1e-9 * np.trace(spread) / D * np.eye(D)
+    away = test - mean
+    distance = np.einsum("nd,nd->n", away, np.linalg.solve(spread, away.T).T)
+    return float(D * log(2 * pi) + np.linalg.slogdet(spread)[1] + distance.mean()) / 2

@@ -95,7 +95,12 @@ def write_rows(path: Path, rows: NDArray[Any], columns: Sequence[str] | None = N
     """Write an array as .npy, or as .csv or .txt with a line a row; whole or not at all.
 
     columns: names for the first line of a .csv, left out if they would be read as a row.
+
+    Raises:
+        ValueError: words for a .npy.
     """
+    if rows.dtype == object and path.suffix.lower() == ".npy":
+        raise ValueError(f"{path} would hold words, and a .npy holds numbers; end it in .csv")
     with replacing(path) as temporary:
         if path.suffix.lower() == ".npy":
             with open(temporary, "wb") as file:

@@ -1,71 +1,114 @@
 """`chainrule complete`: the rest of partly observed rows, drawn several times."""
 
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.commands import inputs, runs
-from chainrule.commands.common import PICTURES, TABLES, Common, check_output, picture, write_rows
+from chainrule.commands import inputs, runs, tabular
+from chainrule.commands.common import PICTURES, TABLES, Common, check_output, picture
 from chainrule.datasets import readers, rowfiles
-from chainrule.encoders import validation
+from chainrule.encoders import frames, partial, validation
+from chainrule.encoders.columns import AnyColumns
+from chainrule.encoders.frames import Frame
 from chainrule.engine import ordering
 from chainrule.estimators.row_density import NOT_EXACT
+from chainrule.suggestions import near
 
 COMPLETED = 10  # rows drawn at most
 SIDES = ("top", "bottom", "left", "right")
 
 
-def complete(common: Common, run: Path, x: Path, observed: str, out: Path, draws: int) -> None:
+def complete(
+    common: Common, run: Path, x: Path, observed: str, out: Path | None, draws: int
+) -> None:
     """Draw the unobserved part of each row several times; write a picture or a table."""
-    check_output(out, *PICTURES, *TABLES)
+    if out is not None:
+        check_output(out, *PICTURES, *TABLES)
     model = common.show(inputs.model_of_columns(run, "complete"))
-    D, shape = model.n_features_in_, runs.image_shape(run, model.n_features_in_)
-    (rows, origin), mask = inputs.read_rows(x, missing=True), _mask(observed, D, shape)
-    validation.check_width(validation.as_table(rows), D, type(model).__name__)
-    inputs.check_columns(model, origin)
-    threshold = model.get_params()["binarize"]
-    with rowfiles.naming({"given": origin}):
-        validation.as_given(rows, mask, len(rows), threshold)
+    out, D = tabular.output(model, run, out, "completed"), model.n_features_in_
+    rows, origin = inputs.read_rows(x, missing=True)
+    with rowfiles.naming({"given": origin, "X": origin}):
+        rows, shape = _table(model, rows), runs.image_shape(run, D)
+        inputs.check_columns(model, origin)
+        mask = _mask(observed, rows, shape, inputs.fitted_columns(model))
+        model._columns.encode_given(rows, mask, len(rows))
     pictured = out.suffix.lower() in PICTURES
     n_rows = len(rows)
-    rows = rows[:COMPLETED] if pictured else rows
-    given = np.repeat(rows, draws, axis=0)
+    kept = np.arange(min(n_rows, COMPLETED) if pictured else n_rows)
+    which = np.repeat(kept, draws)
+    seen = mask if mask.ndim == 1 else mask[which]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # said below
-        drawn = model.sample(len(given), seed=common.seed, given=given, observed=mask)
+        drawn = model.sample(len(which), seed=common.seed, given=rows[which], observed=seen)
     if pictured:
-        by_draw = drawn.reshape(len(rows), draws, D).swapaxes(0, 1)
-        shown = np.asarray(rows) > (0.5 if threshold is None else threshold)  # NaN where unknown
-        picture(out, "completions", shown, mask, by_draw, shape)
+        by_draw = np.asarray(drawn, float).reshape(len(kept), draws, D).swapaxes(0, 1)
+        by_draw /= (tabular.levels(model) or 2) - 1
+        shown = mask if mask.ndim == 1 else mask[kept]
+        picture(out, "completions", _grey(model, rows[kept]), shown, by_draw, shape)
     else:
-        write_rows(out, drawn, inputs.fitted_columns(model))
-    exact = ordering.comes_first(mask[model.order_])
-    first = "the observed variables come first in the model's order: the draws are exact"
-    common.say(first if exact else NOT_EXACT)
-    which = inputs.which(len(rows), n_rows)
-    common.say(f"{which} rows completed {draws} times, {mask.sum()} of {D} observed; {out}")
+        tabular.write(out, drawn, model)
+    if inputs.may_lack(model):
+        common.say("a model in any order: the draws are exact, whatever is observed")
+    elif ordering.comes_first(mask[..., model.order_]):
+        common.say("the observed variables come first in the model's order: the draws are exact")
+    else:
+        common.say(NOT_EXACT)
+    many = f"{mask.sum()} of {D}" if mask.ndim == 1 else f"{mask.mean():.0%} of all"
+    said = f"{inputs.which(len(kept), n_rows)} rows completed {draws} times"
+    common.say(f"{said}, {many} observed; {out}")
 
 
-def _mask(observed: str, D: int, shape: tuple[int, int]) -> NDArray[np.bool_]:
-    """Return which of D variables are observed, (D,) bool; see `complete` for the spellings."""
+def _table(model: Any, rows: Any) -> Any:
+    """Return rows as the model's encoder takes them, if they are as wide as those of the fit."""
+    of_any = isinstance(model.encoder_, AnyColumns)
+    table = frames.read(rows) if of_any else validation.as_table(rows)
+    validation.check_width(table, model.n_features_in_, type(model).__name__)
+    return table
+
+
+def _grey(model: Any, rows: Any) -> NDArray[Any]:
+    """Return rows of bits or levels as numbers from 0, black, to 1; NaN, what is unknown, as 0."""
+    highest, threshold = (tabular.levels(model) or 2) - 1, model.get_params()["binarize"]
+    table = rows.numbers() if isinstance(rows, Frame) else np.asarray(rows, float)
+    grey: NDArray[Any] = np.nan_to_num(table) / highest
+    return grey if threshold is None else (table > threshold).astype(float)
+
+
+def _mask(
+    observed: str, rows: Any, shape: tuple[int, int], names: Sequence[str] | None
+) -> NDArray[np.bool_]:
+    """Return which columns are observed, bool, (D,) or (N, D); --help has the spellings."""
+    n, D = rows.shape
     if observed in SIDES:
         return _side(observed, shape)
+    if observed == "known":
+        table = frames.read(rows)
+        return np.stack([~partial.missing(table.raw(k)) for k in range(D)], axis=1)
     if observed.startswith("prefix:"):
         count = observed.removeprefix("prefix:")
         if not count.isdecimal() or not 0 < int(count) < D:
             raise ValueError(f"prefix:K takes a K from 1 to {D - 1}, got {count!r}")
         return np.arange(D) < int(count)
+    if names is not None and set(chosen := observed.split(",")) <= set(names):
+        return np.isin(list(names), chosen)
     if not observed.endswith(".npy"):
-        words = ", ".join(SIDES)
-        raise ValueError(f"--observed takes {words}, prefix:K or a .npy mask, got {observed!r}")
+        words = ", ".join((*SIDES, "known, prefix:K", *(["names of columns"] if names else [])))
+        raise ValueError(
+            f"--observed takes {words} or a .npy mask, got {observed!r}"
+            f"{near(observed, (*SIDES, 'known', *(names or ())))}"
+        )
     if not Path(observed).exists():
         raise FileNotFoundError(f"{observed} does not exist; check its name and folder")
-    mask = readers.read_npy(Path(observed)).reshape(-1)
-    if mask.dtype == np.uint8 and mask.max(initial=0) <= 1:
-        mask = mask.astype(np.bool_)
-    return validation.as_mask(mask, D)
+    mask = readers.read_npy(Path(observed))
+    if mask.size == D:
+        mask = mask.reshape(D)
+        if mask.dtype == np.uint8 and mask.max(initial=0) <= 1:
+            mask = mask.astype(np.bool_)
+    return validation.as_mask(mask, D, n)
 
 
 def _side(side: str, shape: tuple[int, int]) -> NDArray[np.bool_]:

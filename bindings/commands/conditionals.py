@@ -1,19 +1,22 @@
-"""`chainrule conditionals`: each p(x_i = 1 | x_<i) beside the rows."""
+"""`chainrule conditionals`: each column's distribution given those before it, beside the rows."""
 
 from pathlib import Path
+from typing import Any
 
-from chainrule.commands import inputs, runs
-from chainrule.commands.common import PICTURES, TABLES, Common, check_output, picture, write_rows
+from chainrule.commands import inputs, runs, tabular
+from chainrule.commands.common import PICTURES, TABLES, Common, check_output, picture
 from chainrule.datasets import rowfiles
 from chainrule.kernels.types import Array
 
 PICTURED = 25  # rows drawn at most
 
 
-def conditionals(common: Common, run: Path, x: Path, out: Path) -> None:
-    """Write p(x_i = 1 | x_<i) of each row, as a picture or a table."""
-    check_output(out, *PICTURES, *TABLES)
+def conditionals(common: Common, run: Path, x: Path, out: Path | None) -> None:
+    """Write the distribution of each column given those before it, as a picture or a table."""
+    if out is not None:
+        check_output(out, *PICTURES, *TABLES)
     model = common.show(inputs.model_of_columns(run, "conditionals"))
+    out = _output(model, run, out)
     rows, origin = inputs.read_rows(x)
     inputs.check_columns(model, origin)
     pictured = out.suffix.lower() in PICTURES
@@ -25,5 +28,21 @@ def conditionals(common: Common, run: Path, x: Path, out: Path) -> None:
         values = model.encoder_.decode(model.encoder_.encode(rows))
         picture(out, "conditional_maps", values, p, runs.image_shape(run, p.shape[1]))
     else:
-        write_rows(out, p, inputs.fitted_columns(model))
-    common.say(f"p(x_i = 1 | x_<i) of {inputs.which(len(p), n_rows)} rows; {out}")
+        tabular.write_conditionals(out, p, model)
+    what = "p(x_i = 1 | x_<i)" if p.ndim == 2 else "p(x_i | x_<i), each column's distribution,"
+    common.say(f"{what} of {inputs.which(len(p), n_rows)} rows; {out}")
+
+
+def _output(model: Any, run: Path, asked: Path | None) -> Path:
+    """Return the file to write to.
+
+    Raises:
+        ValueError: a picture, of more than bits.
+    """
+    if set(model.config_.event.values) == {2}:
+        return tabular.output(model, run, asked, "conditionals")
+    out = asked or Path("conditionals.csv")
+    check_output(out, *PICTURES, *TABLES)
+    if out.suffix.lower() in PICTURES:
+        raise ValueError(f"{out} is a picture, and these columns are not all bits; end it in .csv")
+    return out

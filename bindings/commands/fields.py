@@ -21,10 +21,13 @@ from chainrule.docstrings import described
 ELSEWHERE = {"verbose": "--quiet", "n_threads": "--threads", "backend": "--backend"}
 NAMED = (  # those with an option of their own in `chainrule train`; the others take --set
     *("epochs", "steps", "batch_size", "learning_rate", "schedule", "warmup", "weight_decay"),
-    *("l1", "clip_norm", "patience", "ordering", "binarize", "dtype"),
+    *("l1", "clip_norm", "patience", "ordering", "binarize", "column_types", "dtype"),
 )
-MORE = {"ordering": "On the command line also a .npy of them."}
-KINDS = {"int": int, "float": float, "bool": bool}
+MORE = {
+    "ordering": "On the command line also a .npy of them.",
+    "column_types": "On the command line name:type, with commas between, or JSON.",
+}
+KINDS = {"int": int, "float": float, "bool": bool, "int | Sequence[int]": tuple}
 
 
 class Setting(NamedTuple):
@@ -74,6 +77,8 @@ def spelt(value: Any) -> str:
     """Return a value as --set takes it."""
     if value is None or isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, tuple):
+        return ",".join(map(spelt, value))
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
@@ -93,7 +98,9 @@ def _of_class(module: str, name: str) -> list[Setting]:
         for names, text in described(ast.get_docstring(cls, clean=False)).items():
             meanings = {one: _sentence(text) for one in names.split(", ")} | meanings
         for line in cls.body:
-            if isinstance(line, ast.AnnAssign) and isinstance(line.target, ast.Name) and line.value:
+            if not (isinstance(line, ast.AnnAssign) and isinstance(line.target, ast.Name)):
+                continue
+            if line.value and not line.target.id.startswith("_"):
                 fields.setdefault(line.target.id, (_default(line.value), _kind(line.annotation)))
     return [
         Setting(one, *field, " ".join([meanings.get(one, ""), MORE.get(one, "")]).strip())

@@ -13,14 +13,16 @@ from chainrule.commands.inputs import of_columns
 from chainrule.encoders import validation
 from chainrule.engine import gradcheck as referee
 from chainrule.engine import models
+from chainrule.engine.event import CONTINUOUS, Columns
 from chainrule.estimators import runtime
+from chainrule.estimators.table_density import TableDensity
 from chainrule.kernels.dispatch import HOST_BACKENDS
 from chainrule.kernels.threads import use_threads
 from chainrule.registry import estimator_class
 
 N, D, H = 6, 9, 5  # small: each number in the parameters costs two evaluations of the loss
 V, T = 4, 5  # symbols and lengths of sequences
-SMALL = {"n_hidden": H, "n_layers": 2, "n_embd": 4, "n_heads": 1, "context": T}
+SMALL = {"n_hidden": H, "n_components": 2, "n_layers": 2, "n_embd": 4, "n_heads": 1, "context": T}
 ALSO = ("tied", "context")  # decide what is checked, though they are in no model's Config
 NOISE = 0.5  # standard deviation of the parameters, so that no gradient is trivial
 DROPPED = 0.8  # at most: so small a model would have no gradient left
@@ -57,10 +59,22 @@ def run(common: Common, model: str, assignments: Sequence[str]) -> int:
 
 def _data(estimator: Any, rng: np.random.Generator) -> tuple[Any, Any]:
     """Return the Config of an estimator's model for a few random rows, and the rows."""
+    if isinstance(estimator, TableDensity):
+        return _table(estimator, rng)
     if of_columns(estimator):
         return estimator._config(D), rng.integers(0, 2, (N, D), dtype=np.uint8)
     length = min(T, estimator.context)
     return estimator._config(V, 1), rng.integers(0, V, (N, length), dtype=np.int32)
+
+
+def _table(estimator: TableDensity, rng: np.random.Generator) -> tuple[Any, Any]:
+    """Return the Config for columns of every kind that the estimator takes, and rows of them."""
+    kinds = {"categorical": (3, 2, 4, 5), "continuous": (CONTINUOUS,) * 4}
+    mixed = (3, CONTINUOUS, 2, CONTINUOUS, 4)
+    values = kinds.get(str(type(estimator)().column_types), mixed)
+    columns = [rng.integers(0, K, N) if K else rng.normal(size=N) for K in values]
+    x = np.stack(columns, axis=1).astype(Columns(values).dtype_with(np.float64))
+    return estimator._table_config(values, 1), x
 
 
 def _refuse_unused(chosen: dict[str, Any], config: Any) -> None:

@@ -1,10 +1,11 @@
 """`chainrule info`: what a run holds, and what its model would cost untied."""
 
+import dataclasses
 from math import ceil, log, prod
 from pathlib import Path
 from typing import Any
 
-from chainrule.commands import labels, runs
+from chainrule.commands import labels, runs, tabular
 from chainrule.commands.common import Common, bits, console, table
 from chainrule.commands.inputs import of_columns
 from chainrule.engine import models, ordering
@@ -12,6 +13,7 @@ from chainrule.engine.models import nade_untied
 from chainrule.engine.storage.container import CheckpointError
 from chainrule.registry import spelling
 
+LONG = 12  # entries of a tuple that are shown
 NAMED_ORDERS = {"raster": "raster (columns as they are)", "reverse": "reverse"}
 
 
@@ -31,6 +33,8 @@ def info(common: Common, run: Path) -> None:
     if how_far:
         resume = f"chainrule train {spelling(type(model))} --out {folder} --resume"
         out.print(f"if it is not at work now, it goes on with: {resume}\n", soft_wrap=True)
+    if columns := tabular.described(model):
+        out.print(columns, "")
     out.print(_arrays(model))
     out.print("\n" + _untied(model) if model.model_ == "nade" else "")
     if folder is not None:
@@ -63,7 +67,7 @@ def _how_far(folder: Path, of_rows: bool) -> str | None:
 def _facts(model: Any, folder: Path | None) -> list[tuple[str, str]]:
     """Return what is known of the model and its training, as name and value."""
     summary = runs.read_summary(folder) if folder else {}
-    facts = [("config", str(model.config_).partition("(")[2].rstrip(")"))]
+    facts = [("config", _config(model.config_))]
     facts += [("dtype", str(model.params_.dtype)), *_of_data(model)]
     if model.classes_ is not None:
         facts.append(("labels", labels.known(model)))
@@ -80,6 +84,18 @@ def _facts(model: Any, folder: Path | None) -> list[tuple[str, str]]:
         D = summary.get("row_length") or model.encoder_.dims
         facts.append(("test NLL", _nll(summary["test_nll"], D)))
     return facts
+
+
+def _config(config: Any) -> str:
+    """Return what a Config holds; of long tuples their beginning."""
+    words = []
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        shown = repr(value)
+        if isinstance(value, tuple) and len(value) > LONG:
+            shown = f"({', '.join(map(str, value[:LONG]))}, … {len(value)} in all)"
+        words.append(f"{field.name}={shown}")
+    return ", ".join(words)
 
 
 def _of_data(model: Any) -> list[tuple[str, str]]:
@@ -138,7 +154,7 @@ def _arrays(model: Any) -> object:
 def _untied(model: Any) -> str:
     """Return what the same network would cost with a hidden layer for each conditional."""
     D, H = model.config_.n_visible, model.config_.n_hidden
-    shapes = models.get("nade_untied").shapes(nade_untied.Config(D, H))
+    shapes = models.get("nade_untied").shapes(nade_untied.Config(D, H, model.config_.n_classes))
     size = sum(prod(shape) for shape in shapes.values())
     ratio = size / model.params_.size
     return f"untied, one hidden layer a conditional: {size:,} numbers, {ratio:,.1f} times as many"

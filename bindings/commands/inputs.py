@@ -38,10 +38,15 @@ def model_of_columns(run: Path, verb: str) -> Any:
     return model
 
 
-def load(data: str) -> datasets.Dataset:
+def may_lack(model: Density) -> bool:
+    """Return whether rows of a model, fitted or not, may lack values."""
+    return of_columns(model) and bool(model._model().ABILITIES.any_order)
+
+
+def load(data: str, missing: bool = False) -> datasets.Dataset:
     """Return a data set by name or path, and say what it warns of."""
     with said_warnings():
-        return datasets.load(data)
+        return datasets.load(data, missing=missing)
 
 
 def read_rows(x: Path, missing: bool = False) -> tuple[NDArray[Any], Origin]:
@@ -70,9 +75,9 @@ def said_warnings() -> Iterator[None]:
         Common().warn(str(warning.message))
 
 
-def check_columns(model: Density, origin: Origin) -> None:
+def check_columns(model: Density, origin: Origin, run: Path | None = None) -> None:
     """Raise ValueError if rows have other names, or another order of them, than the model's."""
-    names = fitted_columns(model)
+    names = fitted_columns(model, run)
     if origin.columns is None or names is None or list(origin.columns) == list(names):
         return
     pairs = zip(names, origin.columns, strict=False)  # of another width: that is said later
@@ -82,11 +87,22 @@ def check_columns(model: Density, origin: Origin) -> None:
                 f"{origin.path} has {other!r} as column {k} where the model was fitted on "
                 f"{name!r}; give it the same columns in the same order"
             )
+    if len(names) != len(origin.columns) and not of_columns(model):
+        raise ValueError(
+            f"{origin.path} has {len(origin.columns)} columns where the model was fitted on "
+            f"{len(names)}; give it the same columns"
+        )
 
 
-def fitted_columns(model: Density) -> Sequence[str] | None:
-    """Return the names of the columns that a model was fitted on; None if they had none."""
+def fitted_columns(model: Density, run: Path | None = None) -> Sequence[str] | None:
+    """Return the names of the columns that a model was fitted on; None if they had none.
+
+    run: where those of a table of symbols are, of which its model knows nothing.
+    """
     names = getattr(model, "feature_names_in_", None)
+    if names is None and run is not None and not of_columns(model):
+        names = runs.read_summary(run).get("columns")
+        names = names if isinstance(names, list) else None
     return None if names is None else [str(name) for name in names]
 
 

@@ -5,7 +5,7 @@ from typing import Any
 from chainrule import datasets
 from chainrule.commands import baselines, labels
 from chainrule.commands.common import bits
-from chainrule.commands.inputs import load, of_columns
+from chainrule.commands.inputs import load, may_lack, of_columns
 from chainrule.commands.material import Report, by_row
 from chainrule.commands.requests import Reading
 from chainrule.datasets import Dataset, rowfiles
@@ -19,16 +19,18 @@ class RowMaterial:
 
     def __init__(self, estimator: Any, data: str, reading: Reading) -> None:
         """Read the rows, and check all of them."""
-        self._data = labels.chosen(load(data), reading.labels)
-        self.name, self._unit = self._data.name, ""
+        self._data = labels.chosen(load(data, may_lack(estimator)), reading.labels)
+        self.name = self._data.name
         train, valid, test = (getattr(self._data, split) for split in datasets.SPLITS)
         places = self._data.origins or {}
         with rowfiles.naming({name: places[s] for name, s in CALLED.items() if s in places}):
+            estimator._also_known = {"the test rows": test.x}
             (self.source,) = estimator._prepare(train.x, train.y, valid.x, valid.y)
             estimator.encoder_.encode(test.x, "the test rows")
         if self._data.columns is not None and of_columns(estimator):
             estimator._name_columns(self._data.columns)
-        self._unit = estimator.encoder_.unit
+        kinds = estimator.encoder_.describe() if of_columns(estimator) else ""
+        self._rows = kinds or f"rows of {self._width} {estimator.encoder_.unit}s"
 
     @property
     def _width(self) -> int:
@@ -38,7 +40,7 @@ class RowMaterial:
         """Return the data's name and sizes in words."""
         sizes = ", ".join(f"{len(getattr(self._data, s).x):,} {s}" for s in datasets.SPLITS)
         given = " and a label" if self._data.train.y is not None else ""
-        return f"{self.name}: {sizes} rows of {self._width} {self._unit}s{given}"
+        return f"{self.name}: {sizes} {self._rows}{given}"
 
     def report(self, estimator: Density) -> Report:
         """Return how well the test rows are predicted, beside baselines."""
@@ -48,6 +50,7 @@ class RowMaterial:
         outcome = {
             "image_shape": self._data.image_shape,
             "row_length": D,
+            "columns": None if self._data.columns is None else list(self._data.columns),
             "rows": {split: len(getattr(self._data, split).x) for split in datasets.SPLITS},
             "test_nll": nll,
             "test_bits_per_dimension": bits(nll, D),
@@ -57,13 +60,18 @@ class RowMaterial:
 
 
 def _baselines(estimator: Any, data: Dataset) -> dict[str, float]:
-    """Return what the test rows cost, nats a row, under models that know no other variables."""
+    """Return what the test rows cost, nats a row, under models that know no other variables.
+
+    Of rows that lack values nothing.
+    """
     train, test = data.train.x, data.test.x
     if of_columns(estimator):
         train, test = map(estimator.encoder_.encode, (train, test))
-        n_values = max(estimator.encoder_.event.values)
-        if n_values == 2:
+        if not all(estimator.encoder_.event.known(x).all() for x in (train, test)):
+            return {}
+        values = estimator.encoder_.event.values
+        if set(values) == {2}:
             return baselines.of_bits(train, test)
-    else:
-        n_values = estimator.vocabulary_.size
-    return baselines.of_symbols(train, test, n_values)
+        known = baselines.of_columns(values, train, test)
+        return {name: nll - estimator.encoder_.log_volume for name, nll in known.items()}
+    return baselines.of_symbols(train, test, estimator.vocabulary_.size)

@@ -45,7 +45,7 @@ def score(common: Common, run: Path, x: Path, out: Path | None, asked: LabelRequ
         check_output(out, *TABLES)
     model: Any = common.show(runs.open_model(run))
     if model.encoder_.unit not in UNITS:
-        scored = _rows(model, x, asked, runs.read_summary(run).get("row_length"))
+        scored = _rows(model, run, x, asked)
     else:
         with as_file(x, text=True) as path:
             scored = _lines(model, path, asked) if model.ends_ else _text(model, path, asked, out)
@@ -65,13 +65,14 @@ def score(common: Common, run: Path, x: Path, out: Path | None, asked: LabelRequ
         )
 
 
-def _rows(model: Any, x: Path, asked: LabelRequest, length: Any) -> Scored:
-    """Score rows, of bits or of symbols; length: that of the rows that were learnt, if it is known.
+def _rows(model: Any, run: Path, x: Path, asked: LabelRequest) -> Scored:
+    """Score rows, of columns or of symbols.
 
     Raises:
         ValueError: rows that are longer: of symbols they would be scored like any others.
     """
-    found, origin = inputs.read_rows(x)
+    length = runs.read_summary(run).get("row_length")
+    found, origin = inputs.read_rows(x, inputs.may_lack(model))
     rows, y = labels.given(model, asked, found, origin)
     if type(length) is int and rows.ndim == 2 and rows.shape[1] > length:
         among = "; if their labels are among them, say where with --labels-from"
@@ -80,7 +81,7 @@ def _rows(model: Any, x: Path, asked: LabelRequest, length: Any) -> Scored:
             f"{among if model.classes_ is not None else ''}"
         )
     if rows is found:  # else a column of labels has gone
-        inputs.check_columns(model, origin)
+        inputs.check_columns(model, origin, run)
     with rowfiles.naming({"X": origin}):
         log_p = model.log_prob(rows, y)
     ends = 0 if inputs.of_columns(model) else model.ends_ * len(rows)

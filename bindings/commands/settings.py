@@ -1,5 +1,6 @@
 """Turn --set name=value into checked hyper-parameters of an estimator."""
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from chainrule.datasets import readers
 from chainrule.estimators.density import Density
 from chainrule.suggestions import near
 
+AS_TEXT = ("column_types",)  # parsed later, as options are
 WORDS = {"true": True, "false": False, "none": None}
 
 
@@ -41,7 +43,9 @@ def build(
             )
         if name in chosen:
             raise ValueError(f"{name} is given twice; give it once")
-        chosen[name] = typed(name, text, defaults[name])
+        chosen[name] = text if name in AS_TEXT else typed(name, text, defaults[name])
+    if isinstance(chosen.get("column_types"), str):
+        chosen["column_types"] = _column_types(chosen["column_types"])
     if isinstance(chosen.get("ordering"), str):
         chosen["ordering"] = _ordering(chosen["ordering"])
     cls(**chosen)._check_hyperparameters()
@@ -57,6 +61,8 @@ def typed(name: str, text: str, default: Any) -> Any:
         return text
     if isinstance(default, float) and type(value) in (int, float):
         return float(value)
+    if isinstance(default, tuple):
+        return _sizes(name, text)
     if type(value) is not type(default):
         kind = {bool: "true or false", int: "a whole number"}.get(type(default), "a number")
         raise ValueError(f"{name} must be {kind}, got {text!r}")
@@ -77,6 +83,31 @@ def _value(text: str) -> Any:
         except ValueError:
             continue
     return text
+
+
+def _column_types(text: str) -> Any:
+    """Return types of columns as estimators take them: one for all, or by name; or JSON."""
+    if text.lstrip().startswith(("{", "[")):
+        try:
+            return json.loads(text)
+        except ValueError as error:
+            raise ValueError(f"column_types is no JSON: {error}") from error
+    if ":" not in text:
+        return None if text.lower() == "none" else text
+    pairs = [pair.rpartition(":") for pair in text.split(",")]
+    if not all(name and kind for name, _, kind in pairs):
+        raise ValueError(f"column_types takes name:type, with commas between, got {text!r}")
+    return {name.strip(): kind.strip() for name, _, kind in pairs}
+
+
+def _sizes(name: str, text: str) -> tuple[int, ...]:
+    """Return whole numbers with commas between them, none for an empty text."""
+    try:
+        return tuple(int(part) for part in text.split(",") if text)
+    except ValueError:
+        raise ValueError(
+            f"{name} must be whole numbers with commas between them, got {text!r}"
+        ) from None
 
 
 def _ordering(text: str) -> Any:

@@ -50,9 +50,7 @@ Model = Annotated[
 Run = Annotated[Path, typer.Argument(help="A run's folder, or a model file.")]
 Rows = Annotated[
     Path,
-    typer.Argument(
-        help="Rows of 0 and 1: .npy, .csv, .txt, folder of pictures; -: standard input."
-    ),
+    typer.Argument(help="Rows: .npy, .csv, .txt, folder of pictures; -: standard input."),
 ]
 Scored = Annotated[
     Path,
@@ -66,7 +64,9 @@ LabelsFrom = Annotated[
     ),
 ]
 Settings = Annotated[list[str] | None, typer.Option("--set", help="name=value, repeatable.")]
-Picture = Annotated[Path, typer.Option(help="A picture (.png .pdf .svg) or table (.npy .csv).")]
+Picture = Annotated[
+    Path | None, typer.Option(help="A picture (.png .pdf .svg) or table (.npy .csv).")
+]
 
 
 def _version(asked: bool) -> None:

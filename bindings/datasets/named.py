@@ -56,7 +56,9 @@ _BINARIZED = {
 }
 
 
-def load(source: str | os.PathLike[str], *, seed: int = 0, raw: bool = False) -> Dataset:
+def load(
+    source: str | os.PathLike[str], *, seed: int = 0, raw: bool = False, missing: bool = False
+) -> Dataset:
     """Return a data set by name, or one read from a file or folder.
 
     Args:
@@ -67,6 +69,8 @@ def load(source: str | os.PathLike[str], *, seed: int = 0, raw: bool = False) ->
         raw: grey levels as they are, for named pictures: 0 … 16 for digits, 0 … 255 for the
             others. By default a pixel is 1 from half brightness on (8 of 16, 128 of 255). Files
             are never changed: give the estimator `binarize` if they are not 0 and 1.
+        missing: whether a table of text may lack values, for `OrderlessNADE`: they are then NaN, or
+            None among words. By default the first is named in an error.
 
     Returns:
         A `Dataset`; x is uint8, or what the file holds: of a text with words a `Frame`, by
@@ -106,7 +110,7 @@ def load(source: str | os.PathLike[str], *, seed: int = 0, raw: bool = False) ->
             f"unknown data set {name!r}{near(name, [*_NAMED, *corpora.NAMED])}; give a path or one "
             f"of {', '.join(sorted(_NAMED))}"
         )
-    return from_path(path, seed)
+    return from_path(path, seed, missing)
 
 
 def _digits(name: str, seed: int, raw: bool) -> Dataset:

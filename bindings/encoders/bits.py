@@ -6,7 +6,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.encoders import validation
+from chainrule.encoders import gaps, validation
 from chainrule.encoders.base import Encoder
 from chainrule.engine import ordering
 from chainrule.engine.event import Columns
@@ -19,6 +19,8 @@ class Bits(Encoder):
     Args:
         binarize: None if data are 0 and 1, else the threshold t of x > t.
         order: of the columns, or its name, for `engine.ordering`; seed: that of a random one.
+        missing: whether values may be missing: NaN, None or NA in the data, and in arrays what
+            `engine.event` has for it.
 
     Attributes:
         order: (D,), the model's variable k is column order[k] of the data.
@@ -27,17 +29,21 @@ class Bits(Encoder):
 
     unit, per = "bit", "row"
 
-    def __init__(self, binarize: Any = None, order: Any = None, seed: int = 0) -> None:
+    def __init__(
+        self, binarize: Any = None, order: Any = None, seed: int = 0, missing: bool = False
+    ) -> None:
         """Keep the settings; nothing is learnt yet."""
         self.binarize, self._ordering, self._seed = binarize, order, seed
+        self._missing = missing
         self.names: Sequence[str] | None = None
         self.order: ordering.Order
 
     def learn(self, X: Any, name: str = "X") -> Self:
         """Learn the number of columns; see `Encoder`."""
-        self.order = ordering.make(
-            self._ordering, validation.as_table(X, name).shape[1], self._seed
-        )
+        table = validation.as_table(X, name)
+        self.order = ordering.make(self._ordering, table.shape[1], self._seed)
+        if self._missing:
+            gaps.check_columns(table, name)
         return self
 
     @property
@@ -57,12 +63,26 @@ class Bits(Encoder):
 
     def check(self, X: Any, name: str = "X") -> None:
         """Raise what `encode` would raise, without the memory that its result takes."""
-        validation.check_bits(validation.as_table(X, name), self.binarize, name)
+        table = validation.as_table(X, name)
+        validation.check_bits(
+            gaps.filled(table)[0] if self._missing else table, self.binarize, name
+        )
 
     def encode(self, X: Any, name: str = "X") -> types.Bits:
         """Return rows, (N, D) uint8 of 0 and 1, columns in the model's order; see `as_bits`."""
-        moved = None if ordering.is_raster(self.order) else self.order
-        return validation.as_bits(X, self.binarize, name, moved)
+        moved, lacking = None if ordering.is_raster(self.order) else self.order, None
+        if self._missing:
+            X, lacking = gaps.filled(validation.as_table(X, name))
+        rows = validation.as_bits(X, self.binarize, name, moved)
+        if lacking is not None:
+            rows = np.where(self.arrange(lacking), rows.dtype.type(self.event.missing), rows)
+        return rows
+
+    def observed(self, X: Any, name: str = "X") -> NDArray[np.bool_]:
+        """Return where a table has values, (N, D), columns as in the data."""
+        table = validation.as_table(X, name)
+        lacking = gaps.filled(table)[1]
+        return np.ones(table.shape, bool) if lacking is None else ~lacking
 
     def encode_given(self, given: Any, mask: NDArray[np.bool_], n: int) -> types.Bits:
         """Return values of which some are observed as n rows in the model's order."""

@@ -31,6 +31,15 @@ def wanted(column_types: Any, frame: Frame) -> list[Any]:
     return [_type(value) for value in listed]
 
 
+def check(column_types: Any) -> None:
+    """Raise ValueError for what is no type of a column, and no categories of one."""
+    if column_types is None or isinstance(column_types, str):
+        _type(column_types)
+        return
+    for value in getattr(column_types, "values", lambda: column_types)():
+        _type(value)
+
+
 def _number(key: Any, frame: Frame) -> int:
     """Return which column is meant by a name or number."""
     names, D = frame.names or (), frame.shape[1]
@@ -43,7 +52,7 @@ def _number(key: Any, frame: Frame) -> int:
         f"; there are {', '.join(map(str, names[:20]))}" if names else f"; there are 0 … {D - 1}"
     )
     raise ValueError(
-        f"column_types names {key!r}, which is no column of X"
+        f"column_types names {key!r}, which is no column of the data"
         f"{near(str(key), map(str, names))}{there}"
     )
 

@@ -28,7 +28,7 @@ def encode(y: Any, n: int, classes: Classes, name: str = "y") -> NDArray[np.int3
     Raises:
         ValueError: what are no n labels, or one that is none of the classes.
     """
-    labels = _column(np.full(n, y) if np.ndim(y) == 0 else y, n, name)
+    labels = _column(np.full(n, y) if np.asarray(y).ndim == 0 else y, n, name)
     at = np.minimum(np.searchsorted(classes, labels), len(classes) - 1)
     if (classes[at] != labels).any():
         other = labels[classes[at] != labels][0].item()

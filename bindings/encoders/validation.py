@@ -234,6 +234,14 @@ def integer(name: str, value: Any, minimum: int) -> int:
     return int(value)
 
 
+def integers(name: str, value: Any, minimum: int) -> tuple[int, ...]:
+    """Return a hyper-parameter that must be whole numbers, one or several, as a tuple."""
+    several = value if isinstance(value, tuple | list | np.ndarray) else (value,)
+    if len(several) == 0:
+        raise ValueError(f"{name} must hold a whole number at least, got {value!r}")
+    return tuple(integer(name, one, minimum) for one in several)
+
+
 def real(name: str, value: Any, low: float = -np.inf, high: float = np.inf) -> float:
     """Return a hyper-parameter that must be a finite number in [low, high]."""
     is_number = isinstance(value, Real) and not isinstance(value, bool)

@@ -199,7 +199,7 @@ class Density(DensityMixin, Fitting):  # type: ignore[misc]  # scikit-learn is u
     def _restored(cls, saved: files.Checkpoint) -> Self:
         """Return the estimator that a checkpoint's metadata describes, if it fits."""
         metadata, best = saved.metadata, f"best_{cls.clock}"
-        model = cls(**metadata["hyperparameters"])
+        model = cls(**cls._of_json(metadata["hyperparameters"]))
         model._check_hyperparameters()
         model._restore_encoder(metadata, saved.config)
         model.classes_, model.class_prior_ = labels.of_json(metadata)
@@ -214,6 +214,15 @@ class Density(DensityMixin, Fitting):  # type: ignore[misc]  # scikit-learn is u
             raise ValueError(f"it names a best {cls.clock} that its history lacks")
         setattr(model, f"{best}_", kept)
         return model
+
+    @classmethod
+    def _of_json(cls, settings: dict[str, Any]) -> dict[str, Any]:
+        """Return hyper-parameters as they were: JSON makes a tuple a list."""
+        tuples = {name for name, value in cls().get_params().items() if isinstance(value, tuple)}
+        return {
+            name: tuple(value) if name in tuples and isinstance(value, list) else value
+            for name, value in settings.items()
+        }
 
     def _log_prob(self, data: Any, y: Any) -> Array:
         return self._by_row(evaluating.log_prob, data, y) + self.encoder_.log_volume
@@ -243,13 +252,17 @@ class Density(DensityMixin, Fitting):  # type: ignore[misc]  # scikit-learn is u
         """Return the engine's model that was fitted, whatever was set since."""
         return models.get(self.model_)
 
+    def _config_now(self) -> Any:
+        """Return the fitted Config, but for what may be set after the fit."""
+        return self.config_
+
     def _each(self, function: Any, data: Any, y: Any) -> Iterator[tuple[Any, Array]]:
         """Yield a function of `evaluating` of groups of observations, and which they are."""
         numbers, prior = self._labels(y, self._size(data)), self._log_prior()
         with self._evaluating() as params:
             for rows, x in self._batches(data, function.__name__):
                 some = None if numbers is None else numbers[rows]
-                yield rows, function(self._engine(), self.config_, params, x, some, prior)
+                yield rows, function(self._engine(), self._config_now(), params, x, some, prior)
 
     def _by_row(self, function: Any, data: Any, y: Any) -> Array:
         """Return a function of `evaluating` with a result a row, of all of them."""

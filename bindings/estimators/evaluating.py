@@ -47,6 +47,35 @@ def posterior(model: Any, config: Any, params: Params, x: Any, y: Any, log_prior
     return _run(without_y, model, config, params, x, y, log_prior)
 
 
+def log_prob_given(
+    model: Any, config: Any, params: Params, x: Any, given: Any, y: Any, log_prior: Any
+) -> Array:
+    """Return log p(x_f | x_g), (N,); given, (N, D) bool, marks g."""
+    return _run(_knowing(density.log_prob_given, given), model, config, params, x, y, log_prior)
+
+
+def marginals(
+    model: Any, config: Any, params: Params, x: Any, given: Any, y: Any, log_prior: Any
+) -> Array:
+    """Return the distribution of every single x_i given x_g, as `engine.models` has it."""
+    return _run(_knowing(density.marginals, given), model, config, params, x, y, log_prior)
+
+
+def _knowing(function: Any, given: Any) -> Any:
+    """Return a function of `density` that is told what is given."""
+
+    def of_rows(model: Any, config: Any, params: Params, x: Any, y: Any, log_prior: Any) -> Any:
+        marks = array_module(x).asarray(given)
+        return function(model, config, params, x, marks, y, log_prior)
+
+    return of_rows
+
+
+def draw_given(u: Array, log_p: Array) -> Any:
+    """Return a class for each uniform, (N,), by the logarithms of its row's probabilities."""
+    return labels.draw_given(u, log_p)
+
+
 def uniforms(model: Any, config: Any, params: Params, x: Any, v: Any, y: Any) -> Any:
     """Return uniforms, (N, D) float64, from which rows x are drawn again.
 

@@ -1,12 +1,13 @@
 """Densities of rows: what knows columns, their order and names, and values that are given."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.utils import ClassifierTags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from chainrule import progress
@@ -26,7 +27,7 @@ NOT_EXACT = (
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class RowDensity(Density):
-    """Base class: a model of p(x) over binary rows.
+    """Base class: a model of p(x), or of p(x | label), over binary rows.
 
     Args:
         epochs: passes over the data, at most.
@@ -41,13 +42,14 @@ class RowDensity(Density):
 
     clock = "epoch"
     heeds_y = False
+    _also_known: ClassVar[Mapping[str, Any]] = {}  # tables with categories of X, by name in errors
 
-    def _config(self, D: int) -> Any:
-        """Return the model's Config for rows of D variables."""
+    def _config(self, D: int, n_classes: int = 1) -> Any:
+        """Return the model's Config for rows of D variables, of so many classes."""
         raise NotImplementedError
 
     def _fitted_config(self) -> Any:
-        return self._config(self.n_features_in_)
+        return self._config(self.n_features_in_, self._n_classes)
 
     @property
     def order_(self) -> NDArray[np.intp]:
@@ -67,9 +69,10 @@ class RowDensity(Density):
         return encoder
 
     def __sklearn_tags__(self) -> Any:
-        """Return scikit-learn's tags; sparse matrices are taken."""
+        """Return scikit-learn's tags; sparse matrices are taken, and labels of any number."""
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
+        tags.classifier_tags = ClassifierTags()  # read of all that have predict_proba
         return tags
 
     def _check_hyperparameters(self) -> None:
@@ -222,10 +225,10 @@ class RowDensity(Density):
         check_is_fitted(self, "params_")
         n, D = validation.integer("n", n, 1), self.n_features_in_
         x, mask = self._given(given, observed, n)
-        if mask is not None and not _comes_first(mask):
+        if mask is not None and not self._exact(mask):
             warnings.warn(NOT_EXACT, UserWarning, stacklevel=3)
         rng = np.random.default_rng(seed)
-        numbers = self._classes_to_draw(y, n, rng)
+        numbers = self._classes_of(x, mask, y, n, rng)
         by = None if uniforms is None else self._columns.arrange(_uniforms(uniforms, n, D))
         drawn = np.empty((n, D), self._columns.dtype)
         with self._evaluating() as params:
@@ -238,6 +241,17 @@ class RowDensity(Density):
                 some = None if numbers is None else numbers[rows]
                 drawn[rows] = evaluating.sample(self._engine(), self.config_, params, u, kept, some)
         return drawn
+
+    def _exact(self, observed: NDArray[np.bool_]) -> bool:
+        """Return whether rows drawn with these variables kept, in order, are of p(free | kept).
+
+        They are if in every row all observed variables precede the others.
+        """
+        return not (observed[..., 1:] & ~observed[..., :-1]).any()
+
+    def _classes_of(self, x: Any, mask: Any, y: Any, n: int, rng: np.random.Generator) -> Any:
+        """Return the class of each of n rows, of whose x, (n, D), the mask marks what is given."""
+        return self._classes_to_draw(y, n, rng)
 
     def _given(
         self, given: Any, observed: Any, n: int
@@ -252,11 +266,6 @@ class RowDensity(Density):
             if hasattr(what, "columns") or hasattr(what, "to_frame"):
                 self._check_names(what, name)
         return self._columns.encode_given(given, mask, n), self._columns.arrange(mask)
-
-
-def _comes_first(observed: NDArray[np.bool_]) -> bool:
-    """Return whether in every row all observed variables precede the others; in order."""
-    return not (observed[..., 1:] & ~observed[..., :-1]).any()
 
 
 def _uniforms(u: Any, n: int, D: int) -> NDArray[np.float64]:

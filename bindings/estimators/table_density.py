@@ -55,7 +55,7 @@ class TableDensity(InUnits):
 
     def _fitted_config(self) -> Any:
         event: Any = self.encoder_.event
-        return self._table_config(event.values, 1 if self.classes_ is None else len(self.classes_))
+        return self._table_config(event.values, self._n_classes)
 
     def _new_encoder(self) -> Any:
         if self.binarize is not None:
@@ -71,6 +71,7 @@ class TableDensity(InUnits):
     def _check_hyperparameters(self) -> None:
         super()._check_hyperparameters()
         self._config(1)
+        types_of.check(self.column_types)
         if self.binarize is not None and self.column_types is not None:
             raise ValueError("binarize makes bits of all columns; leave it or column_types out")
 
@@ -91,7 +92,8 @@ class TableDensity(InUnits):
         frame, valid = frames.read(X), None
         self._config(frame.shape[1])
         more = {} if X_valid is None else {"X_valid": frames.read(X_valid, "X_valid")}
-        self.encoder_ = encoder = self._new_encoder().learn(frame, more=more)
+        known = {**more, **self._also_known}
+        self.encoder_ = encoder = self._new_encoder().learn(frame, more=known)
         self.n_features_in_ = encoder.dims
         if hasattr(self, "feature_names_in_"):
             del self.feature_names_in_
@@ -201,10 +203,14 @@ class TableDensity(InUnits):
         """Return conditionals, (N, D, P) or of bits (N, D), real ones in their columns' units."""
         for k, variable in enumerate(self._columns.variables):
             if isinstance(variable, Real):
-                K = self.config_.n_components
+                K = self._n_components()
                 p[:, k, K : 3 * K] *= variable.scale
                 p[:, k, K : 2 * K] += variable.mean
         return p
+
+    def _n_components(self) -> int:
+        """Return how many components the conditional of a real column has."""
+        return int(self.config_.n_components)
 
     def _need_label(self, y: Any, what: str) -> None:
         """Raise ValueError where a labelled model with real columns is asked and no label given."""

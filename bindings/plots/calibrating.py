@@ -50,13 +50,14 @@ def calibration(u: Any, names: Sequence[str] | None = None, title: str = "") -> 
     labels = names_of(u, names, D)
     away = np.array([distance(column) for column in rows.T])
     shown = sorted(np.argsort(-away, kind="stable")[:SHOWN].tolist()) if D > 1 else []
-    down = ceil(len(shown) / ACROSS)
+    across = min(ACROSS, max(1, len(shown)))
+    down = ceil(len(shown) / across)
     figure = Picture((10.4, 3.1 + 2.3 * down), layout="constrained")
     above: Any = figure
     if down:
         parts: Any = figure.subfigures(2, 1, height_ratios=[2.7, 2.3 * down])
         above = parts[0]
-        _columns(parts[1], down, rows, shown, labels)
+        _columns(parts[1], (down, across), rows, shown, labels)
     _all(above.subplots(1, 2), rows)
     said = f"{int((away > band(N)).sum())} of {D} columns outside the 95% band"
     heading = f"{visible(title)}: {said}" if title else said
@@ -104,12 +105,17 @@ def _all(axes: Any, rows: Numbers) -> None:
 
 
 def _columns(
-    part: Any, down: int, rows: Numbers, shown: Sequence[int], labels: Sequence[str]
+    part: Any,
+    shape: tuple[int, int],
+    rows: Numbers,
+    shown: Sequence[int],
+    labels: Sequence[str],
 ) -> None:
-    """Draw the charts of the columns that are shown."""
-    cells = part.add_gridspec(2 * down, ACROSS, height_ratios=[1, 1.6] * down)
+    """Draw the charts of the columns that are shown, so many down and across."""
+    down, across = shape
+    cells = part.add_gridspec(2 * down, across, height_ratios=[1, 1.6] * down)
     for n, k in enumerate(shown):
-        at = [part.add_subplot(cells[2 * (n // ACROSS) + below, n % ACROSS]) for below in (0, 1)]
+        at = [part.add_subplot(cells[2 * (n // across) + below, n % across]) for below in (0, 1)]
         _column(at[0], at[1], rows[:, k], labels[k])
     if len(shown) < rows.shape[1]:
         said = f"the {len(shown)} columns farthest from uniform"

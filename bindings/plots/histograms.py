@@ -11,10 +11,18 @@ BINS = 40
 
 
 def histograms(at: Any, data: Any, model: Any, ends: Any = None) -> None:
-    """Draw the data as bars and the samples as an outline over them."""
+    """Draw the data as bars and the samples as an outline over them.
+
+    ends: of the bars, or None for those of the data; whole numbers then have bars of as many each.
+    """
     numbers = data.astype(float)
     low, high = (numbers.min(), numbers.max()) if ends is None else ends
-    edges = np.linspace(low, high, BINS + 1) if high > low else low + np.array([-0.5, 0.5])
+    edges = np.linspace(low, high, BINS + 1)
+    if high == low:
+        edges = low + max(1.0, abs(low) / BINS) * np.array([-0.5, 0.5])
+    elif ends is None and (numbers == np.rint(numbers)).all():
+        step = np.ceil((high - low + 1) / BINS)
+        edges = np.arange(low - 0.5, high + 0.5 + step, step)
     kinds = [("data", numbers)] + ([] if model is None else [("samples", model.astype(float))])
     for name, values in kinds:
         inside, _ = np.histogram(values, edges)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from math import ceil
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -84,10 +85,17 @@ def _words(column: Any) -> Any:
 
 
 def _table(x: Any) -> list[Any]:
-    """Return the columns of an array or a DataFrame."""
+    """Return the columns of an array or a DataFrame, numbers as such also where all are objects."""
     if hasattr(x, "iloc"):
-        return [x.iloc[:, j].to_numpy() for j in range(x.shape[1])]
+        return [_plain(x.iloc[:, j].to_numpy()) for j in range(x.shape[1])]
     rows = np.asarray(x)
     if rows.ndim != 2 or not rows.size:
         raise ValueError(f"rows have the shape (N, D) and are not empty, got {rows.shape}")
-    return list(rows.T)
+    return [_plain(column) for column in rows.T]
+
+
+def _plain(column: Any) -> Any:
+    """Return a column of objects as numbers if it holds no other thing."""
+    if column.dtype.kind == "O" and all(isinstance(v, Real) for v in column):
+        return column.astype(float)
+    return column

@@ -4,11 +4,13 @@ The mathematics stands in `chainrule.kernels.mixture`. Outputs have one axis mor
 last, [μ | t | weight logits if learned]: s (N, D, n) and x (N, D), or (M, n) and (M,).
 """
 
+from statistics import NormalDist
+
 import numpy as np
 
 from chainrule.kernels import mixture
 from chainrule.kernels.dispatch import array_module
-from chainrule.kernels.mixture import GAUSSIAN
+from chainrule.kernels.mixture import GAUSSIAN, LAPLACE
 from chainrule.kernels.types import Array
 
 
@@ -71,3 +73,18 @@ def cdf(s: Array, x: Array, family: int = GAUSSIAN, learned: bool = False) -> Ar
 def _rows(s: Array) -> Array:
     """Return s as (M, n), a view."""
     return s.reshape(-1, s.shape[-1])
+
+
+def first_biases(n_components: int, family: int = GAUSSIAN, learned: bool = False) -> Array:
+    """Return outputs, (n,) on the host, of a mixture near the standard normal distribution.
+
+    From there a model's real variable begins, whose columns should come in such units. The means
+    are its quantiles (j - 1/2) / K, j = 1 … K, the scales what they miss of its variance,
+    1 - Σ_j μ_j² / K, and the weights alike.
+    """
+    s: Array = np.zeros(n_outputs(n_components, learned))
+    means = [NormalDist().inv_cdf((j + 0.5) / n_components) for j in range(n_components)]
+    s[:n_components] = means
+    variance = (1 - np.square(means).mean()) / (2 if family == LAPLACE else 1)  # of scale σ: 2 σ²
+    s[n_components : 2 * n_components] = np.log(variance) / 2
+    return s

@@ -5,23 +5,11 @@ from the forward pass to the backward one but the site itself, from which the ma
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from chainrule.engine.arena import New
+from chainrule.engine.noise import Noise
 from chainrule.kernels import dropout
 from chainrule.kernels.types import Array
-
-
-class Noise(NamedTuple):
-    """What the masks of a pass are drawn from, besides the site.
-
-    seed: the training's. step: the minibatch's number. row: the place in the minibatch of the
-    pass's first row.
-    """
-
-    seed: int
-    step: int
-    row: int
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,8 @@ from dataclasses import dataclass
 
 from chainrule.engine.arena import New
 from chainrule.engine.layers import dropout, linear
-from chainrule.engine.layers.dropout import Noise, Site
+from chainrule.engine.layers.dropout import Site
+from chainrule.engine.noise import Noise
 from chainrule.kernels import embedding, gru, lstm, rnn
 from chainrule.kernels.types import Array, Ids
 

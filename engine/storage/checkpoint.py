@@ -47,6 +47,7 @@ HISTORY = "history/"  # the extra array's name before its clock
 PLACE = ("step", "size", "n_seen", "loss_sum", "seconds")
 COUNTERS = (*PLACE, "best_record", "best_valid")
 RENAMED = {"n_rows": "size", "best_epoch": "best_record"}  # of format 1
+ABSENT = {"n_classes": 1}  # fields of a Config that older files of a model without labels lack
 
 
 class Checkpoint(NamedTuple):
@@ -252,7 +253,10 @@ def _model(
     module: ModuleType, values: Any, tensors: Mapping[str, NDArray[Any]], path: PathLike
 ) -> tuple[Any, Params]:
     """Return config and parameters, having compared every name, shape and dtype."""
-    config = module.Config(**typed(get_type_hints(module.Config), values, path))
+    hints = get_type_hints(module.Config)
+    if isinstance(values, dict):
+        values = {name: value for name, value in ABSENT.items() if name in hints} | values
+    config = module.Config(**typed(hints, values, path))
     if _too_small(config):
         refuse(path, "has a config with a size below 1; save the model again")
     shapes, dtypes = dict(module.shapes(config)), {array.dtype for array in tensors.values()}

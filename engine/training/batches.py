@@ -2,13 +2,14 @@
 
 A minibatch is cut twice: into parts that are worked through one after another (accumulation), and
 each part into slices, one a thread. So what a source gives is a function of a slice, and what is
-random in it, dropout, goes by a row's place in the minibatch: any cut drops the same numbers.
+random in it, such as dropout, goes by a row's place in the minibatch: any cut draws the same.
 """
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from chainrule.engine.layers.dropout import Noise
+from chainrule.engine import noise
+from chainrule.engine.noise import Noise
 from chainrule.engine.params import Params
 from chainrule.engine.training.recipe import Recipe
 from chainrule.kernels.types import Array
@@ -59,11 +60,11 @@ def gradient(
     x: an array or `Chosen`. by_row: further arguments of the model's with a row each, or None.
     """
     given = {name: array for name, array in by_row.items() if array is not None}
-    drops = model.ABILITIES.dropout and config.dropout > 0
+    draws = noise.wanted(model, config)
 
     def of_slice(params: Params, lo: int, hi: int, grad: Params) -> float:
         rest: dict[str, Any] = {name: array[lo:hi] for name, array in given.items()}
-        if drops:
+        if draws:
             rest["noise"] = Noise(recipe.seed, step, first + lo)
         nll: float = model.loss_and_grad(config, params, x[lo:hi], grad, total=total, **rest)
         return nll

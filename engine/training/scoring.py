@@ -1,6 +1,7 @@
 """Negative log-likelihoods of data sets: of all of it, or of parts from all over it.
 
     mean_nll    rows of any event of fixed size                    nats a row
+    mean_estimate   the same of a model whose likelihood is dear   nats a row
     rows_nll    rows of symbols                                    nats a symbol
     text_nll    one long text                                      nats a symbol
     log_probs   one long text, every symbol                        nats, piece by piece
@@ -23,6 +24,7 @@ import numpy as np
 
 from chainrule.engine import bounds, density, labels, ragged, windows
 from chainrule.engine.event import Sequence
+from chainrule.engine.noise import Noise
 from chainrule.engine.params import Params
 from chainrule.kernels import threads
 from chainrule.kernels.dispatch import array_module, on_device
@@ -30,6 +32,8 @@ from chainrule.kernels.types import Array, Ids
 
 EVAL_ROWS = 1000  # rows a thread's model sees at once, at most
 MIN_ROWS = 8  # the fewest of them worth a thread
+ESTIMATES = 1 << 14  # of rows' likelihoods, at least, where these are estimated
+NO_STEP = (1 << 32) - 1  # minibatches end before this number; validation draws by it
 PART, LEAD = 512, 128  # symbols that count and that lead up, where a recurrent model reads parts
 
 Piece = tuple[int, int, int]  # start, first, stop: text[start:stop] decides first … stop - 1
@@ -55,6 +59,29 @@ def mean_nll(
     if on_device(X):
         return total(0, len(X)) / len(X)
     return sum(threads.map_rows(total, len(X), MIN_ROWS)) / len(X)
+
+
+def mean_estimate(
+    model: Any, config: Any, params: Params, X: Any, seed: int, y: Any = None
+) -> float:
+    """Return an estimate of the mean of -log p(x) over the rows of X, in nats, always the same.
+
+    For a model whose exact likelihood takes as many passes as a row has variables. Its unbiased
+    estimates by one pass are drawn from fixed noise, of no minibatch: so two sets of parameters are
+    compared by the same draws. Each row has as many draws as make ESTIMATES in all.
+    """
+    n, step = -(-ESTIMATES // len(X)) * len(X), bounds.rows_at_once(config.event, most=EVAL_ROWS)
+
+    def total(lo: int, hi: int) -> float:
+        xp, nll = array_module(X), 0.0
+        for at in range(lo, hi, step):
+            rows = xp.arange(at, min(at + step, hi)) % len(X)
+            noise, some = Noise(seed, NO_STEP, at), _some(y, rows)
+            estimates = model.nll_estimates(config, params, X[rows], noise, some)
+            nll += float(estimates.sum(dtype=xp.float64))
+        return nll
+
+    return (total(0, n) if on_device(X) else sum(threads.map_rows(total, n, MIN_ROWS))) / n
 
 
 def rows_nll(

@@ -130,12 +130,15 @@ class RowSource(Source):
         rows = self._rows(recipe, step)
         x, y = Chosen(self._x, rows), None if self._y is None else Chosen(self._y, rows)
         of_slice = gradient(model, config, recipe, step, x, len(rows), y=y)
-        return Batch(len(rows), len(rows), of_slice, MIN_ROWS)
+        min_rows = len(rows) if model.ABILITIES.whole else MIN_ROWS
+        return Batch(len(rows), len(rows), of_slice, min_rows)
 
     def validate(self, model: Any, config: Any, recipe: Recipe, params: Params) -> float:
-        """Return the mean over all validation rows."""
+        """Return the mean over all validation rows; of a model in any order an estimate of it."""
         assert self._valid is not None
         x, y = self._valid
+        if model.ABILITIES.any_order:
+            return scoring.mean_estimate(model, config, params, x, recipe.seed, y)
         return scoring.mean_nll(model, config, params, x, y=y)
 
     def _epoch(self, recipe: Recipe) -> int:

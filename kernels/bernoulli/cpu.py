@@ -67,7 +67,10 @@ def _terms(s: Array, x: Bits, log_p: Array) -> None:
 
 @njit(**JIT)
 def _backward(dnll: Array, s: Array, x: Bits, ds: Array) -> None:
+    """Overwrite ds. From a copy of each row: a loop that reads what it writes is not vectorised."""
     N, D = s.shape
+    s_n = np.empty(D, s.dtype)
     for n in range(N):
+        s_n[:] = s[n]
         for i in range(D):
-            ds[n, i] = dnll[n] * rows.slope(s[n, i], x[n, i] != 0)  # B1, B2
+            ds[n, i] = dnll[n] * rows.slope(s_n[i], x[n, i] != 0)  # B1, B2

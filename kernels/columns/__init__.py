@@ -43,7 +43,7 @@ from chainrule.kernels.dispatch import select
 from chainrule.kernels.types import Array, Ids, Table
 
 REAL, BIT = 0, 2  # numbers of values; others are categories
-BATCH = 64  # variables whose numbers are worked on at once
+BATCH = 64  # rows of a variable that are worked on at once: `chainrule.kernels.batches`
 
 
 class Layout(NamedTuple):
@@ -74,7 +74,7 @@ def layout(
     """Return the layout of variables of so many values each, for arrays of xp, NumPy or CuPy."""
     sizes = [n_outputs(K, n_components, learned) for K in values]
     first = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32)
-    work = max([4 * n_components, *sizes]) * BATCH
+    work = (8 + max([5 * n_components, *sizes])) * BATCH
     of_each = xp.asarray(np.array(values, np.int32))
     return Layout(of_each, xp.asarray(first), n_components, family, bool(learned), work)
 

@@ -1,72 +1,35 @@
-"""One variable of one row, or of a block of rows, for the sweeps of compiled callers.
+"""One variable of a row, or of a block of rows, for the sweeps of compiled callers.
 
     s           2-D: the outputs of variable i lie in s[m, o : o + n_i]. In whole rows o is first_i;
                 in a block that holds one variable's outputs alone, 0
     x           x[n, i] is its value; of the block functions, of rows n, n + 1, … beside m = 0, 1, …
     work, w     layout.work numbers of s's dtype; of float64
 
-Nothing is allocated. The kind is found out at each call, so a caller that has many rows of one
-variable takes the block functions, which find it out once and are compiled apart.
+Nothing is allocated. A block's losses and gradients are worked out in batches, whose rows lie side
+by side in `work`: see `chainrule.kernels.batches`.
 """
 
 from typing import Any
 
 import numpy as np
 
-from chainrule.kernels.bernoulli import rows as bernoulli
+from chainrule.kernels.batches import BATCH, NLL, RATE, X
+from chainrule.kernels.bernoulli import batch as bits
 from chainrule.kernels.categorical.cpu import invert, weigh
 from chainrule.kernels.columns import BIT, REAL, Layout
 from chainrule.kernels.compiled import njit
 from chainrule.kernels.inline import BORROWS, INLINE, JIT
+from chainrule.kernels.mixture import batch as mixtures
 from chainrule.kernels.mixture import quantile
-from chainrule.kernels.mixture import rows as mixture
-from chainrule.kernels.softmax_cross_entropy import rows as cross_entropy
+from chainrule.kernels.softmax_cross_entropy import batch as categories
 from chainrule.kernels.types import Array, Table
-
-
-@njit(**INLINE, **BORROWS)
-def loss(layout: Layout, i: int, s: Array, m: int, o: int, x: Table, n: int, work: Array) -> float:
-    """Return -log p(x_i), in nats."""
-    K = layout.values[i]
-    if K == BIT:
-        return np.float64(bernoulli.loss(s[m, o], x[n, i] != 0))  # F1
-    if K == REAL:
-        family, learned, at = layout.family, layout.learned, s.dtype.type(x[n, i])
-        return float(mixture.loss(s, m, o, layout.n_components, at, family, learned, work))  # F3
-    return np.float64(cross_entropy.loss(s, m, o, K, np.intp(x[n, i])))  # F2
-
-
-@njit(**INLINE, **BORROWS)
-def loss_gradient(
-    layout: Layout,
-    i: int,
-    s: Array,
-    m: int,
-    o: int,
-    x: Table,
-    n: int,
-    scale: float,
-    work: Array,
-) -> float:
-    """Return -log p(x_i), in nats, and turn its outputs into scale times the gradient (B1)."""
-    K, dL = layout.values[i], s.dtype.type(scale)
-    if K == BIT:
-        one = x[n, i] != 0
-        nll = np.float64(bernoulli.loss(s[m, o], one))
-        s[m, o] = dL * bernoulli.slope(s[m, o], one)
-        return nll
-    if K == REAL:
-        family, learned, at = layout.family, layout.learned, s.dtype.type(x[n, i])
-        nll = mixture.loss_gradient(s, m, o, layout.n_components, at, dL, family, learned, work)
-        return float(nll)
-    return np.float64(cross_entropy.loss_gradient(s, m, o, K, np.intp(x[n, i]), dL))
 
 
 @njit(**INLINE, **BORROWS)
 def input_gradient(layout: Layout, i: int, g: Array, m: int, o: int) -> Any:
     """Return what the loss itself gives of dL/dx_i, from the gradient in g's outputs (B2)."""
     if layout.values[i] == REAL:
-        return mixture.input_gradient(g, m, o, layout.n_components)
+        return mixtures.input_gradient(g, m, o, layout.n_components)
     return g.dtype.type(0)
 
 
@@ -126,8 +89,12 @@ def block_loss(
     work: Array,
 ) -> None:
     """Add -log p(x_i) of `rows` rows, in nats, to nll[n], nll[n + 1], …"""
-    for m in range(rows):
-        nll[n + m] += loss(layout, i, s, m, o, x, n + m, work)
+    for m in range(0, rows, BATCH):
+        batch = min(BATCH, rows - m)
+        _fill(x, n + m, i, batch, 0.0, work)
+        batch_losses(layout, i, s, m, batch, o, False, work)
+        for k in range(batch):
+            nll[n + m + k] += work[NLL + k]
 
 
 @njit(**JIT, **BORROWS)
@@ -144,8 +111,36 @@ def block_loss_gradient(
     work: Array,
 ) -> None:
     """The same, and turn the outputs into scale times the gradient (B1)."""
-    for m in range(rows):
-        nll[n + m] += loss_gradient(layout, i, s, m, o, x, n + m, scale, work)
+    for m in range(0, rows, BATCH):
+        batch = min(BATCH, rows - m)
+        _fill(x, n + m, i, batch, scale, work)
+        batch_losses(layout, i, s, m, batch, o, True, work)
+        for k in range(batch):
+            nll[n + m + k] += work[NLL + k]
+
+
+@njit(**JIT, **BORROWS)
+def _fill(x: Table, n: int, i: int, rows: int, rate: float, work: Array) -> None:
+    for k in range(BATCH):
+        work[X + k], work[RATE + k] = x[n + k, i] if k < rows else 0, rate
+
+
+@njit(**JIT, **BORROWS)
+def batch_losses(
+    layout: Layout, i: int, s: Array, m: int, rows: int, o: int, gradient: bool, work: Array
+) -> None:
+    """Write -log p(x_i) of rows m, m + 1, … into work, as `chainrule.kernels.batches` has it.
+
+    gradient: whether the outputs become RATE times its gradient (B1).
+    """
+    K = layout.values[i]
+    if K == BIT:
+        bits.losses(s, m, rows, o, gradient, work)  # F1
+    elif K == REAL:
+        family, learned, of_each = layout.family, layout.learned, layout.n_components
+        mixtures.losses(s, m, rows, o, of_each, family, learned, gradient, work)  # F3
+    else:
+        categories.losses(s, m, rows, o, K, gradient, work)  # F2
 
 
 @njit(**JIT, **BORROWS)

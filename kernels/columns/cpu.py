@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from chainrule.kernels.batches import BATCH, NLL, RATE, X
 from chainrule.kernels.columns import Layout, bodies
 from chainrule.kernels.compiled import njit
 from chainrule.kernels.inline import JIT
@@ -78,38 +79,50 @@ def _min_rows(s: Array, work: int) -> int:
 
 @njit(**JIT)
 def _terms(layout: Layout, s: Array, x: Table, log_p: Array) -> None:
-    work = np.empty(layout.work, s.dtype)
-    for n in range(len(s)):
+    work, nll = np.empty(layout.work, s.dtype), np.empty(BATCH)
+    for n in range(0, len(s), BATCH):
+        rows = min(BATCH, len(s) - n)
         for i in range(x.shape[1]):
-            log_p[n, i] = -bodies.loss(layout, i, s, n, layout.first[i], x, n, work)
+            nll[:] = 0
+            of_i = s[n : n + rows]
+            bodies.block_loss(layout, i, of_i, layout.first[i], x[n : n + rows], 0, rows, nll, work)
+            for k in range(rows):
+                log_p[n + k, i] = -nll[k]
 
 
 @njit(**JIT)
 def _nll_and_grad(layout: Layout, s: Array, x: Table, scale: float, nll: Array) -> None:
     """Overwrite nll, and s by the gradient."""
-    work = np.empty(layout.work, s.dtype)
-    for n in range(len(s)):
-        total = 0.0
+    work, total = np.empty(layout.work, s.dtype), np.empty(BATCH)
+    for n in range(0, len(s), BATCH):
+        rows = min(BATCH, len(s) - n)
+        block, of_x = s[n : n + rows], x[n : n + rows]
+        total[:] = 0
         for i in range(x.shape[1]):
             o = layout.first[i]
-            total += bodies.loss_gradient(layout, i, s, n, o, x, n, scale, work)
-        nll[n] = total
+            bodies.block_loss_gradient(layout, i, block, o, of_x, 0, rows, scale, total, work)
+        for k in range(rows):
+            nll[n + k] = total[k]
 
 
 @njit(**JIT)
 def _weighted_nll_and_grad(layout: Layout, s: Array, x: Table, weights: Array, nll: Array) -> None:
     """Overwrite nll, and s by the gradient."""
-    work = np.empty(layout.work, s.dtype)
-    for n in range(len(s)):
-        total = 0.0
+    work, total = np.empty(layout.work, s.dtype), np.empty(BATCH)
+    for n in range(0, len(s), BATCH):
+        rows = min(BATCH, len(s) - n)
+        total[:] = 0
         for i in range(x.shape[1]):
-            o, weight = layout.first[i], weights[n, i]
-            if weight == 0:
-                s[n, o : layout.first[i + 1]] = 0
-            else:
-                of_x = bodies.loss_gradient(layout, i, s, n, o, x, n, weight, work)
-                total += np.float64(weight) * of_x
-        nll[n] = total
+            work[:NLL] = 0
+            for k in range(rows):
+                weight = weights[n + k, i]
+                if weight != 0:
+                    work[X + k], work[RATE + k] = x[n + k, i], weight
+            bodies.batch_losses(layout, i, s, n, rows, layout.first[i], True, work)
+            for k in range(rows):
+                total[k] += work[RATE + k] * work[NLL + k]
+        for k in range(rows):
+            nll[n + k] = total[k]
 
 
 @njit(**JIT)

@@ -68,7 +68,7 @@ Source      Uria, Murray and Larochelle 2013, "RNADE: The real-valued neural aut
             `rtsafe`.
 
 `reference` (NumPy) defines the result; `cpu` and `cuda` must match it. `sigmas` is F1 for arrays,
-`scale_of` in `rows` the same for compiled code: density, gradient, uniforms and draw share it.
+`scale_of` in `batch` the same for compiled code: density, gradient, uniforms and draw share it.
 """
 
 from chainrule.kernels.dispatch import array_module, select

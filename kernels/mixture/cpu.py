@@ -1,10 +1,11 @@
-"""Numba twin of the mixture: a row's numbers stay in cache, its gradient takes their place."""
+"""Numba twin of the mixture: batches of rows, whose gradients take the place of their outputs."""
 
 import numpy as np
 
+from chainrule.kernels.batches import BATCH, NLL, RATE, X
 from chainrule.kernels.compiled import njit
 from chainrule.kernels.inline import JIT
-from chainrule.kernels.mixture import n_components, quantile, rows
+from chainrule.kernels.mixture import batch, n_components, quantile
 from chainrule.kernels.threads import map_rows
 from chainrule.kernels.types import Array
 
@@ -17,7 +18,8 @@ def terms(s: Array, x: Array, family: int, learned: bool, log_p: Array) -> None:
     K = n_components(s, learned)
 
     def some(lo: int, hi: int) -> None:
-        _terms(s[lo:hi], x[lo:hi], K, family, learned, log_p[lo:hi])
+        work = np.empty(batch.working_memory(K), s.dtype)
+        _terms(s[lo:hi], x[lo:hi], K, family, learned, work, log_p[lo:hi])
 
     map_rows(some, len(s), _min_rows(s))
 
@@ -70,7 +72,8 @@ def _both(
     def some(lo: int, hi: int) -> None:
         if ds is not s:
             ds[lo:hi] = s[lo:hi]
-        _nll_and_grad(dnll[lo:hi], ds[lo:hi], x[lo:hi], K, family, learned, nll[lo:hi])
+        work = np.empty(batch.working_memory(K), s.dtype)
+        _nll_and_grad(dnll[lo:hi], ds[lo:hi], x[lo:hi], K, family, learned, work, nll[lo:hi])
 
     map_rows(some, len(s), _min_rows(s))
 
@@ -80,26 +83,41 @@ def _min_rows(s: Array) -> int:
 
 
 @njit(**JIT)
-def _terms(s: Array, x: Array, K: int, family: int, learned: bool, log_p: Array) -> None:
-    work = np.empty(4 * K, s.dtype)
-    for n in range(len(s)):
-        log_p[n] = -rows.loss(s, n, 0, K, x[n], family, learned, work)
+def _terms(
+    s: Array, x: Array, K: int, family: int, learned: bool, work: Array, log_p: Array
+) -> None:
+    for first in range(0, len(s), BATCH):
+        rows = min(BATCH, len(s) - first)
+        _fill(work, x, x, first, rows)
+        batch.losses(s, first, rows, 0, K, family, learned, False, work)
+        for k in range(rows):
+            log_p[first + k] = -work[NLL + k]
 
 
 @njit(**JIT)
 def _nll_and_grad(
-    dnll: Array, s: Array, x: Array, K: int, family: int, learned: bool, nll: Array
+    dnll: Array, s: Array, x: Array, K: int, family: int, learned: bool, work: Array, nll: Array
 ) -> None:
     """Overwrite nll, and s by the gradient."""
-    work = np.empty(4 * K, s.dtype)
-    for n in range(len(s)):
-        nll[n] = rows.loss_gradient(s, n, 0, K, x[n], dnll[n], family, learned, work)
+    for first in range(0, len(s), BATCH):
+        rows = min(BATCH, len(s) - first)
+        _fill(work, x, dnll, first, rows)
+        batch.losses(s, first, rows, 0, K, family, learned, True, work)
+        for k in range(rows):
+            nll[first + k] = work[NLL + k]
+
+
+@njit(**JIT)
+def _fill(work: Array, x: Array, dnll: Array, first: int, rows: int) -> None:
+    work[:NLL] = 0
+    for k in range(rows):
+        work[X + k], work[RATE + k] = x[first + k], dnll[first + k]
 
 
 @njit(**JIT)
 def _input_gradient(ds: Array, K: int, dx: Array) -> None:
     for n in range(len(ds)):
-        dx[n] = rows.input_gradient(ds, n, 0, K)
+        dx[n] = batch.input_gradient(ds, n, 0, K)
 
 
 @njit(**JIT)

@@ -22,7 +22,7 @@ from chainrule.kernels.mixture import (
     T_MAX,
     Z_MAX,
 )
-from chainrule.kernels.mixture.rows import scale_of
+from chainrule.kernels.mixture.batch import scale_of
 from chainrule.kernels.types import Array
 
 ROOT_HALF = math.sqrt(0.5)

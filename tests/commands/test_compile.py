@@ -10,6 +10,7 @@ import pytest
 import chainrule as cr
 from chainrule import compilation
 from chainrule.kernels import compiled
+from chainrule.registry import HOMES
 
 AFTERWARDS = """
 import numpy as np, chainrule as cr
@@ -58,8 +59,7 @@ def test_what_is_wrong_is_said_in_a_sentence(call, monkeypatch):
     assert call("compile", "nad") == (
         2,
         "",
-        "chainrule: unknown model 'nad' (did you mean nade?); there are fvsbn, nade, rnn, "
-        "attention_rnn, transformer\n",
+        f"chainrule: unknown model 'nad' (did you mean nade?); there are {', '.join(HOMES)}\n",
     )
     with pytest.raises(ValueError, match=r"unknown model 'nad' \(did you mean NADE\?\)"):
         cr.compile_kernels("nad")

@@ -267,7 +267,7 @@ def test_trainings_that_cannot_be_resumed(kind, whole, call, tmp_path):
         (["train", "nade", "--data", "no/thing.npy", "--out", "OUT"], "does not exist"),
         (["train", "nade", "--out", "OUT"], "--data"),
         (["train", "nade", "--data", "digits"], "--out"),
-        (["train", "made", "--data", "digits", "--out", "OUT"], "unknown model"),
+        (["train", "boltzmann", "--data", "digits", "--out", "OUT"], "unknown model"),
         (["train", "nade", "--data", "digits", "--out", "OUT", "--epochs", "0"], "at least 1"),
         (["train", "nade", "--data", "digits", "--out", "OUT", "--epochs", "x"], "epochs"),
         (["train", "nade", "--data", "digits", "--out", "OUT", "--speed", "9"], "--speed"),

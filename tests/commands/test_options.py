@@ -24,6 +24,7 @@ def folder(tmp_path_factory):
     (folder / "t.txt").write_text("to be or not to be " * 30)
     cr.FVSBN(epochs=1).fit(x).save(folder / "rows.safetensors")
     cr.RNN(3, steps=1, context=4).fit("to be or not").save(folder / "text.safetensors")
+    cr.OrderlessNADE(3, epochs=1).fit(x).save(folder / "any.safetensors")
     attentive = cr.AttentionRNN(3, steps=1, context=4).fit("to be or not")
     attentive.save(folder / "attentive.safetensors")
     return folder
@@ -39,6 +40,7 @@ def usual(verb, folder, out):
         "sample": (rows, "-n", 2, "--out", out / "s.npy"),
         "attention": (folder / "attentive.safetensors", "--prompt", "to", "--out", out / "a.png"),
         "complete": (rows, folder / "x.npy", "--observed", "prefix:2", "--out", out / "c.npy"),
+        "impute": (folder / "any.safetensors", folder / "x.npy", "--out", out / "f.npy"),
         "conditionals": (rows, folder / "x.npy", "--out", out / "p.npy"),
         "info": (rows,),
         "gradcheck": ("fvsbn",),

@@ -67,10 +67,10 @@ def columns_inputs(rng: Rng, N: int, D: int, H: int) -> Arrays:
 
 def columns(op: Any, values: Any, first: Any, s: Any, x: Any, weights: Any, u: Any) -> Arrays:
     """Run every function, both losses in place; draw every variable."""
-    xp, host = array_module(s), np.asarray(first)
-    n_components = max([1, *np.diff(host)[np.asarray(values) == 0] // 3])
-    widest = int(max(4 * n_components, np.diff(host).max())) * of_columns.BATCH
-    layout = Layout(values, first, int(n_components), GAUSSIAN, True, widest)
+    xp, host, kinds = array_module(s), np.asarray(first).tolist(), np.asarray(values).tolist()
+    n_components = max([1, *(host[i + 1] - host[i] for i, K in enumerate(kinds) if K == 0)])
+    made = of_columns.layout(kinds, max(1, n_components // 3), GAUSSIAN, True)
+    layout = Layout(values, first, *made[2:])
     new = {"log_p": x * np.nan, "nll": s[:, 0] * np.nan, "ds": s * np.nan, "dx": x * np.nan}
     op.terms(layout, s, x, new["log_p"])
     op.nll_and_grad(layout, s, x, 0.3, new["nll"], new["ds"])
@@ -84,7 +84,7 @@ def columns(op: Any, values: Any, first: Any, s: Any, x: Any, weights: Any, u: A
     op.cdf_interval(layout, s, x, new["lo"], new["hi"])
     new["drawn"] = x.copy()
     for i in range(x.shape[1]):
-        own = s[:, int(host[i]) : int(host[i + 1])]
+        own = s[:, host[i] : host[i + 1]]
         op.draw(layout, i, own, u[:, i].astype(np.float64), new["drawn"][:, i])
     return new
 

@@ -318,7 +318,7 @@ WRONG = [
     ([["a"], ["a"]], "binary", "cannot be binary: it has 1 different value, 'a'; call it categ"),
     ([[1]], "catgorical", r"takes 'binary', .* got 'catgorical' \(did you mean categorical"),
     ([[1]], ["binary", "binary"], "column_types has 2 entries and X has 1 columns"),
-    ([[1]], {"age": "binary"}, "names 'age', which is no column of X; there are 0 … 0"),
+    ([[1]], {"age": "binary"}, "names 'age', which is no column of the data; there are 0 … 0"),
     (
         [[1], [2]],
         {0: [1]},

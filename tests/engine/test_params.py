@@ -67,6 +67,15 @@ def test_leading_counts_the_first_arrays_and_refuses_others():
             params.leading(names)
 
 
+def test_leading_counts_further_layers_of_a_name():
+    shapes = {"W": (2, 3), "W2": (3, 4), "W10": (4,), "V": (5,), "b": (1,), "c": (2,), "c2": (4,)}
+    params = Params(shapes)
+    assert params.leading(("W", "V")) == 6 + 12 + 4 + 5
+    assert params.leading(("W",)) == 6 + 12 + 4
+    with pytest.raises(ValueError, match="must be the first arrays"):
+        Params({"W": (2,), "b": (1,), "W2": (3,)}).leading(("W",))
+
+
 def test_unknown_names_and_reading():
     params = Params(SHAPES)
     assert "W" in params and "U" not in params

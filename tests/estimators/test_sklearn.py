@@ -11,13 +11,20 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from chainrule import FVSBN, NADE
+from chainrule import FVSBN, MADE, NADE, RNADE, CategoricalNADE, OrderlessNADE, TableNADE
 
 SMALL = {"n_hidden": 4, "epochs": 2, "binarize": 0.5}
+MASKED = {"hidden": (4, 3), "epochs": 2, "binarize": 0.5}
 
 
 @parametrize_with_checks(
-    [FVSBN(epochs=2, binarize=0.5), NADE(**SMALL), NADE(**SMALL, tied=False, dtype="float64")]
+    [
+        *(FVSBN(epochs=2, binarize=0.5), NADE(**SMALL), NADE(**SMALL, tied=False, dtype="float64")),
+        *(CategoricalNADE(**SMALL, column_types=None), RNADE(4, n_components=2, epochs=2)),
+        TableNADE(4, n_components=2, epochs=2, dtype="float64"),
+        *(MADE(**MASKED), MADE(**MASKED, n_masks=2, order_agnostic=True, direct=True)),
+        OrderlessNADE(**MASKED),
+    ]
 )
 def test_conventions(estimator, check):
     check(estimator)

@@ -25,8 +25,8 @@ HOMES = {  # inner packages first: of the wheel, bindings' folder holds the othe
 # what is in the same room; not its neighbours on the same floor.
 FLOORS = {
     "chainrule.engine": (
-        {"arena", "event", "ordering", "params", "ragged", "windows"},
-        {"bounds", "classes", "distributions", "labels"},
+        {"arena", "event", "noise", "ordering", "params", "ragged", "windows"},
+        {"averages", "bounds", "classes", "distributions", "labels", "subsets"},
         {"layers"},
         {"reading", "sampling", "stepping"},
         {"models"},

@@ -162,3 +162,23 @@ def test_any_number_of_columns_is_drawn(shape, rng, tmp_path):
 def test_what_is_no_probability_is_refused(u):
     with pytest.raises(ValueError, match=r"numbers in \[0, 1\]"):
         plots.calibration(u)
+
+
+def test_numbers_among_words_are_numbers(rng):
+    rows = np.stack([rng.normal(size=90).astype(object), rng.choice(["a", "b"], 90)], axis=1)
+    real, word = plots.marginals(rows, rows[:40]).axes[:2]
+    assert len(real.patches) == 2 and len(word.get_xticklabels()) == 2
+    two = np.stack([rng.integers(0, 2, 90).astype(object), rng.choice(["a", "b"], 90)], axis=1)
+    bit = plots.marginals(two, two).axes[0]
+    assert [t.get_text() for t in bit.get_xticklabels()] == ["0", "1"]
+
+
+def test_bars_of_whole_numbers_hold_as_many_each():
+    """Else some would hold two of them and their neighbours one: teeth that are not in the data."""
+    ages = np.arange(73)[:, None]
+    bars = plots.marginals(ages, ages).axes[0].patches[0].get_data()
+    np.testing.assert_array_equal(np.diff(bars.edges), 2)
+    np.testing.assert_allclose(bars.values[:-1], 1 / 73)
+    assert bars.edges[0] == -0.5 and bars.edges[-1] == 73.5
+    wide = np.tile([[0.0], [1e30]], (7, 1)) + np.arange(14)[:, None] * 1e28
+    assert np.isfinite(plots.marginals(wide, wide).axes[0].patches[0].get_data().values).all()

@@ -13,11 +13,36 @@ from chainrule.engine.event import CONTINUOUS, Columns
 
 T = 4  # symbols of a sequence
 DEEP = {"n_symbols": 3, "context": 5, "n_layers": 2, "n_heads": 2, "n_embd": 4}
+MADE = {"hidden": (9, 12), "direct": True}
+MIXTURES = {"activation": "tanh", "n_components": 2}
 MIXED = {"values": (3, 0, 2, 0), "n_hidden": 3, "n_components": 2}
 MODELS = {  # what a test is called: the registry's name, and a Config's arguments
     "fvsbn": ("fvsbn", {"n_visible": 5}),
+    "fvsbn of labels": ("fvsbn", {"n_visible": 5, "n_classes": 3}),
     "nade": ("nade", {"n_visible": 5, "n_hidden": 3}),
+    "nade of labels": ("nade", {"n_visible": 5, "n_hidden": 3, "n_classes": 3}),
     "nade untied": ("nade_untied", {"n_visible": 4, "n_hidden": 2}),
+    "nade untied of labels": ("nade_untied", {"n_visible": 4, "n_hidden": 2, "n_classes": 2}),
+    "made": ("made", {"values": (2,) * 5, "hidden": (24,)}),
+    "made deep": ("made", {"values": (2,) * 5, **MADE, "activation": "tanh"}),
+    "made of masks": ("made", {"values": (2,) * 4, **MADE, "n_masks": 3, "activation": "sigmoid"}),
+    "made of labels": ("made", {"values": (2,) * 4, **MADE, "n_classes": 3, "activation": "tanh"}),
+    "made of categories": ("made", {"values": (3, 2, 1, 5), **MADE}),
+    "made of numbers": ("made", {"values": (0, 0), "hidden": (7,), **MIXTURES}),
+    "made of a table": ("made", {"values": (3, 0, 2), **MADE, **MIXTURES, "n_classes": 2}),
+    "made of tables and masks": (
+        "made",
+        {"values": (0, 3, 2), **MADE, **MIXTURES, "n_masks": 2, "mixture_weights": "equal"},
+    ),
+    "orderless": ("orderless_nade", {"values": (2,) * 5, "hidden": (4, 3)}),
+    "orderless of categories": (
+        "orderless_nade",
+        {"values": (2, 3, 1, 4), "hidden": (5,), "activation": "tanh", "n_classes": 2},
+    ),
+    "orderless of numbers": (
+        "orderless_nade",
+        {"values": (0, 3, 0), "hidden": (4,), "activation": "tanh", "n_components": 2},
+    ),
     "table of bits": ("table_nade", {"values": (2,) * 4, "n_hidden": 3, "rescale": False}),
     "table of categories": ("table_nade", {"values": (3, 2, 1, 17), "n_hidden": 3}),
     "table of numbers": ("table_nade", {"values": (0, 0), "n_hidden": 3, "n_components": 3}),
@@ -34,7 +59,16 @@ MODELS = {  # what a test is called: the registry's name, and a Config's argumen
     "rnn": ("rnn", {"n_symbols": 3, "n_hidden": 3}),
     "lstm": ("rnn", {"n_symbols": 3, "n_hidden": 3, "n_layers": 2, "cell": "lstm"}),
     "gru": ("rnn", {"n_symbols": 3, "n_hidden": 3, "n_layers": 2, "cell": "gru"}),
+    "tanh of labels": ("rnn", {"n_symbols": 3, "n_hidden": 3, "n_classes": 2}),
+    "lstm of labels": (
+        "rnn",
+        {"n_symbols": 3, "n_hidden": 3, "n_layers": 2, "cell": "lstm", "n_classes": 3},
+    ),
     "attention_rnn": ("attention_rnn", {"n_symbols": 3, "n_hidden": 4, "context": 5, "n_heads": 2}),
+    "attention_rnn of labels": (
+        "attention_rnn",
+        {"n_symbols": 3, "n_hidden": 4, "context": 5, "n_heads": 2, "n_classes": 3},
+    ),
     "transformer": ("transformer", DEEP),
     "transformer rotary": ("transformer", {**DEEP, "rotary": True, "tied": False}),
     "transformer of labels": ("transformer", {**DEEP, "n_classes": 3}),
@@ -122,6 +156,7 @@ def drawn(p, u):
 
 def _mixture(config, p):
     """Return the weights of a mixture and its components."""
-    weights, means, scales = np.split(p[:, : 3 * config.n_components], 3, axis=1)
+    n_components = config.n_components * getattr(config, "n_masks", 1)
+    weights, means, scales = np.split(p[:, : 3 * n_components], 3, axis=1)
     family = {"gaussian": stats.norm, "laplace": stats.laplace}[config.family]
     return weights, family(means, scales)

@@ -60,6 +60,8 @@ def test_gradient_matches_central_differences(model, N, D, H, small, rng):
     loss = model.loss_and_grad(config, params, x, grad)
     rounding = 16 * np.finfo(float).eps * loss / 2e-6  # of two losses, by twice the nudge
     for name, error in check(model, config, params, x).items():
+        if grad[name].size == 0:  # of what a model can have and this one has not
+            continue
         largest = np.abs(grad[name]).max()
         assert largest > 1e-6, f"{name}: a zero gradient proves nothing"
         assert error < 1e-8 + rounding / largest, name
@@ -219,7 +221,12 @@ def test_what_is_given_is_kept_row_by_row_and_the_rest_heeds_it(model, small, rn
     before = given.copy()
     x = model.sample(config, params, u, given)
     assert_array_equal(given, before)
-    assert_array_equal(x, np.where(u < 0, given, u < model.conditionals(config, params, x)))
+    if model.ABILITIES.any_order:  # heeds all that is kept, wherever it stands
+        for i in range(9):
+            p = model.marginals(config, params, x, (u < 0) | (np.arange(9) < i))[:, i]
+            assert_array_equal(x[:, i], np.where(u[:, i] < 0, given[:, i], u[:, i] < p))
+    else:
+        assert_array_equal(x, np.where(u < 0, given, u < model.conditionals(config, params, x)))
     assert_array_equal(x[-1:], model.sample(config, params, u[-1:]))
     assert_array_equal(model.sample(config, params, u[1:2], given[1:2]), x[1:2])  # a row by itself
     with pytest.raises(
@@ -235,6 +242,8 @@ def test_a_sampler_goes_on_by_draws_and_by_given_values(model, dtype, small, rng
     config, params = small(model, 9, 4, dtype)
     given, u = some_kept(rng, 20, 9)
     u = u.astype(dtype)
+    if model.ABILITIES.any_order:  # `sample` heeds what a sampler is told only later
+        u = np.abs(u) / 2
     whole = model.sample(config, params, u, given)
     p = model.conditionals(config, params, whole)
     drawing, told = (model.start(config, params, 20) for _ in range(2))
@@ -280,7 +289,7 @@ def test_a_model_without_labels_refuses_them(model, small, rng):
         lambda: model.start(config, params, 3, y),
     ]
     for call in calls:
-        with pytest.raises(ValueError, match="leave y out"):
+        with pytest.raises(ValueError, match="no labels but the class 0; leave y out"):
             call()
 
 
@@ -318,7 +327,9 @@ def test_backends_agree(model, dtype, small, rng, backend):
         assert_allclose(ours, theirs, rtol=NOISE[dtype], atol=NOISE[dtype])
     reference = grads["reference"]
     for name, ours in grads[backend].items():
-        assert_allclose(ours, reference[name], atol=NOISE[dtype] * np.abs(reference[name]).max())
+        assert_allclose(
+            ours, reference[name], atol=NOISE[dtype] * np.abs(reference[name]).max(initial=0)
+        )
 
 
 # --- one model at a time

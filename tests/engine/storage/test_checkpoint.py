@@ -358,7 +358,7 @@ def test_text_that_is_no_description(text, saved):
         ({"format": ...}, "description that cannot be read"),
         ({"model": ...}, "description that cannot be read"),
         ({"more": 1}, "description that cannot be read"),
-        ({"model": "made"}, "model unknown here, 'made'"),
+        ({"model": "boltzmann"}, "model unknown here, 'boltzmann'"),
         ({"model": ["nade"]}, "model unknown here"),
         ({"model": "fvsbn"}, "lacks one of n_visible"),
         ({"model": "nade_untied"}, "arrays that do not fit its config"),

@@ -84,10 +84,11 @@ def sample_rows(rng, shape, dtype):
     """Draw from NADE and FVSBN, and keep a quarter of what is given."""
     given, u = map(to_device, given_and_uniforms(rng, *shape[:2], dtype))
     inputs = {k: to_device(a) for k, a in cast(CASES["nade"].inputs(rng, *shape), dtype).items()}
-    nade.sample(u, *(inputs[name] for name in "WVbc"), given)
-    D = shape[1]
-    alpha = to_device(rng.normal(size=D * (D - 1) // 2).astype(dtype))
-    triangular.sample(u, alpha, inputs["b"], given)
+    nade.sample(u, *(inputs[name] for name in "WVbcy"), given)
+    N, D = shape[:2]
+    shapes, y = (D * (D - 1) // 2, (2, D)), np.arange(N, dtype=np.int32) % 2
+    alpha, b = (to_device(rng.normal(size=size).astype(dtype)) for size in shapes)
+    triangular.sample(u, alpha, b, to_device(y), given)
 
 
 @pytest.mark.parametrize("dtype", FLOATS)

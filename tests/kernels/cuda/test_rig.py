@@ -126,7 +126,7 @@ def test_a_table_of_whole_numbers(values, dtype, rig, rng):
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_nade_sample(shape, dtype, multiprocessors, rig, rng):
     inputs = cast(CASES["nade"].inputs(rng, *shape), dtype)
-    params = [inputs[name] for name in "WVbc"]
+    params = [inputs[name] for name in "WVbcy"]
     given, u = given_and_uniforms(rng, *shape[:2], dtype)
     on_device = [to_device(p) for p in params]
     for rig.order in ORDERS:
@@ -139,12 +139,13 @@ def test_nade_sample(shape, dtype, multiprocessors, rig, rng):
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_triangular_sample(shape, dtype, rig, rng):
     inputs = cast(CASES["triangular"].inputs(rng, *shape), dtype)
-    alpha, b = inputs["alpha"] / 2, inputs["b"] - 1  # a few ones, so that rounds differ in length
+    alpha, b, y = inputs["alpha"] / 2, inputs["b"] - 1, inputs["y"]
+    # a few ones, so that rounds differ in length
     given, u = given_and_uniforms(rng, *inputs["x"].shape, dtype)
     for rig.order in ORDERS:
         x = to_device(given)
-        triangular.sample(*map(to_device, (u, alpha, b)), x)
-        check_draws(x.get(), u, given, logits_of("triangular", alpha, b))
+        triangular.sample(*map(to_device, (u, alpha, b, y)), x)
+        check_draws(x.get(), u, given, logits_of("triangular", alpha, b, y))
 
 
 def test_sparse_and_dense_rows(rig, rng):
@@ -160,20 +161,21 @@ def test_sparse_and_dense_rows(rig, rng):
 
 def test_limits_are_named(rig):
     W = to_device(np.zeros((1, 4097), np.float32))
-    b, c = to_device(np.zeros(1, np.float32)), to_device(np.zeros(4097, np.float32))
+    b, y = to_device(np.zeros(1, np.float32)), to_device(np.zeros(0, np.int32))
     with pytest.raises(ValueError, match="up to 4096 hidden units, got 4097"):
-        nade.log_prob(to_device(np.zeros((1, 1), np.uint8)), W, W, b, c, b)
+        nade.log_prob(to_device(np.zeros((1, 1), np.uint8)), W, W, b, W, y, b)
     with pytest.raises(TypeError, match="float32 or float64 parameters, got float16"):
         device.options(device.Plan("k", np.dtype(np.float16), (1,), 32))
     with pytest.raises(ValueError, match="must be C-contiguous"):
         u, alpha, x = np.zeros((3, 2)), np.zeros(3), np.zeros((2, 3), np.uint8)
-        triangular.sample(to_device(u).T, *map(to_device, (alpha, alpha, x)))
+        y = np.zeros(0, np.int32)
+        triangular.sample(to_device(u).T, *map(to_device, (alpha, alpha[None], y, x)))
 
 
 def test_host_and_device_do_not_mix(rig):
     with pytest.raises(TypeError, match="both host and GPU"):
-        alpha, b, s = map(to_device, (np.ones(1), np.ones(2), np.ones((1, 2))))
-        triangular.forward(np.zeros((1, 2), np.uint8), alpha, b, s)
+        arrays = np.ones(1), np.ones((1, 2)), np.zeros(0, np.int32), np.ones((1, 2))
+        triangular.forward(np.zeros((1, 2), np.uint8), *map(to_device, arrays))
     with pytest.raises(TypeError, match="host array beside a GPU array"):
         to_device(np.ones(2)) + np.ones(2)
 
@@ -316,8 +318,8 @@ for dtype, shape, multiprocessors in (
         on_device = {k: to_device(a) for k, a in inputs.items()}
         Expected(case, twin, inputs, dtype).check(case.run(case.op, **on_device))
         if hasattr(case.op, "sample"):
-            params = [on_device[k] for k in ("W", "V", "b", "c", "alpha") if k in on_device]
-            params = params if name == "nade" else params[::-1]
+            names = ("W", "V", "b", "c", "y") if name == "nade" else ("alpha", "b", "y")
+            params = [on_device[k] for k in names]
             u = (rng.random(inputs["x"].shape) - 0.2).astype(dtype)
             case.op.sample(to_device(u), *params, on_device["x"])
 print("clean")

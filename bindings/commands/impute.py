@@ -1,0 +1,39 @@
+"""`chainrule impute`: what rows lack, drawn given all that they have."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from chainrule.commands import inputs, labels
+from chainrule.commands.common import TABLES, Common, check_output, write_rows
+from chainrule.commands.requests import LabelRequest
+from chainrule.datasets import rowfiles
+
+
+def impute(common: Common, run: Path, x: Path, out: Path, draws: int, asked: LabelRequest) -> None:
+    """Fill in what rows lack, several times each where asked; write them as a table.
+
+    The completions of a row follow one another, rows in the order of the file.
+    """
+    check_output(out, *TABLES)
+    model: Any = common.show(inputs.model_of_columns(run, "impute"))
+    if not inputs.may_lack(model):
+        raise ValueError(
+            f"impute is for OrderlessNADE, and the model in {run} is {type(model).__name__}, which "
+            "knows what comes first alone; see chainrule complete"
+        )
+    found, origin = inputs.read_rows(x, missing=True)
+    rows, y = labels.given(model, asked, found, origin)
+    if rows is found:  # else a column of labels has gone
+        inputs.check_columns(model, origin)
+    with rowfiles.naming({"X": origin}):
+        filled = model.impute(rows, n_draws=draws, seed=common.seed, y=y)
+    known = model.encoder_.observed(rows)
+    several = np.stack([np.asarray(one) for one in filled], axis=1)
+    write_rows(out, several.reshape(-1, known.shape[1]), inputs.fitted_columns(model))
+    times = f", {draws} times" if draws > 1 else ""
+    common.say(
+        f"{(~known).sum():,} values of {(~known.all(axis=1)).sum():,} rows filled in{times}, "
+        f"{len(known):,} rows in all; {out}"
+    )

@@ -1,0 +1,124 @@
+"""Rows of a model in files: as pictures where they may be some, else as tables with names.
+
+| the rows | written by default as |
+|---|---|
+| bits or levels of grey of a data set of pictures | a picture |
+| bits whose columns have no names | a picture |
+| all others | a .csv |
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.table import Table
+
+from chainrule.commands import inputs, runs
+from chainrule.commands.common import PICTURES, TABLES, check_output, table, write_rows
+from chainrule.encoders.columns import AnyColumns
+from chainrule.encoders.variables import Category, Real
+
+SHOWN = 40  # columns that `info` describes
+FEW = 8  # of their values
+
+
+def levels(model: Any) -> int | None:
+    """Return how many levels of grey a model's rows have; None if they cannot be pictures."""
+    if not inputs.of_columns(model):
+        return int(model.vocabulary_.size)
+    highest = 1
+    for variable in _variables(model):
+        if isinstance(variable, Real) or isinstance(variable.values[0], str):
+            return None
+        if min(variable.values) < 0:
+            return None
+        highest = max(highest, *variable.values)
+    return int(highest) + 1
+
+
+def output(model: Any, run: Path, asked: Path | None, stem: str) -> Path:
+    """Return the file to write rows to: what was asked for, or stem.png, or stem.csv.
+
+    Raises:
+        ValueError: it cannot hold such rows. OSError: it cannot be written.
+    """
+    if asked is None:
+        pictured = isinstance(runs.read_summary(run).get("image_shape"), list)
+        nameless = levels(model) == 2 and inputs.fitted_columns(model) is None
+        picture = levels(model) is not None and (pictured or nameless)
+        asked = Path(f"{stem}.png" if picture else f"{stem}.csv")
+    check_output(asked, *PICTURES, *TABLES)
+    if asked.suffix.lower() in PICTURES and levels(model) is None:
+        raise ValueError(
+            f"{asked} is a picture, and rows of words or real numbers are none; end it in .csv"
+        )
+    words = (v for v in _variables(model) if isinstance(v, Category))
+    if asked.suffix.lower() == ".npy" and any(isinstance(v.values[0], str) for v in words):
+        raise ValueError(f"{asked} holds numbers alone, and these rows have words; end it in .csv")
+    return asked
+
+
+def write(path: Path, rows: Any, model: Any, names: Sequence[str] | None = None) -> None:
+    """Write rows that a model drew: in a text each value as it was in the model's data.
+
+    names: of the columns; by default those that the model was fitted on.
+    """
+    names, of_each = names or inputs.fitted_columns(model), _variables(model)
+    if path.suffix.lower() == ".npy" or not of_each:
+        write_rows(path, np.asarray(rows), names)
+        return
+    typed = np.array(rows, object)
+    for k, variable in enumerate(of_each):
+        if isinstance(variable, Category):
+            known = {value: value for value in variable.values}  # 1.0 and True are the key 1
+            typed[:, k] = [known[value] for value in typed[:, k]]
+        elif variable.type == "integer":
+            typed[:, k] = [int(value) for value in typed[:, k]]
+    write_rows(path, typed, names)
+
+
+def write_conditionals(path: Path, p: NDArray[Any], model: Any) -> None:
+    """Write conditionals, (N, D) or (N, D, P); in a text without the zeros that fill them up."""
+    names = inputs.fitted_columns(model)
+    if path.suffix.lower() == ".npy" or p.ndim == 2:
+        write_rows(path, p, names)
+        return
+    called, parts = [], []
+    for k, variable in enumerate(_variables(model)):
+        name = str(k) if names is None else names[k]
+        if isinstance(variable, Category):
+            own = [f"{name}={value}" for value in variable.values]
+        else:
+            K = model.config_.n_components
+            numbers = range(1, K + 1)
+            own = [f"{name} {what} {j}" for what in ("weight", "mean", "scale") for j in numbers]
+        called += own
+        parts.append(p[:, k, : len(own)])
+    write_rows(path, np.hstack(parts), called)
+
+
+def described(model: Any) -> Table | None:
+    """Return a table of what each column is; None of bits alone, and of sequences."""
+    of_each = _variables(model)
+    if all(isinstance(v, Category) and v.values == (0, 1) for v in of_each):
+        return None
+    names = inputs.fitted_columns(model) or [str(k) for k in range(len(of_each))]
+    grid = table("column", "type", "values", words=3)
+    for name, variable in list(zip(names, of_each, strict=True))[:SHOWN]:
+        if isinstance(variable, Real):
+            values = f"{variable.mean:.4g} ± {variable.scale:.4g}"
+        else:
+            values = ", ".join(map(repr, variable.values[:FEW]))
+            values += f", … {variable.n_values} in all" if variable.n_values > FEW else ""
+        grid.add_row(name, variable.type, values)
+    if len(of_each) > SHOWN:
+        grid.add_row(f"… {len(of_each) - SHOWN:,} more", "", "")
+    return grid
+
+
+def _variables(model: Any) -> Sequence[Any]:
+    """Return what a model's columns are; nothing of bits by a threshold, and of sequences."""
+    encoder = model.encoder_
+    return encoder.variables if isinstance(encoder, AnyColumns) else ()

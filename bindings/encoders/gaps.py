@@ -1,0 +1,50 @@
+"""Values that a table lacks: NaN, None and NA, for models that do without them."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def filled(table: Any) -> tuple[Any, NDArray[np.bool_] | None]:
+    """Return a table with 0 for what it lacks, and where that is, (N, D); None where nowhere.
+
+    table: of `validation.as_table`: an array or sparse. It comes back as it is if it lacks nothing.
+    """
+    lacking = _lacking(table.data if hasattr(table, "toarray") else table)
+    if lacking is None:
+        return table, None
+    if hasattr(table, "toarray"):
+        table = table.toarray()
+        lacking = np.isnan(table)
+    return np.where(lacking, 0, table), lacking
+
+
+def check_columns(table: Any, name: str) -> None:
+    """Raise ValueError if a column of a table holds nothing at all."""
+    _, lacking = filled(table)
+    if lacking is not None and lacking.all(axis=0).any():
+        column = int(lacking.all(axis=0).argmax())
+        raise ValueError(
+            f"{name} contains NaN alone in column {column}, which says nothing; leave that column "
+            "out"
+        )
+
+
+def _lacking(values: Any) -> NDArray[np.bool_] | None:
+    """Return which values are missing, or None if none is."""
+    if values.dtype.kind == "f":
+        lacking = np.isnan(values)
+    elif values.dtype.kind == "O":
+        lacking = np.array([_is_missing(v) for v in values.flat], bool).reshape(values.shape)
+    else:
+        return None
+    return lacking if lacking.any() else None
+
+
+def _is_missing(value: Any) -> bool:
+    return (
+        value is None
+        or type(value).__name__ == "NAType"
+        or (isinstance(value, float) and value != value)
+    )

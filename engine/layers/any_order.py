@@ -1,0 +1,288 @@
+"""The network of any-order NADE: from any observed variables to the outputs of all the others.
+
+Shapes      x, o: (N, D), o of 0 and 1: which variables are observed    y: (N,)    u: (N, R + D)
+            W: (R + D, H_1)    c^y: (H_1,)    V: (S, H_L)    b: (S,)    s: (N, S)
+            W_l, c_l of the layers above: chainrule.engine.layers.dense
+
+            Of the R inputs a bit and a real variable have one, K categories K. Of the S outputs
+            each variable has what chainrule.kernels.columns says.
+
+Forward     (F1)  u = [o ∘ φ(x), o]     φ(x_j): x_j itself of a bit and of a real number; of a
+                                        category K zeros but for a one at x_j
+                  The mask is an input too: row R + j of W is what knowing x_j adds, whatever it
+                  is, and an observed 0 is thus not the same as nothing observed.
+            (F2)  a_1 = c^y + u W
+            (F3)  h_1 … h_L from a_1                chainrule.engine.layers.dense
+            (F4)  s = h_L Vᵀ + b
+
+Backward    From ds = dL/ds, (N, S),
+            (B1)  db = Σ_n ds,   dV = dsᵀ h_L,   dh_L = ds V            undoes F4
+            (B2)  da_1 and the layers' gradients, from dh_L            chainrule.engine.layers.dense
+            (B3)  dW = uᵀ da_1,   dc^k = Σ_{n: y_n = k} da_1            undoes F2
+            (B4)  dx_j = o_j W_j · da_1   of a bit, as if it were real, and of a real number; of a
+                  category 0                                            undoes F1
+            and x enters the loss Σ_i w_i · -log p(x_i | x_o) by name too: a real number as
+            chainrule.kernels.columns has it, and a bit, whose loss is w (softplus(s) - x s),
+            (B5)  dx_i = dx_i - w_i s_i
+
+Cost        2 (R + D) H_1 + 2 Σ_l H_l H_{l+1} + 2 S H_L FLOPs a row forward, twice that backward.
+
+Source      Uria, Murray and Larochelle 2014, "A Deep and Tractable Density Estimator", ICML
+            (arXiv:1310.1757), section 3.
+"""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from chainrule.engine import arena, classes
+from chainrule.engine.arena import New
+from chainrule.engine.distributions import columns, mixture
+from chainrule.engine.event import Columns
+from chainrule.engine.layers import dense, linear
+from chainrule.engine.params import Params, Shapes
+from chainrule.kernels import bernoulli
+from chainrule.kernels import columns as kernel
+from chainrule.kernels.columns import BIT, REAL, Layout
+from chainrule.kernels.dispatch import array_module, on_device
+from chainrule.kernels.types import Array
+
+CERTAIN = -80.0  # a logit whose loss is 0 where the bit is 0, without numbers too small to be fast
+SMALL = 0.1  # weights of a real variable's outputs at the start, beside the others'
+AT_ONCE = 2048  # rows that go through the network together where one row takes many passes
+
+
+class AnyOrder(NamedTuple):
+    """What the arrays of a network do not say; all on the host but the layout.
+
+    activation: its number in chainrule.kernels.activation.
+    values: of each variable. single: (D,), whether it is one input, a number. rows, ends: (D + 1,),
+    where the inputs and the outputs of each variable begin, and R and S. layout: of s, where s is.
+    """
+
+    activation: int
+    n_layers: int
+    values: tuple[int, ...]
+    n_classes: int
+    single: Any
+    rows: Any
+    ends: Any
+    layout: Layout
+
+    @property
+    def bits(self) -> Any:
+        """Which variables are bits, (D,)."""
+        return np.array(self.values) == BIT
+
+
+class Cache(NamedTuple):
+    """What `backward` needs from `forward`."""
+
+    u: Array
+    layers: list[Array]
+    seen: Any
+    y: Any
+
+
+def network(
+    values: tuple[int, ...], activation: int, n_layers: int, n_classes: int, layout: Layout
+) -> AnyOrder:
+    """Return the network of variables of so many values each, whose outputs are laid out so."""
+    single = np.array([K in (BIT, REAL) for K in values])
+    rows = np.concatenate([[0], np.cumsum(np.where(single, 1, values))])
+    first: Any = layout.first
+    ends = first.get() if on_device(first) else first
+    return AnyOrder(activation, n_layers, values, n_classes, single, rows, ends, layout)
+
+
+def shapes(net: AnyOrder, hidden: tuple[int, ...]) -> Shapes:
+    """Return the parameters' names and shapes, weights first."""
+    D, R, S = len(net.values), int(net.rows[-1]), int(net.ends[-1])
+    weights, biases = dense.shapes(hidden)
+    first, last = {"W": (R + D, hidden[0])}, {"V": (S, hidden[-1])}
+    c = {"c": classes.shape(net, hidden[0])}
+    return {**first, **weights, **last, "b": (S,), **c, **biases}
+
+
+def begin(net: AnyOrder, params: Mapping[str, Array], rng: np.random.Generator) -> None:
+    """Overwrite params, zeros, by what training starts from.
+
+    Weights uniform in ±√(6 / (rows + columns)), biases 0; of a real variable's outputs SMALL of
+    that, and the biases of `mixture.first_biases`.
+    """
+    for name, a in params.items():
+        if name.startswith(("W", "V")):
+            bound = (6 / sum(a.shape)) ** 0.5
+            a[...] = rng.uniform(-bound, bound, a.shape)
+    layout = net.layout
+    for i in np.flatnonzero(np.array(net.values) == REAL):
+        own = slice(int(net.ends[i]), int(net.ends[i + 1]))
+        params["V"][own] *= SMALL
+        params["b"][own] = mixture.first_biases(layout.n_components, layout.family, layout.learned)
+
+
+def forward(
+    net: AnyOrder, params: Mapping[str, Array], x: Any, seen: Any, y: Any, new: New
+) -> tuple[Array, Cache]:
+    """Return s, (N, S), of rows x of which `seen`, (N, D) bool, are observed, and the cache.
+
+    What stands in x where nothing is observed is not read. y: of `engine.classes`.
+    """
+    u = inputs(net, x, seen, new)
+    c = classes.table(net, params["c"])
+    a = new((len(x), c.shape[1]))
+    linear.product(u, params["W"], a)  # F2
+    a += c[y] if len(y) else c
+    layers = dense.forward(net.activation, a, params, net.n_layers, new)  # F3
+    s = new((len(x), len(params["b"])))
+    linear.forward(layers[-1], params["V"].T, params["b"], s)  # F4
+    return s, Cache(u, layers, seen, y)
+
+
+def backward(
+    net: AnyOrder,
+    ds: Array,
+    cache: Cache,
+    params: Mapping[str, Array],
+    grad: Mapping[str, Array],
+    new: New,
+    dx: Array | None = None,
+) -> None:
+    """Overwrite the gradients of all parameters in `grad`, and dx, (N, D), where given."""
+    u, layers, seen, y = cache
+    dh = new(layers[-1].shape)
+    linear.backward(ds, layers[-1], params["V"].T, dh, grad["V"].T, grad["b"])  # B1
+    da = dense.backward(net.activation, dh, layers, params, grad, new)  # B2
+    linear.product(u.T, da, grad["W"])  # B3
+    classes.add_up(da, y, classes.table(net, grad["c"]))
+    if dx is not None:
+        dx[...] = 0
+        rows = params["W"][net.rows[:-1][net.single]]
+        dx[:, net.single] = array_module(dx).where(seen[:, net.single], da @ rows.T, 0)  # B4
+
+
+def loss_and_grad(
+    net: AnyOrder,
+    params: Params,
+    x: Any,
+    seen: Any,
+    weights: Array,
+    grad: Params,
+    y: Any,
+    dx: Array | None = None,
+) -> float:
+    """Return Σ w_i · -log p(x_i | x_o); overwrite its gradient, `grad`, and dx where given.
+
+    seen: o, weights: w, (N, D), those of a row 0 or alike; x_i is read where one says so.
+    """
+    xp = array_module(params.flat)
+    nll: Array = xp.empty(len(x), params.dtype)
+    with arena.borrow(params.flat) as new:
+        s, cache = forward(net, params, x, seen, y, new)
+        at = net.ends[:-1][net.bits]
+        own: Any = None if dx is None else weights[:, net.bits] * s[:, at]
+        ds = _weighted_loss(net, s, x, weights, nll, new)
+        backward(net, ds, cache, params, grad, new, dx)
+        if dx is not None:
+            by_name = xp.empty_like(dx)
+            kernel.input_gradient(net.layout, ds, by_name)
+            by_name[:, net.bits] = -own
+            dx += by_name  # B5
+    return float(nll.sum(dtype=np.float64))
+
+
+def _weighted_loss(net: AnyOrder, s: Array, x: Any, weights: Array, nll: Array, new: New) -> Array:
+    """Return ds, (N, S), which may be s, and overwrite nll, (N,): the weighted loss, by row.
+
+    Of bits alone by their own kernel, which vectorises: a bit without weight is a certain 0 there.
+    """
+    if not net.bits.all():
+        kernel.weighted_nll_and_grad(net.layout, s, x, weights, nll, s)
+        return s
+    free, of_row, ds = weights > 0, weights.max(axis=1), new(s.shape)
+    bits = x * free
+    bernoulli.forward(array_module(s).where(free, s, s.dtype.type(CERTAIN)), bits, nll)
+    nll *= of_row
+    bernoulli.backward(of_row, s, bits, ds)
+    ds *= free
+    return ds
+
+
+def add_gradient(
+    net: AnyOrder,
+    params: Params,
+    x: Any,
+    order: Any,
+    share: Array,
+    grad: Params,
+    y: Any,
+    dx: Array | None = None,
+) -> None:
+    """Add to `grad`, and to dx, the gradient of Σ_n share_n · -log p_π(x_n); order: π, (D,).
+
+    By D passes a row, one for each place in the order, AT_ONCE of them together.
+    """
+    xp, (N, D) = array_module(params.flat), x.shape
+    rank, known, step = xp.asarray(np.argsort(order)), Columns.known(x), 1 + AT_ONCE // (N + 1)
+    for d in range(0, D, step):
+        place = xp.arange(d, min(d + step, D))[:, None, None]
+        P = len(place)
+        seen = ((rank < place) & known).reshape(P * N, D)
+        weights = ((rank == place) & known) * share[:, None]
+        weights = weights.astype(params.dtype).reshape(P * N, D)
+        part, dx_part = grad.like(), None if dx is None else xp.empty((P * N, D), params.dtype)
+        rows = xp.tile(x, (P, 1))
+        loss_and_grad(net, params, rows, seen, weights, part, xp.tile(y, P), dx_part)
+        grad.flat += part.flat
+        if dx is not None and dx_part is not None:
+            dx += dx_part.reshape(P, N, D).sum(axis=0)
+
+
+def terms(net: AnyOrder, s: Array, x: Any, scored: Any) -> Array:
+    """Return log p(x_i | …), (N, D), by the outputs s where scored, (N, D) bool, else 0."""
+    if scored.all():
+        return columns.log_prob_terms(net.layout, s, x)
+    xp = array_module(s)
+    values = xp.where(scored, x, xp.zeros((), x.dtype))
+    log_p = columns.log_prob_terms(net.layout, s, values)
+    out: Array = xp.where(scored, log_p, xp.zeros((), s.dtype))
+    return out
+
+
+def distributions(net: AnyOrder, s: Array, x: Any = None, seen: Any = None) -> Array:
+    """Return the distribution of each variable by the outputs s, (N, D, P), of bits p(1), (N, D).
+
+    What is seen of x, where given, is certain instead: a real number with a scale of 0.
+    """
+    p: Array = columns.conditionals(net.layout, s)
+    if seen is not None:
+        _make_certain(net, p, x, seen)
+    return p[:, :, 1] if net.bits.all() else p
+
+
+def _make_certain(net: AnyOrder, p: Array, x: Any, seen: Any) -> None:
+    """Overwrite the distributions of what is seen, in p, (N, D, P)."""
+    xp, K = array_module(p), net.layout.n_components
+    n, i = xp.nonzero(seen)
+    values = x[n, i]
+    real = xp.asarray(np.array(net.values) == REAL)[i]
+    p[n, i] = 0
+    p[n, i, xp.where(real, 0, values).astype(np.intp)] = 1
+    p[n[real], i[real], K : 2 * K] = values[real][:, None]
+
+
+def inputs(net: AnyOrder, x: Any, seen: Any, new: New) -> Array:
+    """Return u, (N, R + D): F1."""
+    xp, R = array_module(x), int(net.rows[-1])
+    u = new((len(x), R + x.shape[1]))
+    u[:, R:] = seen  # F1
+    if net.single.all():
+        u[:, :R] = xp.where(seen, x, 0)
+        return u
+    u[:, :R] = 0
+    numbers, codes = np.flatnonzero(net.single), np.flatnonzero(~net.single)
+    u[:, net.rows[numbers]] = xp.where(seen[:, numbers], x[:, numbers], 0)
+    n, j = xp.nonzero(seen[:, codes])
+    u[n, xp.asarray(net.rows[codes])[j] + x[:, codes][n, j].astype(np.int64)] = 1
+    return u

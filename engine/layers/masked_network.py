@@ -1,0 +1,239 @@
+"""Layers of hidden units under a mask's staircases, from inputs to outputs, direct connections too.
+
+Shapes      x: (N, D)    h_l: (N, H_l)    s, ds: (N, S)    y: (N,)
+            W_1: (R, H_1)    W_l: (H_{l-1}, H_l)    W_{L+1} = V: (H_L, S)    A: (R, S)
+            c_l^y: (H_l,) and b^y: (S,), one of each a class
+
+Forward     h_0 = x and, ∘ being the masks of `chainrule.engine.layers.masks`,
+            (F1)  h_l = act(c_l^y + h_{l-1} (M_l ∘ W_l))        l = 1 … L
+            (F2)  s   = b^y + h_L (M_{L+1} ∘ V)
+            (F3)  s  += x (M_A ∘ A)                             with direct connections
+
+Backward    (B1)  dA  = M_A ∘ xᵀ ds                             undoes F3
+            (B2)  dV  = M_{L+1} ∘ h_Lᵀ ds,   dh_L = ds (M_{L+1} ∘ V)ᵀ,   db^k = Σ_{n: y_n = k} ds_n
+                                                                undoes F2
+            (B3)  da_l = dh_l ∘ act'                            undoes F1's act
+            (B4)  dW_l, dh_{l-1}, dc_l^k from da_l as B2's      undoes F1's sum
+            (B5)  dx = da_1 (M_1 ∘ W_1)ᵀ + ds (M_A ∘ A)ᵀ        where the inputs are asked about;
+                  of a code, which is no number, it is 0
+
+            The sums and products are chainrule.kernels.masked_linear's, act is
+            chainrule.kernels.activation's. A weight under a mask is neither read nor moved.
+
+Sampling    A unit of number m depends on x_1 … x_m alone, so once x_m is known it has all that it
+            will ever get, and can be passed on, once. With a_l, (n, H_l), and s the sums so far:
+            (S1)  a_1 += the row of W_1 that x_i chooses, or x_i times its row
+            (S2)  units of number i, a range, are whole: h = act(a_l) there, a_{l+1} += h W_{l+1}
+            (S3)  s += h V of the last layer's, and x_i's row of A
+            Each weight is used once a row, whatever the number of variables: all of x costs what
+            one pass does.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from chainrule.engine import classes
+from chainrule.engine.arena import New
+from chainrule.engine.layers.masks import Mask
+from chainrule.kernels import activation, masked_linear
+from chainrule.kernels.masked_linear import reference
+from chainrule.kernels.types import Array
+
+
+class Arrays(NamedTuple):
+    """Parameters, or gradients, in a mask's order: weights W_1 … V, biases c_1 … b, and A.
+
+    biases: (n_classes, ·) each. direct: of no rows where there are no direct connections.
+    """
+
+    weights: tuple[Array, ...]
+    biases: tuple[Array, ...]
+    direct: Array
+
+
+def gathered(stored: Arrays, mask: Mask, new: New) -> Arrays:
+    """Return the arrays in the mask's order: those that are stored, or copies from `new`."""
+    if not mask.arranged:
+        return stored
+    here = _like(stored, new)
+    for stored_W, W, (rows, columns) in zip(
+        stored.weights, here.weights, _places(mask), strict=True
+    ):
+        masked_linear.arrange(stored_W, rows, columns, W)
+    for stored_c, c, places in zip(stored.biases, here.biases, _columns(mask), strict=True):
+        c[...] = stored_c[:, places]
+    if len(stored.direct):
+        masked_linear.arrange(stored.direct, mask.rows, mask.columns, here.direct)
+    return here
+
+
+def scattered(grad: Arrays, mask: Mask, new: New) -> Arrays:
+    """Return where a pass writes gradients that `store` then puts in place."""
+    return _like(grad, new) if mask.arranged else grad
+
+
+def store(here: Arrays, mask: Mask, grad: Arrays) -> None:
+    """Overwrite grad by gradients in the mask's order."""
+    if not mask.arranged:
+        return
+    for W, stored_W, (rows, columns) in zip(
+        here.weights, grad.weights, _places(mask, True), strict=True
+    ):
+        masked_linear.arrange(W, rows, columns, stored_W)
+    for c, stored_c, places in zip(here.biases, grad.biases, _columns(mask, True), strict=True):
+        stored_c[...] = c[:, places]
+    if len(grad.direct):
+        masked_linear.arrange(here.direct, mask.rows_back, mask.columns_back, grad.direct)
+
+
+def visible(mask: Mask, direct: bool) -> list[Any]:
+    """Return which entries of W_1 … V, and A, the mask lets through, bool, as stored, on the host.
+
+    direct: whether A has rows.
+    """
+    seen = []
+    for stairs, places in zip(mask.stairs, _places(mask, True), strict=True):
+        seen.append(reference.mask(stairs)[np.ix_(*map(_host, places))])
+    A = reference.mask(mask.direct)[np.ix_(_host(mask.rows_back), _host(mask.columns_back))]
+    return [*seen, A if direct else A[:0]]
+
+
+def _like(arrays: Arrays, new: New) -> Arrays:
+    weights = tuple(new(W.shape) for W in arrays.weights)
+    return Arrays(weights, tuple(new(c.shape) for c in arrays.biases), new(arrays.direct.shape))
+
+
+def _columns(mask: Mask, back: bool = False) -> tuple[Any, ...]:
+    if back:
+        return *mask.units_back, mask.columns_back
+    return *mask.units, mask.columns
+
+
+def _places(mask: Mask, back: bool = False) -> Any:
+    """Return each matrix's rows and columns."""
+    columns = _columns(mask, back)
+    rows = (mask.rows_back if back else mask.rows, *columns[:-1])
+    return zip(rows, columns, strict=True) if len(mask.stairs) else ()
+
+
+def forward(
+    arrays: Arrays, mask: Mask, kind: int, x: Any, y: Any, new: New
+) -> tuple[list[Array], Array]:
+    """Return the layers' units h_1 … h_L, and the outputs s; arrays come from `new`."""
+    below, hidden = x, []
+    for W, c, stairs in zip(arrays.weights[:-1], arrays.biases[:-1], mask.stairs, strict=False):
+        h = new((len(x), W.shape[1]))
+        _affine(below, W, c, stairs, y, h)  # F1
+        activation.forward(kind, h)  # F1
+        hidden.append(h)
+        below = h
+    s = new((len(x), arrays.biases[-1].shape[1]))
+    if mask.stairs:
+        _affine(below, arrays.weights[-1], arrays.biases[-1], mask.stairs[-1], y, s)  # F2
+    else:
+        s[...] = classes.rows(arrays.biases[-1], y, len(x))  # F2 of no units
+    if len(arrays.direct):
+        masked_linear.add(x, arrays.direct, mask.direct, s)  # F3
+    return hidden, s
+
+
+def backward(
+    arrays: Arrays,
+    mask: Mask,
+    kind: int,
+    x: Any,
+    y: Any,
+    hidden: list[Array],
+    ds: Array,
+    grad: Arrays,
+    dx: Array | None,
+    new: New,
+) -> None:
+    """Overwrite grad, and dx where it is given, given ds = dL/ds."""
+    if dx is not None:
+        dx[...] = 0
+    if len(arrays.direct):
+        masked_linear.add_backward(ds, x, mask.direct, grad.direct)  # B1
+        _add_input_gradient(ds, arrays.direct, mask.direct, dx, new)
+    d = ds
+    for l in reversed(range(len(mask.stairs))):
+        below = hidden[l - 1] if l else x
+        _affine_backward(d, below, y, mask.stairs[l], grad.weights[l], grad.biases[l])  # B2, B4
+        if l == 0:
+            _add_input_gradient(d, arrays.weights[0], mask.stairs[0], dx, new)
+            return
+        dh = new(below.shape)
+        masked_linear.input_gradient(d, arrays.weights[l], mask.stairs[l], dh)  # B2, B4
+        activation.backward(kind, below, dh)  # B3
+        d = dh
+    classes.add_up(ds, y, grad.biases[-1])  # B2 of no units
+
+
+def _affine(x: Any, W: Array, c: Array, stairs: Any, y: Any, out: Array) -> None:
+    if len(c) == 1:
+        masked_linear.forward(x, W, c[0], stairs, out)
+    else:
+        out[...] = c[y]
+        masked_linear.add(x, W, stairs, out)
+
+
+def _affine_backward(d: Array, x: Any, y: Any, stairs: Any, dW: Array, dc: Array) -> None:
+    masked_linear.add_backward(d, x, stairs, dW)
+    classes.add_up(d, y, dc)
+
+
+def _add_input_gradient(d: Array, W: Array, stairs: Any, dx: Array | None, new: New) -> None:
+    if dx is not None:
+        part = new(dx.shape)
+        masked_linear.input_gradient(d, W, stairs, part)  # B5
+        dx += part
+
+
+class MaskedUnits:
+    """What a network remembers of n rows of which the first i variables are known: S1-S3."""
+
+    def __init__(self, arrays: Arrays, mask: Mask, kind: int, n: int, y: Any) -> None:
+        """Start before the first variable; without a unit that waits for none."""
+        self._arrays, self._mask, self._kind = arrays, mask, kind
+        self._sums = [classes.rows(c, y, n) for c in arrays.biases]
+        self._rows = _host(mask.direct.rows)
+        D = len(mask.order)
+        self._outputs = np.searchsorted(_host(mask.direct.reach), np.arange(D + 1), "left")
+        self._units = [np.searchsorted(m, np.arange(1, D + 2), "left") for m in mask.numbers]
+
+    def outputs(self, i: int) -> Array:
+        """Return the outputs for x_i, (n, n_i)."""
+        s: Array = self._sums[-1][:, self._outputs[i] : self._outputs[i + 1]]
+        return s
+
+    def move(self, i: int, x: Any) -> None:
+        """Take in x_i, (n,)."""
+        weights, sums = self._arrays.weights, self._sums
+        if sums[:-1]:
+            start = self._units[0][i]
+            sums[0][:, start:] += self._chosen(weights[0], i, x, start)  # S1
+        if len(self._arrays.direct):
+            start = self._outputs[i + 1]
+            sums[-1][:, start:] += self._chosen(self._arrays.direct, i, x, start)  # S3
+        for l, bounds in enumerate(self._units):
+            whole = slice(bounds[i], bounds[i + 1])
+            if whole.start < whole.stop:
+                h = sums[l][:, whole].copy()
+                activation.forward(self._kind, h)  # S2
+                above = self._units[l + 1] if l + 1 < len(self._units) else None
+                start = self._outputs[i + 1] if above is None else above[i]
+                sums[l + 1][:, start:] += h @ weights[l + 1][whole, start:]  # S2, S3
+
+    def _chosen(self, W: Array, i: int, x: Any, start: int) -> Array:
+        """Return what x_i adds from `start` on: its row, or x_i times it."""
+        begin, end = self._rows[i], self._rows[i + 1]
+        if end - begin == 1:
+            scaled: Array = x[:, None].astype(W.dtype) * W[begin, start:]
+            return scaled
+        chosen: Array = W[begin + x.astype(np.int64), start:]
+        return chosen
+
+
+def _host(array: Any) -> Any:
+    return array.get() if hasattr(array, "get") else array

@@ -1,0 +1,114 @@
+"""The sparse cores of the masked linear map: an input that is on costs a row of W, off nothing.
+
+What is on are codes, each of which chooses its row, and where `bits` is true also the ones among
+the inputs that enter as numbers. uint8 is of bits alone, where nothing has to be asked of each.
+Four rows at a time: a load and a store of the sum then serve four of them.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from chainrule.kernels.compiled import njit
+from chainrule.kernels.inline import BORROWS, INLINE, JIT
+from chainrule.kernels.masked_linear import Staircase
+from chainrule.kernels.tiles import row
+from chainrule.kernels.types import Array
+
+
+@njit(**JIT)
+def add_rows(x: Any, bits: bool, W: Array, stairs: Staircase, y: Array, lo: int, hi: int) -> None:
+    """Add F1's sum over what is on to rows lo … hi - 1 of y."""
+    D = x.shape[1]
+    rows, starts = np.empty(D + 1, np.intp), np.empty(D + 1, np.intp)
+    for n in range(lo, hi):
+        count = 0
+        for i in range(D):
+            begin = stairs.rows[i]
+            several = x.itemsize > 1 and stairs.rows[i + 1] - begin != 1
+            rows[count] = begin + (int(x[n, i]) if several else 0)
+            starts[count] = stairs.first[i]
+            count += several or (bits and x[n, i] != 0)
+        _add_some(row(y, n), W, rows, starts, count)  # F1
+
+
+@njit(**INLINE)
+def _add_some(y: Array, W: Array, rows: Any, starts: Any, count: int) -> None:
+    """Add the tails of some rows of W to y, each from its start on; starts never fall."""
+    in_fours = count // 4 * 4
+    for q in range(0, in_fours, 4):
+        start = starts[q + 3]
+        for p in range(q, q + 3):
+            _add(y[:start], row(W, rows[p])[:start], starts[p])
+        y_q = y[start:]
+        w0, w1 = row(W, rows[q])[start:], row(W, rows[q + 1])[start:]
+        w2, w3 = row(W, rows[q + 2])[start:], row(W, rows[q + 3])[start:]
+        for j in range(y_q.size):
+            y_q[j] += (w0[j] + w1[j]) + (w2[j] + w3[j])
+    for q in range(in_fours, count):
+        _add(y, row(W, rows[q]), starts[q])
+
+
+@njit(**JIT, **BORROWS)
+def _add(total: Array, term: Array, start: int) -> None:
+    """Add term to total, both from `start` on."""
+    total, term = total[start:], term[start:]
+    for j in range(total.size):
+        total[j] += term[j]
+
+
+@njit(**JIT)
+def weight_gradient(
+    dy: Array, x: Any, bits: bool, stairs: Staircase, dW: Array, lo: int, hi: int
+) -> None:
+    """Overwrite the rows of dW of inputs lo … hi - 1 by B1: of codes, and where `bits`, of bits."""
+    N = len(x)
+    on = np.empty(N, np.intp)
+    for i in range(lo, hi):
+        begin, end, start = stairs.rows[i], stairs.rows[i + 1], stairs.first[i]
+        if end - begin == 1:
+            if bits:
+                count = 0
+                for n in range(N):
+                    on[count] = n
+                    count += x[n, i] != 0
+                _sum_tails(dy, on, count, start, row(dW, begin))
+            continue
+        for r in range(begin, end):
+            to = row(dW, r)
+            for j in range(to.size):
+                to[j] = 0
+        for n in range(N):
+            _add(row(dW, begin + int(x[n, i])), row(dy, n), start)  # B1
+
+
+@njit(**JIT)
+def _sum_tails(dy: Array, on: Any, count: int, start: int, total: Array) -> None:
+    """Overwrite total with the sum of dy[n] over the rows n that are on, 0 before `start`."""
+    for j in range(total.size):
+        total[j] = 0
+    total = total[start:]
+    in_fours = count // 4 * 4
+    for q in range(0, in_fours, 4):
+        g0, g1 = row(dy, on[q])[start:], row(dy, on[q + 1])[start:]
+        g2, g3 = row(dy, on[q + 2])[start:], row(dy, on[q + 3])[start:]
+        for j in range(total.size):
+            total[j] += (g0[j] + g1[j]) + (g2[j] + g3[j])  # B1
+    for q in range(in_fours, count):
+        _add(total, row(dy, on[q])[start:], 0)
+
+
+@njit(**JIT)
+def cut(stairs: Staircase, lo: int, hi: int, total: int) -> tuple[int, int]:
+    """Return which inputs are the part lo … hi of `total`, all parts of equal work."""
+    O, work = stairs.seen.size, 0
+    for i in range(stairs.first.size):
+        work += O - stairs.first[i] + 8  # what a short row costs beside its numbers
+    first = last = done = 0
+    for i in range(stairs.first.size):
+        if done * total < lo * work:
+            first += 1
+        if done * total < hi * work:
+            last += 1
+        done += O - stairs.first[i] + 8
+    return first, last

@@ -1,0 +1,160 @@
+"""A batch of mixtures: their losses, and gradients in place of the outputs, for compiled callers.
+
+Working memory as `chainrule.kernels.batches` has it, of `working_memory(K)` numbers of s's dtype.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from chainrule.kernels.batches import AREAS, BATCH, NLL, RATE, X, gather, lanes_of, scatter
+from chainrule.kernels.compiled import njit
+from chainrule.kernels.inline import BORROWS, INLINE, JIT, exp, log
+from chainrule.kernels.mixture import GAUSSIAN, SIGMA_MIN, T_MAX, Z_MAX
+from chainrule.kernels.types import Array
+
+LOG_C = (math.log(2 * math.pi) / 2, math.log(2))  # of the families
+NOTHING = -87.0  # e to it is where the float32 exponential ends
+LEAST = -3e38  # below every exponent
+TOP, SUM, WEIGHTS = AREAS, AREAS + BATCH, AREAS + 2 * BATCH  # m and Z of F5, A of F4; a row each
+OF_EACH = AREAS + 3 * BATCH  # areas of K columns: μ, z; t, e^t / σ; a, e^b; 1/σ; b, e
+_U = np.uintp
+
+
+def working_memory(K: int) -> int:
+    """Return how many numbers a batch of mixtures of K components needs."""
+    return OF_EACH + 5 * K * BATCH
+
+
+@njit(**INLINE, **BORROWS)
+def scale_of(t: Any, least: Any, most: Any) -> Any:
+    """Return σ of a raw scale (F1); least, most: SIGMA_MIN and T_MAX in t's type."""
+    return least + exp(min(t, most))
+
+
+@njit(**JIT, **BORROWS)
+def losses(
+    s: Array,
+    m: int,
+    rows: int,
+    o: int,
+    K: int,
+    family: int,
+    learned: bool,
+    gradient: bool,
+    work: Array,
+) -> None:
+    """Write -log p of rows m, m + 1, …, whose outputs start in column o, into work.
+
+    gradient: whether the outputs become RATE times its gradient.
+    """
+    n, lanes = (3 if learned else 2) * K, lanes_of(rows)
+    gather(s, m, rows, o, n, work, OF_EACH)
+    _weigh(K, lanes, learned, work)
+    _measure(K, lanes, family, work)
+    _share(K, lanes, family, work)
+    if gradient:
+        _turn_round(K, lanes, family, learned, work)
+        scatter(work, OF_EACH, s, m, rows, o, n)
+
+
+@njit(**INLINE, **BORROWS)
+def _weigh(K: int, lanes: int, learned: bool, work: Array) -> None:
+    """Make b, e^b and A (F4)."""
+    a, b = OF_EACH + 2 * K * BATCH, OF_EACH + 4 * K * BATCH
+    zero, nothing = work.dtype.type(0), work.dtype.type(NOTHING)
+    for k in range(lanes):
+        work[_U(WEIGHTS + k)] = zero if learned else work.dtype.type(K)
+        work[_U(TOP + k)] = work[_U(a + k)] if learned else zero
+    for j in range(K if learned else 0):
+        for k in range(lanes):
+            work[_U(TOP + k)] = max(work[_U(TOP + k)], work[_U(a + j * BATCH + k)])
+    for j in range(K):
+        of_a, of_b = a + j * BATCH, b + j * BATCH
+        if not learned:
+            for k in range(lanes):
+                work[_U(of_b + k)] = zero
+            continue
+        for k in range(lanes):
+            shifted = work[_U(of_a + k)] - work[_U(TOP + k)]
+            weight = zero if shifted < nothing else exp(shifted)
+            work[_U(of_b + k)], work[_U(of_a + k)] = shifted, weight
+            work[_U(WEIGHTS + k)] += weight
+
+
+@njit(**INLINE, **BORROWS)
+def _measure(K: int, lanes: int, family: int, work: Array) -> None:
+    """Make 1/σ, z, e^t / σ and b - q of each component, and the largest b - q (F1-F3, F5)."""
+    zero, one, half = work.dtype.type(0), work.dtype.type(1), work.dtype.type(0.5)
+    least, most = work.dtype.type(SIGMA_MIN), work.dtype.type(T_MAX)
+    far = work.dtype.type(Z_MAX)
+    for k in range(lanes):
+        work[_U(TOP + k)] = work.dtype.type(LEAST)
+    for j in range(K):
+        of_mu, of_t = OF_EACH + j * BATCH, OF_EACH + (K + j) * BATCH
+        of_inverse, of_b = OF_EACH + (3 * K + j) * BATCH, OF_EACH + (4 * K + j) * BATCH
+        for k in range(lanes):
+            t = work[_U(of_t + k)]
+            e = exp(min(t, most))
+            inverse = one / (least + e)  # F1
+            z = (work[_U(X + k)] - work[_U(of_mu + k)]) * inverse
+            z = -far if z < -far else z
+            z = far if z > far else z  # F2
+            q = half * z * z if family == GAUSSIAN else abs(z)  # F3
+            exponent = work[_U(of_b + k)] - q
+            work[_U(of_inverse + k)], work[_U(of_mu + k)] = inverse, z
+            work[_U(of_t + k)] = zero if t > most else e * inverse
+            work[_U(of_b + k)] = exponent
+            work[_U(TOP + k)] = max(work[_U(TOP + k)], exponent)
+
+
+@njit(**INLINE, **BORROWS)
+def _share(K: int, lanes: int, family: int, work: Array) -> None:
+    """Make e and Z of the exponents (F5), and -log p (F6)."""
+    zero, nothing = work.dtype.type(0), work.dtype.type(NOTHING)
+    log_c = work.dtype.type(LOG_C[0] if family == GAUSSIAN else LOG_C[1])
+    for k in range(lanes):
+        work[_U(SUM + k)] = zero
+    for j in range(K):
+        of_inverse, of_e = OF_EACH + (3 * K + j) * BATCH, OF_EACH + (4 * K + j) * BATCH
+        for k in range(lanes):
+            d = work[_U(of_e + k)] - work[_U(TOP + k)]
+            e = (zero if d < nothing else exp(d)) * work[_U(of_inverse + k)]
+            work[_U(of_e + k)] = e
+            work[_U(SUM + k)] += e
+    for k in range(lanes):
+        ratio = log(work[_U(WEIGHTS + k)]) - log(work[_U(SUM + k)])
+        work[_U(NLL + k)] = ratio - work[_U(TOP + k)] + log_c
+
+
+@njit(**INLINE, **BORROWS)
+def _turn_round(K: int, lanes: int, family: int, learned: bool, work: Array) -> None:
+    """Turn z, e^t / σ and e^b into the gradients of μ, t and a, times RATE."""
+    zero, one = work.dtype.type(0), work.dtype.type(1)
+    for k in range(lanes):
+        work[_U(SUM + k)] = work[_U(RATE + k)] / work[_U(SUM + k)]
+        work[_U(WEIGHTS + k)] = work[_U(RATE + k)] / work[_U(WEIGHTS + k)]
+    for j in range(K):
+        of_mu, of_t = OF_EACH + j * BATCH, OF_EACH + (K + j) * BATCH
+        of_a, of_inverse = of_t + K * BATCH, OF_EACH + (3 * K + j) * BATCH
+        of_e = of_inverse + K * BATCH
+        for k in range(lanes):
+            share, z = work[_U(of_e + k)] * work[_U(SUM + k)], work[_U(of_mu + k)]  # B1
+            sign = (one if z > zero else zero) - (one if z < zero else zero)
+            slope = z if family == GAUSSIAN else sign
+            work[_U(of_mu + k)] = -share * (slope * work[_U(of_inverse + k)])  # B2
+            work[_U(of_t + k)] *= share * (one - z * slope)  # B3, B4
+            work[_U(of_e + k)] = share
+        for k in range(lanes if learned else 0):
+            prior = work[_U(of_a + k)] * work[_U(WEIGHTS + k)]
+            work[_U(of_a + k)] = prior - work[_U(of_e + k)]  # B5
+
+
+@njit(**INLINE, **BORROWS)
+def input_gradient(g: Array, m: int, o: int, K: int) -> Any:
+    """Return dL/dx from the gradient in the outputs."""
+    total = g.dtype.type(0)
+    for j in range(K):
+        total -= g[_U(m), _U(o + j)]  # B6
+    return total
