@@ -69,14 +69,19 @@ def of_outputs(
     """dV_i = ds_iᵀ h_i, db_i = Σ ds_i (B4), or added to what is there; ds_i in block.s."""
     s, h, width = block.s, block.h, panel_width(dV)
     H, s_row, h_row, to_row = dV.shape[1], row_distance(s), row_distance(h), row_distance(total.dV)
+    dV_row = row_distance(dV)
+    direct = H // width if anew else 0  # panels that go to where they belong
     for g in range(-(-H // width)):
+        into, at, step = total.dV, g * width, to_row
+        if g < direct:
+            into, at, step = dV, o * dV_row + g * width, dV_row
         for k in range(0, n, ROWS):
-            m, to = min(ROWS, n - k), k * to_row + g * width
-            overwrite_transposed(m, s, k, s_row, n_rows, h, g * width, h_row, total.dV, to, to_row)
+            m, to = min(ROWS, n - k), at + k * step
+            overwrite_transposed(m, s, k, s_row, n_rows, h, g * width, h_row, into, to, step)
     for k in range(n):
         dV_k, new_k = row(dV, o + k), row(total.dV, k)
         if anew:
-            for j in range(H):
+            for j in range(direct * width, H):
                 dV_k[j] = new_k[j]
         else:
             for j in range(H):
