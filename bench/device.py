@@ -17,6 +17,7 @@ from chainrule.kernels import (
     adam,
     bernoulli,
     causal_attention,
+    columns,
     dropout,
     embedding,
     gelu,
@@ -168,6 +169,25 @@ def parts(draw: Draw) -> Cases:
         )
 
 
+def tables(draw: Draw) -> Cases:
+    """Rows of categories and of mixtures, their losses and draws."""
+    for values, K, D in (("categories", 16, 784), ("categories", 256, 64), ("mixtures", 10, 64)):
+        real, N = values == "mixtures", 100
+        layout = columns.layout([0 if real else K] * D, K if real else 1, xp=draw.xp)
+        s = draw.normal(N, D * K * (2 if real else 1))
+        x = draw.normal(N, D) if real else draw.ids(N * D, K).reshape(N, D)
+        nll, ds = draw.xp.empty(N, np.float32), draw.xp.empty_like(s)
+        size, both = f"N={N} D={D} K={K} {values}", columns.nll_and_grad
+        yield (
+            "columns.nll_and_grad",
+            size,
+            lambda a=(layout, s, x, 1 / N, nll, ds), f=both: f(*a),
+        )
+        own, u = s[:, : len(s[0]) // D].copy(), draw.uniform(N).astype(np.float64)
+        drawn = x[:, 0].copy()
+        yield "columns.draw", size, lambda a=(layout, 0, own, u, drawn): columns.draw(*a)
+
+
 def microseconds(call: Callable[[], object]) -> tuple[float, float, float, bool]:
     """Return p20, the median and p80 of a call's time on the GPU, and whether it was a graph's.
 
@@ -224,7 +244,7 @@ def main() -> None:
         parser.error("no CUDA device, or CuPy is not installed")
     print(f"{about['device']}; microseconds a call: p20, median, p80")
     draw, results = Draw(), []
-    for family in (binary, attention, recurrent, parts):
+    for family in (binary, attention, recurrent, parts, tables):
         for operation, size, call in family(draw):
             p20, median, p80, recorded = microseconds(call)
             mark = "" if recorded else "  with launches"

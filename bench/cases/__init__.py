@@ -24,13 +24,23 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
-from bench.cases import attention, binary, fvsbn, nade, recurrent, tables, transformer
+from bench.cases import (
+    attention,
+    binary,
+    columns,
+    fvsbn,
+    nade,
+    orderless,
+    recurrent,
+    tables,
+    transformer,
+)
 from bench.cases.problem import Problem, Workload
 
-__all__ = ["ADAM", "Problem", "Workload", "fvsbn", "nade"]
+__all__ = ["ADAM", "Problem", "Workload", "fvsbn", "nade", "orderless"]
 
 ADAM = binary.OPTIMIZER
-_FILES = (binary, tables, transformer, attention, recurrent)
+_FILES = (binary, orderless, tables, transformer, attention, recurrent, columns)
 HOMES: dict[str, ModuleType] = {model: home for home in _FILES for model in home.MODELS}
 
 

@@ -26,15 +26,18 @@ class Peer(NamedTuple):
 TORCH = {
     "binary": ("torch_eager", "tuned"),
     "tables": ("torch_tables", "tuned"),
+    "orderless": ("torch_orderless", ""),
     "transformer": ("torch_transformer", "eager"),
     "attention": ("torch_layers", "eager"),
     "recurrent": ("torch_layers", "eager"),
+    "columns": ("torch_columns", "eager"),
 }
 JAX = {
     "binary": ("jax_scan", ""),
     "transformer": ("jax_transformer", ""),
     "attention": ("jax_layers", ""),
     "recurrent": ("jax_layers", ""),
+    "columns": ("jax_columns", ""),
 }
 PEERS = {
     "torch": Peer(
@@ -55,6 +58,7 @@ PEERS = {
             "transformer": ("torch_transformer", "compiled"),
             "attention": ("torch_layers", "compiled"),
             "recurrent": ("torch_layers", "compiled"),
+            "columns": ("torch_columns", "compiled"),
         },
     ),
     "torch.compile-body": Peer(
