@@ -17,6 +17,7 @@ from chainrule.kernels import (
     adam,
     bernoulli,
     causal_attention,
+    columns,
     dropout,
     embedding,
     gelu,
@@ -65,20 +66,20 @@ def binary(draw: Draw) -> Cases:
     """NADE and FVSBN at N=100, D=784, H=500; Adam on that NADE's parameters."""
     N, D, H = 100, 784, 500
     x, u = draw.bits(N, D), draw.uniform(N, D)
-    theta = [draw.normal(*shape, scale=0.05) for shape in ((D, H), (D, H), (D,), (H,))]
-    grads = [draw.xp.empty_like(a) for a in theta]
+    theta = [draw.normal(*shape, scale=0.05) for shape in ((D, H), (D, H), (D,), (1, H))]
+    grads, y = [draw.xp.empty_like(a) for a in theta], draw.ids(0, 1)  # of one class
     nll, s = draw.xp.empty(N, np.float32), draw.normal(N, D)
     size, drawn = f"N={N} D={D} H={H}", draw.bits(N, D)
-    yield "nade.log_prob", size, lambda: nade.log_prob(x, *theta, nll)
-    yield "nade.nll_and_grad", size, lambda: nade.nll_and_grad(x, *theta, 1 / N, nll, *grads)
-    yield "nade.sample", size, lambda: nade.sample(u, *theta, drawn)
+    yield "nade.log_prob", size, lambda: nade.log_prob(x, *theta, y, nll)
+    yield "nade.nll_and_grad", size, lambda: nade.nll_and_grad(x, *theta, y, 1 / N, nll, *grads)
+    yield "nade.sample", size, lambda: nade.sample(u, *theta, y, drawn)
 
-    alpha, b = draw.normal(D * (D - 1) // 2, scale=0.05), draw.normal(D)
+    alpha, b = draw.normal(D * (D - 1) // 2, scale=0.05), draw.normal(1, D)
     dalpha, db, out = (draw.xp.empty_like(a) for a in (alpha, b, s))
     dnll, size = draw.normal(N), f"N={N} D={D}"
-    yield "triangular.forward", size, lambda: triangular.forward(x, alpha, b, out)
-    yield "triangular.backward", size, lambda: triangular.backward(s, x, dalpha, db)
-    yield "triangular.sample", size, lambda: triangular.sample(u, alpha, b, drawn)
+    yield "triangular.forward", size, lambda: triangular.forward(x, alpha, b, y, out)
+    yield "triangular.backward", size, lambda: triangular.backward(s, x, y, dalpha, db)
+    yield "triangular.sample", size, lambda: triangular.sample(u, alpha, b, y, drawn)
     yield "bernoulli.forward", size, lambda: bernoulli.forward(s, x, nll)
     yield "bernoulli.backward", size, lambda: bernoulli.backward(dnll, s, x, out)
 
@@ -168,6 +169,25 @@ def parts(draw: Draw) -> Cases:
         )
 
 
+def tables(draw: Draw) -> Cases:
+    """Rows of categories and of mixtures, their losses and draws."""
+    for values, K, D in (("categories", 16, 784), ("categories", 256, 64), ("mixtures", 10, 64)):
+        real, N = values == "mixtures", 100
+        layout = columns.layout([0 if real else K] * D, K if real else 1, xp=draw.xp)
+        s = draw.normal(N, D * K * (2 if real else 1))
+        x = draw.normal(N, D) if real else draw.ids(N * D, K).reshape(N, D)
+        nll, ds = draw.xp.empty(N, np.float32), draw.xp.empty_like(s)
+        size, both = f"N={N} D={D} K={K} {values}", columns.nll_and_grad
+        yield (
+            "columns.nll_and_grad",
+            size,
+            lambda a=(layout, s, x, 1 / N, nll, ds), f=both: f(*a),
+        )
+        own, u = s[:, : len(s[0]) // D].copy(), draw.uniform(N).astype(np.float64)
+        drawn = x[:, 0].copy()
+        yield "columns.draw", size, lambda a=(layout, 0, own, u, drawn): columns.draw(*a)
+
+
 def microseconds(call: Callable[[], object]) -> tuple[float, float, float, bool]:
     """Return p20, the median and p80 of a call's time on the GPU, and whether it was a graph's.
 
@@ -224,7 +244,7 @@ def main() -> None:
         parser.error("no CUDA device, or CuPy is not installed")
     print(f"{about['device']}; microseconds a call: p20, median, p80")
     draw, results = Draw(), []
-    for family in (binary, attention, recurrent, parts):
+    for family in (binary, attention, recurrent, parts, tables):
         for operation, size, call in family(draw):
             p20, median, p80, recorded = microseconds(call)
             mark = "" if recorded else "  with launches"

@@ -127,9 +127,13 @@ def sample(
     stop: Annotated[
         list[str] | None, typer.Option(help="Stop before this is drawn; repeatable.")
     ] = None,
+    by_label: Annotated[
+        bool, typer.Option("--by-label", help="Rows of every label, 10 or -n of each.")
+    ] = False,
 ) -> None:
     """Draw rows from a model, or go on with a prompt."""
-    how = SampleRequest(n, out, columns, label, prompt, temperature, top_k, top_p, stop or None)
+    of_text = prompt, temperature, top_k, top_p, stop or None
+    how = SampleRequest(n, out, columns, label, *of_text, by_label)
     _module("sample").sample(common, run, how)
 
 

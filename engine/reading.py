@@ -89,9 +89,3 @@ def time_major(x: Ids) -> tuple[Ids, Ids]:
     xp = array_module(x)
     ids: Ids = xp.ascontiguousarray(x.T)
     return ids, xp.maximum(ids, 0)
-
-
-def refuse_labels(y: Any) -> None:
-    """Raise ValueError where a model without labels is given some."""
-    if y is not None:
-        raise ValueError("this model has no labels; leave y out")

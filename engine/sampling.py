@@ -181,12 +181,14 @@ class SymbolSampler:
 class TransformerSampler(SymbolSampler):
     """A Transformer's rows: their window of tokens and the keys and values of these."""
 
-    def __init__(self, config: Any, params: Params, n: int, y: Any) -> None:
-        """Let n rows begin with their start tokens; nothing is computed yet."""
+    def __init__(self, config: Any, params: Params, n: int, y: Ids) -> None:
+        """Let n rows begin with their start tokens; nothing is computed yet. y: of `told`."""
         super().__init__(config, params, n)
         xp, V, S, C = self.xp, config.n_symbols, config.context, config.n_embd
         window: Ids = xp.zeros((n, S), np.int32)
-        window[:, 0] = V if y is None else V + xp.asarray(y)
+        window[:, 0] = V
+        if len(y):
+            window[:, 0] += y
         cache = (n, config.n_layers, S, C)
         self._memory = transformer.Memory(
             window,
@@ -210,14 +212,13 @@ class TransformerSampler(SymbolSampler):
 class RecurrentSampler(SymbolSampler):
     """An RNN's rows: their state."""
 
-    def __init__(self, config: Any, params: Params, n: int) -> None:
-        """Let n rows begin from b_0."""
-        super().__init__(config, params, n)
-        b_0 = params["b_0"]
-        first = b_0, params.get("c_0", b_0[:, :0])
+    def __init__(self, config: Any, params: Params, h_0: Array, c_0: Array | None) -> None:
+        """Let n rows begin from their h_0 and c_0, (L, n, H) each."""
+        super().__init__(config, params, h_0.shape[1])
         self._weights, self._output = _cell(params), _output(params)
+        first = h_0, h_0[..., :0] if c_0 is None else c_0
         self._memory = recurrent.Memory(
-            *(self.xp.broadcast_to(a, (n, *a.shape)).copy() for a in first)
+            *(self.xp.ascontiguousarray(a.swapaxes(0, 1)) for a in first)
         )
 
     def _extend(self, u: Array, options: Options, x: Ids) -> None:
@@ -230,18 +231,20 @@ class RecurrentSampler(SymbolSampler):
 class AttentionSampler(SymbolSampler):
     """An AttentionRNN's rows: their window of symbols and the states after each of these."""
 
-    def __init__(self, config: Any, params: Params, n: int) -> None:
-        """Let n rows begin without a symbol; nothing is computed yet."""
+    def __init__(self, config: Any, params: Params, n: int, y: Ids) -> None:
+        """Let n rows begin without a symbol; nothing is computed yet. y: of `told`."""
         super().__init__(config, params, n)
         xp, S, H = self.xp, config.context, config.n_hidden
-        b_0 = params["b_0"]
-        first = recurrent.First(b_0, params.get("c_0", b_0[:, :0]))
+        b_0 = params["b_0"].reshape(config.n_classes, H)
+        c_0 = params["c_0"].reshape(b_0.shape) if "c_0" in params else b_0[:, :0]
+        first = recurrent.First(b_0, c_0)
         self._memory = recurrent.AttentionMemory(
             window=xp.zeros((n, S), np.int32),
             length=xp.zeros(n, np.int32),
             seen=xp.full(n, -1, np.int32),
             history=xp.empty((n, S, H), params.dtype),
-            c=xp.empty((n, *first.c_0.shape), params.dtype),
+            c=xp.empty((n, 1, c_0.shape[1]), params.dtype),
+            y=y if len(y) else xp.zeros(n, np.int32),
         )
         sizes = _sizes(recurrent.Sizes, config)
         self._model = _cell(params), _output(params), first, sizes
@@ -259,7 +262,7 @@ def _sizes(kind: Any, config: Any) -> Any:
 
 def _cell(params: Params) -> recurrent.Weights:
     """Return the arrays that move a recurrent state, empty ones for those that a model lacks."""
-    absent = {"U": params["W_hh"][:0], "b_n": params["b_0"][:, :0]}
+    absent = {"U": params["W_hh"][:0], "b_n": params["b_h"][:, :0]}
     names = recurrent.Weights._fields
     return recurrent.Weights(*(params[k] if k in params else absent[k] for k in names))
 

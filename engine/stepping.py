@@ -122,9 +122,3 @@ def started(uniforms: Array, x: Any, event: Columns, dtype: Any = None) -> Any:
     if drawn.shape != uniforms.shape:
         raise ValueError(f"x must have the uniforms' shape, {uniforms.shape}, got {drawn.shape}")
     return drawn
-
-
-def no_labels(y: Any) -> None:
-    """Raise ValueError if labels were given to a model that has none."""
-    if y is not None:
-        raise ValueError("this model takes no labels: leave y out")

@@ -1,4 +1,4 @@
-"""Our side of the workloads that are no whole model: causal attention and recurrent layers."""
+"""Our side of the workloads that are no whole model: attention, recurrent layers, columns."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,7 +8,7 @@ from bench.cases.ours import Place, Run, to_host
 from chainrule.engine import arena
 from chainrule.engine.layers import linear
 from chainrule.engine.params import Params
-from chainrule.kernels import causal_attention, gru, lstm, rnn
+from chainrule.kernels import causal_attention, columns, gru, lstm, rnn
 from chainrule.kernels.dispatch import array_module
 from chainrule.kernels.threads import sum_rows
 
@@ -34,6 +34,23 @@ def attention(problem: Problem, place: Place, dtype: Any) -> Run:
         call()
         named = zip(("dq", "dk", "dv"), gradients, strict=False)
         return {"o": to_host(o), **{name: to_host(array) for name, array in named}}
+
+    return Run(call, answer)
+
+
+def table(problem: Problem, place: Place, dtype: Any) -> Run:
+    """Return the loss of a table's rows set up, with its gradient."""
+    s, x = place.put(problem.theta["s"].astype(dtype)), problem.x
+    x = place.put(x.astype(dtype) if x.dtype.kind == "f" else x)
+    _, D, K = problem.workload.size
+    real, xp = problem.workload.model == "mixtures", array_module(s)
+    layout = columns.layout([0 if real else K] * D, K if real else 1, xp=xp)
+    nll, ds = xp.empty(len(s), dtype), xp.empty_like(s)
+    call = place.bind(lambda: columns.nll_and_grad(layout, s, x, 1.0, nll, ds))
+
+    def answer() -> dict[str, Any]:
+        call()
+        return {"nll": to_host(nll), "ds": to_host(ds)}
 
     return Run(call, answer)
 
@@ -118,5 +135,7 @@ _CELLS: dict[str, Callable[..., None]] = {"lstm": _lstm, "gru": _gru, "rnn": _rn
 RUNS: dict[tuple[str, str], Callable[[Problem, Place, Any], Run]] = {
     ("causal_attention", "forward"): attention,
     ("causal_attention", "grad"): attention,
+    ("categories", "grad"): table,
+    ("mixtures", "grad"): table,
     **{(cell, "grad"): layer for cell in _CELLS},
 }

@@ -25,15 +25,19 @@ class Peer(NamedTuple):
 
 TORCH = {
     "binary": ("torch_eager", "tuned"),
+    "tables": ("torch_tables", "tuned"),
+    "orderless": ("torch_orderless", ""),
     "transformer": ("torch_transformer", "eager"),
     "attention": ("torch_layers", "eager"),
     "recurrent": ("torch_layers", "eager"),
+    "columns": ("torch_columns", "eager"),
 }
 JAX = {
     "binary": ("jax_scan", ""),
     "transformer": ("jax_transformer", ""),
     "attention": ("jax_layers", ""),
     "recurrent": ("jax_layers", ""),
+    "columns": ("jax_columns", ""),
 }
 PEERS = {
     "torch": Peer(
@@ -44,7 +48,7 @@ PEERS = {
     "torch-plain": Peer(
         "torch",
         "PyTorch eager; NADE's loop over D reads W[d]",
-        {"binary": ("torch_eager", "plain")},
+        {"binary": ("torch_eager", "plain"), "tables": ("torch_tables", "plain")},
     ),
     "torch.compile": Peer(
         "torch",
@@ -54,6 +58,7 @@ PEERS = {
             "transformer": ("torch_transformer", "compiled"),
             "attention": ("torch_layers", "compiled"),
             "recurrent": ("torch_layers", "compiled"),
+            "columns": ("torch_columns", "compiled"),
         },
     ),
     "torch.compile-body": Peer(

@@ -51,8 +51,8 @@ class TrainRequest(NamedTuple):
 class SampleRequest(NamedTuple):
     """What to draw, and where it goes; None where not given.
 
-    n: how many rows or lines, or symbols of a text. columns: of a picture. The rest is of
-    sequences; stop: what a sequence stops before.
+    n: how many rows or lines, or symbols of a text. columns: of a picture. by_label: n rows of each
+    label. The rest is of sequences; stop: what a sequence stops before.
     """
 
     n: int | None = None
@@ -64,3 +64,4 @@ class SampleRequest(NamedTuple):
     top_k: int | None = None
     top_p: float | None = None
     stop: Sequence[str] | None = None
+    by_label: bool = False

@@ -15,10 +15,10 @@ from chainrule.commands.requests import SampleRequest
 from chainrule.engine.storage.files import replacing
 
 CHARACTERS = 500  # drawn where -n is not given
-ROWS = 100  # the same of rows and lines
+ROWS, EACH = 100, 10  # the same of rows and lines; of those of each label
 PIECE = 4  # symbols that are written together
 OF_SEQUENCES = ("prompt", "temperature", "top_k", "top_p", "stop")
-Drawing = Callable[[int], NDArray[Any]]  # from how many to that many rows
+Drawing = Callable[[int, dict[str, Any]], NDArray[Any]]  # so many rows, and y if each has its own
 
 
 def sample(common: Common, run: Path, how: SampleRequest) -> None:
@@ -26,21 +26,28 @@ def sample(common: Common, run: Path, how: SampleRequest) -> None:
     if how.out is not None:
         check_output(how.out, *PICTURES, *TABLES)
     model = common.show(runs.open_model(run))
+    if how.by_label:
+        _check_by_label(model, how)
     settings: dict[str, Any] = {"seed": common.seed, "y": labels.one(model, how.label)}
     given = {name: getattr(how, name) for name in OF_SEQUENCES if getattr(how, name) is not None}
     if inputs.of_columns(model):
         for name in given:
             option = name.replace("_", "-")
             raise ValueError(f"--{option} is for models of sequences; leave it out")
-        _rows(common, run, model, how, lambda n: model.sample(n, **settings))
+        _rows(common, run, model, how, lambda n, y: model.sample(n, **settings | y))
         return
     settings |= given
     settings["prompt"] = prompts.parsed(model, how.prompt or "")
     settings["stop"] = [prompts.parsed(model, stop) for stop in how.stop or ()] or None
-    length = runs.read_summary(run).get("row_length")
+    length: Any = runs.read_summary(run).get("row_length")
+    is_row = not model.ends_ and model.encoder_.unit == "symbol" and type(length) is int
+    if how.by_label and not is_row:
+        raise ValueError(
+            "--by-label is of rows of one length, and this model draws others; use --label"
+        )
     if model.ends_:
         _lines(common, model, how, settings)
-    elif type(length) is int and model.encoder_.unit == "symbol":
+    elif is_row:
         _rows(common, run, model, how, _of_symbols(model, length, settings))
     else:
         _text(common, model, how, settings)
@@ -55,8 +62,8 @@ def _of_symbols(model: Any, length: int, settings: dict[str, Any]) -> Drawing:
     if settings["stop"]:
         raise ValueError(f"--stop is of texts, and rows have {length} symbols; leave it out")
 
-    def draw(n: int) -> NDArray[Any]:
-        drawn = model.sample(left, size=n, **settings)
+    def draw(n: int, y: dict[str, Any]) -> NDArray[Any]:
+        drawn = model.sample(left, size=n, **settings | y)
         return np.hstack([np.tile(np.array(prompt, np.int32), (n, 1)), drawn])
 
     return draw
@@ -64,14 +71,21 @@ def _of_symbols(model: Any, length: int, settings: dict[str, Any]) -> Drawing:
 
 def _rows(common: Common, run: Path, model: Any, how: SampleRequest, draw: Drawing) -> None:
     """Draw rows and write them as a picture or a table."""
-    n, out = how.n or ROWS, tabular.output(model, run, how.out, "samples")
+    n, out, y = how.n or ROWS, tabular.output(model, run, how.out, "samples"), {}
+    if how.by_label:
+        each = how.n or EACH
+        n, y = each * len(model.classes_), {"y": np.repeat(model.classes_, each)}
     pictured = out.suffix.lower() in PICTURES
     _refuse_columns(how, pictured, f"{out} holds none")
-    rows = draw(n)
+    rows = draw(n, y)
     if pictured:
         shape = runs.image_shape(run, rows.shape[1])
         grey = np.asarray(rows) / max(1, (tabular.levels(model) or 1) - 1)
-        picture(out, "sample_grid", grey, shape, how.columns, f"samples of {model.model_}")
+        title = f"samples of {model.model_}"
+        if how.by_label:
+            picture(out, "class_grid", grey, model.classes_.tolist(), shape, f"{title} by label")
+        else:
+            picture(out, "sample_grid", grey, shape, how.columns, title)
     else:
         tabular.write(out, rows, model, inputs.fitted_columns(model, run))
     common.say(f"{n:,} samples; {out}")
@@ -141,6 +155,15 @@ def _write(out: Path, text: str | bytes) -> None:
 def _utf8(text: str) -> bytes:
     """Return a text as it goes into files and pipes, whatever the terminal's encoding is."""
     return text.encode("utf-8", "backslashreplace")  # half a surrogate pair is no text
+
+
+def _check_by_label(model: Any, how: SampleRequest) -> None:
+    """Raise ValueError where rows of each label cannot be drawn."""
+    if model.classes_ is None:
+        raise ValueError("this model was fitted without labels; leave out --by-label")
+    for option in ("label", "columns"):
+        if getattr(how, option) is not None:
+            raise ValueError(f"--by-label draws a row of each label; leave out --{option}")
 
 
 def _refuse_columns(how: SampleRequest, pictured: bool, instead: str) -> None:

@@ -65,9 +65,9 @@ class Fitting(Trainable):
                 str, of bytes or of lists of ids, or whole numbers (N, T). A str is a text, never a
                 path. Each text of a list ends with a symbol of its own, unless `ends` says
                 otherwise.
-            y: labels of rows, (N,), for a model that is to learn p(x | label), a Transformer; else
-                None. Whole numbers or words, as an array, a list, a Series or a Categorical.
-                FVSBN and NADE ignore it; scikit-learn's pipelines pass it.
+            y: labels of rows, (N,), for a model that is to learn p(x | label); else None. Whole
+                numbers or words, as an array, a list, a Series or a Categorical. What passes on a
+                y of its own, as scikit-learn's pipelines do, makes a model of p(x | y).
             X_valid, y_valid: the same, or None: then the last parameters are kept.
             callback: f(record, estimator), called after every record, with the dict that will be
                 in `history_`; the estimator is then fitted with the best parameters so far, so
@@ -140,9 +140,7 @@ class Fitting(Trainable):
             y = y_valid = None
         data, valid = self._learn(X, X_valid, start)
         if y is not None and not (self._model().ABILITIES.labels and self._labelled(data)):
-            raise ValueError(
-                "y are the labels of rows, of which a Transformer can be a model; leave y out"
-            )
+            raise ValueError("y are the labels of rows, and one text has none; leave y out")
         if y_valid is not None and X_valid is None:
             raise ValueError("y_valid are the labels of X_valid; give both")
         n, self.classes_, self.class_prior_ = self._size(data), None, None
@@ -156,6 +154,11 @@ class Fitting(Trainable):
         if valid is not None:
             y_valid = self._labels(y_valid, self._size(valid), "y_valid", wanted=True)
         return (self._source(data, numbers, valid, y_valid),)
+
+    @property
+    def _n_classes(self) -> int:
+        """How many labels the model is told of; 1 where it is not."""
+        return 1 if self.classes_ is None else len(self.classes_)
 
     def _labels(
         self, y: Any, n: int, name: str = "y", wanted: bool = False

@@ -27,7 +27,7 @@ NOT_EXACT = (
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class RowDensity(Density):
-    """Base class: a model of p(x) over binary rows.
+    """Base class: a model of p(x), or of p(x | label), over binary rows.
 
     Args:
         epochs: passes over the data, at most.
@@ -44,12 +44,12 @@ class RowDensity(Density):
     heeds_y = False
     _also_known: ClassVar[Mapping[str, Any]] = {}  # tables with categories of X, by name in errors
 
-    def _config(self, D: int) -> Any:
-        """Return the model's Config for rows of D variables."""
+    def _config(self, D: int, n_classes: int = 1) -> Any:
+        """Return the model's Config for rows of D variables, of so many classes."""
         raise NotImplementedError
 
     def _fitted_config(self) -> Any:
-        return self._config(self.n_features_in_)
+        return self._config(self.n_features_in_, self._n_classes)
 
     @property
     def order_(self) -> NDArray[np.intp]:

@@ -52,8 +52,7 @@ class SequenceDensity(Density):
         raise NotImplementedError
 
     def _fitted_config(self) -> Any:
-        n_classes = 1 if self.classes_ is None else len(self.classes_)
-        return self._config(self._symbols.n_symbols, n_classes)
+        return self._config(self._symbols.n_symbols, self._n_classes)
 
     @property
     def _symbols(self) -> Symbols:

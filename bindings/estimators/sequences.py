@@ -19,7 +19,9 @@ class RNN(Generating):
     with an LSTM's or GRU's cell in place of tanh. Sequences may have any length, longer than any
     in training, at constant memory a symbol. On a text it is trained by truncated
     back-propagation through time: the state is carried on and the gradient reaches back `context`
-    symbols.
+    symbols. With labels y of rows it is a model of p(x | label), each class with a first state of
+    its own. Without them it is the marginal Σ_c p(c) p(x | c) again, and `predict` says which is
+    the likeliest.
 
     Args:
         n_hidden: H, units a layer.
@@ -34,7 +36,8 @@ class RNN(Generating):
         history_: a dict a record: step, train and valid (nats a symbol, lower is better; valid is
             None without X_valid), seconds, learning_rate.
         best_step_: the step whose parameters were kept; 0 if interrupted before the first record.
-        classes_: None.
+        classes_, class_prior_: the distinct labels, sorted, and how frequent each was; None if
+            fitted without.
         encoder_: what stands between such data and the model's arrays; see `chainrule.encoders`.
 
     Example:
@@ -66,6 +69,7 @@ class RNN(Generating):
             validation.integer("n_layers", self.n_layers, 1),
             validation.choice("cell", self.cell, CELLS),
             _share("dropout", self.dropout),
+            n_classes,
         )
 
 
@@ -75,7 +79,8 @@ class AttentionRNN(Attentive):
 
     The state h_t (the query) is compared with all past states (the keys) by dot product, a
     softmax makes of that the attention distribution, and the states' mean under it joins h_t to
-    predict the next symbol. It sees at most `context` symbols.
+    predict the next symbol. It sees at most `context` symbols. With labels y of rows it is a model
+    of p(x | label), as `RNN` is.
 
     Args:
         n_hidden: H, units; a multiple of n_heads.
@@ -86,7 +91,7 @@ class AttentionRNN(Attentive):
 
     Attributes:
         params_: mapping from name to array; `chainrule.engine.models.attention_rnn` has the names.
-        vocabulary_, ends_, encoder_, history_, best_step_, classes_: as in `RNN`.
+        vocabulary_, ends_, encoder_, history_, best_step_, classes_, class_prior_: as in `RNN`.
 
     Example:
         >>> from chainrule import AttentionRNN
@@ -114,6 +119,7 @@ class AttentionRNN(Attentive):
             validation.integer("context", self.context, 1),
             validation.choice("cell", self.cell, CELLS),
             validation.integer("n_heads", self.n_heads, 1),
+            n_classes,
         )
 
 
@@ -136,9 +142,7 @@ class Transformer(Attentive):
 
     Attributes:
         params_: mapping from name to array; `chainrule.engine.models.transformer` has the names.
-        classes_, class_prior_: the distinct labels, sorted, and how frequent each was; None if
-            fitted without.
-        vocabulary_, ends_, encoder_, history_, best_step_: as in `RNN`.
+        vocabulary_, ends_, encoder_, history_, best_step_, classes_, class_prior_: as in `RNN`.
 
     Example:
         >>> from chainrule import Transformer

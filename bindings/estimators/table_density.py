@@ -55,7 +55,7 @@ class TableDensity(InUnits):
 
     def _fitted_config(self) -> Any:
         event: Any = self.encoder_.event
-        return self._table_config(event.values, 1 if self.classes_ is None else len(self.classes_))
+        return self._table_config(event.values, self._n_classes)
 
     def _new_encoder(self) -> Any:
         if self.binarize is not None:

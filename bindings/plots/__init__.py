@@ -14,6 +14,7 @@ from chainrule.plots.calibrating import calibration
 from chainrule.plots.charts import attention_maps, training_curve
 from chainrule.plots.densities import density
 from chainrule.plots.images import (
+    class_grid,
     completions,
     conditional_maps,
     infer_shape,
@@ -32,6 +33,7 @@ __all__ = [
     "DPI",
     "attention_maps",
     "calibration",
+    "class_grid",
     "completions",
     "conditional_maps",
     "density",

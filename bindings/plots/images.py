@@ -23,13 +23,17 @@ Shape = tuple[int, int]
 
 WIDTH, HEIGHT, ZOOM = 1800, 2400, 24  # pixels a picture takes at most, where one a value allows it
 GUTTER, MARGIN, TITLE, KEY = 44, 28, 62, 50  # pixels
+LETTER, LONGEST = 13, 16  # pixels of a letter in a row's name, and letters at most
 
 UNSEEN = -1.0
 PROBABILITY = "p(x = 1 | what came before)"
 
 
 class Panel(NamedTuple):
-    """One block of equally large tiles, (N, h, w), and what their colours mean."""
+    """One block of equally large tiles, (N, h, w), and what their colours mean.
+
+    names: what stands in front of each row of tiles.
+    """
 
     title: str
     tiles: Image
@@ -38,6 +42,7 @@ class Panel(NamedTuple):
     low: float = 0.0
     high: float = 1.0
     key: tuple[str, str] | None = None  # names of low and high, beside a bar of the colours
+    names: Sequence[str] = ()
 
     def mosaic(self) -> Image:
         """Return the tiles as one array, NaN in the gaps between them."""
@@ -84,10 +89,11 @@ def _draw(panels: Sequence[Panel]) -> Figure:
     zoom = max(1, min(ZOOM, WIDTH // wide, HEIGHT // high))
     head, foot = TITLE, KEY if any(panel.key for panel in panels) else 0
     between = len(panels) - 1
-    W = max(wide * zoom + (GUTTER * between if across else 0), 480) + 2 * MARGIN
+    first = MARGIN + LETTER * max(map(len, panels[0].names), default=0)
+    W = max(wide * zoom + (GUTTER * between if across else 0), 480) + first + MARGIN
     H = high * zoom + (head + foot) * (1 if across else len(panels)) + MARGIN
     figure = Picture((W / DPI, H / DPI))
-    left, top = MARGIN, head
+    left, top = first, head
     for panel, grid in zip(panels, grids, strict=True):
         h, w = grid.shape[0] * zoom, grid.shape[1] * zoom
         _draw_panel(figure, panel, grid, (left / W, 1 - (top + h) / H, w / W, h / H))
@@ -108,6 +114,11 @@ def _draw_panel(
     )
     above = bottom + height + 14 / H
     figure.text(left, above, visible(panel.title), size=9, color=INK, va="bottom", **words())
+    lines = len(panel.tiles) // panel.columns
+    for k, name in enumerate(panel.names):  # at the middle of each row of tiles
+        middle = bottom + height * (1 - (k + 0.5) / lines)
+        where: dict[str, Any] = {"ha": "right", "va": "center"}
+        figure.text(left - 10 / W, middle, name, size=7, color=INK, **where, **words())
     if panel.key:
         bar = figure.add_axes((left, bottom - 38 / H, 200 / W, 14 / H))
         bar.set_axis_off()
@@ -122,6 +133,24 @@ def sample_grid(
     """Return the rows of x, (N, D), as a grid of images; values in [0, 1]."""
     tiles = _tiles(x, shape)
     return _draw([Panel(title, tiles, _columns(tiles, columns))])
+
+
+def class_grid(
+    x: Any, names: Sequence[Any], shape: Shape | None = None, title: str = "samples by label"
+) -> Figure:
+    """Return rows of x, (n_classes · n, D), as images, n of a class in a row behind its name.
+
+    Strips stand below each other.
+    """
+    tiles = _tiles(x, shape)
+    if not len(names) or len(tiles) % len(names):
+        raise ValueError(f"{len(tiles)} rows are not equally many of {len(names)} classes")
+    shown = [visible(str(name)) for name in names]
+    shown = [name if len(name) <= LONGEST else name[: LONGEST - 1] + "…" for name in shown]
+    each = len(tiles) // len(names)
+    if _columns(tiles, None) == 1:
+        each, shown = 1, [line for name in shown for line in (name, *[""] * (each - 1))]
+    return _draw([Panel(title, tiles, each, names=shown)])
 
 
 def samples_with_probabilities(

@@ -1,6 +1,6 @@
 """AttentionRNN: an RNN that looks back at all its past states, not at the last one alone.
 
-Model       h_t = cell(h_{t-1}, x_t), h_0 = b_0 learned: one recurrent layer, as in `rnn`
+Model       h_t = cell(h_{t-1}, x_t), h_0 = b_0^y learned: one recurrent layer, as in `rnn`
             e_tj = h_t·h_j / √d,  j < t              query h_t, keys h_0 … h_{t-1}
             α_tj = softmax over j < t of e_tj        the attention distribution
             a_t  = Σ_{j<t} α_tj h_j,  a_0 = 0        the weighted sum of the history
@@ -8,7 +8,11 @@ Model       h_t = cell(h_{t-1}, x_t), h_0 = b_0 learned: one recurrent layer, as
 
             With several heads, h is cut into n_heads parts of d = H / n_heads, each with an α of
             its own. x: (N, T) symbols    W_xh: (V, G H)  W_hh: (1, H, G H)  W_hy, W_ay: (H, V)
-            b_h: (1, G H)  b_y: (V,)  b_0: (1, H)  c_0: (1, H) LSTM only  b_n: (1, H) GRU only
+            b_h: (1, G H)  b_y: (V,)  b_n: (1, H) GRU only
+            b_0: (n_classes, 1, H)  c_0: the same, LSTM only; (1, H) where there is one class
+
+            A label is told by the state to begin from, as in `rnn`. Here no symbol has to keep it:
+            h_0 stays among the states that all look back at.
 
 Gradient    loss = Σ -log p(x_t) / total. With ds_t from chainrule.kernels.softmax_cross_entropy,
             (B1)  dW_hy = Σ h_tᵀ ds_t,  dW_ay = Σ a_tᵀ ds_t,  db_y = Σ ds_t,  da_t = ds_t W_ayᵀ
@@ -18,7 +22,7 @@ Gradient    loss = Σ -log p(x_t) / total. With ds_t from chainrule.kernels.soft
             (B4)  dh to the rest                     chainrule.engine.layers.recurrent
 
 Window      A row longer than `context` is read in windows (chainrule.engine.windows), each from
-            h_0 = b_0 on: what a symbol may see is the same in scoring, sampling and training.
+            h_0 = b_0^y on: what a symbol may see is the same in scoring, sampling and training.
 
 Cost        The cell's 2 G H² FLOPs a symbol, 4 H V for the logits and 4 H t for the attention.
 
@@ -32,7 +36,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.engine import arena, reading, sampling
+from chainrule.engine import arena, classes, reading, sampling
 from chainrule.engine.arena import New
 from chainrule.engine.distributions import categorical
 from chainrule.engine.event import Abilities, Sequence
@@ -46,19 +50,20 @@ from chainrule.kernels.types import Array, Ids
 
 WEIGHTS = ("W_xh", "W_hh", "W_hy", "W_ay")
 EVENT = Sequence
-ABILITIES = Abilities(context=True, attention=True)
+ABILITIES = Abilities(labels=True, context=True, attention=True)
 _SYMBOLS = 4096  # read at once where no gradient is wanted
 
 
 @dataclass(frozen=True)
 class Config:
-    """The shapes of an AttentionRNN: V symbols, H units, the longest window, cell and heads."""
+    """The shapes of an AttentionRNN: V symbols, H units, longest window, cell, heads, labels."""
 
     n_symbols: int
     n_hidden: int
     context: int
     cell: str = "lstm"
     n_heads: int = 1
+    n_classes: int = 1
 
     def __post_init__(self) -> None:
         """Refuse a cell that does not exist, and heads that do not share the units out."""
@@ -106,33 +111,34 @@ def init(config: Config, rng: np.random.Generator, dtype: Any = np.float32) -> P
     return params
 
 
-def log_prob_terms(config: Config, params: Params, x: Ids, y: None = None) -> Array:
-    """Return log p(x_t | x_<t) in nats, (N, T); 0 at padding. Any T, by windows."""
-    reading.refuse_labels(y)
-    return reading.log_prob_terms(partial(_read, config, params, x), params, x)
+def log_prob_terms(config: Config, params: Params, x: Ids, y: Any = None) -> Array:
+    """Return log p(x_t | x_<t, y) in nats, (N, T); 0 at padding. Any T, by windows.
+
+    y: (N,), labels; None: of a single class.
+    """
+    return reading.log_prob_terms(partial(_read, config, params, x, y), params, x)
 
 
 log_prob = reading.log_prob(log_prob_terms)
 
 
-def conditionals(config: Config, params: Params, x: Ids, y: None = None) -> Array:
-    """Return p(x_t = v | x_<t) for every position and symbol, (N, T, V). Any T, by windows."""
-    reading.refuse_labels(y)
-    read = partial(_read, config, params, x)
+def conditionals(config: Config, params: Params, x: Ids, y: Any = None) -> Array:
+    """Return p(x_t = v | x_<t, y) for every position and symbol, (N, T, V). Any T, by windows."""
+    read = partial(_read, config, params, x, y)
     return reading.conditionals(read, params, x, config.n_symbols)
 
 
-def attention_maps(config: Config, params: Params, x: Ids, y: None = None) -> Array:
+def attention_maps(config: Config, params: Params, x: Ids, y: Any = None) -> Array:
     """Return α, (N, n_heads, T, T), of one window: row t is what x_{t+1}'s prediction looks at.
 
     Column j < t is the state h_j after j symbols; row 0, where there is no past, is zero.
     """
-    reading.refuse_labels(y)
     T = _checked(config, x).shape[1]
+    known_y = classes.told(config, params, len(x), y)
     xp = array_module(params.flat)
     maps: Array = xp.zeros((len(x), config.n_heads, T, T), params.dtype)
     with arena.borrow(params.flat) as new:
-        done = _forward(config, params, reading.time_major(x)[1], new)
+        done = _forward(config, params, reading.time_major(x)[1], known_y, new)
         q, k = (_heads(config, a)[:, : T - 1].transpose(0, 2, 1, 3) for a in (done.q, done.k))
         e = xp.matmul(q, k.transpose(0, 1, 3, 2)) * (config.n_hidden // config.n_heads) ** -0.5
         seen = xp.exp(e - done.lse[:, :, : T - 1, None])
@@ -146,21 +152,22 @@ def loss_and_grad(
     x: Ids,
     grad: Params,
     total: int | None = None,
-    y: None = None,
+    y: Any = None,
     dx: Array | None = None,
 ) -> float:
     """Return Σ -log p(x_t) / total in nats; write its gradient into `grad`. T ≤ context.
 
     total: what the sum is divided by; the rows of x if not given.
+    y: (N,), labels; None: of a single class.
     dx: (N, T, G H), overwritten by the gradient in the row of W_xh that each symbol was looked up
         in; 0 for the last, which nobody reads, and for padding.
     """
-    reading.refuse_labels(y)
+    known_y = classes.told(config, params, len(x), y)
     ids, known = reading.time_major(_checked(config, x))
     (T, N), H = ids.shape, config.n_hidden
     total = total or N
     with arena.borrow(params.flat) as new:
-        done = _forward(config, params, known, new)
+        done = _forward(config, params, known, known_y, new)
         s, da, d = new((T * N, config.n_symbols)), new((T, N, H)), new((T + 1, N, H))
         _logits(params, done, s)
         loss = categorical.loss_and_grad(s, ids.reshape(-1), total, s)
@@ -173,27 +180,24 @@ def loss_and_grad(
         start = new((1, N, H)), (new((1, N, H)) if config.cell == "lstm" else None)
         recurrent.backward(config.cell, d[1:], known, done.passes, params, grad, *start, new)  # B4
         start[0][0] += d[0]
-        for name, first in zip(("b_0", "c_0"), start, strict=True):
-            if first is not None:
-                first.sum(axis=1, out=grad[name])
+        rnn.into_initial(config, grad, *start, known_y, None)
         if dx is not None:
             dx[...] = done.passes[0].z.swapaxes(0, 1)
     return loss
 
 
-def start(config: Config, params: Params, n: int, y: None = None) -> sampling.SymbolSampler:
-    """Return a sampler of n rows."""
-    reading.refuse_labels(y)
-    return sampling.AttentionSampler(config, params, n)
+def start(config: Config, params: Params, n: int, y: Any = None) -> sampling.SymbolSampler:
+    """Return a sampler of n rows. y: (n,), their labels; None: of a single class."""
+    return sampling.AttentionSampler(config, params, n, classes.told(config, params, n, y))
 
 
 sample, stream = sampling.functions(start)
 
 
-def _forward(config: Config, params: Params, known: Ids, new: New) -> _Forward:
+def _forward(config: Config, params: Params, known: Ids, y: Ids, new: New) -> _Forward:
     """Run the cell and the attention over known: (T, N)."""
     (T, N), H = known.shape, config.n_hidden
-    start = rnn.initial_state(_plain(config), params, N)
+    start = rnn.initial_state(config, params, N, y)
     passes = recurrent.forward(config.cell, known, params, *start, new)
     h = passes[0].h
     q, k, a = new((N, T, H)), new((N, T, H)), new((N, T, H))
@@ -225,15 +229,16 @@ def _logits(params: Params, done: _Forward, s: Array) -> None:
     s += done.looked @ params["W_ay"]
 
 
-def _read(config: Config, params: Params, x: Ids, use: reading.Use) -> None:
+def _read(config: Config, params: Params, x: Ids, y: Any, use: reading.Use) -> None:
     """Call use(piece, s) on every window of every few rows of x."""
+    known_y = classes.told(config, params, len(x), y)
 
     def rows(lo: int, hi: int) -> None:
         for start, first, stop in windows(x.shape[1], config.context):
             piece = reading.Piece(slice(lo, hi), slice(first, stop), time_major=True)
             _, known = reading.time_major(x[lo:hi, start:stop])
             with arena.borrow(params.flat) as new:
-                done = _forward(config, params, known, new)
+                done = _forward(config, params, known, known_y[lo:hi], new)
                 s = new((known.size, config.n_symbols))
                 _logits(params, done, s)
                 use(piece, s[(first - start) * (hi - lo) :])
@@ -254,7 +259,9 @@ def _checked(config: Config, x: Ids) -> Ids:
 
 def _plain(config: Config) -> rnn.Config:
     """Return the RNN that this is without attention."""
-    return rnn.Config(config.n_symbols, config.n_hidden, 1, config.cell)
+    return rnn.Config(
+        config.n_symbols, config.n_hidden, cell=config.cell, n_classes=config.n_classes
+    )
 
 
 def _heads(config: Config, a: Array) -> Array:

@@ -1,11 +1,14 @@
 """FVSBN: each bit a logistic regression on the bits before it.
 
-Model       p(x_i = 1 | x_<i) = σ(α_0^i + Σ_{j<i} α_j^i x_j)
+Model       p(x_i = 1 | x_<i, y) = σ(α_0^iy + Σ_{j<i} α_j^i x_j)
 
-            x: (N, D) of 0 and 1    b: (D,) holds the α_0^i    alpha: (D(D-1)/2,) the α_j^i, the
-            strictly lower triangle of a (D, D) matrix, packed (see `chainrule.kernels.triangular`)
+            x: (N, D) of 0 and 1    y: (N,) labels    alpha: (D(D-1)/2,) the α_j^i, the strictly
+            lower triangle of a (D, D) matrix, packed (see `chainrule.kernels.triangular`)
+            b: (n_classes, D) holds the α_0^iy; (D,), the α_0^i, where there is one class
 
-            The first conditional has no input: p(x_0 = 1) = σ(b_0), a table of one entry.
+            The first conditional has no input: p(x_0 = 1 | y) = σ(b_y0), a table of an entry a
+            class. The label is one more input of each regression, as a one-hot vector; what
+            variables do to each other is the same in all classes.
 
 Gradient    loss = (1/N) Σ_n -log p(x_n), through two pieces, each derived where it is coded:
                 logits s to loss            chainrule.kernels.bernoulli
@@ -31,24 +34,26 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.engine import classes
 from chainrule.engine.distributions import bernoulli
 from chainrule.engine.event import Abilities, Columns
 from chainrule.engine.params import Params, Shapes
-from chainrule.engine.stepping import Stepper, no_labels, started
+from chainrule.engine.stepping import Stepper, started
 from chainrule.kernels import triangular
 from chainrule.kernels.dispatch import array_module
-from chainrule.kernels.types import Array, Bits
+from chainrule.kernels.types import Array, Bits, Ids
 
 WEIGHTS = ("alpha",)
 EVENT = Columns
-ABILITIES = Abilities()
+ABILITIES = Abilities(labels=True)
 
 
 @dataclass(frozen=True)
 class Config:
-    """The shape of an FVSBN: D visible units."""
+    """The shape of an FVSBN: D visible units, and how many labels there are."""
 
     n_visible: int
+    n_classes: int = 1
 
     @property
     def event(self) -> Columns:
@@ -59,7 +64,7 @@ class Config:
 def shapes(config: Config) -> Shapes:
     """Return the parameters' names and shapes, in layout order."""
     D = config.n_visible
-    return {"alpha": (D * (D - 1) // 2,), "b": (D,)}
+    return {"alpha": (D * (D - 1) // 2,), "b": classes.shape(config, D)}
 
 
 def init(config: Config, rng: np.random.Generator, dtype: Any = np.float32) -> Params:
@@ -67,22 +72,19 @@ def init(config: Config, rng: np.random.Generator, dtype: Any = np.float32) -> P
     return Params(shapes(config), dtype=dtype)
 
 
-def log_prob(config: Config, params: Params, x: Bits, y: None = None) -> Array:
-    """Return log p(x) of each row, shape (N,), in nats."""
-    no_labels(y)
-    return bernoulli.log_prob(_logits(params, x), x)
+def log_prob(config: Config, params: Params, x: Bits, y: Any = None) -> Array:
+    """Return log p(x | y) of each row, shape (N,), in nats. y: (N,); None: of a single class."""
+    return bernoulli.log_prob(_logits(config, params, x, y)[0], x)
 
 
-def log_prob_terms(config: Config, params: Params, x: Bits, y: None = None) -> Array:
-    """Return log p(x_i | x_<i) of every variable, shape (N, D), in nats."""
-    no_labels(y)
-    return bernoulli.log_prob_terms(_logits(params, x), x)
+def log_prob_terms(config: Config, params: Params, x: Bits, y: Any = None) -> Array:
+    """Return log p(x_i | x_<i, y) of every variable, shape (N, D), in nats."""
+    return bernoulli.log_prob_terms(_logits(config, params, x, y)[0], x)
 
 
-def conditionals(config: Config, params: Params, x: Bits, y: None = None) -> Array:
-    """Return p(x_i = 1 | x_<i) at every i, shape (N, D)."""
-    no_labels(y)
-    return bernoulli.conditionals(_logits(params, x))
+def conditionals(config: Config, params: Params, x: Bits, y: Any = None) -> Array:
+    """Return p(x_i = 1 | x_<i, y) at every i, shape (N, D)."""
+    return bernoulli.conditionals(_logits(config, params, x, y)[0])
 
 
 def loss_and_grad(
@@ -91,18 +93,21 @@ def loss_and_grad(
     x: Bits,
     grad: Params,
     total: int | None = None,
+    y: Any = None,
     dx: Array | None = None,
 ) -> float:
     """Return the mean negative log-likelihood in nats; write its gradient into `grad`.
 
-    total: rows of the whole minibatch where x is a slice of it; the mean is over these. dx: (N, D),
-    overwritten, where given, by the gradient in x as if its bits were real (X1).
+    total: rows of the whole minibatch where x is a slice of it; the mean is over these. y: (N,),
+    labels; None: of a single class. dx: (N, D), overwritten, where given, by the gradient in x as
+    if its bits were real (X1).
     """
     total = total or len(x)
-    s = _logits(params, x)
+    s, known = _logits(config, params, x, y)
     ds: Array = array_module(s).empty(s.shape, s.dtype)
     loss = bernoulli.loss_and_grad(s, x, total, ds)
-    triangular.backward(ds, x, dalpha=grad["alpha"], db=grad["b"])
+    db = classes.table(config, grad["b"])
+    triangular.backward(ds, x, known, dalpha=grad["alpha"], db=db)
     if dx is not None:
         triangular.input_gradient(ds, params["alpha"], dx)
         dx -= s / dx.dtype.type(total)  # X1
@@ -110,30 +115,31 @@ def loss_and_grad(
 
 
 def sample(
-    config: Config, params: Params, uniforms: Array, x: Bits | None = None, y: None = None
+    config: Config, params: Params, uniforms: Array, x: Bits | None = None, y: Any = None
 ) -> Bits:
     """Return rows, (N, D) uint8: drawn where the uniform is in [0, 1), x's where it is negative.
 
-    uniforms: (N, D), of the parameters' dtype. x: (N, D), left as it is; None: zeros.
+    uniforms: (N, D), of the parameters' dtype. x: (N, D), left as it is; None: zeros. y: (N,),
+    labels; None: of a single class.
     """
-    no_labels(y)
     drawn: Bits = started(uniforms, x, config.event)
-    triangular.sample(uniforms, **params, x=drawn)
+    known, b = classes.told(config, params, len(drawn), y), classes.table(config, params["b"])
+    triangular.sample(uniforms, params["alpha"], b, known, x=drawn)
     return drawn
 
 
-def start(config: Config, params: Params, n: int, y: None = None) -> Stepper:
+def start(config: Config, params: Params, n: int, y: Any = None) -> Stepper:
     """Return a sampler of n rows: peek costs O(1) a row, put O(D)."""
-    no_labels(y)
-    return Stepper(_Logits(params, n), bernoulli, config.event, params, n)
+    b = classes.table(config, params["b"])
+    s = classes.rows(b, classes.told(config, params, n, y), n)
+    return Stepper(_Logits(params, s), bernoulli, config.event, params, n)
 
 
 class _Logits:
-    """All logits of n rows, of what is known of x: b + Σ_{j<i} x_j α_j."""
+    """All logits of n rows, of what is known of x: b_y + Σ_{j<i} x_j α_j."""
 
-    def __init__(self, params: Params, n: int) -> None:
-        self._alpha = params["alpha"]
-        self._s = array_module(self._alpha).tile(params["b"], (n, 1))
+    def __init__(self, params: Params, s: Array) -> None:
+        self._alpha, self._s = params["alpha"], s
 
     def outputs(self, i: int) -> Array:
         s: Array = self._s[:, i]
@@ -145,8 +151,9 @@ class _Logits:
         self._s[:, i + 1 :] += x[:, None] * self._alpha[start : start + D - i - 1]
 
 
-def _logits(params: Params, x: Bits) -> Array:
-    """Return s, shape (N, D)."""
+def _logits(config: Config, params: Params, x: Bits, y: Any) -> tuple[Array, Ids]:
+    """Return s, shape (N, D), and the labels as kernels read them."""
     s: Array = array_module(params.flat).empty(x.shape, params.dtype)
-    triangular.forward(x, **params, s=s)
-    return s
+    known = classes.told(config, params, len(x), y)
+    triangular.forward(x, params["alpha"], classes.table(config, params["b"]), known, s=s)
+    return s, known

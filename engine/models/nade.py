@@ -1,11 +1,13 @@
 """NADE: p(x) = Π_i p(x_i | x_<i) over binary x, one hidden layer shared by all conditionals.
 
-Model       p(x_i = 1 | x_<i) = σ(b_i + V_i·h_i),   h_i = σ(c + Σ_{j<i} x_j W_j)
+Model       p(x_i = 1 | x_<i, y) = σ(b_i + V_i·h_i),   h_i = σ(c_y + Σ_{j<i} x_j W_j)
 
-            x: (N, D) of 0 and 1    W, V: (D, H)    b: (D,)    c: (H,)
+            x: (N, D) of 0 and 1    y: (N,) labels    W, V: (D, H)    b: (D,)
+            c: (n_classes, H); (H,) where there is one class
 
             Row W_j enters every conditional after j: "tied". One network of 2DH + D + H numbers
-            stands for D networks that would need about D²H/2 (see `nade_untied`).
+            stands for D networks that would need about D²H/2 (see `nade_untied`). The label is one
+            more input of the hidden layer, as a one-hot vector in front of x.
 
 Gradient    loss = (1/N) Σ_n -log p(x_n). The chain rule runs through two pieces, each derived
             where it is coded:
@@ -28,26 +30,29 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.engine import classes
 from chainrule.engine.distributions import bernoulli
 from chainrule.engine.event import Abilities, Columns
 from chainrule.engine.params import Params, Shapes
-from chainrule.engine.stepping import Stepper, no_labels, started
+from chainrule.engine.stepping import Stepper, started
 from chainrule.kernels import nade
 from chainrule.kernels.dispatch import array_module
 from chainrule.kernels.maths import sigmoid
-from chainrule.kernels.types import Array, Bits
+from chainrule.kernels.types import Array, Bits, Ids
 
 WEIGHTS = ("W", "V")
 EVENT = Columns
-ABILITIES = Abilities()
+ABILITIES = Abilities(labels=True)
+_Arguments = tuple[Array, Array, Array, Array, Ids]
 
 
 @dataclass(frozen=True)
 class Config:
-    """The shapes of a NADE: D visible and H hidden units."""
+    """The shapes of a NADE: D visible and H hidden units, and how many labels there are."""
 
     n_visible: int
     n_hidden: int
+    n_classes: int = 1
 
     @property
     def event(self) -> Columns:
@@ -58,7 +63,7 @@ class Config:
 def shapes(config: Config) -> Shapes:
     """Return the parameters' names and shapes, in layout order."""
     D, H = config.n_visible, config.n_hidden
-    return {"W": (D, H), "V": (D, H), "b": (D,), "c": (H,)}
+    return {"W": (D, H), "V": (D, H), "b": (D,), "c": classes.shape(config, H)}
 
 
 def init(config: Config, rng: np.random.Generator, dtype: Any = np.float32) -> Params:
@@ -70,24 +75,21 @@ def init(config: Config, rng: np.random.Generator, dtype: Any = np.float32) -> P
     return params
 
 
-def log_prob(config: Config, params: Params, x: Bits, y: None = None) -> Array:
-    """Return log p(x) of each row, shape (N,), in nats."""
-    no_labels(y)
+def log_prob(config: Config, params: Params, x: Bits, y: Any = None) -> Array:
+    """Return log p(x | y) of each row, shape (N,), in nats. y: (N,); None: of a single class."""
     log_p: Array = array_module(params.flat).empty(len(x), params.dtype)
-    nade.log_prob(x, **params, log_p=log_p)
+    nade.log_prob(x, *_arguments(config, params, len(x), y), log_p=log_p)
     return log_p
 
 
-def log_prob_terms(config: Config, params: Params, x: Bits, y: None = None) -> Array:
-    """Return log p(x_i | x_<i) of every variable, shape (N, D), in nats."""
-    no_labels(y)
-    return bernoulli.log_prob_terms(_forward(params, x)[0], x)
+def log_prob_terms(config: Config, params: Params, x: Bits, y: Any = None) -> Array:
+    """Return log p(x_i | x_<i, y) of every variable, shape (N, D), in nats."""
+    return bernoulli.log_prob_terms(_forward(config, params, x, y)[0], x)
 
 
-def conditionals(config: Config, params: Params, x: Bits, y: None = None) -> Array:
-    """Return p(x_i = 1 | x_<i) at every i, shape (N, D)."""
-    no_labels(y)
-    return bernoulli.conditionals(_forward(params, x)[0])
+def conditionals(config: Config, params: Params, x: Bits, y: Any = None) -> Array:
+    """Return p(x_i = 1 | x_<i, y) at every i, shape (N, D)."""
+    return bernoulli.conditionals(_forward(config, params, x, y)[0])
 
 
 def loss_and_grad(
@@ -96,65 +98,73 @@ def loss_and_grad(
     x: Bits,
     grad: Params,
     total: int | None = None,
+    y: Any = None,
     dx: Array | None = None,
 ) -> float:
     """Return the mean negative log-likelihood in nats; write its gradient into `grad`.
 
-    total: rows of the whole minibatch where x is a slice of it; the mean is over these. dx: (N, D),
-    overwritten, where given, by the gradient in x as if its bits were real (X1).
+    total: rows of the whole minibatch where x is a slice of it; the mean is over these. y: (N,),
+    labels; None: of a single class. dx: (N, D), overwritten, where given, by the gradient in x as
+    if its bits were real (X1).
     """
     total = total or len(x)
     nll: Array = array_module(params.flat).empty(len(x), params.dtype)
-    into = {"dW": grad["W"], "dV": grad["V"], "db": grad["b"], "dc": grad["c"]}
-    nade.nll_and_grad(x, **params, scale=1 / total, nll=nll, **into)
+    into = grad["W"], grad["V"], grad["b"], classes.table(config, grad["c"])
+    nade.nll_and_grad(x, *_arguments(config, params, len(x), y), 1 / total, nll, *into)
     if dx is not None:
-        _input_gradient(params, x, total, dx)
+        _input_gradient(config, params, x, y, total, dx)
     return float(nll.sum(dtype=np.float64)) / total
 
 
-def _input_gradient(params: Params, x: Bits, total: int, dx: Array) -> None:
+def _input_gradient(config: Config, params: Params, x: Bits, y: Any, total: int, dx: Array) -> None:
     """Overwrite dx, (N, D), with the gradient of the loss in x."""
-    s, a_end = _forward(params, x)
+    s, a_end = _forward(config, params, x, y)
     ds: Array = array_module(s).empty(s.shape, s.dtype)
     bernoulli.loss_and_grad(s, x, total, ds)
     nade.input_gradient(ds, x, params["W"], params["V"], a_end, dx)
     dx -= s / dx.dtype.type(total)  # X1
 
 
-def _forward(params: Params, x: Bits) -> tuple[Array, Array]:
+def _forward(config: Config, params: Params, x: Bits, y: Any) -> tuple[Array, Array]:
     """Return the logits, (N, D), and the last pre-activations, (N, H)."""
     xp = array_module(params.flat)
     s: Array = xp.empty(x.shape, params.dtype)
-    a_end: Array = xp.empty((len(x), len(params["c"])), params.dtype)
-    nade.forward(x, **params, s=s, a_end=a_end)
+    a_end: Array = xp.empty((len(x), config.n_hidden), params.dtype)
+    nade.forward(x, *_arguments(config, params, len(x), y), s=s, a_end=a_end)
     return s, a_end
 
 
+def _arguments(config: Config, params: Params, n: int, y: Any) -> _Arguments:
+    """Return W, V, b, c and the labels of n rows as the kernels read them."""
+    known, c = classes.told(config, params, n, y), classes.table(config, params["c"])
+    return params["W"], params["V"], params["b"], c, known
+
+
 def sample(
-    config: Config, params: Params, uniforms: Array, x: Bits | None = None, y: None = None
+    config: Config, params: Params, uniforms: Array, x: Bits | None = None, y: Any = None
 ) -> Bits:
     """Return rows, (N, D) uint8: drawn where the uniform is in [0, 1), x's where it is negative.
 
-    uniforms: (N, D), of the parameters' dtype. x: (N, D), left as it is; None: zeros.
+    uniforms: (N, D), of the parameters' dtype. x: (N, D), left as it is; None: zeros. y: (N,),
+    labels; None: of a single class.
     """
-    no_labels(y)
     drawn: Bits = started(uniforms, x, config.event)
-    nade.sample(uniforms, **params, x=drawn)
+    nade.sample(uniforms, *_arguments(config, params, len(drawn), y), x=drawn)
     return drawn
 
 
-def start(config: Config, params: Params, n: int, y: None = None) -> Stepper:
+def start(config: Config, params: Params, n: int, y: Any = None) -> Stepper:
     """Return a sampler of n rows: peek and put cost O(H) a row."""
-    no_labels(y)
-    return Stepper(_Hidden(params, n), bernoulli, config.event, params, n)
+    *_, c, known = _arguments(config, params, n, y)
+    units = _Hidden(params, classes.rows(c, known, n))
+    return Stepper(units, bernoulli, config.event, params, n)
 
 
 class _Hidden:
-    """The hidden pre-activations of n rows, a_i = c + Σ_{j<i} x_j W_j."""
+    """The hidden pre-activations of n rows, a_i = c_y + Σ_{j<i} x_j W_j."""
 
-    def __init__(self, params: Params, n: int) -> None:
-        self._params = params
-        self._a = array_module(params.flat).tile(params["c"], (n, 1))
+    def __init__(self, params: Params, a: Array) -> None:
+        self._params, self._a = params, a
 
     def outputs(self, i: int) -> Array:
         s: Array = self._params["b"][i] + sigmoid(self._a) @ self._params["V"][i]

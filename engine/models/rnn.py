@@ -1,21 +1,27 @@
 """RNN: p(x) = Π_t p(x_t | h_{t-1}), all the past in one state of fixed size.
 
-Model       h_{t+1} = tanh(W_hh h_t + W_xh x_{t+1}),   h_0 = b_0 learned
+Model       h_{t+1} = tanh(W_hh h_t + W_xh x_{t+1}),   h_0 = b_0^y learned
             o_{t+1} = W_hy h_{t+1},   p(x_{t+2} | x_1 … x_{t+1}) = softmax(o_{t+1})
             and o_0 = W_hy h_0 predicts x_1. Here with biases, several layers, and by the option
             `cell` an LSTM or a GRU in place of tanh; the states are rows: h W_hh.
 
-            x: (N, T) symbols, any T    h: (L, N, H)
+            x: (N, T) symbols, any T    y: (N,) labels    h: (L, N, H)
             W_xh: (V, G H)  U: (L - 1, H, G H)  W_hh: (L, H, G H)  W_hy: (H, V)
-            b_h: (L, G H)  b_y: (V,)  b_0: (L, H)  c_0: (L, H) LSTM only  b_n: (L, H) GRU only
+            b_h: (L, G H)  b_y: (V,)  b_n: (L, H) GRU only
+            b_0: (n_classes, L, H)  c_0: the same, LSTM only; (L, H) where there is one class
             G = 1, 4, 3 gates for the cells tanh, lstm, gru
+
+Labels      The state is all that a symbol sees of what came before it, so a label is told as what
+            comes before the first symbol: each class has a state of its own to begin from, as a
+            Transformer has a start token for each. It costs nothing a symbol, o_0 sees it too, and
+            the recurrence has to keep it, as it keeps all else; LSTM and GRU keep it for longer.
 
 Gradient    loss = Σ -log p(x_t) / total. The chain rule runs through three pieces, each derived
             where it is coded:
                 logits to loss               chainrule.kernels.softmax_cross_entropy
                 top states to logits         below: dW_hy = Σ h_tᵀ ds_t, dh_t = ds_t W_hyᵀ
                 parameters to top states     chainrule.engine.layers.recurrent
-            db_0 is the sum of the rows' gradients of h_0.
+            db_0^k is the sum of the gradients of h_0 of the rows of class k that begin there.
 
 Truncation  A stream longer than a minibatch is cut in pieces; the state is carried from piece to
             piece and the gradient is not. So the state still holds the whole past, while the
@@ -34,7 +40,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.engine import arena, reading, sampling
+from chainrule.engine import arena, classes, reading, sampling
 from chainrule.engine.arena import New
 from chainrule.engine.distributions import categorical
 from chainrule.engine.event import Abilities, Sequence
@@ -46,7 +52,7 @@ from chainrule.kernels.types import Array, Bits, Ids
 
 WEIGHTS = ("W_xh", "U", "W_hh", "W_hy")
 EVENT = Sequence
-ABILITIES = Abilities(dropout=True, state=True)
+ABILITIES = Abilities(labels=True, dropout=True, state=True)
 # Where no gradient is wanted, so many rows and so many symbols of them all are read at once.
 _ROWS, _CHUNK = 256, 4096
 
@@ -56,6 +62,7 @@ class Config:
     """The shapes of an RNN: V symbols, L layers of H units, and the cell: tanh, lstm or gru.
 
     dropout: the share of each layer's outputs set to zero in training, never between steps.
+    n_classes: how many labels there are.
     """
 
     n_symbols: int
@@ -63,6 +70,7 @@ class Config:
     n_layers: int = 1
     cell: str = "tanh"
     dropout: float = 0.0
+    n_classes: int = 1
 
     def __post_init__(self) -> None:
         """Refuse a cell that does not exist, and a dropout that leaves nothing."""
@@ -89,8 +97,8 @@ def shapes(config: Config) -> Shapes:
         "W_hy": (H, V),
         "b_h": (L, width),
         "b_y": (V,),
-        "b_0": (L, H),
-        "c_0": (L, H),
+        "b_0": classes.shape(config, L, H),
+        "c_0": classes.shape(config, L, H),
         "b_n": (L, H),
     }
     absent = {"c_0": config.cell != "lstm", "b_n": config.cell != "gru"}
@@ -116,14 +124,17 @@ def state_size(config: Config) -> int:
     return config.n_layers * config.n_hidden * (2 if config.cell == "lstm" else 1)
 
 
-def initial_state(config: Config, params: Params, n: int) -> tuple[Array, Array | None]:
-    """Return h_0 = b_0 and c_0 for n rows, (L, n, H) each; None where the cell has no c."""
+def initial_state(config: Any, params: Params, n: int, y: Ids) -> tuple[Array, Array | None]:
+    """Return h_0 = b_0^y and c_0^y for n rows, (L, n, H) each; None where the cell has no c.
+
+    config: of this model, or of `attention_rnn`. y: as `classes.told` returns it.
+    """
     xp = array_module(params.flat)
 
     def rows(name: str) -> Array:
-        learned = params[name][:, None]
+        learned = classes.table(config, params[name]).swapaxes(0, 1)
         out: Array = xp.empty((len(learned), n, learned.shape[2]), params.dtype)
-        out[...] = learned
+        out[...] = learned[:, y] if config.n_classes > 1 else learned
         return out
 
     return rows("b_0"), rows("c_0") if config.cell == "lstm" else None
@@ -133,26 +144,25 @@ def log_prob_terms(
     config: Config,
     params: Params,
     x: Ids,
-    y: None = None,
+    y: Any = None,
     carry: Array | None = None,
     fresh: Bits | None = None,
 ) -> Array:
-    """Return log p(x_t | x_<t) in nats, (N, T); 0 at padding. Any T.
+    """Return log p(x_t | x_<t, y) in nats, (N, T); 0 at padding. Any T.
 
-    carry, fresh: as in `loss_and_grad`, to read a long text piece by piece.
+    y: (N,), labels; None: of a single class. carry, fresh: as in `loss_and_grad`, to read a long
+    text piece by piece.
     """
-    reading.refuse_labels(y)
-    read = partial(_read, config, params, x, carry, fresh)
+    read = partial(_read, config, params, x, y, carry, fresh)
     return reading.log_prob_terms(read, params, x)
 
 
 log_prob = reading.log_prob(log_prob_terms)
 
 
-def conditionals(config: Config, params: Params, x: Ids, y: None = None) -> Array:
-    """Return p(x_t = v | x_<t) for every position and symbol, (N, T, V)."""
-    reading.refuse_labels(y)
-    read = partial(_read, config, params, x, None, None)
+def conditionals(config: Config, params: Params, x: Ids, y: Any = None) -> Array:
+    """Return p(x_t = v | x_<t, y) for every position and symbol, (N, T, V)."""
+    read = partial(_read, config, params, x, y, None, None)
     return reading.conditionals(read, params, x, config.n_symbols)
 
 
@@ -162,7 +172,7 @@ def loss_and_grad(
     x: Ids,
     grad: Params,
     total: int | None = None,
-    y: None = None,
+    y: Any = None,
     carry: Array | None = None,
     fresh: Bits | None = None,
     noise: Noise | None = None,
@@ -171,15 +181,15 @@ def loss_and_grad(
     """Return Σ -log p(x_t) / total in nats; write its gradient into `grad`.
 
     total: what the sum is divided by; the rows of x if not given.
+    y: (N,), labels, of which rows that start anew are told; None: of a single class.
     carry: (N, S) states of the rows, read and overwritten by those after x; no gradient
-        reaches them. fresh: (N,) bool, the rows that start from b_0 instead; all, without carry.
+        reaches them. fresh: (N,) bool, the rows that start from b_0^y instead; all, without.
     noise: what the dropout is drawn from; none without it.
     dx: (N, T, G H), overwritten by the gradient in the row of W_xh that each symbol was looked up
         in; 0 for the last, which nobody reads, and for padding.
     """
-    reading.refuse_labels(y)
-    total = total or len(x)
-    start = initial_state(config, params, len(x))
+    total, known_y = total or len(x), classes.told(config, params, len(x), y)
+    start = initial_state(config, params, len(x), known_y)
     if carry is not None:
         _continue(carry, fresh, start)
     with arena.borrow(params.flat) as new:
@@ -192,16 +202,17 @@ def loss_and_grad(
         if dx is not None:
             dx[...] = passes[0].z.swapaxes(0, 1)
         dh_0[-1] += d_first
-        _into_initial(grad, dh_0, dc_0, None if carry is None else fresh, carry is None)
+        begun = None if carry is None else _as_numbers(fresh, params, len(x))
+        into_initial(config, grad, dh_0, dc_0, known_y, begun)
         if carry is not None:
             _keep(carry, passes)
     return loss
 
 
-def start(config: Config, params: Params, n: int, y: None = None) -> sampling.SymbolSampler:
-    """Return a sampler of n rows."""
-    reading.refuse_labels(y)
-    return sampling.RecurrentSampler(config, params, n)
+def start(config: Config, params: Params, n: int, y: Any = None) -> sampling.SymbolSampler:
+    """Return a sampler of n rows. y: (n,), their labels; None: of a single class."""
+    first = initial_state(config, params, n, classes.told(config, params, n, y))
+    return sampling.RecurrentSampler(config, params, *first)
 
 
 sample, stream = sampling.functions(start)
@@ -227,16 +238,25 @@ def _predict_and_undo(
     return loss, d[1:], d[0]
 
 
-def _into_initial(
-    grad: Params, dh_0: Array, dc_0: Array | None, fresh: Bits | None, all_fresh: bool
+def _as_numbers(fresh: Bits | None, params: Params, n: int) -> Array:
+    """Return 1 for a row that is fresh and else 0, (n,), of the parameters' dtype."""
+    xp = array_module(params.flat)
+    numbers: Array = xp.zeros(n, params.dtype) if fresh is None else fresh.astype(params.dtype)
+    return numbers
+
+
+def into_initial(
+    config: Any, grad: Params, dh_0: Array, dc_0: Array | None, y: Ids, begun: Array | None
 ) -> None:
-    """Write the gradients of b_0 and c_0: the sum over the rows that started from them."""
+    """Write the gradients of b_0 and c_0: of each class, the sum over the rows that began there.
+
+    begun: (N,), 1 of a row that did and else 0; None: all.
+    """
     for name, d in (("b_0", dh_0), ("c_0", dc_0)):
-        if d is None:
-            continue
-        if fresh is not None:
-            d *= fresh[None, :, None].astype(d.dtype)
-        grad[name][...] = d.sum(axis=1) if all_fresh or fresh is not None else 0
+        if d is not None:
+            if begun is not None:
+                d *= begun[None, :, None]
+            classes.add_up(d.swapaxes(0, 1), y, classes.table(config, grad[name]))
 
 
 def _continue(carry: Array, fresh: Bits | None, start: tuple[Array, Array | None]) -> None:
@@ -263,16 +283,18 @@ def _read(
     config: Config,
     params: Params,
     x: Ids,
+    y: Any,
     carry: Array | None,
     fresh: Bits | None,
     use: reading.Use,
 ) -> None:
     """Call use(piece, s) on pieces of x, a few rows at a time, the state carried along."""
+    known_y = classes.told(config, params, len(x), y)
 
     def rows(lo: int, hi: int) -> None:
         N, T = hi - lo, x.shape[1]
         k = max(1, _CHUNK // max(1, N))
-        start = initial_state(config, params, N)
+        start = initial_state(config, params, N, known_y[lo:hi])
         if carry is None:
             mine = array_module(params.flat).empty((N, state_size(config)), params.dtype)
         else:

@@ -37,7 +37,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from chainrule.engine import arena, reading, sampling
+from chainrule.engine import arena, classes, reading, sampling
 from chainrule.engine.arena import New
 from chainrule.engine.distributions import categorical
 from chainrule.engine.event import Abilities, Sequence
@@ -208,8 +208,7 @@ def loss_and_grad(
 
 def start(config: Config, params: Params, n: int, y: Any = None) -> sampling.SymbolSampler:
     """Return a sampler of n rows. y: (n,), their classes, where n_classes > 1."""
-    _check_labels(config, y)
-    return sampling.TransformerSampler(config, params, n, y)
+    return sampling.TransformerSampler(config, params, n, classes.told(config, params, n, y))
 
 
 sample, stream = sampling.functions(start)
@@ -344,10 +343,12 @@ def _tokens(config: Config, params: Params, x: Ids, y: Any) -> Ids:
 
     Padding becomes symbol 0: what comes after a row's end is read by padding alone.
     """
-    _check_labels(config, y)
+    known = classes.told(config, params, len(x), y)
     xp = array_module(params.flat)
     tokens: Ids = xp.empty(x.shape, np.int32)
-    tokens[:, 0] = config.n_symbols if y is None else config.n_symbols + xp.asarray(y)
+    tokens[:, 0] = config.n_symbols
+    if config.n_classes > 1:
+        tokens[:, 0] += known
     xp.maximum(x[:, :-1], 0, out=tokens[:, 1:])
     return tokens
 
@@ -358,13 +359,4 @@ def _check_length(config: Config, x: Ids) -> None:
         raise ValueError(
             f"sequences of {x.shape[1]} symbols are longer than the context of {config.context}; "
             "cut them into windows"
-        )
-
-
-def _check_labels(config: Config, y: Any) -> None:
-    """Raise ValueError for labels that are missing; a single class goes without saying."""
-    if config.n_classes > 1 and y is None:
-        raise ValueError(
-            f"a model of {config.n_classes} classes is p(x | y): give y, each row's class;"
-            " chainrule.engine.labels has the marginal"
         )

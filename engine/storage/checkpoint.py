@@ -47,6 +47,7 @@ HISTORY = "history/"  # the extra array's name before its clock
 PLACE = ("step", "size", "n_seen", "loss_sum", "seconds")
 COUNTERS = (*PLACE, "best_record", "best_valid")
 RENAMED = {"n_rows": "size", "best_epoch": "best_record"}  # of format 1
+ABSENT = {"n_classes": 1}  # fields of a Config that older files of a model without labels lack
 
 
 class Checkpoint(NamedTuple):
@@ -134,7 +135,7 @@ def _checkpoint(
     """Return what a file's arrays and text say, every part of it checked."""
     content = parse(text, READABLE, path)
     name, metadata = content["model"], content["metadata"]
-    known = models.MODELS
+    known = models.HOMES | models.CONTRASTS
     if not isinstance(name, str) or name not in known:
         refuse(path, f"holds a model unknown here, {name!r:.50}; a newer chainrule may know it")
     if model not in (None, name):
@@ -142,7 +143,7 @@ def _checkpoint(
     if not isinstance(metadata, dict):
         refuse(path, "has metadata that cannot be read; save the model again")
     extra = {key: tensors.pop(key) for key in list(tensors) if key.startswith(EXTRA)}
-    config, params = _model(known[name], content["config"], tensors, path)
+    config, params = _model(models.get(name), content["config"], tensors, path)
     extra = {key.removeprefix(EXTRA): array for key, array in extra.items()}
     history = _history(extra, metadata)
     return Checkpoint(name, config, params, metadata, extra, history)
@@ -252,7 +253,10 @@ def _model(
     module: ModuleType, values: Any, tensors: Mapping[str, NDArray[Any]], path: PathLike
 ) -> tuple[Any, Params]:
     """Return config and parameters, having compared every name, shape and dtype."""
-    config = module.Config(**typed(get_type_hints(module.Config), values, path))
+    hints = get_type_hints(module.Config)
+    if isinstance(values, dict):
+        values = {name: value for name, value in ABSENT.items() if name in hints} | values
+    config = module.Config(**typed(hints, values, path))
     if _too_small(config):
         refuse(path, "has a config with a size below 1; save the model again")
     shapes, dtypes = dict(module.shapes(config)), {array.dtype for array in tensors.values()}

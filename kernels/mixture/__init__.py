@@ -8,7 +8,8 @@ Forward     p(x) = Σ_j π_j φ(z_j) / (c σ_j), with φ(z) = e^{-q(z)}:
             Gaussian q = z²/2, c = √(2π); Laplace q = |z|, c = 2.
             (F1)  σ_j = SIGMA_MIN + e^{min(t_j, T_MAX)}
                   positive by construction: never below the floor, so no density grows without
-                  bound on a value that repeats, and never above SIGMA_MIN + e^{T_MAX}
+                  bound on a value that repeats, and never above SIGMA_MIN + e^{T_MAX}, whose
+                  square is a float32
             (F2)  z_j = (x - μ_j) / σ_j, held within ±Z_MAX, so that q is finite in float32
             (F3)  q_j = q(z_j)
             (F4)  b_j = a_j - max_k a_k, A = Σ_k e^{b_k}, so that π_j = e^{b_j} / A;
@@ -17,23 +18,34 @@ Forward     p(x) = Σ_j π_j φ(z_j) / (c σ_j), with φ(z) = e^{-q(z)}:
             (F6)  log p = m + log Z - log A - log c;  nll = -log p
 
             The largest exponent of F5 is 0, so Z ≥ 1 / (SIGMA_MIN + e^{T_MAX}) and its logarithm
-            is finite however far x lies in the tails. A component that F5 rounds to nothing has
-            less than e^{-87} of the largest one's share. One logarithm a variable: σ_j divides
-            the exponential, and is not in it.
+            is finite however far x lies in the tails. What F5 rounds to nothing of component j is
+            less than e^{-87} σ_k / σ_j of what component k has, whose exponent is 0. One logarithm
+            a variable: σ_j divides the exponential, and is not in it.
 
-Backward    L = dL · nll. Of the logarithm of a sum of terms e_j, the derivative is the mean of
-            those of log e_j, weighted by their shares in it, the responsibilities:
-            (B1)  r_j  = e_j / Z,  so that d(nll) = -Σ_j r_j d(log(π_j φ(z_j) / σ_j))  undoes F6, F5
-            (B2)  dμ_j = -dL r_j q'(z_j) / σ_j         undoes F3, F2: ∂z_j/∂μ_j = -1/σ_j
+Backward    L = dL · nll. By F5 and F6, nll = log A + log c - log Σ_j e^{b_j - q_j} / σ_j, since m
+            cancels. Of the logarithm of a sum the derivative is the mean of those of its
+            terms' logarithms, here b_j - q_j - log σ_j, weighted by their shares in it, the
+            responsibilities:
+            (B1)  r_j  = e_j / Z,  so that d(nll) = d(log A) - Σ_j r_j d(b_j - q_j - log σ_j)
+                                                                              undoes F6, F5
+            q_j depends on z_j alone, dq_j = q' dz_j, and z_j = (x - μ_j) / σ_j on three things:
+            ∂z/∂μ_j = -1/σ_j, ∂z/∂x = 1/σ_j and ∂z/∂σ_j = -z_j/σ_j. So
+            (B2)  dμ_j = -dL r_j q'(z_j) / σ_j                                undoes F3, F2
                   q' = z; of Laplace's sign z, 0 at the peak
-            (B3)  dσ_j = dL r_j (1 - z_j q'(z_j)) / σ_j      undoes F5 (log σ_j) and F2
-            (B4)  dt_j = dσ_j e^{t_j};  0 where t_j > T_MAX                  undoes F1
+            (B3)  dσ_j = dL r_j (1 - z_j q'(z_j)) / σ_j      undoes F5 (log σ_j), F3 and F2
+            (B4)  dt_j = dσ_j e^{t_j};  0 where t_j > T_MAX                   undoes F1
+                  Below the bound σ's slope is e^t, and not σ: at the floor it vanishes. Beyond the
+                  bound F1 is constant, so its derivative is 0 there, as at no other t.
             (B5)  da_j = dL (π_j - r_j)                                       undoes F4, F5
-                  since ∂(log A)/∂a_j = π_j; the shift max a cancels
+                  ∂b_k/∂a_j = [k = j] but for the shift max a, the same for all b_k, which log A
+                  and the mean of the b_k take up alike; ∂(log A)/∂b_j = e^{b_j} / A = π_j
             (B6)  dx   = -Σ_j dμ_j                     x enters by x - μ_j alone (F2)
 
-            This is the gradient itself. Uria et al. multiply dμ by σ, so that narrow components
-            take smaller steps; Adam's own scaling serves for that here, and differences agree.
+            This is the gradient itself. Uria et al. multiply dμ_j by σ_j, so that a narrow
+            component, whose dμ_j grows as 1/σ_j, takes no larger steps than a wide one. That is
+            the gradient of no function: ∂(σ_j dμ_j)/∂t_j and ∂(dt_j)/∂μ_j, equal for any function
+            whose derivatives they are, differ. Here finite differences agree, and Adam, which
+            divides each number's step by its usual size, does what the factor was for.
             Where F2 holds z, the numbers are those at the bound, and point the same way.
 
 Uniforms    u = F(x) is uniform in [0, 1) if x is of the density, in float64 whatever s is in:

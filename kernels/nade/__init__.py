@@ -1,12 +1,13 @@
 """NADE's D conditionals in O(N·D·H): each hidden pre-activation extends the previous one.
 
-Shapes      x: (N, D) of 0 and 1    W, V: (D, H)    b: (D,)    c: (H,)
+Shapes      x: (N, D) of 0 and 1    W, V: (D, H)    b: (D,)    c: (n_classes, H)
+            y: (N,) classes, 0 … n_classes - 1; (0,) will do where there is one class
             s, ds: (N, D)           a_i, h_i, δ_i, P_i: (N, H)
 
-Forward     (F1)  a_1     = c
+Forward     (F1)  a_1     = c_y                    a class's own start, one for all without labels
             (F2)  h_i     = σ(a_i)
             (F3)  s_i     = b_i + V_i·h_i          logit of p(x_i = 1 | x_<i)
-            (F4)  a_{i+1} = a_i + x_i W_i          O(H), where c + Σ_{j≤i} x_j W_j is O(D·H)
+            (F4)  a_{i+1} = a_i + x_i W_i          O(H), where c_y + Σ_{j≤i} x_j W_j is O(D·H)
 
             The D conditionals share W, so a_{i+1} differs from a_i by one row of it: all of them
             together cost O(D·H) a sample instead of O(D²·H). And a_{i+1} = a_i where x_i = 0,
@@ -20,9 +21,14 @@ Backward    Let g_i = dL/ds_i and δ_i = dL/da_i, with δ_{D+1} = 0. For i = D �
             (B4)  dh_i  = g_i V_i                             undoes F3
             (B5)  δ_i   = δ_{i+1} + dh_i ∘ h_i ∘ (1 - h_i)    a_i feeds F4 (da_{i+1}/da_i = 1)
                                                               and F2 (σ' = σ(1 - σ))
-            (B6)  dc    = Σ_n δ_1                             undoes F1
+            (B6)  dc_k  = Σ_{n: y_n = k} δ_1                  undoes F1
 
             B1 and the subtraction of B2 are skipped where x_i = 0.
+
+Labels      A class as a one-hot vector in front of x, with weights U: (n_classes, H) and no
+            conditional of its own, adds Σ_k [y = k] U_k = U_y to every a_i: with c it is c_y. So
+            the hidden units of every conditional see the label together with x_<i, at the cost of
+            nothing; and as c_y enters F1 alone, da_1/dc_k is 1 for the rows of class k and else 0.
 
 Input       F3 and F4 make sense for real x too. As a function of it, with ds fixed, x_i enters F4
             alone: a_{i+1} = a_i + x_i W_i, so ∂a_{i+1}/∂x_i = W_i, and all that comes of a_{i+1} is
@@ -39,7 +45,7 @@ One sweep   For the Bernoulli loss L = scale · Σ_n Σ_i (softplus(s_ni) - x_ni
             Unrolling B5, δ_i = Σ_{k≥i} g_k V_k h_k (1 - h_k) = P_{D+1} - P_i, so that
             (S2)  dW_i = Σ_n x_i δ_{i+1} = Σ_n x_i (P_{D+1} - P_{i+1})    subtract P_{i+1} at the
                                                     event, add P_{D+1} once when the row is done
-            (S3)  dc   = Σ_n δ_1 = Σ_n P_{D+1},
+            (S3)  dc_k = Σ_{n: y_n = k} δ_1 = Σ_{n: y_n = k} P_{D+1},
             where S2 gives dW_D = 0, which is not computed: a_{D+1} is seen by no logit. These are
             the same numbers as B1 and B6, in the order of the forward sweep and with one σ an
             event. B2's subtraction, and the rounding it adds, disappears.
@@ -50,7 +56,8 @@ Cost        With ρ the share of ones: about 2 N·D·H FLOPs for F3 and N·D·H�
             of rows that stays in cache; memory O(N·(D + H)) beside the gradients.
 
 Source      Larochelle and Murray 2011, "The Neural Autoregressive Distribution Estimator",
-            AISTATS, which gives F1-F4 and the O(D·H) argument. B2 and S1-S3 are ours.
+            AISTATS, which gives F1-F4 for one class, and the O(D·H) argument. B2 and S1-S3 are
+            ours.
 
 The hidden units' part (F1, F2, F4 and what undoes them) and the outputs' (F3, the loss, the draw)
 are apart in the code: a kind of variable is a head, in `nade.heads` for the CPU and in
@@ -60,12 +67,14 @@ are apart in the code: a kind of variable is a head, in `nade.heads` for the CPU
 """
 
 from chainrule.kernels.dispatch import select
-from chainrule.kernels.types import Array, Bits
+from chainrule.kernels.types import Array, Bits, Ids
 
 
-def forward(x: Bits, W: Array, V: Array, b: Array, c: Array, s: Array, a_end: Array) -> None:
+def forward(
+    x: Bits, W: Array, V: Array, b: Array, c: Array, y: Ids, s: Array, a_end: Array
+) -> None:
     """Overwrite s, (N, D), with the logits and a_end, (N, H), with a_{D+1}, for `backward`."""
-    select(__name__, x, W, V, b, c, s, a_end).forward(x, W, V, b, c, s, a_end)
+    select(__name__, x, W, V, b, c, y, s, a_end).forward(x, W, V, b, c, y, s, a_end)
 
 
 def backward(
@@ -74,14 +83,15 @@ def backward(
     W: Array,
     V: Array,
     a_end: Array,
+    y: Ids,
     dW: Array,
     dV: Array,
     db: Array,
     dc: Array,
 ) -> None:
     """Overwrite dW, dV, db and dc for any upstream gradient ds = dL/ds, (N, D), by B1-B6."""
-    op = select(__name__, ds, x, W, V, a_end, dW, dV, db, dc)
-    op.backward(ds, x, W, V, a_end, dW, dV, db, dc)
+    op = select(__name__, ds, x, W, V, a_end, y, dW, dV, db, dc)
+    op.backward(ds, x, W, V, a_end, y, dW, dV, db, dc)
 
 
 def input_gradient(ds: Array, x: Bits, W: Array, V: Array, a_end: Array, dx: Array) -> None:
@@ -89,9 +99,9 @@ def input_gradient(ds: Array, x: Bits, W: Array, V: Array, a_end: Array, dx: Arr
     select(__name__, ds, x, W, V, a_end, dx).input_gradient(ds, x, W, V, a_end, dx)
 
 
-def log_prob(x: Bits, W: Array, V: Array, b: Array, c: Array, log_p: Array) -> None:
-    """Overwrite log_p, (N,), with log p(x) of each row, in nats, without storing the logits."""
-    select(__name__, x, W, V, b, c, log_p).log_prob(x, W, V, b, c, log_p)
+def log_prob(x: Bits, W: Array, V: Array, b: Array, c: Array, y: Ids, log_p: Array) -> None:
+    """Overwrite log_p, (N,), with log p(x | y) of each row, in nats, without storing the logits."""
+    select(__name__, x, W, V, b, c, y, log_p).log_prob(x, W, V, b, c, y, log_p)
 
 
 def nll_and_grad(
@@ -100,6 +110,7 @@ def nll_and_grad(
     V: Array,
     b: Array,
     c: Array,
+    y: Ids,
     scale: float,
     nll: Array,
     dW: Array,
@@ -107,18 +118,18 @@ def nll_and_grad(
     db: Array,
     dc: Array,
 ) -> None:
-    """Overwrite nll, (N,), with -log p(x) of each row, in nats, and the gradient of its sum.
+    """Overwrite nll, (N,), with -log p(x | y) of each row, in nats, and its sum's gradient.
 
     dW, dV, db and dc, shaped like W, V, b and c, become that of scale · Σ_n nll_n. One sweep,
     S1-S3.
     """
-    op = select(__name__, x, W, V, b, c, nll, dW, dV, db, dc)
-    op.nll_and_grad(x, W, V, b, c, scale, nll, dW, dV, db, dc)
+    op = select(__name__, x, W, V, b, c, y, nll, dW, dV, db, dc)
+    op.nll_and_grad(x, W, V, b, c, y, scale, nll, dW, dV, db, dc)
 
 
-def sample(u: Array, W: Array, V: Array, b: Array, c: Array, x: Bits) -> None:
+def sample(u: Array, W: Array, V: Array, b: Array, c: Array, y: Ids, x: Bits) -> None:
     """Update x, (N, D): where u_i ≥ 0, x_i = 1 if u_i < σ(s_i), else 0; kept where u_i < 0.
 
     s_i is given the x_<i, drawn or kept. u: (N, D), uniform in [0, 1) or negative, of W's dtype.
     """
-    select(__name__, u, W, V, b, c, x).sample(u, W, V, b, c, x)
+    select(__name__, u, W, V, b, c, y, x).sample(u, W, V, b, c, y, x)

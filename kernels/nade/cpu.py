@@ -9,18 +9,21 @@ import numpy as np
 from chainrule.kernels import threads
 from chainrule.kernels.nade import reverse, sweeps
 from chainrule.kernels.nade.heads.bernoulli import Bernoulli
-from chainrule.kernels.types import Array, Bits
+from chainrule.kernels.nade.hidden import Start
+from chainrule.kernels.types import Array, Bits, Ids
 
 # A thread costs about 50 µs to start, hence should have 200 µs of work: this many (row, i, j).
 _WORK_A_THREAD = 500_000
 
 
-def forward(x: Bits, W: Array, V: Array, b: Array, c: Array, s: Array, a_end: Array) -> None:
+def forward(
+    x: Bits, W: Array, V: Array, b: Array, c: Array, y: Ids, s: Array, a_end: Array
+) -> None:
     """See `chainrule.kernels.nade.forward`."""
     head = Bernoulli(V, b)
 
     def rows(lo: int, hi: int) -> None:
-        sweeps.forward(x[lo:hi], W, c, head, s[lo:hi], a_end[lo:hi])
+        sweeps.forward(x[lo:hi], W, Start(c, y[lo:hi]), head, s[lo:hi], a_end[lo:hi])
 
     threads.map_rows(rows, len(x), _min_rows(W))
 
@@ -31,6 +34,7 @@ def backward(
     W: Array,
     V: Array,
     a_end: Array,
+    y: Ids,
     dW: Array,
     dV: Array,
     db: Array,
@@ -41,7 +45,7 @@ def backward(
 
     def rows(lo: int, hi: int, dW: Array, dV: Array, db: Array, dc: Array) -> None:
         part = ds[lo:hi], x[lo:hi], W, head, a_end[lo:hi]
-        reverse.backward(*part, dW, dc, Bernoulli(dV, db))
+        reverse.backward(*part, dW, Start(dc, y[lo:hi]), Bernoulli(dV, db))
 
     threads.sum_rows(rows, len(x), _shares(grads, len(x)), _min_rows(W))
 
@@ -56,12 +60,12 @@ def input_gradient(ds: Array, x: Bits, W: Array, V: Array, a_end: Array, dx: Arr
     threads.map_rows(rows, len(x), _min_rows(W))
 
 
-def log_prob(x: Bits, W: Array, V: Array, b: Array, c: Array, log_p: Array) -> None:
+def log_prob(x: Bits, W: Array, V: Array, b: Array, c: Array, y: Ids, log_p: Array) -> None:
     """See `chainrule.kernels.nade.log_prob`."""
     head = Bernoulli(V, b)
 
     def rows(lo: int, hi: int) -> None:
-        sweeps.log_prob(x[lo:hi], W, c, head, log_p[lo:hi])
+        sweeps.log_prob(x[lo:hi], W, Start(c, y[lo:hi]), head, log_p[lo:hi])
 
     threads.map_rows(rows, len(x), _min_rows(W))
 
@@ -72,6 +76,7 @@ def nll_and_grad(
     V: Array,
     b: Array,
     c: Array,
+    y: Ids,
     scale: float,
     nll: Array,
     dW: Array,
@@ -83,18 +88,18 @@ def nll_and_grad(
     head, scale_typed = Bernoulli(V, b), W.dtype.type(scale)
 
     def rows(lo: int, hi: int, dW: Array, dV: Array, db: Array, dc: Array) -> None:
-        part = x[lo:hi], W, c, head, scale_typed, nll[lo:hi]
+        part = x[lo:hi], W, Start(c, y[lo:hi]), head, scale_typed, nll[lo:hi]
         sweeps.nll_and_grad(*part, dW, dc, Bernoulli(dV, db))
 
     threads.sum_rows(rows, len(x), _shares((dW, dV, db, dc), len(x)), _min_rows(W))
 
 
-def sample(u: Array, W: Array, V: Array, b: Array, c: Array, x: Bits) -> None:
+def sample(u: Array, W: Array, V: Array, b: Array, c: Array, y: Ids, x: Bits) -> None:
     """See `chainrule.kernels.nade.sample`."""
     head = Bernoulli(V, b)
 
     def rows(lo: int, hi: int) -> None:
-        sweeps.sample(u[lo:hi], W, c, head, x[lo:hi])
+        sweeps.sample(u[lo:hi], W, Start(c, y[lo:hi]), head, x[lo:hi])
 
     threads.map_rows(rows, len(u), _min_rows(W))
 

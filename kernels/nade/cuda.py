@@ -51,7 +51,7 @@ import numpy as np
 from chainrule.kernels.device import Plan, aligned, blocks, current_device, launch, planner
 from chainrule.kernels.dispatch import array_module
 from chainrule.kernels.maths import sigmoid
-from chainrule.kernels.types import Array, Bits
+from chainrule.kernels.types import Array, Bits, Ids
 
 SOURCE = Path(__file__).with_name("nade.cu")
 BACKWARD_SOURCE = Path(__file__).with_name("nade_backward.cu")
@@ -71,7 +71,14 @@ def _power_of_two(n: int) -> int:
 
 @planner
 def plan_sweep(
-    kernel: str, N: int, D: int, H: int, dtype: np.dtype[Any], wide: bool, *scalars: Any
+    kernel: str,
+    N: int,
+    D: int,
+    H: int,
+    dtype: np.dtype[Any],
+    wide: bool,
+    n_classes: int = 1,
+    *scalars: Any,
 ) -> Plan:
     """Return the launch of nade_forward, nade_log_prob, nade_loss or nade_sample.
 
@@ -94,7 +101,7 @@ def plan_sweep(
         "VECTOR": int(wide and H % pack == 0),
     }
     shared_bytes = 2 * threads // 32 * LOGITS.get(kernel, 32) * dtype.itemsize
-    sizes = (np.int32(N), np.int32(D), np.int32(H))
+    sizes = (np.int32(N), np.int32(D), np.int32(H), np.int32(n_classes))
     grid = (blocks(N, group),)
     return Plan(
         kernel, dtype, grid, threads, (*sizes, *scalars), shared_bytes, tuple(constants.items())
@@ -102,13 +109,13 @@ def plan_sweep(
 
 
 @planner
-def plan_backward(N: int, D: int, H: int, dtype: np.dtype[Any]) -> Plan:
+def plan_backward(N: int, D: int, H: int, dtype: np.dtype[Any], n_classes: int = 1) -> Plan:
     """Return the launch of nade_backward: units along x, groups of samples along y."""
     samples = 4 if N <= 256 else 8  # a lane; fewer make more warps, more make fewer partial sums
     unit_blocks = blocks(H, 32)
     most_groups = max(1, 2 * current_device().multiprocessors // unit_blocks)
     groups = min(blocks(N, WARPS * samples), most_groups)
-    sizes = (np.int32(N), np.int32(D), np.int32(H))
+    sizes = (np.int32(N), np.int32(D), np.int32(H), np.int32(n_classes))
     constants = (("SAMPLES", samples),)
     grid = (unit_blocks, groups)
     return Plan("nade_backward", dtype, grid, WARPS * 32, sizes, constants=constants)
@@ -117,29 +124,31 @@ def plan_backward(N: int, D: int, H: int, dtype: np.dtype[Any]) -> Plan:
 @planner
 def plan_backward_sum(swept: Plan) -> Plan:
     """Return the launch of nade_backward_sum, which adds up the groups of `swept`."""
-    _, D, H = swept.scalars
-    scalars = (np.int32(swept.grid[1]), D, H)
-    grid = (blocks(share_size(int(D), int(H)), 256),)
+    _, D, H, n_classes = swept.scalars
+    scalars = (np.int32(swept.grid[1]), D, H, n_classes)
+    grid = (blocks(share_size(int(D), int(H), int(n_classes)), 256),)
     return Plan("nade_backward_sum", swept.dtype, grid, 256, scalars, constants=swept.constants)
 
 
-def share_size(D: int, H: int) -> int:
+def share_size(D: int, H: int, n_classes: int) -> int:
     """Return how many numbers a group's share of the gradients has: dW, dV, dc and db."""
-    return (2 * D + 1) * H + D
+    return (2 * D + n_classes) * H + D
 
 
 def _sweep(kernel: str, x: Array | Bits, W: Array, V: Array, c: Array, *scalars: Any) -> Plan:
-    return plan_sweep(kernel, len(x), *W.shape, W.dtype, aligned(W, V, c), *scalars)
+    return plan_sweep(kernel, len(x), *W.shape, W.dtype, aligned(W, V, c), len(c), *scalars)
 
 
-def forward(x: Bits, W: Array, V: Array, b: Array, c: Array, s: Array, a_end: Array) -> None:
+def forward(
+    x: Bits, W: Array, V: Array, b: Array, c: Array, y: Ids, s: Array, a_end: Array
+) -> None:
     """See `chainrule.kernels.nade.forward`."""
-    launch(SOURCE, _sweep("nade_forward", x, W, V, c), x, W, V, b, c, s, a_end)
+    launch(SOURCE, _sweep("nade_forward", x, W, V, c), x, W, V, b, c, y, s, a_end)
 
 
-def log_prob(x: Bits, W: Array, V: Array, b: Array, c: Array, log_p: Array) -> None:
+def log_prob(x: Bits, W: Array, V: Array, b: Array, c: Array, y: Ids, log_p: Array) -> None:
     """See `chainrule.kernels.nade.log_prob`."""
-    launch(SOURCE, _sweep("nade_log_prob", x, W, V, c), x, W, V, b, c, log_p)
+    launch(SOURCE, _sweep("nade_log_prob", x, W, V, c), x, W, V, b, c, y, log_p)
 
 
 def backward(
@@ -148,6 +157,7 @@ def backward(
     W: Array,
     V: Array,
     a_end: Array,
+    y: Ids,
     dW: Array,
     dV: Array,
     db: Array,
@@ -155,9 +165,10 @@ def backward(
 ) -> None:
     """See `chainrule.kernels.nade.backward`."""
     (N, D), H = x.shape, W.shape[1]
-    plan = plan_backward(N, D, H, W.dtype)
-    partial: Array = array_module(W).empty((plan.grid[1], share_size(*W.shape)), W.dtype)
-    launch(BACKWARD_SOURCE, plan, ds, x, W, V, a_end, partial)
+    plan = plan_backward(N, D, H, W.dtype, len(dc))
+    size = share_size(D, H, len(dc))
+    partial: Array = array_module(W).empty((plan.grid[1], size), W.dtype)
+    launch(BACKWARD_SOURCE, plan, ds, x, W, V, a_end, y, partial)
     launch(BACKWARD_SOURCE, plan_backward_sum(plan), partial, dW, dV, db, dc)
 
 
@@ -192,6 +203,7 @@ def nll_and_grad(
     V: Array,
     b: Array,
     c: Array,
+    y: Ids,
     scale: float,
     nll: Array,
     dW: Array,
@@ -202,12 +214,12 @@ def nll_and_grad(
     """See `chainrule.kernels.nade.nll_and_grad`."""
     xp, dtype = array_module(W), W.dtype
     ds: Array = xp.empty(x.shape, dtype)
-    a_end: Array = xp.empty((len(x), len(c)), dtype)
+    a_end: Array = xp.empty((len(x), W.shape[1]), dtype)
     plan = _sweep("nade_loss", x, W, V, c, dtype.type(scale))
-    launch(SOURCE, plan, x, W, V, b, c, nll, ds, a_end)
-    backward(ds, x, W, V, a_end, dW, dV, db, dc)
+    launch(SOURCE, plan, x, W, V, b, c, y, nll, ds, a_end)
+    backward(ds, x, W, V, a_end, y, dW, dV, db, dc)
 
 
-def sample(u: Array, W: Array, V: Array, b: Array, c: Array, x: Bits) -> None:
+def sample(u: Array, W: Array, V: Array, b: Array, c: Array, y: Ids, x: Bits) -> None:
     """See `chainrule.kernels.nade.sample`."""
-    launch(SOURCE, _sweep("nade_sample", u, W, V, c), u, W, V, b, c, x)
+    launch(SOURCE, _sweep("nade_sample", u, W, V, c), u, W, V, b, c, y, x)

@@ -60,13 +60,14 @@ __device__ __forceinline__ void store_row(REAL* __restrict__ row, int H, const R
 struct Hidden {
     REAL a[GROUP][UNITS], h[GROUP][UNITS];
 
-    __device__ __forceinline__ void start(const REAL* c, int H) {
-        load_row(c, H, a[0]);
+    // c: a row for each class, y: the samples' classes, read where there are several.
+    __device__ __forceinline__ void start(const REAL* c, const int* y, int N, int H, int n_classes) {
 #pragma unroll
-        for (int u = 0; u < UNITS; ++u) {
-            const REAL first = a[0][u], sigma = sigmoid(first);
+        for (int g = 0; g < GROUP; ++g) {
+            const int n = blockIdx.x * GROUP + g, k = n_classes > 1 && n < N ? y[n] : 0;
+            load_row(c + (size_t)k * H, H, a[g]);  // F1
 #pragma unroll
-            for (int g = 0; g < GROUP; ++g) a[g][u] = first, h[g][u] = sigma;  // F1, F2
+            for (int u = 0; u < UNITS; ++u) h[g][u] = sigmoid(a[g][u]);  // F2
         }
     }
 

@@ -2,7 +2,7 @@
 
 F4 adds W_i to a, hence multiplies q = e^-a by e^-W_i, and F2 needs no more than q:
 
-    q_1 = e^-c      q_{i+1} = q_i ∘ e^-W_i where x_i = 1      h_i = σ(a_i) = 1 / (1 + q_i)
+    q_1 = e^-c_y    q_{i+1} = q_i ∘ e^-W_i where x_i = 1      h_i = σ(a_i) = 1 / (1 + q_i)
 
 e^-W_i is computed once for all samples of the block, so an event costs one product and one
 division a unit, less than half of an exponential. Its rounding error is a relative error of q,
@@ -24,10 +24,17 @@ import numpy as np
 from chainrule.kernels.compiled import njit
 from chainrule.kernels.inline import BORROWS, INLINE, INLINE_SUMS, JIT, JIT_SUMS, exp, sigmoid
 from chainrule.kernels.nade import heads
-from chainrule.kernels.types import Array, Bits
+from chainrule.kernels.types import Array, Bits, Ids
 
 LIMIT = 2.0**120  # inside float32's range, and `exp` saturates outside of it
 UNKNOWN, READY, USELESS = 0, 1, 2  # a row of E: not computed, computed, out of range
+
+
+class Start(NamedTuple):
+    """Where the units of rows begin: c_y, or what becomes its gradient."""
+
+    c: Array  # (n_classes, H)
+    y: Ids  # (rows,), or (0,) where there is one class
 
 
 class Hidden(NamedTuple):
@@ -41,35 +48,41 @@ class Hidden(NamedTuple):
 
 
 @njit(**JIT)
-def new(n_rows: int, D: int, panel: int, head: Any, c: Array) -> Hidden:
+def new(n_rows: int, D: int, panel: int, head: Any, W: Array) -> Hidden:
     """Return the units of n_rows samples, for panels of so many variables."""
     most = 1
     for i in range(0, D, panel):
         most = max(most, heads.first_row(head, min(D, i + panel)) - heads.first_row(head, i))
     return Hidden(
-        np.empty((n_rows, c.size), c.dtype),
-        np.empty((n_rows, c.size), c.dtype),
+        np.empty((n_rows, W.shape[1]), W.dtype),
+        np.empty((n_rows, W.shape[1]), W.dtype),
         np.empty(n_rows, np.uint8),
-        np.empty((most, c.size), c.dtype),
+        np.empty((most, W.shape[1]), W.dtype),
         np.empty(most, np.uint8),
     )
 
 
 @njit(**JIT, **BORROWS)
-def start(units: Hidden, n: int, x: Any, head: Any, W: Array, c: Array) -> None:
-    """a_1 = c (F1), h_1 = σ(a_1) (F2)."""
-    q, E = units.q, units.E  # row 0 of E is free until the first panel
-    for j in range(c.size):
+def start(units: Hidden, n: int, x: Any, head: Any, W: Array, first: Start) -> None:
+    """a_1 = c_y (F1), h_1 = σ(a_1) (F2)."""
+    q, E, c, k = units.q, units.E, first.c, label(first, n)  # row 0 of E is free until then
+    for j in range(c.shape[1]):
         q[n, j] = 1
-        E[0, j] = exp(-c[j])
+        E[0, j] = exp(-c[k, j])
     units.exact[n] = 0
     if not multiply(q, units.h, n, E, 0):
-        go_exact(units, n, x, 0, head, W, c)
+        go_exact(units, n, x, 0, head, W, first)
+
+
+@njit(**INLINE, **BORROWS)
+def label(first: Start, n: int) -> int:
+    """Return row n's class."""
+    return first.y[n] if len(first.c) > 1 else 0
 
 
 @njit(**INLINE, **BORROWS)
 def step(
-    units: Hidden, n: int, x: Any, i: int, r: int, panel: int, head: Any, W: Array, c: Array
+    units: Hidden, n: int, x: Any, i: int, r: int, panel: int, head: Any, W: Array, first: Start
 ) -> None:
     """Move sample n past x_i, which adds row r of W (F4, F2); `panel` is its panel's start."""
     times = heads.factor(head, x, n, i)
@@ -82,7 +95,7 @@ def step(
             units.ready[k] = READY if exponentials(units.E, k, W, r) else USELESS
         usable = times == 1 and units.ready[k] == READY
         if not usable or not multiply(units.q, units.h, n, units.E, k):
-            go_exact(units, n, x, i + 1, head, W, c)
+            go_exact(units, n, x, i + 1, head, W, first)
 
 
 @njit(**JIT_SUMS, **BORROWS)
@@ -99,20 +112,21 @@ def exponentials(E: Array, k: int, W: Array, r: int) -> bool:
 
 
 @njit(**JIT, **BORROWS)
-def go_exact(units: Hidden, n: int, x: Any, stop: int, head: Any, W: Array, c: Array) -> None:
+def go_exact(units: Hidden, n: int, x: Any, stop: int, head: Any, W: Array, first: Start) -> None:
     """Let a take the place of q, once for a sample."""
-    preactivations(units.q, n, x, n, stop, head, W, c)
+    preactivations(units.q, n, x, n, stop, head, W, first)
     sigmoids(units.q, units.h, n)
     units.exact[n] = 1
 
 
 @njit(**JIT, **BORROWS)
 def preactivations(
-    a: Array, m: int, x: Any, n: int, stop: int, head: Any, W: Array, c: Array
+    a: Array, m: int, x: Any, n: int, stop: int, head: Any, W: Array, first: Start
 ) -> None:
-    """a_m = what c and the x_i of sample n make of it, i < stop (F1, F4)."""
-    for j in range(c.size):
-        a[m, j] = c[j]
+    """a_m = what c_y and the x_i of sample n make of it, i < stop (F1, F4)."""
+    k = label(first, n)
+    for j in range(a.shape[1]):
+        a[m, j] = first.c[k, j]
     for i in range(stop):
         r = heads.row(head, x, n, i)
         if r >= 0:

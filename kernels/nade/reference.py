@@ -7,12 +7,14 @@ import numpy as np
 
 from chainrule.kernels.bernoulli import reference as bernoulli
 from chainrule.kernels.maths import sigmoid
-from chainrule.kernels.types import Array, Bits
+from chainrule.kernels.types import Array, Bits, Ids
 
 
-def forward(x: Bits, W: Array, V: Array, b: Array, c: Array, s: Array, a_end: Array) -> None:
+def forward(
+    x: Bits, W: Array, V: Array, b: Array, c: Array, y: Ids, s: Array, a_end: Array
+) -> None:
     """See `chainrule.kernels.nade.forward`."""
-    a_end[...] = c  # F1
+    a_end[...] = c[y if len(c) > 1 else 0]  # F1
     for i in range(x.shape[1]):
         s[:, i] = b[i] + sigmoid(a_end) @ V[i]  # F2, F3
         a_end += x[:, i, None] * W[i]  # F4
@@ -24,6 +26,7 @@ def backward(
     W: Array,
     V: Array,
     a_end: Array,
+    y: Ids,
     dW: Array,
     dV: Array,
     db: Array,
@@ -37,7 +40,9 @@ def backward(
         h = sigmoid(a)
         dV[i] = ds[:, i] @ h  # B3
         delta += ds[:, i, None] * V[i] * h * (1 - h)  # B4, B5
-    db[...], dc[...] = ds.sum(axis=0), delta.sum(axis=0)  # B3, B6
+    db[...] = ds.sum(axis=0)  # B3
+    for k in range(len(dc)):
+        dc[k] = delta[y == k if len(dc) > 1 else slice(None)].sum(axis=0)  # B6
 
 
 def input_gradient(ds: Array, x: Bits, W: Array, V: Array, a_end: Array, dx: Array) -> None:
@@ -50,10 +55,10 @@ def input_gradient(ds: Array, x: Bits, W: Array, V: Array, a_end: Array, dx: Arr
         delta += ds[:, i, None] * V[i] * h * (1 - h)  # B4, B5
 
 
-def log_prob(x: Bits, W: Array, V: Array, b: Array, c: Array, log_p: Array) -> None:
+def log_prob(x: Bits, W: Array, V: Array, b: Array, c: Array, y: Ids, log_p: Array) -> None:
     """See `chainrule.kernels.nade.log_prob`."""
     s, a_end = _activations(x, W)
-    forward(x, W, V, b, c, s, a_end)
+    forward(x, W, V, b, c, y, s, a_end)
     bernoulli.forward(s, x, log_p)
     np.negative(log_p, out=log_p)
 
@@ -64,6 +69,7 @@ def nll_and_grad(
     V: Array,
     b: Array,
     c: Array,
+    y: Ids,
     scale: float,
     nll: Array,
     dW: Array,
@@ -73,15 +79,15 @@ def nll_and_grad(
 ) -> None:
     """See `chainrule.kernels.nade.nll_and_grad`; here in two sweeps, F1-F4 and B1-B6."""
     s, a_end = _activations(x, W)
-    forward(x, W, V, b, c, s, a_end)
+    forward(x, W, V, b, c, y, s, a_end)
     bernoulli.forward(s, x, nll)
     bernoulli.backward(np.full_like(nll, scale), s, x, s)
-    backward(s, x, W, V, a_end, dW, dV, db, dc)
+    backward(s, x, W, V, a_end, y, dW, dV, db, dc)
 
 
-def sample(u: Array, W: Array, V: Array, b: Array, c: Array, x: Bits) -> None:
+def sample(u: Array, W: Array, V: Array, b: Array, c: Array, y: Ids, x: Bits) -> None:
     """See `chainrule.kernels.nade.sample`."""
-    a = np.tile(c, (len(u), 1))
+    a = c[y] if len(c) > 1 else np.tile(c, (len(u), 1))  # F1
     for i in range(u.shape[1]):
         drawn = u[:, i] < sigmoid(b[i] + sigmoid(a) @ V[i])
         x[:, i] = np.where(u[:, i] < 0, x[:, i], drawn)

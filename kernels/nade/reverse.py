@@ -11,7 +11,8 @@ import numpy as np
 from chainrule.kernels.compiled import njit
 from chainrule.kernels.inline import BORROWS, INLINE, JIT
 from chainrule.kernels.nade import heads, hidden
-from chainrule.kernels.nade.sweeps import BLOCK, PANEL
+from chainrule.kernels.nade.hidden import Start
+from chainrule.kernels.nade.sweeps import BLOCK, PANEL, add_starts
 from chainrule.kernels.types import Array
 
 
@@ -31,21 +32,22 @@ def backward(
     head: Any,
     a_end: Array,
     dW: Array,
-    dc: Array,
+    start: Start,
     grad: Any,
 ) -> None:
-    """Write the gradients for the upstream gradient ds, (N, n_outputs), by the reverse sweep."""
+    """Write the gradients for the upstream gradient ds, (N, n_outputs), by the reverse sweep.
+
+    start: that of c, and the rows' classes.
+    """
     N, H = a_end.shape
-    dW[:], dc[:] = 0, 0
+    dW[:], start.c[:] = 0, 0
     heads.clear(grad)
     h, delta = np.empty((min(N, BLOCK), H), W.dtype), np.empty((min(N, BLOCK), H), W.dtype)
     for first in range(0, N, BLOCK):
         last = min(N, first + BLOCK)
         a = a_end[first:last].copy()
         backward_block(ds[first:last], x[first:last], W, head, a, h, delta, dW, grad)
-        for n in range(last - first):
-            for j in range(H):
-                dc[j] += delta[n, j]  # B6
+        add_starts(delta, last - first, Start(start.c, start.y[first:last]))  # B6
 
 
 @njit(**JIT, **BORROWS)

@@ -7,15 +7,15 @@
 template <typename Head>
 __device__ __forceinline__ void sweep(
     const Head head, const typename Head::X* __restrict__ x, const REAL* __restrict__ W,
-    const REAL* __restrict__ V, const REAL* __restrict__ b, const REAL* __restrict__ c, int N, int D,
-    int H, REAL* __restrict__ a_end) {
+    const REAL* __restrict__ V, const REAL* __restrict__ b, const REAL* __restrict__ c,
+    const int* __restrict__ y, int N, int D, int H, int n_classes, REAL* __restrict__ a_end) {
     REAL* const both_halves = shared_sums();
     const int lane = threadIdx.x % LANES, warp = threadIdx.x / LANES;
     const Place place(STEPS, lane);
     const typename Head::X* my_x = x + (size_t)place.n * D;
 
     Hidden hidden;
-    hidden.start(c, H);
+    hidden.start(c, y, N, H, n_classes);
     auto is_event = [&](int i) { return place.n < N && i < D && Head::event(my_x[i]); };
     bool event = is_event(place.k);
     unsigned events = __ballot_sync(ALL_LANES, event);  // bit g * STEPS + k: of sample g at step k
@@ -76,14 +76,14 @@ __device__ __forceinline__ void sweep(
 template <typename Head>
 __device__ __forceinline__ void sample(const REAL* __restrict__ u, const REAL* __restrict__ W,
                                        const REAL* __restrict__ V, const REAL* __restrict__ b,
-                                       const REAL* __restrict__ c, typename Head::X* x, int N, int D,
-                                       int H) {
+                                       const REAL* __restrict__ c, const int* __restrict__ y,
+                                       typename Head::X* x, int N, int D, int H, int n_classes) {
     REAL* const both_halves = shared_sums();
     const int lane = threadIdx.x % LANES, warp = threadIdx.x / LANES;
     const Place place(WINDOW, lane);
     const bool in_use = lane < GUESSES && place.n < N;
     Hidden hidden;
-    hidden.start(c, H);
+    hidden.start(c, y, N, H, n_classes);
 
     for (int i = 0, half = 0; i < D; half ^= 1) {
         REAL dots[GUESSES];

@@ -29,7 +29,7 @@ import numpy as np
 from chainrule.kernels.compiled import njit
 from chainrule.kernels.inline import BORROWS, INLINE, JIT
 from chainrule.kernels.nade import heads, hidden
-from chainrule.kernels.nade.hidden import Hidden
+from chainrule.kernels.nade.hidden import Hidden, Start
 from chainrule.kernels.types import Array
 
 BLOCK = 64
@@ -46,23 +46,24 @@ def run_end(head: Any, x: Any, n: int, i: int, stop: int) -> int:
 
 
 @njit(**JIT)
-def forward(x: Any, W: Array, c: Array, head: Any, s: Array, a: Array) -> None:
+def forward(x: Any, W: Array, start: Start, head: Any, s: Array, a: Array) -> None:
     """Write the outputs s, (N, n_outputs), and the last pre-activations a, (N, H)."""
     N, D = x.shape
-    units = hidden.new(min(N, BLOCK), D, PANEL, head, c)
+    units = hidden.new(min(N, BLOCK), D, PANEL, head, W)
     for first in range(0, N, BLOCK):
         last = min(N, first + BLOCK)
-        forward_block(x[first:last], W, c, head, s[first:last], units)
+        mine = Start(start.c, start.y[first:last])
+        forward_block(x[first:last], W, mine, head, s[first:last], units)
     for n in range(N):
-        hidden.preactivations(a, n, x, n, D, head, W, c)  # F1, F4
+        hidden.preactivations(a, n, x, n, D, head, W, start)  # F1, F4
 
 
 @njit(**JIT, **BORROWS)
-def forward_block(x: Any, W: Array, c: Array, head: Any, s: Array, units: Hidden) -> None:
+def forward_block(x: Any, W: Array, start: Start, head: Any, s: Array, units: Hidden) -> None:
     """F1-F4 for the samples of one block."""
     N, D = x.shape
     for n in range(N):
-        hidden.start(units, n, x, head, W, c)  # F1, F2
+        hidden.start(units, n, x, head, W, start)  # F1, F2
     for panel in range(0, D, PANEL):
         panel_end = min(D, panel + PANEL)
         units.ready[:] = hidden.UNKNOWN
@@ -73,20 +74,20 @@ def forward_block(x: Any, W: Array, c: Array, head: Any, s: Array, units: Hidden
                 heads.outputs(head, units.h, n, i, stop, s, n)  # F3
                 row = heads.row(head, x, n, stop - 1)
                 if row >= 0:
-                    hidden.step(units, n, x, stop - 1, row, panel, head, W, c)  # F4, F2
+                    hidden.step(units, n, x, stop - 1, row, panel, head, W, start)  # F4, F2
                 i = stop
 
 
 @njit(**JIT)
-def log_prob(x: Any, W: Array, c: Array, head: Any, log_p: Array) -> None:
+def log_prob(x: Any, W: Array, start: Start, head: Any, log_p: Array) -> None:
     """Write log p(x) of each row, (N,), keeping the outputs of one block at a time."""
     N, D = x.shape
     size = min(N, BLOCK)
-    s = np.empty((size, heads.first_output(head, D)), c.dtype)
-    units = hidden.new(size, D, PANEL, head, c)
+    s = np.empty((size, heads.first_output(head, D)), W.dtype)
+    units = hidden.new(size, D, PANEL, head, W)
     for first in range(0, N, BLOCK):
         last = min(N, first + BLOCK)
-        forward_block(x[first:last], W, c, head, s, units)
+        forward_block(x[first:last], W, Start(start.c, start.y[first:last]), head, s, units)
         for n in range(first, last):
             log_p[n] = -heads.loss(head, s, n - first, x, n)
 
@@ -95,7 +96,7 @@ def log_prob(x: Any, W: Array, c: Array, head: Any, log_p: Array) -> None:
 def nll_and_grad(
     x: Any,
     W: Array,
-    c: Array,
+    start: Start,
     head: Any,
     scale: float,
     nll: Array,
@@ -108,14 +109,15 @@ def nll_and_grad(
     dW[:], dc[:] = 0, 0
     heads.clear(grad)
     size = min(N, BLOCK)
-    s = np.empty((size, heads.first_output(head, D)), c.dtype)
-    units = hidden.new(size, D, PANEL, head, c)
-    P, g = np.empty((size, c.size), c.dtype), np.empty((1, s.shape[1]), c.dtype)
+    s = np.empty((size, heads.first_output(head, D)), W.dtype)
+    units = hidden.new(size, D, PANEL, head, W)
+    P, g = np.empty((size, W.shape[1]), W.dtype), np.empty((1, s.shape[1]), W.dtype)
     for first in range(0, N, BLOCK):
         last = min(N, first + BLOCK)
-        x_block = x[first:last]
-        gradient_block(x_block, W, c, head, scale, s, g, units, P, dW, grad)
-        add_totals(x_block, head, P, dW, dc)
+        x_block, y = x[first:last], start.y[first:last]
+        mine = Start(start.c, y)
+        gradient_block(x_block, W, mine, head, scale, s, g, units, P, dW, grad)
+        add_totals(x_block, head, P, dW, Start(dc, y))
         for n in range(first, last):
             nll[n] = heads.loss(head, s, n - first, x, n)
 
@@ -124,7 +126,7 @@ def nll_and_grad(
 def gradient_block(
     x: Any,
     W: Array,
-    c: Array,
+    start: Start,
     head: Any,
     scale: float,
     s: Array,
@@ -138,7 +140,7 @@ def gradient_block(
     N, D = x.shape
     P[:] = 0  # S1
     for n in range(N):
-        hidden.start(units, n, x, head, W, c)  # F1, F2
+        hidden.start(units, n, x, head, W, start)  # F1, F2
     for panel in range(0, D, PANEL):
         panel_end = min(D, panel + PANEL)
         units.ready[:] = hidden.UNKNOWN
@@ -153,17 +155,15 @@ def gradient_block(
                 row = heads.row(head, x, n, stop - 1)
                 if row >= 0 and stop < D:  # x_D's rows are seen by nobody: their dW stays 0
                     hidden.subtract(dW, row, P, n, heads.factor(head, x, n, stop - 1))  # S2
-                    hidden.step(units, n, x, stop - 1, row, panel, head, W, c)  # F4, F2
+                    hidden.step(units, n, x, stop - 1, row, panel, head, W, start)  # F4, F2
                 i = stop
 
 
 @njit(**JIT, **BORROWS)
-def add_totals(x: Any, head: Any, P: Array, dW: Array, dc: Array) -> None:
-    """The second half of S2, dW_i += x_i P_{D+1}, and S3, dc = Σ_n P_{D+1}."""
+def add_totals(x: Any, head: Any, P: Array, dW: Array, grad: Start) -> None:
+    """The second half of S2, dW_i += x_i P_{D+1}, and S3, dc_y += P_{D+1}."""
     N, D = x.shape
-    for n in range(N):
-        for j in range(dc.size):
-            dc[j] += P[n, j]  # S3
+    add_starts(P, N, grad)  # S3
     for panel in range(0, D, PANEL):
         for n in range(N):
             for i in range(panel, min(D - 1, panel + PANEL)):
@@ -172,26 +172,39 @@ def add_totals(x: Any, head: Any, P: Array, dW: Array, dc: Array) -> None:
                     hidden.add(dW, row, P, n, heads.factor(head, x, n, i))  # S2
 
 
+@njit(**INLINE, **BORROWS)
+def add_starts(P: Array, N: int, grad: Start) -> None:
+    """dc_y += P for each of N rows."""
+    dc = grad.c
+    for n in range(N):
+        k = hidden.label(grad, n)
+        for j in range(dc.shape[1]):
+            dc[k, j] += P[n, j]
+
+
 @njit(**JIT)
-def sample(u: Array, W: Array, c: Array, head: Any, x: Any) -> None:
+def sample(u: Array, W: Array, start: Start, head: Any, x: Any) -> None:
     """Draw x, (N, D), where u ≥ 0; keep it where u < 0."""
     N, D = u.shape
-    units = hidden.new(min(N, BLOCK), D, PANEL, head, c)
-    s = np.empty((1, heads.first_output(head, D)), c.dtype)
+    units = hidden.new(min(N, BLOCK), D, PANEL, head, W)
+    s = np.empty((1, heads.first_output(head, D)), W.dtype)
     for first in range(0, N, BLOCK):
         last = min(N, first + BLOCK)
-        sample_block(u[first:last], W, c, head, x[first:last], units, s)
+        mine = Start(start.c, start.y[first:last])
+        sample_block(u[first:last], W, mine, head, x[first:last], units, s)
 
 
 @njit(**JIT, **BORROWS)
-def sample_block(u: Array, W: Array, c: Array, head: Any, x: Any, units: Hidden, s: Array) -> None:
+def sample_block(
+    u: Array, W: Array, start: Start, head: Any, x: Any, units: Hidden, s: Array
+) -> None:
     """Speculate that the next few variables are no events; after the first one, start again.
 
     What is kept needs no outputs, only a step where it is an event.
     """
     N, D = u.shape
     for n in range(N):
-        hidden.start(units, n, x, head, W, c)  # F1, F2
+        hidden.start(units, n, x, head, W, start)  # F1, F2
     for panel in range(0, D, PANEL):
         panel_end = min(D, panel + PANEL)
         units.ready[:] = hidden.UNKNOWN
@@ -206,4 +219,4 @@ def sample_block(u: Array, W: Array, c: Array, head: Any, x: Any, units: Hidden,
                     i = heads.draw(head, u, s, x, n, i, stop)
                 row = heads.row(head, x, n, i - 1)
                 if row >= 0:
-                    hidden.step(units, n, x, i - 1, row, panel, head, W, c)  # F4, F2
+                    hidden.step(units, n, x, i - 1, row, panel, head, W, start)  # F4, F2

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from chainrule.kernels.compiled import njit
-from chainrule.kernels.inline import BORROWS, JIT, JIT_SUMS, sigmoid
+from chainrule.kernels.inline import BORROWS, INLINE, JIT, JIT_SUMS, sigmoid
 from chainrule.kernels.threads import map_rows
 from chainrule.kernels.triangular import offset
-from chainrule.kernels.types import Array, Bits
+from chainrule.kernels.types import Array, Bits, Ids
 
 COLUMNS = 64  # of 784 entries in float32, 200 kB: within a core's second-level cache
 THREAD_WORK = 10_000_000  # rows · D² worth a thread: about 0.1 ms where an eighth are ones
@@ -22,12 +22,16 @@ THREAD_WORK = 10_000_000  # rows · D² worth a thread: about 0.1 ms where an ei
 _offset = njit(**JIT)(offset)
 
 
-def forward(x: Bits, alpha: Array, b: Array, s: Array) -> None:
+def forward(x: Bits, alpha: Array, b: Array, y: Ids, s: Array) -> None:
     """See `chainrule.kernels.triangular.forward`."""
-    map_rows(lambda lo, hi: _forward(x[lo:hi], alpha, b, s[lo:hi]), len(x), _min_rows(len(b)))
+
+    def rows(lo: int, hi: int) -> None:
+        _forward(x[lo:hi], alpha, b, y[lo:hi], s[lo:hi])
+
+    map_rows(rows, len(x), _min_rows(b.shape[1]))
 
 
-def backward(ds: Array, x: Bits, dalpha: Array, db: Array) -> None:
+def backward(ds: Array, x: Bits, y: Ids, dalpha: Array, db: Array) -> None:
     """See `chainrule.kernels.triangular.backward`.
 
     The threads share the columns, not the rows, so there is nothing to add up afterwards and
@@ -36,7 +40,7 @@ def backward(ds: Array, x: Bits, dalpha: Array, db: Array) -> None:
     """
     N, D = x.shape
     min_pairs = 1 + THREAD_WORK // max(1, N * D)
-    map_rows(lambda lo, hi: _backward(ds, x, dalpha, db, lo, hi), (D + 1) // 2, min_pairs)
+    map_rows(lambda lo, hi: _backward(ds, x, y, dalpha, db, lo, hi), (D + 1) // 2, min_pairs)
 
 
 def input_gradient(ds: Array, alpha: Array, dx: Array) -> None:
@@ -45,9 +49,13 @@ def input_gradient(ds: Array, alpha: Array, dx: Array) -> None:
     map_rows(lambda lo, hi: _input_gradient(ds[lo:hi], alpha, dx[lo:hi]), N, _min_rows(D))
 
 
-def sample(u: Array, alpha: Array, b: Array, x: Bits) -> None:
+def sample(u: Array, alpha: Array, b: Array, y: Ids, x: Bits) -> None:
     """See `chainrule.kernels.triangular.sample`."""
-    map_rows(lambda lo, hi: _sample(u[lo:hi], alpha, b, x[lo:hi]), len(u), _min_rows(len(b)))
+
+    def rows(lo: int, hi: int) -> None:
+        _sample(u[lo:hi], alpha, b, y[lo:hi], x[lo:hi])
+
+    map_rows(rows, len(u), _min_rows(b.shape[1]))
 
 
 def _min_rows(D: int) -> int:
@@ -55,17 +63,23 @@ def _min_rows(D: int) -> int:
 
 
 @njit(**JIT, **BORROWS)
-def _fill(s: Array, b: Array) -> None:
-    """Set every row of s to b, as s[:] = b does, which takes Numba 6 s to compile."""
+def _fill(s: Array, b: Array, y: Ids) -> None:
+    """Set every row of s to its class's b."""
     for n in range(s.shape[0]):
+        k = _label(b, y, n)
         for i in range(s.shape[1]):
-            s[n, i] = b[i]
+            s[n, i] = b[k, i]
+
+
+@njit(**INLINE, **BORROWS)
+def _label(b: Array, y: Ids, n: int) -> int:
+    return y[n] if len(b) > 1 else 0
 
 
 @njit(**JIT, **BORROWS)
-def _forward(x: Bits, alpha: Array, b: Array, s: Array) -> None:
+def _forward(x: Bits, alpha: Array, b: Array, y: Ids, s: Array) -> None:
     N, D = x.shape
-    _fill(s, b)
+    _fill(s, b, y)
     for first in range(0, D, COLUMNS):
         for n in range(N):
             for j in range(first, min(first + COLUMNS, D)):
@@ -93,9 +107,9 @@ def _dot(g: Array, column: Array) -> Any:
 
 
 @njit(**JIT)
-def _sample(u: Array, alpha: Array, b: Array, x: Bits) -> None:
+def _sample(u: Array, alpha: Array, b: Array, y: Ids, x: Bits) -> None:
     s = np.empty(u.shape, u.dtype)
-    _fill(s, b)
+    _fill(s, b, y)
     _sample_rows(u, alpha, s, x)
 
 
@@ -110,19 +124,19 @@ def _sample_rows(u: Array, alpha: Array, s: Array, x: Bits) -> None:
                     one = x[n, i] != 0
                 x[n, i] = one
                 if one:
-                    start = _offset(i, D)  # s becomes b + Σ_{j≤i} x_j α_j
+                    start = _offset(i, D)  # s becomes b_y + Σ_{j≤i} x_j α_j
                     _add(s[n, i + 1 :], alpha[start : start + D - i - 1])
 
 
 @njit(**JIT)
-def _backward(ds: Array, x: Bits, dalpha: Array, db: Array, lo: int, hi: int) -> None:
+def _backward(ds: Array, x: Bits, y: Ids, dalpha: Array, db: Array, lo: int, hi: int) -> None:
     """Write the columns j and D-1-j of dalpha, and the same entries of db, for j in [lo, hi)."""
     N, D = x.shape
     ones = np.empty(N, np.intp)
     for first, end in ((lo, hi), (max(hi, D - hi), D - lo)):  # an odd D has a middle column
-        db[first:end] = 0
+        db[:, first:end] = 0
         for n in range(N):
-            _add(db[first:end], ds[n, first:end])  # B2
+            _add(db[_label(db, y, n), first:end], ds[n, first:end])  # B2
         for j in range(first, end):
             count = 0
             for n in range(N):

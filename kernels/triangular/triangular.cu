@@ -14,7 +14,8 @@ __device__ __forceinline__ long long base(int j, int D) {
 // column is loaded once for the group, and only if one of its samples has a one there.
 extern "C" __global__ void __launch_bounds__(128, 1)
 triangular_forward(const Bit* __restrict__ x, const REAL* __restrict__ alpha,
-                   const REAL* __restrict__ b, REAL* __restrict__ s, int N, int D) {
+                   const REAL* __restrict__ b, const int* __restrict__ y, REAL* __restrict__ s,
+                   int N, int D, int n_classes) {
     constexpr int AT_ONCE = 4;  // loads on their way at any time
     const int lane = threadIdx.x % LANES;
     const int i = blockIdx.y * blockDim.x + threadIdx.x, n0 = blockIdx.x * GROUP;
@@ -22,7 +23,10 @@ triangular_forward(const Bit* __restrict__ x, const REAL* __restrict__ alpha,
 
     REAL sum[GROUP];
 #pragma unroll
-    for (int g = 0; g < GROUP; ++g) sum[g] = i < D ? b[i] : REAL(0);
+    for (int g = 0; g < GROUP; ++g) {
+        const int k = n_classes > 1 && n0 + g < N ? y[n0 + g] : 0;
+        sum[g] = i < D ? b[(size_t)k * D + i] : REAL(0);
+    }
 
     for (int j0 = 0; j0 < end; j0 += LANES) {  // 32 inputs at a time, one a lane
         unsigned ones[GROUP], any = 0;
@@ -56,17 +60,42 @@ triangular_forward(const Bit* __restrict__ x, const REAL* __restrict__ alpha,
         if (i < D && n0 + g < N) s[(size_t)(n0 + g) * D + i] = sum[g];
 }
 
+// Row i of class k's db, by the blocks behind those of dα's columns.
+__device__ __forceinline__ void bias(const REAL* __restrict__ ds, const int* __restrict__ y,
+                                     REAL* __restrict__ db, int i, int k, int N, int D,
+                                     int n_classes) {
+    constexpr int AT_ONCE = 4;  // loads on their way at any time
+    REAL total = 0;
+    for (int n0 = 0; n0 < N; n0 += AT_ONCE) {
+        REAL g[AT_ONCE];
+#pragma unroll
+        for (int r = 0; r < AT_ONCE; ++r) {
+            const int n = n0 + r;
+            g[r] = n < N && (n_classes == 1 || y[n] == k) ? ds[(size_t)n * D + i] : REAL(0);
+        }
+#pragma unroll
+        for (int r = 0; r < AT_ONCE; ++r) total += g[r];
+    }
+    db[(size_t)k * D + i] = total;  // B2
+}
+
 // A block computes COLUMNS columns of dα at blockDim.x rows i; a thread owns one i, keeps its
 // COLUMNS sums in registers and walks over the samples, in order: no atomics, no partial sums.
 extern "C" __global__ void __launch_bounds__(128, 1)
 triangular_backward(const REAL* __restrict__ ds, const Bit* __restrict__ x,
-                    REAL* __restrict__ dalpha, REAL* __restrict__ db, int N, int D) {
+                    const int* __restrict__ y, REAL* __restrict__ dalpha, REAL* __restrict__ db,
+                    int N, int D, int n_classes) {
     constexpr int COLUMNS = 8, ROWS = LANES / COLUMNS;  // a lane stands for one x of a tile of them
     const int lane = threadIdx.x % LANES;
     const int i = blockIdx.x * blockDim.x + threadIdx.x, j0 = blockIdx.y * COLUMNS;
+    const int k = (int)blockIdx.y - (D + COLUMNS - 1) / COLUMNS;  // a class, behind the columns
+    if (k >= 0) {
+        if (i < D) bias(ds, y, db, i, k, N, D, n_classes);
+        return;
+    }
     if ((int)((blockIdx.x + 1) * blockDim.x) <= j0) return;  // the whole block is above the diagonal
 
-    REAL sum[COLUMNS] = {}, total = 0;
+    REAL sum[COLUMNS] = {};
     for (int n0 = 0; n0 < N; n0 += ROWS) {
         const int my_n = n0 + lane / COLUMNS, my_j = j0 + lane % COLUMNS;
         const bool inside = my_n < N && my_j < D;
@@ -77,27 +106,27 @@ triangular_backward(const REAL* __restrict__ ds, const Bit* __restrict__ x,
             g[r] = i < D && n0 + r < N ? ds[(size_t)(n0 + r) * D + i] : REAL(0);
 #pragma unroll
         for (int r = 0; r < ROWS; ++r) {
-            total += g[r];
 #pragma unroll
-            for (int k = 0; k < COLUMNS; ++k)
-                if (ones >> (r * COLUMNS + k) & 1) sum[k] += g[r];  // B1
+            for (int c = 0; c < COLUMNS; ++c)
+                if (ones >> (r * COLUMNS + c) & 1) sum[c] += g[r];  // B1
         }
     }
     if (i >= D) return;
 #pragma unroll
-    for (int k = 0; k < COLUMNS; ++k)
-        if (j0 + k < i) dalpha[base(j0 + k, D) + i] = sum[k];
-    if (j0 == 0) db[i] = total;  // B2
+    for (int c = 0; c < COLUMNS; ++c)
+        if (j0 + c < i) dalpha[base(j0 + c, D) + i] = sum[c];
 }
 
-// One warp a sample, its D logits in shared memory. All start at b; each one drawn adds its column.
+// One warp a sample, its D logits in shared memory. All start at its class's b; each one drawn adds its column.
 // The lanes draw the next 32 variables at once, or read them where u < 0: up to and including the
 // first one, they stand. What is kept is never written.
 extern "C" __global__ void __launch_bounds__(LANES)
 triangular_sample(const REAL* __restrict__ u, const REAL* __restrict__ alpha,
-                  const REAL* __restrict__ b, Bit* x, int D) {
+                  const REAL* __restrict__ b, const int* __restrict__ y, Bit* x, int D,
+                  int n_classes) {
     extern __shared__ REAL s[];
     const int lane = threadIdx.x;
+    if (n_classes > 1) b += (size_t)y[blockIdx.x] * D;
     u += (size_t)blockIdx.x * D;
     x += (size_t)blockIdx.x * D;
     for (int i = lane; i < D; i += LANES) s[i] = b[i];

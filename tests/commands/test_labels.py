@@ -6,6 +6,8 @@ from numpy.testing import assert_allclose
 
 import chainrule as cr
 from chainrule.commands import runs
+from chainrule.engine.event import Abilities
+from chainrule.engine.models import fvsbn
 
 TINY = ("--steps", 30, "--learning-rate", 0.03, "--set", "n_layers=1", "--set", "n_embd=8")
 TINY += ("--set", "n_heads=1", "--set", "context=6", "--quiet")
@@ -109,6 +111,52 @@ def test_samples_and_attention_take_a_label(data, trained, call, tmp_path):
     assert "give --label, one of no, yes" in call(*look)[2]
 
 
+@pytest.fixture(scope="module")
+def rows(data):
+    """Return runs of FVSBN: told the labels of the rows, and not."""
+    from chainrule import cli
+
+    runs_ = data / "told", data / "plain"
+    for out, more in zip(runs_, (("--labels-from", data / "y.txt"), ()), strict=True):
+        words = ("train", "fvsbn", "--data", data / "x.npy", "--out", out, "--epochs", 40)
+        words += ("--learning-rate", 0.1, "--quiet", *more)
+        with pytest.raises(SystemExit) as left:
+            cli.main([str(word) for word in words])
+        assert left.value.code == 0
+    return runs_
+
+
+def test_rows_are_drawn_of_every_label(rows, data, trained, call, tmp_path):
+    """Of rows of bits and of symbols: so many of each, in the order of the labels."""
+    for run in (rows[0], trained("x.npy", data / "y.txt")):
+        out = tmp_path / "s.npy"
+        assert call("sample", run, "--by-label", "-n", 30, "--seed", 0, "--out", out)[0] == 0
+        drawn = np.load(out)
+        assert drawn.shape == (60, 6) and drawn[:30].mean() < 0.3 < 0.7 < drawn[30:].mean()
+        status, printed, _ = call("sample", run, "--by-label", "--out", tmp_path / "s.png")
+        assert status == 0 and "20 samples" in printed
+        assert (tmp_path / "s.png").stat().st_size > 1000
+    for more, words in (
+        (("--label", "no"), "--by-label draws a row of each label; leave out --label"),
+        (("--columns", 3), "leave out --columns"),
+    ):
+        status, _, err = call("sample", rows[0], "--by-label", *more)
+        assert status == 2 and words in err
+    status, _, err = call("sample", rows[1], "--by-label")
+    assert status == 2 and "fitted without labels; leave out --by-label" in err
+
+
+def test_rows_of_bits_are_learnt_scored_and_described_with_labels(rows, data, call, tmp_path):
+    status, out, _ = call("info", rows[0])
+    assert status == 0 and "labels     no, yes" in out
+    told = []
+    for label in ("no", "yes"):
+        more = ("--label", label, "--out", tmp_path / "p.npy")
+        assert call("score", rows[0], data / "one.npy", *more)[0] == 0
+        told.append(np.load(tmp_path / "p.npy"))
+    assert (told[1] > told[0] + 1).all()
+
+
 def test_without_a_label_a_model_is_its_marginal(data, trained, call, tmp_path):
     """Scores are those of x alone, and a label is drawn before each row."""
     run = trained("x.npy", data / "y.txt")
@@ -156,7 +204,7 @@ def test_labels_that_cannot_be(more, words, data, trained, call, tmp_path, monke
     assert re.search(words, err), err
 
 
-def test_models_without_labels_take_none(data, call, tmp_path):
+def test_models_without_labels_take_none(data, call, tmp_path, monkeypatch):
     rows = ("--data", data / "x.npy", "--quiet")
     assert call("train", "fvsbn", *rows, "--epochs", 1, "--out", tmp_path / "f")[0] == 0
     assert call("train", "transformer", *rows, *TINY, "--out", tmp_path / "t")[0] == 0
@@ -166,9 +214,11 @@ def test_models_without_labels_take_none(data, call, tmp_path):
             assert status == 2 and "fitted without labels" in err
         status, _, err = call("sample", tmp_path / run, "--label", "1", "--out", tmp_path / "s.npy")
         assert status == 2 and "fitted without labels" in err
-    for more in (("--labels",), ("--labels-from", data / "y.npy")):
-        status, _, err = call("train", "fvsbn", *rows, "--out", tmp_path / "u", *more)
-        assert status == 2 and f"FVSBN learns no labels; leave {more[0]} out" in err
+    with monkeypatch.context() as patch:
+        patch.setattr(fvsbn, "ABILITIES", Abilities())
+        for more in (("--labels",), ("--labels-from", data / "y.npy")):
+            status, _, err = call("train", "fvsbn", *rows, "--out", tmp_path / "u", *more)
+            assert status == 2 and f"FVSBN learns no labels; leave {more[0]} out" in err
     status, _, err = call("train", "transformer", *rows, *TINY, "--labels", "--out", tmp_path / "u")
     assert status == 2 and "say where they are with --labels-from" in err
 

@@ -54,7 +54,7 @@ CASES = [
     (("train", "nade", *TRAIN, "x.npy", "--backend", "cuda"), "--backend cuda"),
     (("train", "nade", *TRAIN, "x.npy", "--batch-size", 0), "--batch-size must be a whole number"),
     (("train", "transformer", *TRAIN, "x.npy", "--set", "context=3"), "give --set context=9"),
-    (("train", "rnn", *TRAIN, "labelled.npz", "--labels"), "leave --labels out"),
+    (("train", "rnn", *TRAIN, "t.txt", "--labels"), "--labels are of rows"),
     (("score", "rows", "wide.npy"), "the data have 5 features"),
     (("score", "rows", "large.npy"), "large.npy must hold only 0 and 1"),
     (("score", "rows", "nan.npy"), "nan.npy contains NaN"),

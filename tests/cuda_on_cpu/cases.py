@@ -11,10 +11,11 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
-from cuda_on_cpu import attention, recurrent, tables
+from cuda_on_cpu import attention, masked, recurrent, tables
 from cuda_on_cpu import transformer_parts as parts
 
 from chainrule.kernels import (
+    activation,
     adam,
     bernoulli,
     causal_attention,
@@ -25,8 +26,10 @@ from chainrule.kernels import (
     gru,
     layer_norm,
     lstm,
+    masked_linear,
     mixture,
     nade,
+    nade_columns,
     rnn,
     rotary,
     softmax_cross_entropy,
@@ -49,6 +52,7 @@ SHAPES = (
     (300, 9, 40),
     (2, 3, 1100),
 )
+LABELLED = (300, 8, 40)  # many classes of as many samples as several blocks hold
 HEADROOM = 4  # a kernel may round this many times worse than NumPy in the same dtype
 
 
@@ -69,35 +73,46 @@ class Case:
     shapes: tuple[tuple[int, int, int], ...] = SHAPES
 
 
+def _labels(rng: np.random.Generator, N: int, D: int) -> tuple[int, Any]:
+    """Return how many classes there are, by the sizes: one, a few or many; and the rows' own."""
+    n_classes = (1, 3, 20)[(N + D) % 3]
+    y = rng.integers(0, n_classes, N if n_classes > 1 else 0)
+    return n_classes, y.astype(np.int32)
+
+
 def _nade_inputs(rng: np.random.Generator, N: int, D: int, H: int) -> Arrays:
-    shapes = {"W": (D, H), "V": (D, H), "b": (D,), "c": (H,), "ds": (N, D)}
-    return {"x": _bits(rng, N, D)} | {name: rng.normal(size=s) for name, s in shapes.items()}
+    n_classes, y = _labels(rng, N, D)
+    shapes = {"W": (D, H), "V": (D, H), "b": (D,), "c": (n_classes, H), "ds": (N, D)}
+    numbers = {name: rng.normal(size=s) for name, s in shapes.items()}
+    return {"x": _bits(rng, N, D), **numbers, "y": y}
 
 
-def _nade(op: Any, x: Any, W: Any, V: Any, b: Any, c: Any, ds: Any) -> Arrays:
-    a_end = array_module(W).empty((len(x), len(c)), W.dtype)
+def _nade(op: Any, x: Any, W: Any, V: Any, b: Any, c: Any, ds: Any, y: Any) -> Arrays:
+    a_end = array_module(W).empty((len(x), W.shape[1]), W.dtype)
     outputs = {"s": ds * np.nan, "a_end": a_end}
-    op.forward(x, W, V, b, c, *outputs.values())
+    op.forward(x, W, V, b, c, y, *outputs.values())
     grads = {f"d{name}": p * np.nan for name, p in zip("WVbc", (W, V, b, c), strict=True)}
-    op.backward(ds, x, W, V, a_end, *grads.values())
+    op.backward(ds, x, W, V, a_end, y, *grads.values())
     sweep = {"nll": ds[:, 0] * np.nan} | {f"one sweep {k}": g * np.nan for k, g in grads.items()}
-    op.nll_and_grad(x, W, V, b, c, 0.3, *sweep.values())
+    op.nll_and_grad(x, W, V, b, c, y, 0.3, *sweep.values())
     outputs |= {"log_p": ds[:, 0] * np.nan, "dx": ds * np.nan}
-    op.log_prob(x, W, V, b, c, outputs["log_p"])
+    op.log_prob(x, W, V, b, c, y, outputs["log_p"])
     op.input_gradient(ds, x, W, V, a_end, outputs["dx"])
     return outputs | grads | sweep
 
 
 def _triangular_inputs(rng: np.random.Generator, N: int, D: int, H: int) -> Arrays:
+    n_classes, y = _labels(rng, N, D)
     D = max(D, H)
-    shapes = {"alpha": (D * (D - 1) // 2,), "b": (D,), "ds": (N, D)}
-    return {"x": _bits(rng, N, D)} | {name: rng.normal(size=s) for name, s in shapes.items()}
+    shapes = {"alpha": (D * (D - 1) // 2,), "b": (n_classes, D), "ds": (N, D)}
+    numbers = {name: rng.normal(size=s) for name, s in shapes.items()}
+    return {"x": _bits(rng, N, D), **numbers, "y": y}
 
 
-def _triangular(op: Any, x: Any, alpha: Any, b: Any, ds: Any) -> Arrays:
+def _triangular(op: Any, x: Any, alpha: Any, b: Any, ds: Any, y: Any) -> Arrays:
     outputs = {"s": ds * np.nan, "dalpha": alpha * np.nan, "db": b * np.nan, "dx": ds * np.nan}
-    op.forward(x, alpha, b, outputs["s"])
-    op.backward(ds, x, outputs["dalpha"], outputs["db"])
+    op.forward(x, alpha, b, y, outputs["s"])
+    op.backward(ds, x, y, outputs["dalpha"], outputs["db"])
     op.input_gradient(ds, alpha, outputs["dx"])
     return outputs
 
@@ -151,13 +166,16 @@ TRANSFORMER_PARTS = {
     "dropout": Case(dropout, parts.dropout_inputs, parts.dropout),
 }
 CASES = {
-    "nade": Case(nade, _nade_inputs, _nade),
-    "triangular": Case(triangular, _triangular_inputs, _triangular),
+    "nade": Case(nade, _nade_inputs, _nade, (*SHAPES, LABELLED)),
+    "triangular": Case(triangular, _triangular_inputs, _triangular, (*SHAPES, LABELLED)),
     "bernoulli": Case(bernoulli, _bernoulli_inputs, _bernoulli),
     "adam": Case(adam, _adam_inputs, _adam),
     "causal_attention": Case(causal_attention, attention.inputs, attention.run),
     "mixture": Case(mixture, tables.mixture_inputs, tables.mixture, tables.MIXTURES),
     "columns": Case(columns, tables.columns_inputs, tables.columns, tables.COLUMNS),
+    "activation": Case(activation, masked.activation_inputs, masked.activate),
+    "masked_linear": Case(masked_linear, masked.linear_inputs, masked.linear, masked.SHAPES),
+    "nade_columns": Case(nade_columns, tables.nade_inputs, tables.nade, tables.NADES),
     **RECURRENT,
     **TRANSFORMER_PARTS,
 }
@@ -211,11 +229,11 @@ def given_and_uniforms(rng: np.random.Generator, N: int, D: int, dtype: Any) -> 
 def logits_of(name: str, *params: Any) -> Callable[[Any], Any]:
     """Return a function from x to the logits that nade's or triangular's reference finds."""
     twin = import_module(f"chainrule.kernels.{name}.reference")
-    exact = [p.astype(np.float64) for p in params]
+    exact = [p.astype(np.float64) if p.dtype.kind == "f" else p for p in params]
 
     def logits(x: Any) -> Any:
         s = np.empty(x.shape)
-        rest = (np.empty((len(x), len(exact[3]))),) if name == "nade" else ()
+        rest = (np.empty((len(x), exact[0].shape[1])),) if name == "nade" else ()
         twin.forward(x, *exact, s, *rest)
         return s
 

@@ -10,7 +10,7 @@ from sklearn.base import clone
 
 import chainrule as cr
 from chainrule.engine import models
-from chainrule.engine.event import Sequence
+from chainrule.engine.event import Abilities, Sequence
 from chainrule.estimators.table_density import TableDensity
 
 TEXT = "the cat sat on the mat; the rat sat on the cat. " * 8
@@ -165,11 +165,26 @@ def test_the_encoder_speaks_for_the_data(fitted, kind):
     assert said in encoder.describe()
 
 
+def test_what_was_fitted_without_labels_predicts_none(fitted, X):
+    assert fitted.classes_ is None and fitted.class_prior_ is None
+    with pytest.raises(ValueError, match="fitted without labels; fit it with y to predict them"):
+        fitted.predict_proba(X)
+
+
 @pytest.mark.parametrize("kind", ["FVSBN", "RNN"])
-def test_what_has_no_labels_predicts_none(kind, all_fitted):
+def test_what_cannot_have_labels_says_so(kind, all_fitted, monkeypatch):
+    """A model that declares none: rows leave y alone, as pipelines pass it, sequences refuse it."""
+    model, X = KINDS[kind]
+    monkeypatch.setattr(models.get(model._model_name()), "ABILITIES", Abilities())
     assert not hasattr(all_fitted[kind], "predict")
     with pytest.raises(AttributeError):
-        all_fitted[kind].predict_proba(KINDS[kind][1])
+        all_fitted[kind].predict_proba(X)
+    if kind == "FVSBN":
+        again = clone(model).fit(X, np.arange(len(X)), X_valid=X)
+        assert_array_equal(again.log_prob(X), all_fitted[kind].log_prob(X))
+    else:
+        with pytest.raises(ValueError, match="leave y out"):
+            clone(model).fit(["ab", "ba"], [0, 1])
 
 
 def test_a_folder_without_a_model_is_named(tmp_path):

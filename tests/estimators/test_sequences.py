@@ -258,14 +258,11 @@ def test_a_label_that_is_none_is_named(wrong):
 
 
 def test_labels_are_refused_where_there_is_no_place_for_them(fitted):
-    x, y = labelled()
-    for model in (KINDS["RNN"](), KINDS["AttentionRNN"]()):
-        with pytest.raises(ValueError, match="leave y out"):
-            model.fit(x, y)
-    with pytest.raises(ValueError, match="labels of rows"):
-        KINDS["Transformer"]().fit(TEXT, [1])
-    with pytest.raises(ValueError, match="fitted without labels; leave y out"):
-        fitted["Transformer"].score(["the"], [1])
+    for kind, new in KINDS.items():
+        with pytest.raises(ValueError, match="labels of rows, and one text has none"):
+            new().fit(TEXT, [1])
+        with pytest.raises(ValueError, match="fitted without labels; leave y out"):
+            fitted[kind].score(["the"], [1])
 
 
 def test_a_watched_training_shows_losses_a_symbol(capsys, monkeypatch):

@@ -23,27 +23,34 @@ OUTPUTS = {
 }
 HEADROOM = 4  # a kernel may round this many times worse than NumPy in the same dtype
 SCALE = 0.3
+classes = pytest.mark.parametrize("n", [1, 3])
 
 
-def draw(rng, size, density=0.3, dtype=np.float64, spread=1.0):
+def draw(rng, size, density=0.3, dtype=np.float64, spread=1.0, n_classes=1):
     """Return x, (W, V, b, c) and ds."""
     N, D, H = size
-    shapes = [(D, H), (D, H), D, H, (N, D)]
+    shapes = [(D, H), (D, H), D, (n_classes, H), (N, D)]
     *params, ds = (spread * rng.normal(size=shape).astype(dtype) for shape in shapes)
     return (rng.random((N, D)) < density).astype(np.uint8), params, ds
+
+
+def labels(n, c):
+    """Return the labels of n rows: all classes in turn; none where there is one."""
+    return np.arange(n if len(c) > 1 else 0, dtype=np.int32) % len(c)
 
 
 def call(twin, function, x, params, ds, a_end):
     """Return the outputs of one function of one twin as a tuple; all must be overwritten."""
     (N, D), (W, V, b, c) = x.shape, params
-    room = {"s": (N, D), "a_end": (N, len(c)), "log_p": N, "nll": N, "dx": (N, D)}
+    y = labels(N, c)
+    room = {"s": (N, D), "a_end": (N, W.shape[1]), "log_p": N, "nll": N, "dx": (N, D)}
     room |= dict(zip(GRADS, (W.shape, V.shape, b.shape, c.shape), strict=True))
     outputs = [np.full(room[name], np.nan, W.dtype) for name in OUTPUTS[function]]
     before = {
-        "backward": (ds, x, W, V, a_end),
+        "backward": (ds, x, W, V, a_end, y),
         "input_gradient": (ds, x, W, V, a_end),
-        "nll_and_grad": (x, *params, SCALE),
-    }.get(function, (x, *params))
+        "nll_and_grad": (x, *params, y, SCALE),
+    }.get(function, (x, *params, y))
     assert getattr(twin, function)(*before, *outputs) is None
     return tuple(outputs)
 
@@ -61,7 +68,7 @@ def log_prob(twin, x, params):
 def sample(twin, u, params, x=None):
     """Return what is drawn into a copy of x, by default into nonsense."""
     drawn = np.full(u.shape, 7, np.uint8) if x is None else x.copy()
-    assert twin.sample(u, *params, drawn) is None
+    assert twin.sample(u, *params, labels(len(u), params[3]), drawn) is None
     return drawn
 
 
@@ -69,8 +76,9 @@ def sample(twin, u, params, x=None):
 @pytest.mark.parametrize("density", DENSITIES)
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_cpu_rounds_no_worse_than_numpy(dtype, size, density, function, rng):
-    x, params, ds = draw(rng, size, density, dtype)
+@classes
+def test_cpu_rounds_no_worse_than_numpy(n, dtype, size, density, function, rng):
+    x, params, ds = draw(rng, size, density, dtype, n_classes=n)
     a_end = forward(reference, x, params)[1]
     ours = call(cpu, function, x, params, ds, a_end)
     numpys = call(reference, function, x, params, ds, a_end)
@@ -90,8 +98,9 @@ def test_cpu_rounds_no_worse_than_numpy(dtype, size, density, function, rng):
 @pytest.mark.parametrize("function", ["log_prob", "nll_and_grad"])
 @pytest.mark.parametrize("spread", [5, 20, 60, 200])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_rounding_where_a_product_of_exponentials_would_overflow(dtype, spread, function, rng):
-    x, params, _ = draw(rng, (40, 30, 17), 0.3, dtype)
+@classes
+def test_rounding_where_a_product_of_exponentials_would_overflow(n, dtype, spread, function, rng):
+    x, params, _ = draw(rng, (40, 30, 17), 0.3, dtype, n_classes=n)
     params[0] *= dtype(spread)
     params[3] *= dtype(spread)
     ours = call(cpu, function, x, params, None, None)
@@ -103,8 +112,9 @@ def test_rounding_where_a_product_of_exponentials_would_overflow(dtype, spread, 
 
 
 @pytest.mark.parametrize("size", [(1, 1, 1), (3, 5, 4), (4, 11, 3)])
-def test_backward_matches_finite_differences(size, rng):
-    x, params, ds = draw(rng, size, 0.4)
+@classes
+def test_backward_matches_finite_differences(n, size, rng):
+    x, params, ds = draw(rng, size, 0.4, n_classes=n)
     x[0, 0] = 1  # or dW of the first variable may vanish
     a_end = forward(cpu, x, params)[1]
     grads = call(cpu, "backward", x, params, ds, a_end)
@@ -115,8 +125,9 @@ def test_backward_matches_finite_differences(size, rng):
 
 
 @pytest.mark.parametrize("size", [(1, 1, 1), (3, 5, 4), (4, 11, 3)])
-def test_one_sweep_gradient_matches_finite_differences(size, rng):
-    x, params, _ = draw(rng, size, 0.4)
+@classes
+def test_one_sweep_gradient_matches_finite_differences(n, size, rng):
+    x, params, _ = draw(rng, size, 0.4, n_classes=n)
     x[0, 0] = 1
     _, *grads = call(cpu, "nll_and_grad", x, params, None, None)
     for name, p, grad in zip(GRADS, params, grads, strict=True):
@@ -126,8 +137,9 @@ def test_one_sweep_gradient_matches_finite_differences(size, rng):
 
 
 @pytest.mark.parametrize("density", DENSITIES)
-def test_one_sweep_agrees_with_two(density, rng):
-    x, params, _ = draw(rng, (70, 30, 9), density)
+@classes
+def test_one_sweep_agrees_with_two(n, density, rng):
+    x, params, _ = draw(rng, (70, 30, 9), density, n_classes=n)
     nll, *grads = call(cpu, "nll_and_grad", x, params, None, None)
     s, a_end = forward(cpu, x, params)
     expected, ds = np.empty(len(x)), np.empty_like(s)
@@ -146,7 +158,7 @@ def test_the_last_row_of_W_gets_a_gradient_of_exactly_zero(dtype, rng):
     N, D, H = 100, 13, 9
     x = rng.integers(0, 2, (N, D), dtype=np.uint8)
     x[::2, -1] = 1
-    params = [rng.normal(size=shape).astype(dtype) for shape in ((D, H), (D, H), D, H)]
+    params = [rng.normal(size=shape).astype(dtype) for shape in ((D, H), (D, H), D, (1, H))]
     _, *grads = call(cpu, "nll_and_grad", x, params, None, None)
     assert not grads[0][-1].any()
     assert grads[0][-2].all()
@@ -199,9 +211,10 @@ def test_gradient_in_real_x_matches_finite_differences(rng):
 @pytest.mark.parametrize("kept", [0, 0.3])
 @pytest.mark.parametrize("offset", [-3, -1, 0, 3])
 @pytest.mark.parametrize("size", [(1, 1, 1), (3, 33, 5), (70, 60, 9)])
-def test_samples_are_what_recomputing_every_step_gives(size, offset, kept, rng):
+@classes
+def test_samples_are_what_recomputing_every_step_gives(n, size, offset, kept, rng):
     N, D, _ = size
-    given, (W, V, b, c), _ = draw(rng, size)
+    given, (W, V, b, c), _ = draw(rng, size, n_classes=n)
     params = (W, V, b + offset, c)
     u = np.where(rng.random((N, D)) < kept, -1.0, rng.random((N, D)))
     x = np.where(u < 0, given, 0).astype(np.uint8)
@@ -230,8 +243,9 @@ def test_what_is_given_is_kept(spread, dtype, twin, rng):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_two_threads_give_what_one_gives(dtype, rng):
-    x, params, ds = draw(rng, BIG, 0.2, dtype, spread=0.1)
+@classes
+def test_two_threads_give_what_one_gives(n, dtype, rng):
+    x, params, ds = draw(rng, BIG, 0.2, dtype, spread=0.1, n_classes=n)
     u = rng.random(x.shape).astype(dtype)
     with use_threads(1):
         a_end = forward(cpu, x, params)[1]

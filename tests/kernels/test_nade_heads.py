@@ -16,6 +16,7 @@ from chainrule.kernels.inline import INLINE, INLINE_SUMS, JIT
 from chainrule.kernels.maths import sigmoid
 from chainrule.kernels.nade import heads, reverse, sweeps
 from chainrule.kernels.nade.heads import NO_ROW, implements
+from chainrule.kernels.nade.hidden import Start
 from chainrule.kernels.types import Array
 
 
@@ -112,9 +113,14 @@ def nothing_is_kept(monkeypatch):
     monkeypatch.setattr(compiled._Cache, "save_overload", lambda *_: None)
 
 
+def start(x, c):
+    """Return where the units begin: a row of c for each class, which the rows have in turn."""
+    return Start(c, np.arange(len(x), dtype=np.int32) % 2)
+
+
 def activations(x, W, c, V, b):
     """Return every s and a_end, as the definitions say."""
-    a, s = np.tile(c, (len(x), 1)), np.empty((len(x), 2 * x.shape[1]))
+    a, s = c[start(x, c).y], np.empty((len(x), 2 * x.shape[1]))
     for i in range(x.shape[1]):
         s[:, 2 * i : 2 * i + 2] = sigmoid(a) @ V[2 * i : 2 * i + 2].T + b[2 * i : 2 * i + 2]
         for n in range(len(x)):
@@ -129,7 +135,7 @@ def problem(request, rng):
     N, D, H = request.param
     x = np.where(np.arange(D) % 2, rng.normal(size=(N, D)), rng.integers(0, 3, (N, D)))
     n_rows = first_row(None, D + D % 2)
-    shapes = {"W": (n_rows, H), "c": H, "V": (2 * D, H), "b": 2 * D}
+    shapes = {"W": (n_rows, H), "c": (2, H), "V": (2 * D, H), "b": 2 * D}
     return x, {name: rng.normal(size=shape) for name, shape in shapes.items()}
 
 
@@ -137,13 +143,13 @@ def test_forward_and_backward(problem, rng):
     x, p = problem
     s, a_end = activations(x, **p)
     head, ours, a = Mixed(p["V"], p["b"]), np.full_like(s, np.nan), np.full_like(a_end, np.nan)
-    sweeps.forward(x, p["W"], p["c"], head, ours, a)
+    sweeps.forward(x, p["W"], start(x, p["c"]), head, ours, a)
     assert_allclose(ours, s, rtol=1e-11)
     assert_allclose(a, a_end, rtol=1e-12)
 
     ds, grads = rng.normal(size=s.shape), {k: np.full_like(v, np.nan) for k, v in p.items()}
     dhead = Mixed(grads["V"], grads["b"])
-    reverse.backward(ds, x, p["W"], head, a, grads["W"], grads["c"], dhead)
+    reverse.backward(ds, x, p["W"], head, a, grads["W"], start(x, grads["c"]), dhead)
     for name, array in p.items():
         numeric = numeric_grad(lambda: float((activations(x, **p)[0] * ds).sum()), array)
         assert_allclose(grads[name], numeric, rtol=1e-5, atol=1e-6, err_msg=name)
@@ -154,7 +160,7 @@ def test_one_sweep(problem):
     head, N = Mixed(p["V"], p["b"]), len(x)
     grads, nll = {k: np.full_like(v, np.nan) for k, v in p.items()}, np.empty(N)
     into = grads["W"], grads["c"], Mixed(grads["V"], grads["b"])
-    sweeps.nll_and_grad(x, p["W"], p["c"], head, 0.3, nll, *into)
+    sweeps.nll_and_grad(x, p["W"], start(x, p["c"]), head, 0.3, nll, *into)
 
     def losses():
         s, _ = activations(x, **p)
@@ -162,7 +168,7 @@ def test_one_sweep(problem):
 
     assert_allclose(nll, losses(), rtol=1e-11)
     log_p = np.empty(N)
-    sweeps.log_prob(x, p["W"], p["c"], head, log_p)
+    sweeps.log_prob(x, p["W"], start(x, p["c"]), head, log_p)
     assert_allclose(log_p, -nll, rtol=1e-13)
     for name, array in p.items():
         numeric = numeric_grad(lambda: 0.3 * float(losses().sum()), array)
@@ -173,7 +179,7 @@ def test_draws_keep_what_is_given(problem, rng):
     x, p = problem
     u = np.where(rng.random(x.shape) < 0.4, -1, rng.random(x.shape))
     drawn = x.copy()
-    sweeps.sample(u, p["W"], p["c"], Mixed(p["V"], p["b"]), drawn)
+    sweeps.sample(u, p["W"], start(x, p["c"]), Mixed(p["V"], p["b"]), drawn)
     s, _ = activations(drawn, **p)
     expected = np.where(np.arange(x.shape[1]) % 2, s[:, ::2] + u, np.floor(3 * u))
     assert_allclose(drawn, np.where(u < 0, x, expected), rtol=1e-10)

@@ -12,6 +12,7 @@ from chainrule.kernels.triangular import cpu, reference
 # An empty batch; no alpha; odd and even D; a block of columns and just past one; many rows.
 SIZES = [(0, 5), (1, 1), (3, 1), (4, 2), (2, 3), (5, 64), (3, 65), (2, 131), (300, 7)]
 DENSITIES = [0, 0.13, 0.5, 1]
+classes = pytest.mark.parametrize("n", [1, 3])
 
 
 @pytest.fixture(autouse=True)
@@ -22,20 +23,25 @@ def many_threads(monkeypatch):
         yield
 
 
-def draw(rng, size, density=0.3, dtype=np.float64):
+def draw(rng, size, density=0.3, dtype=np.float64, n_classes=1):
     """Return x, alpha, b and ds."""
     N, D = size
-    shapes = [D * (D - 1) // 2, D, (N, D)]
+    shapes = [D * (D - 1) // 2, (n_classes, D), (N, D)]
     return (
         (rng.random(size) < density).astype(np.uint8),
         *(rng.normal(size=shape).astype(dtype) for shape in shapes),
     )
 
 
+def labels(n, b):
+    """Return the labels of n rows: all classes in turn; none where there is one."""
+    return np.arange(n if len(b) > 1 else 0, dtype=np.int32) % len(b)
+
+
 def forward(twin, x, alpha, b):
     """Return s."""
     s = np.full(x.shape, np.nan, b.dtype)
-    assert twin.forward(x, alpha, b, s) is None
+    assert twin.forward(x, alpha, b, labels(len(x), b), s) is None
     return s
 
 
@@ -49,27 +55,29 @@ def input_gradient(twin, ds, alpha):
 def sample(twin, u, alpha, b, x=None):
     """Return what is drawn into a copy of x, by default into nonsense."""
     drawn = np.full(u.shape, 7, np.uint8) if x is None else x.copy()
-    assert twin.sample(u, alpha, b, drawn) is None
+    assert twin.sample(u, alpha, b, labels(len(u), b), drawn) is None
     return drawn
 
 
-def backward(twin, ds, x):
+def backward(twin, ds, x, n_classes=1):
     """Return (dalpha, db), whose entries must all be overwritten."""
     D = x.shape[1]
-    dalpha, db = (np.full(shape, np.nan, ds.dtype) for shape in (D * (D - 1) // 2, D))
-    assert twin.backward(ds, x, dalpha, db) is None
+    dalpha, db = (np.full(s, np.nan, ds.dtype) for s in (D * (D - 1) // 2, (n_classes, D)))
+    assert twin.backward(ds, x, labels(len(x), db), dalpha, db) is None
     return dalpha, db
 
 
 @pytest.mark.parametrize("density", DENSITIES)
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_cpu_rounds_no_worse_than_numpy(dtype, size, density, rng, assert_rounds_like_numpy):
-    x, alpha, b, ds = draw(rng, size, density, dtype)
+@classes
+def test_cpu_rounds_no_worse_than_numpy(n, dtype, size, density, rng, assert_rounds_like_numpy):
+    x, alpha, b, ds = draw(rng, size, density, dtype, n)
     exact = [a.astype(np.longdouble) for a in (alpha, b, ds)]
 
     def outputs(twin, alpha, b, ds):
-        return forward(twin, x, alpha, b), *backward(twin, ds, x), input_gradient(twin, ds, alpha)
+        s, dx = forward(twin, x, alpha, b), input_gradient(twin, ds, alpha)
+        return s, *backward(twin, ds, x, n), dx
 
     ours = outputs(cpu, alpha, b, ds)
     numpys, truth = outputs(reference, alpha, b, ds), outputs(reference, *exact)
@@ -79,14 +87,15 @@ def test_cpu_rounds_no_worse_than_numpy(dtype, size, density, rng, assert_rounds
 
 @pytest.mark.parametrize("twin", [cpu, reference])
 @pytest.mark.parametrize("size", [(1, 1), (1, 2), (4, 5), (7, 6)])
-def test_backward_matches_finite_differences(size, twin, rng):
-    x, alpha, b, ds = draw(rng, size, 0.5)
+@classes
+def test_backward_matches_finite_differences(n, size, twin, rng):
+    x, alpha, b, ds = draw(rng, size, 0.5, n_classes=n)
     x[0] = 1  # or a column of dalpha may vanish
 
     def loss():
         return float((forward(twin, x, alpha, b) * ds).sum())
 
-    grads = backward(twin, ds, x)
+    grads = backward(twin, ds, x, n)
     for name, p, grad in zip(("dalpha", "db"), (alpha, b), grads, strict=True):
         numeric = numeric_grad(loss, p)
         assert_allclose(grad, numeric, rtol=1e-6, atol=1e-8, err_msg=name)
@@ -116,13 +125,14 @@ def test_alpha_is_packed_by_columns(D, rng):
             dalpha, db = backward(cpu, ds, x)
             place = [triangular.offset(j, D) + i - j - 1] if i > j else []
             assert_array_equal(np.flatnonzero(dalpha), place)
-            assert_array_equal(np.flatnonzero(db), [i])
+            assert_array_equal(np.flatnonzero(db[0]), [i])
 
 
 @pytest.mark.parametrize("density", [0.13, 0.5])
 @pytest.mark.parametrize("size", [(1, 1), (5, 3), (40, 64), (30, 130)])
-def test_sample_is_recomputation_symbol_by_symbol(size, density, rng):
-    _, alpha, b, _ = draw(rng, size)
+@classes
+def test_sample_is_recomputation_symbol_by_symbol(n, size, density, rng):
+    _, alpha, b, _ = draw(rng, size, n_classes=n)
     b += np.log(density / (1 - density))
     u = rng.random(size)
     expected = np.zeros(size, np.uint8)
@@ -163,24 +173,25 @@ def test_edges_of_the_uniform():
     below_one = np.nextafter(1, 0)
     for twin in (cpu, reference):
         for u, s, drawn in [(0, -700, 1), (below_one, 40, 1), (below_one, 30, 0), (0.5, 0, 0)]:
-            x = sample(twin, np.array([[float(u)]]), np.empty(0), np.array([float(s)]))
+            x = sample(twin, np.array([[float(u)]]), np.empty(0), np.array([[float(s)]]))
             assert_array_equal(x, [[drawn]], f"u = {u}, s = {s}")
 
 
 @pytest.mark.parametrize("size", [(1, 1), (5, 4), (30, 131)])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_threads_change_no_bit(dtype, size, rng):
-    x, alpha, b, ds = draw(rng, size, 0.2, dtype)
+@classes
+def test_threads_change_no_bit(n, dtype, size, rng):
+    x, alpha, b, ds = draw(rng, size, 0.2, dtype, n)
     u = rng.random(size).astype(dtype)
 
     def everything():
         outputs = forward(cpu, x, alpha, b), input_gradient(cpu, ds, alpha)
-        return *outputs, *backward(cpu, ds, x), sample(cpu, u, alpha, b)
+        return *outputs, *backward(cpu, ds, x, n), sample(cpu, u, alpha, b)
 
     with use_threads(1):
         alone = everything()
-    for n in (2, 3, 70):
-        with use_threads(n):
+    for count in (2, 3, 70):
+        with use_threads(count):
             for one, several in zip(alone, everything(), strict=True):
                 assert_array_equal(one, several)
 

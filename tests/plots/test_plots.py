@@ -77,6 +77,25 @@ def test_a_shape_may_be_given_and_must_fit(rng):
         plots.sample_grid(np.zeros((0, 4)))
 
 
+@pytest.mark.parametrize("D", [9, 12])
+def test_the_rows_of_a_class_stand_behind_its_name(D, rng):
+    """Images side by side, strips below each other; a long name is cut."""
+    x = rng.integers(0, 2, (6, D))
+    figure = plots.class_grid(x, [3, "a" * 40 + "$"], title="drawn")
+    (grid,) = mosaics(figure)
+    names = [text for text in figure.texts if text.get_text() not in ("drawn", "")]
+    assert [text.get_text() for text in names] == ["3", "a" * 15 + "…"]
+    places = [1 - text.get_position()[1] for text in names]
+    assert 0 < places[0] < places[1] < 1
+    np.testing.assert_array_equal(grid[~grid.mask.all(axis=1)].compressed().sum(), _shown(x, D))
+    with pytest.raises(ValueError, match="6 rows are not equally many of 4 classes"):
+        plots.class_grid(x, range(4))
+
+
+def _shown(x, D):
+    return x.sum() * (1 if D == 9 else 2)  # a strip of 12 is two pixels tall
+
+
 def test_nearest_and_probabilities_stand_beside_the_samples(rng):
     x, p, real = rng.integers(0, 2, (4, 9)), rng.random((4, 9)), rng.integers(0, 2, (4, 9))
     figure = plots.with_nearest(x, p, real)

@@ -18,8 +18,11 @@ MIXTURES = {"activation": "tanh", "n_components": 2}
 MIXED = {"values": (3, 0, 2, 0), "n_hidden": 3, "n_components": 2}
 MODELS = {  # what a test is called: the registry's name, and a Config's arguments
     "fvsbn": ("fvsbn", {"n_visible": 5}),
+    "fvsbn of labels": ("fvsbn", {"n_visible": 5, "n_classes": 3}),
     "nade": ("nade", {"n_visible": 5, "n_hidden": 3}),
+    "nade of labels": ("nade", {"n_visible": 5, "n_hidden": 3, "n_classes": 3}),
     "nade untied": ("nade_untied", {"n_visible": 4, "n_hidden": 2}),
+    "nade untied of labels": ("nade_untied", {"n_visible": 4, "n_hidden": 2, "n_classes": 2}),
     "made": ("made", {"values": (2,) * 5, "hidden": (24,)}),
     "made deep": ("made", {"values": (2,) * 5, **MADE, "activation": "tanh"}),
     "made of masks": ("made", {"values": (2,) * 4, **MADE, "n_masks": 3, "activation": "sigmoid"}),
@@ -56,7 +59,16 @@ MODELS = {  # what a test is called: the registry's name, and a Config's argumen
     "rnn": ("rnn", {"n_symbols": 3, "n_hidden": 3}),
     "lstm": ("rnn", {"n_symbols": 3, "n_hidden": 3, "n_layers": 2, "cell": "lstm"}),
     "gru": ("rnn", {"n_symbols": 3, "n_hidden": 3, "n_layers": 2, "cell": "gru"}),
+    "tanh of labels": ("rnn", {"n_symbols": 3, "n_hidden": 3, "n_classes": 2}),
+    "lstm of labels": (
+        "rnn",
+        {"n_symbols": 3, "n_hidden": 3, "n_layers": 2, "cell": "lstm", "n_classes": 3},
+    ),
     "attention_rnn": ("attention_rnn", {"n_symbols": 3, "n_hidden": 4, "context": 5, "n_heads": 2}),
+    "attention_rnn of labels": (
+        "attention_rnn",
+        {"n_symbols": 3, "n_hidden": 4, "context": 5, "n_heads": 2, "n_classes": 3},
+    ),
     "transformer": ("transformer", DEEP),
     "transformer rotary": ("transformer", {**DEEP, "rotary": True, "tied": False}),
     "transformer of labels": ("transformer", {**DEEP, "n_classes": 3}),

@@ -67,9 +67,8 @@ class Toy(RowDensity):
     def _model_name(self):
         return "toy"
 
-    def _config(self, D):
-        return toy.Config((2,) * D)
+    def _config(self, D, n_classes=1):
+        return toy.Config((2,) * D, n_classes)
 
     def _fitted_config(self):
-        n_classes = 1 if self.classes_ is None else len(self.classes_)
-        return toy.Config(self.encoder_.event.values, n_classes)
+        return toy.Config(self.encoder_.event.values, self._n_classes)

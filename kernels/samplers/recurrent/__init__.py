@@ -26,7 +26,8 @@ Attention   (`extend_attention`, one layer) keys and values are the states befor
             The history h_0 … h_t is kept, (N, S, H): h_j is a function of x_1 … x_j, hence final.
             A given symbol only joins the window; the states catch up before the next draw.
             Once S symbols are in the window, its first `stride` leave it and the states are
-            computed anew from h_0 = b_0 over those that stay, one after the other.
+            computed anew from h_0 = b_0^y over those that stay, one after the other; y is the
+            row's class, of which each has a first state of its own.
 
 Cost        A symbol of one row: 2 G H² (2 L - 1) + 2 H V FLOPs, all in products of a row with
             matrices that must be read once: one row waits for memory, G rows share the reading.
@@ -77,7 +78,7 @@ class Memory(NamedTuple):
 
 
 class First(NamedTuple):
-    """The states before the first symbol: h_0, (1, H), and c_0, (1, H) or (1, 0)."""
+    """The states before the first symbol, a row for each class: (n_classes, H); c_0 or (·, 0)."""
 
     b_0: Array
     c_0: Array
@@ -96,6 +97,7 @@ class AttentionMemory(NamedTuple):
     window: (N, S), the symbols that a row sees, of which the first length[n] < S are there.
     history: (N, S, H), h_0 … h_seen of the seen[n] ≤ length[n] symbols that the states have been
     through. c: (N, 1, H) or (N, 1, 0), the cells after these. seen = -1: not even h_0 is there.
+    y: (N,), the rows' classes, 0 where there is one.
     """
 
     window: Ids
@@ -103,6 +105,7 @@ class AttentionMemory(NamedTuple):
     seen: Ids
     history: Array
     c: Array
+    y: Ids
 
     def rows(self, part: slice) -> "AttentionMemory":
         """Return the memory of some rows: views."""

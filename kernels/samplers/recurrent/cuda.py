@@ -178,9 +178,10 @@ class _Rows:
         """Give rows that start anew their first state."""
         if (self.done < 0).any():
             rows, states = self.xp.asarray(np.flatnonzero(self.done < 0)), self.states
-            states.h[0, states.now, rows] = self.first.b_0[0]
-            states.c[0, states.now, rows] = self.first.c_0[0]
-            self.memory.history[rows, 0] = self.first.b_0[0]
+            y = self.memory.y[rows]
+            states.h[0, states.now, rows] = self.first.b_0[y]
+            states.c[0, states.now, rows] = self.first.c_0[y]
+            self.memory.history[rows, 0] = self.first.b_0[y]
             self.done[self.done < 0] = 0
 
     def _catch_up(self) -> None:

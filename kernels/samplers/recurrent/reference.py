@@ -81,9 +81,9 @@ def _attending(
     memory: AttentionMemory,
 ) -> Array:
     """Let row n's states see all of its window; return its logits, (1, V)."""
-    window, length, seen, history, c = memory
+    window, length, seen, history, c, y = memory
     if seen[n] < 0:
-        history[n, 0], c[n], seen[n] = first.b_0[0], first.c_0, 0
+        history[n, 0], c[n, 0], seen[n] = first.b_0[y[n]], first.c_0[y[n]], 0
     h = history[n, seen[n], None].copy()
     for t in range(seen[n], length[n]):
         _advance(int(window[n, t]), weights, h, c[n])

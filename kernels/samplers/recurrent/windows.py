@@ -30,6 +30,7 @@ class Rows(NamedTuple):
     c: Array
     h: Array  # (N, 1, H): h_seen
     p: Array  # (n_heads, S): attention
+    y: Ids
 
 
 @njit(**JIT)
@@ -94,14 +95,14 @@ def peek(
 @njit(**JIT)
 def recall(memory: AttentionMemory, n_heads: int) -> Rows:
     """Return the rows of a memory, their latest states beside it."""
-    window, length, seen, history, c = memory
+    window, length, seen, history, c, y = memory
     N, S, H = history.shape
     h, p = np.empty((N, 1, H), history.dtype), np.empty((n_heads, S), history.dtype)
     for n in range(N):
         if seen[n] >= 0:
             for j in range(H):
                 h[n, 0, j] = history[n, seen[n], j]
-    return Rows(window, length, seen, history.reshape(N, 1, S, H), c, h, p)
+    return Rows(window, length, seen, history.reshape(N, 1, S, H), c, h, p, y)
 
 
 @njit(**INLINE)
@@ -120,12 +121,12 @@ def catch_up(weights: Weights, first: First, rows: Rows, scratch: Scratch) -> No
     row, seen, h = scratch.row, rows.seen, rows.h
     for n in range(len(seen)):
         if seen[n] < 0:
-            seen[n] = 0
+            seen[n], k = 0, rows.y[n]
             for j in range(h.shape[2]):
-                h[n, 0, j] = first.b_0[0, j]
-                rows.past[n, 0, 0, j] = first.b_0[0, j]
+                h[n, 0, j] = first.b_0[k, j]
+                rows.past[n, 0, 0, j] = first.b_0[k, j]
             for j in range(rows.c.shape[2]):
-                rows.c[n, 0, j] = first.c_0[0, j]
+                rows.c[n, 0, j] = first.c_0[k, j]
     while True:
         M = list_late(rows, scratch)
         if M == 0:

@@ -245,4 +245,4 @@ def test_a_state_is_never_half_of_two(kept, monkeypatch):
     monkeypatch.setattr(files.os, "replace", looked_at)
     checkpoint.save(path, "nade", CONFIG, big())
     assert seen == [content, path.read_bytes()]
-    assert json.loads(container.read(path)[1])["config"] == {"n_visible": 30, "n_hidden": 400}
+    assert json.loads(container.read(path)[1])["config"] == vars(CONFIG)

@@ -55,7 +55,7 @@ def prepared(folder):
     rng = np.random.default_rng(0)
     rows = rng.integers(0, 2, (60, 8), np.uint8)
     model = cr.NADE(6, epochs=45, batch_size=20, learning_rate=0.01, n_threads=1)
-    parts = model._prepare(rows, rows[::3].copy())
+    parts = model._prepare(rows, X_valid=rows[::3].copy())
     started = (folder / runs.STATE).exists()
     return model, parts, runs.load_state(folder).state if started else model._start()
 

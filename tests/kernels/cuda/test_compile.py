@@ -22,6 +22,7 @@ import pytest
 from cuda_on_cpu.tools import need_nvrtc, need_program
 
 from chainrule.kernels import device
+from chainrule.kernels.activation import cuda as activation
 from chainrule.kernels.adam import cuda as adam
 from chainrule.kernels.bernoulli import cuda as bernoulli
 from chainrule.kernels.causal_attention import cuda as attention
@@ -32,8 +33,10 @@ from chainrule.kernels.gelu import cuda as gelu
 from chainrule.kernels.gru import cuda as gru
 from chainrule.kernels.layer_norm import cuda as layer_norm
 from chainrule.kernels.lstm import cuda as lstm
+from chainrule.kernels.masked_linear import cuda as masked
 from chainrule.kernels.mixture import cuda as mixture
 from chainrule.kernels.nade import cuda as nade
+from chainrule.kernels.nade_columns import cuda as nade_columns
 from chainrule.kernels.rnn import cuda as rnn
 from chainrule.kernels.rotary import cuda as rotary
 from chainrule.kernels.samplers.transformer import cuda as sampler
@@ -70,11 +73,24 @@ def plans():
             yield nade.BACKWARD_SOURCE, nade.plan_backward(N, 784, 500, dtype)
             yield triangular.SOURCE, triangular.plan_forward(N // 10, 784, dtype)
         yield bernoulli.SOURCE, bernoulli.plan("bernoulli_forward", 100, 784, dtype)
+        yield activation.SOURCE, activation.plan("activation_forward", 50_000, 0, dtype)
+        yield (
+            masked.SOURCE,
+            masked.plan_tiles("masked_forward", (100, 500), dtype, 100, 784, 500, 0),
+        )
         for n in (2, 20):  # a lane a row, and a few
             yield mixture.SOURCE, mixture.plan("cdf", 6400, n, dtype)
         # Bits, a lane each; categories of 256, a warp each; mixtures of 10, several rows a block.
         for value, sizes in ((0, (100, 784, 784)), (1, (100, 64, 16384)), (2, (100, 11, 220))):
             yield columns.SOURCE, columns.plan("terms", sizes, dtype, value)
+        # A row of data a block, of bits; several, of categories; many, of mixtures.
+        for value, team, N, rows in ((0, 1, 100, 20), (1, 4, 500, 50), (2, 4, 1000, 100)):
+            sweep = nade_columns.plan_sweep(
+                "nade_columns_forward", (N, 64, 500, 20), team, dtype, value
+            )
+            yield nade_columns.SOURCE, sweep
+            backward = nade_columns.plan_backward(rows, 64, 500, dtype, value)
+            yield nade_columns.BACKWARD_SOURCE, backward
         yield sampler.SOURCE, sampler.plan_append((64, 4, 256, 128), 16, 0, dtype)
         for vector in (True, False):
             yield adam.SOURCE, adam.plan("adam_step", 1000, dtype, vector)

@@ -26,6 +26,7 @@ LARGE_OF = {
     **dict.fromkeys(("rnn", "lstm", "gru"), (32, 64, 256)),
     "mixture": (6400, 1, 40),
     "columns": (100, 100, 32),
+    "nade_columns": (100, 60, 100),
     "layer_norm": (768, 1, 128),
     "gelu": (768, 1, 512),
     "softmax_cross_entropy": (768, 1, 50257),
@@ -96,7 +97,7 @@ def check(case, name, inputs, dtype, cupy):
 @pytest.mark.parametrize("shape", [*SHAPES, LARGE], ids=str)
 def test_nade_sample(shape, dtype, cupy, rng):
     inputs = cast(CASES["nade"].inputs(rng, *shape), dtype)
-    params = [inputs[name] for name in "WVbc"]
+    params = [inputs[name] for name in "WVbcy"]
     given, u = given_and_uniforms(rng, *shape[:2], dtype)
     x = cupy.asarray(given)
     nade.sample(*map(cupy.asarray, (u, *params)), x)
@@ -107,11 +108,12 @@ def test_nade_sample(shape, dtype, cupy, rng):
 @pytest.mark.parametrize("shape", [*SHAPES, LARGE], ids=str)
 def test_triangular_sample(shape, dtype, cupy, rng):
     inputs = cast(CASES["triangular"].inputs(rng, *shape), dtype)
-    alpha, b = inputs["alpha"] / 2, inputs["b"] - 1  # a few ones, so that rounds differ in length
+    alpha, b, y = inputs["alpha"] / 2, inputs["b"] - 1, inputs["y"]
+    # a few ones, so that rounds differ in length
     given, u = given_and_uniforms(rng, *inputs["x"].shape, dtype)
     x = cupy.asarray(given)
-    triangular.sample(*map(cupy.asarray, (u, alpha, b)), x)
-    check_draws(cupy.asnumpy(x), u, given, logits_of("triangular", alpha, b))
+    triangular.sample(*map(cupy.asarray, (u, alpha, b, y)), x)
+    check_draws(cupy.asnumpy(x), u, given, logits_of("triangular", alpha, b, y))
 
 
 @pytest.mark.parametrize("case", sampled.CASES)

@@ -35,6 +35,11 @@ def integers(dtype, *shape):
     return to_device(np.ones(shape, dtype))
 
 
+def nade_arrays():
+    """Return W, V, b, c and y, of one class, for rows of three bits."""
+    return floats(3, 4), floats(3, 4), floats(3), floats(1, 4), integers(np.int32, 0)
+
+
 # --- dtypes ---------------------------------------------------------------------------------------
 
 MISREAD = {
@@ -55,10 +60,10 @@ MISREAD = {
         floats(1, 1, 4),
     ),
     "nade_log_prob: x must be uint8 on a GPU, got int64": lambda: nade.log_prob(
-        integers(np.int64, 2, 3), floats(3, 4), floats(3, 4), floats(3), floats(4), floats(2)
+        integers(np.int64, 2, 3), *nade_arrays(), floats(2)
     ),
     "triangular_forward: x must be uint8 on a GPU, got bool": lambda: triangular.forward(
-        integers(bool, 2, 3), floats(3), floats(3), floats(2, 3)
+        integers(bool, 2, 3), floats(3), floats(1, 3), integers(np.int32, 0), floats(2, 3)
     ),
     "bernoulli_forward: x must be uint8 on a GPU, got int32": lambda: bernoulli.forward(
         floats(2, 3), integers(np.int32, 2, 3), floats(2)
@@ -70,15 +75,10 @@ MISREAD = {
         floats(2, 3), floats(3, dtype=np.float64), floats(3), floats(2, 3), floats(2), floats(2)
     ),
     "nade_sample: u must be float32 on a GPU, got float64": lambda: nade.sample(
-        floats(2, 3, dtype=np.float64),
-        floats(3, 4),
-        floats(3, 4),
-        floats(3),
-        floats(4),
-        integers(np.uint8, 2, 3),
+        floats(2, 3, dtype=np.float64), *nade_arrays(), integers(np.uint8, 2, 3)
     ),
     "nade_sample: x must be uint8 on a GPU, got int32": lambda: nade.sample(
-        floats(2, 3), floats(3, 4), floats(3, 4), floats(3), floats(4), integers(np.int32, 2, 3)
+        floats(2, 3), *nade_arrays(), integers(np.int32, 2, 3)
     ),
 }
 

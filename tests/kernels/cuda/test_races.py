@@ -84,10 +84,11 @@ def sample_rows(rng, shape, dtype):
     """Draw from NADE and FVSBN, and keep a quarter of what is given."""
     given, u = map(to_device, given_and_uniforms(rng, *shape[:2], dtype))
     inputs = {k: to_device(a) for k, a in cast(CASES["nade"].inputs(rng, *shape), dtype).items()}
-    nade.sample(u, *(inputs[name] for name in "WVbc"), given)
-    D = shape[1]
-    alpha = to_device(rng.normal(size=D * (D - 1) // 2).astype(dtype))
-    triangular.sample(u, alpha, inputs["b"], given)
+    nade.sample(u, *(inputs[name] for name in "WVbcy"), given)
+    N, D = shape[:2]
+    shapes, y = (D * (D - 1) // 2, (2, D)), np.arange(N, dtype=np.int32) % 2
+    alpha, b = (to_device(rng.normal(size=size).astype(dtype)) for size in shapes)
+    triangular.sample(u, alpha, b, to_device(y), given)
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
@@ -103,6 +104,12 @@ def test_nade_reads_what_is_kept_and_never_writes_it(dtype, rig, rng):
     """Every warp of a block reads it, at a time of its own."""
     sample_rows(rng, (3, 20, 300), dtype)
     assert rig.accesses["nade_sample"] > 1000
+
+
+def test_what_a_table_draws_is_read_by_every_thread_of_its_block(rig, rng):
+    run_case(rng, "nade_columns", (3, 7, 20), np.float32)
+    assert rig.accesses["nade_columns_sample"] > 1000
+    assert rig.accesses["nade_columns_backward"] > 1000
 
 
 def decode_in_parts(rng, dtype):
@@ -139,6 +146,7 @@ def test_every_kernel_is_clean(rig, rng):
             sample_rows(rng, shape, dtype)
             sample_rows(rng, (3, 20, 600), dtype)  # several warps a sample
             run_case(rng, "nade", (300, 9, 40), dtype)  # several times as many as a block holds
+            run_case(rng, "nade_columns", (150, 4, 9), dtype)
             run_case(rng, "embedding", MANY, dtype)
             run_case(rng, "softmax_cross_entropy", (3, 1, 1100), dtype)  # a row a block
             decode_in_parts(rng, dtype)

@@ -22,7 +22,10 @@ from cuda_on_cpu.fake_cupy import FakeCupy, to_device
 from cuda_on_cpu.rig import HERE, ORDERS, RigError
 
 from chainrule.engine.models import fvsbn as fvsbn_model
+from chainrule.engine.models import made as made_model
 from chainrule.engine.models import nade as nade_model
+from chainrule.engine.models import table_nade
+from chainrule.engine.noise import Noise
 from chainrule.engine.params import Params
 from chainrule.kernels import columns, device, nade, triangular
 from chainrule.kernels.dispatch import use_backend
@@ -100,12 +103,32 @@ def test_rows_of_whole_numbers(values, dtype, rig, rng):
         columns.terms(there, to_device(s), to_device(x.astype(np.int64)), ds[:, :3])
 
 
+@pytest.mark.parametrize(("values", "dtype"), [((2, 2, 2), np.uint8), ((2, 5, 2), np.int32)])
+def test_a_table_of_whole_numbers(values, dtype, rig, rng):
+    """And one without any rows, of which every gradient is 0."""
+    config = table_nade.Config(values, 5, rescale=False)
+    here = table_nade.init(config, rng)
+    there = Params(here.shapes, to_device(here.flat))
+    x = np.stack([rng.integers(0, K, 40) for K in values], axis=1).astype(dtype)
+    u, grads = rng.random(x.shape), (here.like(), there.like())
+    for rows in (x, x[:0]):
+        with use_backend("reference"):
+            loss = table_nade.loss_and_grad(config, here, rows, grads[0], 40)
+            drawn = table_nade.sample(config, here, u[: len(rows)])
+        on_device = to_device(rows)
+        found = table_nade.loss_and_grad(config, there, on_device, grads[1], 40)
+        np.testing.assert_allclose(found, loss, rtol=1e-5)
+        np.testing.assert_allclose(grads[1].flat.get(), grads[0].flat, rtol=1e-4, atol=1e-6)
+        ours = table_nade.sample(config, there, to_device(u[: len(rows)]))
+        np.testing.assert_array_equal(ours.get(), drawn)
+
+
 @pytest.mark.parametrize("multiprocessors", MULTIPROCESSORS, indirect=True)
 @pytest.mark.parametrize("dtype", FLOATS)
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_nade_sample(shape, dtype, multiprocessors, rig, rng):
     inputs = cast(CASES["nade"].inputs(rng, *shape), dtype)
-    params = [inputs[name] for name in "WVbc"]
+    params = [inputs[name] for name in "WVbcy"]
     given, u = given_and_uniforms(rng, *shape[:2], dtype)
     on_device = [to_device(p) for p in params]
     for rig.order in ORDERS:
@@ -118,12 +141,13 @@ def test_nade_sample(shape, dtype, multiprocessors, rig, rng):
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_triangular_sample(shape, dtype, rig, rng):
     inputs = cast(CASES["triangular"].inputs(rng, *shape), dtype)
-    alpha, b = inputs["alpha"] / 2, inputs["b"] - 1  # a few ones, so that rounds differ in length
+    alpha, b, y = inputs["alpha"] / 2, inputs["b"] - 1, inputs["y"]
+    # a few ones, so that rounds differ in length
     given, u = given_and_uniforms(rng, *inputs["x"].shape, dtype)
     for rig.order in ORDERS:
         x = to_device(given)
-        triangular.sample(*map(to_device, (u, alpha, b)), x)
-        check_draws(x.get(), u, given, logits_of("triangular", alpha, b))
+        triangular.sample(*map(to_device, (u, alpha, b, y)), x)
+        check_draws(x.get(), u, given, logits_of("triangular", alpha, b, y))
 
 
 def test_sparse_and_dense_rows(rig, rng):
@@ -139,20 +163,21 @@ def test_sparse_and_dense_rows(rig, rng):
 
 def test_limits_are_named(rig):
     W = to_device(np.zeros((1, 4097), np.float32))
-    b, c = to_device(np.zeros(1, np.float32)), to_device(np.zeros(4097, np.float32))
+    b, y = to_device(np.zeros(1, np.float32)), to_device(np.zeros(0, np.int32))
     with pytest.raises(ValueError, match="up to 4096 hidden units, got 4097"):
-        nade.log_prob(to_device(np.zeros((1, 1), np.uint8)), W, W, b, c, b)
+        nade.log_prob(to_device(np.zeros((1, 1), np.uint8)), W, W, b, W, y, b)
     with pytest.raises(TypeError, match="float32 or float64 parameters, got float16"):
         device.options(device.Plan("k", np.dtype(np.float16), (1,), 32))
     with pytest.raises(ValueError, match="must be C-contiguous"):
         u, alpha, x = np.zeros((3, 2)), np.zeros(3), np.zeros((2, 3), np.uint8)
-        triangular.sample(to_device(u).T, *map(to_device, (alpha, alpha, x)))
+        y = np.zeros(0, np.int32)
+        triangular.sample(to_device(u).T, *map(to_device, (alpha, alpha[None], y, x)))
 
 
 def test_host_and_device_do_not_mix(rig):
     with pytest.raises(TypeError, match="both host and GPU"):
-        alpha, b, s = map(to_device, (np.ones(1), np.ones(2), np.ones((1, 2))))
-        triangular.forward(np.zeros((1, 2), np.uint8), alpha, b, s)
+        arrays = np.ones(1), np.ones((1, 2)), np.zeros(0, np.int32), np.ones((1, 2))
+        triangular.forward(np.zeros((1, 2), np.uint8), *map(to_device, arrays))
     with pytest.raises(TypeError, match="host array beside a GPU array"):
         to_device(np.ones(2)) + np.ones(2)
 
@@ -160,6 +185,8 @@ def test_host_and_device_do_not_mix(rig):
 MODELS = {
     "nade": (nade_model, nade_model.Config(n_visible=9, n_hidden=12)),
     "fvsbn": (fvsbn_model, fvsbn_model.Config(n_visible=40)),
+    "made": (made_model, made_model.Config((2,) * 9, (12, 7), "tanh", direct=True)),
+    "made of masks": (made_model, made_model.Config((2,) * 9, (12,), "sigmoid", n_masks=2)),
 }
 
 
@@ -170,7 +197,7 @@ def test_whole_model(name, dtype, rig, rng):
     model, config = MODELS[name]
     host = model.init(config, rng, dtype)
     host.flat[...] = rng.normal(size=host.size) / 2
-    x = rng.integers(0, 2, (6, config.n_visible)).astype(np.uint8)
+    x = rng.integers(0, 2, (6, *config.event.shape)).astype(np.uint8)
     params = Params(host.shapes, to_device(host.flat))
     grad, host_grad = params.like(), host.like()
     tolerance = {"rtol": 200 * np.finfo(dtype).eps, "atol": 200 * np.finfo(dtype).eps}
@@ -189,6 +216,40 @@ def test_whole_model(name, dtype, rig, rng):
     np.testing.assert_allclose(dx.get(), host_dx, **tolerance)
 
 
+@pytest.mark.parametrize("agnostic", [False, True])
+def test_made_of_tables(agnostic, rig, rng):
+    """Columns of all kinds, labels, masks in turn and their mean, in one order and in several."""
+    config = made_model.Config(
+        (3, 0, 2, 1), (9, 8), "tanh", True, 2, 1, agnostic, n_components=2, n_classes=2
+    )
+    x = np.stack([rng.integers(0, 3, 6), rng.normal(size=6), rng.integers(0, 2, 6), np.zeros(6)], 1)
+    y, u = rng.integers(0, 2, 6).astype(np.int32), rng.random((6, 4))
+    u[rng.random(u.shape) < 0.3] = -1
+    host = made_model.init(config, rng, np.float64)
+    host.flat[...] = rng.normal(size=host.size) / 2
+    on_device = Params(host.shapes, to_device(host.flat))
+
+    def found(params, x, y, u):
+        outputs = []
+        for noise in (None, Noise(0, 1, 0)):
+            grad, dx = params.like(), x * 0
+            loss = made_model.loss_and_grad(config, params, x, grad, y=y, noise=noise, dx=dx)
+            outputs += [np.array(loss), grad.flat, dx]
+        outputs.append(made_model.log_prob(config, params, x, y))
+        outputs.append(made_model.sample(config, params, u, x, y))
+        if not agnostic:
+            outputs.append(made_model.conditionals(config, params, x, y))
+            outputs.append(made_model.uniforms(config, params, x, abs(u), y))
+        return outputs
+
+    ours = found(on_device, to_device(x), to_device(y), to_device(u))
+    with use_backend("reference"):
+        theirs = found(host, x, y, u)
+    for one, other in zip(ours, theirs, strict=True):
+        one = one.get() if hasattr(one, "get") else one
+        np.testing.assert_allclose(one, other, rtol=1e-10, atol=1e-12)
+
+
 @pytest.mark.parametrize("dtype", FLOATS)
 @pytest.mark.parametrize("name", MODELS)
 def test_whole_model_samples(name, dtype, rig, rng):
@@ -197,7 +258,7 @@ def test_whole_model_samples(name, dtype, rig, rng):
     host = model.init(config, rng, dtype)
     host.flat[...] = rng.normal(size=host.size) / 2
     params = Params(host.shapes, to_device(host.flat))
-    x, u = given_and_uniforms(rng, 6, config.n_visible, dtype)
+    x, u = given_and_uniforms(rng, 6, *config.event.shape, dtype)
     drawn = model.sample(config, params, to_device(u), to_device(x)).get()
     with use_backend("reference"):
         np.testing.assert_array_equal(drawn, model.sample(config, host, u, x))
@@ -295,8 +356,8 @@ for dtype, shape, multiprocessors in (
         on_device = {k: to_device(a) for k, a in inputs.items()}
         Expected(case, twin, inputs, dtype).check(case.run(case.op, **on_device))
         if hasattr(case.op, "sample"):
-            params = [on_device[k] for k in ("W", "V", "b", "c", "alpha") if k in on_device]
-            params = params if name == "nade" else params[::-1]
+            names = ("W", "V", "b", "c", "y") if name == "nade" else ("alpha", "b", "y")
+            params = [on_device[k] for k in names]
             u = (rng.random(inputs["x"].shape) - 0.2).astype(dtype)
             case.op.sample(to_device(u), *params, on_device["x"])
 print("clean")

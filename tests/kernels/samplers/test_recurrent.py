@@ -67,7 +67,8 @@ def test_attention_on_cpu_is_the_reference(gates, sizes, dtype, few, rng, monkey
     (N, V, H), S = sizes, 7
     weights, output = parameters(rng, V, H, 1, gates, dtype, True)
     cells = H if gates == 4 else 0
-    first = recurrent.First(*(rng.normal(size=(1, n)).astype(dtype) for n in (H, cells)))
+    first = recurrent.First(*(rng.normal(size=(2, n)).astype(dtype) for n in (H, cells)))
+    y = np.arange(N, dtype=np.int32) % 2
     heads = recurrent.Sizes(next(n for n in (4, 3, 1) if H % n == 0), 3)
     u, x = some_symbols(rng, N, V, 12)
     memories, s = [], np.full((2, N, V), np.nan, dtype)
@@ -78,6 +79,7 @@ def test_attention_on_cpu_is_the_reference(gates, sizes, dtype, few, rng, monkey
             np.full(N, -1, np.int32),
             np.full((N, S, H), np.nan, dtype),
             np.full((N, 1, cells), np.nan, dtype),
+            y,
         )
         with use_backend(name):
             recurrent.extend_attention(u, weights, output, first, heads, Options(), memory, x)
