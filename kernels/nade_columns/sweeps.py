@@ -105,7 +105,9 @@ def add_totals(
 ) -> None:
     """S4, and the second halves of S2 and S3: what P_{D+1} adds."""
     for n in range(len(x)):
-        block.add(row(grad.c, block.class_of(y, n)), grad.c.dtype.type(1), row(total.P, n))  # S4
+        sums.subtract_or_add(
+            row(grad.c, block.class_of(y, n)), grad.c.dtype.type(1), row(total.P, n)
+        )  # S4: as far as c goes, where P has room beyond it
     first_row = 0
     for i in range(x.shape[1] - 1):
         K = layout.values[i]

@@ -256,3 +256,17 @@ def test_nan_in_a_weight_shows(rng):
     nll, grad, _ = gradient(cpu, layout, weights, x, y)
     assert np.isnan(nll).all() and np.isnan(log_prob(cpu, layout, weights, x, y)).all()
     assert all(np.isnan(a).any() for a in (grad.W, grad.V, grad.b, grad.c))
+
+
+def test_gradients_are_written_where_they_belong_and_nowhere_else(rng):
+    """What lies behind c's gradient stays -0.0, which + 0.0 would make 0.0."""
+    H, values = 5, (2, 2, 2)
+    of = columns.layout(values)
+    behind = np.full(H + 64, -0.0, np.float32)
+    W, V = (rng.normal(size=(3, H)).astype(np.float32) for _ in range(2))
+    b, c, none = np.zeros(3, np.float32), np.zeros((1, H), np.float32), np.empty(0, np.float32)
+    grad = Weights(W.copy(), V.copy(), b.copy(), behind[None, :H], none.copy())
+    x, y = rng.integers(0, 2, (9, 3)).astype(np.uint8), np.empty(0, np.int32)
+    nll, dx = np.empty(9, np.float32), np.empty((0, 3), np.float32)
+    cpu.nll_and_grad(of, Weights(W, V, b, c, none), x, y, 1.0, nll, grad, dx)
+    assert behind[:H].any() and np.signbit(behind[H:]).all()
