@@ -46,6 +46,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.engine.event import CONTINUOUS
 from chainrule.engine.params import Params
 from chainrule.kernels.dispatch import array_module
 from chainrule.kernels.types import Array, Ids
@@ -137,7 +138,13 @@ def log_prob_given(
 def marginals(
     model: ModuleType, config: Any, params: Params, x: Any, given: Any, log_prior: Any
 ) -> Array:
-    """Return the distribution of every x_i given x_g, as the model itself would: F8."""
+    """Return the distribution of every x_i given x_g, as the model itself would: F8.
+
+    Raises:
+        ValueError: a column is real: the mean of its mixtures' numbers is no mixture of theirs.
+    """
+    if CONTINUOUS in config.event.values:
+        raise ValueError("the marginals of real columns are those of one label; give y")
     xp = array_module(params.flat)
     weights = xp.exp(posterior(model, config, params, _alone(config, x, given), log_prior))
     total: Any = 0

@@ -22,7 +22,10 @@ from chainrule.registry import estimator_class
 
 N, D, H = 6, 9, 5  # small: each number in the parameters costs two evaluations of the loss
 V, T = 4, 5  # symbols and lengths of sequences
-SMALL = {"n_hidden": H, "n_components": 2, "n_layers": 2, "n_embd": 4, "n_heads": 1, "context": T}
+SMALL = {
+    **{"n_hidden": H, "hidden": (2 * H, H), "n_components": 2},
+    **{"n_layers": 2, "n_embd": 4, "n_heads": 1, "context": T},
+}
 ALSO = ("tied", "context")  # decide what is checked, though they are in no model's Config
 NOISE = 0.5  # standard deviation of the parameters, so that no gradient is trivial
 DROPPED = 0.8  # at most: so small a model would have no gradient left

@@ -179,7 +179,9 @@ def test_a_table_of_symbols_keeps_its_names(call, tmp_path, monkeypatch):
     assert "has 2 columns where the model was fitted on 3" in call("score", "r", "y.csv")[2]
 
 
-@pytest.mark.parametrize("model", ["categorical_nade", "rnade", "table_nade"])
+@pytest.mark.parametrize(
+    "model", ["categorical_nade", "rnade", "table_nade", "made", "orderless_nade"]
+)
 def test_gradients_are_checked_on_the_columns_a_model_is_for(model, call):
     status, out, _ = call("gradcheck", model, "--backend", "reference")
     assert status == 0 and "all pass" in out
