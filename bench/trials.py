@@ -5,7 +5,7 @@ settings; in its folder lie, under that name,
 
     .state          the training at rest, until it is done: what `fit(checkpoint=…)` goes on with
     .safetensors    the model of the epoch that was best on valid
-    .json           the record: settings, history, nats on valid, seconds, commit
+    .json           the record: settings, history, nats on valid, seconds
     .<split>.npy    log p of the rows scored so far, where that takes long
 
 So a protocol that was stopped, by Ctrl-C or kill -9, goes on by the same command, and one setting
@@ -26,7 +26,6 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 
 import chainrule as cr
-from bench import machine
 from chainrule.engine.storage.files import replacing
 
 FOLDER = Path("runs") / "likelihood"
@@ -77,7 +76,6 @@ def run(model: Any, data: Any, folder: Path, stop: int | None = None) -> Record:
         "fit_seconds": sum(record["seconds"] for record in fitted.history_),
         "wall_seconds_of_last_start": time.perf_counter() - begun,
         "history": fitted.history_,
-        "commit": machine.versions().get("commit"),
         "trial": name,
     }
     fitted.save(folder / f"{name}.safetensors")
