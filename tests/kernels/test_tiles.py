@@ -27,28 +27,65 @@ def run_add_transposed(m, A, a_row, n, B, b, b_row, C, c, c_row):
     tiles.add_transposed(m, A, 0, a_row, n, B, b, b_row, C, c, c_row)
 
 
-TILES = {"overwrite": run_overwrite, "add": run_add, "transposed": run_add_transposed}
+@njit
+def run_overwrite_transposed(m, A, a_row, n, B, b, b_row, C, c, c_row):
+    tiles.overwrite_transposed(m, A, 0, a_row, n, B, b, b_row, C, c, c_row)
+
+
+@njit
+def run_wide_overwrite(m, A, a_row, n, B, b, b_row, C, c, c_row):
+    tiles.wide_overwrite(m, A, 0, a_row, n, B, b, b_row, C, c, c_row)
+
+
+@njit
+def run_wide_add(m, A, a_row, n, B, b, b_row, C, c, c_row):
+    tiles.wide_add(m, A, 0, a_row, n, B, b, b_row, C, c, c_row)
+
+
+@njit
+def run_wide_transposed(m, A, a_row, n, B, b, b_row, C, c, c_row):
+    tiles.wide_overwrite_transposed(m, A, 0, a_row, n, B, b, b_row, C, c, c_row)
+
+
+TILES = {
+    "overwrite": run_overwrite,
+    "add": run_add,
+    "add transposed": run_add_transposed,
+    "overwrite transposed": run_overwrite_transposed,
+    "wide overwrite": run_wide_overwrite,
+    "wide add": run_wide_add,
+    "wide overwrite transposed": run_wide_transposed,
+}
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
 @pytest.mark.parametrize("n", [0, 1, 5, 33])
 @pytest.mark.parametrize("kind", TILES)
 def test_a_tile_is_a_product_and_touches_nothing_else(kind, n, dtype, rng):
-    width, eps = tiles.panel_width(np.empty(0, dtype)), np.finfo(dtype).eps
+    transposed, eps = kind.endswith("transposed"), np.finfo(dtype).eps
+    width = (tiles.wide_width if "wide" in kind else tiles.panel_width)(np.empty(0, dtype))
     for m in range(1, tiles.ROWS + 1):
-        shape = (n, m + 2) if kind == "transposed" else (m, n + 3)  # rows longer than needed
+        shape = (n, m + 2) if transposed else (m, n + 3)  # rows longer than needed
         A, B = rng.normal(size=shape).astype(dtype), rng.normal(size=(n, width + 5)).astype(dtype)
         C = np.full((m + 2, width + 4), GUARD, dtype)
         inner = C[1 : m + 1, 2 : width + 2]
         inner[...] = rng.normal(size=inner.shape)
-        a = A[:, :m].T if kind == "transposed" else A[:, :n]
-        before = 0 if kind == "overwrite" else inner.astype(np.float64)
+        a = A[:, :m].T if transposed else A[:, :n]
+        before = 0 if "overwrite" in kind else inner.astype(np.float64)
         expected = before + a.astype(np.float64) @ B[:, 3 : width + 3].astype(np.float64)
         at = C.shape[1] + 2
         TILES[kind](m, A, A.shape[1], n, B, 3, B.shape[1], C, at, C.shape[1])
         assert_allclose(inner, expected, rtol=0, atol=8 * (n + 1) * eps)
         inner[...] = GUARD
         assert (C == GUARD).all(), f"{kind} of {m} rows wrote beside its tile"
+
+
+@pytest.mark.parametrize(
+    ("features", "size"),
+    [("", 32), ("+avx2,+fma,-avx512f", 32), ("+neon", 32), ("+avx2,+avx512f,+avx512vl", 64)],
+)
+def test_wide_tiles_are_as_wide_as_vectors_are(features, size):
+    assert tiles.vector_bytes(features) == size
 
 
 def test_arrays_of_different_dtypes_are_refused():
