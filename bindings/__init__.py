@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from chainrule import datasets, plots
     from chainrule.compilation import compile_kernels
     from chainrule.engine.storage.checkpoint import CheckpointError
+    from chainrule.estimators.autoencoder import Autoencoder
     from chainrule.estimators.gradcheck import gradcheck
     from chainrule.estimators.loading import load
     from chainrule.estimators.made import MADE
@@ -38,6 +39,7 @@ __all__ = [
     "RNADE",
     "RNN",
     "AttentionRNN",
+    "Autoencoder",
     "CategoricalNADE",
     "CheckpointError",
     "OrderlessNADE",

@@ -183,6 +183,9 @@ def run(task: Task, dtype: str) -> int:
 
 def _use_rows(model: Any, X: Any) -> None:
     model.score(X)
+    if not hasattr(model, "log_prob"):
+        model.reconstruct(X)
+        return
     model.conditionals(X)
     model.sample(1, seed=0)
     model.sample(300, seed=0, given=X[0], observed=np.arange(X.shape[1]) < 9)

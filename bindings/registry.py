@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from chainrule.suggestions import near
 
 if TYPE_CHECKING:
-    from chainrule.estimators.density import Density
+    from chainrule.estimators.kept import Kept
 
 HOMES: dict[str, tuple[str, str]] = {  # where the estimator is, and what it is called there
     "fvsbn": ("chainrule.estimators.rows", "FVSBN"),
@@ -22,6 +22,7 @@ HOMES: dict[str, tuple[str, str]] = {  # where the estimator is, and what it is 
     "table_nade": ("chainrule.estimators.tables", "TableNADE"),
     "made": ("chainrule.estimators.made", "MADE"),
     "orderless_nade": ("chainrule.estimators.orderless", "OrderlessNADE"),
+    "autoencoder": ("chainrule.estimators.autoencoder", "Autoencoder"),
     "rnn": ("chainrule.estimators.sequences", "RNN"),
     "attention_rnn": ("chainrule.estimators.sequences", "AttentionRNN"),
     "transformer": ("chainrule.estimators.sequences", "Transformer"),
@@ -44,7 +45,7 @@ class _Estimators(Mapping[str, Any]):
         return len(HOMES)
 
 
-ESTIMATORS: Mapping[str, "type[Density]"] = _Estimators()
+ESTIMATORS: Mapping[str, "type[Kept]"] = _Estimators()
 
 
 def spelling(cls: type) -> str:
@@ -52,7 +53,7 @@ def spelling(cls: type) -> str:
     return next(spelt for spelt, (_, name) in HOMES.items() if name == cls.__name__)
 
 
-def estimator_class(name: str) -> "type[Density]":
+def estimator_class(name: str) -> "type[Kept]":
     """Return the estimator called `name`, in any mixture of cases, underscores and dashes.
 
     Raises:

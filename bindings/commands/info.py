@@ -80,6 +80,8 @@ def _facts(model: Any, folder: Path | None) -> list[tuple[str, str]]:
         facts += _of_training(model)
     if isinstance(summary.get("valid_nats"), float):
         facts.append(("valid, whole", nats_and_bits(summary["valid_nats"])))
+    if isinstance(summary.get("test_error"), float):
+        facts.append(("test error", f"{summary['test_error']:.2f} a row"))
     if isinstance(summary.get("test_nll"), float):
         D = summary.get("row_length") or model.encoder_.dims
         facts.append(("test NLL", _nll(summary["test_nll"], D)))
@@ -101,7 +103,7 @@ def _config(config: Any) -> str:
 def _of_data(model: Any) -> list[tuple[str, str]]:
     """Return what a model's observations are, as name and value."""
     if of_columns(model):
-        return [("ordering", _order(model))]
+        return [("ordering", _order(model))] if hasattr(model, "order_") else []
     known = "".join(repr(c)[1:-1] for c in model.vocabulary_.characters)
     return [("symbols", f"{model.encoder_.describe()} {known}".rstrip())]
 
@@ -114,7 +116,9 @@ def _of_training(model: Any) -> list[tuple[str, str]]:
     facts = [(f"{clock}s", f"{done}, best {best}, {seconds:,.1f} s")]
     record = runs.best(history)
     for name in ("train", "valid"):
-        if record[name] is not None and of_columns(model):
+        if record[name] is not None and not hasattr(model, "log_prob"):
+            facts.append((f"{name} error", f"{record[name]:.2f} a row"))
+        elif record[name] is not None and of_columns(model):
             facts.append((f"{name} NLL", _nll(record[name], model.encoder_.dims)))
         elif record[name] is not None:
             facts.append((f"{name}, then", nats_and_bits(record[name])))

@@ -24,12 +24,15 @@ def of_columns(model: Density) -> bool:
 
 
 def model_of_columns(run: Path, verb: str) -> Any:
-    """Return the model of a run, or of a file, which must be one of columns for this verb.
+    """Return the model of a run, or of a file, which must be a density of columns for this verb.
 
     Raises:
         ValueError: it is another.
     """
     model = runs.open_model(run)
+    if not hasattr(model, "sample"):
+        name = type(model).__name__
+        raise ValueError(f"{verb} is for densities, and {name} is none; take a made in its place")
     if not of_columns(model):
         raise ValueError(
             f"{verb} is for models of binary rows, and that in {run} is {type(model).__name__}; "

@@ -4,7 +4,7 @@ from typing import Any
 
 from chainrule import datasets
 from chainrule.commands import baselines, labels
-from chainrule.commands.common import bits
+from chainrule.commands.common import bits, table
 from chainrule.commands.inputs import load, may_lack, of_columns
 from chainrule.commands.material import Report, by_row
 from chainrule.commands.requests import Reading
@@ -45,18 +45,30 @@ class RowMaterial:
     def report(self, estimator: Density) -> Report:
         """Return how well the test rows are predicted, beside baselines."""
         test, D = self._data.test, self._width
-        nll = -float(estimator.log_prob(test.x, test.y).mean(dtype=float))
-        known = _baselines(estimator, self._data)
-        outcome = {
+        outcome: dict[str, Any] = {
             "image_shape": self._data.image_shape,
             "row_length": D,
             "columns": None if self._data.columns is None else list(self._data.columns),
             "rows": {split: len(getattr(self._data, split).x) for split in datasets.SPLITS},
+        }
+        if not hasattr(estimator, "log_prob"):  # it is no density
+            return _given_back(estimator, test.x, outcome)
+        nll = -float(estimator.log_prob(test.x, test.y).mean(dtype=float))
+        known = _baselines(estimator, self._data)
+        outcome |= {
             "test_nll": nll,
             "test_bits_per_dimension": bits(nll, D),
             "baselines": known,
         }
         return Report(outcome, by_row("test rows", {**known, estimator.model_: nll}, D))
+
+
+def _given_back(estimator: Any, x: Any, outcome: dict[str, Any]) -> Report:
+    """Return the error with which rows are made again; no likelihood to set beside baselines."""
+    error = -estimator.score(x)
+    grid = table("test rows", "error a row")
+    grid.add_row(estimator.model_, f"{error:.2f}")
+    return Report(outcome | {"test_error": error}, grid)
 
 
 def _baselines(estimator: Any, data: Dataset) -> dict[str, float]:

@@ -1,29 +1,21 @@
-"""What every estimator is: a density that is fitted by maximum likelihood, scores, and is saved.
+"""What estimators are, but for one: densities, fitted by maximum likelihood, scored and saved.
 
 Data come down through an encoder, once, and results go back up through it. What kind of data they
 are is the business of a subclass for the kind: `row_density`, `sequence_density`; what the model
 can do is what its module of `chainrule.engine.models` declares.
 """
 
-import os
 from collections.abc import Iterator
-from contextlib import contextmanager
 from math import log
-from types import ModuleType
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import DensityMixin
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted
 
-from chainrule.encoders import labels, validation
-from chainrule.engine import models
-from chainrule.engine.params import Params
-from chainrule.engine.storage import checkpoint as files
-from chainrule.estimators import evaluating, runtime
-from chainrule.estimators.fitting import Fitting
+from chainrule.estimators import evaluating
+from chainrule.estimators.kept import Kept
 from chainrule.kernels.types import Array
 
 
@@ -34,16 +26,8 @@ def _may_have_labels(self: "Density") -> bool:
     return True
 
 
-class Density(DensityMixin, Fitting):  # type: ignore[misc]  # scikit-learn is untyped
-    """Base class of all estimators: a model of p(x), or of p(x | label)."""
-
-    def _read(self, X: Any) -> Any:
-        """Return X, checked against what was fitted, as data: what the rest here works on."""
-        raise NotImplementedError
-
-    def _few(self, X: Any) -> Any:
-        """Return a little of X as an array of the model's, for checks of its gradient."""
-        raise NotImplementedError
+class Density(DensityMixin, Kept):  # type: ignore[misc]  # scikit-learn is untyped
+    """Base class of the estimators of densities: a model of p(x), or of p(x | label)."""
 
     def _count(self, data: Any) -> int:
         """Return how many there are of what a score is a mean over."""
@@ -55,10 +39,6 @@ class Density(DensityMixin, Fitting):  # type: ignore[misc]  # scikit-learn is u
 
     def _by_variable(self, function: Any, data: Any, y: Any) -> Any:
         """Return a function of `evaluating` with a result a variable, as users have data."""
-        raise NotImplementedError
-
-    def _restore_encoder(self, values: dict[str, Any], config: Any) -> None:
-        """Set `encoder_` by what a file keeps of it."""
         raise NotImplementedError
 
     def log_prob(self, X: Any, y: Any = None) -> Array:
@@ -161,69 +141,6 @@ class Density(DensityMixin, Fitting):  # type: ignore[misc]  # scikit-learn is u
         likeliest: NDArray[Any] = self.classes_[p.argmax(axis=1)]
         return likeliest
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the fitted estimator to `path` as safetensors; `chainrule.load` reads it.
-
-        The file is written whole or not at all: an existing one survives any failure.
-
-        What was fitted is saved, whatever `set_params` changed since, but for backend, n_threads
-        and verbose.
-
-        Raises:
-            NotFittedError: before `fit`.
-            OSError: the folder is missing or not writable, or the disk is full.
-            ValueError: more names, symbols or labels than can be read again; a backend or
-                n_threads that is none.
-        """
-        check_is_fitted(self, "params_")
-        best = f"best_{self.clock}"
-        metadata = {
-            "estimator": type(self).__name__,
-            "hyperparameters": self._hyperparameters_to_save(),
-            **self.encoder_.as_json(),
-            **labels.as_json(self.classes_, self.class_prior_),
-            best: getattr(self, f"{best}_"),
-        }
-        files.save(path, self.model_, self.config_, self.params_, metadata, history=self.history_)
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        """Take what a pickle holds, if this version made it."""
-        if "params_" in state and "encoder_" not in state:
-            raise ValueError(
-                f"this {type(self).__name__} was pickled by an older chainrule; let that one save "
-                "it, and load the file"
-            )
-        super().__setstate__(state)
-
-    @classmethod
-    def _restored(cls, saved: files.Checkpoint) -> Self:
-        """Return the estimator that a checkpoint's metadata describes, if it fits."""
-        metadata, best = saved.metadata, f"best_{cls.clock}"
-        model = cls(**cls._of_json(metadata["hyperparameters"]))
-        model._check_hyperparameters()
-        model._restore_encoder(metadata, saved.config)
-        model.classes_, model.class_prior_ = labels.of_json(metadata)
-        if model.classes_ is not None and not model._model().ABILITIES.labels:
-            raise ValueError("it has labels, which its model does not learn")
-        if model._model_name() != saved.model or model._fitted_config() != saved.config:
-            raise ValueError("its hyper-parameters are of another model")
-        model.params_, model.model_, model.config_ = saved.params, saved.model, saved.config
-        model.history_, model._fitted_with = saved.history, model._plain_hyperparameters()
-        kept = validation.integer(best, metadata[best], 0)
-        if kept not in (0, *(record.get(cls.clock, kept) for record in saved.history)):
-            raise ValueError(f"it names a best {cls.clock} that its history lacks")
-        setattr(model, f"{best}_", kept)
-        return model
-
-    @classmethod
-    def _of_json(cls, settings: dict[str, Any]) -> dict[str, Any]:
-        """Return hyper-parameters as they were: JSON makes a tuple a list."""
-        tuples = {name for name, value in cls().get_params().items() if isinstance(value, tuple)}
-        return {
-            name: tuple(value) if name in tuples and isinstance(value, list) else value
-            for name, value in settings.items()
-        }
-
     def _log_prob(self, data: Any, y: Any) -> Array:
         return self._by_row(evaluating.log_prob, data, y) + self.encoder_.log_volume
 
@@ -240,17 +157,6 @@ class Density(DensityMixin, Fitting):  # type: ignore[misc]  # scikit-learn is u
         if numbers is None and self.classes_ is not None:
             return evaluating.draw(rng.random(n), self._log_prior())
         return numbers
-
-    @contextmanager
-    def _evaluating(self) -> Iterator[Params]:
-        """Yield the parameters on the backend's side, and run the block there."""
-        validation.choice("backend", self.backend, runtime.BACKENDS)
-        with runtime.resources(self.backend, self.n_threads):
-            yield runtime.parameters(self.params_, self.backend)
-
-    def _engine(self) -> ModuleType:
-        """Return the engine's model that was fitted, whatever was set since."""
-        return models.get(self.model_)
 
     def _config_now(self) -> Any:
         """Return the fitted Config, but for what may be set after the fit."""

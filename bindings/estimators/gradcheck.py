@@ -11,7 +11,7 @@ from chainrule.engine import models
 from chainrule.engine.gradcheck import RelativeError
 from chainrule.engine.params import Params
 from chainrule.estimators import runtime
-from chainrule.estimators.density import Density
+from chainrule.estimators.kept import Kept
 from chainrule.kernels.dispatch import HOST_BACKENDS
 
 JITTER = 0.1  # standard deviation added to initial parameters, so that no gradient is trivial
@@ -58,7 +58,7 @@ def gradcheck(
         >>> len(worst.index), abs(worst.ours - worst.numeric) < 1e-8
         (1, True)
     """
-    if not isinstance(model, Density):
+    if not isinstance(model, Kept):
         raise TypeError(f"model must be an estimator such as NADE(), got {type(model).__name__}")
     if max_entries is not None:
         validation.integer("max_entries", max_entries, 1)
@@ -71,7 +71,7 @@ def gradcheck(
     return {name: referee.worst([*errors.values()]) for name, errors in checked.items()}
 
 
-def _setting(model: Density, X: Any, y: Any) -> tuple[Any, Any, Params, Any, Any]:
+def _setting(model: Kept, X: Any, y: Any) -> tuple[Any, Any, Params, Any, Any]:
     """Return the engine's model, its config, float64 parameters, and X and y as the model's."""
     fitted = hasattr(model, "params_")
     if not fitted:

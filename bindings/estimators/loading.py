@@ -5,14 +5,14 @@ from pathlib import Path
 
 from chainrule.engine.storage import checkpoint
 from chainrule.engine.storage.description import one_error
-from chainrule.estimators.density import Density
+from chainrule.estimators.kept import Kept
 from chainrule.registry import ESTIMATORS
 
-Estimator = Density
+Estimator = Kept
 MODEL = "model.safetensors"  # what a run's folder calls it
 
 
-def load(path: str | os.PathLike[str]) -> Density:
+def load(path: str | os.PathLike[str]) -> Kept:
     """Return the fitted estimator that `save` wrote to `path`.
 
     path: a file, or the folder of a run of `chainrule train`.

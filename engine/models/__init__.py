@@ -68,6 +68,8 @@ HOMES: dict[str, str] = {  # a new model is one line here
     "attention_rnn": "chainrule.engine.models.attention_rnn",
     "transformer": "chainrule.engine.models.transformer",
 }
+# What is no density: it has none of log_prob, conditionals and sample, and is found by name alone.
+CONTRASTS = {"autoencoder": "chainrule.engine.models.autoencoder"}
 
 
 class _Registry(Mapping[str, ModuleType]):
@@ -87,14 +89,15 @@ MODELS = _Registry()
 
 
 def get(name: str) -> ModuleType:
-    """Return the model called `name`.
+    """Return the model called `name`, one that is no density too.
 
     Raises:
         ValueError: there is none.
     """
-    if name not in HOMES:
-        raise ValueError(f"unknown model {name!r}; there are {', '.join(HOMES)}")
-    return MODELS[name]
+    known = HOMES | CONTRASTS
+    if name not in known:
+        raise ValueError(f"unknown model {name!r}; there are {', '.join(known)}")
+    return import_module(known[name])
 
 
 def of(event: type) -> dict[str, ModuleType]:

@@ -135,7 +135,7 @@ def _checkpoint(
     """Return what a file's arrays and text say, every part of it checked."""
     content = parse(text, READABLE, path)
     name, metadata = content["model"], content["metadata"]
-    known = models.MODELS
+    known = models.HOMES | models.CONTRASTS
     if not isinstance(name, str) or name not in known:
         refuse(path, f"holds a model unknown here, {name!r:.50}; a newer chainrule may know it")
     if model not in (None, name):
@@ -143,7 +143,7 @@ def _checkpoint(
     if not isinstance(metadata, dict):
         refuse(path, "has metadata that cannot be read; save the model again")
     extra = {key: tensors.pop(key) for key in list(tensors) if key.startswith(EXTRA)}
-    config, params = _model(known[name], content["config"], tensors, path)
+    config, params = _model(models.get(name), content["config"], tensors, path)
     extra = {key.removeprefix(EXTRA): array for key, array in extra.items()}
     history = _history(extra, metadata)
     return Checkpoint(name, config, params, metadata, extra, history)

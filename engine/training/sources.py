@@ -111,7 +111,7 @@ class RowSource(Source):
         x, x_valid, y, y_valid = (
             None if a is None else xp.asarray(a) for a in (*self.contents, None, None)[:4]
         )
-        return RowSource(x, y, None if x_valid is None else (x_valid, y_valid))
+        return type(self)(x, y, None if x_valid is None else (x_valid, y_valid))
 
     def clock(self, recipe: Recipe) -> str:
         """Return "epoch", but where records are made every eval_every minibatches."""

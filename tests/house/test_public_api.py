@@ -77,6 +77,7 @@ def test_the_gpu_gives_the_cpus_numbers(model, X):
         "estimators.row_density",
         "estimators.gradcheck",
         "datasets.named",
+        "estimators.autoencoder",
         "estimators.rows",
         "estimators.fitting",
         "estimators.generating",
@@ -93,7 +94,7 @@ def test_examples_do_what_they_say(name):
 
 ESTIMATORS = [
     *(cr.FVSBN, cr.NADE, cr.MADE, cr.OrderlessNADE),
-    *(cr.RNN, cr.AttentionRNN, cr.Transformer),
+    *(cr.Autoencoder, cr.RNN, cr.AttentionRNN, cr.Transformer),
 ]
 FUNCTIONS = [cr.load, cr.gradcheck, cr.datasets.load, cr.datasets.load_text]
 

@@ -5,7 +5,7 @@ import pytest
 from cuda_on_cpu import fake_cupy
 from cuda_on_cpu.rig import check_plan
 
-from chainrule import FVSBN, NADE, RNN, AttentionRNN, Transformer
+from chainrule import FVSBN, NADE, RNN, AttentionRNN, Autoencoder, Transformer
 from chainrule.kernels import device
 from chainrule.kernels.device import Device
 from chainrule.kernels.signatures import signature
@@ -40,6 +40,7 @@ TEXT = "to be or not to be, that is the question: " * 40
 EVERY = {
     "FVSBN": FVSBN(epochs=1),
     "NADE": NADE(epochs=1),
+    "Autoencoder": Autoencoder(noise=0.1, epochs=1),
     "RNN": RNN(steps=2),
     "AttentionRNN": AttentionRNN(steps=2),
     "Transformer": Transformer(steps=2),
@@ -64,6 +65,9 @@ def test_defaults_can_be_planned(name, planned):
         model.log_prob(ROWS)
         model.conditionals(ROWS[:2])
         assert model.sample(3, seed=1).shape == (3, 784)
+    elif isinstance(model, Autoencoder):
+        model.fit(ROWS, X_valid=ROWS[:7])
+        assert model.reconstruct(ROWS[:3]).shape == (3, 784)
     else:
         model.fit(TEXT, X_valid=TEXT[:200])
         assert model.log_prob(["to be", "or"]).shape == (2,)
