@@ -47,6 +47,8 @@ def verify(problem: Problem, answer: dict[str, Any], truth: dict[str, Any]) -> f
         return _verify_step(problem, answer, truth)
     worst = 0.0
     for name, want in truth.items():
+        if want.size == 0:  # of what a model can have and this one has not
+            continue
         error = float(np.abs(answer[name] - want).max() / np.abs(want).max())
         _require(error <= TOLERANCE, f"{name} differs from the reference by {error:.1e}")
         worst = max(worst, error)

@@ -55,7 +55,7 @@ def factors(terms: Array) -> tuple[Array, Array]:
     """Return log p(x_i | x_<i), (N, D), and log w_ki, (K, N, D), given the K densities' terms."""
     xp = array_module(terms)
     ell = xp.zeros((*terms.shape[:2], terms.shape[2] + 1), np.float64)
-    xp.cumsum(terms, axis=2, dtype=np.float64, out=ell[:, :, 1:])  # F3
+    ell[:, :, 1:] = xp.cumsum(terms, axis=2, dtype=np.float64)  # F3
     M = log_sum(ell)
     return M[:, 1:] - M[:, :-1], (ell - M)[:, :, :-1]  # F4, F5
 
@@ -81,11 +81,15 @@ def outputs(of_one: Layout, mean: Layout, s: Array, log_w: Array) -> Array:
     of_one: the layout of each part. mean: by `layout`.
     """
     values, first, into = map(_host, (of_one.values, of_one.first, mean.first))
-    out: Array = array_module(s).empty((s.shape[1], int(into[-1])), s.dtype)
+    xp = array_module(s)
+    out: Array = xp.empty((s.shape[1], int(into[-1])), s.dtype)
     for kind in np.unique(values):
         which = np.flatnonzero(values == kind)
-        at, to = (a[which][:, None] + np.arange(_width(a, which[0])) for a in (first, into))
-        out[:, to] = _mixed(int(kind), of_one, s[:, :, at], log_w[:, :, which, None])
+        at, to = (
+            xp.asarray(a[which][:, None] + np.arange(a[which[0] + 1] - a[which[0]]))
+            for a in (first, into)
+        )
+        out[:, to] = _mixed(int(kind), of_one, s[:, :, at], log_w[:, :, xp.asarray(which), None])
     return out
 
 
@@ -105,10 +109,6 @@ def _mixed(kind: int, of_one: Layout, s: Any, log_w: Any) -> Any:
 
 def _log_softmax(a: Any) -> Any:
     return a - log_sum(a, -1)[..., None]
-
-
-def _width(first: Any, i: int) -> int:
-    return int(first[i + 1] - first[i])
 
 
 def _host(numbers: Any) -> Any:

@@ -18,6 +18,10 @@ LLVM splits the vectors where a processor's are narrower, so nothing here is x86
     overwrite_transposed(m, A, n, B, C)      C  = Aᵀ B     A: n rows, of which m columns
     add_transposed(m, A, n, B, C)            C += Aᵀ B
 
+`wide_overwrite`, `wide_add` and `wide_overwrite_transposed` are the same for panels of
+`wide_width`: twice as wide where the processor has AVX-512, whose vectors are; for products whose
+panels are many and deep. The order of a sum does not depend on the width, nor does a bit of it.
+
 Each operand is three arguments: an array, the index of its first number and the distance of its
 rows, both counted in numbers from where the array begins in memory. Nothing is checked: the
 caller answers for bounds, for m in 1 … ROWS and for C, B overlapping nowhere.
@@ -33,6 +37,8 @@ import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils as _cgutils
+from numba.core import codegen as _codegen
+from numba.core import config as _config
 from numba.core.errors import TypingError
 from numba.extending import intrinsic, overload
 from numba.np import arrayobj as _arrayobj
@@ -50,7 +56,23 @@ MASKED = 32  # numbers that `mask` looks at
 _intrinsic: Any = intrinsic
 cgutils: Any = _cgutils
 arrayobj: Any = _arrayobj
+codegen: Any = _codegen
+config: Any = _config
 _INDEX, _LANE = ir.IntType(64), ir.IntType(32)
+
+
+def vector_bytes(features: str) -> int:
+    """Return how wide a vector register is, given LLVM's list of a processor's features."""
+    return 64 if "+avx512f" in features.split(",") else VECTOR_BYTES
+
+
+def _target() -> str:
+    """Return the features that Numba compiles for: this processor's, or NUMBA_CPU_FEATURES."""
+    chosen: str | None = config.CPU_FEATURES
+    return str(codegen.get_host_cpu_features()) if chosen is None else chosen
+
+
+WIDE_BYTES = vector_bytes(_target())
 
 
 def panel_width(x: Array) -> int:
@@ -58,17 +80,30 @@ def panel_width(x: Array) -> int:
     return int(PANEL_BYTES // x.itemsize)
 
 
-@overload(panel_width)
-def _compile_panel_width(x: Any) -> Callable[[Any], int]:
-    width: int = PANEL_BYTES * 8 // x.dtype.bitwidth  # a constant to the compiler
-
-    def constant(x: Any) -> int:
-        return width
-
-    return constant
+def wide_width(x: Array) -> int:
+    """Return how many numbers like x's a panel of the wide tiles has; usable inside kernels too."""
+    return int(2 * WIDE_BYTES // x.itemsize)
 
 
-def _tile(transposed: bool, accumulate: bool) -> Callable[..., Any]:
+def _constant(panel_bytes: int) -> Callable[[Any], Callable[[Any], int]]:
+    """Return what compiles a panel's width to a constant."""
+
+    def compiled(x: Any) -> Callable[[Any], int]:
+        width: int = panel_bytes * 8 // x.dtype.bitwidth
+
+        def constant(x: Any) -> int:
+            return width
+
+        return constant
+
+    return compiled
+
+
+overload(panel_width)(_constant(PANEL_BYTES))
+overload(wide_width)(_constant(2 * WIDE_BYTES))
+
+
+def _tile(transposed: bool, accumulate: bool, size: int = VECTOR_BYTES) -> Callable[..., Any]:
     """Return the intrinsic (m, A, a, a_row, n, B, b, b_row, C, c, c_row) -> None."""
 
     def typed(
@@ -87,7 +122,7 @@ def _tile(transposed: bool, accumulate: bool) -> Callable[..., Any]:
                 kind, array = signature.args[first], values[first]
                 data = context.make_array(kind)(context, builder, array).data
                 operands.append((builder.gep(data, [values[first + 1]]), values[first + 2]))
-            _for_each_height(builder, m, n, operands, transposed, accumulate)
+            _for_each_height(builder, m, n, operands, (transposed, accumulate, size))
             return context.get_dummy_value()
 
         return signature, generate
@@ -95,9 +130,7 @@ def _tile(transposed: bool, accumulate: bool) -> Callable[..., Any]:
     return _intrinsic(typed)  # type: ignore[no-any-return]
 
 
-def _for_each_height(
-    builder: Any, m: Any, n: Any, operands: Any, transposed: bool, accumulate: bool
-) -> None:
+def _for_each_height(builder: Any, m: Any, n: Any, operands: Any, kind: Any) -> None:
     """Emit a switch over m: a loop of its own for each number of rows."""
     end = builder.append_basic_block("end_of_tile")
     chosen = builder.switch(m, end)
@@ -105,23 +138,23 @@ def _for_each_height(
         block = builder.append_basic_block(f"tile_of_{rows}")
         chosen.add_case(ir.Constant(_INDEX, rows), block)
         builder.position_at_end(block)
-        _emit(builder, rows, n, operands, transposed, accumulate)
+        _emit(builder, rows, n, operands, *kind)
         builder.branch(end)
     builder.position_at_end(end)
 
 
 def _emit(
-    builder: Any, rows: int, n: Any, operands: Any, transposed: bool, accumulate: bool
+    builder: Any, rows: int, n: Any, operands: Any, transposed: bool, accumulate: bool, size: int
 ) -> None:
-    """Emit the loop over k for a tile of so many rows."""
+    """Emit the loop over k for a tile of so many rows, of vectors of `size` bytes."""
     (A, a_row), (B, b_row), (C, c_row) = operands
     number = A.type.pointee
-    width = VECTOR_BYTES // (4 if isinstance(number, ir.FloatType) else 8)
+    width = size // (4 if isinstance(number, ir.FloatType) else 8)
     vector = ir.VectorType(number, width)
     fused = cgutils.get_or_insert_function(
         builder.module,
         ir.FunctionType(vector, [vector] * 3),
-        f"llvm.fmuladd.v{width}f{256 // width}",
+        f"llvm.fmuladd.v{width}f{8 * size // width}",
     )
 
     def index(value: int) -> Any:
@@ -142,7 +175,7 @@ def _emit(
         everywhere = ir.Constant(ir.VectorType(_LANE, width), [0] * width)
         return builder.shuffle_vector(one, ir.Constant(vector, ir.Undefined), everywhere)
 
-    number_bytes = VECTOR_BYTES // width
+    number_bytes = size // width
     targets = [halves(builder.gep(C, [builder.mul(index(r), c_row)])) for r in range(rows)]
     zero = ir.Constant(vector, [0.0] * width)
     before = [load(p) if accumulate else zero for pair in targets for p in pair]
@@ -199,6 +232,9 @@ overwrite = _tile(transposed=False, accumulate=False)
 add = _tile(transposed=False, accumulate=True)
 overwrite_transposed = _tile(transposed=True, accumulate=False)
 add_transposed = _tile(transposed=True, accumulate=True)
+wide_overwrite = _tile(transposed=False, accumulate=False, size=WIDE_BYTES)
+wide_add = _tile(transposed=False, accumulate=True, size=WIDE_BYTES)
+wide_overwrite_transposed = _tile(transposed=True, accumulate=False, size=WIDE_BYTES)
 
 
 @njit(**INLINE)

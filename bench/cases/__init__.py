@@ -24,15 +24,25 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
-from bench.cases import attention, binary, columns, fvsbn, nade, recurrent, transformer
+from bench.cases import (
+    attention,
+    binary,
+    columns,
+    fvsbn,
+    made,
+    nade,
+    orderless,
+    recurrent,
+    transformer,
+)
 from bench.cases.problem import Problem, Workload
 
-__all__ = ["ADAM", "Problem", "Workload", "fvsbn", "nade"]
+__all__ = ["ADAM", "Problem", "Workload", "fvsbn", "made", "nade", "orderless"]
 
 ADAM = binary.OPTIMIZER
 HOMES: dict[str, ModuleType] = {
     model: home
-    for home in (binary, transformer, attention, recurrent, columns)
+    for home in (binary, orderless, transformer, attention, recurrent, columns)
     for model in home.MODELS
 }
 

@@ -1,15 +1,15 @@
-"""Models of binary rows: NADE and FVSBN, whose case files draw parameters and count the work."""
+"""Models of binary rows: NADE, MADE, FVSBN, whose files draw parameters and count the work."""
 
 from types import ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from bench.cases import data, fvsbn, nade
+from bench.cases import data, fvsbn, made, nade
 from bench.cases.problem import Problem, Workload
 from chainrule.engine import models
 
-MODELS: dict[str, ModuleType] = {"nade": nade, "fvsbn": fvsbn}
+MODELS: dict[str, ModuleType] = {"nade": nade, "fvsbn": fvsbn, "made": made}
 
 OPERATIONS = {
     "grad": "training gradient: mean negative log-likelihood of a minibatch and its gradient",
@@ -57,7 +57,7 @@ SIZES_IN_WORDS = {
 
 
 def sizes(model: str, operation: str) -> dict[str, Size]:
-    """Return every size; FVSBN has no hidden units, hence no h*."""
+    """Return every size; h* are NADE's alone, FVSBN has no hidden units."""
     return {k: v for k, v in SIZES.items() if model == "nade" or not k.startswith("h")}
 
 
@@ -79,6 +79,8 @@ def build(workload: Workload) -> Problem:
 def engine(workload: Workload) -> tuple[Any, Any]:
     """Return the engine's model and its config."""
     model, size = models.get(workload.model), workload.size
+    if workload.model == "made":
+        return model, made.config(size)
     shape = {"n_visible": size.D, "n_hidden": size.H}
     wanted = {k: v for k, v in shape.items() if k in model.Config.__annotations__}
     return model, model.Config(**wanted)
@@ -109,7 +111,7 @@ def details(problem: Problem, answer: dict[str, Any]) -> dict[str, Any]:
 def shape(workload: Workload, details: dict[str, Any]) -> str:
     """Return as in `N=100 D=784 H=500, 13% ones`."""
     size = workload.size
-    hidden = f" H={size.H}" if workload.model == "nade" else ""
+    hidden = "" if workload.model == "fvsbn" else f" H={size.H}"
     return f"N={size.N} D={size.D}{hidden}, {details['share_of_ones']:.0%} ones"
 
 

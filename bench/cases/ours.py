@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from bench.cases import Problem, home
-from chainrule.engine import models
+from bench.cases import Problem, home, orderless
+from chainrule.engine import models, noise
 from chainrule.engine.event import Columns
 from chainrule.engine.params import Params
 from chainrule.kernels import adam, use_backend, use_threads
@@ -131,8 +131,11 @@ def _gradient(side: _Side) -> tuple[Callable[[], float], Params]:
     _, model, config, params, x, _, place = side
     if side.splits_itself:
         grad = params.like()
-        n = {} if side.problem.workload.model in models.of(Columns) else {"total": x.size}
-        return lambda: model.loss_and_grad(config, params, x, grad, **n), grad
+        place.slices(len(x))
+        more: dict[str, Any] = {"noise": orderless.NOISE} if noise.wanted(model, config) else {}
+        if side.problem.workload.model not in models.of(Columns):
+            more["total"] = x.size
+        return lambda: model.loss_and_grad(config, params, x, grad, **more), grad
     grads = [params.like() for _ in range(place.slices(len(x)))]
 
     def one_slice(lo: int, hi: int, flat: Any) -> float:

@@ -25,6 +25,7 @@ class Peer(NamedTuple):
 
 TORCH = {
     "binary": ("torch_eager", "tuned"),
+    "orderless": ("torch_orderless", ""),
     "transformer": ("torch_transformer", "eager"),
     "attention": ("torch_layers", "eager"),
     "recurrent": ("torch_layers", "eager"),

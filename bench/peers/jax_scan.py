@@ -74,6 +74,8 @@ def prepare(problem: Problem, threads: int, variant: str = "") -> Run:
     import jax.numpy as jnp
 
     model, operation = problem.workload.model, problem.workload.operation
+    if model not in LOGITS:
+        raise NotImplementedError("MADE is written for PyTorch alone")
     theta = dict(problem.theta)
     if model == "fvsbn":
         theta = {"weight": fvsbn.unpack(theta.pop("alpha"), problem.workload.size.D), **theta}

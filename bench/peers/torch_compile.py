@@ -27,7 +27,7 @@ def prepare(problem: Problem, threads: int, variant: str) -> Run:
     elif problem.workload.model == "nade":
         side.logits, side.sample = _logits_by_body(), _sample_by_body()
     else:
-        raise NotImplementedError("FVSBN's layer has no loop; see torch.compile")
+        raise NotImplementedError("there is no loop over variables; see torch.compile")
     return torch_eager.run(side)
 
 

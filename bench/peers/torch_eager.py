@@ -1,4 +1,4 @@
-"""PyTorch, eager: NADE as a loop over the variables, FVSBN as one masked linear layer.
+"""PyTorch, eager: NADE as a loop over the variables, FVSBN and MADE as masked linear layers.
 
 NADE is written twice. `torch-plain` is the loop as most people would write it; the backward of
 its `W[d]` fills a (D, H) gradient of zeros for every d, O(D²·H) in all. `torch` walks
@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.cases import ADAM, Problem, fvsbn
+from bench.cases import ADAM, Problem, fvsbn, made
 from bench.cases.ours import Run
 
 
@@ -79,6 +79,25 @@ def fvsbn_sample(u: Any, weight: Any, b: Any, mask: Any) -> Any:
     return x
 
 
+def made_logits(x: Any, W: Any, V: Any, c: Any, b: Any, masks: Any) -> Any:
+    """Return MADE's logits, (N, D): two linear layers, a mask on the weights of each."""
+    from torch.nn import functional
+
+    h = functional.relu(functional.linear(x, W * masks[0], c))
+    return functional.linear(h, V * masks[1], b)
+
+
+def made_sample(u: Any, W: Any, V: Any, c: Any, b: Any, masks: Any) -> Any:
+    """Return samples, (N, D): a full pass for each variable, of weights masked once."""
+    import torch
+
+    W, V, x = W * masks[0], V * masks[1], torch.zeros_like(u)
+    for d in range(u.shape[1]):
+        h = torch.relu(torch.nn.functional.linear(x, W, c))
+        x[:, d] = u[:, d] < torch.sigmoid(torch.nn.functional.linear(h, V, b)[:, d])
+    return x
+
+
 class Side:
     """A problem's tensors and functions, for `run` here and for torch_compile."""
 
@@ -91,6 +110,8 @@ class Side:
         theta = dict(problem.theta)
         if problem.workload.model == "fvsbn":
             theta = {"weight": fvsbn.unpack(theta.pop("alpha"), D), **theta}
+        elif problem.workload.model == "made":  # PyTorch keeps its layers' weights transposed
+            theta |= {name: np.ascontiguousarray(theta[name].T) for name in "WV"}
         self.theta = {k: torch.tensor(v, requires_grad=True) for k, v in theta.items()}
         self.x = torch.tensor(problem.x, dtype=torch.float32)
         self.u = torch.tensor(problem.u)
@@ -98,6 +119,11 @@ class Side:
             mask = torch.ones(D, D).tril(-1)
             self.logits: Callable[..., Any] = lambda x, **t: fvsbn_logits(x, **t, mask=mask)
             self.sample: Callable[..., Any] = lambda u, **t: fvsbn_sample(u, **t, mask=mask)
+        elif problem.workload.model == "made":
+            of_layers = made.masks(problem.workload.size)
+            masks = [torch.tensor(np.ascontiguousarray(mask.T)) for mask in of_layers]
+            self.logits = lambda x, **t: made_logits(x, **t, masks=masks)
+            self.sample = lambda u, **t: made_sample(u, **t, masks=masks)
         else:
             self.logits = nade_logits_plain if variant == "plain" else nade_logits
             self.sample = nade_sample_plain if variant == "plain" else nade_sample
@@ -127,6 +153,8 @@ class Side:
         }
         if "weight" in found:
             found["alpha"] = fvsbn.pack(found.pop("weight"))
+        if self.problem.workload.model == "made":
+            found |= {name: found[name].T for name in "WV"}
         return found
 
 
@@ -136,7 +164,7 @@ def prepare(problem: Problem, threads: int, variant: str) -> Run:
 
     w = problem.workload
     if variant == "plain" and w.model != "nade":
-        raise NotImplementedError("FVSBN is written in one way alone; see torch")
+        raise NotImplementedError("FVSBN and MADE are written in one way alone; see torch")
     torch.set_num_threads(threads)
     return run(Side(problem, variant))
 

@@ -37,6 +37,9 @@ class OrderlessNADE(OneToOneFeatureMixin, TransformerMixin, TableDensity):  # ty
         n_orderings: over how many orderings `log_prob` averages the density: the first is
             `order_`, the others are the same random ones always. May be set after `fit`. Many tell
             a better likelihood than one, at so many times the cost.
+        ordering: as of other models, but "random" by default: rows are drawn, and scored first, in
+            an order like those learnt from. One in which neighbours come together, such as that of
+            pixels, is unlike them all, and the likelihood in it may be much worse.
         n_components: of the mixture of a real column.
         family: what they are, "gaussian" or "laplace".
         mixture_weights: "equal", 1 / n_components each, or "learned", as the network says.
@@ -78,6 +81,7 @@ class OrderlessNADE(OneToOneFeatureMixin, TransformerMixin, TableDensity):  # ty
     hidden: int | Sequence[int] = field(default=(500, 500), kw_only=False)
     activation: str = "relu"
     n_orderings: int = 1
+    ordering: Any = "random"
     n_components: int = 10
     family: str = "gaussian"
     mixture_weights: str = "learned"

@@ -57,8 +57,8 @@ class Variable(NamedTuple):
         return categorical.conditionals(s)
 
     def sample(self, s: Array, u: Array, x: Table) -> None:
-        """Draw x, (n,), where u is in [0, 1); keep it where u < 0. s: (n, n_i); u: float64."""
-        columns.draw(self.layout, self.i, s, u, x)
+        """Draw x, (n,), where u is in [0, 1); keep it where u < 0. s: (n, n_i)."""
+        columns.draw(self.layout, self.i, s, u.astype(np.float64, copy=False), x)
 
 
 def variables(layout: Layout) -> list[Variable]:

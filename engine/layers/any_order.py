@@ -202,7 +202,7 @@ def _weighted_loss(net: AnyOrder, s: Array, x: Any, weights: Array, nll: Array, 
         return s
     free, of_row, ds = weights > 0, weights.max(axis=1), new(s.shape)
     bits = x * free
-    bernoulli.forward(array_module(s).where(free, s, s.dtype.type(CERTAIN)), bits, nll)
+    bernoulli.forward(s * free + s.dtype.type(CERTAIN) * ~free, bits, nll)
     nll *= of_row
     bernoulli.backward(of_row, s, bits, ds)
     ds *= free
@@ -277,6 +277,9 @@ def inputs(net: AnyOrder, x: Any, seen: Any, new: New) -> Array:
     xp, R = array_module(x), int(net.rows[-1])
     u = new((len(x), R + x.shape[1]))
     u[:, R:] = seen  # F1
+    if net.bits.all():
+        u[:, :R] = x * seen  # ten times as fast as a choice, which numbers that are missing need
+        return u
     if net.single.all():
         u[:, :R] = xp.where(seen, x, 0)
         return u

@@ -37,6 +37,7 @@ from chainrule.engine import classes
 from chainrule.engine.arena import New
 from chainrule.engine.layers.masks import Mask
 from chainrule.kernels import activation, masked_linear
+from chainrule.kernels.dispatch import array_module
 from chainrule.kernels.masked_linear import reference
 from chainrule.kernels.types import Array
 
@@ -197,10 +198,10 @@ class MaskedUnits:
         """Start before the first variable; without a unit that waits for none."""
         self._arrays, self._mask, self._kind = arrays, mask, kind
         self._sums = [classes.rows(c, y, n) for c in arrays.biases]
-        self._rows = _host(mask.direct.rows)
         D = len(mask.order)
         self._outputs = np.searchsorted(_host(mask.direct.reach), np.arange(D + 1), "left")
-        self._units = [np.searchsorted(m, np.arange(1, D + 2), "left") for m in mask.numbers]
+        edges = np.arange(1, D + 2)
+        self._units = [np.searchsorted(m, edges, "left").tolist() for m in mask.numbers]
 
     def outputs(self, i: int) -> Array:
         """Return the outputs for x_i, (n, n_i)."""
@@ -209,30 +210,18 @@ class MaskedUnits:
 
     def move(self, i: int, x: Any) -> None:
         """Take in x_i, (n,)."""
-        weights, sums = self._arrays.weights, self._sums
-        if sums[:-1]:
-            start = self._units[0][i]
-            sums[0][:, start:] += self._chosen(weights[0], i, x, start)  # S1
-        if len(self._arrays.direct):
-            start = self._outputs[i + 1]
-            sums[-1][:, start:] += self._chosen(self._arrays.direct, i, x, start)  # S3
+        (weights, _, A), sums, stairs = self._arrays, self._sums, self._mask.stairs
+        value = array_module(sums[0]).ascontiguousarray(x)[:, None]
+        if len(weights):
+            masked_linear.add_inputs(value, i, weights[0], stairs[0], sums[0])  # S1
+        if len(A):
+            masked_linear.add_inputs(value, i, A, self._mask.direct, sums[-1])  # S3
         for l, bounds in enumerate(self._units):
-            whole = slice(bounds[i], bounds[i + 1])
-            if whole.start < whole.stop:
-                h = sums[l][:, whole].copy()
+            first, last = bounds[i], bounds[i + 1]
+            if first < last:
+                h = sums[l][:, first:last].copy()
                 activation.forward(self._kind, h)  # S2
-                above = self._units[l + 1] if l + 1 < len(self._units) else None
-                start = self._outputs[i + 1] if above is None else above[i]
-                sums[l + 1][:, start:] += h @ weights[l + 1][whole, start:]  # S2, S3
-
-    def _chosen(self, W: Array, i: int, x: Any, start: int) -> Array:
-        """Return what x_i adds from `start` on: its row, or x_i times it."""
-        begin, end = self._rows[i], self._rows[i + 1]
-        if end - begin == 1:
-            scaled: Array = x[:, None].astype(W.dtype) * W[begin, start:]
-            return scaled
-        chosen: Array = W[begin + x.astype(np.int64), start:]
-        return chosen
+                masked_linear.add_inputs(h, first, weights[l + 1], stairs[l + 1], sums[l + 1])  # S3
 
 
 def _host(array: Any) -> Any:

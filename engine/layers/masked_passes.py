@@ -69,8 +69,8 @@ class MaskedPass(NamedTuple):
         Of a real variable -Σ_j dμ_j; of a bit, as if it were real, -s / total.
         """
         kernel.input_gradient(self.layout, self.s, dx)
-        first, bits = self.layout.first[:-1], self.layout.values == BIT
-        dx[:, bits] = s[:, first[bits]] / s.dtype.type(-total)
+        bits = array_module(s).flatnonzero(self.layout.values == BIT)
+        dx[:, bits] = s[:, self.layout.first[bits]] / s.dtype.type(-total)
 
 
 @dataclass(frozen=True)
@@ -217,7 +217,8 @@ class Network:
                 own = new(dx.shape)
                 one.input_gradient(s, total, own)
                 own += through
-                own[:, one.layout.values == 1] = 0  # a category, of one value, not a number
+                lone = array_module(own).flatnonzero(one.layout.values == 1)
+                own[:, lone] = 0  # a category, of one value, not a number
                 dx[...] = own[:, one.mask.order_back] if one.mask.moved else own
         return loss
 

@@ -114,6 +114,14 @@ def input_gradient(dy: Array, W: Array, stairs: Staircase, dx: Array) -> None:
     select(__name__, dy, W, *stairs, dx).input_gradient(dy, W, stairs, dx)
 
 
+def add_inputs(x: Array, lo: int, W: Array, stairs: Staircase, y: Array) -> None:
+    """Update y: add the terms of F1 of inputs lo … lo + m - 1 alone, whose values x, (N, m), holds.
+
+    What a sampler does with what it has just drawn; input by input these add up to `add`.
+    """
+    select(__name__, x, W, *stairs, y).add_inputs(x, lo, W, stairs, y)
+
+
 def arrange(W: Array, rows: Ids, columns: Ids, out: Array) -> None:
     """Overwrite out[i, j] with W[rows[i], columns[j]]: units in the order of another mask.
 

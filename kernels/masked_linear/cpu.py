@@ -19,6 +19,7 @@ from chainrule.kernels.types import Array, Ids
 
 DENSE = 0.25  # share of ones from which products are faster than events
 THREAD_WORK = 4_000_000  # multiply-adds worth a thread: about 0.1 ms
+LINE = 64  # bytes: a vector that lies in two lines of a cache costs two loads
 PARTS = 1 << 12  # what shares of unequal panels or inputs are counted in
 
 
@@ -38,8 +39,7 @@ def _sum(x: Array, W: Array, stairs: Staircase, y: Array, b: Array | None) -> No
     numbers = packed = None
     if dense:
         numbers = _numbers(x, stairs, W.dtype)
-        width = tiles.panel_width(W)
-        packed = np.empty((-(-W.shape[1] // width), numbers.shape[1], width), W.dtype)
+        packed = _memory(W, numbers.shape[1])
         panels.pack(W, stairs, packed)
 
     def rows(lo: int, hi: int) -> None:
@@ -63,12 +63,14 @@ def add_backward(dy: Array, x: Array, stairs: Staircase, dW: Array) -> None:
     """See `chainrule.kernels.masked_linear.add_backward`."""
     dense, sparse = _ways(x, stairs)
     numbers = _numbers(x, stairs, dW.dtype) if dense else None
-    width = tiles.panel_width(dW)
+    dys = _memory(dy, len(dy)) if dense else None
+    if dense:
+        panels.pack_dense(dy, dys)
 
     def part(lo: int, hi: int) -> None:
         if dense:
-            some = panels.cut(stairs, width, lo, hi, PARTS)
-            panels.weight_gradient(dy, numbers, stairs, dW, *some)
+            some = panels.cut(stairs, lo, hi, PARTS)
+            panels.weight_gradient(dys, numbers, stairs, dW, *some)
         if sparse:
             some = events.cut(stairs, lo, hi, PARTS)
             events.weight_gradient(dy, x, not dense, stairs, dW, *some)
@@ -78,19 +80,25 @@ def add_backward(dy: Array, x: Array, stairs: Staircase, dW: Array) -> None:
 
 def input_gradient(dy: Array, W: Array, stairs: Staircase, dx: Array) -> None:
     """See `chainrule.kernels.masked_linear.input_gradient`."""
-    N, O = dy.shape
     K = len(stairs.numbers)
     if K < dx.shape[1]:
         dx[...] = 0
-    width = tiles.panel_width(W)
-    dyT: Array = np.empty((-(-N // width), O, width), W.dtype)
-    tiles.pack_transposed(dy, dyT)
+    width = tiles.wide_width(W)
 
     def part(lo: int, hi: int) -> None:
-        edges = (_inputs(stairs, lo), _inputs(stairs, hi))
-        panels.input_gradient(dyT, W, stairs, dx, *edges)
+        edges = (_panels(K, width, lo), _panels(K, width, hi))
+        panels.input_gradient(dy, W, stairs, dx, *edges)
 
-    map_rows(part, PARTS, 1 + 2 * PARTS * THREAD_WORK // max(1, N * W.size))
+    map_rows(part, PARTS, 1 + 2 * PARTS * THREAD_WORK // max(1, len(dy) * W.size))
+
+
+def add_inputs(x: Array, lo: int, W: Array, stairs: Staircase, y: Array) -> None:
+    """See `chainrule.kernels.masked_linear.add_inputs`."""
+
+    def some(first: int, stop: int) -> None:
+        events.add_inputs(x, lo, W, stairs, y, first, stop)
+
+    map_rows(some, len(x), 1 + THREAD_WORK // (20 * max(1, x.shape[1] * W.shape[1])))
 
 
 def arrange(W: Array, rows: Ids, columns: Ids, out: Array) -> None:
@@ -121,14 +129,22 @@ def _numbers(x: Array, stairs: Staircase, dtype: Any) -> Array:
     return np.ascontiguousarray(some, dtype)
 
 
-def _inputs(stairs: Staircase, part: int) -> int:
-    """Return the first input of a part of PARTS, in whole blocks: input k is read by about 1 - k/K.
+def _memory(like: Array, depth: int) -> Array:
+    """Return memory for panels of like's columns, (panels, depth, width), on whole lines."""
+    width, line = tiles.wide_width(like), LINE // like.itemsize
+    shape = (-(-like.shape[1] // width), depth, width)
+    raw: Array = np.empty(int(np.prod(shape)) + line, like.dtype)
+    first = -raw.ctypes.data % LINE // raw.itemsize
+    return raw[first : raw.size - line + first].reshape(shape)
 
-    So that the work below it is a share of part / PARTS: 1 - (1 - k/K)² of all.
+
+def _panels(K: int, width: int, part: int) -> int:
+    """Return the first panel of inputs of a part of PARTS: number k is seen by about 1 - k/K.
+
+    So that the work before it is a share of part / PARTS: 1 - (1 - k/K)² of all.
     """
-    K = len(stairs.numbers)
-    blocks = -(-K // tiles.ROWS)
-    return int(min(K, tiles.ROWS * round(blocks * (1 - (1 - part / PARTS) ** 0.5))))
+    share: float = 1 - (1 - part / PARTS) ** 0.5
+    return round(-(-K // width) * share)
 
 
 @njit(**JIT)

@@ -20,16 +20,23 @@ from chainrule.kernels.types import Array
 def add_rows(x: Any, bits: bool, W: Array, stairs: Staircase, y: Array, lo: int, hi: int) -> None:
     """Add F1's sum over what is on to rows lo … hi - 1 of y."""
     D = x.shape[1]
-    rows, starts = np.empty(D + 1, np.intp), np.empty(D + 1, np.intp)
+    on, rows, starts = np.empty(D + 1, np.intp), np.empty(D, np.intp), np.empty(D, np.intp)
     for n in range(lo, hi):
-        count = 0
+        x_n, count = row(x, n), 0
         for i in range(D):
-            begin = stairs.rows[i]
-            several = x.itemsize > 1 and stairs.rows[i + 1] - begin != 1
-            rows[count] = begin + (int(x[n, i]) if several else 0)
-            starts[count] = stairs.first[i]
-            count += several or (bits and x[n, i] != 0)
+            on[count] = i
+            count += _several(x, stairs, i) or (bits and x_n[i] != 0)
+        for q in range(count):
+            i = on[q]
+            rows[q] = stairs.rows[i] + (int(x_n[i]) if _several(x, stairs, i) else 0)
+            starts[q] = stairs.first[i]
         _add_some(row(y, n), W, rows, starts, count)  # F1
+
+
+@njit(**INLINE)
+def _several(x: Any, stairs: Staircase, i: int) -> bool:
+    """Return whether input i is a code, of several rows; known beforehand where x is of bytes."""
+    return bool(x.itemsize > 1 and stairs.rows[i + 1] - stairs.rows[i] != 1)
 
 
 @njit(**INLINE)
@@ -58,12 +65,36 @@ def _add(total: Array, term: Array, start: int) -> None:
 
 
 @njit(**JIT)
+def add_inputs(
+    x: Any, lo: int, W: Array, stairs: Staircase, y: Array, first: int, stop: int
+) -> None:
+    """Add the terms of F1 of inputs lo … to rows first … stop - 1 of y; x: (N, m), their values."""
+    zero = x.dtype.type(0)
+    for n in range(first, stop):
+        for k in range(x.shape[1]):
+            i, value = lo + k, x[n, k]
+            begin, start = stairs.rows[i], stairs.first[i]
+            if stairs.rows[i + 1] - begin != 1:
+                _add(row(y, n), row(W, begin + int(value)), start)  # F1
+            elif value != zero:
+                _add_scaled(row(y, n), row(W, begin), W.dtype.type(value), start)  # F1
+
+
+@njit(**JIT, **BORROWS)
+def _add_scaled(total: Array, term: Array, value: Any, start: int) -> None:
+    """Add value times term to total, both from `start` on."""
+    total, term = total[start:], term[start:]
+    for j in range(total.size):
+        total[j] += value * term[j]
+
+
+@njit(**JIT)
 def weight_gradient(
     dy: Array, x: Any, bits: bool, stairs: Staircase, dW: Array, lo: int, hi: int
 ) -> None:
     """Overwrite the rows of dW of inputs lo … hi - 1 by B1: of codes, and where `bits`, of bits."""
     N = len(x)
-    on = np.empty(N, np.intp)
+    on = np.empty(N + 1, np.intp)
     for i in range(lo, hi):
         begin, end, start = stairs.rows[i], stairs.rows[i + 1], stairs.first[i]
         if end - begin == 1:

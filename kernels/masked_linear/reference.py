@@ -53,6 +53,16 @@ def input_gradient(dy: Array, W: Array, stairs: Staircase, dx: Array) -> None:
     dx[:, stairs.numbers] = dphi[:, stairs.rows[stairs.numbers]]  # B3
 
 
+def add_inputs(x: Array, lo: int, W: Array, stairs: Staircase, y: Array) -> None:
+    """See `chainrule.kernels.masked_linear.add_inputs`."""
+    for k, i in enumerate(range(lo, lo + x.shape[1])):  # F1
+        first, begin, end = stairs.first[i], stairs.rows[i], stairs.rows[i + 1]
+        if end - begin == 1:
+            y[:, first:] += x[:, k, None].astype(W.dtype) * W[begin, first:]
+        else:
+            y[:, first:] += W[begin + x[:, k].astype(np.int64), first:]
+
+
 def arrange(W: Array, rows: Ids, columns: Ids, out: Array) -> None:
     """See `chainrule.kernels.masked_linear.arrange`."""
     out[...] = W[rows[:, None], columns]

@@ -11,10 +11,11 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
-from cuda_on_cpu import attention, recurrent, tables
+from cuda_on_cpu import attention, masked, recurrent, tables
 from cuda_on_cpu import transformer_parts as parts
 
 from chainrule.kernels import (
+    activation,
     adam,
     bernoulli,
     causal_attention,
@@ -25,6 +26,7 @@ from chainrule.kernels import (
     gru,
     layer_norm,
     lstm,
+    masked_linear,
     mixture,
     nade,
     rnn,
@@ -170,6 +172,8 @@ CASES = {
     "causal_attention": Case(causal_attention, attention.inputs, attention.run),
     "mixture": Case(mixture, tables.mixture_inputs, tables.mixture, tables.MIXTURES),
     "columns": Case(columns, tables.columns_inputs, tables.columns, tables.COLUMNS),
+    "activation": Case(activation, masked.activation_inputs, masked.activate),
+    "masked_linear": Case(masked_linear, masked.linear_inputs, masked.linear, masked.SHAPES),
     **RECURRENT,
     **TRANSFORMER_PARTS,
 }

@@ -9,6 +9,8 @@ from chainrule.kernels.dispatch import array_module, on_device
 
 Arrays = dict[str, Any]
 ROWS = (1, 3, 1, 2, 5)  # of W that inputs own, in turn
+# One of everything; tiles in part, one and a piece, and several, in all three directions.
+SHAPES = ((1, 1, 1), (2, 3, 31), (3, 40, 33), (37, 5, 8), (35, 70, 66), (5, 7, 129))
 
 
 def activation_inputs(rng: np.random.Generator, N: int, D: int, H: int) -> Arrays:
@@ -66,11 +68,13 @@ def linear(
         for strict in (False, True):
             stairs = stairs_of(m_in, m_out, strict, some_rows, W)
             y, more, dW, db, dx = (a * np.nan for a in (dy, dy, weights, b, dy[:, :1] * W[:, 0]))
-            more[...] = old
+            more[...], piece = old, old.copy()
             op.forward(x, weights, b, stairs, y)
             op.add(x, weights, stairs, more)
             op.backward(dy, x, stairs, dW, db)
             op.input_gradient(dy, weights, stairs, dx)
-            found = {"y": y, "more": more, "dW": dW, "db": db, "dx": dx}
+            for lo, hi in ((0, 1), (1, x.shape[1])):
+                op.add_inputs(x[:, lo:hi].copy(), lo, weights, stairs, piece)
+            found = {"y": y, "more": more, "piece": piece, "dW": dW, "db": db, "dx": dx}
             outputs |= {f"{key} of {name}, {strict}": a for key, a in found.items()}
     return outputs

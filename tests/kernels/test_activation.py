@@ -2,8 +2,7 @@
 
 import numpy as np
 import pytest
-from cuda_on_cpu import masked
-from cuda_on_cpu.cases import SHAPES, Case, Expected, cast
+from cuda_on_cpu.cases import CASES, SHAPES, Expected, cast
 from numpy.testing import assert_allclose, assert_array_equal
 from support.parity import SIZES, agree, both_dtypes
 
@@ -12,7 +11,7 @@ from chainrule.kernels import activation, use_threads
 from chainrule.kernels.activation import KINDS, cpu, reference
 
 every_kind = pytest.mark.parametrize("kind", range(len(KINDS)), ids=KINDS)
-CASE = Case(activation, masked.activation_inputs, masked.activate)
+CASE = CASES["activation"]
 
 
 @every_kind

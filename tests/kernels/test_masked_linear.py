@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from cuda_on_cpu import masked
-from cuda_on_cpu.cases import SHAPES, Case, Expected, cast
+from cuda_on_cpu.cases import CASES, SHAPES, Expected, cast
 from numpy.testing import assert_allclose, assert_array_equal
 from support.parity import agree, both_dtypes
 
@@ -11,7 +11,7 @@ from chainrule.engine.gradcheck import numeric_grad
 from chainrule.kernels import masked_linear, use_threads
 from chainrule.kernels.masked_linear import cpu, reference, staircase
 
-CASE = Case(masked_linear, masked.linear_inputs, masked.linear)
+CASE = CASES["masked_linear"]
 SIZES = [(1, 1, 1), (1, 2, 2), (4, 3, 5), (3, 9, 4), (2, 17, 20)]
 KINDS = ["real", "few", "many", "codes", "mixed"]
 

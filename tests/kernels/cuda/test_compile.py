@@ -22,6 +22,7 @@ import pytest
 from cuda_on_cpu.tools import need_nvrtc, need_program
 
 from chainrule.kernels import device
+from chainrule.kernels.activation import cuda as activation
 from chainrule.kernels.adam import cuda as adam
 from chainrule.kernels.bernoulli import cuda as bernoulli
 from chainrule.kernels.causal_attention import cuda as attention
@@ -32,6 +33,7 @@ from chainrule.kernels.gelu import cuda as gelu
 from chainrule.kernels.gru import cuda as gru
 from chainrule.kernels.layer_norm import cuda as layer_norm
 from chainrule.kernels.lstm import cuda as lstm
+from chainrule.kernels.masked_linear import cuda as masked
 from chainrule.kernels.mixture import cuda as mixture
 from chainrule.kernels.nade import cuda as nade
 from chainrule.kernels.rnn import cuda as rnn
@@ -70,6 +72,11 @@ def plans():
             yield nade.BACKWARD_SOURCE, nade.plan_backward(N, 784, 500, dtype)
             yield triangular.SOURCE, triangular.plan_forward(N // 10, 784, dtype)
         yield bernoulli.SOURCE, bernoulli.plan("bernoulli_forward", 100, 784, dtype)
+        yield activation.SOURCE, activation.plan("activation_forward", 50_000, 0, dtype)
+        yield (
+            masked.SOURCE,
+            masked.plan_tiles("masked_forward", (100, 500), dtype, 100, 784, 500, 0),
+        )
         for n in (2, 20):  # a lane a row, and a few
             yield mixture.SOURCE, mixture.plan("cdf", 6400, n, dtype)
         # Bits, a lane each; categories of 256, a warp each; mixtures of 10, several rows a block.

@@ -5,7 +5,7 @@ import pytest
 from cuda_on_cpu import fake_cupy
 from cuda_on_cpu.rig import check_plan
 
-from chainrule import FVSBN, NADE, RNN, AttentionRNN, Autoencoder, Transformer
+from chainrule import FVSBN, MADE, NADE, RNN, AttentionRNN, Autoencoder, Transformer
 from chainrule.kernels import device
 from chainrule.kernels.device import Device
 from chainrule.kernels.signatures import signature
@@ -41,6 +41,7 @@ EVERY = {
     "FVSBN": FVSBN(epochs=1),
     "NADE": NADE(epochs=1),
     "Autoencoder": Autoencoder(noise=0.1, epochs=1),
+    "MADE": MADE(epochs=1),
     "RNN": RNN(steps=2),
     "AttentionRNN": AttentionRNN(steps=2),
     "Transformer": Transformer(steps=2),
@@ -60,7 +61,7 @@ def test_every_estimator_is_here():
 def test_defaults_can_be_planned(name, planned):
     """A training step, with and without X_valid; scores; conditionals; samples, with a prompt."""
     model = EVERY[name].set_params(backend="cuda")
-    if isinstance(model, FVSBN | NADE):
+    if isinstance(model, FVSBN | MADE | NADE):
         model.fit(ROWS, X_valid=ROWS[:7])
         model.log_prob(ROWS)
         model.conditionals(ROWS[:2])

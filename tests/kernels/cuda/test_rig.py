@@ -22,7 +22,9 @@ from cuda_on_cpu.fake_cupy import FakeCupy, to_device
 from cuda_on_cpu.rig import HERE, ORDERS, RigError
 
 from chainrule.engine.models import fvsbn as fvsbn_model
+from chainrule.engine.models import made as made_model
 from chainrule.engine.models import nade as nade_model
+from chainrule.engine.noise import Noise
 from chainrule.engine.params import Params
 from chainrule.kernels import columns, device, nade, triangular
 from chainrule.kernels.dispatch import use_backend
@@ -162,6 +164,8 @@ def test_host_and_device_do_not_mix(rig):
 MODELS = {
     "nade": (nade_model, nade_model.Config(n_visible=9, n_hidden=12)),
     "fvsbn": (fvsbn_model, fvsbn_model.Config(n_visible=40)),
+    "made": (made_model, made_model.Config((2,) * 9, (12, 7), "tanh", direct=True)),
+    "made of masks": (made_model, made_model.Config((2,) * 9, (12,), "sigmoid", n_masks=2)),
 }
 
 
@@ -172,7 +176,7 @@ def test_whole_model(name, dtype, rig, rng):
     model, config = MODELS[name]
     host = model.init(config, rng, dtype)
     host.flat[...] = rng.normal(size=host.size) / 2
-    x = rng.integers(0, 2, (6, config.n_visible)).astype(np.uint8)
+    x = rng.integers(0, 2, (6, *config.event.shape)).astype(np.uint8)
     params = Params(host.shapes, to_device(host.flat))
     grad, host_grad = params.like(), host.like()
     tolerance = {"rtol": 200 * np.finfo(dtype).eps, "atol": 200 * np.finfo(dtype).eps}
@@ -191,6 +195,40 @@ def test_whole_model(name, dtype, rig, rng):
     np.testing.assert_allclose(dx.get(), host_dx, **tolerance)
 
 
+@pytest.mark.parametrize("agnostic", [False, True])
+def test_made_of_tables(agnostic, rig, rng):
+    """Columns of all kinds, labels, masks in turn and their mean, in one order and in several."""
+    config = made_model.Config(
+        (3, 0, 2, 1), (9, 8), "tanh", True, 2, 1, agnostic, n_components=2, n_classes=2
+    )
+    x = np.stack([rng.integers(0, 3, 6), rng.normal(size=6), rng.integers(0, 2, 6), np.zeros(6)], 1)
+    y, u = rng.integers(0, 2, 6).astype(np.int32), rng.random((6, 4))
+    u[rng.random(u.shape) < 0.3] = -1
+    host = made_model.init(config, rng, np.float64)
+    host.flat[...] = rng.normal(size=host.size) / 2
+    on_device = Params(host.shapes, to_device(host.flat))
+
+    def found(params, x, y, u):
+        outputs = []
+        for noise in (None, Noise(0, 1, 0)):
+            grad, dx = params.like(), x * 0
+            loss = made_model.loss_and_grad(config, params, x, grad, y=y, noise=noise, dx=dx)
+            outputs += [np.array(loss), grad.flat, dx]
+        outputs.append(made_model.log_prob(config, params, x, y))
+        outputs.append(made_model.sample(config, params, u, x, y))
+        if not agnostic:
+            outputs.append(made_model.conditionals(config, params, x, y))
+            outputs.append(made_model.uniforms(config, params, x, abs(u), y))
+        return outputs
+
+    ours = found(on_device, to_device(x), to_device(y), to_device(u))
+    with use_backend("reference"):
+        theirs = found(host, x, y, u)
+    for one, other in zip(ours, theirs, strict=True):
+        one = one.get() if hasattr(one, "get") else one
+        np.testing.assert_allclose(one, other, rtol=1e-10, atol=1e-12)
+
+
 @pytest.mark.parametrize("dtype", FLOATS)
 @pytest.mark.parametrize("name", MODELS)
 def test_whole_model_samples(name, dtype, rig, rng):
@@ -199,7 +237,7 @@ def test_whole_model_samples(name, dtype, rig, rng):
     host = model.init(config, rng, dtype)
     host.flat[...] = rng.normal(size=host.size) / 2
     params = Params(host.shapes, to_device(host.flat))
-    x, u = given_and_uniforms(rng, 6, config.n_visible, dtype)
+    x, u = given_and_uniforms(rng, 6, *config.event.shape, dtype)
     drawn = model.sample(config, params, to_device(u), to_device(x)).get()
     with use_backend("reference"):
         np.testing.assert_array_equal(drawn, model.sample(config, host, u, x))
