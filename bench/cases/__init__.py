@@ -33,6 +33,7 @@ from bench.cases import (
     nade,
     orderless,
     recurrent,
+    tables,
     transformer,
 )
 from bench.cases.problem import Problem, Workload
@@ -40,11 +41,8 @@ from bench.cases.problem import Problem, Workload
 __all__ = ["ADAM", "Problem", "Workload", "fvsbn", "made", "nade", "orderless"]
 
 ADAM = binary.OPTIMIZER
-HOMES: dict[str, ModuleType] = {
-    model: home
-    for home in (binary, orderless, transformer, attention, recurrent, columns)
-    for model in home.MODELS
-}
+_FILES = (binary, orderless, tables, transformer, attention, recurrent, columns)
+HOMES: dict[str, ModuleType] = {model: home for home in _FILES for model in home.MODELS}
 
 
 def home(workload: Workload) -> Any:

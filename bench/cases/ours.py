@@ -8,7 +8,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from bench.cases import Problem, home, orderless
-from chainrule.engine import models, noise
+from chainrule.engine import noise
 from chainrule.engine.event import Columns
 from chainrule.engine.params import Params
 from chainrule.kernels import adam, use_backend, use_threads
@@ -123,7 +123,7 @@ class _Side(NamedTuple):
     @property
     def splits_itself(self) -> bool:
         """Whether the model's kernels split a minibatch over threads; else training does."""
-        return self.problem.workload.model in models.of(Columns) or on_device(self.params.flat)
+        return self.model.EVENT is Columns or on_device(self.params.flat)
 
 
 def _gradient(side: _Side) -> tuple[Callable[[], float], Params]:
@@ -133,7 +133,7 @@ def _gradient(side: _Side) -> tuple[Callable[[], float], Params]:
         grad = params.like()
         place.slices(len(x))
         more: dict[str, Any] = {"noise": orderless.NOISE} if noise.wanted(model, config) else {}
-        if side.problem.workload.model not in models.of(Columns):
+        if model.EVENT is not Columns:
             more["total"] = x.size
         return lambda: model.loss_and_grad(config, params, x, grad, **more), grad
     grads = [params.like() for _ in range(place.slices(len(x)))]

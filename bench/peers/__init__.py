@@ -25,6 +25,7 @@ class Peer(NamedTuple):
 
 TORCH = {
     "binary": ("torch_eager", "tuned"),
+    "tables": ("torch_tables", "tuned"),
     "orderless": ("torch_orderless", ""),
     "transformer": ("torch_transformer", "eager"),
     "attention": ("torch_layers", "eager"),
@@ -47,7 +48,7 @@ PEERS = {
     "torch-plain": Peer(
         "torch",
         "PyTorch eager; NADE's loop over D reads W[d]",
-        {"binary": ("torch_eager", "plain")},
+        {"binary": ("torch_eager", "plain"), "tables": ("torch_tables", "plain")},
     ),
     "torch.compile": Peer(
         "torch",

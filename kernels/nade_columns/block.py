@@ -24,7 +24,10 @@ from chainrule.kernels.inline import BORROWS, INLINE, JIT, JIT_SUMS, sigmoid
 from chainrule.kernels.tiles import ROWS, overwrite, panel_width, row, row_distance
 from chainrule.kernels.types import Array, Bits
 
-BLOCK = 64  # rows; of H = 500 units in float32 a, h and P are 0.4 MB, and 0.1 MB of V are in use
+# Of a block a, h and P stay in a core's second-level cache: 128 rows of 500 units, 0.8 MB in
+# float32. A variable's rows of V and W are read from memory once a block, so fewer rows cost more.
+UNITS = 64_000
+MOST_ROWS = 4096  # of few units: what else is kept of a row, counts too
 NARROW = 4  # outputs up to which products with single rows of V beat a panel, most of it empty
 NO_ROW = -1  # of W: x_i leaves a as it is
 
@@ -39,35 +42,33 @@ class Block(NamedTuple):
     V_panels: Array  # (panels, H, width): V_i transposed
 
 
-@njit(**JIT)
-def room(n: int, like: Array) -> int:
-    """Return how many numbers a row of n takes: an odd number of panels, each a cache line."""
-    width = panel_width(like)
-    return int((-(-n // width) | 1) * width)
+def n_rows_for(H: int) -> int:
+    """Return how many rows are one block."""
+    return min(MOST_ROWS, max(1, UNITS // H))
 
 
-@njit(**JIT)
 def new(n_rows: int, layout: Layout, V: Array) -> Block:
     """Return room for so many rows."""
     width, most = panel_width(V), most_outputs(layout)
     units = room(V.shape[1], V)
-    n_panels = -(-most // width)
     return Block(
         np.zeros((n_rows, units), V.dtype),
         np.zeros((n_rows, units), V.dtype),
         np.empty(n_rows, np.uint8),
         np.zeros((n_rows, room(most, V)), V.dtype),
-        np.zeros((n_panels, V.shape[1], width), V.dtype),
+        np.zeros((-(-most // width), V.shape[1], width), V.dtype),
     )
 
 
-@njit(**JIT, **BORROWS)
+def room(n: int, like: Array) -> int:
+    """Return how many numbers a row of n takes: an odd number of panels, each a cache line."""
+    width = panel_width(like)
+    return (-(-n // width) | 1) * width
+
+
 def most_outputs(layout: Layout) -> int:
     """Return the most outputs that one variable has."""
-    most = 1
-    for i in range(layout.values.size):
-        most = max(most, layout.first[i + 1] - layout.first[i])
-    return most
+    return int(np.diff(layout.first).max(initial=1))
 
 
 @njit(**INLINE, **BORROWS)

@@ -36,7 +36,6 @@ class Sums(NamedTuple):
     tail: Array  # (most outputs, width): V_i's columns that fill no panel, then zeros
 
 
-@njit(**JIT)
 def new(n_rows: int, layout: Layout, V: Array) -> Sums:
     """Return room for so many rows."""
     most, units = most_outputs(layout), room(V.shape[1], V)
@@ -48,10 +47,10 @@ def new(n_rows: int, layout: Layout, V: Array) -> Sums:
     )
 
 
-@njit(**JIT)
 def clear(grad: Weights) -> None:
-    """Set what a block adds to, without having written it, to 0."""
-    grad.b[:], grad.c[:], grad.rho[:] = 0, 0, 0
+    """Set to 0 what the first block adds to; W and V it writes."""
+    for array in (grad.b, grad.c, grad.rho):
+        array.fill(0)
 
 
 @njit(**JIT, **BORROWS)
@@ -70,14 +69,19 @@ def of_outputs(
     """dV_i = ds_iᵀ h_i, db_i = Σ ds_i (B4), or added to what is there; ds_i in block.s."""
     s, h, width = block.s, block.h, panel_width(dV)
     H, s_row, h_row, to_row = dV.shape[1], row_distance(s), row_distance(h), row_distance(total.dV)
+    dV_row = row_distance(dV)
+    direct = H // width if anew else 0  # panels that go to where they belong
     for g in range(-(-H // width)):
+        into, at, step = total.dV, g * width, to_row
+        if g < direct:
+            into, at, step = dV, o * dV_row + g * width, dV_row
         for k in range(0, n, ROWS):
-            m, to = min(ROWS, n - k), k * to_row + g * width
-            overwrite_transposed(m, s, k, s_row, n_rows, h, g * width, h_row, total.dV, to, to_row)
+            m, to = min(ROWS, n - k), at + k * step
+            overwrite_transposed(m, s, k, s_row, n_rows, h, g * width, h_row, into, to, step)
     for k in range(n):
         dV_k, new_k = row(dV, o + k), row(total.dV, k)
         if anew:
-            for j in range(H):
+            for j in range(direct * width, H):
                 dV_k[j] = new_k[j]
         else:
             for j in range(H):
@@ -110,12 +114,12 @@ def of_units(
             tail_k[j - whole * width] = V_k[j]
     for first in range(0, n_rows, ROWS):
         m = min(ROWS, n_rows - first)
-        for g in range(whole):
-            at = o * V_row + g * width
-            overwrite(m, s, first * s_row, s_row, n, V, at, V_row, dh, g * width, dh_row)
-        if whole * width < H:
-            at = whole * width
-            overwrite(m, s, first * s_row, s_row, n, total.tail, 0, width, dh, at, dh_row)
+        for g in range(-(-H // width)):
+            to = g * width
+            of_V, at, step = V, o * V_row + to, V_row
+            if g == whole:
+                of_V, at, step = total.tail, 0, width
+            overwrite(m, s, first * s_row, s_row, n, of_V, at, step, dh, to, dh_row)
         for r in range(m):
             h_n, P_n = row(block.h, first + r), row(total.P, first + r)
             if rho.size > 0:

@@ -1,6 +1,6 @@
 """Serial, compiled sweeps of NADE over columns, variable by variable over a block of rows.
 
-for a block of BLOCK rows           a, h and P of the block stay in the second-level cache
+for a block of rows                 a, h and P of the block stay in the second-level cache
     for each variable               V_i and dV_i too: read from and written to memory once
         activate, outputs           F2, F3      (`chainrule.kernels.nade_columns.block`)
         loss and its gradient       ds_i in the place of s_i  (`chainrule.kernels.columns`)
@@ -10,29 +10,18 @@ for a block of BLOCK rows           a, h and P of the block stay in the second-l
 
 from typing import Any
 
-import numpy as np
-
 from chainrule.kernels.columns import BIT, Layout, bodies
 from chainrule.kernels.compiled import njit
 from chainrule.kernels.inline import BORROWS, JIT
 from chainrule.kernels.nade_columns import Weights, block, sums
-from chainrule.kernels.nade_columns.block import BLOCK, Block
+from chainrule.kernels.nade_columns.block import Block
 from chainrule.kernels.tiles import row
 from chainrule.kernels.types import Array, Ids
 
 
-@njit(**JIT)
-def forward(layout: Layout, weights: Weights, x: Any, y: Ids, s: Array) -> None:
-    """Write all outputs, (N, S)."""
-    units = block.new(min(len(x), BLOCK), layout, weights.V)
-    for first in range(0, len(x), BLOCK):
-        last = min(len(x), first + BLOCK)
-        forward_block(layout, weights, x[first:last], y[first:last], s[first:last], units)
-
-
 @njit(**JIT, **BORROWS)
-def forward_block(layout: Layout, weights: Weights, x: Any, y: Ids, s: Array, units: Block) -> None:
-    """F1-F4 for the rows of one block."""
+def forward(layout: Layout, weights: Weights, x: Any, y: Ids, s: Array, units: Block) -> None:
+    """F1-F4 for one block."""
     W, V, b, c, rho = weights
     block.start(units, len(x), c, y)
     first_row = 0
@@ -48,25 +37,11 @@ def forward_block(layout: Layout, weights: Weights, x: Any, y: Ids, s: Array, un
         first_row += block.rows_of(K)
 
 
-@njit(**JIT)
-def log_prob(layout: Layout, weights: Weights, x: Any, y: Ids, log_p: Array) -> None:
-    """Write log p(x | y) of each row, (N,)."""
-    size = min(len(x), BLOCK)
-    units, work = block.new(size, layout, weights.V), np.empty(layout.work, weights.V.dtype)
-    nll = np.empty(size, np.float64)
-    for first in range(0, len(x), BLOCK):
-        last = min(len(x), first + BLOCK)
-        nll[:] = 0
-        loss_block(layout, weights, x[first:last], y[first:last], nll, units, work)
-        for n in range(first, last):
-            log_p[n] = -nll[n - first]
-
-
 @njit(**JIT, **BORROWS)
-def loss_block(
+def loss(
     layout: Layout, weights: Weights, x: Any, y: Ids, nll: Array, units: Block, work: Array
 ) -> None:
-    """Add -log p(x | y) of the rows of one block to nll."""
+    """Add -log p(x | y) of one block's rows to nll."""
     W, V, b, c, rho = weights
     block.start(units, len(x), c, y)
     first_row = 0
@@ -79,37 +54,8 @@ def loss_block(
         first_row += block.rows_of(K)
 
 
-@njit(**JIT)
-def nll_and_grad(
-    layout: Layout,
-    weights: Weights,
-    x: Any,
-    y: Ids,
-    scale: float,
-    nll: Array,
-    grad: Weights,
-    dx: Array,
-) -> None:
-    """Write -log p(x | y) of each row, (N,), and the gradient of scale times their sum."""
-    sums.clear(grad)
-    size = min(len(x), BLOCK)
-    units, work = block.new(size, layout, weights.V), np.empty(layout.work, weights.V.dtype)
-    total, of_block = sums.new(size, layout, weights.V), np.empty(size, np.float64)
-    for first in range(0, len(x), BLOCK):
-        last = min(len(x), first + BLOCK)
-        of_block[:] = 0
-        part = x[first:last], y[first:last]
-        dx_part = dx[first:last]
-        gradient_block(
-            layout, weights, *part, scale, of_block, grad, dx_part, units, total, work, first == 0
-        )
-        add_totals(layout, weights, *part, grad, dx_part, total)
-        for n in range(first, last):
-            nll[n] = of_block[n - first]
-
-
 @njit(**JIT, **BORROWS)
-def gradient_block(
+def gradient(
     layout: Layout,
     weights: Weights,
     x: Any,
@@ -123,7 +69,7 @@ def gradient_block(
     work: Array,
     anew: bool,
 ) -> None:
-    """S1, and the first halves of S2 and S3, beside F1-F4, for the rows of one block.
+    """S1, and the first halves of S2 and S3, beside F1-F4, for one block.
 
     anew: no block came before, and the gradients of W and V are written, not added to.
     """
@@ -159,7 +105,7 @@ def add_totals(
 ) -> None:
     """S4, and the second halves of S2 and S3: what P_{D+1} adds."""
     for n in range(len(x)):
-        block.add(row(grad.c, block.class_of(y, n)), 1, row(total.P, n))  # S4
+        block.add(row(grad.c, block.class_of(y, n)), grad.c.dtype.type(1), row(total.P, n))  # S4
     first_row = 0
     for i in range(x.shape[1] - 1):
         K = layout.values[i]
@@ -167,21 +113,11 @@ def add_totals(
         first_row += block.rows_of(K)
 
 
-@njit(**JIT)
-def sample(layout: Layout, weights: Weights, u: Array, y: Ids, x: Any) -> None:
-    """Draw x, (N, D), where u ≥ 0; keep it where u < 0."""
-    units = block.new(min(len(u), BLOCK), layout, weights.V)
-    work = np.empty(layout.work, np.float64)
-    for first in range(0, len(u), BLOCK):
-        last = min(len(u), first + BLOCK)
-        sample_block(layout, weights, u[first:last], y[first:last], x[first:last], units, work)
-
-
 @njit(**JIT, **BORROWS)
-def sample_block(
+def sample(
     layout: Layout, weights: Weights, u: Array, y: Ids, x: Any, units: Block, work: Array
 ) -> None:
-    """A variable that all rows keep needs no outputs."""
+    """Draw x, (N, D), where u ≥ 0; keep it where u < 0. What all rows keep, needs no outputs."""
     W, V, b, c, rho = weights
     block.start(units, len(x), c, y)
     first_row = 0

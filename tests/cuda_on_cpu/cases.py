@@ -29,6 +29,7 @@ from chainrule.kernels import (
     masked_linear,
     mixture,
     nade,
+    nade_columns,
     rnn,
     rotary,
     softmax_cross_entropy,
@@ -174,6 +175,7 @@ CASES = {
     "columns": Case(columns, tables.columns_inputs, tables.columns, tables.COLUMNS),
     "activation": Case(activation, masked.activation_inputs, masked.activate),
     "masked_linear": Case(masked_linear, masked.linear_inputs, masked.linear, masked.SHAPES),
+    "nade_columns": Case(nade_columns, tables.nade_inputs, tables.nade, tables.NADES),
     **RECURRENT,
     **TRANSFORMER_PARTS,
 }

@@ -1,4 +1,4 @@
-"""Inputs and runs of real variables and of rows of columns of any kinds, for `cases`."""
+"""Inputs and runs of real variables, of columns of any kinds and of their NADE, for `cases`."""
 
 from typing import Any
 
@@ -8,12 +8,15 @@ from chainrule.kernels import columns as of_columns
 from chainrule.kernels.columns import Layout
 from chainrule.kernels.dispatch import array_module
 from chainrule.kernels.mixture import GAUSSIAN, LAPLACE
+from chainrule.kernels.nade_columns import Weights, n_rows
 
 Arrays = dict[str, Any]
 Rng = np.random.Generator
 # Of (N, D, H) a mixture takes H / 4 components and no D. Teams of 1, 2, 4 and 32 lanes.
 MIXTURES = ((1, 1, 1), (37, 1, 20), (5, 1, 40), (3, 1, 260), (300, 1, 8))
 # A row a warp, and a row a block; more variables than a row has teams.
+# One row of data a block, and several; several blocks of units; more rows than a block has at once.
+NADES = ((1, 1, 1), (3, 5, 33), (13, 7, 20), (2, 11, 300), (150, 4, 9))
 COLUMNS = ((1, 1, 1), (3, 5, 33), (13, 7, 20), (2, 70, 40), (300, 4, 8))
 
 
@@ -84,3 +87,39 @@ def columns(op: Any, values: Any, first: Any, s: Any, x: Any, weights: Any, u: A
         own = s[:, host[i] : host[i + 1]]
         op.draw(layout, i, own, u[:, i].astype(np.float64), new["drawn"][:, i])
     return new
+
+
+def nade_inputs(rng: Rng, N: int, D: int, H: int) -> Arrays:
+    """Return a layout of every kind in turn, weights for two classes, rows, labels and uniforms."""
+    values = [(2, 0, 1, 11, 0, 3)[i % 6] for i in range(1, D + 1)]
+    layout = of_columns.layout(values, 2, LAPLACE, True)
+    shapes = {"W": (n_rows(tuple(values)), H), "V": (int(layout.first[-1]), H), "c": (2, H)}
+    given = {name: rng.normal(size=shape) / 2 for name, shape in shapes.items()}
+    given |= {"b": rng.normal(size=shapes["V"][0]), "rho": rng.uniform(0.5, 1.5, D)}
+    x = np.stack([rng.integers(0, K, N) if K else rng.normal(size=N) for K in values], axis=1)
+    u = np.stack([_uniforms(rng, N) for _ in values], axis=1)
+    given |= {"x": x.astype(np.float64), "y": rng.integers(0, 2, N).astype(np.int32), "u": u}
+    return {"values": layout.values, "first": layout.first, **given}
+
+
+def nade(op: Any, values: Any, first: Any, **given: Any) -> Arrays:
+    """Run every function, with labels, ρ and dx, and without."""
+    W, V, b, c, rho, x, y, u = (given[name] for name in ("W", "V", "b", "c", "rho", "x", "y", "u"))
+    xp, widest = array_module(V), int(max(8, np.diff(np.asarray(first)).max()))
+    layout = Layout(values, first, 2, LAPLACE, True, widest * of_columns.BATCH)
+    outputs: Arrays = {}
+    for name, weights, labels in (
+        ("all", Weights(W, V, b, c, rho), y),
+        ("less", Weights(W, V, b, xp.ascontiguousarray(c[1:]), rho[:0]), y[:0]),
+    ):
+        new = {"s": xp.empty((len(x), len(b)), b.dtype), "log_p": x[:, 0] * np.nan}
+        new |= {"nll": x[:, 0] * np.nan, "dx": x[: len(x) if name == "all" else 0] * np.nan}
+        grad = Weights(*(a * np.nan for a in weights))
+        op.forward(layout, weights, x, labels, new["s"])
+        op.log_prob(layout, weights, x, labels, new["log_p"])
+        op.nll_and_grad(layout, weights, x, labels, 0.3, new["nll"], grad, new["dx"])
+        new["drawn"] = x.copy()
+        op.sample(layout, weights, u.astype(np.float64), labels, new["drawn"])
+        new |= {f"d{field}": a for field, a in grad._asdict().items()}
+        outputs |= {f"{key} of {name}": a for key, a in new.items()}
+    return outputs

@@ -8,12 +8,12 @@ from chainrule.engine.gradcheck import numeric_grad
 from chainrule.kernels import columns, use_threads
 from chainrule.kernels.columns import BIT, REAL
 from chainrule.kernels.mixture import GAUSSIAN, LAPLACE
-from chainrule.kernels.nade_columns import Weights, cpu, n_rows, reference
-from chainrule.kernels.nade_columns.block import BLOCK
+from chainrule.kernels.nade_columns import Weights, block, cpu, n_rows, reference
 
 TWINS = {"reference": reference, "cpu": cpu}
 every_twin = pytest.mark.parametrize("twin", TWINS.values(), ids=TWINS)
 SCALE = 0.3
+BLOCK = 32  # rows
 HEADROOM = 8  # a kernel may round this many times worse than NumPy in the same dtype: S2 and S3
 # subtract sums that may be larger than what they leave
 ONE_OF_EACH = (2, 0, 3, 2, 1, 0, 17, 0, 5, 2)
@@ -37,6 +37,11 @@ SMALL |= {
     "all, told labels": ((4, 0, 2, 1, 0, 0, 3), 5, 4, 2, True),
 }
 every_small = pytest.mark.parametrize("problem", SMALL.values(), ids=SMALL)
+
+
+@pytest.fixture(autouse=True)
+def small_blocks(monkeypatch):
+    monkeypatch.setattr(block, "MOST_ROWS", BLOCK)
 
 
 def draw(rng, problem, dtype=np.float64, family=GAUSSIAN, learned=False):

@@ -36,6 +36,7 @@ from chainrule.kernels.lstm import cuda as lstm
 from chainrule.kernels.masked_linear import cuda as masked
 from chainrule.kernels.mixture import cuda as mixture
 from chainrule.kernels.nade import cuda as nade
+from chainrule.kernels.nade_columns import cuda as nade_columns
 from chainrule.kernels.rnn import cuda as rnn
 from chainrule.kernels.rotary import cuda as rotary
 from chainrule.kernels.samplers.transformer import cuda as sampler
@@ -82,6 +83,14 @@ def plans():
         # Bits, a lane each; categories of 256, a warp each; mixtures of 10, several rows a block.
         for value, sizes in ((0, (100, 784, 784)), (1, (100, 64, 16384)), (2, (100, 11, 220))):
             yield columns.SOURCE, columns.plan("terms", sizes, dtype, value)
+        # A row of data a block, of bits; several, of categories; many, of mixtures.
+        for value, team, N, rows in ((0, 1, 100, 20), (1, 4, 500, 50), (2, 4, 1000, 100)):
+            sweep = nade_columns.plan_sweep(
+                "nade_columns_forward", (N, 64, 500, 20), team, dtype, value
+            )
+            yield nade_columns.SOURCE, sweep
+            backward = nade_columns.plan_backward(rows, 64, 500, dtype, value)
+            yield nade_columns.BACKWARD_SOURCE, backward
         yield sampler.SOURCE, sampler.plan_append((64, 4, 256, 128), 16, 0, dtype)
         for vector in (True, False):
             yield adam.SOURCE, adam.plan("adam_step", 1000, dtype, vector)

@@ -26,6 +26,7 @@ LARGE_OF = {
     **dict.fromkeys(("rnn", "lstm", "gru"), (32, 64, 256)),
     "mixture": (6400, 1, 40),
     "columns": (100, 100, 32),
+    "nade_columns": (100, 60, 100),
     "layer_norm": (768, 1, 128),
     "gelu": (768, 1, 512),
     "softmax_cross_entropy": (768, 1, 50257),

@@ -106,6 +106,12 @@ def test_nade_reads_what_is_kept_and_never_writes_it(dtype, rig, rng):
     assert rig.accesses["nade_sample"] > 1000
 
 
+def test_what_a_table_draws_is_read_by_every_thread_of_its_block(rig, rng):
+    run_case(rng, "nade_columns", (3, 7, 20), np.float32)
+    assert rig.accesses["nade_columns_sample"] > 1000
+    assert rig.accesses["nade_columns_backward"] > 1000
+
+
 def decode_in_parts(rng, dtype):
     """Decode from caches so long that several blocks share a head."""
     q, keys = rng.normal(size=(2, 2, 24)), rng.normal(size=(2, 1000, 2, 24))
@@ -140,6 +146,7 @@ def test_every_kernel_is_clean(rig, rng):
             sample_rows(rng, shape, dtype)
             sample_rows(rng, (3, 20, 600), dtype)  # several warps a sample
             run_case(rng, "nade", (300, 9, 40), dtype)  # several times as many as a block holds
+            run_case(rng, "nade_columns", (150, 4, 9), dtype)
             run_case(rng, "embedding", MANY, dtype)
             run_case(rng, "softmax_cross_entropy", (3, 1, 1100), dtype)  # a row a block
             decode_in_parts(rng, dtype)

@@ -24,6 +24,7 @@ from cuda_on_cpu.rig import HERE, ORDERS, RigError
 from chainrule.engine.models import fvsbn as fvsbn_model
 from chainrule.engine.models import made as made_model
 from chainrule.engine.models import nade as nade_model
+from chainrule.engine.models import table_nade
 from chainrule.engine.noise import Noise
 from chainrule.engine.params import Params
 from chainrule.kernels import columns, device, nade, triangular
@@ -100,6 +101,26 @@ def test_rows_of_whole_numbers(values, dtype, rig, rng):
     np.testing.assert_array_equal(drawn.get(), x)
     with pytest.raises(TypeError, match="x must be uint8, int32 or float32 on a GPU, got int64"):
         columns.terms(there, to_device(s), to_device(x.astype(np.int64)), ds[:, :3])
+
+
+@pytest.mark.parametrize(("values", "dtype"), [((2, 2, 2), np.uint8), ((2, 5, 2), np.int32)])
+def test_a_table_of_whole_numbers(values, dtype, rig, rng):
+    """And one without any rows, of which every gradient is 0."""
+    config = table_nade.Config(values, 5, rescale=False)
+    here = table_nade.init(config, rng)
+    there = Params(here.shapes, to_device(here.flat))
+    x = np.stack([rng.integers(0, K, 40) for K in values], axis=1).astype(dtype)
+    u, grads = rng.random(x.shape), (here.like(), there.like())
+    for rows in (x, x[:0]):
+        with use_backend("reference"):
+            loss = table_nade.loss_and_grad(config, here, rows, grads[0], 40)
+            drawn = table_nade.sample(config, here, u[: len(rows)])
+        on_device = to_device(rows)
+        found = table_nade.loss_and_grad(config, there, on_device, grads[1], 40)
+        np.testing.assert_allclose(found, loss, rtol=1e-5)
+        np.testing.assert_allclose(grads[1].flat.get(), grads[0].flat, rtol=1e-4, atol=1e-6)
+        ours = table_nade.sample(config, there, to_device(u[: len(rows)]))
+        np.testing.assert_array_equal(ours.get(), drawn)
 
 
 @pytest.mark.parametrize("multiprocessors", MULTIPROCESSORS, indirect=True)
