@@ -30,6 +30,16 @@ def test_masks_make_of_a_full_square_a_strict_triangle(masking):
         assert masking.losses(model, test).shape == (len(test),)
 
 
-def test_the_page_shows_its_picture():
-    assert "](masking.png)" in (EXAMPLES / "masking.md").read_text(encoding="utf-8")
-    assert (EXAMPLES / "masking.png").stat().st_size > 10_000
+def test_of_8_bits_the_sum_is_finished(masking):
+    train, _ = masking.small_digits()
+    found = masking.sums(train[:, 32:40], epochs=20)
+    (coder, too_much), (made, one) = found["autoencoder, 6 units"], found["MADE"]
+    assert coder < masking.entropy(train[:, 32:40]) < made
+    assert too_much > 2 and abs(one - 1) < 1e-4
+    assert len(masking.masks(train[:20, :8]).axes) == 5  # three masks, their product, its colours
+
+
+def test_the_page_shows_its_pictures():
+    page = (EXAMPLES / "masking.md").read_text(encoding="utf-8")
+    for path in EXAMPLES.glob("masking*.png"):
+        assert f"]({path.name})" in page and path.stat().st_size > 10_000
