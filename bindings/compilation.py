@@ -171,7 +171,7 @@ def run(task: Task, dtype: str) -> int:
     known = estimator.get_params()
     estimator.set_params(**{key: value for key, value in SHORT.items() if key in known})
     data, use = OF_EVENT[estimator._model().EVENT]
-    if "column_types" in known:
+    if "column_types" in known and hasattr(estimator, "log_prob"):  # the contrast takes bits
         data = _table(known["column_types"])
     if task.act == "train":
         estimator.fit(data, X_valid=data)
