@@ -21,10 +21,10 @@ import numpy as np
 from chainrule.kernels import nade, use_backend
 rng = np.random.default_rng(0)
 x, (W, V) = rng.integers(0, 2, (5, 7), dtype=np.uint8), rng.normal(size=(2, 7, 3))
-b, c = rng.normal(size=7), rng.normal(size=3)
+b, c, y = rng.normal(size=7), rng.normal(size=(1, 3)), np.zeros(5, np.int32)
 def logits():
     s = np.empty((5, 7))
-    nade.forward(x, W, V, b, c, s, np.empty((5, 3)))
+    nade.forward(x, W, V, b, c, y, s, np.empty((5, 3)))
     return s
 with use_backend("reference"):
     wanted = logits()
@@ -180,7 +180,7 @@ from chainrule.kernels import bernoulli
 from chainrule.kernels.compiled import compiling
 f32 = [np.float32(a) for a in (W, V, b, c)]
 outputs = np.empty((5, 7), np.float32), np.empty((5, 3), np.float32)
-thread = threading.Thread(target=nade.forward, args=(x, *f32, *outputs))
+thread = threading.Thread(target=nade.forward, args=(x, *f32, y, *outputs))
 thread.start()
 while not compiling(): time.sleep(0.001)
 if not os.fork():

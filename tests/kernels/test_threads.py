@@ -28,13 +28,13 @@ def gradient(x, alpha, b):
     """Return the FVSBN gradient, rows over threads as in training, and the logits."""
     share = (np.empty_like(alpha), np.empty_like(b))
     shares = [share, *([np.empty_like(a) for a in share] for _ in range(threads.n_threads() - 1))]
-    s = np.empty(x.shape, b.dtype)
+    s, y = np.empty(x.shape, b.dtype), np.zeros(len(x), np.int32)
 
     def slice_gradient(lo, hi, dalpha, db):
-        triangular.forward(x[lo:hi], alpha, b, s[lo:hi])
+        triangular.forward(x[lo:hi], alpha, b, y[lo:hi], s[lo:hi])
         ds = np.empty_like(s[lo:hi])
         bernoulli.backward(np.ones(hi - lo, b.dtype), s[lo:hi], x[lo:hi], ds)
-        triangular.backward(ds, x[lo:hi], dalpha, db)
+        triangular.backward(ds, x[lo:hi], y[lo:hi], dalpha, db)
 
     threads.sum_rows(slice_gradient, len(x), shares)
     return s, *share
@@ -44,7 +44,7 @@ def gradient(x, alpha, b):
 def problem(rng):
     D = 200
     alpha, b = (rng.normal(size=n).astype(np.float32) for n in (D * (D - 1) // 2, D))
-    return (rng.random((50, D)) < 0.3).astype(np.uint8), alpha, b
+    return (rng.random((50, D)) < 0.3).astype(np.uint8), alpha, b[None]
 
 
 def assert_same_bits(ours, theirs):
