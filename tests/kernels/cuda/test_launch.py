@@ -89,9 +89,7 @@ def test_a_dtype_that_the_kernel_would_misread(complaint, rig):
         MISREAD[complaint]()
 
 
-@pytest.mark.parametrize(
-    "name", sorted(CASES.keys() - {"masked_linear"})
-)  # converts x
+@pytest.mark.parametrize("name", sorted(CASES.keys() - {"masked_linear"}))  # converts x
 def test_every_integer_array_is_looked_at(name, rig, rng):
     """Whatever an operation is given of integers, as int64: refused, by each one of them."""
     inputs = cast(CASES[name].inputs(rng, 2, 3, 5), np.float32)
