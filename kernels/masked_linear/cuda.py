@@ -19,6 +19,7 @@ import numpy as np
 from chainrule.kernels.device import Plan, blocks, launch, planner
 from chainrule.kernels.dispatch import array_module
 from chainrule.kernels.masked_linear import Staircase
+from chainrule.kernels.signatures import value_of
 from chainrule.kernels.types import Array, Ids
 
 SOURCE = Path(__file__).with_name("masked_linear.cu")
@@ -71,7 +72,7 @@ def _codes_forward(x: Array, W: Array, stairs: Staircase, y: Array) -> None:
     (N, D), O = x.shape, W.shape[1]
     if len(stairs.numbers) < D:
         plan = plan_columns("masked_codes", N, O, W.dtype, D, O)
-        launch(SOURCE, plan, x.astype(np.int32), W, stairs.rows, stairs.first, y)
+        launch(SOURCE, plan, _read(x, W.dtype, np.int32), W, stairs.rows, stairs.first, y)
 
 
 def backward(dy: Array, x: Array, stairs: Staircase, dW: Array, db: Array) -> None:
@@ -89,7 +90,7 @@ def add_backward(dy: Array, x: Array, stairs: Staircase, dW: Array) -> None:
         launch(SOURCE, plan, dy, _numbers(x, stairs, dW.dtype), *places, dW)
     if K < D:
         plan = plan_columns("masked_code_weights", D, O, dW.dtype, N, D, O)
-        launch(SOURCE, plan, dy, x.astype(np.int32), stairs.rows, stairs.first, dW)
+        launch(SOURCE, plan, dy, _read(x, dW.dtype, np.int32), stairs.rows, stairs.first, dW)
 
 
 def input_gradient(dy: Array, W: Array, stairs: Staircase, dx: Array) -> None:
@@ -106,7 +107,7 @@ def add_inputs(x: Array, lo: int, W: Array, stairs: Staircase, y: Array) -> None
     """See `chainrule.kernels.masked_linear.add_inputs`."""
     (N, m), O = x.shape, W.shape[1]
     plan = plan_columns("masked_add_inputs", N, O, W.dtype, m, lo, O)
-    launch(SOURCE, plan, x.astype(W.dtype), W, stairs.rows, stairs.first, y)
+    launch(SOURCE, plan, _read(x, W.dtype, W.dtype), W, stairs.rows, stairs.first, y)
 
 
 def arrange(W: Array, rows: Ids, columns: Ids, out: Array) -> None:
@@ -117,5 +118,12 @@ def arrange(W: Array, rows: Ids, columns: Ids, out: Array) -> None:
 def _numbers(x: Array, stairs: Staircase, dtype: Any) -> Array:
     """Return the inputs that enter as numbers, (N, K), of the weights' dtype."""
     some = x if len(stairs.numbers) == x.shape[1] else x[:, stairs.numbers]
-    whole: Array = array_module(x).ascontiguousarray(some, dtype)
+    whole: Array = array_module(x).ascontiguousarray(_read(some, dtype, dtype))
     return whole
+
+
+def _read(x: Array, real: Any, dtype: Any) -> Array:
+    """Return a table x as the kernels read it, in dtype, if it is bits, codes or `real`."""
+    value_of(x, real)
+    read: Array = x.astype(dtype, copy=False)
+    return read

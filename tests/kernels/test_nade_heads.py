@@ -1,6 +1,6 @@
 """NADE's sweeps know nothing of bits: a head of another kind of variable is one file.
 
-Here one with what the next heads need: categories, of which one has no row of W and the others one
+Here one with what heads may need: categories, of which one has no row of W and the others one
 each, and real numbers, by which a row is added in part; two outputs a variable.
 """
 

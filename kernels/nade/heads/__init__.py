@@ -16,15 +16,10 @@ gradients are a NamedTuple of the same class, so a sweep takes `head` and `grad`
                     column first_output(head, i)
     h, P            (rows, H): the units, and the gradient in them that is summed up, row n
 
-The next head is one file beside `bernoulli.py`, and a few lines in `nade.cpu` that pass its
-NamedTuple. What changes from one to the next:
-
-    categorical     x_i of K_i values: K_i outputs (first_output adds up the K), a row of W for each
-                    value (first_row adds up the K too; row(…) is first_row + x_i, or -1 for a value
-                    that is to cost nothing, the commonest), factor 1. outputs is K_i products a
-                    variable, loss a log-sum-exp, draw kernels.categorical's.
-    mixture         real x_i: factor is x_i and row is i, always, so that every variable is an event
-                    and the units keep a itself (see `hidden.step`); three outputs a component.
+Another head is one file beside `bernoulli.py`, and a few lines in `nade.cpu` that pass its
+NamedTuple: `tests/kernels/test_nade_heads.py` has one. It suits variables of few outputs. Where a
+variable has many, of K categories or a mixture, they are products of matrices over a block of rows,
+which need the variables in the outer loop: that is `chainrule.kernels.nade_columns`.
 """
 
 from collections.abc import Callable

@@ -355,7 +355,7 @@ for dtype, shape, multiprocessors in (
         twin = import_module(f"chainrule.kernels.{name}.reference")
         on_device = {k: to_device(a) for k, a in inputs.items()}
         Expected(case, twin, inputs, dtype).check(case.run(case.op, **on_device))
-        if name in ("nade", "triangular"):  # the other cases draw by themselves
+        if name in ("nade", "triangular"):  # other cases call `sample` as they run
             names = ("W", "V", "b", "c", "y") if name == "nade" else ("alpha", "b", "y")
             params = [on_device[k] for k in names]
             u = (rng.random(inputs["x"].shape) - 0.2).astype(dtype)
