@@ -15,8 +15,7 @@ Gradient    loss = Σ_n -log p(x_n | y_n) / total, in one sweep: S1-S4 there.
 
 Start       W and V uniform in ±√(6 / (D + H)), as NADE's; of a real variable's V a tenth of that,
             so that its mixture begins near what b says: close to the standard normal distribution,
-            in whose units real columns should come. Its means are the K quantiles (j - 1/2) / K of
-            that, its scales what is missing of the variance, 1 - Σ_j μ_j² / K. ρ = 1.
+            in whose units real columns should come, by `mixture.first_biases`. ρ = 1.
 
 Uniforms    u_i = F(x_i | x_<i) is uniform where x is of the model, whatever x_<i: `uniforms`.
             `sample` is its inverse.
@@ -30,29 +29,29 @@ Source      Uria, Murray and Larochelle 2013, "RNADE: The real-valued neural aut
 
 from dataclasses import dataclass
 from functools import lru_cache
-from statistics import NormalDist
 from typing import Any, Literal
 
 import numpy as np
 
 from chainrule.engine import classes
-from chainrule.engine.distributions import columns
+from chainrule.engine.distributions import columns, mixture
 from chainrule.engine.event import CONTINUOUS, Abilities, Columns
 from chainrule.engine.params import Params, Shapes
 from chainrule.engine.stepping import Stepper, started
-from chainrule.kernels import mixture, nade_columns
+from chainrule.kernels import nade_columns
 from chainrule.kernels.columns import Layout
 from chainrule.kernels.columns import layout as layout_of
 from chainrule.kernels.device import current_device
 from chainrule.kernels.dispatch import array_module
 from chainrule.kernels.maths import sigmoid
+from chainrule.kernels.mixture import GAUSSIAN, LAPLACE
 from chainrule.kernels.nade_columns import Weights
 from chainrule.kernels.types import Array, Table
 
 WEIGHTS = ("W", "V")
 EVENT = Columns
 ABILITIES = Abilities(labels=True)
-FAMILIES = {"gaussian": mixture.GAUSSIAN, "laplace": mixture.LAPLACE}
+FAMILIES = {"gaussian": GAUSSIAN, "laplace": LAPLACE}
 SMALL = 0.1  # a real variable's V, beside the others'
 
 
@@ -112,19 +111,16 @@ def shapes(config: Config) -> Shapes:
 
 def init(config: Config, rng: np.random.Generator, dtype: Any = np.float32) -> Params:
     """Return initial parameters; see Start above."""
-    params, K = Params(shapes(config), dtype=dtype), config.n_components
+    params = Params(shapes(config), dtype=dtype)
     bound = (6 / (len(config.values) + config.n_hidden)) ** 0.5
     for name in WEIGHTS:
         params[name][...] = rng.uniform(-bound, bound, params[name].shape)
-    means = np.array([NormalDist().inv_cdf((j + 0.5) / K) for j in range(K)])
-    deviation = (1 - (means**2).mean()) ** 0.5
-    if config.family == "laplace":
-        deviation /= 2**0.5  # of scale σ its variance is 2 σ²
-    first = _layout(config, np, 0).first
+    of = _layout(config, np, 0)
+    begin = mixture.first_biases(of.n_components, of.family, of.learned)
     for i in np.flatnonzero(np.array(config.values) == CONTINUOUS):
-        params["V"][first[i] : first[i + 1]] *= SMALL
-        b_i = params["b"][first[i] : first[i + 1]]
-        b_i[:K], b_i[K : 2 * K] = means, np.log(deviation)
+        own = slice(of.first[i], of.first[i + 1])
+        params["V"][own] *= SMALL
+        params["b"][own] = begin
     if config.rescale:
         params["rho"][...] = 1
     return params
