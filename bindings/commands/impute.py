@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.commands import inputs, labels
-from chainrule.commands.common import TABLES, Common, check_output, write_rows
+from chainrule.commands import inputs, labels, tabular
+from chainrule.commands.common import TABLES, Common, check_output
 from chainrule.commands.requests import LabelRequest
 from chainrule.datasets import rowfiles
 
@@ -31,7 +31,7 @@ def impute(common: Common, run: Path, x: Path, out: Path, draws: int, asked: Lab
         filled = model.impute(rows, n_draws=draws, seed=common.seed, y=y)
     known = model.encoder_.observed(rows)
     several = np.stack([np.asarray(one) for one in filled], axis=1)
-    write_rows(out, several.reshape(-1, known.shape[1]), inputs.fitted_columns(model))
+    tabular.write(out, several.reshape(-1, known.shape[1]), model)
     times = f", {draws} times" if draws > 1 else ""
     common.say(
         f"{(~known).sum():,} values of {(~known.all(axis=1)).sum():,} rows filled in{times}, "

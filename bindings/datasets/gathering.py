@@ -16,7 +16,7 @@ from chainrule.datasets.lines import Line
 from chainrule.encoders.frames import Coded, Frame, Raw
 from chainrule.encoders.variables import MOST
 
-Array = NDArray[Any]  # uint8 or float64
+Array = NDArray[Any]
 Wrong = tuple[
     int, int, str
 ]  # a field that cannot be: its line, its column among those kept, itself
@@ -171,10 +171,13 @@ class Gathered:
 
     def _raw(self, column: Array, bools: bool) -> Raw:
         """Return numbers as bools, whole numbers, or as they are."""
-        if np.isnan(column).any():
+        lacking = np.isnan(column)
+        if bools:  # where some are missing a bool is an object, as in pandas
+            told: Array = (column == 1).astype(object if lacking.any() else bool)
+            told[lacking] = None
+            return told
+        if lacking.any():
             return column
-        if bools:
-            return column.astype(bool)
         exact = (np.abs(column) < 2.0**53) & (column == np.floor(column))
         return column.astype(np.int64) if exact.all() else column
 

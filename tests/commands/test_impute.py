@@ -107,3 +107,16 @@ def test_completions_of_any_pattern_are_exact(call, tmp_path, rng):
     assert call(*TRAIN, "--data", x, "--epochs", 1, "--set", "hidden=4", "--out", run)[0] == 0
     status, said, err = call("complete", run, x, "--observed", "right", "--out", out)
     assert (status, err) == (0, "") and "exact, whatever is observed" in said
+
+
+def test_bools_come_back_as_they_were(data, call, tmp_path):
+    """Also where cells are empty: as True and False, not as 1 and 0."""
+    before, said = data[1], {"yes": "True", "no": "False", "": ""}
+    bools = write(tmp_path / "bools.csv", [[*row[:2], said[row[2]]] for row in before])
+    run, out = tmp_path / "run", tmp_path / "filled.csv"
+    small = ("--epochs", 1, "--set", "hidden=4", "--set", "n_components=2")
+    assert call(*TRAIN, "--data", bools, "--out", run, *small)[0] == 0
+    assert call("impute", run, bools, "--out", out, "--seed", 3)[0] == 0
+    after, told = cells(out)[:, 2], before[:, 2] != ""
+    assert set(after) == {"True", "False"}
+    assert [said[word] for word in before[told, 2]] == after[told].tolist()
