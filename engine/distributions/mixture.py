@@ -1,7 +1,8 @@
 """A real variable as a mixture of Gaussians or Laplacians: density, uniforms, and draws from them.
 
 The mathematics stands in `chainrule.kernels.mixture`. Outputs have one axis more than x, their
-last, [μ | t | weight logits if learned]: s (N, D, n) and x (N, D), or (M, n) and (M,).
+last, [μ | t | weight logits if learned]: s (N, D, n) and x (N, D), or (M, n) and (M,). Of numbers on
+a lattice, of half a step `half`, log p is that of the step around x.
 """
 
 from statistics import NormalDist
@@ -19,15 +20,23 @@ def n_outputs(K: int, learned: bool = False) -> int:
     return mixture.n_outputs(K, learned)
 
 
-def log_prob_terms(s: Array, x: Array, family: int = GAUSSIAN, learned: bool = False) -> Array:
+def log_prob_terms(
+    s: Array, x: Array, family: int = GAUSSIAN, learned: bool = False, half: float = 0
+) -> Array:
     """Return log p(x_i | x_<i) in nats, a density, shaped like x."""
     log_p: Array = array_module(s).empty(x.size, s.dtype)
-    mixture.terms(_rows(s), x.reshape(-1), family, learned, log_p)
+    mixture.terms(_rows(s), x.reshape(-1), half, family, learned, log_p)
     return log_p.reshape(x.shape)
 
 
 def loss_and_grad(
-    s: Array, x: Array, total: int, ds: Array, family: int = GAUSSIAN, learned: bool = False
+    s: Array,
+    x: Array,
+    total: int,
+    ds: Array,
+    family: int = GAUSSIAN,
+    learned: bool = False,
+    half: float = 0,
 ) -> float:
     """Return Σ -log p / total in nats; overwrite ds by its gradient; ds may be s itself.
 
@@ -36,7 +45,7 @@ def loss_and_grad(
     nll: Array = array_module(s).empty(x.size, s.dtype)
     into = _rows(s) if ds is s else _rows(ds)
     of_s = into if ds is s else _rows(s)
-    mixture.nll_and_grad(of_s, x.reshape(-1), 1 / total, family, learned, nll, into)
+    mixture.nll_and_grad(of_s, x.reshape(-1), half, 1 / total, family, learned, nll, into)
     return float(nll.sum(dtype=np.float64)) / total
 
 

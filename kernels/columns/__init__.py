@@ -6,12 +6,14 @@ Shapes      x: (N, D), uint8, int32 or of s's dtype, categories exact in it     
                 values_i = 2         a bit                      n_i = 1, its logit
                 values_i = K ≠ 2     one of K categories        n_i = K logits; K = 1 too
                 values_i = 0         real, a mixture            n_i = 2 or 3 times n_components
+            A real variable with a half step h_i > 0 takes the values 2 h_i k alone, k whole.
 
 Forward     The outputs of a variable concern no other one, so a row's log-likelihood is a sum, and
             the term of each kind is that kind's own:
             (F1)  log p(x_i) of a bit           chainrule.kernels.bernoulli
             (F2)  log p(x_i) of a category      chainrule.kernels.softmax_cross_entropy
-            (F3)  log p(x_i) of a real number   chainrule.kernels.mixture
+            (F3)  log p(x_i) of a real number, a density, or of one on a lattice, a probability
+                                                chainrule.kernels.mixture
             (F4)  nll = -Σ_i ω_i log p(x_i), with weights ω_i = 1 where none are given
 
 Backward    (B1)  ds = scale ω_i d(-log p(x_i))/ds in the n_i columns of each i     undoes F4, F1-F3
@@ -19,11 +21,12 @@ Backward    (B1)  ds = scale ω_i d(-log p(x_i))/ds in the n_i columns of each i
             (B2)  dx_i = -Σ_j dμ_j of a real number, from its ds (mixture's B6); else 0
 
 Uniforms    (C1)  [lo_i, hi_i) are the u from which x_i would be drawn: of a real number both are
-                  F(x_i); of a category [Σ_{v<x} p_v, Σ_{v≤x} p_v); of a bit [0, p) for 1 and
+                  F(x_i), on a lattice F(x_i - h_i) and F(x_i + h_i); of a category [Σ_{v<x} p_v, Σ_{v≤x} p_v); of a bit [0, p) for 1 and
                   [p, 1) for 0, p = p(x_i = 1), since a one is drawn below p everywhere here
 
 Draw        (D1)  x_i = 1 where u < p, of a bit; of categories categorical's draw at temperature 1;
-                  of a real number mixture's. All in float64, and kept where u < 0
+                  of a real number mixture's, rounded to the nearest value of its lattice, if it
+                  is on one. All in float64, and kept where u < 0
 
 Cost        The sum of the kinds'. A row is read once, and its gradient takes its place.
 
@@ -51,6 +54,7 @@ class Layout(NamedTuple):
 
     values: Ids  # (D,): 2 of a bit, 0 of a real number, else how many categories
     first: Ids  # (D + 1,): the first output of each variable; the last is S
+    half_steps: Array  # (D,) float64: h of a variable on a lattice, else 0
     n_components: int  # of every real one
     family: int  # GAUSSIAN or LAPLACE
     learned: bool  # whether the mixtures' weights are outputs
@@ -70,23 +74,28 @@ def layout(
     family: int = mixture.GAUSSIAN,
     learned: bool = False,
     xp: Any = np,
+    half_steps: Sequence[float] = (),
 ) -> Layout:
-    """Return the layout of variables of so many values each, for arrays of xp, NumPy or CuPy."""
+    """Return the layout of variables of so many values each, for arrays of xp, NumPy or CuPy.
+
+    half_steps: of each variable; none where no variable is on a lattice.
+    """
     sizes = [n_outputs(K, n_components, learned) for K in values]
     first = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32)
     work = (8 + max([5 * n_components, *sizes])) * BATCH
     of_each = xp.asarray(np.array(values, np.int32))
-    return Layout(of_each, xp.asarray(first), n_components, family, bool(learned), work)
+    halves = xp.asarray(np.array(half_steps or [0] * len(sizes), np.float64))
+    return Layout(of_each, xp.asarray(first), halves, n_components, family, bool(learned), work)
 
 
 def terms(layout: Layout, s: Array, x: Table, log_p: Array) -> None:
     """Overwrite log_p, (N, D), with log p(x_i) of each variable, in nats; F1-F3."""
-    select(__name__, layout.values, layout.first, s, x, log_p).terms(layout, s, x, log_p)
+    select(__name__, *layout[:3], s, x, log_p).terms(layout, s, x, log_p)
 
 
 def nll_and_grad(layout: Layout, s: Array, x: Table, scale: float, nll: Array, ds: Array) -> None:
     """Overwrite nll, (N,), and ds, the gradient of scale · Σ nll; F4, B1. ds may be s itself."""
-    op = select(__name__, layout.values, layout.first, s, x, nll, ds)
+    op = select(__name__, *layout[:3], s, x, nll, ds)
     op.nll_and_grad(layout, s, x, scale, nll, ds)
 
 
@@ -97,7 +106,7 @@ def weighted_nll_and_grad(
 
     weights: ω, (N, D), of s's dtype. ds may be s itself.
     """
-    op = select(__name__, layout.values, layout.first, s, x, weights, nll, ds)
+    op = select(__name__, *layout[:3], s, x, weights, nll, ds)
     op.weighted_nll_and_grad(layout, s, x, weights, nll, ds)
 
 
@@ -106,7 +115,7 @@ def input_gradient(layout: Layout, ds: Array, dx: Array) -> None:
 
     What x changes in later outputs is the model's to add.
     """
-    select(__name__, layout.values, layout.first, ds, dx).input_gradient(layout, ds, dx)
+    select(__name__, *layout[:3], ds, dx).input_gradient(layout, ds, dx)
 
 
 def draw(layout: Layout, i: int, s: Array, u: Array, x: Table) -> None:
@@ -114,10 +123,10 @@ def draw(layout: Layout, i: int, s: Array, u: Array, x: Table) -> None:
 
     s: (N, n_i), this variable's outputs. u: (N,) float64.
     """
-    select(__name__, layout.values, layout.first, s, u, x).draw(layout, i, s, u, x)
+    select(__name__, *layout[:3], s, u, x).draw(layout, i, s, u, x)
 
 
 def cdf_interval(layout: Layout, s: Array, x: Table, lo: Array, hi: Array) -> None:
     """Overwrite lo and hi, (N, D) float64, with the uniforms from which x is drawn: C1."""
-    op = select(__name__, layout.values, layout.first, s, x, lo, hi)
+    op = select(__name__, *layout[:3], s, x, lo, hi)
     op.cdf_interval(layout, s, x, lo, hi)

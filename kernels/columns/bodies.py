@@ -40,8 +40,9 @@ def draw(layout: Layout, i: int, s: Array, m: int, o: int, u: float, w: Array) -
     if K == BIT:
         return 1.0 if u < _chance(s, m, o) else 0.0
     if K == REAL:
-        family, learned = layout.family, layout.learned
-        return float(quantile.draw(s, m, o, layout.n_components, u, family, learned, w))
+        family, learned, step = layout.family, layout.learned, 2 * layout.half_steps[i]
+        drawn = float(quantile.draw(s, m, o, layout.n_components, u, family, learned, w))
+        return float(np.rint(drawn / step) * step) if step > 0 else drawn
     weigh(s, m, o, K, 1.0, w)
     return float(invert(w, K, u))
 
@@ -56,9 +57,12 @@ def cdf_interval(
         p = _chance(s, m, o)
         return (0.0, p) if x[n, i] != 0 else (p, 1.0)
     if K == REAL:
-        family, learned, at = layout.family, layout.learned, s.dtype.type(x[n, i])
-        u = quantile.cdf(s, m, o, layout.n_components, at, family, learned, w)
-        return u, u
+        family, learned, of_each = layout.family, layout.learned, layout.n_components
+        at, half = np.float64(s.dtype.type(x[n, i])), layout.half_steps[i]
+        lo = quantile.cdf(s, m, o, of_each, at - half, family, learned, w)
+        if half == 0:
+            return lo, lo
+        return lo, quantile.cdf(s, m, o, of_each, at + half, family, learned, w)
     weigh(s, m, o, K, 1.0, w)
     v, W, below = np.intp(x[n, i]), 0.0, 0.0
     for k in range(K):
@@ -138,7 +142,8 @@ def batch_losses(
         bits.losses(s, m, rows, o, gradient, work)  # F1
     elif K == REAL:
         family, learned, of_each = layout.family, layout.learned, layout.n_components
-        mixtures.losses(s, m, rows, o, of_each, family, learned, gradient, work)  # F3
+        half = layout.half_steps[i]
+        mixtures.losses(s, m, rows, o, of_each, half, family, learned, gradient, work)  # F3
     else:
         categories.losses(s, m, rows, o, K, gradient, work)  # F2
 

@@ -25,8 +25,8 @@ def terms(layout: Layout, s: Array, x: Table, log_p: Array) -> None:
         if K == BIT:
             bernoulli.terms(s[:, own], x[:, i, None], log_p[:, i, None])  # F1
         elif K == REAL:
-            family = layout.family, layout.learned
-            mixture.terms(s[:, own], x[:, i], *family, log_p[:, i])  # F3
+            kind = layout.family, layout.learned
+            mixture.terms(s[:, own], x[:, i], layout.half_steps[i], *kind, log_p[:, i])  # F3
         else:
             cross_entropy.forward(s[:, own], x[:, i].astype(np.int32), log_p[:, i])  # F2
             log_p[:, i] *= -1
@@ -56,8 +56,8 @@ def _backward(layout: Layout, s: Array, x: Table, dnll: Array, ds: Array) -> Non
         if K == BIT:
             bernoulli.backward(dnll[:, i], s[:, own], x[:, i, None], ds[:, own])
         elif K == REAL:
-            family = layout.family, layout.learned
-            mixture.backward(dnll[:, i], s[:, own], x[:, i], *family, ds[:, own])
+            kind = layout.half_steps[i], layout.family, layout.learned
+            mixture.backward(dnll[:, i], s[:, own], x[:, i], *kind, ds[:, own])
         else:
             cross_entropy.backward(dnll[:, i], s[:, own], x[:, i].astype(np.int32), ds[:, own])
         ds[:, own][dnll[:, i] == 0] = 0
@@ -77,11 +77,17 @@ def draw(layout: Layout, i: int, s: Array, u: Array, x: Table) -> None:
     if K == BIT:
         x[...] = np.where(u < 0, x, u < sigmoid(s[:, 0].astype(np.float64)))
     elif K == REAL:
-        mixture.draw(s, u, layout.family, layout.learned, x)
+        _draw_number(layout, i, s, u, x)
     else:
         ids = np.zeros(len(s), np.int32)
         categorical.draw(s, u, 1.0, 0, 1.0, ids)
         x[...] = np.where(u < 0, x, ids)
+
+
+def _draw_number(layout: Layout, i: int, s: Array, u: Array, x: Table) -> None:
+    drawn, step = x.astype(np.float64), 2 * layout.half_steps[i]
+    mixture.draw(s, u, layout.family, layout.learned, drawn)
+    x[...] = np.where(u < 0, x, np.rint(drawn / step) * step if step else drawn)
 
 
 def cdf_interval(layout: Layout, s: Array, x: Table, lo: Array, hi: Array) -> None:
@@ -91,8 +97,9 @@ def cdf_interval(layout: Layout, s: Array, x: Table, lo: Array, hi: Array) -> No
             p, one = sigmoid(s[:, own.start].astype(np.float64)), x[:, i] != 0
             lo[:, i], hi[:, i] = np.where(one, 0, p), np.where(one, p, 1)
         elif K == REAL:
-            mixture.cdf(s[:, own], x[:, i], layout.family, layout.learned, lo[:, i])
-            hi[:, i] = lo[:, i]
+            for sign, end in ((-1, lo), (1, hi)):
+                at = x[:, i].astype(np.float64) + sign * layout.half_steps[i]
+                mixture.cdf(s[:, own], at, layout.family, layout.learned, end[:, i])
         else:
             e = np.exp(s[:, own].astype(np.float64) - s[:, own].max(axis=1, keepdims=True))
             below = np.cumsum(e, axis=1)

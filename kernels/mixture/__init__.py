@@ -1,8 +1,10 @@
 """One real variable as a mixture of K Gaussians or Laplacians: density, gradient, uniforms, draw.
+Or one on a lattice, whole numbers say: the mass of the step around it in place of the density.
 
 Shapes      s, ds: (M, n), a row [μ (K) | t (K)], n = 2K, or with learned weights
             [μ (K) | t (K) | a (K)], n = 3K        x, log_p, nll, dnll, dx: (M,)
             u: (M,) float64, in [0, 1)             log_p, nll in nats
+            half: h, a number: half the step of the lattice; 0 of a real variable
 
 Forward     p(x) = Σ_j π_j φ(z_j) / (c σ_j), with φ(z) = e^{-q(z)}:
             Gaussian q = z²/2, c = √(2π); Laplace q = |z|, c = 2.
@@ -48,6 +50,45 @@ Backward    L = dL · nll. By F5 and F6, nll = log A + log c - log Σ_j e^{b_j -
             divides each number's step by its usual size, does what the factor was for.
             Where F2 holds z, the numbers are those at the bound, and point the same way.
 
+Steps       A variable that only takes values x = 2h k, k whole, has with each the mass of the step
+            around it, P(x) = F(x + h) - F(x - h). Steps that touch make Σ_x P(x) = F(∞) - F(-∞) = 1
+            whatever the mixture, and P ≤ 1, where the density of values that come again and again
+            has no bound. With k_j = h / σ_j and the family's φ̂ = φ / c and Φ,
+                P(x) = Σ_j π_j M_j,    M_j = Φ(z_j + k_j) - Φ(z_j - k_j)
+            Let each M_j be written as e^{-q_j} g_j. Then F5 and F6 hold with this q, with g_j where
+            1/σ_j stood, and without log c. Of (z, k) = (z_j, k_j):
+            (W1)  M is even in z. So take |z|, of the step's ends a = |z| - k and b = |z| + k, and
+                  y = k |z|, whence b² = a² + 4y: the density at b is that at a times e^{-2y}
+            (W2)  Gaussian, R(v) = erfcx(v / √2), so that 1 - Φ(v) = e^{-v²/2} R(v) / 2 for v ≥ 0:
+                  0 ≤ a:  q = a²/2,  g = (R(a) - e^{-2y} R(b)) / 2
+                  a < 0:  q = 0,     g = 1 - e^{-a²/2} (R(-a) + e^{-2y} R(b)) / 2
+                  A far tail's exponent is exact, and nothing cancels but where b - a and y are both
+                  small: k < NEAR_K and y < NEAR_Y.
+            (W3)  There φ(z - v) / φ(z) = e^{zv - v²/2} = Σ_m He_m(z) v^m / m!, Hermite's series, and
+                  M = φ̂(z) ∫_{-k}^{k} e^{zv - v²/2} dv: odd powers vanish. With u_m = He_m(z) k^m / m!
+                  q = z²/2,  g = (2k / c) J,   J = Σ_{m even} u_m / (m + 1)
+                  He_{m+1} = z He_m - m He_{m-1} gives (m + 1) u_{m+1} = y u_m - k² u_{m-1}, u_0 = 1,
+                  u_1 = y. Of odd m let u_m = y o_m; then no z is needed but through y². Also
+                  O = Σ_{m odd} o_m and C = Σ_{m even} u_m, so that φ at the ends over φ(z) is
+                  C ± y O (v = ±k in the series). u_10 is less than 1e-8, u_22 less than 1e-16.
+            (W4)  Laplace, 0 ≤ a: M = (e^{-a} - e^{-b}) / 2:  q = a,  g = (1 - e^{-2k}) / 2
+            (W5)  Laplace, a < 0: M = 1 - e^{a}/2 - e^{-b}/2:  q = 0,  g = ((1 - e^{a}) + (1 - e^{-b})) / 2
+                  with 1 - e^{-v} made without cancellation
+
+            Of the gradient, B1 is as before. ∂M/∂z = φ̂(z + k) - φ̂(z - k), and as
+            σ_j (z_j ± k_j) = x ± h - μ_j, ∂(z ± k)/∂σ_j = -(z ± k)/σ_j. So with
+            (W6)  S = (φ̂(z - k) - φ̂(z + k)) / M               odd in z: of |z|, then z's sign
+                  V = ((z + k) φ̂(z + k) - (z - k) φ̂(z - k)) / M
+                  ∂(log M)/∂μ_j = S / σ_j,  ∂(log M)/∂σ_j = -V / σ_j: S stands in B2 for q', V in
+                  B3 for 1 - z q'. Both are their limits where h → 0. B4-B6 are as before: x
+                  enters by x - μ_j alone, and dx is the derivative of the formula in x.
+                  By W2, f = 1 or, of a < 0, e^{-a²/2}:  S = f (1 - e^{-2y}) / (c g),
+                                                         V = f (b e^{-2y} - a) / (c g)
+                  By W3:  S = |z| O / J,   V = ((|z| + k)(C - yO) - (|z| - k)(C + yO)) / (2k J)
+                                             = (C - z² O) / J
+                  By W4:  S = 1,   V = (b e^{-2k} - a) / (1 - e^{-2k}) = 2k e^{-2k} / (1 - e^{-2k}) - a
+                  By W5:  S = e^{a} (1 - e^{-2|z|}) / (2g),   V = (b e^{-b} - a e^{a}) / (2g)
+
 Uniforms    u = F(x) is uniform in [0, 1) if x is of the density, in float64 whatever s is in:
             (C1)  F(x) = Σ_j π_j Φ(z_j), with z_j as in F2 and Φ(z) = erfc(-z / √2) / 2, or of
                   Laplace's family e^z / 2 for z ≤ 0 and 1 - e^{-z} / 2 beyond
@@ -71,13 +112,15 @@ Draw        x = F^{-1}(u), of each row with u ≥ 0 by itself; where u < 0, x st
             from there. In the lower tail u has no such spacing.
 
 Cost        A variable takes 2 K exponentials, with learned weights 3 K, one logarithm and about
-            20 K FLOPs for the loss with its gradient. A draw takes 4 to 9 steps as a rule, each
+            20 K FLOPs for the loss with its gradient; of steps 2 K more exponentials, and about
+            100 K FLOPs. A draw takes 4 to 9 steps as a rule, each
             of K error functions and K exponentials in float64.
 
 Source      Uria, Murray and Larochelle 2013, "RNADE: The real-valued neural autoregressive
             density-estimator", arXiv:1306.0186. Φ^{-1}: Abramowitz and Stegun 1964, 26.2.23. The
             floor of σ, the form of F5 and the bracket of D1 are ours; D4 is Numerical Recipes'
-            `rtsafe`.
+            `rtsafe`. Mass of steps: Salimans et al. 2017, "PixelCNN++" (arXiv:1701.05517), of
+            logistics; W1-W6 are ours.
 
 `reference` (NumPy) defines the result; `cpu` and `cuda` must match it. `sigmas` is F1 for arrays,
 `scale_of` in `batch` the same for compiled code: density, gradient, uniforms and draw share it.
@@ -92,6 +135,8 @@ T_MAX = 40.0  # e^40 is 2e17
 Z_MAX = 1e18  # its square is a float32
 MOST_STEPS = 200
 LEAST_U, MOST_U = 2.0**-1022, 1 - 2.0**-53
+NEAR_K, NEAR_Y = 0.3, 0.5  # where W3 is the more exact
+MOST_TERMS = 22  # of it; in single precision 10
 SLACK = 1e-3  # of Φ^{-1}; its error is below 4.5e-4
 # For u ≥ 1/2 with t² = -2 log(1 - u): Φ^{-1}(u) = t - (N_0 + N_1 t + …) / (D_0 + D_1 t + …)
 NUMERATOR = (2.515517, 0.802853, 0.010328)
@@ -115,24 +160,34 @@ def sigmas(t: Array) -> Array:
     return sigma
 
 
-def terms(s: Array, x: Array, family: int, learned: bool, log_p: Array) -> None:
-    """Overwrite log_p, (M,), with log p(x) of each row, in nats; F1-F6.
+def terms(s: Array, x: Array, half: float, family: int, learned: bool, log_p: Array) -> None:
+    """Overwrite log_p, (M,), with log p(x) of each row, in nats; F1-F6, W1-W5.
 
-    family: GAUSSIAN or LAPLACE. learned: whether s has weights.
+    half: 0 of a real variable, else x is of a lattice, and p is P. family: GAUSSIAN or LAPLACE.
+    learned: whether s has weights.
     """
-    select(__name__, s, x, log_p).terms(s, x, family, learned, log_p)
+    select(__name__, s, x, log_p).terms(s, x, half, family, learned, log_p)
 
 
-def backward(dnll: Array, s: Array, x: Array, family: int, learned: bool, ds: Array) -> None:
-    """Overwrite ds = dL/ds given dnll = dL/d(nll), (M,); B1-B5. ds may be s itself."""
-    select(__name__, dnll, s, x, ds).backward(dnll, s, x, family, learned, ds)
+def backward(
+    dnll: Array, s: Array, x: Array, half: float, family: int, learned: bool, ds: Array
+) -> None:
+    """Overwrite ds = dL/ds given dnll = dL/d(nll), (M,); B1-B5, W6. ds may be s itself."""
+    select(__name__, dnll, s, x, ds).backward(dnll, s, x, half, family, learned, ds)
 
 
 def nll_and_grad(
-    s: Array, x: Array, scale: float, family: int, learned: bool, nll: Array, ds: Array
+    s: Array,
+    x: Array,
+    half: float,
+    scale: float,
+    family: int,
+    learned: bool,
+    nll: Array,
+    ds: Array,
 ) -> None:
     """Overwrite nll, (M,), and ds, the gradient of scale · Σ nll; ds may be s itself."""
-    select(__name__, s, x, nll, ds).nll_and_grad(s, x, scale, family, learned, nll, ds)
+    select(__name__, s, x, nll, ds).nll_and_grad(s, x, half, scale, family, learned, nll, ds)
 
 
 def input_gradient(ds: Array, learned: bool, dx: Array) -> None:

@@ -11,14 +11,14 @@ import numpy as np
 from chainrule.kernels.batches import AREAS, BATCH, NLL, RATE, X, gather, lanes_of, scatter
 from chainrule.kernels.compiled import njit
 from chainrule.kernels.inline import BORROWS, INLINE, JIT, exp, log
-from chainrule.kernels.mixture import GAUSSIAN, SIGMA_MIN, T_MAX, Z_MAX
+from chainrule.kernels.mixture import GAUSSIAN, SIGMA_MIN, T_MAX, Z_MAX, steps
 from chainrule.kernels.types import Array
 
 LOG_C = (math.log(2 * math.pi) / 2, math.log(2))  # of the families
 NOTHING = -87.0  # e to it is where the float32 exponential ends
 LEAST = -3e38  # below every exponent
 TOP, SUM, WEIGHTS = AREAS, AREAS + BATCH, AREAS + 2 * BATCH  # m and Z of F5, A of F4; a row each
-OF_EACH = AREAS + 3 * BATCH  # areas of K columns: μ, z; t, e^t / σ; a, e^b; 1/σ; b, e
+OF_EACH = AREAS + 3 * BATCH  # areas of K columns: μ, S/σ; t, V e^t / σ; a, e^b; g; b, b - q, e
 _U = np.uintp
 
 
@@ -40,6 +40,7 @@ def losses(
     rows: int,
     o: int,
     K: int,
+    half: float,
     family: int,
     learned: bool,
     gradient: bool,
@@ -47,15 +48,19 @@ def losses(
 ) -> None:
     """Write -log p of rows m, m + 1, …, whose outputs start in column o, into work.
 
-    gradient: whether the outputs become RATE times its gradient.
+    half: of a lattice's step, else 0. gradient: whether the outputs become RATE times its gradient.
     """
     n, lanes = (3 if learned else 2) * K, lanes_of(rows)
     gather(s, m, rows, o, n, work, OF_EACH)
     _weigh(K, lanes, learned, work)
-    _measure(K, lanes, family, work)
-    _share(K, lanes, family, work)
+    if half == 0:
+        _measure(K, lanes, family, work)
+        _share(K, lanes, LOG_C[0] if family == GAUSSIAN else LOG_C[1], work)
+    else:
+        _measure_steps(K, lanes, half, family, work)
+        _share(K, lanes, 0.0, work)
     if gradient:
-        _turn_round(K, lanes, family, learned, work)
+        _turn_round(K, lanes, learned, work)
         scatter(work, OF_EACH, s, m, rows, o, n)
 
 
@@ -85,7 +90,7 @@ def _weigh(K: int, lanes: int, learned: bool, work: Array) -> None:
 
 @njit(**INLINE, **BORROWS)
 def _measure(K: int, lanes: int, family: int, work: Array) -> None:
-    """Make 1/σ, z, e^t / σ and b - q of each component, and the largest b - q (F1-F3, F5)."""
+    """Make g = 1/σ, S/σ = q'/σ, V e^t / σ with V = 1 - z q', and b - q, and the largest b - q."""
     zero, one, half = work.dtype.type(0), work.dtype.type(1), work.dtype.type(0.5)
     least, most = work.dtype.type(SIGMA_MIN), work.dtype.type(T_MAX)
     far = work.dtype.type(Z_MAX)
@@ -102,18 +107,50 @@ def _measure(K: int, lanes: int, family: int, work: Array) -> None:
             z = -far if z < -far else z
             z = far if z > far else z  # F2
             q = half * z * z if family == GAUSSIAN else abs(z)  # F3
+            sign = (one if z > zero else zero) - (one if z < zero else zero)
+            slope = z if family == GAUSSIAN else sign
             exponent = work[_U(of_b + k)] - q
-            work[_U(of_inverse + k)], work[_U(of_mu + k)] = inverse, z
-            work[_U(of_t + k)] = zero if t > most else e * inverse
+            work[_U(of_inverse + k)], work[_U(of_mu + k)] = inverse, slope * inverse
+            work[_U(of_t + k)] = (zero if t > most else e * inverse) * (one - z * slope)
+            work[_U(of_b + k)] = exponent
+            work[_U(TOP + k)] = max(work[_U(TOP + k)], exponent)
+
+
+@njit(**JIT, **BORROWS)
+def _measure_steps(K: int, lanes: int, half: float, family: int, work: Array) -> None:
+    """The same of a lattice's steps, with g, S and V of W1-W6."""
+    zero, one = work.dtype.type(0), work.dtype.type(1)
+    least, most = work.dtype.type(SIGMA_MIN), work.dtype.type(T_MAX)
+    far, h = work.dtype.type(Z_MAX), work.dtype.type(half)
+    for k in range(lanes):
+        work[_U(TOP + k)] = work.dtype.type(LEAST)
+    for j in range(K):
+        of_mu, of_t = OF_EACH + j * BATCH, OF_EACH + (K + j) * BATCH
+        of_g, of_b = OF_EACH + (3 * K + j) * BATCH, OF_EACH + (4 * K + j) * BATCH
+        for k in range(lanes):
+            t = work[_U(of_t + k)]
+            e = exp(min(t, most))
+            inverse = one / (least + e)  # F1
+            z = (work[_U(X + k)] - work[_U(of_mu + k)]) * inverse
+            z = -far if z < -far else z
+            z = far if z > far else z  # F2
+            wide = min(h * inverse, far)
+            if family == GAUSSIAN:
+                q, g, slope, curve = steps.gaussian(z, wide, work)
+            else:
+                q, g, slope, curve = steps.laplace(z, wide, work)
+            exponent = work[_U(of_b + k)] - q
+            work[_U(of_g + k)], work[_U(of_mu + k)] = g, slope * inverse
+            work[_U(of_t + k)] = (zero if t > most else e * inverse) * curve
             work[_U(of_b + k)] = exponent
             work[_U(TOP + k)] = max(work[_U(TOP + k)], exponent)
 
 
 @njit(**INLINE, **BORROWS)
-def _share(K: int, lanes: int, family: int, work: Array) -> None:
+def _share(K: int, lanes: int, log_of_c: float, work: Array) -> None:
     """Make e and Z of the exponents (F5), and -log p (F6)."""
     zero, nothing = work.dtype.type(0), work.dtype.type(NOTHING)
-    log_c = work.dtype.type(LOG_C[0] if family == GAUSSIAN else LOG_C[1])
+    log_c = work.dtype.type(log_of_c)
     for k in range(lanes):
         work[_U(SUM + k)] = zero
     for j in range(K):
@@ -129,22 +166,18 @@ def _share(K: int, lanes: int, family: int, work: Array) -> None:
 
 
 @njit(**INLINE, **BORROWS)
-def _turn_round(K: int, lanes: int, family: int, learned: bool, work: Array) -> None:
-    """Turn z, e^t / σ and e^b into the gradients of μ, t and a, times RATE."""
-    zero, one = work.dtype.type(0), work.dtype.type(1)
+def _turn_round(K: int, lanes: int, learned: bool, work: Array) -> None:
+    """Turn S/σ, V e^t / σ and e^b into the gradients of μ, t and a, times RATE."""
     for k in range(lanes):
         work[_U(SUM + k)] = work[_U(RATE + k)] / work[_U(SUM + k)]
         work[_U(WEIGHTS + k)] = work[_U(RATE + k)] / work[_U(WEIGHTS + k)]
     for j in range(K):
         of_mu, of_t = OF_EACH + j * BATCH, OF_EACH + (K + j) * BATCH
-        of_a, of_inverse = of_t + K * BATCH, OF_EACH + (3 * K + j) * BATCH
-        of_e = of_inverse + K * BATCH
+        of_a, of_e = of_t + K * BATCH, OF_EACH + (4 * K + j) * BATCH
         for k in range(lanes):
-            share, z = work[_U(of_e + k)] * work[_U(SUM + k)], work[_U(of_mu + k)]  # B1
-            sign = (one if z > zero else zero) - (one if z < zero else zero)
-            slope = z if family == GAUSSIAN else sign
-            work[_U(of_mu + k)] = -share * (slope * work[_U(of_inverse + k)])  # B2
-            work[_U(of_t + k)] *= share * (one - z * slope)  # B3, B4
+            share = work[_U(of_e + k)] * work[_U(SUM + k)]  # B1
+            work[_U(of_mu + k)] *= -share  # B2
+            work[_U(of_t + k)] *= share  # B3, B4
             work[_U(of_e + k)] = share
         for k in range(lanes if learned else 0):
             prior = work[_U(of_a + k)] * work[_U(WEIGHTS + k)]

@@ -13,27 +13,36 @@ THREAD_WORK = 20_000  # outputs worth a thread: about 0.1 ms
 DRAW_WORK = 300  # components to draw from that are worth one
 
 
-def terms(s: Array, x: Array, family: int, learned: bool, log_p: Array) -> None:
+def terms(s: Array, x: Array, half: float, family: int, learned: bool, log_p: Array) -> None:
     """See `chainrule.kernels.mixture.terms`."""
-    K = n_components(s, learned)
+    K, half = n_components(s, learned), float(half)
 
     def some(lo: int, hi: int) -> None:
         work = np.empty(batch.working_memory(K), s.dtype)
-        _terms(s[lo:hi], x[lo:hi], K, family, learned, work, log_p[lo:hi])
+        _terms(s[lo:hi], x[lo:hi], K, half, family, learned, work, log_p[lo:hi])
 
     map_rows(some, len(s), _min_rows(s))
 
 
-def backward(dnll: Array, s: Array, x: Array, family: int, learned: bool, ds: Array) -> None:
+def backward(
+    dnll: Array, s: Array, x: Array, half: float, family: int, learned: bool, ds: Array
+) -> None:
     """See `chainrule.kernels.mixture.backward`."""
-    _both(dnll, s, x, family, learned, np.empty_like(dnll), ds)
+    _both(dnll, s, x, half, family, learned, np.empty_like(dnll), ds)
 
 
 def nll_and_grad(
-    s: Array, x: Array, scale: float, family: int, learned: bool, nll: Array, ds: Array
+    s: Array,
+    x: Array,
+    half: float,
+    scale: float,
+    family: int,
+    learned: bool,
+    nll: Array,
+    ds: Array,
 ) -> None:
     """See `chainrule.kernels.mixture.nll_and_grad`."""
-    _both(np.full(len(s), scale, s.dtype), s, x, family, learned, nll, ds)
+    _both(np.full(len(s), scale, s.dtype), s, x, half, family, learned, nll, ds)
 
 
 def input_gradient(ds: Array, learned: bool, dx: Array) -> None:
@@ -65,15 +74,23 @@ def draw(s: Array, u: Array, family: int, learned: bool, x: Array) -> None:
 
 
 def _both(
-    dnll: Array, s: Array, x: Array, family: int, learned: bool, nll: Array, ds: Array
+    dnll: Array,
+    s: Array,
+    x: Array,
+    half: float,
+    family: int,
+    learned: bool,
+    nll: Array,
+    ds: Array,
 ) -> None:
-    K = n_components(s, learned)
+    K, half = n_components(s, learned), float(half)
 
     def some(lo: int, hi: int) -> None:
         if ds is not s:
             ds[lo:hi] = s[lo:hi]
         work = np.empty(batch.working_memory(K), s.dtype)
-        _nll_and_grad(dnll[lo:hi], ds[lo:hi], x[lo:hi], K, family, learned, work, nll[lo:hi])
+        mine = dnll[lo:hi], ds[lo:hi], x[lo:hi]
+        _nll_and_grad(*mine, K, half, family, learned, work, nll[lo:hi])
 
     map_rows(some, len(s), _min_rows(s))
 
@@ -84,25 +101,40 @@ def _min_rows(s: Array) -> int:
 
 @njit(**JIT)
 def _terms(
-    s: Array, x: Array, K: int, family: int, learned: bool, work: Array, log_p: Array
+    s: Array,
+    x: Array,
+    K: int,
+    half: float,
+    family: int,
+    learned: bool,
+    work: Array,
+    log_p: Array,
 ) -> None:
     for first in range(0, len(s), BATCH):
         rows = min(BATCH, len(s) - first)
         _fill(work, x, x, first, rows)
-        batch.losses(s, first, rows, 0, K, family, learned, False, work)
+        batch.losses(s, first, rows, 0, K, half, family, learned, False, work)
         for k in range(rows):
             log_p[first + k] = -work[NLL + k]
 
 
 @njit(**JIT)
 def _nll_and_grad(
-    dnll: Array, s: Array, x: Array, K: int, family: int, learned: bool, work: Array, nll: Array
+    dnll: Array,
+    s: Array,
+    x: Array,
+    K: int,
+    half: float,
+    family: int,
+    learned: bool,
+    work: Array,
+    nll: Array,
 ) -> None:
     """Overwrite nll, and s by the gradient."""
     for first in range(0, len(s), BATCH):
         rows = min(BATCH, len(s) - first)
         _fill(work, x, dnll, first, rows)
-        batch.losses(s, first, rows, 0, K, family, learned, True, work)
+        batch.losses(s, first, rows, 0, K, half, family, learned, True, work)
         for k in range(rows):
             nll[first + k] = work[NLL + k]
 

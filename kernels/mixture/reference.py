@@ -1,16 +1,20 @@
 """NumPy twin of the mixture: the definition that the fast ones are tested against."""
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from chainrule.kernels.erfcx import erfcx
 from chainrule.kernels.mixture import (
     DENOMINATOR,
     GAUSSIAN,
     LEAST_U,
     MOST_STEPS,
+    MOST_TERMS,
     MOST_U,
+    NEAR_K,
+    NEAR_Y,
     NUMERATOR,
     SLACK,
     T_MAX,
@@ -23,30 +27,49 @@ from chainrule.kernels.types import Array
 _erfc: Any = np.vectorize(math.erfc, otypes=[np.float64])
 
 
-def terms(s: Array, x: Array, family: int, learned: bool, log_p: Array) -> None:
+class _Terms(NamedTuple):
+    """log p, (M,), and of each component, (M, K), what its gradient is made of."""
+
+    log_p: Array
+    r: Array
+    pi: Array
+    sigma: Array
+    slope: Array  # of B2
+    curve: Array  # of B3
+
+
+def terms(s: Array, x: Array, half: float, family: int, learned: bool, log_p: Array) -> None:
     """See `chainrule.kernels.mixture.terms`."""
-    log_p[...] = _density(s, x, family, learned)[0]
+    log_p[...] = _terms(s, x, half, family, learned).log_p
 
 
-def backward(dnll: Array, s: Array, x: Array, family: int, learned: bool, ds: Array) -> None:
+def backward(
+    dnll: Array, s: Array, x: Array, half: float, family: int, learned: bool, ds: Array
+) -> None:
     """See `chainrule.kernels.mixture.backward`."""
-    _, z, sigma, r, pi = _density(s, x, family, learned)
-    K, one, dL = n_components(s, learned), s.dtype.type(1), dnll[:, None]
-    slope = z if family == GAUSSIAN else np.sign(z)
+    _, r, pi, sigma, slope, curve = _terms(s, x, half, family, learned)
+    K, dL = n_components(s, learned), dnll[:, None]
     t = s[:, K : 2 * K]
     e_t = np.where(t > T_MAX, s.dtype.type(0), np.exp(np.minimum(t, T_MAX)))
     ds[:, 2 * K :] = (dL * (pi - r))[:, : ds.shape[1] - 2 * K]  # B5
-    ds[:, K : 2 * K] = dL * r * (one - z * slope) * (e_t / sigma)  # B3, B4
+    ds[:, K : 2 * K] = dL * r * curve * (e_t / sigma)  # B3, B4
     ds[:, :K] = -dL * r * (slope / sigma)  # B2
 
 
 def nll_and_grad(
-    s: Array, x: Array, scale: float, family: int, learned: bool, nll: Array, ds: Array
+    s: Array,
+    x: Array,
+    half: float,
+    scale: float,
+    family: int,
+    learned: bool,
+    nll: Array,
+    ds: Array,
 ) -> None:
     """See `chainrule.kernels.mixture.nll_and_grad`."""
-    terms(s, x, family, learned, nll)
+    terms(s, x, half, family, learned, nll)
     nll[...] = -nll
-    backward(np.full(len(x), scale, s.dtype), s, x, family, learned, ds)
+    backward(np.full(len(x), scale, s.dtype), s, x, half, family, learned, ds)
 
 
 def input_gradient(ds: Array, learned: bool, dx: Array) -> None:
@@ -71,22 +94,68 @@ def _distances(x: Array, mu: Array, sigma: Array) -> Array:
     return z
 
 
-def _density(
-    s: Array, x: Array, family: int, learned: bool
-) -> tuple[Array, Array, Array, Array, Array]:
-    """Return log p, (M,), and z, σ, r and π, each (M, K)."""
+def _terms(s: Array, x: Array, half: float, family: int, learned: bool) -> _Terms:
     mu, sigma, b = _parts(s, learned)
-    z = _distances(x, mu, sigma)
-    q = z * z / 2 if family == GAUSSIAN else np.abs(z)  # F3
+    z, real = _distances(x, mu, sigma), s.dtype.type
     with np.errstate(over="ignore", under="ignore"):
+        if half:
+            k = np.minimum(real(half) / sigma, real(Z_MAX))
+            q, g, slope, curve = (_gaussian_step if family == GAUSSIAN else _laplace_step)(z, k)
+            log_c = 0.0
+        else:
+            slope = z if family == GAUSSIAN else np.sign(z)
+            q, g = z * z / 2 if family == GAUSSIAN else np.abs(z), 1 / sigma  # F3
+            curve = 1 - z * slope
+            log_c = math.log(2 * math.pi) / 2 if family == GAUSSIAN else math.log(2)
         A = np.exp(b).sum(axis=1)  # F4
         m = (b - q).max(axis=1)
-        e = np.exp(b - q - m[:, None]) / sigma  # F5
+        e = np.exp(b - q - m[:, None]) * g  # F5
         Z = e.sum(axis=1)
-        c = math.log(2 * math.pi) / 2 if family == GAUSSIAN else math.log(2)
-        log_p = m + (np.log(Z) - np.log(A) - s.dtype.type(c))  # F6
-        r = e / Z[:, None]  # B1
-        return log_p, z, sigma, r, np.exp(b) / A[:, None]
+        log_p = m + (np.log(Z) - np.log(A) - real(log_c))  # F6
+        return _Terms(log_p, e / Z[:, None], np.exp(b) / A[:, None], sigma, slope, curve)  # B1
+
+
+def _gaussian_step(z: Array, k: Array) -> tuple[Array, Array, Array, Array]:
+    """Return q, g, S and V of each component."""
+    at, over_c, root_half = np.abs(z), z.dtype.type(1 / math.sqrt(2 * math.pi)), math.sqrt(0.5)
+    y = k * at
+    a, b = at - k, at + k  # W1
+    inside, e_y = a < 0, np.exp(-2 * y)
+    e_a, r_a, r_b = np.exp(-a * a / 2), erfcx(np.abs(a) * root_half), e_y * erfcx(b * root_half)
+    g = np.where(inside, 1 - e_a * (r_a + r_b) / 2, (r_a - r_b) / 2)  # W2
+    near = (y < NEAR_Y) & (k < NEAR_K)
+    front = over_c * np.where(inside, e_a, 1) / np.where(near, 1, g)
+    slope, curve = front * -np.expm1(-2 * y), front * (b * e_y - a)  # W6
+    q = np.where(near, at * at / 2, np.where(inside, 0, a * a / 2))
+    J, O, C = _series(np.where(near, y, 0), np.where(near, k, 0))
+    g = np.where(near, 2 * k * over_c * J, g)  # W3
+    slope = np.where(near, at * O / J, slope)
+    curve = np.where(near, C - np.where(near, at, 0) ** 2 * O, curve * J) / J
+    return q, g, np.copysign(slope, z), curve
+
+
+def _series(y: Array, k: Array) -> tuple[Array, Array, Array]:
+    """Return J, O and C (W3)."""
+    u, o = np.ones_like(y), np.ones_like(y)
+    J, O, C = u, o, u
+    for m in range(2, MOST_TERMS, 2):
+        u = (y * y * o - k * k * u) / m
+        o = (u - k * k * o) / (m + 1)
+        J, O, C = J + u / (m + 1), O + o, C + u
+    return J, O, C
+
+
+def _laplace_step(z: Array, k: Array) -> tuple[Array, Array, Array, Array]:
+    """Return q, g, S and V of each component."""
+    at = np.abs(z)
+    a, b = at - k, at + k  # W1
+    inside, less_k, e_a = a < 0, -np.expm1(-2 * k), np.exp(-np.abs(a))
+    both = -np.expm1(-np.abs(a)) - np.expm1(-b)
+    g = np.where(inside, both, less_k) / 2  # W4, W5
+    slope = np.where(inside, e_a * -np.expm1(-2 * at) / (2 * g), 1)  # W6
+    of_inside = (b * np.exp(-b) - a * e_a) / (2 * g)
+    curve = np.where(inside, of_inside, 2 * k * np.exp(-2 * k) / less_k - a)
+    return np.where(inside, 0, a), g, np.copysign(slope, z), curve
 
 
 def _float64(s: Array, learned: bool) -> tuple[Array, Array, Array]:

@@ -1,5 +1,6 @@
 """Inputs and runs of real variables, of columns of any kinds and of their NADE, for `cases`."""
 
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -37,20 +38,27 @@ def _uniforms(rng: Rng, N: int) -> Any:
 def mixture(op: Any, s: Any, x: Any, dnll: Any, u: Any) -> Arrays:
     """Run every function, of Gaussians with weights and of Laplacians without; one in place."""
     outputs, xp = {}, array_module(s)
-    for family, learned in ((GAUSSIAN, True), (LAPLACE, False)):
+    kinds = product(((GAUSSIAN, True), (LAPLACE, False)), (0.0, 0.2, 1.5))
+    for (family, learned), half in kinds:
         own = s if learned else xp.ascontiguousarray(s[:, : 2 * (s.shape[1] // 3)])
         of_both, in_place = x * np.nan, own.copy()
         new = {"log_p": x * np.nan, "ds": own * np.nan, "dx": x * np.nan}
         new |= {"u": x.astype(np.float64) * np.nan, "drawn": x.copy()}
-        op.terms(own, x, family, learned, new["log_p"])
-        op.backward(dnll, own, x, family, learned, new["ds"])
-        op.nll_and_grad(in_place, x, 0.3, family, learned, of_both, in_place)
+        op.terms(own, x, half, family, learned, new["log_p"])
+        op.backward(dnll, own, x, half, family, learned, new["ds"])
+        op.nll_and_grad(in_place, x, half, 0.3, family, learned, of_both, in_place)
         op.input_gradient(new["ds"], learned, new["dx"])
         op.cdf(own, x, family, learned, new["u"])
         op.draw(own, u.astype(np.float64), family, learned, new["drawn"])
         new |= {"nll of both": of_both, "ds of both": in_place}
-        outputs |= {f"{name}, family {family}": a for name, a in new.items()}
+        outputs |= {f"{name}, family {family}, half {half}": a for name, a in new.items()}
     return outputs
+
+
+def _half_steps(values: Any) -> Any:
+    """Return them of variables of so many values, on the same side: some real ones have steps."""
+    halves = [(0.7, 0, 0.05)[i % 3] if K == 0 else 0 for i, K in enumerate(np.asarray(values))]
+    return array_module(values).asarray(np.array(halves, np.float64))
 
 
 def columns_inputs(rng: Rng, N: int, D: int, H: int) -> Arrays:
@@ -70,7 +78,7 @@ def columns(op: Any, values: Any, first: Any, s: Any, x: Any, weights: Any, u: A
     xp, host, kinds = array_module(s), np.asarray(first).tolist(), np.asarray(values).tolist()
     n_components = max([1, *(host[i + 1] - host[i] for i, K in enumerate(kinds) if K == 0)])
     made = of_columns.layout(kinds, max(1, n_components // 3), GAUSSIAN, True)
-    layout = Layout(values, first, *made[2:])
+    layout = Layout(values, first, _half_steps(values), *made[3:])
     new = {"log_p": x * np.nan, "nll": s[:, 0] * np.nan, "ds": s * np.nan, "dx": x * np.nan}
     op.terms(layout, s, x, new["log_p"])
     op.nll_and_grad(layout, s, x, 0.3, new["nll"], new["ds"])
@@ -106,7 +114,7 @@ def nade(op: Any, values: Any, first: Any, **given: Any) -> Arrays:
     """Run every function, with labels, ρ and dx, and without."""
     W, V, b, c, rho, x, y, u = (given[name] for name in ("W", "V", "b", "c", "rho", "x", "y", "u"))
     xp, widest = array_module(V), int(max(8, np.diff(np.asarray(first)).max()))
-    layout = Layout(values, first, 2, LAPLACE, True, widest * of_columns.BATCH)
+    layout = Layout(values, first, _half_steps(values), 2, LAPLACE, True, widest * of_columns.BATCH)
     outputs: Arrays = {}
     for name, weights, labels in (
         ("all", Weights(W, V, b, c, rho), y),

@@ -27,9 +27,9 @@ def row(mu, sigma, weights=None):
     return np.concatenate(parts)[None]
 
 
-def nll_of(s, x, family, learned):
+def nll_of(s, x, family, learned, half=0.0):
     nll = np.full(len(x), np.nan, s.dtype)
-    mixture.terms(s, x, family, learned, nll)
+    mixture.terms(s, x, half, family, learned, nll)
     return -nll
 
 
@@ -47,28 +47,31 @@ def drawn(s, u, family, learned, dtype=np.float64):
 
 @kinds
 @pytest.mark.parametrize(("M", "K"), [(1, 1), (3, 2), (70, 5)])
-def test_gradient(M, K, family, learned, backend, rng):
+@pytest.mark.parametrize("half", [0.0, 0.05, 0.8])
+def test_gradient(half, M, K, family, learned, backend, rng):
     s, x = rng.normal(size=(M, mixture.n_outputs(K, learned))), rng.normal(size=M)
-    s[-1, K] = -9  # a scale at the floor
+    if half == 0 or M > 1:  # else all of P is in one step
+        s[-1, K] = -9  # a scale at the floor
     dnll, ds, dx = rng.normal(size=M), s * np.nan, x * np.nan
-    mixture.backward(dnll, s, x, family, learned, ds)
+    mixture.backward(dnll, s, x, half, family, learned, ds)
     mixture.input_gradient(ds, learned, dx)
 
     def loss():
-        return float(nll_of(s, x, family, learned) @ dnll)
+        return float(nll_of(s, x, family, learned, half) @ dnll)
 
     agree(ds, numeric_grad(loss, s), "ds")
     agree(dx, numeric_grad(loss, x), "dx")
 
 
+@pytest.mark.parametrize("half", [0.0, 0.3])
 @kinds
-def test_beyond_its_bound_a_scale_is_held_and_has_no_gradient(family, learned, backend, rng):
+def test_beyond_its_bound_a_scale_is_held_and_has_no_gradient(half, family, learned, backend, rng):
     s, x = rng.normal(size=(2, mixture.n_outputs(2, learned))), rng.normal(size=2)
     s[0, 2], s[1, 2] = T_MAX + 1, T_MAX
     held, nll, ds = s.copy(), x * np.nan, s * np.nan
     held[0, 2] = T_MAX
-    mixture.nll_and_grad(s, x, 1.0, family, learned, nll, ds)
-    assert_array_equal(nll, nll_of(held, x, family, learned))
+    mixture.nll_and_grad(s, x, half, 1.0, family, learned, nll, ds)
+    assert_array_equal(nll, nll_of(held, x, family, learned, half))
     assert ds[0, 2] == 0 and ds[1, 2] != 0
 
 
@@ -95,8 +98,9 @@ def test_the_tails_are_scipys(family, backend):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("half", [0.0, 1e-15, 1.0, 1e30])
 @kinds
-def test_nothing_finite_gives_what_is_not(family, learned, dtype, backend):
+def test_nothing_finite_gives_what_is_not(half, family, learned, dtype, backend):
     ends = np.array([0, 1e30, -1e30, 3e38, -3e38], dtype)
     s = np.zeros((25, mixture.n_outputs(3, learned)), dtype)
     s[:, 0], x = np.repeat(ends, 5), np.tile(ends, 5)
@@ -105,19 +109,21 @@ def test_nothing_finite_gives_what_is_not(family, learned, dtype, backend):
         s[:, 6:] = [-1e30, 0, 1e30]
     nll, ds = x * np.nan, s * np.nan
     with np.errstate(over="ignore"):
-        mixture.nll_and_grad(s, x, 1.0, family, learned, nll, ds)
+        mixture.nll_and_grad(s, x, half, 1.0, family, learned, nll, ds)
         u = cdf_of(s, x, family, learned)
         again = drawn(s, u, family, learned, dtype)
     assert all(np.isfinite(a).all() for a in (nll, ds, u)) and not np.isnan(again).any()
     assert ((u >= 0) & (u < 1)).all()
 
 
+@pytest.mark.parametrize("half", [0.0, 0.3])
+@families
 @pytest.mark.parametrize("where", [0, 2, 4])
-def test_a_nan_shows(where, backend):
+def test_a_nan_shows(where, family, half, backend):
     s, x = np.zeros((2, 6)), np.zeros(2)
     s[1, where] = np.nan
     nll, ds = x * np.nan, s * np.nan
-    mixture.nll_and_grad(s, x, 1.0, GAUSSIAN, True, nll, ds)
+    mixture.nll_and_grad(s, x, half, 1.0, family, True, nll, ds)
     assert_array_equal(np.isnan(nll), [False, True])
     assert np.isnan(ds[1]).any() and not np.isnan(ds[0]).any()
 
