@@ -7,7 +7,7 @@
 // All functions are called by whole warps, whose teams may have variables of different kinds: a kind
 // that no team has costs a ballot. `on` says whether the team has a variable; i has to be one anyhow.
 //
-// Included after device.cuh, team.cuh, mixture/mixture.cuh and mixture/quantile.cuh.
+// Included after device.cuh, team.cuh, mixture/steps.cuh, mixture/mixture.cuh, mixture/quantile.cuh.
 
 #if VALUE == 0
 typedef Bit Value;
@@ -21,6 +21,7 @@ constexpr int REAL_VALUES = 0, BIT_VALUES = 2, NO_VALUES = -1;
 
 struct Layout {
     const int *values, *first;  // (D,), (D + 1,)
+    const double* half_steps;   // (D,)
     Mixture mixture;            // of every real variable
 
     __device__ __forceinline__ int values_of(int i, bool on) const {
@@ -63,7 +64,8 @@ __device__ __forceinline__ REAL variable_loss(const Team& team, const Layout& la
         if (category) loss = of_category;
     }
     if (anybody(real)) {
-        const REAL of_real = mixture_loss(team, real, s, REAL(x), layout.mixture, scale, ds);
+        const REAL half = real ? layout.half_steps[i] : 0;
+        const REAL of_real = mixture_loss(team, real, s, REAL(x), half, layout.mixture, scale, ds);
         if (real) loss = of_real;
     }
     return loss;
@@ -133,7 +135,8 @@ __device__ __forceinline__ Value variable_draw(const Team& team, const Layout& l
     }
     if (anybody(real)) {
         const double x = Quantile(team, real, s, layout.mixture).draw(u);
-        if (real) drawn = x;
+        const double step = real ? 2 * layout.half_steps[i] : 0;
+        if (real) drawn = step > 0 ? rint(x / step) * step : x;
     }
     return drawn;
 }
@@ -166,8 +169,11 @@ __device__ __forceinline__ Interval variable_interval(const Team& team, const La
         if (category) interval = of_category;
     }
     if (anybody(real)) {
-        const double u = Quantile(team, real, s, layout.mixture).cdf(double(x));
-        if (real) interval = {u, u};
+        const Quantile quantile(team, real, s, layout.mixture);
+        const double half = real ? layout.half_steps[i] : 0;
+        const double lo = quantile.cdf(double(x) - half);
+        const double hi = anybody(half > 0) ? quantile.cdf(double(x) + half) : lo;
+        if (real) interval = {lo, hi};
     }
     return interval;
 }

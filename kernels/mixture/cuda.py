@@ -50,21 +50,31 @@ def _launch(
     launch(SOURCE, plan(kernel, *s.shape, s.dtype, *numbers), *arrays)
 
 
-def terms(s: Array, x: Array, family: int, learned: bool, log_p: Array) -> None:
+def terms(s: Array, x: Array, half: float, family: int, learned: bool, log_p: Array) -> None:
     """See `chainrule.kernels.mixture.terms`."""
-    _launch("terms", s, (family, learned), (s, x, log_p))
+    _launch("terms", s, (family, learned), (s, x, log_p), s.dtype.type(half))
 
 
-def backward(dnll: Array, s: Array, x: Array, family: int, learned: bool, ds: Array) -> None:
+def backward(
+    dnll: Array, s: Array, x: Array, half: float, family: int, learned: bool, ds: Array
+) -> None:
     """See `chainrule.kernels.mixture.backward`."""
-    _launch("backward", s, (family, learned), (dnll, s, x, ds))
+    _launch("backward", s, (family, learned), (dnll, s, x, ds), s.dtype.type(half))
 
 
 def nll_and_grad(
-    s: Array, x: Array, scale: float, family: int, learned: bool, nll: Array, ds: Array
+    s: Array,
+    x: Array,
+    half: float,
+    scale: float,
+    family: int,
+    learned: bool,
+    nll: Array,
+    ds: Array,
 ) -> None:
     """See `chainrule.kernels.mixture.nll_and_grad`."""
-    _launch("nll_and_grad", s, (family, learned), (s, x, nll, ds), s.dtype.type(scale))
+    numbers = s.dtype.type(half), s.dtype.type(scale)
+    _launch("nll_and_grad", s, (family, learned), (s, x, nll, ds), *numbers)
 
 
 def input_gradient(ds: Array, learned: bool, dx: Array) -> None:

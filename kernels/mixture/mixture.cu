@@ -2,6 +2,7 @@
 
 #include "../device.cuh"
 #include "../team.cuh"
+#include "steps.cuh"
 #include "mixture.cuh"
 #include "quantile.cuh"
 
@@ -20,32 +21,32 @@ struct Row {
 };
 
 // Both directions; of nll and ds, what is null is not wanted. dL is dnll, or scale where that is null.
-__device__ __forceinline__ void directions(const REAL* dnll, const REAL* s, const REAL* x, REAL scale,
-                                           REAL sign, REAL* nll, REAL* ds, int M, int n,
+__device__ __forceinline__ void directions(const REAL* dnll, const REAL* s, const REAL* x, REAL half,
+                                           REAL scale, REAL sign, REAL* nll, REAL* ds, int M, int n,
                                            const Mixture& of) {
     const Row row(M);
     const size_t at = (size_t)row.m * n;
     const REAL dL = row.on && dnll ? dnll[row.m] : scale, of_x = row.on ? x[row.m] : REAL(0);
-    const REAL loss = mixture_loss(row.team, row.on, s + at, of_x, of, dL, ds ? ds + at : nullptr);
+    const REAL loss = mixture_loss(row.team, row.on, s + at, of_x, half, of, dL, ds ? ds + at : nullptr);
     if (nll && row.first()) nll[row.m] = sign * loss;
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS, 1)
 mixture_terms(const REAL* s, const REAL* x, REAL* log_p, int M, int n, int K, int family,
-              int learned) {
-    directions(nullptr, s, x, 0, -1, log_p, nullptr, M, n, {K, family != 0, learned != 0});
+              int learned, REAL half) {
+    directions(nullptr, s, x, half, 0, -1, log_p, nullptr, M, n, {K, family != 0, learned != 0});
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS, 1)
 mixture_backward(const REAL* dnll, const REAL* s, const REAL* x, REAL* ds, int M, int n, int K,
-                 int family, int learned) {
-    directions(dnll, s, x, 0, 1, nullptr, ds, M, n, {K, family != 0, learned != 0});
+                 int family, int learned, REAL half) {
+    directions(dnll, s, x, half, 0, 1, nullptr, ds, M, n, {K, family != 0, learned != 0});
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS, 1)
 mixture_nll_and_grad(const REAL* s, const REAL* x, REAL* nll, REAL* ds, int M, int n, int K,
-                     int family, int learned, REAL scale) {
-    directions(nullptr, s, x, scale, 1, nll, ds, M, n, {K, family != 0, learned != 0});
+                     int family, int learned, REAL half, REAL scale) {
+    directions(nullptr, s, x, half, scale, 1, nll, ds, M, n, {K, family != 0, learned != 0});
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS, 1)

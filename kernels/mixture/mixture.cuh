@@ -1,4 +1,4 @@
-// One mixture, of a team of lanes: F1-F6 and B1-B6 of kernels/mixture/__init__.py, in REAL.
+// One mixture, of a team of lanes: F1-F6, W1-W6 and B1-B6 of kernels/mixture/__init__.py, in REAL.
 //
 // Component j is lane j % TEAM's alone: it reads μ_j, t_j and a_j and writes their gradients, so ds
 // may be s. What a pass over the components needs, it makes of them anew: an exponential costs less
@@ -6,7 +6,7 @@
 //
 // All functions are called by whole warps; `on` says whether the team has a mixture.
 //
-// Included after device.cuh and team.cuh.
+// Included after device.cuh, team.cuh and steps.cuh.
 
 struct Mixture {
     int K;
@@ -43,41 +43,54 @@ __device__ __forceinline__ WeightSum weights_of(const Team& team, bool on, const
     return {most, team.sum(A)};
 }
 
-// What of a component enters the density: 1/σ_j, z_j, b_j and b_j - q_j.
-struct Component {
-    REAL inverse, z, b, exponent;
+// The same of a real number, of which the step is a point: g = 1/σ but for 1/c, S = q', V = 1 - z q'.
+__device__ __forceinline__ Step point(REAL z, REAL inverse, bool laplace) {
+    const REAL slope = laplace ? REAL(z > 0) - REAL(z < 0) : z;
+    return {laplace ? fabs(z) : z * z / 2, inverse, slope, REAL(1) - z * slope};  // F3
+}
 
-    __device__ __forceinline__ Component(const REAL* s, int j, REAL x, const Mixture& of, REAL most)
+// What of a component enters p: 1/σ_j, b_j, its step and b_j - q_j.
+struct Component {
+    REAL inverse, b;
+    Step step;
+    REAL exponent;
+
+    __device__ __forceinline__ Component(const REAL* s, int j, REAL x, REAL half, const Mixture& of,
+                                         REAL most)
         : inverse(REAL(1) / sigma_of(s[of.K + j])),
-          z(held((x - s[j]) * inverse, REAL(Z_MAX))),        // F2
-          b(of.learned ? s[2 * of.K + j] - most : REAL(0)),  // F4
-          exponent(b - (of.laplace ? fabs(z) : z * z / 2)) {}  // F3
+          b(of.learned ? s[2 * of.K + j] - most : REAL(0)) {  // F4
+        const REAL z = held((x - s[j]) * inverse, REAL(Z_MAX));  // F2
+        const REAL k = held(half * inverse, REAL(Z_MAX));
+        step = half == 0 ? point(z, inverse, of.laplace)
+                         : of.laplace ? laplace_step(z, k) : gaussian_step(z, k);
+        exponent = b - step.q;
+    }
 };
 
-// -log p(x), in every lane of the team; where ds is not null it becomes dL times the gradient.
+// -log p(x), in every lane of the team; where ds is not null it becomes dL times the gradient. half:
+// h of x's lattice, 0 of a real number.
 __device__ __forceinline__ REAL mixture_loss(const Team& team, bool on, const REAL* s, REAL x,
-                                             const Mixture& of, REAL dL, REAL* ds) {
+                                             REAL half, const Mixture& of, REAL dL, REAL* ds) {
     const int K = of.K;
     const WeightSum weights = weights_of(team, on, s + 2 * K, of);
     REAL top = REAL(sizeof(REAL) == 4 ? -3e38 : -1e308), Z = 0;
     for (int j = team.me; on && j < K; j += TEAM)
-        top = fmax(top, Component(s, j, x, of, weights.most).exponent);
+        top = fmax(top, Component(s, j, x, half, of, weights.most).exponent);
     top = team.most(top);
     for (int j = team.me; on && j < K; j += TEAM) {
-        const Component c(s, j, x, of, weights.most);
-        Z += exp(c.exponent - top) * c.inverse;  // F5
+        const Component c(s, j, x, half, of, weights.most);
+        Z += exp(c.exponent - top) * c.step.g;  // F5
     }
     Z = team.sum(Z);
     for (int j = team.me; on && ds && j < K; j += TEAM) {
-        const Component c(s, j, x, of, weights.most);
-        const REAL share = dL * exp(c.exponent - top) * c.inverse / Z, t = s[K + j];  // B1
-        const REAL slope = of.laplace ? REAL(c.z > 0) - REAL(c.z < 0) : c.z;
+        const Component c(s, j, x, half, of, weights.most);
+        const REAL share = dL * exp(c.exponent - top) * c.step.g / Z, t = s[K + j];  // B1
         const REAL rate = (t <= REAL(T_MAX) ? exp(t) : REAL(0)) * c.inverse;
-        ds[j] = -share * (slope * c.inverse);                                     // B2
-        ds[K + j] = share * (REAL(1) - c.z * slope) * rate;                       // B3, B4
+        ds[j] = -share * (c.step.slope * c.inverse);                              // B2
+        ds[K + j] = share * c.step.curve * rate;                                  // B3, B4
         if (of.learned) ds[2 * K + j] = dL * exp(c.b) / weights.A - share;        // B5
     }
-    const REAL log_c = REAL(of.laplace ? LOG_2 : LOG_ROOT_2PI);
+    const REAL log_c = REAL(half != 0 ? 0 : of.laplace ? LOG_2 : LOG_ROOT_2PI);
     return log(weights.A) - log(Z) - top + log_c;  // F6
 }
 

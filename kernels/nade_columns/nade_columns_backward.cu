@@ -8,6 +8,7 @@
 
 #include "../device.cuh"
 #include "../team.cuh"
+#include "../mixture/steps.cuh"
 #include "../mixture/mixture.cuh"
 #include "../mixture/quantile.cuh"
 #include "../columns/columns.cuh"

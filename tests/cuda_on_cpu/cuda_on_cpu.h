@@ -134,6 +134,14 @@ int launch(void (*kernel)(A...), const dim3* grid, dim3 block, size_t shared_byt
 using std::max;
 using std::min;
 inline int __ffs(unsigned bits) { return __builtin_ffs(int(bits)); }
+// Of erfcx(x), x ≥ 0, which C++ has not: the quotient, then the continued fraction of a far tail.
+inline double erfcx(double x) {
+    if (x < 5) return double(expl((long double)x * x) * erfcl(x));
+    long double f = x;
+    for (int k = 60; k > 0; --k) f = x + k / 2.0L / f;
+    return double(0.564189583547756286948L / f);
+}
+inline float erfcx(float x) { return float(erfcx(double(x))); }
 inline int __popc(unsigned bits) { return __builtin_popcount(bits); }
 
 template <class T>
