@@ -5,6 +5,7 @@ from math import isfinite, sqrt
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from chainrule.encoders.pure import Column, Place
 from chainrule.encoders.variables import (
@@ -17,6 +18,7 @@ from chainrule.encoders.variables import (
 )
 
 FEW = 32  # whole numbers that are categories, if each comes twice on average
+SHARED = 0.2  # of the rows: if so many have one number, a column of numbers is clumped
 
 
 def learn(
@@ -129,7 +131,18 @@ def _real(column: Column, kind: str, place: Place) -> Real:
             f"{place.text} of {place.table} goes from {x.min():g} to {x.max():g}, too narrow or "
             "too wide for floating-point numbers; give it in another unit"
         )
-    return Real(kind, mean, scale)
+    return Real(kind, mean, scale, _clumped(x))
+
+
+def _clumped(x: NDArray[np.float64]) -> bool:
+    """Return whether a share of SHARED or more of numbers, (N,), are one and the same.
+
+    Sorted, such a run holds one of the places 0, step, 2 step, … for a step that is no longer.
+    """
+    least = SHARED * len(x)
+    places = range(0, len(x), max(1, int(least)))
+    candidates = set(np.partition(x, places)[places].tolist())
+    return any(np.count_nonzero(x == value) >= least for value in candidates)
 
 
 def _constant(column: Column, place: Place) -> str:

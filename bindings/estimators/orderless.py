@@ -171,9 +171,8 @@ class OrderlessNADE(OneToOneFeatureMixin, TransformerMixin, TableDensity):  # ty
         """
         if observed is None:
             return super().conditionals(X, y)  # type: ignore[no-any-return]
-        self._need_label(y, "conditionals")
         p = self._columns.undo(self._given_observed(evaluating.marginals, X, y, observed))
-        return self._in_units(p) if self._of_any else p
+        return self._in_units(p, y) if self._of_any else p
 
     def sample(
         self,
