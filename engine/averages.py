@@ -72,7 +72,8 @@ def layout(of_one: Layout, K: int) -> Layout:
     """Return the layout of the mean's outputs, given that of each of its K parts."""
     values = _host(of_one.values).tolist()
     xp, C = array_module(of_one.values), of_one.n_components * K
-    return columns.layout(values, C, of_one.family, True, xp)
+    halves = tuple(_host(of_one.half_steps).tolist())
+    return columns.layout(values, C, of_one.family, True, xp, halves)
 
 
 def outputs(of_one: Layout, mean: Layout, s: Array, log_w: Array) -> Array:
@@ -125,7 +126,9 @@ class MeanUnits:
         """Start before the first variable, when all are as likely."""
         self._parts, self._of_one, self._log_w = parts, of_one, None
         self._values = _host(of_one.values).tolist()
-        self._layouts = {kind: self._of_variable(kind) for kind in set(self._values)}
+        self._halves = _host(of_one.half_steps).tolist()
+        kinds = set(zip(self._values, self._halves, strict=True))
+        self._layouts = {kind: self._of_variable(*kind) for kind in kinds}
 
     def outputs(self, i: int) -> Array:
         """Return the outputs of the mean's conditional, (n, n_i): F5."""
@@ -138,7 +141,7 @@ class MeanUnits:
         s = self._stacked(i)
         xp, (K, n, n_i) = array_module(s), s.shape
         log_p = xp.empty((K * n, 1), s.dtype)
-        of_i = self._layouts[self._values[i]]
+        of_i = self._layouts[self._values[i], self._halves[i]]
         columns.terms(of_i, s.reshape(K * n, n_i), xp.tile(x, K)[:, None], log_p)
         self._log_w = self._weights(s) + log_p.reshape(K, n)  # F3
         for part in self._parts:
@@ -154,7 +157,8 @@ class MeanUnits:
             return array_module(s).full(s.shape[:2], -np.log(len(s)))
         return self._log_w - log_sum(self._log_w)  # F5
 
-    def _of_variable(self, kind: int) -> Layout:
+    def _of_variable(self, kind: int, half: float) -> Layout:
         one = self._of_one
         xp = array_module(one.values)
-        return columns.layout((kind,), one.n_components, one.family, one.learned, xp)
+        mixtures = one.n_components, one.family, one.learned
+        return columns.layout((kind,), *mixtures, xp, (half,))

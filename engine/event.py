@@ -1,7 +1,8 @@
 """What one observation is: columns, a sequence, or an image. Every model's Config declares it.
 
     Columns     D variables in a row; of each, how many values it has. 2 is a bit, more are
-                categories 0 … K-1, and CONTINUOUS (0) is a real number
+                categories 0 … K-1, and CONTINUOUS (0) is a real number; one with half steps
+                h > 0 takes the values 2 h k alone, k whole, as standardised whole numbers do
     Sequence    symbols 0 … n_symbols - 1, any number of them
     Image       height × width pixels of so many channels, each one of so many levels
 
@@ -19,7 +20,7 @@ command line. A new kind of variable is a new number in `values`, not a new kind
 """
 
 from dataclasses import dataclass
-from math import log, prod
+from math import inf, log, prod
 from typing import Any
 
 import numpy as np
@@ -35,17 +36,26 @@ class Columns:
 
     Args:
         values: how many values each variable has; CONTINUOUS for a real number.
+        half_steps: h of each variable, 0 of those that are not on a lattice; () where none is.
 
     Raises:
-        ValueError: a number of values below 0, or no variable.
+        ValueError: a number of values below 0, or no variable; half steps that cannot be.
     """
 
     values: tuple[int, ...]
+    half_steps: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse what no row can be."""
         if not self.values or min(self.values) < 0:
             raise ValueError(f"each variable has 1 value or more, or is real, got {self.values}")
+        if not self.half_steps:
+            return
+        steps = dict(enumerate(self.half_steps))
+        if len(steps) != len(self.values) or not all(0 <= h < inf for h in self.half_steps):
+            raise ValueError(f"half steps are numbers from 0 on, one a variable, got {steps}")
+        if any(h and self.values[i] != CONTINUOUS for i, h in steps.items()):
+            raise ValueError(f"half steps are of real variables alone, got {steps}")
 
     @classmethod
     def bits(cls, D: int) -> "Columns":

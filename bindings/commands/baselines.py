@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.engine.distributions import mixture
 from chainrule.engine.event import CONTINUOUS, Columns
+from chainrule.kernels.mixture import SIGMA_MIN
 from chainrule.kernels.types import Array, Bits
 
 MOST_CONDITION = 1e12  # of a covariance: beyond, its inverse is rounding
@@ -69,23 +71,34 @@ def of_symbols(train: Any, test: Any, n_symbols: int) -> dict[str, float]:
     return known
 
 
-def of_columns(values: Sequence[int], train: Any, test: Any) -> dict[str, float]:
+def of_columns(event: Columns, train: Any, test: Any) -> dict[str, float]:
     """Return what rows of columns of any kind, test, cost in nats a row under each baseline.
 
-    values: how many values each column has, 0 of a real one. "uniform" is only of columns without
-    real ones. "independent" knows how frequent each value is, and of a real column the mean and the
-    variance; "gaussian", where all are real, their covariances, too.
+    "uniform" is only of columns without real ones. "independent" knows how frequent each value is,
+    and of a real column the mean and the variance, by which whole numbers have the mass of their
+    steps; "gaussian", where all are real and none is whole, their covariances, too.
     """
-    known = {} if CONTINUOUS in values else {"uniform": Columns(tuple(values)).guessing}
+    values, halves = event.values, event.half_steps or (0.0,) * len(event.values)
+    known = {} if CONTINUOUS in values else {"uniform": event.guessing}
     known["independent"] = sum(
-        _normal_nll(train[:, [i]], test[:, [i]])
-        if K == CONTINUOUS
-        else symbol_nll(symbol_frequencies(train[:, [i]], K), test[:, [i]])
-        for i, K in enumerate(values)
+        _alone(K, half, train[:, [i]], test[:, [i]])
+        for i, (K, half) in enumerate(zip(values, halves, strict=True))
     )
-    if set(values) == {CONTINUOUS} and 1 < len(values) < len(train):
+    if set(values) == {CONTINUOUS} and not any(halves) and 1 < len(values) < len(train):
         known["gaussian"] = _normal_nll(train, test)
     return known
+
+
+def _alone(K: int, half: float, train: Any, test: Any) -> float:
+    """Return what one column, (N, 1), costs by the training rows' frequencies or moments."""
+    if K != CONTINUOUS:
+        return symbol_nll(symbol_frequencies(train, K), test)
+    if not half:
+        return _normal_nll(train, test)
+    mean, deviation = train.mean(dtype=np.float64), train.std(dtype=np.float64)
+    t = np.log(max(deviation - SIGMA_MIN, SIGMA_MIN))
+    s = np.tile([mean, t], (len(test), 1))
+    return -float(mixture.log_prob_terms(s, test[:, 0].astype(np.float64), half=half).mean())
 
 
 def _normal_nll(train: Any, test: Any) -> float:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.encoders import column_types as types_of
-from chainrule.encoders import dataframes, frames, learning, noise, partial, validation, variables
+from chainrule.encoders import dataframes, frames, learning, partial, validation, variables
 from chainrule.encoders.base import Encoder
 from chainrule.encoders.bits import Bits
 from chainrule.encoders.frames import Frame
@@ -26,8 +26,7 @@ class AnyColumns(Encoder):
         column_types: None, to read all types off the data; one of `variables.TYPES` for all
             columns; a list with one for each; or a dict for some, by name or number. Instead of a
             type a column may be given its categories, a list in their order.
-        order: of the columns, or its name, for `engine.ordering`; seed: that of a random one, and
-            of the noise of whole numbers.
+        order: of the columns, or its name, for `engine.ordering`; seed: that of a random one.
         dtype: of x where a column is real.
         missing: whether values may be missing: NaN, None, NA or masked in the data, and in arrays
             what MISSING has for it.
@@ -100,8 +99,11 @@ class AnyColumns(Encoder):
 
     @property
     def event(self) -> Columns:
-        """Of each variable, in the model's order, how many values it has."""
-        return Columns(tuple(self.variables[k].n_values for k in self.order))
+        """Of each variable, in the model's order, how many values it has, and its half step."""
+        ordered = [self.variables[k] for k in self.order]
+        halves = tuple(variable.half_step for variable in ordered)
+        values = tuple(variable.n_values for variable in ordered)
+        return Columns(values, halves if any(halves) else ())
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -146,41 +148,25 @@ class AnyColumns(Encoder):
         for k, variable in enumerate(self.variables):
             variable.encode(frame.column(k, name), frame.place(k, name))
 
-    def encode(self, X: Any, name: str = "X", rng: np.random.Generator | None = None) -> Any:
-        """Return rows, (N, D), in the model's order; of bits without a copy where it can be.
-
-        rng: what the noise of whole numbers is drawn from; None: it follows from each row.
-        """
+    def encode(self, X: Any, name: str = "X") -> Any:
+        """Return rows, (N, D), in the model's order; of bits without a copy where it can be."""
         frame = frames.read(X, name)
         if self._missing:
-            return self._encode_what_there_is(frame, name, rng)
+            return self._encode_what_there_is(frame, name)
         if self._plain and frame.array is not None and frame.array.dtype.kind in "biufO":
             moved = None if ordering.is_raster(self.order) else self.order
             return validation.as_bits(frame.array, None, name, moved)
         x = np.empty(frame.shape, self.dtype)
         for j, k in enumerate(self.order):
             x[:, j] = self.variables[k].encode(frame.column(k, name), frame.place(k, name))
-        self._add_noise(x, rng)
         return x
 
-    def _encode_what_there_is(
-        self, frame: Frame, name: str, rng: np.random.Generator | None
-    ) -> NDArray[Any]:
+    def _encode_what_there_is(self, frame: Frame, name: str) -> NDArray[Any]:
         """Return rows of which values may be missing."""
         there = self.observed(frame, name)
         x = self.encode_given(frame, there, len(frame), name)
-        self._add_noise(x, rng)
         x[~self.arrange(there)] = MISSING[x.dtype.kind]
         return x
-
-    def _add_noise(self, x: NDArray[Any], rng: np.random.Generator | None) -> None:
-        """Spread whole numbers over their unit steps, in place."""
-        where = [j for j, k in enumerate(self.order) if self.variables[k].type == "integer"]
-        if where:
-            drawn = rng.random((len(x), len(where))) - 0.5 if rng else noise.of_rows(x, where)
-            for u, j in zip(drawn.T, where, strict=True):
-                scale = self.variables[self.order[j]].scale
-                x[:, j] += (u / scale).astype(x.dtype)
 
     def observed(self, X: Any, name: str = "X") -> NDArray[np.bool_]:
         """Return where a table has values, (N, D), columns as in the data: not at None and NaN."""
@@ -193,8 +179,7 @@ class AnyColumns(Encoder):
         """Return values of which some are observed as n rows in the model's order, 0 elsewhere.
 
         given: a table of n rows or of one for all, or that one row. Only what is observed is
-        looked at. mask: (D,), or (n, D), columns as in the data. Whole numbers stay in the middle
-        of their unit steps.
+        looked at. mask: (D,), or (n, D), columns as in the data.
         """
         x = np.zeros((n, self.dims), self.dtype)
         place = np.argsort(self.order)

@@ -122,8 +122,8 @@ def _real(column: Column, kind: str, place: Place) -> Real:
     x = column.values.astype(np.float64)
     unit = float(np.abs(x).max()) or 1.0  # so that no square overflows
     mean, scale = unit * float((x / unit).mean()), unit * float((x / unit).std())
-    if kind == "integer":
-        scale = sqrt(scale**2 + 1 / 12) if scale < 1e9 else scale  # the noise's variance
+    if kind == "integer":  # and with the variance of a unit step, that of one value alone
+        mean, scale = float(np.rint(mean)), sqrt(scale**2 + 1 / 12) if scale < 1e9 else scale
     if (x == x[0]).all() and kind == "continuous":
         raise place.column(_constant(column))
     if scale == 0 or not isfinite(1 / scale) or not isfinite(scale):

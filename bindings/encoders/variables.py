@@ -4,13 +4,18 @@
 |---|---|---|---|
 | binary | bools, 0 and 1, or two values | a bit | exact |
 | categorical | words, or whole numbers | a category; K = 1 costs nothing | exact |
-| integer | whole numbers | real: the number plus noise | a lower bound, on average |
+| integer | whole numbers | real, on a lattice | exact |
 | continuous | numbers | real | a density |
 
 Real variables are standardised by the mean and the standard deviation of the training rows:
 z = (x - mean) / scale, so log p(x) = log p(z) - log scale.
 
-`noise` says what is added to whole numbers, and why.
+Whole numbers of which there are many are no categories: there would be parameters for each, and no
+probability for one that never came. Nor have they a density, which may grow without bound at values
+that come again and again. So a number's probability is the mass that the mixture has in the unit
+step around it, from n - 1/2 to n + 1/2 (`chainrule.kernels.mixture`, Steps): these sum to 1, and
+what is drawn of the mixture and rounded follows them. Their mean is rounded, so that z is a
+multiple of 1 / scale; there is no |dz/dx| to be counted.
 """
 
 from collections.abc import Iterable, Sequence
@@ -107,7 +112,7 @@ class Category:
 
 @dataclass(frozen=True)
 class Real:
-    """A column of numbers, standardised; of type "integer" it is rounded again when it is drawn."""
+    """A column of numbers, standardised; of type "integer" whole ones."""
 
     type: str
     mean: float
@@ -117,11 +122,16 @@ class Real:
 
     @property
     def log_volume(self) -> float:
-        """Log |dz/dx|, nats."""
-        return -log(self.scale)
+        """Log |dz/dx|, nats; 0 of whole numbers, which have probabilities."""
+        return 0.0 if self.type == "integer" else -log(self.scale)
+
+    @property
+    def half_step(self) -> float:
+        """Half the unit step of whole numbers, in z; 0 of real ones."""
+        return 0.5 / self.scale if self.type == "integer" else 0.0
 
     def encode(self, column: Column, place: Place) -> NDArray[np.float64]:
-        """Return z of a column's values, (N,), without noise.
+        """Return z of a column's values, (N,).
 
         Raises:
             CellError: words; a value that is no whole number, where the others were; one that is
@@ -144,6 +154,8 @@ class Real:
                 )
         with np.errstate(over="ignore"):
             z: NDArray[np.float64] = (x - self.mean) / self.scale
+        if self.type == "integer":
+            z = (x - self.mean) * (2 * self.half_step)  # the very numbers that draws are rounded to
         if not (np.abs(z) <= FARTHEST).all():
             row = int(np.argmin(np.abs(z) <= FARTHEST))
             raise place.cell(
@@ -159,10 +171,10 @@ class Real:
         Of x in single precision they are rounded to the digits that it has.
         """
         values: NDArray[Any] = self.mean + self.scale * x.astype(np.float64)
+        if self.type == "integer":
+            return np.clip(np.rint(values), -(2.0**62), 2.0**62).astype(np.int64)
         if x.dtype == np.float32:
             values = np.round(values, DIGITS - floor(log10(self.scale)))
-        if self.type == "integer":
-            values = np.clip(np.rint(values), -(2.0**62), 2.0**62).astype(np.int64)
         return values
 
     def as_json(self) -> dict[str, Any]:

@@ -46,4 +46,6 @@ class InUnits(RowDensity):
 
     def _doubt(self, state: train.State) -> str | None:
         event = self._fitted_config().event
-        return divergence.doubt(state, event.guessing + NORMAL * event.values.count(CONTINUOUS))
+        normal = NORMAL * event.values.count(CONTINUOUS)
+        steps = sum(log(2 * h) for h in event.half_steps if h)  # a probability is less by its step
+        return divergence.doubt(state, event.guessing + normal - steps)

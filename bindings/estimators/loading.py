@@ -41,5 +41,19 @@ def load(path: str | os.PathLike[str]) -> Kept:
             f"{path} holds a training at rest, not an estimator; go on with it by "
             "fit(checkpoint=…) or --resume, or name the model that was saved"
         )
+    _check_steps(path, saved)
     with one_error(path, f"holds the model {saved.model} but no estimator that fits it"):
         return ESTIMATORS[saved.metadata["estimator"]]._restored(saved)
+
+
+def _check_steps(path: Path, saved: checkpoint.Checkpoint) -> None:
+    """Raise CheckpointError if its whole numbers have no steps, as those of older versions."""
+    columns = saved.metadata.get("columns")
+    whole = isinstance(columns, list) and any(
+        isinstance(column, dict) and column.get("type") == "integer" for column in columns
+    )
+    if whole and getattr(saved.config, "half_steps", None) == ():
+        raise checkpoint.CheckpointError(
+            f"{path} is of a version in which log_prob of whole numbers was no probability; fit the "
+            "model again"
+        )

@@ -18,7 +18,7 @@ gradients are clipped at CLIP, and NADE's hidden units centred (`engine.models.t
 learnt stays a density in the data's units, by one σ in scores and samples.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -69,7 +69,8 @@ class TableDensity(InUnits):
 
     def _fitted_config(self) -> Any:
         event: Any = self.encoder_.event
-        return self._table_config(event.values, self._n_classes)
+        config = self._table_config(event.values, self._n_classes)
+        return replace(config, half_steps=event.half_steps) if event.half_steps else config
 
     def _new_encoder(self) -> Any:
         if self.binarize is not None:
@@ -124,7 +125,7 @@ class TableDensity(InUnits):
         self._name_columns(encoder.names)
         if start is not None:
             self._check_columns(start)
-        rows = encoder.encode(frame, rng=np.random.default_rng(int(self.seed)))
+        rows = encoder.encode(frame)
         self._shifts["train"] = float(np.mean(self._volume(frame)))
         for name, table in more.items():
             self._check_names(X_valid, name)

@@ -15,7 +15,7 @@ from chainrule.kernels.dispatch import array_module, on_device
 from chainrule.kernels.maths import sigmoid
 from chainrule.kernels.types import Array, Table
 
-EDGE = 2.0**-50  # how near a discrete variable's uniform may come to where another value begins
+EDGE = 2.0**-40  # how near a discrete variable's uniform may come to where another value begins
 
 
 def n_outputs(K: int, n_components: int = 1, learned: bool = False) -> int:
@@ -48,7 +48,7 @@ class Variable(NamedTuple):
         """Return the distribution of x_i given x_<i, from outputs (n, n_i).
 
         p(x_i = 1), (n,), of a bit; p(x_i = v), (n, K), of categories; the weights, means and
-        scales of a mixture, (n, 3 K), of a real number.
+        scales of a mixture, (n, 3 K), of a real number; on a lattice x_i has the mass of its step.
         """
         if self.values == BIT:
             return sigmoid(s[:, 0])
@@ -69,7 +69,8 @@ def variables(layout: Layout) -> list[Variable]:
 def conditionals(layout: Layout, s: Array) -> Array:
     """Return the distribution of every x_i given x_<i, (N, D, P), padded by zeros to P numbers.
 
-    Of a bit p(0) and p(1); of categories p(v); of a real number weights, means and scales, K each.
+    Of a bit p(0) and p(1); of categories p(v); of a real number weights, means and scales, K each,
+    of the mixture whose density p(x_i) is, or of one on a lattice the mass in the step around x_i.
     """
     xp, first = array_module(s), _host(layout.first)
     of_each = []
@@ -91,7 +92,7 @@ def sample(layout: Layout, i: int, s: Array, u: Array, x: Table) -> None:
 def uniforms(layout: Layout, s: Array, x: Table, v: Array) -> Array:
     """Return the uniforms, (N, D) float64, from which `sample` draws x again.
 
-    F(x_i | x_<i) of a real variable. Of a discrete one any uniform of an interval gives x_i, and
+    F(x_i | x_<i) of a real variable. Of a discrete one, and of one on a lattice, any uniform of an interval gives x_i, and
     v, (N, D) in [0, 1), says which: where v is uniform, so is what is returned. It keeps EDGE away
     from the ends, for the sake of rounding, or a quarter of an interval shorter than 4 EDGE.
     """

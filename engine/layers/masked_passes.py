@@ -86,6 +86,7 @@ class Network:
         orders: whether masks but the first have random orders of the variables.
         n_components, family, learned: the mixtures of real variables (`chainrule.kernels.columns`).
         n_classes: rows of biases, one of which y chooses.
+        half_steps: of each variable, by `chainrule.kernels.columns`; () where none has any.
     """
 
     values: tuple[int, ...]
@@ -99,6 +100,7 @@ class Network:
     family: int
     learned: bool
     n_classes: int
+    half_steps: tuple[float, ...] = ()
 
     @property
     def sizes(self) -> masks.Sizes:
@@ -261,8 +263,10 @@ def _mask(network: Network, k: int, xp: Any, device: Any) -> masks.Mask:
 
 @lru_cache(maxsize=512)
 def _layout(network: Network, k: int, xp: Any, device: Any) -> Layout:
-    ordered = network.ordered(k)
-    return kernel.layout(ordered, network.n_components, network.family, network.learned, xp)
+    order = _mask(network, k, np, None).order
+    halves = tuple(network.half_steps[i] for i in order) if network.half_steps else ()
+    mixtures = network.n_components, network.family, network.learned
+    return kernel.layout(network.ordered(k), *mixtures, xp, halves)
 
 
 def _side(params: Params) -> tuple[Any, Any]:

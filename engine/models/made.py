@@ -88,6 +88,7 @@ class Config:
         mask_seed: what they are drawn from, at least 1.
         order_agnostic: whether masks but the first have random orders of the variables.
         n_components, family, mixture_weights: the mixtures of real variables.
+        half_steps: of variables on a lattice, as `Columns` has them.
         n_classes: labels are 0 … n_classes - 1.
 
     Raises:
@@ -105,9 +106,11 @@ class Config:
     family: Literal["gaussian", "laplace"] = "gaussian"
     mixture_weights: Literal["equal", "learned"] = "learned"
     n_classes: int = 1
+    half_steps: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse what no network can be."""
+        Columns(self.values, self.half_steps)
         sizes = self.n_masks, self.mask_seed, self.n_components, self.n_classes
         if min(*self.hidden, *sizes) < 1:
             raise ValueError(f"all sizes, and mask_seed, must be 1 or more, got {self}")
@@ -121,7 +124,7 @@ class Config:
     @property
     def event(self) -> Columns:
         """What an observation is: columns."""
-        return Columns(self.values)
+        return Columns(self.values, self.half_steps)
 
     @property
     def components(self) -> int:
@@ -140,7 +143,7 @@ def _network(config: Config) -> Network:
     mixtures = config.n_components, family, config.mixture_weights == "learned"
     cycle = config.n_masks, config.mask_seed, config.order_agnostic
     sizes = config.values, config.hidden, config.activation, config.direct
-    return Network(*sizes, *cycle, *mixtures, config.n_classes)
+    return Network(*sizes, *cycle, *mixtures, config.n_classes, config.half_steps)
 
 
 def shapes(config: Config) -> Shapes:

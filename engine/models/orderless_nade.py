@@ -82,7 +82,8 @@ class Config:
     """The shapes of an any-order NADE, and how many orderings a likelihood is the mean of.
 
     values: of each variable. hidden: units of each layer. activation: "relu", "tanh", "sigmoid".
-    n_components, family, mixture_weights: of real variables' mixtures.
+    n_components, family, mixture_weights: of real variables' mixtures. half_steps: of those that are
+    on a lattice, as `Columns` has them.
     """
 
     values: tuple[int, ...]
@@ -93,9 +94,11 @@ class Config:
     mixture_weights: str = "learned"
     n_classes: int = 1
     n_orderings: int = 1
+    half_steps: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse what no network can be."""
+        Columns(self.values, self.half_steps)
         sizes = (*self.hidden, self.n_components, self.n_classes, self.n_orderings)
         if not self.hidden or min(sizes) < 1:
             raise ValueError("hidden needs a layer, and sizes of 1 or more")
@@ -106,7 +109,7 @@ class Config:
     @property
     def event(self) -> Columns:
         """What an observation is."""
-        return Columns(self.values)
+        return Columns(self.values, self.half_steps)
 
     @property
     def components(self) -> int:
@@ -125,7 +128,8 @@ WORDS = {  # in the order of the kernels' numbers
 def _network(config: Config, xp: Any = np) -> AnyOrder:
     """Return the config's network, its layout of outputs for arrays of xp."""
     kind, family, learned = (words.index(getattr(config, k)) for k, words in WORDS.items())
-    layout = kernel.layout(config.values, config.n_components, family, bool(learned), xp)
+    mixtures = config.n_components, family, bool(learned)
+    layout = kernel.layout(config.values, *mixtures, xp, config.half_steps)
     return any_order.network(config.values, kind, len(config.hidden), config.n_classes, layout)
 
 

@@ -6,6 +6,7 @@ Model       One hidden layer is shared by all conditionals, and variable i has o
                 K categories        p(x_i = v) = softmax(s_i)_v
                 a real number       a mixture of n_components Gaussians, or Laplacians: means,
                                     scales and, if they are learned, weights
+                one on a lattice    the mass that such a mixture has in the step around it
                 how h_i follows from x_<i and y         chainrule.kernels.nade_columns
                 what s_i says of x_i                    chainrule.kernels.columns
 
@@ -82,6 +83,7 @@ class Config:
         mixture_weights: whether they weigh alike, or as the hidden units say.
         rescale: whether each conditional scales the hidden layer's input by a ρ_i of its own.
         n_classes: labels are 0 … n_classes - 1.
+        half_steps: of variables on a lattice, as `Columns` has them.
         centred: whether outputs are of the hidden units less 1/2; see Centred above.
 
     Raises:
@@ -96,9 +98,11 @@ class Config:
     rescale: bool = True
     n_classes: int = 1
     centred: bool = False
+    half_steps: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse what no table can be."""
+        Columns(self.values, self.half_steps)
         if min(self.n_hidden, self.n_components, self.n_classes) < 1:
             raise ValueError(f"n_hidden, n_components and n_classes must be 1 or more, got {self}")
         if self.family not in FAMILIES:
@@ -111,7 +115,7 @@ class Config:
     @property
     def event(self) -> Columns:
         """What an observation is: columns."""
-        return Columns(self.values)
+        return Columns(self.values, self.half_steps)
 
     @property
     def components(self) -> int:
@@ -252,7 +256,8 @@ def layout(config: Config, params: Params) -> Layout:
 @lru_cache(maxsize=64)
 def _layout(config: Config, xp: Any, device: int) -> Layout:
     learned = config.mixture_weights == "learned"
-    return layout_of(config.values, config.n_components, FAMILIES[config.family], learned, xp)
+    mixtures = config.n_components, FAMILIES[config.family], learned
+    return layout_of(config.values, *mixtures, xp, config.half_steps)
 
 
 def _outputs(config: Config, params: Params, x: Table, y: Any) -> Array:

@@ -47,7 +47,8 @@ HISTORY = "history/"  # the extra array's name before its clock
 PLACE = ("step", "size", "n_seen", "loss_sum", "seconds")
 COUNTERS = (*PLACE, "best_record", "best_valid")
 RENAMED = {"n_rows": "size", "best_epoch": "best_record"}  # of format 1
-ABSENT = {"n_classes": 1}  # fields of a Config that older files of a model without labels lack
+# Fields of a Config that older files lack, whose models had no labels, no centre and no steps.
+ABSENT: dict[str, Any] = {"n_classes": 1, "centred": False, "half_steps": []}
 
 
 class Checkpoint(NamedTuple):
