@@ -1,6 +1,5 @@
 """The likelihoods that any model of columns, or of rows of symbols, has to beat."""
 
-from collections.abc import Sequence
 from math import log, pi
 from typing import Any
 

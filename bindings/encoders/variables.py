@@ -172,7 +172,8 @@ class Real:
         """
         values: NDArray[Any] = self.mean + self.scale * x.astype(np.float64)
         if self.type == "integer":
-            return np.clip(np.rint(values), -(2.0**62), 2.0**62).astype(np.int64)
+            whole: NDArray[Any] = np.clip(np.rint(values), -(2.0**62), 2.0**62).astype(np.int64)
+            return whole
         if x.dtype == np.float32:
             values = np.round(values, DIGITS - floor(log10(self.scale)))
         return values

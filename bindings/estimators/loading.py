@@ -54,6 +54,6 @@ def _check_steps(path: Path, saved: checkpoint.Checkpoint) -> None:
     )
     if whole and getattr(saved.config, "half_steps", None) == ():
         raise checkpoint.CheckpointError(
-            f"{path} is of a version in which log_prob of whole numbers was no probability; fit the "
-            "model again"
+            f"{path} is of a version in which log_prob of whole numbers was no probability; fit "
+            "the model again"
         )

@@ -6,7 +6,7 @@ density of x is that of z times |dz/dx|, so
     log p(x) = log p(z) - Σ log scale    over the real columns,
 
 which is added to all that is handed back: scores, terms, the losses of `history_`. Conditionals and
-samples are turned back too.
+samples are turned back too. Whole numbers have probabilities, and add nothing.
 
 Clumps. A value that many rows have, such as the 0 of a gain that most people lack, draws a
 component of the mixture onto it, whose σ falls to its floor; the gradient of its mean, z / σ, grows
@@ -57,11 +57,7 @@ class TableDensity(InUnits):
     _missing = False  # whether values may be missing
 
     def _table_config(self, values: tuple[int, ...], n_classes: int) -> Any:
-        """Return the model's Config for columns of so many values, 0 if real, and so many classes.
-
-        Raises:
-            ValueError: a hyper-parameter that cannot be used.
-        """
+        """Return the model's Config for columns of so many values, 0 if real, and so many classes."""
         raise NotImplementedError
 
     def _config(self, D: int, n_classes: int = 1) -> Any:
@@ -189,8 +185,8 @@ class TableDensity(InUnits):
     def standardised_log_prob(self, X: Any, y: Any = None) -> Array:
         """Return log p of each row with its real columns standardised, (N,), in nats.
 
-        Papers on real data quote it: there columns have mean 0 and variance 1, by the training
-        rows, and no units. `log_prob` is less by Σ log scale. X, y: as in `log_prob`.
+        Papers on real data quote it: columns have mean 0 and variance 1 in training, and no units.
+        `log_prob` is less by Σ log scale. X, y: as there. Whole numbers count as in `log_prob`.
         """
         return self._by_row(evaluating.log_prob, self._read(X), y)
 
@@ -217,8 +213,9 @@ class TableDensity(InUnits):
             (N, D, P), columns as in X, filled up with zeros: of K values, in the order of
             `encoder_.variables[i].values`, the probability of each; of a real column the weights of
             its mixture, the means and the scales, each n_components of them, in its own unit; of a
-            model with labels that is given none n_components a label. Where all columns are bits
-            p(x_i = 1 | …), (N, D), as of other models.
+            model with labels that is given none n_components a label. Of whole numbers (`type` is
+            "integer" in `encoder_.variables`) n has what the mixture has between n - 1/2 and
+            n + 1/2. Where all columns are bits p(x_i = 1 | …), (N, D), as of other models.
         """
         p = self._by_variable(evaluating.conditionals, self._read(X), y)
         return self._in_units(p, y) if self._of_any else p
@@ -240,8 +237,8 @@ class TableDensity(InUnits):
 
         Args:
             X, y: as in `log_prob`; of a model with labels y is needed.
-            seed: of numpy.random.default_rng. A bit or category has an interval, as long as it is
-                likely, and u is drawn in it.
+            seed: of numpy.random.default_rng. A bit, category or whole number has an interval, as
+                long as it is likely, and u is drawn in it.
 
         Cost:
             One forward pass, as `log_prob_terms`.
@@ -281,8 +278,7 @@ class TableDensity(InUnits):
 
         Returns:
             n rows as the data were: a DataFrame with its columns and dtypes if one was fitted, else
-            an array, of objects where there are words. Whole numbers are rounded. Given values come
-            back as they are.
+            an array, of objects where there are words. Given values come back as they are.
 
         Raises:
             NotFittedError: before `fit`.

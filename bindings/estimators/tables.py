@@ -63,10 +63,10 @@ class TableNADE(TableDensity):
 
     p(x) = Π_i p(x_i | x_<i), where h_i = σ(ρ_i (c + Σ_{j<i} f_j(x_j) W_j)) gives the distribution
     of column i: of a bit its probability, of categories a softmax, of a real number a mixture of
-    n_components Gaussians or Laplacians. Whole numbers of which there are many are spread evenly
-    over their unit steps (`chainrule.encoders.noise`), so their probability is a lower bound on
-    average, and rounded again in samples. log_prob is in the data's own units, a density where
-    columns are real. With labels y it is a model of p(x | label), each class with a c of its own.
+    n_components Gaussians or Laplacians. A whole number, where a column has many, has the mass of
+    such a mixture from n - 1/2 to n + 1/2: an exact probability. log_prob is in the data's own
+    units, a density where columns are real. With labels y it is a model of p(x | label), each class
+    with a c of its own.
 
     Args:
         n_hidden: H, hidden units, at least 1.

@@ -92,9 +92,10 @@ def sample(layout: Layout, i: int, s: Array, u: Array, x: Table) -> None:
 def uniforms(layout: Layout, s: Array, x: Table, v: Array) -> Array:
     """Return the uniforms, (N, D) float64, from which `sample` draws x again.
 
-    F(x_i | x_<i) of a real variable. Of a discrete one, and of one on a lattice, any uniform of an interval gives x_i, and
-    v, (N, D) in [0, 1), says which: where v is uniform, so is what is returned. It keeps EDGE away
-    from the ends, for the sake of rounding, or a quarter of an interval shorter than 4 EDGE.
+    F(x_i | x_<i) of a real variable. Of a discrete one, or one on a lattice, any uniform of an
+    interval gives x_i, and v, (N, D) in [0, 1), says which: where v is uniform, so is what is
+    returned. It keeps EDGE away from the ends, for the sake of rounding, or a quarter of an
+    interval shorter than 4 EDGE.
     """
     xp = array_module(s)
     lo, hi = xp.empty(x.shape, np.float64), xp.empty(x.shape, np.float64)

@@ -1,8 +1,8 @@
 """A real variable as a mixture of Gaussians or Laplacians: density, uniforms, and draws from them.
 
 The mathematics stands in `chainrule.kernels.mixture`. Outputs have one axis more than x, their
-last, [μ | t | weight logits if learned]: s (N, D, n) and x (N, D), or (M, n) and (M,). Of numbers on
-a lattice, of half a step `half`, log p is that of the step around x.
+last, [μ | t | weight logits if learned]: s (N, D, n) and x (N, D), or (M, n) and (M,). Where `half`
+is not 0, x is on a lattice of twice that, and log p the logarithm of a probability.
 """
 
 from statistics import NormalDist

@@ -88,8 +88,7 @@ class Config:
         mask_seed: what they are drawn from, at least 1.
         order_agnostic: whether masks but the first have random orders of the variables.
         n_components, family, mixture_weights: the mixtures of real variables.
-        half_steps: of variables on a lattice, as `Columns` has them.
-        n_classes: labels are 0 … n_classes - 1.
+        n_classes: labels are 0 … n_classes - 1. half_steps: as of `Columns`.
 
     Raises:
         ValueError: a size below 1, an unknown word, or nothing between inputs and outputs.
@@ -118,8 +117,8 @@ class Config:
             raise ValueError("hidden needs a layer where there are no direct connections")
         for name, words in WORDS.items():
             if getattr(self, name) not in words:
-                known = ", ".join(words)
-                raise ValueError(f"{name} must be one of {known}, got {getattr(self, name)!r}")
+                known, got = ", ".join(words), getattr(self, name)
+                raise ValueError(f"{name} must be one of {known}, got {got!r}")
 
     @property
     def event(self) -> Columns:
@@ -197,11 +196,8 @@ def conditionals(config: Config, params: Params, x: Any, y: Any = None) -> Array
 def uniforms(config: Config, params: Params, x: Any, v: Array, y: Any = None) -> Array:
     """Return uniforms, (N, D) float64, from which `sample` draws x again: F(x_i | x_<i, y).
 
-    Of a bit or category any of an interval draws x_i; v, (N, D) in [0, 1), says which, and where it
-    is uniform and x of the model, so is what is returned.
-
-    Raises:
-        ValueError: as `log_prob_terms`.
+    v, (N, D) in [0, 1), says which of all that draw a bit, a category or a whole number: where it is
+    uniform and x of the model, so is what is returned. Raises as `log_prob_terms`.
     """
     return columns.uniforms(*_outputs(config, params, x, y), x, v)
 

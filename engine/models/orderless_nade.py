@@ -82,8 +82,7 @@ class Config:
     """The shapes of an any-order NADE, and how many orderings a likelihood is the mean of.
 
     values: of each variable. hidden: units of each layer. activation: "relu", "tanh", "sigmoid".
-    n_components, family, mixture_weights: of real variables' mixtures. half_steps: of those that are
-    on a lattice, as `Columns` has them.
+    n_components, family, mixture_weights: of real variables' mixtures. half_steps: as of `Columns`.
     """
 
     values: tuple[int, ...]

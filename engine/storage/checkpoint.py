@@ -47,8 +47,7 @@ HISTORY = "history/"  # the extra array's name before its clock
 PLACE = ("step", "size", "n_seen", "loss_sum", "seconds")
 COUNTERS = (*PLACE, "best_record", "best_valid")
 RENAMED = {"n_rows": "size", "best_epoch": "best_record"}  # of format 1
-# Fields of a Config that older files lack, whose models had no labels, no centre and no steps.
-ABSENT: dict[str, Any] = {"n_classes": 1, "centred": False, "half_steps": []}
+ABSENT: dict[str, Any] = {"n_classes": 1, "centred": False, "half_steps": []}  # of older Configs
 
 
 class Checkpoint(NamedTuple):

@@ -21,8 +21,9 @@ Backward    (B1)  ds = scale ω_i d(-log p(x_i))/ds in the n_i columns of each i
             (B2)  dx_i = -Σ_j dμ_j of a real number, from its ds (mixture's B6); else 0
 
 Uniforms    (C1)  [lo_i, hi_i) are the u from which x_i would be drawn: of a real number both are
-                  F(x_i), on a lattice F(x_i - h_i) and F(x_i + h_i); of a category [Σ_{v<x} p_v, Σ_{v≤x} p_v); of a bit [0, p) for 1 and
-                  [p, 1) for 0, p = p(x_i = 1), since a one is drawn below p everywhere here
+                  F(x_i), on a lattice [F(x_i - h_i), F(x_i + h_i)); of a category
+                  [Σ_{v<x} p_v, Σ_{v≤x} p_v); of a bit [0, p) for 1 and [p, 1) for 0,
+                  p = p(x_i = 1), since a one is drawn below p everywhere here
 
 Draw        (D1)  x_i = 1 where u < p, of a bit; of categories categorical's draw at temperature 1;
                   of a real number mixture's, rounded to the nearest value of its lattice, if it

@@ -1,5 +1,6 @@
 """One real variable as a mixture of K Gaussians or Laplacians: density, gradient, uniforms, draw.
-Or one on a lattice, whole numbers say: the mass of the step around it in place of the density.
+
+Or one that takes the values of a lattice alone, as whole numbers do: then p is a probability.
 
 Shapes      s, ds: (M, n), a row [μ (K) | t (K)], n = 2K, or with learned weights
             [μ (K) | t (K) | a (K)], n = 3K        x, log_p, nll, dnll, dx: (M,)
@@ -64,16 +65,17 @@ Steps       A variable that only takes values x = 2h k, k whole, has with each t
                   a < 0:  q = 0,     g = 1 - e^{-a²/2} (R(-a) + e^{-2y} R(b)) / 2
                   A far tail's exponent is exact, and nothing cancels but where b - a and y are both
                   small: k < NEAR_K and y < NEAR_Y.
-            (W3)  There φ(z - v) / φ(z) = e^{zv - v²/2} = Σ_m He_m(z) v^m / m!, Hermite's series, and
-                  M = φ̂(z) ∫_{-k}^{k} e^{zv - v²/2} dv: odd powers vanish. With u_m = He_m(z) k^m / m!
-                  q = z²/2,  g = (2k / c) J,   J = Σ_{m even} u_m / (m + 1)
-                  He_{m+1} = z He_m - m He_{m-1} gives (m + 1) u_{m+1} = y u_m - k² u_{m-1}, u_0 = 1,
-                  u_1 = y. Of odd m let u_m = y o_m; then no z is needed but through y². Also
-                  O = Σ_{m odd} o_m and C = Σ_{m even} u_m, so that φ at the ends over φ(z) is
-                  C ± y O (v = ±k in the series). u_10 is less than 1e-8, u_22 less than 1e-16.
+            (W3)  There, φ(z - v) / φ(z) being e^{zv - v²/2} = Σ_m He_m(z) v^m / m! by Hermite,
+                  M = φ̂(z) ∫_{-k}^{k} Σ_m He_m(z) v^m / m! dv, of which odd powers vanish. With
+                  u_m = He_m(z) k^m / m!
+                  q = z²/2,  g = (2k / c) J,  J = Σ_{m even} u_m / (m + 1)
+                  He_{m+1} = z He_m - m He_{m-1} gives (m + 1) u_{m+1} = y u_m - k² u_{m-1}, from
+                  u_0 = 1, u_1 = y. Of odd m let u_m = y o_m; then |z| is needed in y² alone. Also
+                  O = Σ_{m odd} o_m and C = Σ_{m even} u_m: at the ends, v = ±k, φ over φ(z) is
+                  C ± y O. Terms from u_10 on are below 1e-8, from u_22 on below 1e-16.
             (W4)  Laplace, 0 ≤ a: M = (e^{-a} - e^{-b}) / 2:  q = a,  g = (1 - e^{-2k}) / 2
-            (W5)  Laplace, a < 0: M = 1 - e^{a}/2 - e^{-b}/2:  q = 0,  g = ((1 - e^{a}) + (1 - e^{-b})) / 2
-                  with 1 - e^{-v} made without cancellation
+            (W5)  Laplace, a < 0: M = 1 - e^{a}/2 - e^{-b}/2:  q = 0,
+                  g = ((1 - e^{a}) + (1 - e^{-b})) / 2, with 1 - e^{-v} made without cancellation
 
             Of the gradient, B1 is as before. ∂M/∂z = φ̂(z + k) - φ̂(z - k), and as
             σ_j (z_j ± k_j) = x ± h - μ_j, ∂(z ± k)/∂σ_j = -(z ± k)/σ_j. So with
@@ -84,10 +86,11 @@ Steps       A variable that only takes values x = 2h k, k whole, has with each t
                   enters by x - μ_j alone, and dx is the derivative of the formula in x.
                   By W2, f = 1 or, of a < 0, e^{-a²/2}:  S = f (1 - e^{-2y}) / (c g),
                                                          V = f (b e^{-2y} - a) / (c g)
-                  By W3:  S = |z| O / J,   V = ((|z| + k)(C - yO) - (|z| - k)(C + yO)) / (2k J)
-                                             = (C - z² O) / J
-                  By W4:  S = 1,   V = (b e^{-2k} - a) / (1 - e^{-2k}) = 2k e^{-2k} / (1 - e^{-2k}) - a
-                  By W5:  S = e^{a} (1 - e^{-2|z|}) / (2g),   V = (b e^{-b} - a e^{a}) / (2g)
+                  By W3:  S = 2yO / (2k J) = |z| O / J,
+                          V = ((|z| + k)(C - yO) - (|z| - k)(C + yO)) / (2k J) = (C - z² O) / J
+                  By W4:  S = 1,
+                          V = (b e^{-2k} - a) / (1 - e^{-2k}) = 2k e^{-2k} / (1 - e^{-2k}) - a
+                  By W5:  S = e^{a} (1 - e^{-2|z|}) / (2g),  V = (b e^{-b} - a e^{a}) / (2g)
 
 Uniforms    u = F(x) is uniform in [0, 1) if x is of the density, in float64 whatever s is in:
             (C1)  F(x) = Σ_j π_j Φ(z_j), with z_j as in F2 and Φ(z) = erfc(-z / √2) / 2, or of

@@ -8,7 +8,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_matrix
 
-from chainrule.encoders import frames, noise
+from chainrule.encoders import frames
 from chainrule.encoders.cells import CellError
 from chainrule.encoders.columns import AnyColumns
 from chainrule.encoders.frames import Coded, Frame
@@ -194,39 +194,26 @@ def test_numbers_of_any_size(size, rng):
     assert_allclose(encoder.decode(z), X, rtol=1e-5, atol=1e-6 * size)
 
 
-def test_whole_numbers_are_spread_over_their_unit_steps():
-    X = np.repeat(np.arange(1000), 4)[:, None]
-    encoder = AnyColumns(dtype=np.float64).learn(X)
-    assert encoder.types == ("integer",)
-    variable = encoder.variables[0]
-    x = variable.mean + variable.scale * encoder.encode(X)
-    u = (x - X)[:, 0]
-    assert -0.5 <= u.min() < -0.49 and 0.49 < u.max() < 0.5
-    assert_array_equal(encoder.decode(encoder.encode(X)), X)
-    drawn = encoder.encode(X, rng=np.random.default_rng(0))
-    assert_array_equal(encoder.decode(drawn), X)
-    assert len(np.unique(drawn)) == len(X)  # in training equal rows have noise of their own
-    assert drawn.std() == pytest.approx(1, rel=1e-3)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("first", [0, -7, 10**6])
+def test_whole_numbers_are_a_lattice_about_zero(first, dtype):
+    X = first + np.repeat(np.arange(1000), 4)[:, None]
+    encoder = AnyColumns(dtype=dtype).learn(X)
+    assert encoder.types == ("integer",) and encoder.log_volume == 0
+    (variable,), (half,), x = encoder.variables, encoder.event.half_steps, encoder.encode(X)
+    assert variable.mean == np.rint(X.mean()) and half == 0.5 / variable.scale
+    assert x.std() == pytest.approx(1, rel=1e-3)
+    step = 2 * half
+    assert_array_equal(x, (np.rint(x.astype(np.float64) / step) * step).astype(dtype))
+    assert_array_equal(encoder.decode(x), X)
 
 
-def test_the_noise_is_a_function_of_the_row(rng):
-    X = np.column_stack(
-        [rng.integers(0, 1000, 500), rng.normal(size=500), rng.integers(0, 99, 500)]
-    )
-    encoder = AnyColumns().learn(X)
-    whole = encoder.encode(X)
-    some = rng.permutation(500)[:50]
-    assert_array_equal(encoder.encode(X[some]), whole[some])
-
-
-def test_the_noise_is_uniform_and_of_one_column_says_nothing_of_another(rng):
-    from scipy.stats import chi2, kstest
-
-    x = rng.integers(0, 3, (20_000, 3)) + rng.normal(size=(20_000, 1))
-    u = noise.of_rows(x, [0, 2]) + 0.5
-    assert min(kstest(column, "uniform").pvalue for column in u.T) > 1e-3
-    counts = np.histogram2d(*u.T, bins=10)[0]
-    assert chi2.sf(((counts - 200) ** 2 / 200).sum(), 99) > 1e-3
+def test_half_steps_are_in_the_models_order_and_none_where_all_is_real(rng):
+    whole, real = rng.integers(0, 1000, 500), rng.normal(size=500)
+    encoder = AnyColumns(order="reverse").learn(np.column_stack([whole, real, whole < 500]))
+    assert encoder.event.values == (2, 0, 0)
+    assert encoder.event.half_steps == (0.0, 0.0, encoder.variables[0].half_step)
+    assert AnyColumns().learn(real[:, None]).event.half_steps == ()
 
 
 # Given values

@@ -167,23 +167,6 @@ def test_labels_are_told_apart(fitted):
     assert labelled.sample(3, seed=0, y="purrs").shape == (3, 5)
 
 
-def test_whole_numbers_come_back_and_cost_no_less_than_they_are_worth():
-    X = np.random.default_rng(0).integers(0, 100, (N, 1))
-    model = RNADE(**SMALL, column_types="integer", dtype="float64").fit(X)
-    drawn = model.sample(50, seed=0)
-    assert drawn.dtype == np.int64
-    steps = np.linspace(-0.5, 0.5, 101)
-    grid = np.arange(-400, 500)[:, None] + steps
-    p = model.encoder_.variables[0]
-    model.encoder_.variables = (type(p)("continuous", p.mean, p.scale),)
-    density = np.exp(model.log_prob(grid.reshape(-1, 1))).reshape(grid.shape)
-    mass = np.trapezoid(density, steps, axis=1)
-    assert mass.sum() == pytest.approx(1, abs=1e-6)
-    model.encoder_.variables = (p,)
-    worth = np.log(mass[X[:, 0] + 400]).mean()
-    assert -0.01 < worth - model.log_prob(X).mean() < 0.01  # one draw of noise a number
-
-
 def test_categories_of_any_number_make_a_model_of_digits():
     X = np.random.default_rng(0).integers(0, 17, (60, 4))
     X[:, 0] = 5
