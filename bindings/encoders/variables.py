@@ -43,7 +43,7 @@ class Category:
 
     type: str
     values: tuple[Any, ...]
-    log_volume = 0.0
+    log_volume = half_step = 0.0
 
     @property
     def n_values(self) -> int:

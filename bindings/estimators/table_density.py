@@ -57,7 +57,7 @@ class TableDensity(InUnits):
     _missing = False  # whether values may be missing
 
     def _table_config(self, values: tuple[int, ...], n_classes: int) -> Any:
-        """Return the model's Config for columns of so many values, 0 if real, and so many classes."""
+        """Return the model's Config for columns of so many values, and so many classes."""
         raise NotImplementedError
 
     def _config(self, D: int, n_classes: int = 1) -> Any:

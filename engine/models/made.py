@@ -196,8 +196,8 @@ def conditionals(config: Config, params: Params, x: Any, y: Any = None) -> Array
 def uniforms(config: Config, params: Params, x: Any, v: Array, y: Any = None) -> Array:
     """Return uniforms, (N, D) float64, from which `sample` draws x again: F(x_i | x_<i, y).
 
-    v, (N, D) in [0, 1), says which of all that draw a bit, a category or a whole number: where it is
-    uniform and x of the model, so is what is returned. Raises as `log_prob_terms`.
+    v, (N, D) in [0, 1), says which of all that draw a bit, a category or a whole number: where v is
+    uniform and x of the model, so is the result. Raises as `log_prob_terms`.
     """
     return columns.uniforms(*_outputs(config, params, x, y), x, v)
 
