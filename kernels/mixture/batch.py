@@ -119,31 +119,62 @@ def _measure(K: int, lanes: int, family: int, work: Array) -> None:
 @njit(**JIT, **BORROWS)
 def _measure_steps(K: int, lanes: int, half: float, family: int, work: Array) -> None:
     """The same of a lattice's steps, with g, S and V of W1-W6."""
-    zero, one = work.dtype.type(0), work.dtype.type(1)
-    least, most = work.dtype.type(SIGMA_MIN), work.dtype.type(T_MAX)
-    far, h = work.dtype.type(Z_MAX), work.dtype.type(half)
     for k in range(lanes):
         work[_U(TOP + k)] = work.dtype.type(LEAST)
     for j in range(K):
-        of_mu, of_t = OF_EACH + j * BATCH, OF_EACH + (K + j) * BATCH
-        of_g, of_b = OF_EACH + (3 * K + j) * BATCH, OF_EACH + (4 * K + j) * BATCH
-        for k in range(lanes):
-            t = work[_U(of_t + k)]
-            e = exp(min(t, most))
-            inverse = one / (least + e)  # F1
-            z = (work[_U(X + k)] - work[_U(of_mu + k)]) * inverse
-            z = -far if z < -far else z
-            z = far if z > far else z  # F2
-            wide = min(h * inverse, far)
-            if family == GAUSSIAN:
-                q, g, slope, curve = steps.gaussian(z, wide, work)
-            else:
-                q, g, slope, curve = steps.laplace(z, wide, work)
-            exponent = work[_U(of_b + k)] - q
-            work[_U(of_g + k)], work[_U(of_mu + k)] = g, slope * inverse
-            work[_U(of_t + k)] = (zero if t > most else e * inverse) * curve
-            work[_U(of_b + k)] = exponent
-            work[_U(TOP + k)] = max(work[_U(TOP + k)], exponent)
+        _place(K, j, lanes, half, work)
+        if family == GAUSSIAN:  # a loop of its own for each: two in one are not vectorised
+            _gaussian_steps(K, j, lanes, half, work)
+        else:
+            _laplace_steps(K, j, lanes, half, work)
+
+
+@njit(**JIT, **BORROWS)
+def _place(K: int, j: int, lanes: int, half: float, work: Array) -> None:
+    """Make z, h / σ in the place of g, and e^t / σ of component j (F1, F2)."""
+    zero, one, far = work.dtype.type(0), work.dtype.type(1), work.dtype.type(Z_MAX)
+    least, most = work.dtype.type(SIGMA_MIN), work.dtype.type(T_MAX)
+    h, of_mu, of_t = work.dtype.type(half), OF_EACH + j * BATCH, OF_EACH + (K + j) * BATCH
+    of_g = OF_EACH + (3 * K + j) * BATCH
+    for k in range(lanes):
+        t = work[_U(of_t + k)]
+        e = exp(min(t, most))
+        inverse = one / (least + e)
+        z = (work[_U(X + k)] - work[_U(of_mu + k)]) * inverse
+        z = -far if z < -far else z
+        work[_U(of_mu + k)] = far if z > far else z
+        work[_U(of_g + k)] = min(h * inverse, far)
+        work[_U(of_t + k)] = zero if t > most else e * inverse
+
+
+@njit(**JIT, **BORROWS)
+def _gaussian_steps(K: int, j: int, lanes: int, half: float, work: Array) -> None:
+    """Make g, S / σ, V e^t / σ and b - q of component j, and keep the largest b - q (F5)."""
+    over_h, of_mu, of_t = work.dtype.type(1 / half), OF_EACH + j * BATCH, OF_EACH + (K + j) * BATCH
+    of_g, of_b = OF_EACH + (3 * K + j) * BATCH, OF_EACH + (4 * K + j) * BATCH
+    for k in range(lanes):
+        wide = work[_U(of_g + k)]
+        q, g, slope, curve = steps.gaussian(work[_U(of_mu + k)], wide, work)
+        exponent = work[_U(of_b + k)] - q
+        work[_U(of_g + k)], work[_U(of_mu + k)] = g, slope * (wide * over_h)
+        work[_U(of_t + k)] *= curve
+        work[_U(of_b + k)] = exponent
+        work[_U(TOP + k)] = max(work[_U(TOP + k)], exponent)
+
+
+@njit(**JIT, **BORROWS)
+def _laplace_steps(K: int, j: int, lanes: int, half: float, work: Array) -> None:
+    """The same of Laplacians."""
+    over_h, of_mu, of_t = work.dtype.type(1 / half), OF_EACH + j * BATCH, OF_EACH + (K + j) * BATCH
+    of_g, of_b = OF_EACH + (3 * K + j) * BATCH, OF_EACH + (4 * K + j) * BATCH
+    for k in range(lanes):
+        wide = work[_U(of_g + k)]
+        q, g, slope, curve = steps.laplace(work[_U(of_mu + k)], wide, work)
+        exponent = work[_U(of_b + k)] - q
+        work[_U(of_g + k)], work[_U(of_mu + k)] = g, slope * (wide * over_h)
+        work[_U(of_t + k)] *= curve
+        work[_U(of_b + k)] = exponent
+        work[_U(TOP + k)] = max(work[_U(TOP + k)], exponent)
 
 
 @njit(**INLINE, **BORROWS)

@@ -8,6 +8,9 @@ Returned are q, g, the slope S and the curvature V.
 import math
 from typing import Any
 
+from numba import types
+from numba.extending import overload
+
 from chainrule.kernels.compiled import njit
 from chainrule.kernels.erfcx import erfcx
 from chainrule.kernels.inline import BORROWS, INLINE, exp, one_less_exp
@@ -31,16 +34,21 @@ def gaussian(z: Any, k: Any, like: Array) -> Any:
     two_y = y + y
     e_y, e_a = exp(-two_y), exp(-half * a * a)
     r_a, r_b = erfcx(root_half * abs(a)), e_y * erfcx(root_half * b)
-    g = one - half * e_a * (r_a + r_b) if inside else half * (r_a - r_b)  # W2
-    front = over_c * (e_a if inside else one) / g
-    slope = front * one_less_exp(two_y)
-    curve = front * (b * e_y - a)
-    q = zero if inside else half * a * a
-    q = half * at * at if near else q
-    g = (k + k) * over_c * J if near else g  # W3
-    slope = at * O / J if near else slope
-    curve = (C - at * at * O) / J if near else curve
-    return q, g, -slope if z < zero else slope, curve
+    g_inside, g_beyond = one - half * e_a * (r_a + r_b), half * (r_a - r_b)  # W2
+    g_far = g_inside if inside else g_beyond
+    front = over_c * (e_a if inside else one) / g_far
+    slope_far, curve_far = front * one_less_exp(two_y), front * (b * e_y - a)
+    q_beyond, q_near = half * a * a, half * at * at
+    q_far = zero if inside else q_beyond
+    g_near = (k + k) * over_c * J  # W3
+    over_J = one / J
+    slope_near, curve_near = at * O * over_J, (C - at * at * O) * over_J
+    q = q_near if near else q_far
+    g = g_near if near else g_far
+    slope = slope_near if near else slope_far
+    curve = curve_near if near else curve_far
+    mirrored = -slope
+    return q, g, mirrored if z < zero else slope, curve
 
 
 @njit(**INLINE, **BORROWS)
@@ -54,12 +62,29 @@ def _series(y: Any, k: Any, like: Array) -> Any:
     J = one + u2 * like.dtype.type(1 / 3) + u4 * like.dtype.type(1 / 5)
     J += u6 * like.dtype.type(1 / 7) + u8 * like.dtype.type(1 / 9)
     O, C = one + (o3 + (o5 + (o7 + o9))), one + (u2 + (u4 + (u6 + u8)))
-    if like.itemsize == 8:
-        u, o = u8, o9
-        for m in range(10, MOST_TERMS, 2):
-            u, o = _pair(u, o, y2, k2, m, like)
-            J, O, C = J + u / (m + 1), O + o, C + u
+    return _further(J, O, C, u8, o9, y2, k2)
+
+
+def _further(J: Any, O: Any, C: Any, u: Any, o: Any, y2: Any, k2: Any) -> Any:
+    """Return J, O and C with the terms that double precision alone can tell apart."""
+    raise NotImplementedError("compiled code calls it")
+
+
+def _further_float32(J: Any, O: Any, C: Any, u: Any, o: Any, y2: Any, k2: Any) -> Any:
     return J, O, C
+
+
+def _further_float64(J: Any, O: Any, C: Any, u: Any, o: Any, y2: Any, k2: Any) -> Any:
+    for m in range(10, MOST_TERMS, 2):
+        u = (y2 * o - k2 * u) / m
+        o = (u - k2 * o) / (m + 1)
+        J, O, C = J + u / (m + 1), O + o, C + u
+    return J, O, C
+
+
+@overload(_further, jit_options={"error_model": "numpy", "fastmath": {"contract"}})
+def _compile_further(J: Any, O: Any, C: Any, u: Any, o: Any, y2: Any, k2: Any) -> Any:
+    return {types.float32: _further_float32, types.float64: _further_float64}.get(J)
 
 
 @njit(**INLINE, **BORROWS)
