@@ -73,25 +73,19 @@ class AnyColumns(Encoder):
         for k in range(D):
             column, place = self._there(frame, k, name), frame.place(k, name)
             also: list[Any] = []
-            if column.kind != "real" or not frame.typed:  # else it has no categories
+            if column.kind == "category" or column.whole():  # else it has no categories
                 also = [self._there(other, k, called) for other, called in others]
-            found.append(learning.learn(column, wanted[k], place, frame.typed, also))
+            found.append(learning.learn(column, wanted[k], place, also))
         self.variables = tuple(found)
         self.names, self.library, self.dtypes = frame.names, frame.library, frame.dtypes
         return self
 
     def _there(self, frame: Frame, k: int, name: str) -> Column:
-        """Return column k, or where values may be missing those that are there.
-
-        Whole numbers of which some are missing come as floats, and are whole numbers all the same.
-        """
+        """Return column k, or where values may be missing those that are there."""
         if not self._missing:
             return frame.column(k, name)
         there = np.flatnonzero(~partial.missing(frame.raw(k)))
-        column = frame.column(k, name, there if len(there) else slice(None))
-        if len(there) < len(frame) and column.kind == "real" and column.whole():
-            return Column("whole", column.values.astype(np.int64))
-        return column
+        return frame.column(k, name, there if len(there) else slice(None))
 
     @property
     def dims(self) -> int:  # type: ignore[override]
