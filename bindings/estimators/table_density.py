@@ -255,7 +255,7 @@ class TableDensity(InUnits):
         with self._evaluating() as params:
             for rows, x in self._batches(data, "uniforms"):
                 v, some = rng.random(x.shape), None if numbers is None else numbers[rows]
-                asked = self._engine(), self.config_, params, x, v, some
+                asked = self._engine(), self._config_now(), params, x, v, some
                 u[rows] = self._columns.undo(evaluating.uniforms(*asked))
         return np.minimum(u, 1 - 2.0**-53)
 

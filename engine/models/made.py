@@ -48,10 +48,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from chainrule.engine import averages, classes
+from chainrule.engine import averages, classes, ordering
 from chainrule.engine.distributions import columns
 from chainrule.engine.event import Abilities, Columns
-from chainrule.engine.layers import masks
 from chainrule.engine.layers.masked_passes import Network
 from chainrule.engine.noise import Noise
 from chainrule.engine.params import Params, Shapes
@@ -248,7 +247,7 @@ def sample(config: Config, params: Params, uniforms: Array, x: Any = None, y: An
     if not net.several_orders:
         return start(config, params, len(drawn), y).extend(u, drawn)
     y = classes.told(config, params, len(u), y)
-    u, chosen = masks.draw(u, config.n_masks)
+    u, chosen = ordering.choose(u, config.n_masks)
     for k in range(config.n_masks):
         rows, order = xp.flatnonzero(chosen == k), net.mask(params, k).order
         units = net.units(params, len(rows), y[rows] if len(y) else y, k)
