@@ -45,8 +45,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Kept):  # t
     Args:
         n_hidden: H, units of the code; fewer than columns are a bottleneck.
         n_linear: M, units of the linear layer between a row and its code.
-        noise: share of the inputs set to 0 in training, from the rest of which the row is to be
-            made: a denoising autoencoder.
+        noise: share of the inputs set to 0 in training, of real columns to their mean, from the
+            rest of which the row is to be made: a denoising autoencoder.
         epochs: passes over the data, at most.
         column_types: what the columns are, "binary", "integer" or "continuous", as in `MADE`; a
             column of categories is refused.

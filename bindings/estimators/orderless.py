@@ -58,8 +58,9 @@ class OrderlessNADE(OneToOneFeatureMixin, TransformerMixin, TableDensity):  # ty
         params_: mapping from name to array, columns in the model's order: "W" (R + D, H_1), what
             each of R inputs adds, one a bit or real column and K of K categories, and then what
             knowing each column adds; "W2" (H_1, H_2) … of further layers; "V" (S, H_L), "b" (S,),
-            of S outputs, a bit's one, of K categories K, and of a real column 3 a component; "c",
-            "c2", …, the hidden biases, with labels "c" (n_classes, H_1).
+            of S outputs, a bit's one, of K categories K, and of a real column 2 or, with learned
+            weights, 3 a component; "c", "c2", …, the hidden biases, with labels "c" (n_classes,
+            H_1).
         history_: as in `FVSBN`. Losses, of validation too, are unbiased estimates of the mean over
             all orderings, by one pass a row: the exact likelihood would cost D.
         encoder_: its `variables` say of each column what it is, as in `TableNADE`.
