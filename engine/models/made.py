@@ -117,6 +117,10 @@ class Config:
                 known = ", ".join(words)
                 raise ValueError(f"{name} must be one of {known}, got {getattr(self, name)!r}")
 
+    def __hash__(self) -> int:
+        """Return a hash of all but the values: of hundreds of variables, for each look-up."""
+        return hash((len(self.values), self.hidden, self.n_masks, self.mask_seed, self.n_classes))
+
     @property
     def event(self) -> Columns:
         """What an observation is: columns."""
@@ -135,11 +139,10 @@ class Config:
 
 @lru_cache
 def _network(config: Config) -> Network:
-    family = WORDS["family"].index(config.family)
-    mixtures = config.n_components, family, config.mixture_weights == "learned"
+    mixtures = config.n_components, WORDS["family"].index(config.family)
     cycle = config.n_masks, config.mask_seed, config.order_agnostic
     sizes = config.values, config.hidden, config.activation, config.direct
-    return Network(*sizes, *cycle, *mixtures, config.n_classes)
+    return Network(*sizes, *cycle, *mixtures, config.mixture_weights == "learned", config.n_classes)
 
 
 def shapes(config: Config) -> Shapes:
