@@ -5,7 +5,7 @@ from typing import Any
 from chainrule import datasets
 from chainrule.commands import baselines, labels
 from chainrule.commands.common import bits, table
-from chainrule.commands.inputs import load, may_lack, of_columns
+from chainrule.commands.inputs import load, may_lack, of_columns, said_warnings
 from chainrule.commands.material import Report, by_row
 from chainrule.commands.requests import Reading
 from chainrule.datasets import Dataset, rowfiles
@@ -19,11 +19,12 @@ class RowMaterial:
 
     def __init__(self, estimator: Any, data: str, reading: Reading) -> None:
         """Read the rows, and check all of them."""
-        self._data = labels.chosen(load(data, may_lack(estimator)), reading.labels)
+        self._data = labels.chosen(load(data, may_lack(estimator), reading.header), reading.labels)
         self.name = self._data.name
         train, valid, test = (getattr(self._data, split) for split in datasets.SPLITS)
         places = self._data.origins or {}
-        with rowfiles.naming({name: places[s] for name, s in CALLED.items() if s in places}):
+        called = {name: places[s] for name, s in CALLED.items() if s in places}
+        with said_warnings(), rowfiles.naming(called):
             estimator._also_known = {"the test rows": test.x}
             (self.source,) = estimator._prepare(train.x, train.y, valid.x, valid.y)
             estimator.encoder_.encode(test.x, "the test rows")
