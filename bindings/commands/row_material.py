@@ -9,7 +9,9 @@ from chainrule.commands.inputs import load, may_lack, of_columns, said_warnings
 from chainrule.commands.material import Report, by_row
 from chainrule.commands.requests import Reading
 from chainrule.datasets import Dataset, rowfiles
+from chainrule.encoders import frames
 from chainrule.estimators.density import Density
+from chainrule.estimators.table_density import TableDensity
 
 CALLED = {"X": "train", "X_valid": "valid", "the test rows": "test"}  # by errors: the splits
 
@@ -26,7 +28,10 @@ class RowMaterial:
         called = {name: places[s] for name, s in CALLED.items() if s in places}
         with said_warnings(), rowfiles.naming(called):
             estimator._also_known = {"the test rows": test.x}
-            (self.source,) = estimator._prepare(train.x, train.y, valid.x, valid.y)
+            x, x_valid = train.x, valid.x
+            if isinstance(estimator, TableDensity) and estimator.binarize is None:
+                x, x_valid = (frames.named(one, self._data.columns) for one in (x, x_valid))
+            (self.source,) = estimator._prepare(x, train.y, x_valid, valid.y)
             estimator.encoder_.encode(test.x, "the test rows")
         if self._data.columns is not None and of_columns(estimator):
             estimator._name_columns(self._data.columns)

@@ -31,9 +31,10 @@ RULES = tuple(
         (r"^(column \d+(?: \('.*?'\))?) of X\b", r"\1 of the data"),
         (r"\btemperature=0\b", "--temperature 0"),
         (
-            r"column_types=\{['\"]?(.+?)['\"]?: \"categorical\"\}",
-            r"--column-types '\1:categorical'",
+            r"column_types=\{['\"]?([^{}]+?)['\"]?: \"?(\w+(?:\(\d+\))?)\"?\}",
+            r"--column-types '\1:\2'",
         ),
+        (r"column_types=(range\(\d+\))", r"--column-types '\1'"),
         (r"\bsay header=True\b", "give --header"),
         (r"\bsay header=False\b", "give --no-header"),
         (r"^header=(?:True|False) is", "--header is"),

@@ -107,4 +107,5 @@ def naming(origins: Mapping[str, Origin]) -> Iterator[None]:
             raise
         origin = origins[error.name]
         place = origin.place(error.row, error.column)
-        raise ValueError(error.at(origin.path, place)) from error
+        key = origin.columns[error.column] if origin.columns else error.column
+        raise ValueError(error.at(origin.path, place, key)) from error

@@ -34,7 +34,7 @@ class AnyColumns(Encoder):
     Args:
         column_types: None, to read all types off the data; one of `variables.TYPES` for all
             columns; a list with one for each; or a dict for some, by name or number. Instead of a
-            type a column may be given its categories, a list in their order.
+            type a column, or all of them, may be given categories, a list in their order.
         order: of the columns, or its name, for `engine.ordering`; seed: that of a random one, and
             of the noise of whole numbers.
         dtype: of x where a column is real.

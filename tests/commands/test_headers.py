@@ -63,3 +63,19 @@ def test_what_is_doubtful_about_columns_is_said_in_options(tmp_path, rng, call):
     status, _, err = call(*line, "--out", tmp_path / "a", "--backend", "reference")
     assert status == 0 and "'day'" in err and "--column-types 'day:categorical'" in err
     assert len(err.splitlines()) == 1
+
+
+def test_a_category_never_seen_has_its_cure_in_options(tmp_path, rng, call):
+    data, other, run = tmp_path / "x.csv", tmp_path / "y.csv", tmp_path / "run"
+    rows = [f"{n % 5},{x:.3f}" for n, x in enumerate(rng.normal(size=60))]
+    data.write_text("\n".join(["kids,x", *rows]) + "\n")
+    other.write_text("kids,x\n1,0.5\n9,0.5\n")
+    line = ("train", "table_nade", "--data", data, "--epochs", 1, "--set", "n_hidden=4", "-q")
+    assert call(*line, "--out", run, "--backend", "reference")[0] == 0
+    status, _, err = call("score", run, other)
+    assert status == 2 and "line 3, column 1 ('kids'), a category never seen" in err
+    assert "--column-types 'kids:range(10)' if it is one more category" in err
+    assert "--column-types 'kids:integer' if it counts" in err
+    line = (*line, "--out", run, "--force", "--backend", "reference", "--column-types")
+    assert call(*line, "kids:range(10)")[0] == 0
+    assert len(call("score", run, other)[1].split()) == 2
