@@ -174,6 +174,12 @@ def read(X: Any, name: str = "X") -> Frame:
     return frame
 
 
+def named(x: Any, names: Sequence[Name] | None) -> Any:
+    """Return an array of numbers as a table with names for its columns; any other as it is."""
+    plain = isinstance(x, np.ndarray) and names is not None
+    return Frame(None, names, array=x) if plain else x
+
+
 def names_its_own(X: Any) -> bool:
     """Return whether X is a table whose columns have names, and no DataFrame."""
     return isinstance(X, Frame) or (isinstance(X, np.ndarray) and X.dtype.names is not None)

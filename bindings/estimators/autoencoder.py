@@ -155,7 +155,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Kept):  # t
 
     def _learn(self, X: Any, X_valid: Any, start: Any) -> tuple[Any, Any]:
         table, valid = frames.read(X), None
-        self.encoder_ = AnyColumns(self.column_types, dtype=self._dtype()).learn(table)
+        encoder = AnyColumns(self.column_types, dtype=self._dtype(), density=False)
+        self.encoder_ = encoder.learn(table)
         self._fitted_config()
         self.n_features_in_ = self._columns.dims
         validate_data(self, X, skip_check_array=True)  # sets feature_names_in_

@@ -44,7 +44,7 @@ class TableDensity(InUnits):
         column_types: what the columns are: None reads it off their values, whatever container and
             dtype hold them: 1.0 is a whole number. One of "binary", "categorical", "integer" and
             "continuous" is for all. A list has one for each, a dict for some, by name or number. In
-            place of a type may stand a column's categories, a list in their order.
+            place of a type may stand categories, a list in their order: range(17) for all columns.
             `chainrule.encoders.variables` has what the types mean.
         binarize: None takes columns as they are; a threshold t makes a bit of each, x > t.
         clip_norm: longest gradient let through, as a 2-norm; 0 turns clipping off. None is 10 where

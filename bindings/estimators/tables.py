@@ -42,6 +42,15 @@ class CategoricalNADE(TableDensity):
         >>> model.sample(3, seed=1).tolist()
         [['red', 3, 'stop'], ['green', 1, 'go'], ['green', 1, 'go']]
 
+        Levels of grey, of which a pixel of other pictures may have one that it had in none of
+        these: all that there can be are said beforehand.
+
+        >>> from chainrule import datasets
+        >>> digits = datasets.load("digits", raw=True)
+        >>> model = CategoricalNADE(8, epochs=5, learning_rate=0.01, column_types=range(17))
+        >>> model.fit(digits.train.x).score(digits.test.x) > -64 * 2  # nats; ln 17 is 2.8
+        True
+
     Source:
         Larochelle and Murray 2011. Derivation: `chainrule.kernels.nade_columns`.
     """
