@@ -19,6 +19,7 @@ import typer
 from chainrule.commands import wording
 from chainrule.commands.requests import LabelRequest, SampleRequest, TrainRequest
 from chainrule.commands.verbs import (
+    Header,
     Label,
     LabelsFrom,
     Model,
@@ -75,6 +76,7 @@ def train(
         bool, typer.Option("--labels", help="Learn p(row | label), with the data's own labels.")
     ] = False,
     labels_from: LabelsFrom = None,
+    header: Header = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace the run in --out.")] = False,
     **options: Any,
@@ -84,7 +86,7 @@ def train(
     A run is lengthened by --resume with more --epochs or --steps.
     """
     reading = {"valid": valid, "unit": "byte" if bytes_ else None}
-    reading |= {"labels": labels_from or labels, "lines": lines}
+    reading |= {"labels": labels_from or labels, "lines": lines, "header": header}
     asked = TrainRequest(model, data, out, options, settings or [], reading, resume, force)
     status: int = _module("train").run(common, asked)
     return status
@@ -98,9 +100,10 @@ def score(
     out: Annotated[Path | None, typer.Option(help=".npy, .csv or .txt; else printed.")] = None,
     label: Label = None,
     labels_from: LabelsFrom = None,
+    header: Header = None,
 ) -> None:
     """Write log p(x) of each row, in nats; of a text nats and bits a character."""
-    _module("score").score(common, run, x, out, LabelRequest(label, labels_from))
+    _module("score").score(common, run, x, out, LabelRequest(label, labels_from), header)
 
 
 @verb()
@@ -166,9 +169,10 @@ def complete(
     ] = "top",
     out: Picture = None,
     draws: Annotated[int, typer.Option(min=1, help="Completions of each row.")] = 8,
+    header: Header = None,
 ) -> None:
     """Draw the rest of partly observed rows."""
-    _module("complete").complete(common, run, x, observed, out, draws)
+    _module("complete").complete(common, run, x, observed, out, draws, header)
 
 
 @verb()
@@ -182,15 +186,19 @@ def impute(
     draws: Annotated[int, typer.Option(min=1, help="Completions of each row.")] = 1,
     label: Label = None,
     labels_from: LabelsFrom = None,
+    header: Header = None,
 ) -> None:
     """Fill in the values that rows lack, by draws given all that each row has."""
-    _module("impute").impute(common, run, x, out, draws, LabelRequest(label, labels_from))
+    asked = LabelRequest(label, labels_from)
+    _module("impute").impute(common, run, x, out, draws, asked, header)
 
 
 @verb("seed")
-def conditionals(common: Any, run: Run, x: Rows, out: Picture = None) -> None:
+def conditionals(
+    common: Any, run: Run, x: Rows, out: Picture = None, header: Header = None
+) -> None:
     """Write each column's distribution given those before it, of bits p(x_i = 1 | x_<i)."""
-    _module("conditionals").conditionals(common, run, x, out)
+    _module("conditionals").conditionals(common, run, x, out, header)
 
 
 @verb("threads", "backend", "seed")

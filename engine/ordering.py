@@ -10,6 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.kernels.dispatch import array_module
+from chainrule.kernels.types import Array
+
 Order = NDArray[np.intp]
 
 
@@ -43,6 +46,20 @@ def several(n: int, D: int) -> Order:
     """
     drawn = [np.argsort(np.random.PCG64([0x0DE2, k]).random_raw(D)) for k in range(1, n)]
     return np.stack([np.arange(D), *drawn])
+
+
+def choose(uniforms: Array, K: int) -> tuple[Array, Any]:
+    """Return the uniforms, and which of K each row is drawn by, (N,): by its first that draws.
+
+    uniforms: (N, D) float64, negative where nothing is drawn. Of u in [0, 1), k = ⌊K u⌋ is uniform
+    on 0 … K - 1, and K u - k on [0, 1), whatever k: that is the uniform returned in u's place.
+    """
+    xp, u = array_module(uniforms), uniforms.copy()
+    rows, first = xp.arange(len(u)), (u >= 0).argmax(axis=1)
+    word = K * xp.maximum(u[rows, first], 0)
+    chosen = xp.minimum(word.astype(np.int32), K - 1)
+    u[rows, first] = xp.where(u[rows, first] < 0, u[rows, first], word - chosen)
+    return u, chosen
 
 
 def is_raster(order: Order) -> bool:

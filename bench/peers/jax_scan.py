@@ -4,11 +4,13 @@ XLA has no public switch for its number of CPU threads: it takes the cores that 
 use, which the worker has set before JAX is imported.
 """
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from bench.cases import ADAM, Problem, fvsbn
+from bench.cases import ADAM, Problem, fvsbn, made
 from bench.cases.ours import Run
 
 
@@ -65,8 +67,35 @@ def fvsbn_sample(theta: Any, u: Any) -> Any:
     return x.T
 
 
-LOGITS = {"nade": nade_logits, "fvsbn": fvsbn_logits}
-SAMPLE = {"nade": nade_sample, "fvsbn": fvsbn_sample}
+def made_logits(theta: Any, x: Any, masks: Any) -> Any:
+    """Return MADE's logits, (N, D): two matrix products, a mask on the weights of each."""
+    import jax
+
+    h = jax.nn.relu(x @ (theta["W"] * masks[0]) + theta["c"])
+    return h @ (theta["V"] * masks[1]) + theta["b"]
+
+
+def made_sample(theta: Any, u: Any, masks: Any) -> Any:
+    """Return samples, (N, D): a full pass for each variable, of weights masked once."""
+    import jax
+    import jax.numpy as jnp
+
+    W, V = theta["W"] * masks[0], theta["V"] * masks[1]
+
+    def step(x: Any, d: Any) -> Any:
+        h = jax.nn.relu(x @ W + theta["c"])
+        x_d = u[:, d] < jax.nn.sigmoid(h @ V[:, d] + theta["b"][d])
+        return x.at[:, d].set(x_d.astype(x.dtype)), None
+
+    x, _ = jax.lax.scan(step, jnp.zeros_like(u), jnp.arange(u.shape[1]))
+    return x
+
+
+FUNCTIONS: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
+    "nade": (nade_logits, nade_sample),
+    "fvsbn": (fvsbn_logits, fvsbn_sample),
+    "made": (made_logits, made_sample),
+}
 
 
 def prepare(problem: Problem, threads: int, variant: str = "") -> Run:
@@ -74,16 +103,20 @@ def prepare(problem: Problem, threads: int, variant: str = "") -> Run:
     import jax.numpy as jnp
 
     model, operation = problem.workload.model, problem.workload.operation
-    if model not in LOGITS:
-        raise NotImplementedError("MADE is written for PyTorch alone")
+    logits, sample = FUNCTIONS[model]
     theta = dict(problem.theta)
+    if model == "made":
+        masks = [jnp.asarray(mask) for mask in made.masks(problem.workload.size)]
+        logits, sample = partial(logits, masks=masks), partial(sample, masks=masks)
     if model == "fvsbn":
         theta = {"weight": fvsbn.unpack(theta.pop("alpha"), problem.workload.size.D), **theta}
     theta = {name: jnp.asarray(value) for name, value in theta.items()}
     x, u = jnp.asarray(problem.x, jnp.float32), jnp.asarray(problem.u)
     if operation in ("grad", "step"):
-        return _training(model, theta, x, step=operation == "step")
-    return _without_gradient(model, operation, theta, x, u)
+        return _training(logits, theta, x, step=operation == "step")
+    if operation == "sample":
+        return _run("x", sample, theta, u)
+    return _run("log_prob", lambda theta, x: _bernoulli(logits(theta, x), x), theta, x)
 
 
 def _bernoulli(s: Any, x: Any) -> Any:
@@ -93,11 +126,11 @@ def _bernoulli(s: Any, x: Any) -> Any:
     return (x * s - jax.nn.softplus(s)).sum(1)
 
 
-def _training(model: str, theta: Any, x: Any, step: bool) -> Run:
+def _training(logits: Callable[..., Any], theta: Any, x: Any, step: bool) -> Run:
     import jax
     import jax.numpy as jnp
 
-    loss = jax.value_and_grad(lambda theta, x: -_bernoulli(LOGITS[model](theta, x), x).mean())
+    loss = jax.value_and_grad(lambda theta, x: -_bernoulli(logits(theta, x), x).mean())
     if not step:
         compiled = jax.jit(loss)
         call = lambda: jax.block_until_ready(compiled(theta, x))  # noqa: E731
@@ -132,14 +165,10 @@ def _adam(theta: Any, grad: Any, m: Any, v: Any, t: Any) -> Any:
     return jax.tree.map(move, theta, m, v), m, v
 
 
-def _without_gradient(model: str, operation: str, theta: Any, x: Any, u: Any) -> Run:
+def _run(key: str, function: Callable[..., Any], theta: Any, rows: Any) -> Run:
     import jax
 
-    if operation == "sample":
-        key, rows, compiled = "x", u, jax.jit(SAMPLE[model])
-    else:
-        key, rows = "log_prob", x
-        compiled = jax.jit(lambda theta, x: _bernoulli(LOGITS[model](theta, x), x))
+    compiled = jax.jit(function)
 
     def call() -> Any:
         return jax.block_until_ready(compiled(theta, rows))

@@ -94,7 +94,7 @@ def check_output(path: Path, *kinds: str) -> None:
 def write_rows(path: Path, rows: NDArray[Any], columns: Sequence[str] | None = None) -> None:
     """Write an array as .npy, or as .csv or .txt with a line a row; whole or not at all.
 
-    columns: names for the first line of a .csv, left out if they would be read as a row.
+    columns: names for the first line of a .csv, left out if they would be read as a row of them.
 
     Raises:
         ValueError: words for a .npy.
@@ -106,9 +106,10 @@ def write_rows(path: Path, rows: NDArray[Any], columns: Sequence[str] | None = N
             with open(temporary, "wb") as file:
                 np.lib.format.write_array(file, np.ascontiguousarray(rows), allow_pickle=False)
             return
-        is_csv, names = path.suffix.lower() == ".csv", tables.header(columns)
+        is_csv, flat = path.suffix.lower() == ".csv", rows.reshape(len(rows), -1)
+        names = tables.header(columns, flat) if is_csv else None
         with open(temporary, "w", newline="", encoding="utf-8") as text:
             lines = csv.writer(text, delimiter="," if is_csv else " ")
-            if is_csv and names is not None:
+            if names is not None:
                 lines.writerow(names)
-            lines.writerows(rows.reshape(len(rows), -1).tolist())
+            lines.writerows(flat.tolist())

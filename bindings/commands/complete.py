@@ -23,14 +23,20 @@ SIDES = ("top", "bottom", "left", "right")
 
 
 def complete(
-    common: Common, run: Path, x: Path, observed: str, out: Path | None, draws: int
+    common: Common,
+    run: Path,
+    x: Path,
+    observed: str,
+    out: Path | None,
+    draws: int,
+    header: bool | None,
 ) -> None:
     """Draw the unobserved part of each row several times; write a picture or a table."""
     if out is not None:
         check_output(out, *PICTURES, *TABLES)
     model = common.show(inputs.model_of_columns(run, "complete"))
     out, D = tabular.output(model, run, out, "completed"), model.n_features_in_
-    rows, origin = inputs.read_rows(x, missing=True)
+    rows, origin = inputs.read_rows(x, True, header)
     with rowfiles.naming({"given": origin, "X": origin}):
         rows, shape = _table(model, rows), runs.image_shape(run, D)
         inputs.check_columns(model, origin)

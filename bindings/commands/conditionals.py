@@ -11,13 +11,13 @@ from chainrule.kernels.types import Array
 PICTURED = 25  # rows drawn at most
 
 
-def conditionals(common: Common, run: Path, x: Path, out: Path | None) -> None:
+def conditionals(common: Common, run: Path, x: Path, out: Path | None, header: bool | None) -> None:
     """Write the distribution of each column given those before it, as a picture or a table."""
     if out is not None:
         check_output(out, *PICTURES, *TABLES)
     model = common.show(inputs.model_of_columns(run, "conditionals"))
     out = _output(model, run, out)
-    rows, origin = inputs.read_rows(x)
+    rows, origin = inputs.read_rows(x, header=header)
     inputs.check_columns(model, origin)
     pictured = out.suffix.lower() in PICTURES
     n_rows = len(rows)

@@ -25,7 +25,7 @@ NAMED = (  # those with an option of their own in `chainrule train`; the others 
 )
 MORE = {
     "ordering": "On the command line also a .npy of them.",
-    "column_types": "On the command line name:type, with commas between, or JSON.",
+    "column_types": "On the command line name:type, with commas between, range(17), or JSON.",
 }
 KINDS = {"int": int, "float": float, "bool": bool, "int | Sequence[int]": tuple}
 

@@ -11,7 +11,15 @@ from chainrule.commands.requests import LabelRequest
 from chainrule.datasets import rowfiles
 
 
-def impute(common: Common, run: Path, x: Path, out: Path, draws: int, asked: LabelRequest) -> None:
+def impute(
+    common: Common,
+    run: Path,
+    x: Path,
+    out: Path,
+    draws: int,
+    asked: LabelRequest,
+    header: bool | None,
+) -> None:
     """Fill in what rows lack, several times each where asked; write them as a table.
 
     The completions of a row follow one another, rows in the order of the file.
@@ -23,7 +31,7 @@ def impute(common: Common, run: Path, x: Path, out: Path, draws: int, asked: Lab
             f"impute is for OrderlessNADE, and the model in {run} is {type(model).__name__}, which "
             "knows what comes first alone; see chainrule complete"
         )
-    found, origin = inputs.read_rows(x, missing=True)
+    found, origin = inputs.read_rows(x, True, header)
     rows, y = labels.given(model, asked, found, origin)
     if rows is found:  # else a column of labels has gone
         inputs.check_columns(model, origin)

@@ -9,7 +9,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from chainrule import datasets
-from chainrule.commands import runs
+from chainrule.commands import runs, wording
 from chainrule.commands.common import Common
 from chainrule.commands.standard_input import NAME, as_file
 from chainrule.datasets import rowfiles
@@ -46,23 +46,25 @@ def may_lack(model: Density) -> bool:
     return of_columns(model) and bool(model._model().ABILITIES.any_order)
 
 
-def load(data: str, missing: bool = False) -> datasets.Dataset:
+def load(data: str, missing: bool = False, header: bool | None = None) -> datasets.Dataset:
     """Return a data set by name or path, and say what it warns of."""
     with said_warnings():
-        return datasets.load(data, missing=missing)
+        return datasets.load(data, missing=missing, header=header)
 
 
-def read_rows(x: Path, missing: bool = False) -> tuple[NDArray[Any], Origin]:
+def read_rows(
+    x: Path, missing: bool = False, header: bool | None = None
+) -> tuple[NDArray[Any], Origin]:
     """Return the rows in a file, a folder of pictures or standard input, and where each stands.
 
     Pictures, (N, H, W), are flattened. What the values may be is the model's business. missing:
-    NaN for what a table of text lacks.
+    NaN for what a table of text lacks. header: as in `tables.read`.
     """
     with as_file(x, text=False) as path:
         if not path.exists():
             raise FileNotFoundError(f"{path} does not exist; check its name and folder")
         with said_warnings():
-            rows, _, origin = rowfiles.read(path, missing)
+            rows, _, origin = rowfiles.read(path, missing, header)
     rows = rows.reshape(len(rows), -1) if rows.ndim == 3 and len(rows) else rows
     return rows, origin._replace(path=NAME) if path != x else origin
 
@@ -75,7 +77,7 @@ def said_warnings() -> Iterator[None]:
         warnings.simplefilter("always", datasets.DataWarning)
         yield
     for warning in heard:
-        Common().warn(str(warning.message))
+        Common().warn(wording.in_options(str(warning.message)))
 
 
 def check_columns(model: Density, origin: Origin, run: Path | None = None) -> None:

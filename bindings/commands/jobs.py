@@ -41,6 +41,8 @@ def new(cls: type[Density], asked: TrainRequest, data: str | None, threads: int)
     for name, option in OPTIONS.items():
         if name in asked.reading and not is_text(data):
             raise ValueError(f"{option} is for texts, and {data} holds rows; leave it out")
+    if "header" in asked.reading and is_text(data) and not of_columns(cls()):
+        raise ValueError(f"--header is of tables, and {data} is a text; leave it out")
     estimator = cls(**asked.options)
     material = _open(estimator, data, asked.reading)
     metadata = {
@@ -148,7 +150,8 @@ def reading_of(cls: type[Density], asked: dict[str, Any]) -> dict[str, Any]:
     Raises:
         ValueError: labels of a model that learns none, or what is of texts where it learns none.
     """
-    reading = {name: value for name, value in asked.items() if value not in (None, False)}
+    unsaid = {name: (None,) if name == "header" else (None, False) for name in asked}
+    reading = {name: value for name, value in asked.items() if value not in unsaid[name]}
     labels, model = reading.get("labels"), cls()
     if labels and not model._model().ABILITIES.labels:
         option = "--labels-from" if isinstance(labels, str) else "--labels"

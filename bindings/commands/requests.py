@@ -19,16 +19,18 @@ class LabelRequest(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """How data are to be read: the share that validates, characters or bytes, labels, lines.
+    """How data are to be read: the share that validates, characters or bytes, labels, lines, names.
 
     labels: True: the data set's own; a str: a file of them, or the column that they are.
-    lines: each line of a text file is a sequence of its own.
+    lines: each line of a text file is a sequence of its own. header: whether the first line of a
+    table holds column names; None: as it seems.
     """
 
     valid: float = 0.1
     unit: str = "character"
     labels: bool | str = False
     lines: bool = False
+    header: bool | None = None
 
 
 class TrainRequest(NamedTuple):

@@ -5,11 +5,13 @@ from typing import Any
 from chainrule import datasets
 from chainrule.commands import baselines, labels
 from chainrule.commands.common import bits, table
-from chainrule.commands.inputs import load, may_lack, of_columns
+from chainrule.commands.inputs import load, may_lack, of_columns, said_warnings
 from chainrule.commands.material import Report, by_row
 from chainrule.commands.requests import Reading
 from chainrule.datasets import Dataset, rowfiles
+from chainrule.encoders import frames
 from chainrule.estimators.density import Density
+from chainrule.estimators.table_density import TableDensity
 
 CALLED = {"X": "train", "X_valid": "valid", "the test rows": "test"}  # by errors: the splits
 
@@ -19,13 +21,17 @@ class RowMaterial:
 
     def __init__(self, estimator: Any, data: str, reading: Reading) -> None:
         """Read the rows, and check all of them."""
-        self._data = labels.chosen(load(data, may_lack(estimator)), reading.labels)
+        self._data = labels.chosen(load(data, may_lack(estimator), reading.header), reading.labels)
         self.name = self._data.name
         train, valid, test = (getattr(self._data, split) for split in datasets.SPLITS)
         places = self._data.origins or {}
-        with rowfiles.naming({name: places[s] for name, s in CALLED.items() if s in places}):
+        called = {name: places[s] for name, s in CALLED.items() if s in places}
+        with said_warnings(), rowfiles.naming(called):
             estimator._also_known = {"the test rows": test.x}
-            (self.source,) = estimator._prepare(train.x, train.y, valid.x, valid.y)
+            x, x_valid = train.x, valid.x
+            if isinstance(estimator, TableDensity) and estimator.binarize is None:
+                x, x_valid = (frames.named(one, self._data.columns) for one in (x, x_valid))
+            (self.source,) = estimator._prepare(x, train.y, x_valid, valid.y)
             estimator.encoder_.encode(test.x, "the test rows")
         if self._data.columns is not None and of_columns(estimator):
             estimator._name_columns(self._data.columns)

@@ -39,14 +39,23 @@ class Scored(NamedTuple):
     note: str = ""
 
 
-def score(common: Common, run: Path, x: Path, out: Path | None, asked: LabelRequest) -> None:
+def score(
+    common: Common,
+    run: Path,
+    x: Path,
+    out: Path | None,
+    asked: LabelRequest,
+    header: bool | None,
+) -> None:
     """Print or write log p(x) of each row or line, or say what a text costs."""
     if out is not None:
         check_output(out, *TABLES)
     model: Any = common.show(runs.open_model(run))
     if model.encoder_.unit not in UNITS:
-        scored = _rows(model, run, x, asked)
+        scored = _rows(model, run, x, asked, header)
     else:
+        if header is not None:
+            raise ValueError("--header is of tables, and this model scores a text; leave it out")
         with as_file(x, text=True) as path:
             scored = _lines(model, path, asked) if model.ends_ else _text(model, path, asked, out)
     if out is not None and scored.log_p is not None:
@@ -65,14 +74,14 @@ def score(common: Common, run: Path, x: Path, out: Path | None, asked: LabelRequ
         )
 
 
-def _rows(model: Any, run: Path, x: Path, asked: LabelRequest) -> Scored:
+def _rows(model: Any, run: Path, x: Path, asked: LabelRequest, header: bool | None) -> Scored:
     """Score rows, of columns or of symbols.
 
     Raises:
         ValueError: rows that are longer: of symbols they would be scored like any others.
     """
     length = runs.read_summary(run).get("row_length")
-    found, origin = inputs.read_rows(x, inputs.may_lack(model))
+    found, origin = inputs.read_rows(x, inputs.may_lack(model), header)
     rows, y = labels.given(model, asked, found, origin)
     if type(length) is int and rows.ndim == 2 and rows.shape[1] > length:
         among = "; if their labels are among them, say where with --labels-from"

@@ -1,6 +1,7 @@
 """Turn --set name=value into checked hyper-parameters of an estimator."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from chainrule.estimators.density import Density
 from chainrule.suggestions import near
 
 AS_TEXT = ("column_types",)  # parsed later, as options are
+RANGE = re.compile(r"range\((\d{1,5})\)")
 WORDS = {"true": True, "false": False, "none": None}
 
 
@@ -86,18 +88,27 @@ def _value(text: str) -> Any:
 
 
 def _column_types(text: str) -> Any:
-    """Return types of columns as estimators take them: one for all, or by name; or JSON."""
+    """Return types of columns as estimators take them: one for all, or by name; or JSON.
+
+    range(17) in place of a type are the categories 0 … 16.
+    """
     if text.lstrip().startswith(("{", "[")):
         try:
             return json.loads(text)
         except ValueError as error:
             raise ValueError(f"column_types is no JSON: {error}") from error
     if ":" not in text:
-        return None if text.lower() == "none" else text
+        return None if text.lower() == "none" else _column_type(text)
     pairs = [pair.rpartition(":") for pair in text.split(",")]
     if not all(name and kind for name, _, kind in pairs):
         raise ValueError(f"column_types takes name:type, with commas between, got {text!r}")
-    return {name.strip(): kind.strip() for name, _, kind in pairs}
+    return {name.strip(): _column_type(kind.strip()) for name, _, kind in pairs}
+
+
+def _column_type(text: str) -> Any:
+    """Return a type of a column, or categories as a list."""
+    numbers = RANGE.fullmatch(text)
+    return list(range(int(numbers[1]))) if numbers else text
 
 
 def _sizes(name: str, text: str) -> tuple[int, ...]:

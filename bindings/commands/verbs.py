@@ -63,6 +63,13 @@ LabelsFrom = Annotated[
         help="Labels: a .npy, a text with one a line, or a column of whole numbers, by name."
     ),
 ]
+Header = Annotated[
+    bool | None,
+    typer.Option(
+        "--header/--no-header",
+        help="Whether the first line of a .csv, .tsv or .txt names its columns; else as it seems.",
+    ),
+]
 Settings = Annotated[list[str] | None, typer.Option("--set", help="name=value, repeatable.")]
 Picture = Annotated[
     Path | None, typer.Option(help="A picture (.png .pdf .svg) or table (.npy .csv).")

@@ -31,6 +31,14 @@ RULES = tuple(
         (r"; read it with chainrule\.\S+ or save the estimator again", "; train it again"),
         (r"^(column \d+(?: \('.*?'\))?) of X\b", r"\1 of the data"),
         (r"\btemperature=0\b", "--temperature 0"),
+        (
+            r"column_types=\{['\"]?([^{}]+?)['\"]?: \"?(\w+(?:\(\d+\))?)\"?\}",
+            r"--column-types '\1:\2'",
+        ),
+        (r"column_types=(range\(\d+\))", r"--column-types '\1'"),
+        (r"\bsay header=True\b", "give --header"),
+        (r"\bsay header=False\b", "give --no-header"),
+        (r"^header=(?:True|False) is", "--header is"),
         (r"\bset context=(\d+)", r"give --set context=\1"),
     )
 )  # fmt: skip

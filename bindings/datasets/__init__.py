@@ -3,6 +3,6 @@
 from chainrule.datasets.corpora import Corpus, load_text
 from chainrule.datasets.named import load
 from chainrule.datasets.splits import SPLITS, Dataset, Split
-from chainrule.datasets.tables import DataWarning
+from chainrule.encoders.doubts import DataWarning
 
 __all__ = ["SPLITS", "Corpus", "DataWarning", "Dataset", "Split", "load", "load_text"]

@@ -1,6 +1,7 @@
 """Columns of a table of text, gathered block by block: of numbers, of bools, or of words.
 
 A column is of words if more of its fields are words than numbers; else its first word is an error.
+And it is if one of its whole numbers has a leading zero, as zip codes have, which a number loses.
 Words are numbered as they come, so a column takes 4 bytes a row and each word once.
 """
 
@@ -11,30 +12,44 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.datasets import fields
-from chainrule.datasets.fields import Dialect
+from chainrule.datasets.dialects import BLANKS, Dialect
 from chainrule.datasets.lines import Line
 from chainrule.encoders.frames import Coded, Frame, Raw
 from chainrule.encoders.variables import MOST
 
 Array = NDArray[Any]
-Wrong = tuple[
-    int, int, str
-]  # a field that cannot be: its line, its column among those kept, itself
+Wrong = tuple[int, int, str]  # what cannot be: its line, its column among those kept, itself
+OF_NUMBERS = np.isin(np.arange(256), list(b"0123456789.eE+-"))  # by byte: may be before a digit
 
 
 class _Words:
-    """A column of words so far, and how many of its fields are numbers."""
+    """A column of words so far, and how many of its fields are numbers.
+
+    padded: the first whole number with a leading zero, "" without; it makes words of them all.
+    """
 
     def __init__(self, first: Wrong, n_numbers: int) -> None:
         """Begin at the first word; n_numbers stand in whole blocks before it."""
-        self.first, self.n_numbers, self.n_words = first, n_numbers, 0
+        self.first, self.n_numbers, self.n_words, self.padded = first, n_numbers, 0, ""
         self.number: dict[str, int] = {}
         self.codes: list[NDArray[np.int32]] = []
 
     @property
-    def are_none(self) -> bool:
-        """Whether most fields are numbers after all."""
+    def are_few(self) -> bool:
+        """Whether most fields are numbers."""
         return self.n_numbers >= self.n_words
+
+    @property
+    def are_none(self) -> bool:
+        """Whether most fields are numbers, and stay so."""
+        return self.are_few and not self.padded
+
+    def spell(self, numbers: Array) -> None:
+        """Take whole numbers, NaN where one is missing, that were read before as words."""
+        for value in numbers[numbers == numbers].tolist():
+            self.number.setdefault(str(int(value)), len(self.number))
+        known = (-1 if v != v else self.number[str(int(v))] for v in numbers.tolist())
+        self.codes.append(np.fromiter(known, np.int32, len(numbers)))
 
 
 class Gathered:
@@ -66,9 +81,16 @@ class Gathered:
     def _quickly(self, block: Sequence[Line]) -> Array | None:
         """Return the numbers of some lines; None where they are more, or less, than numbers."""
         text = [line for _, line in block]
+        delimiter = self._dialect.delimiter
+        if _holds_padded("".join(text)):
+            return None
         try:
             x = np.loadtxt(
-                text, delimiter=self._dialect.delimiter, comments=None, quotechar='"', ndmin=2
+                text,
+                delimiter=None if delimiter in (BLANKS, "") else delimiter,
+                comments=None,
+                quotechar='"',
+                ndmin=2,
             )
         except ValueError:
             return None
@@ -88,12 +110,14 @@ class Gathered:
         wrong: list[Wrong] = []
         for k, column in enumerate(list(zip(*rows, strict=True))[first:]):
             values = [fields.number(field) for field in column]
-            if None in values and k not in self._words:
-                n = values.index(None)
-                self._words[k] = words = _Words((lines[n], k, column[n]), self._n_rows)
-                if self._n_rows:  # whole blocks of numbers, and then a word
-                    wrong.append(words.first)
+            padded = next(filter(fields.PADDED.fullmatch, column), "")
+            if (None in values or padded) and k not in self._words:
+                n = values.index(None) if None in values else column.index(padded)
+                self._words[k] = _Words((lines[n], k, column[n]), self._n_rows)
+                if self._n_rows:
+                    wrong += self._spelt_before(k, bool(padded))
             if k in self._words:
+                self._words[k].padded = self._words[k].padded or padded
                 self._bools[k] = False
                 wrong += self._keep(self._words[k], k, column, values, lines)
             else:
@@ -101,6 +125,18 @@ class Gathered:
                 wrong += self._check(k, column, x[:, k], lines)
         self._refuse(wrong)
         return x
+
+    def _spelt_before(self, k: int, padded: bool) -> list[Wrong]:
+        """Make words of the whole blocks of numbers in a column; or return its first word.
+
+        That can be done of whole numbers, where one with a leading zero says that they are words.
+        """
+        words, before = self._words[k], np.concatenate([part[:, k] for part in self.parts])
+        there = before[before == before]
+        if not padded or (there != np.floor(there)).any():
+            return [words.first]
+        words.spell(before)
+        return []
 
     @property
     def _n_rows(self) -> int:
@@ -110,8 +146,8 @@ class Gathered:
         """Raise ValueError for the first of the fields that are wrong, if there are any."""
         if wrong:
             line, k, field = min(wrong)
-            place = self._dialect.place(line, k + self._dialect.left_out)
-            raise ValueError(f"{place} {fields.wrong(field, line)}")
+            where = f"line {line}, {self._dialect.column(k)}"
+            raise ValueError(f"{where} {fields.wrong(field, line)}")
 
     def _check(
         self, k: int, column: Sequence[str], values: Array, lines: Sequence[int]
@@ -146,21 +182,27 @@ class Gathered:
             codes[n] = known.setdefault(field, len(known))
         words.codes.append(codes)
         if len(known) > MOST and not words.are_none:
-            place = self._dialect.place(words.first[0], k + self._dialect.left_out)
+            where = f"line {words.first[0]}, {self._dialect.column(k)}"
             raise ValueError(
-                f"{place} and below it are more than {MOST:,} different words; leave that "
+                f"{where} and below it are more than {MOST:,} different words; leave that "
                 "column out"
             )
         return [*wrong, words.first] if len(known) > MOST else wrong
 
-    def table(self, begin: int = 0) -> Array | Frame:
-        """Return all rows from part `begin` on: an array of numbers, or a table by columns.
+    @property
+    def padded(self) -> list[tuple[int, str]]:
+        """The columns that are of words for a leading zero alone, and the first such field."""
+        all_ = self._words.items()
+        return [(k, words.padded) for k, words in all_ if words.padded and words.are_few]
+
+    def table(self) -> Array | Frame:
+        """Return all rows: an array of numbers, or a table by columns.
 
         Raises:
             ValueError: a column in which most fields are numbers, and some are words.
         """
         self._refuse([words.first for words in self._words.values() if words.are_none])
-        x: Array = np.concatenate(self.parts[begin:])
+        x: Array = np.concatenate(self.parts)
         if not self._words and (not self._bools.any() or _bits(x)):
             return x
         raws = [
@@ -180,6 +222,13 @@ class Gathered:
             return column
         exact = (np.abs(column) < 2.0**53) & (column == np.floor(column))
         return column.astype(np.int64) if exact.all() else column
+
+
+def _holds_padded(text: str) -> bool:
+    """Return whether a number in a text may begin with a zero and go on with a digit."""
+    at = np.frombuffer(f"\n{text}\n".encode(), np.uint8)
+    digits = (at[2:] >= ord("0")) & (at[2:] <= ord("9"))
+    return bool(((at[1:-1] == ord("0")) & digits & ~OF_NUMBERS[at[:-2]]).any())
 
 
 def coded(words: _Words) -> Coded:

@@ -2,6 +2,7 @@
 
 import gzip
 import io
+from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,8 @@ from chainrule.datasets import readers
 BLOCK = 1 << 20  # characters in lines that are worked on at once
 OVERHEAD = 100  # bytes that a line takes besides its characters
 MAX_LINE = 1 << 24  # characters
+FIRST = 100  # lines that tell how all are cut up
+KEPT = 5  # comments
 
 Line = tuple[int, str]  # its number, from 1 as editors count, and what it says
 
@@ -60,14 +63,16 @@ class _Bounded(io.RawIOBase):
 
 
 class Lines:
-    """The lines of a text that say something: neither blank nor beginning with #.
+    """The lines of a text that say something: not blank, nor beginning with # before all others.
 
-    gap: the number of the first blank line among them; 0 as long as none was met.
+    gap: the number of the first blank line among them; 0 as long as none was met. comments: the
+    last KEPT of the lines before the first that begin with #.
     """
 
     def __init__(self, text: io.TextIOWrapper) -> None:
         """Begin with the first line."""
         self.gap, self._lines = 0, self._read(text)
+        self.comments: deque[Line] = deque(maxlen=KEPT)
 
     def __iter__(self) -> Iterator[Line]:
         """Return the iterator; there is only one."""
@@ -83,10 +88,24 @@ class Lines:
                 raise ValueError(f"line {number} is not UTF-8 text; save the file as UTF-8")
             if line.isspace():
                 blank = blank or number
-            elif not line.startswith("#"):
+            elif line.startswith("#") and not began:
+                self.comments.append((number, line))
+            else:
                 self.gap = self.gap or (blank if began else 0)
                 blank, began = 0, True
                 yield number, line
+
+
+def first(lines: Iterator[Line]) -> list[Line]:
+    """Return the first lines: FIRST of them, or about an eighth of BLOCK in characters, or two."""
+    found: list[Line] = []
+    size = 0
+    while (len(found) < 2 or (len(found) < FIRST and 8 * size < BLOCK)) and (
+        line := next(lines, None)
+    ):
+        found.append(line)
+        size += len(line[1])
+    return found
 
 
 def blocks(lines: Iterable[Line]) -> Iterator[list[Line]]:

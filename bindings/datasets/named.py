@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.datasets import corpora, downloads, readers
+from chainrule.datasets import corpora, downloads, readers, rowfiles
 from chainrule.datasets.splits import SPLITS, Dataset, Split, cut, from_path, packed, parts_of
 from chainrule.kernels.types import Bits
 from chainrule.suggestions import near
@@ -57,7 +57,12 @@ _BINARIZED = {
 
 
 def load(
-    source: str | os.PathLike[str], *, seed: int = 0, raw: bool = False, missing: bool = False
+    source: str | os.PathLike[str],
+    *,
+    seed: int = 0,
+    raw: bool = False,
+    missing: bool = False,
+    header: bool | None = None,
 ) -> Dataset:
     """Return a data set by name, or one read from a file or folder.
 
@@ -71,6 +76,8 @@ def load(
             are never changed: give the estimator `binarize` if they are not 0 and 1.
         missing: whether a table of text may lack values, for `OrderlessNADE`: they are then NaN, or
             None among words. By default the first is named in an error.
+        header: whether the first line of a table of text holds column names. None: as it seems;
+            a line of words alone does, and `datasets.headers` has the rest.
 
     Returns:
         A `Dataset`; x is uint8, or what the file holds: of a text with words a `Frame`, by
@@ -98,6 +105,7 @@ def load(
         ((1439, 64), (179, 64), (8, 8))
     """
     name = os.fspath(source)
+    rowfiles.check_header(name, header)
     if name in _NAMED:
         return _NAMED[name](name, seed, raw)
     if name in corpora.NAMED:
@@ -110,7 +118,7 @@ def load(
             f"unknown data set {name!r}{near(name, [*_NAMED, *corpora.NAMED])}; give a path or one "
             f"of {', '.join(sorted(_NAMED))}"
         )
-    return from_path(path, seed, missing)
+    return from_path(path, seed, missing, header)
 
 
 def _digits(name: str, seed: int, raw: bool) -> Dataset:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.datasets import readers
-from chainrule.datasets.tables import DataWarning
+from chainrule.encoders.doubts import DataWarning
 
 MAX_PIXELS = 2**24  # of one picture
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "PPM", "WEBP")  # and no others: EPS runs programs

@@ -63,24 +63,34 @@ class FileRows(NamedTuple):
     origin: Origin
 
 
-def read(path: Path, missing: bool = False) -> FileRows:
+def read(path: Path, missing: bool = False, header: bool | None = None) -> FileRows:
     """Return what a .npy, a table of text or a folder of pictures holds.
 
-    missing: as in `tables.read`.
+    missing, header: as in `tables.read`.
 
     Raises:
-        ValueError: it is of another kind, or damaged.
+        ValueError: it is of another kind, or damaged; a header of what is no table of text.
     """
+    check_header(path, header)
     if path.is_dir():
         images, labels, files = pictures.read(path)
         return FileRows(images, labels, Origin(str(path), np.arange(len(images)), files=files))
     if tables.is_table(path):
-        x, lines, columns, left_out = tables.read(path, missing=missing)
+        x, lines, columns, left_out = tables.read(path, missing=missing, header=header)
         return FileRows(x, None, Origin(str(path), lines, "line", columns, left_out))
     if path.suffix.lower() == ".npy":
         x = readers.read_npy(path)
         return FileRows(x, None, Origin(str(path), np.arange(len(x) if x.ndim else 0)))
     raise ValueError(f"{path} is of no known kind; give {KINDS}")
+
+
+def check_header(source: Path | str, header: bool | None) -> None:
+    """Raise ValueError if a header is said to be, or not to be, where no table of text is."""
+    if header is not None and not tables.is_table(Path(source)):
+        raise ValueError(
+            f"header={header} is of tables of text, {', '.join(tables.SUFFIXES)}, and {source} is "
+            "none; leave it out"
+        )
 
 
 def stem(path: Path) -> str:
@@ -100,5 +110,7 @@ def naming(origins: Mapping[str, Origin]) -> Iterator[None]:
         if error.name not in origins:
             raise
         origin, k = origins[error.name], error.column
-        place = origin.place(error.row, k) if isinstance(error, CellError) else origin.column(k)
-        raise ValueError(error.at(origin.path, place)) from error
+        if isinstance(error, ColumnError):
+            raise ValueError(error.at(origin.path, origin.column(k))) from error
+        key = origin.columns[k] if origin.columns else k
+        raise ValueError(error.at(origin.path, origin.place(error.row, k), key)) from error

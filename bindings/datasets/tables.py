@@ -3,43 +3,39 @@
 | what | is taken for |
 |---|---|
 | rows like 01101 | digits, a column each |
-| the first of tab, semicolon, comma that cuts two lines alike; else blanks | the delimiter |
-| "1", true, False | numbers: 1, 1 and 0 |
+| what `dialects` says of the first lines | the delimiter, column names |
+| "1", true, False, −1 | numbers: 1, 1, 0 and -1 |
 | nothing, NA, NaN, null | a missing value |
 | a column with more words than numbers | words, whose numbers are words, too |
+| a column in which a whole number has a leading zero | words, and a `DataWarning` says so |
 | a word in another column; 3,5 or 1,000 or 5% anywhere | an error that names it |
-| a first line without a number | column names |
-| a first line 0, 1, 2, … or 1, 2, 3, … that counts beyond every value below | column names |
 | a first column that alone has no name | pandas' index, which is left out |
-| a blank line, or one that begins with # | nothing |
+| a blank line, or one above all others that begins with # | nothing |
 
 A table without words is one array, and bools in it are numbers unless other numbers stand beside
 their columns. Any other is a `Frame`, by columns, each with a type of its own.
 
-A first line 0,1 may be either: it is taken for a row, and a `DataWarning` says so. Lines and
-columns are counted from 1, as editors do.
+Where the first line may be meant otherwise than it was taken a `DataWarning` says so, and header
+says which it is. Lines and columns are counted from 1, as editors do.
 """
 
 import warnings
 from collections.abc import Iterable, Sequence
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.datasets import fields, readers
+from chainrule.datasets import dialects, headers, readers
 from chainrule.datasets.fields import Names
 from chainrule.datasets.gathering import Gathered
-from chainrule.datasets.lines import Line, Lines, blocks, opened
+from chainrule.datasets.lines import FIRST, Line, Lines, blocks, first, opened
+from chainrule.encoders.doubts import DataWarning
 from chainrule.encoders.frames import Coded, Frame
 
 SUFFIXES = (".csv", ".tsv", ".txt")
-
-
-class DataWarning(UserWarning):
-    """Data that may not be meant as they were taken; the text says how to make it plain."""
 
 
 class Table(NamedTuple):
@@ -64,13 +60,19 @@ def is_table(path: Path) -> bool:
     return path.name.lower().removesuffix(".gz").endswith(SUFFIXES)
 
 
-def read(source: Path | IO[bytes], name: str | None = None, missing: bool = False) -> Table:
+def read(
+    source: Path | IO[bytes],
+    name: str | None = None,
+    missing: bool = False,
+    header: bool | None = None,
+) -> Table:
     """Return the table in a file, or in an open binary stream.
 
     Args:
         source: a path, unpacked if it ends in .gz; or a stream.
         name: what errors call it; by default its path.
         missing: return NaN for missing values, instead of an error that names the first.
+        header: whether the first line holds column names; None: as it seems, see `headers`.
 
     Raises:
         ValueError: what is no such table, in one sentence with line and column.
@@ -79,23 +81,24 @@ def read(source: Path | IO[bytes], name: str | None = None, missing: bool = Fals
     name = name or str(source)
     with readers.one_sentence(name, "a table"), opened(source) as text:
         lines = Lines(text)
-        head = list(islice(lines, 2))
+        head = first(iter(lines))
         if not head:
-            raise ValueError("it is empty")
-        first = head[0][1].strip()
-        if "\0" in first:
+            but = "; lines that begin with # are comments" if lines.comments else ""
+            raise ValueError(f"it is empty{but}")
+        line = head[0][1].strip()
+        if "\0" in line:
             raise ValueError("it is no text, or not UTF-8; save it as CSV in UTF-8")
-        if len(first) > 1 and set(first) <= set("01"):
-            return _digits(chain(head, lines), len(first))
-        return _table(head, lines, name, missing)
+        if len(line) > 1 and set(line) <= set("01") and not header:
+            return _digits(chain(head, lines), len(line))
+        return _table(head, lines, name, missing, header)
 
 
-def header(columns: Sequence[str] | None) -> Sequence[str] | None:
-    """Return names that `read` takes for names whatever bits stand below them; else None."""
+def header(columns: Sequence[str] | None, rows: NDArray[Any]) -> Sequence[str] | None:
+    """Return names that `read` takes for names above such rows, (N, D), as they are written."""
     if columns is None:
         return None
-    counts = len(columns) > 2 and fields.count(columns)
-    return columns if fields.are_names(columns) or counts else None
+    below = [tuple(map(str, row)) for row in rows[:FIRST].tolist()]
+    return columns if headers.guess(tuple(columns), below).names else None
 
 
 def _digits(lines: Iterable[Line], width: int) -> Table:
@@ -116,65 +119,39 @@ def _digits(lines: Iterable[Line], width: int) -> Table:
     return Table(np.concatenate(parts), np.concatenate(numbers))
 
 
-def _table(head: list[Line], lines: Lines, name: str, missing: bool) -> Table:
-    """Return fields with delimiters as a table; `head` are the first two lines."""
-    dialect = fields.dialect([line for _, line in head])
-    rows = head if dialect.names is None else head[1:]
-    alone = [] if dialect.counted is None else [rows[:1]]  # which may be names after all
+def _table(head: list[Line], lines: Lines, name: str, missing: bool, header: bool | None) -> Table:
+    """Return fields with delimiters as a table; `head` are the first lines."""
+    dialect = dialects.dialect(head, lines.comments, header)
     gathered, numbers = Gathered(dialect, missing), []
-    for block in chain(alone, blocks(chain(rows[len(alone) :], lines))):
+    for block in blocks(chain(head[dialect.n_above :], lines)):
         gathered.add(block)
         numbers.append(np.array([number for number, _ in block]))
     if not numbers:
         raise ValueError("it holds column names alone; give a row at least")
     if dialect.width == 1 and lines.gap and not missing:
         raise ValueError(f"line {lines.gap} is empty; fill it in or remove it")
-    counts = dialect.counted is not None and len(numbers) > 1
-    begin = int(counts and _beyond(dialect.counted or (), gathered.parts[1:]))
-    names = dialect.counted if begin else dialect.names
-    x, at = gathered.table(begin), np.concatenate(numbers[begin:])
-    if dialect.left_out:
-        _warn(name, "the first column has no name: it was taken for an index and left out")
-    if dialect.counted and counts and not begin and dialect.counted[0] == "0":
-        if dialect.delimiter or dialect.width == 1:
-            _warn(
-                name,
-                f"the first line, {', '.join(dialect.counted)}, was taken for a row; if it holds "
-                "column names, write a letter into them",
-            )
-    if isinstance(x, Frame):
-        x.names = names
-        _check_names(x, name)
-    return Table(x, at, names, dialect.left_out)
+    x = gathered.table()
+    for doubt in dialect.doubts:
+        _warn(name, doubt)
+    for k, field in gathered.padded:
+        _warn(
+            name,
+            f"{dialect.column(k)} has whole numbers with leading zeros, such as {field}: they were "
+            "taken for words, a category each; if they are amounts, write them without",
+        )
+    if isinstance(x, Frame) and dialect.n_above and header is None:
+        _doubt_words(x, name)
+    return Table(x, np.concatenate(numbers), dialect.names, dialect.left_out)
 
 
-def _check_names(x: Frame, name: str) -> None:
-    """Say what is doubtful about the names of a table with words.
-
-    Raises:
-        ValueError: two columns have one name.
-    """
-    if x.names is None:
-        return
-    names = tuple(map(str, x.names))
-    if len(set(names)) < len(names):
-        twice = next(one for one in names if names.count(one) > 1)
-        raise ValueError(f"two columns are called {twice!r}; rename one of them")
+def _doubt_words(x: Frame, name: str) -> None:
+    """Say so where names may be a row of words, since each stands among the words below it."""
+    names = tuple(map(str, x.names or ()))
     raws = [x.raw(k) for k in range(len(names))]
     if all(
         isinstance(r, Coded) and one in r.categories for r, one in zip(raws, names, strict=True)
     ):
-        _warn(
-            name,
-            f"the first line, {', '.join(names[:5])}, was taken for column names, and its words "
-            "stand below it, too; if it is a row, write a line of names above it",
-        )
-
-
-def _beyond(counted: Names, parts: list[NDArray[Any]]) -> bool:
-    """Return whether a line counts, over more than two columns, beyond every value of parts."""
-    largest = max(float(np.fmax.reduce(part, axis=None)) for part in parts)
-    return len(counted) > 2 and float(counted[-1]) > largest
+        _warn(name, headers.said(names, names=True))
 
 
 def _warn(name: str, text: str) -> None:

@@ -13,7 +13,8 @@ class CellError(ValueError):
     """A value that cannot be used. Its place is counted from 0, as NumPy counts.
 
     Attributes:
-        sentence: what is wrong, with {name} and {place} in it.
+        sentence: what is wrong, with {name} and {place} in it, and perhaps {key}, by which
+            column_types calls the column.
         name: of the argument. row, column: of the cell. label: the column's name, if it has one.
     """
 
@@ -28,11 +29,13 @@ class CellError(ValueError):
     def __str__(self) -> str:
         """Return the sentence."""
         called = "" if self.label is None else f" ({self.label!r})"
-        return self.at(self.name, f"row {self.row}, column {self.column}{called}")
+        key = self.column if self.label is None else self.label
+        return self.at(self.name, f"row {self.row}, column {self.column}{called}", key)
 
-    def at(self, name: str, place: str) -> str:
+    def at(self, name: str, place: str, key: Any) -> str:
         """Return the sentence about a cell that has another name, such as a line of a file."""
-        return self.sentence.replace("{name}", name).replace("{place}", place)
+        told = self.sentence.replace("{name}", name).replace("{place}", place)
+        return told.replace("{key}", repr(key))
 
 
 class ColumnError(ValueError):

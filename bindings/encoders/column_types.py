@@ -1,4 +1,8 @@
-"""What users say about their columns: types by name or number, or the categories themselves."""
+"""What users say about their columns: types by name or number, or the categories themselves.
+
+A list with a type in it, or with a list, has an entry for each column. One of words and numbers
+alone, range(17) say, are the categories of every column.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -23,6 +27,8 @@ def wanted(column_types: Any, frame: Frame) -> list[Any]:
             asked[_number(key, frame)] = _type(value)
         return asked
     listed = list(column_types)
+    if _are_categories(listed):
+        return [listed] * D
     if len(listed) != D:
         raise ValueError(
             f"column_types has {len(listed)} entries and X has {D} columns; give one for each, or "
@@ -36,8 +42,22 @@ def check(column_types: Any) -> None:
     if column_types is None or isinstance(column_types, str):
         _type(column_types)
         return
-    for value in getattr(column_types, "values", lambda: column_types)():
-        _type(value)
+    values = list(getattr(column_types, "values", lambda: column_types)())
+    if isinstance(column_types, Mapping) or not _are_categories(values):
+        for value in values:
+            _type(value)
+
+
+def _are_categories(listed: list[Any]) -> bool:
+    """Return whether a list is of categories, of every column, and not of a type for each."""
+    return bool(listed) and not any(
+        value is None or (isinstance(value, str) and value in TYPES) or _is_list(value)
+        for value in listed
+    )
+
+
+def _is_list(value: Any) -> bool:
+    return hasattr(value, "__iter__") and not isinstance(value, str)
 
 
 def _number(key: Any, frame: Frame) -> int:

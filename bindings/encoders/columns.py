@@ -7,7 +7,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.encoders import column_types as types_of
-from chainrule.encoders import dataframes, frames, learning, partial, validation, variables
+from chainrule.encoders import (
+    dataframes,
+    doubts,
+    frames,
+    learning,
+    partial,
+    validation,
+    variables,
+)
 from chainrule.encoders.base import Encoder
 from chainrule.encoders.bits import Bits
 from chainrule.encoders.frames import Frame
@@ -25,11 +33,12 @@ class AnyColumns(Encoder):
     Args:
         column_types: None, to read all types off the data; one of `variables.TYPES` for all
             columns; a list with one for each; or a dict for some, by name or number. Instead of a
-            type a column may be given its categories, a list in their order.
+            type a column, or all of them, may be given categories, a list in their order.
         order: of the columns, or its name, for `engine.ordering`; seed: that of a random one.
         dtype: of x where a column is real.
         missing: whether values may be missing: NaN, None, NA or masked in the data, and in arrays
             what MISSING has for it.
+        density: whether it is for a density, of which columns may be doubtful; see `doubts`.
 
     Attributes:
         variables: by column of the data, what each is.
@@ -46,10 +55,11 @@ class AnyColumns(Encoder):
         seed: int = 0,
         dtype: Any = np.float32,
         missing: bool = False,
+        density: bool = True,
     ) -> None:
         """Keep the settings; nothing is learnt yet."""
         self._types, self._ordering, self._seed = column_types, order, seed
-        self._dtype, self._missing = np.dtype(dtype), missing
+        self._dtype, self._missing, self._density = np.dtype(dtype), missing, density
         self.names: Sequence[frames.Name] | None = None
         self.library: str | None = None
         self.dtypes: tuple[str, ...] = ()
@@ -60,6 +70,9 @@ class AnyColumns(Encoder):
         """Learn the columns' types, categories and scales; see `Encoder`.
 
         more: other tables by what errors call them, whose categories are to be known, too.
+
+        Warns:
+            DataWarning: a column that may be no such variable; see `doubts`.
         """
         frame = frames.read(X, name)
         others = [(frames.read(other, called), called) for called, other in (more or {}).items()]
@@ -72,25 +85,26 @@ class AnyColumns(Encoder):
         for k in range(D):
             column, place = self._there(frame, k, name), frame.place(k, name)
             also: list[Any] = []
-            if column.kind != "real" or not frame.typed:  # else it has no categories
+            if column.kind == "category" or column.whole():  # else it has no categories
                 also = [self._there(other, k, called) for other, called in others]
-            found.append(learning.learn(column, wanted[k], place, frame.typed, also))
+            found.append(learning.learn(column, wanted[k], place, also))
+            if self._density and not self._is_said(frame, column, wanted[k]):
+                doubts.check(column, found[-1], place, k if frame.names is None else frame.names[k])
         self.variables = tuple(found)
         self.names, self.library, self.dtypes = frame.names, frame.library, frame.dtypes
         return self
 
     def _there(self, frame: Frame, k: int, name: str) -> Column:
-        """Return column k, or where values may be missing those that are there.
-
-        Whole numbers of which some are missing come as floats, and are whole numbers all the same.
-        """
+        """Return column k, or where values may be missing those that are there."""
         if not self._missing:
             return frame.column(k, name)
         there = np.flatnonzero(~partial.missing(frame.raw(k)))
-        column = frame.column(k, name, there if len(there) else slice(None))
-        if len(there) < len(frame) and column.kind == "real" and column.whole():
-            return Column("whole", column.values.astype(np.int64))
-        return column
+        return frame.column(k, name, there if len(there) else slice(None))
+
+    def _is_said(self, frame: Frame, column: Column, wanted: Any) -> bool:
+        """Return whether users said what a column is: itself, or by a dtype with categories."""
+        by_dtype = column.declared and frame.library is not None
+        return by_dtype or (wanted is not None and not isinstance(self._types, str))
 
     @property
     def dims(self) -> int:  # type: ignore[override]

@@ -7,12 +7,16 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from chainrule.encoders.variables import Category, Real, Variable
+from chainrule.encoders.variables import Category, Variable
 
 LIBRARIES = ("pandas", "polars")
 WHOLE = [f"{kind}{size}" for kind in ("int", "uint", "Int", "UInt") for size in (8, 16, 32, 64)]
 REAL = ["float16", "float32", "float64", "Float32", "Float64"]
 DTYPES = frozenset(["bool", "boolean", "object", "string", "str", *WHOLE, *REAL])
+OF_POLARS = frozenset(
+    ["Boolean", "String", "Categorical", "Float32", "Float64"]
+    + [f"{kind}{size}" for kind in ("Int", "UInt") for size in (8, 16, 32, 64)]
+)
 
 
 def library(name: str | None) -> Any:
@@ -34,25 +38,47 @@ def make(
     dtypes: Sequence[str],
     variables: Sequence[Variable],
 ) -> Any:
-    """Return a DataFrame of a library; dtypes: pandas' names for those of the columns, or empty."""
+    """Return a DataFrame of a library; dtypes: its names for those of the columns, or empty.
+
+    A column has the dtype that the learnt one had, where it can have it.
+    """
     names = names or range(len(columns))
-    if of.__name__ == "polars":
-        lists = (column.tolist() for column in columns)
-        return of.DataFrame(dict(zip(map(str, names), lists, strict=True)))
+    series = _of_polars if of.__name__ == "polars" else _of_pandas
     parts = zip(names, columns, dtypes or ("",) * len(columns), variables, strict=True)
-    made = {name: _series(of, column, dtype, one) for name, column, dtype, one in parts}
-    return of.DataFrame(made)
+    return of.DataFrame(
+        {
+            str(name) if series is _of_polars else name: series(of, column, dtype, one)
+            for name, column, dtype, one in parts
+        }
+    )
 
 
-def _series(pandas: Any, column: NDArray[Any], dtype: str, variable: Variable) -> Any:
-    """Return a column with the dtype that the learnt one had, where it can have it."""
+def _of_pandas(pandas: Any, column: NDArray[Any], dtype: str, variable: Variable) -> Any:
+    """Return a column of pandas'."""
     if dtype in ("category", "ordered") and isinstance(variable, Category):
         kind = pandas.CategoricalDtype(list(variable.values), ordered=dtype == "ordered")
         return pandas.Series(column, dtype=kind)
-    real = isinstance(variable, Real) and variable.type == "continuous"
-    if dtype not in DTYPES or (real and "int" in dtype.lower()):
+    if dtype not in DTYPES or _would_round(variable, dtype):
         return pandas.Series(column)
     try:
         return pandas.Series(column).astype(dtype)
     except (TypeError, ValueError, OverflowError):
         return pandas.Series(column)
+
+
+def _of_polars(polars: Any, column: NDArray[Any], dtype: str, variable: Variable) -> Any:
+    """Return a column of polars'."""
+    made = polars.Series(column.tolist())
+    if dtype == "Enum" and isinstance(variable, Category):
+        return made.cast(polars.Enum([str(value) for value in variable.values]))
+    if dtype not in OF_POLARS or _would_round(variable, dtype):
+        return made
+    try:
+        return made.cast(getattr(polars, dtype))
+    except polars.exceptions.PolarsError:
+        return made
+
+
+def _would_round(variable: Variable, dtype: str) -> bool:
+    """Return whether a dtype is of whole numbers, and a column of real ones."""
+    return variable.type == "continuous" and "int" in dtype.lower()

@@ -1,11 +1,15 @@
 """Tables in the forms that users have them, column by column: what each column is made of.
 
-| form | names | a column's type |
-|---|---|---|
-| NumPy array (N, D), tensor, sparse matrix, nested lists | none | by its values |
-| pandas or polars DataFrame | its own | by its dtype |
-| NumPy structured array | its fields | by its dtype |
-| a CSV with words, from `chainrule.datasets` | its header | by what is written |
+| form | names |
+|---|---|
+| NumPy array (N, D), tensor, sparse matrix, nested lists | none |
+| pandas or polars DataFrame | its own |
+| NumPy structured array | its fields |
+| a CSV with words, from `chainrule.datasets` | its header |
+
+A column's type is the same in all of them: `learning.suggested` reads it off the values. A dtype
+that says more keeps its meaning: bool is binary, string categorical, and pandas' Categorical and
+polars' Enum have all their categories, in their own order.
 
 Neither pandas nor polars is imported here: what a DataFrame can do, its own methods do.
 """
@@ -43,7 +47,6 @@ class Frame:
 
     Attributes:
         names: of the columns; None without.
-        typed: whether each column has a dtype of its own, and so says what it is.
         library: "pandas" or "polars" of a DataFrame, else None. dtypes: what they call those of
             the columns.
         array: the table as one array or sparse matrix, where it came so.
@@ -63,11 +66,6 @@ class Frame:
         self._raws, self.array = raws, array
         self.names = None if names is None else tuple(names)
         self.library, self.dtypes = library, tuple(dtypes)
-
-    @property
-    def typed(self) -> bool:
-        """Whether columns have dtypes of their own; those of an array share one."""
-        return self.array is None
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -176,6 +174,12 @@ def read(X: Any, name: str = "X") -> Frame:
     return frame
 
 
+def named(x: Any, names: Sequence[Name] | None) -> Any:
+    """Return an array of numbers as a table with names for its columns; any other as it is."""
+    plain = isinstance(x, np.ndarray) and names is not None
+    return Frame(None, names, array=x) if plain else x
+
+
 def names_its_own(X: Any) -> bool:
     """Return whether X is a table whose columns have names, and no DataFrame."""
     return isinstance(X, Frame) or (isinstance(X, np.ndarray) and X.dtype.names is not None)
@@ -189,8 +193,10 @@ def _framed(X: Any) -> Frame | None:
         names = [one if isinstance(one, int) else str(one) for one in X.columns]
         return Frame([_of_pandas(c) for c in columns] or [_none()], names, None, "pandas", dtypes)
     if hasattr(X, "get_column") and hasattr(X, "columns"):
-        raws: list[Raw] = [X.get_column(one).to_numpy() for one in X.columns]
-        return Frame(raws or [_none()], list(X.columns), None, "polars")
+        series = [X.get_column(one) for one in X.columns]
+        dtypes = [_dtype(one.dtype) for one in series]
+        raws: list[Raw] = [_of_polars(one) for one in series]
+        return Frame(raws or [_none()], list(X.columns), None, "polars", dtypes)
     if names_its_own(X):
         return Frame([np.ma.asarray(X[one]) for one in X.dtype.names], X.dtype.names)
     return None
@@ -208,8 +214,19 @@ def _of_pandas(column: Any) -> Raw:
     return np.asarray(column)
 
 
+def _of_polars(series: Any) -> Raw:
+    """Return a Series of polars as it is kept: of an Enum its categories are said beforehand."""
+    if _dtype(series.dtype) != "Enum":
+        raw: NDArray[Any] = series.to_numpy()
+        return raw
+    codes = np.asarray(series.to_physical().cast(int).fill_null(-1))
+    return Coded(codes, tuple(series.dtype.categories.to_list()), True)
+
+
 def _dtype(dtype: Any) -> str:
-    """Return the name that makes a pandas dtype again."""
+    """Return the name that makes a dtype of a DataFrame again, its parameters apart."""
+    if hasattr(dtype, "is_numeric") and hasattr(dtype, "base_type"):  # polars
+        return str(dtype.base_type())
     ordered = getattr(dtype, "ordered", False)
     return "ordered" if ordered and hasattr(dtype, "categories") else str(dtype)
 

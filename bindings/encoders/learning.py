@@ -21,14 +21,11 @@ FEW = 32  # whole numbers that are categories, if each comes twice on average
 SHARED = 0.2  # of the rows: if so many have one number, a column of numbers is clumped
 
 
-def learn(
-    column: Column, wanted: Any, place: Place, typed: bool = True, more: Sequence[Column] = ()
-) -> Variable:
+def learn(column: Column, wanted: Any, place: Place, more: Sequence[Column] = ()) -> Variable:
     """Return the variable for a column of training rows.
 
     wanted: one of TYPES, or a sequence of categories in their order; None: what the data suggest,
-        see `suggested`. typed: see there. more: the same column of other rows, whose values are to
-        be known too, as categories.
+        see `suggested`. more: the same column of other rows, whose values are to be known too.
 
     Raises:
         ValueError: a type that contradicts the data; a column of real numbers that are all alike;
@@ -36,28 +33,31 @@ def learn(
     """
     if wanted is not None and not isinstance(wanted, str):
         return _given(column, wanted, place)
-    kind = suggested(column, typed) if wanted is None else wanted
+    kind = suggested(column, more) if wanted is None else wanted
     if kind in ("binary", "categorical"):
         return _category(column, kind, place, more)
     return _real(column, kind, place)
 
 
-def suggested(column: Column, typed: bool = True) -> str:
-    """Return the type that a column's data suggest.
+def suggested(column: Column, more: Sequence[Column] = ()) -> str:
+    """Return the type that a column's data suggest; more: as in `learn`.
 
-    typed: whether the column has a dtype of its own, whose floats are then real numbers whatever
-    their values; in an array all columns share one, and values decide.
+    Bools are binary and words categorical. Of numbers the values decide, never what they are stored
+    as, nor what is missing: 1.0 is 1. Only 0 and 1 are binary; whole numbers of at most FEW
+    different values, each twice on average, categorical; other whole numbers integer; and the rest
+    continuous.
     """
     if column.kind == "bool":
         return "binary"
     if column.kind == "category":
         return "categorical"
-    if column.kind == "real" and (typed or not column.whole()):
+    numbers = [column, *(one for one in more if one.kind != "category")]
+    if not all(one.whole() for one in numbers):
         return "continuous"
-    found = np.unique(column.values)
+    found = np.unique(np.concatenate([np.unique(one.values) for one in numbers]))
     if set(found[:3].tolist()) <= {0, 1}:
         return "binary"
-    few = len(found) <= FEW and 2 * len(found) <= len(column.values)
+    few = len(found) <= FEW and 2 * len(found) <= sum(len(one.values) for one in numbers)
     return "categorical" if few else "integer"
 
 
@@ -82,7 +82,8 @@ def _category(column: Column, kind: str, place: Place, more: Sequence[Column]) -
         )
     values = column.distinct()
     if not column.declared:
-        values = tuple(sorted(set(values).union(*(one.distinct() for one in more)), key=_key))
+        alike = (one for one in more if _are_alike(one, column))
+        values = tuple(sorted(set(values).union(*(one.distinct() for one in alike))))
     values = tuple(int(v) if isinstance(v, float) else v for v in values)
     if column.kind == "bool" or (kind == "binary" and set(values) <= {0, 1}):
         values = (False, True) if column.kind == "bool" else (0, 1)
@@ -100,8 +101,11 @@ def _category(column: Column, kind: str, place: Place, more: Sequence[Column]) -
     return Category(kind, values)
 
 
-def _key(value: Any) -> tuple[bool, Any]:
-    return isinstance(value, str), value
+def _are_alike(other: Column, column: Column) -> bool:
+    """Return whether other rows of a column have words where it has, or whole numbers."""
+    if column.kind == "category":
+        return other.kind == "category" and type(other.word(0)) is type(column.word(0))
+    return other.whole()
 
 
 def _real(column: Column, kind: str, place: Place) -> Real:

@@ -89,12 +89,27 @@ class Category:
         if len(codes) and codes.min() < 0:
             row = int(np.argmin(codes))
             known = ", ".join(map(repr, self.values[:SHOWN]))
+            value = column.word(row)
+            value = int(value) if isinstance(value, float) and value.is_integer() else value
             raise place.cell(
-                f"{{name}} holds {column.word(row)!r} at {{place}}, a category never seen in "
-                f"training; known are {known}{', …' if len(self.values) > SHOWN else ''}",
+                f"{{name}} holds {value!r} at {{place}}, a category never seen in training; known "
+                f"are {known}{', …' if len(self.values) > SHOWN else ''}; {self._cure(value)}",
                 row,
             )
         return np.asarray(codes)
+
+    def _cure(self, value: Any) -> str:
+        """Return what to do about a value that is none of these."""
+        if isinstance(self.values[0], str) or not isinstance(value, int):
+            return "fit with all that it may be: column_types={{key}: [… all categories …]}"
+        highest, lowest = max(*self.values, value), min(*self.values, value)
+        if lowest < 0 or highest >= MOST:
+            return 'fit with column_types={{key}: "integer"} if it counts something'
+        every, here = f"range({highest + 1})", "column_types={{key}: "
+        return (
+            f"fit with {here}{every}}} if it is one more category, column_types={every} if all "
+            f'columns have these, or {here}"integer"}} if it counts something'
+        )
 
     def _codes(self, values: Iterable[Any]) -> NDArray[np.int32]:
         number = {value: code for code, value in enumerate(self.values)}

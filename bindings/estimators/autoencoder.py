@@ -45,8 +45,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Kept):  # t
     Args:
         n_hidden: H, units of the code; fewer than columns are a bottleneck.
         n_linear: M, units of the linear layer between a row and its code.
-        noise: share of the inputs set to 0 in training, from the rest of which the row is to be
-            made: a denoising autoencoder.
+        noise: share of the inputs set to 0 in training, of real columns to their mean, from the
+            rest of which the row is to be made: a denoising autoencoder.
         epochs: passes over the data, at most.
         column_types: what the columns are, "binary", "integer" or "continuous", as in `MADE`; a
             column of categories is refused.
@@ -155,7 +155,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Kept):  # t
 
     def _learn(self, X: Any, X_valid: Any, start: Any) -> tuple[Any, Any]:
         table, valid = frames.read(X), None
-        self.encoder_ = AnyColumns(self.column_types, dtype=self._dtype()).learn(table)
+        encoder = AnyColumns(self.column_types, dtype=self._dtype(), density=False)
+        self.encoder_ = encoder.learn(table)
         self._fitted_config()
         self.n_features_in_ = self._columns.dims
         validate_data(self, X, skip_check_array=True)  # sets feature_names_in_

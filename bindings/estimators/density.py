@@ -51,8 +51,9 @@ class Density(DensityMixin, Kept):  # type: ignore[misc]  # scikit-learn is unty
                 Without them it is log Σ_c p(c) p(x | c), the p(c) being `class_prior_`.
 
         Returns:
-            Shape (N,), at most 0; of the parameters' dtype, and of sequences float64. Bits per
-            dimension of rows are -log_prob / (D · ln 2); see `bits_per_dim`.
+            Shape (N,), at most 0 where no column is real; of the parameters' dtype, and of
+            sequences float64. Bits per dimension of rows are -log_prob / (D · ln 2); see
+            `bits_per_dim`.
 
             Of sequences the first symbol is included, and the end of those that have one
             (`ends_`): then the probabilities of all sequences of any length sum to one. Of others

@@ -232,15 +232,20 @@ class RowDensity(Density):
         by = None if uniforms is None else self._columns.arrange(_uniforms(uniforms, n, D))
         drawn = np.empty((n, D), self._columns.dtype)
         with self._evaluating() as params:
-            dtype = np.float64 if drawn.dtype.kind == "f" else params.dtype
+            dtype = self._uniform_dtype(drawn.dtype)
             for rows in self._groups(n, "sample"):
                 u = rng.random((rows.stop - rows.start, D), dtype) if by is None else by[rows]
                 kept = None if x is None else x[rows]
                 if mask is not None:
                     u[np.broadcast_to(mask if mask.ndim == 1 else mask[rows], u.shape)] = -1
                 some = None if numbers is None else numbers[rows]
-                drawn[rows] = evaluating.sample(self._engine(), self.config_, params, u, kept, some)
+                asked = self._engine(), self._config_now(), params, u, kept, some
+                drawn[rows] = evaluating.sample(*asked)
         return drawn
+
+    def _uniform_dtype(self, drawn: np.dtype[Any]) -> Any:
+        """Return of which dtype random numbers are to be, to draw values of a dtype."""
+        return np.float64 if drawn.kind == "f" else self.params_.dtype
 
     def _exact(self, observed: NDArray[np.bool_]) -> bool:
         """Return whether rows drawn with these variables kept, in order, are of p(free | kept).

@@ -41,10 +41,11 @@ class TableDensity(InUnits):
     """Base class: a model of p(x), or of p(x | label), over columns of any kind.
 
     Args:
-        column_types: what the columns are: None reads it off the data, and one of "binary",
-            "categorical", "integer" and "continuous" is for all. A list has one for each, a dict
-            for some, by name or number. In place of a type may stand a column's categories, a
-            list in their order. `chainrule.encoders.variables` has what the types mean.
+        column_types: what the columns are: None reads it off their values, whatever container and
+            dtype hold them: 1.0 is a whole number. One of "binary", "categorical", "integer" and
+            "continuous" is for all. A list has one for each, a dict for some, by name or number. In
+            place of a type may stand categories, a list in their order: range(17) for all columns.
+            `chainrule.encoders.variables` has what the types mean.
         binarize: None takes columns as they are; a threshold t makes a bit of each, x > t.
         clip_norm: longest gradient let through, as a 2-norm; 0 turns clipping off. None is 10 where
             a fifth of the training rows or more have one number of a real column, which would
@@ -252,7 +253,7 @@ class TableDensity(InUnits):
         with self._evaluating() as params:
             for rows, x in self._batches(data, "uniforms"):
                 v, some = rng.random(x.shape), None if numbers is None else numbers[rows]
-                asked = self._engine(), self.config_, params, x, v, some
+                asked = self._engine(), self._config_now(), params, x, v, some
                 u[rows] = self._columns.undo(evaluating.uniforms(*asked))
         return np.minimum(u, 1 - 2.0**-53)
 

@@ -42,6 +42,15 @@ class CategoricalNADE(TableDensity):
         >>> model.sample(3, seed=1).tolist()
         [['red', 3, 'stop'], ['green', 1, 'go'], ['green', 1, 'go']]
 
+        Levels of grey, of which a pixel of other pictures may have one that it had in none of
+        these: all that there can be are said beforehand.
+
+        >>> from chainrule import datasets
+        >>> digits = datasets.load("digits", raw=True)
+        >>> model = CategoricalNADE(8, epochs=5, learning_rate=0.01, column_types=range(17))
+        >>> model.fit(digits.train.x).score(digits.test.x) > -64 * 2  # nats; ln 17 is 2.8
+        True
+
     Source:
         Larochelle and Murray 2011. Derivation: `chainrule.kernels.nade_columns`.
     """
@@ -136,13 +145,15 @@ class TableNADE(TableDensity):
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class RNADE(TableNADE):
-    """Real-valued NADE: each column's density a mixture whose means, scales and weights h_i gives.
+    """Real-valued NADE: each column's density a mixture whose means and scales h_i gives.
 
-    p(x) = Π_i Σ_j w_ij N(x_i; μ_ij, σ_ij), all three functions of x_<i; see `TableNADE`, of which
-    it is the one whose columns are all real. Whole numbers are taken for real ones, too.
+    p(x) = Π_i Σ_j w_ij N(x_i; μ_ij, σ_ij), means and scales functions of x_<i, and the weights too
+    if they are learned; see `TableNADE`, of which it is the one whose columns are all real. Whole
+    numbers are taken for real ones, too, without noise.
 
     Args:
         n_hidden: H, hidden units, at least 1.
+        mixture_weights: as in `TableNADE`, but "equal" by default.
 
     Attributes:
         params_, encoder_, history_, classes_, class_prior_, best_epoch_, order_, n_features_in_,

@@ -34,7 +34,7 @@ def histograms(at: Any, data: Any, model: Any, ends: Any = None) -> None:
 
 
 def names_of(x: Any, names: Sequence[str] | None, D: int) -> list[str]:
-    """Return the names given, or those of a DataFrame, or x₁, x₂, …"""
+    """Return the names given, or those of a DataFrame, or x1, x2, …"""
     if names is None and hasattr(x, "columns"):
         names = [str(name) for name in x.columns]
     if names is None:

@@ -32,8 +32,7 @@ def loss_and_grad(s: Array, x: Bits, total: int, ds: Array) -> float:
     """Return Σ -log p / total in nats; overwrite ds, (N, D), by its gradient; may be s itself."""
     xp = array_module(s)
     nll: Array = xp.empty(len(s), s.dtype)
-    bernoulli.forward(s, x, nll)
-    bernoulli.backward(xp.full_like(nll, 1 / total), s, x, ds)
+    bernoulli.loss(xp.full_like(nll, 1 / total), s, x, nll, ds)
     return float(nll.sum(dtype=xp.float64)) / total
 
 

@@ -93,16 +93,16 @@ def outputs(net: AnyOrder, params: Params, x: Any, given: Any, y: Any, order: An
     return s
 
 
-def draw(net: AnyOrder, params: Params, uniforms: Array, x: Any, y: Any) -> None:
+def draw(net: AnyOrder, params: Params, uniforms: Array, x: Any, y: Any, order: Any) -> None:
     """Overwrite x where the uniform is not negative by draws, each given all that is kept.
 
-    uniforms: (N, D). Variable by variable; a kept value may be missing.
+    uniforms: (N, D). Variable by variable in the order; a kept value may be missing.
     """
 
     def some(rows: slice, prefix: Prefix) -> None:
         u, drawn = uniforms[rows], x[rows]
         prefix.know(drawn, (u < 0) & Columns.known(drawn))
-        for i in range(len(net.values)):
+        for i in order:
             free = u[:, i] >= 0
             if not free.any():
                 continue

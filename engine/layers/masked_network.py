@@ -36,7 +36,7 @@ import numpy as np
 from chainrule.engine import classes
 from chainrule.engine.arena import New
 from chainrule.engine.layers.masks import Mask
-from chainrule.kernels import activation, masked_linear
+from chainrule.kernels import activation, masked_bits, masked_linear
 from chainrule.kernels.dispatch import array_module
 from chainrule.kernels.masked_linear import reference
 from chainrule.kernels.types import Array
@@ -139,6 +139,22 @@ def forward(
     return hidden, s
 
 
+def loss_of_bits(
+    arrays: Arrays, mask: Mask, kind: int, x: Any, total: int, grad: Arrays, new: New
+) -> float:
+    """Return Σ_n -log p(x_n) / total of bits, by one layer and one class; overwrite grad."""
+    W, (below, above) = arrays.weights[0], mask.stairs
+    xp, size = array_module(W), (len(x), W.shape[1])
+    h, s, da, nll = new(size), new(x.shape), new(size), xp.empty(len(x), W.dtype)
+    theta, d_theta = (
+        masked_bits.Layers(a.weights[0], a.biases[0][0], a.weights[1], a.biases[1][0])
+        for a in (arrays, grad)
+    )
+    rate = xp.full_like(nll, 1 / total)
+    masked_bits.loss_and_grad(kind, x, rate, theta, below, above, h, s, da, nll, d_theta)
+    return float(nll.sum(dtype=np.float64)) / total
+
+
 def backward(
     arrays: Arrays,
     mask: Mask,
@@ -159,13 +175,19 @@ def backward(
         _add_input_gradient(ds, arrays.direct, mask.direct, dx, new)
     d = ds
     for l in reversed(range(len(mask.stairs))):
-        below = hidden[l - 1] if l else x
-        _affine_backward(d, below, y, mask.stairs[l], grad.weights[l], grad.biases[l])  # B2, B4
-        if l == 0:
-            _add_input_gradient(d, arrays.weights[0], mask.stairs[0], dx, new)
+        below, W, stairs = hidden[l - 1] if l else x, arrays.weights[l], mask.stairs[l]
+        dW, dc = grad.weights[l], grad.biases[l]
+        of_all = dc[0] if len(dc) == 1 else new(dc.shape[1:])
+        dh = None if l == 0 else new(below.shape)
+        if dh is None:
+            masked_linear.backward(d, below, stairs, dW, of_all)  # B4
+        else:
+            masked_linear.backward_through(d, below, W, stairs, dW, of_all, dh)  # B2, B4
+        if len(dc) > 1:
+            classes.add_up(d, y, dc)
+        if dh is None:
+            _add_input_gradient(d, W, stairs, dx, new)
             return
-        dh = new(below.shape)
-        masked_linear.input_gradient(d, arrays.weights[l], mask.stairs[l], dh)  # B2, B4
         activation.backward(kind, below, dh)  # B3
         d = dh
     classes.add_up(ds, y, grad.biases[-1])  # B2 of no units
@@ -177,11 +199,6 @@ def _affine(x: Any, W: Array, c: Array, stairs: Any, y: Any, out: Array) -> None
     else:
         out[...] = c[y]
         masked_linear.add(x, W, stairs, out)
-
-
-def _affine_backward(d: Array, x: Any, y: Any, stairs: Any, dW: Array, dc: Array) -> None:
-    masked_linear.add_backward(d, x, stairs, dW)
-    classes.add_up(d, y, dc)
 
 
 def _add_input_gradient(d: Array, W: Array, stairs: Any, dx: Array | None, new: New) -> None:

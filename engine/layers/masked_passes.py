@@ -1,8 +1,7 @@
 """One network under each of several masks: its arrays, and passes in the masks' orders.
 
-What `engine.models.made` and its kind stand on: the parameters by layer, gathered for a mask where
-their places differ, and gradients brought back (`masked_network`, `masks`); and which outputs are
-whose, since with the order of the variables that of the outputs changes too.
+What `engine.models.made` stands on: parameters by layer, gathered for a mask where places differ,
+gradients brought back, and whose the outputs are, since their order is that of the variables.
 """
 
 from collections.abc import Callable
@@ -102,6 +101,10 @@ class Network:
     n_classes: int
     half_steps: tuple[float, ...] = ()
 
+    def __hash__(self) -> int:
+        """Return a hash of all but the values: of hundreds of variables, for each look-up."""
+        return hash((len(self.values), self.hidden, self.n_masks, self.seed, self.n_classes))
+
     @property
     def sizes(self) -> masks.Sizes:
         """Rows of the first matrix and outputs of each variable, and the layers."""
@@ -188,8 +191,7 @@ class Network:
         if mask.moved:
             x = array_module(x).ascontiguousarray(x[:, mask.order])
         hidden, s = layers.forward(arrays, mask, self._kind, x, y, new)
-        bits = set(self.values) == {BIT}
-        return MaskedPass(mask, self.layout(params, k), bits, arrays, x, y, hidden, s)
+        return MaskedPass(mask, self.layout(params, k), _of_bits(self), arrays, x, y, hidden, s)
 
     def loss_and_grad(
         self,
@@ -206,6 +208,8 @@ class Network:
 
         shares: (N, 1), what each row's gradient counts; None: 1.
         """
+        if shares is None and dx is None and _is_plain(self):
+            return self._plain_loss_and_grad(params, x, k, total, grad)
         with arena.borrow(params.flat) as new:
             one = self.forward(params, x, y, k, new)
             s = None if dx is None else one.s.copy()
@@ -222,6 +226,20 @@ class Network:
                 lone = array_module(own).flatnonzero(one.layout.values == 1)
                 own[:, lone] = 0  # a category, of one value, not a number
                 dx[...] = own[:, one.mask.order_back] if one.mask.moved else own
+        return loss
+
+    def _plain_loss_and_grad(
+        self, params: Params, x: Any, k: int, total: int, grad: Params
+    ) -> float:
+        """Return the same of bits, one layer and one class, which have a kernel of their own."""
+        mask, stored = self.mask(params, k), self.arrays(grad)
+        with arena.borrow(params.flat) as new:
+            arrays = layers.gathered(self.arrays(params), mask, new)
+            here = layers.scattered(stored, mask, new)
+            if mask.moved:
+                x = array_module(x).ascontiguousarray(x[:, mask.order])
+            loss = layers.loss_of_bits(arrays, mask, self._kind, x, total, here, new)
+            layers.store(here, mask, stored)
         return loss
 
     def _backward(self, one: MaskedPass, grad: Params, dx: Array | None, new: New) -> None:
@@ -246,14 +264,24 @@ class Network:
 
     def units(self, params: Params, n: int, y: Any, k: int) -> layers.MaskedUnits:
         """Return what mask k's network remembers of n rows of which nothing is known yet."""
-        mask = self.mask(params, k)
-        own = partial(array_module(params.flat).empty, dtype=params.dtype)
-        arrays = layers.gathered(self.arrays(params), mask, own)
+        mask, empty = self.mask(params, k), array_module(params.flat).empty
+        arrays = layers.gathered(self.arrays(params), mask, partial(empty, dtype=params.dtype))
         return layers.MaskedUnits(arrays, mask, self._kind, n, y)
 
     @property
     def _kind(self) -> int:
         return activation.KINDS.index(self.activation)
+
+
+@lru_cache(maxsize=512)
+def _of_bits(network: Network) -> bool:
+    return set(network.values) == {BIT}
+
+
+@lru_cache(maxsize=512)
+def _is_plain(network: Network) -> bool:
+    one_layer, one_class = len(network.hidden) == 1, network.n_classes == 1
+    return one_layer and one_class and not network.direct and _of_bits(network)
 
 
 @lru_cache(maxsize=512)

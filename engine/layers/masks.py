@@ -38,9 +38,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from chainrule.kernels.dispatch import array_module
 from chainrule.kernels.masked_linear import Staircase, staircase
-from chainrule.kernels.types import Array
 
 
 class Sizes(NamedTuple):
@@ -138,16 +136,3 @@ def _stairs(
     first = staircase(variables, numbers[0], False, n_rows, xp)  # F2
     between = (staircase(below, above, False, xp=xp) for below, above in pairwise(numbers))
     return first, *between, staircase(numbers[-1], outputs, True, xp=xp)
-
-
-def draw(uniforms: Array, K: int) -> tuple[Array, Any]:
-    """Return the uniforms, and each row's mask, (N,), drawn by its first uniform that draws.
-
-    Of u in [0, 1), k = ⌊K u⌋ is uniform on 0 … K - 1, and K u - k on [0, 1), whatever k.
-    """
-    xp, u = array_module(uniforms), uniforms.copy()
-    rows, first = xp.arange(len(u)), (u >= 0).argmax(axis=1)
-    word = K * xp.maximum(u[rows, first], 0)
-    chosen = xp.minimum(word.astype(np.int32), K - 1)
-    u[rows, first] = xp.where(u[rows, first] < 0, u[rows, first], word - chosen)
-    return u, chosen

@@ -48,10 +48,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from chainrule.engine import averages, classes
+from chainrule.engine import averages, classes, ordering
 from chainrule.engine.distributions import columns
 from chainrule.engine.event import Abilities, Columns
-from chainrule.engine.layers import masks
 from chainrule.engine.layers.masked_passes import Network
 from chainrule.engine.noise import Noise
 from chainrule.engine.params import Params, Shapes
@@ -120,6 +119,10 @@ class Config:
                 known, got = ", ".join(words), getattr(self, name)
                 raise ValueError(f"{name} must be one of {known}, got {got!r}")
 
+    def __hash__(self) -> int:
+        """Return a hash of all but the values: of hundreds of variables, for each look-up."""
+        return hash((len(self.values), self.hidden, self.n_masks, self.mask_seed, self.n_classes))
+
     @property
     def event(self) -> Columns:
         """What an observation is: columns."""
@@ -138,11 +141,11 @@ class Config:
 
 @lru_cache
 def _network(config: Config) -> Network:
-    family = WORDS["family"].index(config.family)
-    mixtures = config.n_components, family, config.mixture_weights == "learned"
+    mixtures = config.n_components, WORDS["family"].index(config.family)
     cycle = config.n_masks, config.mask_seed, config.order_agnostic
     sizes = config.values, config.hidden, config.activation, config.direct
-    return Network(*sizes, *cycle, *mixtures, config.n_classes, config.half_steps)
+    learned, more = config.mixture_weights == "learned", (config.n_classes, config.half_steps)
+    return Network(*sizes, *cycle, *mixtures, learned, *more)
 
 
 def shapes(config: Config) -> Shapes:
@@ -247,7 +250,7 @@ def sample(config: Config, params: Params, uniforms: Array, x: Any = None, y: An
     if not net.several_orders:
         return start(config, params, len(drawn), y).extend(u, drawn)
     y = classes.told(config, params, len(u), y)
-    u, chosen = masks.draw(u, config.n_masks)
+    u, chosen = ordering.choose(u, config.n_masks)
     for k in range(config.n_masks):
         rows, order = xp.flatnonzero(chosen == k), net.mask(params, k).order
         units = net.units(params, len(rows), y[rows] if len(y) else y, k)

@@ -3,18 +3,10 @@
 Network     One pass gives the distributions of all variables that are not observed, from those that
             are: chainrule.engine.layers.any_order.    x: (N, D)    y: (N,)
 
-Orderings   For an ordering π of the variables, with o_d = {π_1 … π_{d-1}},
-
-                p_π(x) = Π_d p(x_{π_d} | x_{o_d})
-
-            is a distribution, normalised exactly. There are D! of them from the same network, and
-            nothing makes them one: how far they differ is what the training leaves. The mean of
-            several is a distribution too. The mean of their logarithms is none, and by Jensen's
-            inequality never above the logarithm of their mean,
-
-            (E1)  log p(x) = log Σ_k exp log p_{π_k}(x) - log K,    K = n_orderings
-
-            π_1 is the model's own order, 0 … D-1, the others are the same random ones always.
+Orderings   Each ordering π of the variables makes a distribution p_π(x) = Π_d p(x_{π_d} | x_{o_d}),
+            o_d = {π_1 … π_{d-1}}. They contradict each other: p(x) is the mean of K = n_orderings,
+            and x_f is scored and drawn given x_g by the mean of as many that begin with g:
+                chainrule.engine.layers.any_order_mean
 
 Loss        What is to be low is the mean over all orderings, J = E_π[-log p_π(x)]. In four steps:
 
@@ -30,23 +22,16 @@ Loss        What is to be low is the mean over all orderings, J = E_π[-log p_π
             has the expectation J, and its gradient that of J: an unbiased estimate from a single
             pass, of which no output outside o goes to waste. `engine.subsets` draws o.
 
-            Without noise the loss is -log p(x) itself, E1: for each ordering and each d a pass with
+            Without noise the loss is -log p(x) itself: for each ordering and each d a pass with
             w_i = 1 at i = π_d alone. With r_k, the share that p_{π_k}(x) has in the mean, as in
             `chainrule.engine.averages`,
             (L2)  ∇ log p(x) = Σ_k r_k ∇ log p_{π_k}(x)
 
 Missing     A missing value is in no o and in no loss: D is then the number of the row's others, and
-            it is their distribution that is learnt and scored. Of an ordering that has the missing
-            ones last it is the marginal exactly, since what they would add sums to one.
+            it is their distribution that is learnt and scored.
 
-Given       By the chain rule of an ordering in which the given g come first,
-            (E2)  log p(x_f | x_g) = Σ_{i in f} log p(x_i | x_g and those of x_f before i)
-            Samples with g kept are drawn by it, each row with a g of its own: exact for that
-            ordering, whatever the pattern.
-
-Cost        L1: one pass of the network and its way back. E1, E2 and sampling extend what is known
-            variable by variable, chainrule.engine.layers.any_order_walk: for N rows and D variables
-            2 N D Σ_l H_l H_{l+1} FLOPs an ordering, and O(N D (H_1 + H_L)).
+Cost        L1: one pass of the network and its way back. Scores and draws extend what is known
+            variable by variable, chainrule.engine.layers.any_order_walk, scores for each ordering.
 
 Source      Uria, Murray and Larochelle 2014, "A Deep and Tractable Density Estimator", ICML
             (arXiv:1310.1757): the order-agnostic loss, and EoNADE, the mean over orderings.
@@ -61,7 +46,7 @@ import numpy as np
 from chainrule.engine import arena, averages, classes, ordering, subsets
 from chainrule.engine.distributions import columns
 from chainrule.engine.event import Abilities, Columns
-from chainrule.engine.layers import any_order, any_order_walk
+from chainrule.engine.layers import any_order, any_order_mean, any_order_walk
 from chainrule.engine.layers.any_order import AnyOrder
 from chainrule.engine.layers.any_order_walk import Prefix
 from chainrule.engine.noise import Noise
@@ -145,18 +130,17 @@ def init(config: Config, rng: np.random.Generator, dtype: Any = np.float32) -> P
 
 
 def log_prob(config: Config, params: Params, x: Any, y: Any = None) -> Array:
-    """Return log p(x) of each row, (N,), in nats: E1."""
+    """Return log p(x) of each row, (N,), in nats."""
     return log_prob_given(config, params, x, None, y)
 
 
 def log_prob_given(config: Config, params: Params, x: Any, given: Any, y: Any = None) -> Array:
     """Return log p(x_f | x_g) of each row, (N,): given, (N, D) bool, marks g; None: nothing is.
 
-    E2, or the mean over n_orderings of it by E1. Missing values are in neither f nor g.
+    The mean over n_orderings orders of f behind g. Missing values are in neither.
     """
-    each = _by_ordering(config, params, x, given, y)
-    out: Array = averages.log_mean(each).astype(params.dtype)  # E1
-    return out
+    net, y = _setting(config, params, len(x), y)
+    return any_order_mean.log_prob(net, params, x, given, y, _orders(config))
 
 
 def log_prob_terms(config: Config, params: Params, x: Any, y: Any = None) -> Array:
@@ -165,17 +149,19 @@ def log_prob_terms(config: Config, params: Params, x: Any, y: Any = None) -> Arr
     Raises:
         ValueError: n_orderings is not 1: the mean over orderings is no product of terms.
     """
-    if config.n_orderings != 1:
-        raise ValueError(
-            f"with n_orderings={config.n_orderings} log p(x) is no sum of terms; set n_orderings=1"
-        )
+    _one_order(config)
     net, y = _setting(config, params, len(x), y)
     s = any_order_walk.outputs(net, params, x, None, y, range(x.shape[1]))
     return any_order.terms(net, s, x, Columns.known(x))
 
 
 def conditionals(config: Config, params: Params, x: Any, y: Any = None) -> Array:
-    """Return the distribution of every x_i given x_<i, in the model's own order."""
+    """Return the distribution of every x_i given x_<i, in the model's own order.
+
+    Raises:
+        ValueError: as `log_prob_terms`.
+    """
+    _one_order(config)
     net, y = _setting(config, params, len(x), y)
     s = any_order_walk.outputs(net, params, x, None, y, range(x.shape[1]))
     return any_order.distributions(net, s)
@@ -184,6 +170,7 @@ def conditionals(config: Config, params: Params, x: Any, y: Any = None) -> Array
 def marginals(config: Config, params: Params, x: Any, given: Any, y: Any = None) -> Array:
     """Return the distribution of every single x_i given x_g, as `conditionals` has them: one pass.
 
+    That of an ordering in which x_i comes next after x_g, whatever n_orderings.
     given: (N, D) bool, marks g. A variable of g is certain to be what it is; a real one has x_i for
     its means, and scales of 0.
     """
@@ -198,7 +185,11 @@ def uniforms(config: Config, params: Params, x: Any, v: Array, y: Any = None) ->
     """Return the uniforms, (N, D) float64, from which `sample` draws x again; NaN of missing x_i.
 
     v: (N, D) in [0, 1): which of the uniforms that all draw the same bit or category.
+
+    Raises:
+        ValueError: as `log_prob_terms`.
     """
+    _one_order(config)
     xp, known = array_module(params.flat), Columns.known(x)
     net, y = _setting(config, params, len(x), y)
     s = any_order_walk.outputs(net, params, x, None, y, range(x.shape[1]))
@@ -246,12 +237,13 @@ def _exact(
     config: Config, params: Params, x: Any, grad: Params, total: int, y: Any, dx: Array | None
 ) -> float:
     """Return Σ -log p(x_n) / total; overwrite its gradient, and dx where given: L2."""
-    each = _by_ordering(config, params, x, None, y)
     net, y = _setting(config, params, len(x), y)
+    orders = _orders(config)
+    each = any_order_mean.each(net, params, x, None, y, orders)
     grad.flat[...] = 0
     if dx is not None:
         dx[...] = 0
-    for order, share in zip(_orders(config), averages.shares(each), strict=True):  # L2
+    for order, share in zip(orders, averages.shares(each), strict=True):  # L2
         any_order.add_gradient(net, params, x, order, share / total, grad, y, dx)
     return -float(averages.log_mean(each).sum()) / total
 
@@ -259,17 +251,23 @@ def _exact(
 def sample(config: Config, params: Params, uniforms: Array, x: Any = None, y: Any = None) -> Any:
     """Return rows, (N, D): drawn where the uniform is in [0, 1), x's where it is negative.
 
-    Drawn in the model's order, each given all that is kept of its row and what was drawn before:
-    E2. A kept value may be missing: then nothing is known there.
+    Drawn in the model's order, or in one of n_orderings that the row's first uniform chooses, each
+    given all that is kept of its row and what was drawn before. A kept value may be missing:
+    then nothing is known there.
     """
     drawn = started(uniforms, x, config.event, config.event.dtype_with(params.dtype))
     net, y = _setting(config, params, len(drawn), y)
-    any_order_walk.draw(net, params, uniforms, drawn, y)  # E2
+    any_order_mean.draw(net, params, uniforms, drawn, y, _orders(config))
     return drawn
 
 
 def start(config: Config, params: Params, n: int, y: Any = None) -> Stepper:
-    """Return a sampler of n rows, which goes through the variables in the model's order."""
+    """Return a sampler of n rows, which goes through the variables in the model's order.
+
+    Raises:
+        ValueError: as `log_prob_terms`.
+    """
+    _one_order(config)
     net, y = _setting(config, params, n, y)
     of_each = columns.variables(net.layout)
     return Stepper(Prefix(net, params, n, y), of_each, config.event, params, n)
@@ -280,18 +278,16 @@ def _setting(config: Config, params: Params, n: int, y: Any) -> tuple[AnyOrder, 
     return _network(config, array_module(params.flat)), classes.told(config, params, n, y)
 
 
+def _one_order(config: Config) -> None:
+    """Raise ValueError if the density is a mean over several orderings."""
+    if config.n_orderings != 1:
+        raise ValueError(
+            f"with n_orderings={config.n_orderings} p(x) is a mean over orders of its columns, in "
+            "none of which a column has a distribution given those before it; set n_orderings=1, "
+            "or ask for log_prob or sample"
+        )
+
+
 def _orders(config: Config) -> Any:
     """Return the orderings, (n_orderings, D)."""
     return ordering.several(config.n_orderings, len(config.values))
-
-
-def _by_ordering(config: Config, params: Params, x: Any, given: Any, y: Any) -> Array:
-    """Return log p(x_f | x_g) of each ordering, (n_orderings, N): E2."""
-    net, y = _setting(config, params, len(x), y)
-    scored = Columns.known(x) if given is None else Columns.known(x) & ~given
-    each = []
-    for order in _orders(config):
-        s = any_order_walk.outputs(net, params, x, given, y, order)
-        each.append(any_order.terms(net, s, x, scored).sum(axis=1))  # E2
-    out: Array = array_module(params.flat).stack(each)
-    return out

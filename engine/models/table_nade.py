@@ -66,7 +66,7 @@ from chainrule.kernels.types import Array, Table
 
 WEIGHTS = ("W", "V")
 EVENT = Columns
-ABILITIES = Abilities(labels=True)
+ABILITIES = Abilities(labels=True, whole=True)
 FAMILIES = {"gaussian": GAUSSIAN, "laplace": LAPLACE}
 SMALL = 0.1  # a real variable's V, beside the others'
 

@@ -11,12 +11,12 @@ THREAD_WORK = 100_000  # numbers worth a thread: about 0.1 ms of exponentials
 
 def forward(kind: int, h: Array) -> None:
     """See `chainrule.kernels.activation.forward`."""
-    map_rows(lambda lo, hi: _forward(kind, h[lo:hi]), len(h), _min_rows(h))
+    map_rows(lambda lo, hi: forward_rows(kind, h[lo:hi]), len(h), _min_rows(h))
 
 
 def backward(kind: int, h: Array, dh: Array) -> None:
     """See `chainrule.kernels.activation.backward`."""
-    map_rows(lambda lo, hi: _backward(kind, h[lo:hi], dh[lo:hi]), len(h), _min_rows(h))
+    map_rows(lambda lo, hi: backward_rows(kind, h[lo:hi], dh[lo:hi]), len(h), _min_rows(h))
 
 
 def _min_rows(h: Array) -> int:
@@ -39,13 +39,15 @@ def activate(kind: int, h: Array) -> None:
 
 
 @njit(**JIT)
-def _forward(kind: int, h: Array) -> None:
+def forward_rows(kind: int, h: Array) -> None:
+    """Update h by F1, F2 or F3. Shared with the network of bits."""
     for n in range(len(h)):
         activate(kind, h[n])
 
 
 @njit(**JIT)
-def _backward(kind: int, h: Array, dh: Array) -> None:
+def backward_rows(kind: int, h: Array, dh: Array) -> None:
+    """Update dh by B1, B2 or B3. Shared with the network of bits."""
     zero, one = h.dtype.type(0), h.dtype.type(1)
     for n in range(len(h)):
         h_n, d = h[n], dh[n]

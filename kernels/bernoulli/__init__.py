@@ -23,7 +23,10 @@ Backward    (B1)  softplus'(s) = eˢ / (1 + eˢ) = σ(s)
             The gradient in the logit is the prediction error: it saturates for no s, which is
             why the loss starts from logits and not from probabilities.
 
-Cost        O(N·D); one exponential an element, in either direction.
+            Both directions need e^-|s| alone: σ(s) is 1 / (1 + e^-|s|) for s > 0 and e^-|s| times
+            that below, so `loss`, which wants both, takes one exponential for the two.
+
+Cost        O(N·D); one exponential an element, in either direction, and in both at once.
 
 Source      Textbook; the logit form is that of McCullagh and Nelder 1989, ch. 4.
 """
@@ -45,3 +48,8 @@ def terms(s: Array, x: Bits, log_p: Array) -> None:
 def backward(dnll: Array, s: Array, x: Bits, ds: Array) -> None:
     """Overwrite ds = dL/ds, (N, D), given dnll = dL/d(nll), (N,); ds may be s itself."""
     select(__name__, dnll, s, x, ds).backward(dnll, s, x, ds)
+
+
+def loss(rate: Array, s: Array, x: Bits, nll: Array, ds: Array) -> None:
+    """Overwrite nll, (N,), and ds, (N, D), its gradient times rate, (N,); may be s."""
+    select(__name__, rate, s, x, nll, ds).loss(rate, s, x, nll, ds)

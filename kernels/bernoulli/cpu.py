@@ -31,6 +31,15 @@ def backward(dnll: Array, s: Array, x: Bits, ds: Array) -> None:
     map_rows(some, len(s), _min_rows(s))
 
 
+def loss(rate: Array, s: Array, x: Bits, nll: Array, ds: Array) -> None:
+    """See `chainrule.kernels.bernoulli.loss`."""
+
+    def some(lo: int, hi: int) -> None:
+        loss_of_rows(rate[lo:hi], s[lo:hi], x[lo:hi], nll[lo:hi], ds[lo:hi])
+
+    map_rows(some, len(s), _min_rows(s))
+
+
 def _min_rows(s: Array) -> int:
     return 1 + THREAD_WORK // max(1, int(s.shape[1]))
 
@@ -74,3 +83,42 @@ def _backward(dnll: Array, s: Array, x: Bits, ds: Array) -> None:
         s_n[:] = s[n]
         for i in range(D):
             ds[n, i] = dnll[n] * rows.slope(s_n[i], x[n, i] != 0)  # B1, B2
+
+
+@njit(**JIT)
+def loss_of_rows(rate: Array, s: Array, x: Bits, nll: Array, ds: Array) -> None:
+    """Overwrite nll and ds, in three sweeps of a row that its exponentials outlive.
+
+    Shared with the network of bits.
+    """
+    (N, D), zero, one = s.shape, s.dtype.type(0), s.dtype.type(1)
+    wrong, e = np.empty(D, s.dtype), np.empty(D, s.dtype)
+    for n in range(N):
+        s_n, x_n, ds_n = s[n], x[n], ds[n]
+        for i in range(D):
+            wrong[i] = -s_n[i] if x_n[i] != 0 else s_n[i]
+            e[i] = exp(-abs(wrong[i]))
+        nll[n] = _sum_losses(wrong, e)
+        for i in range(D):
+            error = (one if wrong[i] > zero else e[i]) / (one + e[i])  # B1
+            ds_n[i] = rate[n] * (-error if x_n[i] != 0 else error)  # B2
+
+
+@njit(**JIT_SUMS)
+def _sum_losses(wrong: Array, e: Array) -> float:
+    """Return F1's sum, given the logits of the values that x does not have, and their e^-|s|."""
+    total = 0.0
+    for first in range(0, e.size, FACTORS):
+        total += np.log(_product(e[first : first + FACTORS]))  # F2
+    for i in range(wrong.size):
+        total += max(wrong[i], wrong.dtype.type(0))  # F2
+    return total
+
+
+@njit(**JIT_SUMS)
+def _product(e: Array) -> float:
+    """Return the product of 1 + e_i."""
+    product = 1.0
+    for i in range(e.size):
+        product *= 1.0 + e[i]
+    return product

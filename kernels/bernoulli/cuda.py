@@ -46,3 +46,9 @@ def backward(dnll: Array, s: Array, x: Bits, ds: Array) -> None:
     """See `chainrule.kernels.bernoulli.backward`."""
     N, D = s.shape
     launch(SOURCE, plan("bernoulli_backward", N, D, s.dtype), dnll, s, x, ds)
+
+
+def loss(rate: Array, s: Array, x: Bits, nll: Array, ds: Array) -> None:
+    """See `chainrule.kernels.bernoulli.loss`."""
+    forward(s, x, nll)
+    backward(rate, s, x, ds)

@@ -19,3 +19,9 @@ def terms(s: Array, x: Bits, log_p: Array) -> None:
 def backward(dnll: Array, s: Array, x: Bits, ds: Array) -> None:
     """See `chainrule.kernels.bernoulli.backward`."""
     ds[...] = dnll[:, None] * (sigmoid(s) - x)  # B1, B2
+
+
+def loss(rate: Array, s: Array, x: Bits, nll: Array, ds: Array) -> None:
+    """See `chainrule.kernels.bernoulli.loss`."""
+    forward(s, x, nll)
+    backward(rate, s, x, ds)

@@ -109,6 +109,14 @@ def add_backward(dy: Array, x: Array, stairs: Staircase, dW: Array) -> None:
     select(__name__, dy, x, *stairs, dW).add_backward(dy, x, stairs, dW)
 
 
+def backward_through(
+    dy: Array, x: Array, W: Array, stairs: Staircase, dW: Array, db: Array, dx: Array
+) -> None:
+    """Overwrite dW, db and dx, of W's dtype, by B1, B2 and B3."""
+    chosen = select(__name__, dy, x, W, *stairs, dW, db, dx)
+    chosen.backward_through(dy, x, W, stairs, dW, db, dx)
+
+
 def input_gradient(dy: Array, W: Array, stairs: Staircase, dx: Array) -> None:
     """Overwrite dx, of W's dtype, by B3."""
     select(__name__, dy, W, *stairs, dx).input_gradient(dy, W, stairs, dx)

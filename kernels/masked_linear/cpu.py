@@ -1,11 +1,12 @@
-"""Numba twin of the masked linear map: panels for what is dense, events for what is sparse.
+"""Numba twin of the masked linear map: panels for what is dense, lists for what is sparse.
 
 Inputs that enter as numbers are a dense matrix, multiplied panel by panel (`panels`), unless they
-are bits of which fewer than DENSE are ones; codes are always events (`events`). Threads share rows
-forward, and inputs or panels of outputs backward, so that nothing has to be added up afterwards and
-no result depends on their number.
+are bits of which few are ones, whose rows are added up (`bits`); so are those that codes choose
+(`events`). A tile of y or of dx, and a row of dW, is one thread's, whatever their
+number, so that nothing has to be added up afterwards and no result depends on it.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,83 +14,95 @@ import numpy as np
 from chainrule.kernels import tiles
 from chainrule.kernels.compiled import njit
 from chainrule.kernels.inline import JIT
-from chainrule.kernels.masked_linear import Staircase, events, panels
+from chainrule.kernels.masked_linear import Staircase, bits, events, panels
 from chainrule.kernels.threads import map_rows
 from chainrule.kernels.types import Array, Ids
 
-DENSE = 0.25  # share of ones from which products are faster than events
 THREAD_WORK = 4_000_000  # multiply-adds worth a thread: about 0.1 ms
-LINE = 64  # bytes: a vector that lies in two lines of a cache costs two loads
+Part = Callable[[int, int], None]
 PARTS = 1 << 12  # what shares of unequal panels or inputs are counted in
 
 
 def forward(x: Array, W: Array, b: Array, stairs: Staircase, y: Array) -> None:
     """See `chainrule.kernels.masked_linear.forward`."""
-    _sum(x, W, stairs, y, b)
+    y[...] = b
+    add(x, W, stairs, y)
 
 
 def add(x: Array, W: Array, stairs: Staircase, y: Array) -> None:
     """See `chainrule.kernels.masked_linear.add`."""
-    _sum(x, W, stairs, y, None)
-
-
-def _sum(x: Array, W: Array, stairs: Staircase, y: Array, b: Array | None) -> None:
-    """Add F1's sum to y, or overwrite y by it and b."""
-    dense, sparse = _ways(x, stairs)
-    numbers = packed = None
+    dense, sparse, codes = _ways(x, stairs)
     if dense:
         numbers = _numbers(x, stairs, W.dtype)
-        packed = _memory(W, numbers.shape[1])
-        panels.pack(W, stairs, packed)
+        _split(lambda lo, hi: panels.multiply(numbers, W, stairs, y, lo, hi, PARTS), len(x), W)
 
     def rows(lo: int, hi: int) -> None:
-        if b is not None:
-            _spread(b, y, lo, hi)
-        if dense:
-            panels.multiply(numbers, packed, stairs, y, lo, hi)
         if sparse:
-            events.add_rows(x, not dense, W, stairs, y, lo, hi)
+            bits.add_rows(x, W, stairs, y, lo, hi)
+        if codes:
+            events.add_rows(x, W, stairs, y, lo, hi)
 
-    map_rows(rows, len(x), 1 + 2 * THREAD_WORK // max(1, W.size))
+    if sparse or codes:
+        map_rows(rows, len(x), 1 + 2 * THREAD_WORK // max(1, W.size))
+
+
+def _split(part: Part, n_rows: int, W: Array) -> None:
+    """Run part(lo, hi) on shares of PARTS of a product of so many rows with half of W."""
+    map_rows(part, PARTS, 1 + 2 * PARTS * THREAD_WORK // max(1, n_rows * W.size))
 
 
 def backward(dy: Array, x: Array, stairs: Staircase, dW: Array, db: Array) -> None:
     """See `chainrule.kernels.masked_linear.backward`."""
-    add_backward(dy, x, stairs, dW)
-    dy.sum(axis=0, out=db)  # B2
+    _split(_weight_gradient(dy, x, stairs, dW, db), len(x), dW)
 
 
 def add_backward(dy: Array, x: Array, stairs: Staircase, dW: Array) -> None:
     """See `chainrule.kernels.masked_linear.add_backward`."""
-    dense, sparse = _ways(x, stairs)
-    numbers = _numbers(x, stairs, dW.dtype) if dense else None
-    dys = _memory(dy, len(dy)) if dense else None
-    if dense:
-        panels.pack_dense(dy, dys)
+    _split(_weight_gradient(dy, x, stairs, dW, None), len(x), dW)
+
+
+def backward_through(
+    dy: Array, x: Array, W: Array, stairs: Staircase, dW: Array, db: Array, dx: Array
+) -> None:
+    """See `chainrule.kernels.masked_linear.backward_through`."""
+    weights = _weight_gradient(dy, x, stairs, dW, db)
+    inputs = _input_gradient(dy, W, stairs, dx)
+
+    def part(lo: int, hi: int) -> None:
+        weights(lo, hi)
+        inputs(lo, hi)
+
+    _split(part, 2 * len(x), W)
+
+
+def _weight_gradient(dy: Array, x: Array, stairs: Staircase, dW: Array, db: Array | None) -> Part:
+    """Return what overwrites a part of dW by B1, and of db, where it is wanted, by B2."""
+    dense, sparse, codes = _ways(x, stairs)
+    numbers = _numbers(x, stairs, dW.dtype) if dense else x
 
     def part(lo: int, hi: int) -> None:
         if dense:
-            some = panels.cut(stairs, lo, hi, PARTS)
-            panels.weight_gradient(dys, numbers, stairs, dW, *some)
+            panels.weight_gradient(dy, numbers, stairs, dW, *panels.cut(stairs, lo, hi, PARTS))
         if sparse:
-            some = events.cut(stairs, lo, hi, PARTS)
-            events.weight_gradient(dy, x, not dense, stairs, dW, *some)
+            bits.weight_gradient(dy, x, stairs, dW, *bits.cut(stairs, lo, hi, PARTS))
+        if codes:
+            events.weight_gradient(dy, x, stairs, dW, *events.cut(stairs, lo, hi, PARTS))
+        if db is not None:
+            sum_columns(dy, db, lo, hi, PARTS)  # B2
 
-    map_rows(part, PARTS, 1 + 2 * PARTS * THREAD_WORK // max(1, len(x) * dW.size))
+    return part
 
 
 def input_gradient(dy: Array, W: Array, stairs: Staircase, dx: Array) -> None:
     """See `chainrule.kernels.masked_linear.input_gradient`."""
-    K = len(stairs.numbers)
-    if K < dx.shape[1]:
+    _split(_input_gradient(dy, W, stairs, dx), len(dy), W)
+
+
+def _input_gradient(dy: Array, W: Array, stairs: Staircase, dx: Array) -> Part:
+    """Return what overwrites a part of dx by B3; what is no number is 0 already."""
+    if len(stairs.numbers) < dx.shape[1]:
         dx[...] = 0
-    width = tiles.wide_width(W)
-
-    def part(lo: int, hi: int) -> None:
-        edges = (_panels(K, width, lo), _panels(K, width, hi))
-        panels.input_gradient(dy, W, stairs, dx, *edges)
-
-    map_rows(part, PARTS, 1 + 2 * PARTS * THREAD_WORK // max(1, len(dy) * W.size))
+    return lambda lo, hi: panels.input_gradient(dy, W, stairs, dx, lo, hi, PARTS)
 
 
 def add_inputs(x: Array, lo: int, W: Array, stairs: Staircase, y: Array) -> None:
@@ -110,17 +123,13 @@ def arrange(W: Array, rows: Ids, columns: Ids, out: Array) -> None:
     map_rows(some, len(out), 1 + 200_000 // max(1, out.shape[1]))
 
 
-def _ways(x: Array, stairs: Staircase) -> tuple[bool, bool]:
-    """Return whether some inputs are to be multiplied as a dense matrix, and some as events."""
+def _ways(x: Array, stairs: Staircase) -> tuple[bool, bool, bool]:
+    """Return whether some inputs are to be multiplied, some bits to be listed, and some codes."""
     K, D = len(stairs.numbers), len(stairs.first)
     if K == 0 or x.dtype.kind == "f":
-        return K > 0, K < D
-    if K == D:
-        ones = np.count_nonzero(x.view(np.bool_) if x.dtype == np.uint8 else x)
-    else:
-        ones = np.count_nonzero(x[:, stairs.numbers])
-    dense = bool(ones >= DENSE * len(x) * K)
-    return dense, K < D or not dense
+        return K > 0, False, K < D
+    dense = bits.are_many(x if K == D else x[:, stairs.numbers])
+    return dense, not dense, K < D
 
 
 def _numbers(x: Array, stairs: Staircase, dtype: Any) -> Array:
@@ -129,30 +138,17 @@ def _numbers(x: Array, stairs: Staircase, dtype: Any) -> Array:
     return np.ascontiguousarray(some, dtype)
 
 
-def _memory(like: Array, depth: int) -> Array:
-    """Return memory for panels of like's columns, (panels, depth, width), on whole lines."""
-    width, line = tiles.wide_width(like), LINE // like.itemsize
-    shape = (-(-like.shape[1] // width), depth, width)
-    raw: Array = np.empty(int(np.prod(shape)) + line, like.dtype)
-    first = -raw.ctypes.data % LINE // raw.itemsize
-    return raw[first : raw.size - line + first].reshape(shape)
-
-
-def _panels(K: int, width: int, part: int) -> int:
-    """Return the first panel of inputs of a part of PARTS: number k is seen by about 1 - k/K.
-
-    So that the work before it is a share of part / PARTS: 1 - (1 - k/K)² of all.
-    """
-    share: float = 1 - (1 - part / PARTS) ** 0.5
-    return round(-(-K // width) * share)
-
-
 @njit(**JIT)
-def _spread(b: Array, y: Array, lo: int, hi: int) -> None:
-    for n in range(lo, hi):
-        y_n = tiles.row(y, n)
-        for j in range(b.size):
-            y_n[j] = b[j]
+def sum_columns(dy: Array, db: Array, lo: int, hi: int, parts: int) -> None:
+    """Overwrite part lo … hi of db, cut into `parts`, by B2."""
+    lo, hi = lo * db.size // parts, hi * db.size // parts
+    total = db[lo:hi]
+    for j in range(total.size):
+        total[j] = 0
+    for n in range(len(dy)):
+        dy_n = tiles.row(dy, n)[lo:hi]
+        for j in range(total.size):
+            total[j] += dy_n[j]
 
 
 @njit(**JIT)

@@ -93,6 +93,14 @@ def add_backward(dy: Array, x: Array, stairs: Staircase, dW: Array) -> None:
         launch(SOURCE, plan, dy, _read(x, dW.dtype, np.int32), stairs.rows, stairs.first, dW)
 
 
+def backward_through(
+    dy: Array, x: Array, W: Array, stairs: Staircase, dW: Array, db: Array, dx: Array
+) -> None:
+    """See `chainrule.kernels.masked_linear.backward_through`."""
+    backward(dy, x, stairs, dW, db)
+    input_gradient(dy, W, stairs, dx)
+
+
 def input_gradient(dy: Array, W: Array, stairs: Staircase, dx: Array) -> None:
     """See `chainrule.kernels.masked_linear.input_gradient`."""
     (N, D), K, O = dx.shape, len(stairs.numbers), W.shape[1]

@@ -1,8 +1,7 @@
-"""The sparse cores of the masked linear map: an input that is on costs a row of W, off nothing.
+"""The cores of the masked linear map for codes, each of which chooses its row of W.
 
-What is on are codes, each of which chooses its row, and where `bits` is true also the ones among
-the inputs that enter as numbers. uint8 is of bits alone, where nothing has to be asked of each.
-Four rows at a time: a load and a store of the sum then serve four of them.
+Four rows at a time: a load and a store of the sum then serve four of them. `add_inputs` takes in
+single inputs, numbers too.
 """
 
 from typing import Any
@@ -17,26 +16,18 @@ from chainrule.kernels.types import Array
 
 
 @njit(**JIT)
-def add_rows(x: Any, bits: bool, W: Array, stairs: Staircase, y: Array, lo: int, hi: int) -> None:
-    """Add F1's sum over what is on to rows lo … hi - 1 of y."""
+def add_rows(x: Any, W: Array, stairs: Staircase, y: Array, lo: int, hi: int) -> None:
+    """Add F1's sum over the codes to rows lo … hi - 1 of y."""
     D = x.shape[1]
-    on, rows, starts = np.empty(D + 1, np.intp), np.empty(D, np.intp), np.empty(D, np.intp)
+    rows, starts = np.empty(D, np.intp), np.empty(D, np.intp)
     for n in range(lo, hi):
         x_n, count = row(x, n), 0
         for i in range(D):
-            on[count] = i
-            count += _several(x, stairs, i) or (bits and x_n[i] != 0)
-        for q in range(count):
-            i = on[q]
-            rows[q] = stairs.rows[i] + (int(x_n[i]) if _several(x, stairs, i) else 0)
-            starts[q] = stairs.first[i]
+            if stairs.rows[i + 1] - stairs.rows[i] != 1:
+                rows[count] = stairs.rows[i] + int(x_n[i])
+                starts[count] = stairs.first[i]
+                count += 1
         _add_some(row(y, n), W, rows, starts, count)  # F1
-
-
-@njit(**INLINE)
-def _several(x: Any, stairs: Staircase, i: int) -> bool:
-    """Return whether input i is a code, of several rows; known beforehand where x is of bytes."""
-    return bool(x.itemsize > 1 and stairs.rows[i + 1] - stairs.rows[i] != 1)
 
 
 @njit(**INLINE)
@@ -89,44 +80,18 @@ def _add_scaled(total: Array, term: Array, value: Any, start: int) -> None:
 
 
 @njit(**JIT)
-def weight_gradient(
-    dy: Array, x: Any, bits: bool, stairs: Staircase, dW: Array, lo: int, hi: int
-) -> None:
-    """Overwrite the rows of dW of inputs lo … hi - 1 by B1: of codes, and where `bits`, of bits."""
-    N = len(x)
-    on = np.empty(N + 1, np.intp)
+def weight_gradient(dy: Array, x: Any, stairs: Staircase, dW: Array, lo: int, hi: int) -> None:
+    """Overwrite the rows of dW of the codes among inputs lo … hi - 1 by B1."""
     for i in range(lo, hi):
         begin, end, start = stairs.rows[i], stairs.rows[i + 1], stairs.first[i]
         if end - begin == 1:
-            if bits:
-                count = 0
-                for n in range(N):
-                    on[count] = n
-                    count += x[n, i] != 0
-                _sum_tails(dy, on, count, start, row(dW, begin))
             continue
         for r in range(begin, end):
             to = row(dW, r)
             for j in range(to.size):
                 to[j] = 0
-        for n in range(N):
+        for n in range(len(x)):
             _add(row(dW, begin + int(x[n, i])), row(dy, n), start)  # B1
-
-
-@njit(**JIT)
-def _sum_tails(dy: Array, on: Any, count: int, start: int, total: Array) -> None:
-    """Overwrite total with the sum of dy[n] over the rows n that are on, 0 before `start`."""
-    for j in range(total.size):
-        total[j] = 0
-    total = total[start:]
-    in_fours = count // 4 * 4
-    for q in range(0, in_fours, 4):
-        g0, g1 = row(dy, on[q])[start:], row(dy, on[q + 1])[start:]
-        g2, g3 = row(dy, on[q + 2])[start:], row(dy, on[q + 3])[start:]
-        for j in range(total.size):
-            total[j] += (g0[j] + g1[j]) + (g2[j] + g3[j])  # B1
-    for q in range(in_fours, count):
-        _add(total, row(dy, on[q])[start:], 0)
 
 
 @njit(**JIT)

@@ -3,18 +3,21 @@
 x here is the matrix of those inputs that enter as numbers, (N, K), of W's dtype, K = len(numbers).
 
 F1      A panel of outputs sees the first `seen` numbers of its last output, and needs no more of
-        them: a product of that depth. `pack` lays the panel out, with zeros below the stairs.
-B1      A block of ROWS inputs is seen from its first input's `first` on: so many panels of dy, laid
-        out once, are multiplied, and zeros stand before. Products are written where they belong,
-        row after row, but for tiles across the stairs, of which a part is zero.
+        them: a product of that depth. The panel is laid out with zeros below the stairs.
+B1      A panel of dy meets the numbers that it sees, a block of ROWS at a time. Products are
+        written where they belong, but for tiles across the stairs, of which a part is zero.
 B3      A panel of inputs is seen by the outputs from its first input's `first` on: a product of
         that depth, with W's rows laid out as columns, zeros below the stairs again.
+
+Threads share F1's and B3's tiles, B1's inputs. Each lays out for itself what it multiplies, DEPTH
+rows of a panel at a time, which its own first cache then holds: memory of a core's own, a panel
+laid out by another core would first have to come from there.
 """
 
 import numpy as np
 
 from chainrule.kernels.compiled import njit
-from chainrule.kernels.inline import JIT
+from chainrule.kernels.inline import INLINE, JIT
 from chainrule.kernels.masked_linear import Staircase
 from chainrule.kernels.tiles import (
     ROWS,
@@ -25,91 +28,128 @@ from chainrule.kernels.tiles import (
     wide_overwrite_transposed,
     wide_width,
 )
+from chainrule.kernels.transposed import block_width, turn
 from chainrule.kernels.types import Array
 
-BLOCK = 128  # outputs laid out at a time
+DEPTH = 256  # rows of a panel laid out at a time: 32 KiB at most
+LINE = 64  # bytes: a vector that lies in two lines of a cache costs two loads
+EDGE = 16  # what a tile costs beside its depth
+
+
+@njit(**INLINE)
+def lines(rows: int, width: int, like: Array) -> Array:
+    """Return memory for so many rows, contiguous, of like's dtype, which begins on a whole line."""
+    spare = LINE // like.itemsize
+    raw = np.empty(rows * width + spare, like.dtype)
+    begin = np.intp(raw.ctypes.data) % np.intp(LINE) // np.intp(like.itemsize)
+    begin = (spare - begin) % spare
+    return raw[begin : begin + rows * width].reshape((rows, width))
 
 
 @njit(**JIT)
-def pack(W: Array, stairs: Staircase, out: Array) -> None:
-    """Lay out what the mask leaves of W: out[g, k, j] is number k's weight to output g · width + j.
+def pack(W: Array, stairs: Staircase, k: int, depth: int, at: int, out: Array) -> None:
+    """Lay out what outputs at, at + 1, … see of numbers k … k + depth - 1, a row a number.
 
-    out: (panels, K, width), of which each panel's first `seen` rows are written.
+    out: its columns are the outputs'; 0 below the stairs, and beyond the last output.
     """
-    width, O = wide_width(W), W.shape[1]
-    for k in range(out.shape[1]):
-        i = stairs.numbers[k]
-        weights, first = row(W, stairs.rows[i]), stairs.first[i]
-        whole = min(-(-first // width), O // width)  # the first panel that sees all of it
-        for g in range(whole, O // width):
+    width = out.shape[1]
+    m = min(width, W.shape[1] - at)
+    for r in range(depth):
+        i, to = stairs.numbers[k + r], row(out, r)
+        weights, first = row(W, stairs.rows[i])[at : at + m], stairs.first[i] - at
+        if first <= 0 and m == width:
             for j in range(width):
-                out[g, k, j] = weights[g * width + j]
-        for g in (first // width, O // width):
-            if g < out.shape[0] and (g < whole or g == O // width):
-                _pack_part(weights[g * width :], first - g * width, out[g, k])
+                to[j] = weights[j]
+        else:
+            copy_part(weights, first, to)
 
 
 @njit(**JIT)
-def pack_dense(x: Array, out: Array) -> None:
-    """Lay out x, (n, O): out[g, n, j] = x[n, g · width + j], 0 beyond the last column."""
-    width = wide_width(x)
-    for n in range(out.shape[1]):
-        for g in range(out.shape[0]):
-            _pack_part(row(x, n)[g * width :], 0, out[g, n])
+def pack_rows(x: Array, n: int, depth: int, at: int, out: Array) -> None:
+    """Lay out columns at, at + 1, … of rows n … n + depth - 1 of x, 0 beyond the last column."""
+    width = out.shape[1]
+    m = min(width, x.shape[1] - at)
+    for r in range(depth):
+        numbers, to = row(x, n + r)[at : at + m], row(out, r)
+        if m == width:
+            for j in range(width):
+                to[j] = numbers[j]
+        else:
+            copy_part(numbers, 0, to)
 
 
 @njit(**JIT)
-def _pack_part(weights: Array, first: int, out: Array) -> None:
+def copy_part(weights: Array, first: int, out: Array) -> None:
     """Copy weights to out, zeros before `first` and after their end."""
     for j in range(out.size):
         out[j] = weights[j] if first <= j < weights.size else out.dtype.type(0)
 
 
+@njit(**INLINE)
+def _share(
+    done: int, each: int, tiles: int, work: int, lo: int, hi: int, parts: int
+) -> tuple[int, int]:
+    """Return which of a panel's tiles begin in part lo … hi of all the work, cut into `parts`.
+
+    done: the work before the panel; each: that of one of its tiles.
+    """
+    first = -((done * parts - lo * work) // (each * parts))
+    last = -((done * parts - hi * work) // (each * parts))
+    return min(tiles, max(0, first)), min(tiles, max(0, last))
+
+
 @njit(**JIT)
-def multiply(x: Array, panels: Array, stairs: Staircase, y: Array, lo: int, hi: int) -> None:
-    """Add F1's sum over the numbers to rows lo … hi - 1 of y; panels: by `pack`."""
-    width, O, K = wide_width(y), y.shape[1], x.shape[1]
-    x_row, y_row = row_distance(x), row_distance(y)
-    edge = np.empty((ROWS, width), y.dtype)
-    for g in range(panels.shape[0]):
-        at = g * width
+def multiply(x: Array, W: Array, stairs: Staircase, y: Array, lo: int, hi: int, parts: int) -> None:
+    """Add F1's sum over numbers to part lo … hi of y's tiles, cut into `parts` of equal work."""
+    (N, O), width = y.shape, wide_width(y)
+    x_row, y_row, n_tiles = row_distance(x), row_distance(y), -(-N // ROWS)
+    panel, edge = lines(DEPTH, width, W), lines(ROWS, width, W)
+    work = done = 0
+    for at in range(0, O, width):
+        work += n_tiles * (stairs.seen[min(O, at + width) - 1] + EDGE)
+    for at in range(0, O, width):
         m = min(width, O - at)
         seen = stairs.seen[at + m - 1]
-        for n in range(lo, hi, ROWS):
-            rows = min(ROWS, hi - n)
-            panel = (x, n * x_row, x_row, seen, panels, g * K * width, width)
-            if m == width:
-                wide_add(rows, *panel, y, n * y_row + at, y_row)  # F1
-            else:
-                wide_overwrite(rows, *panel, edge, 0, width)
+        first, last = _share(done, seen + EDGE, n_tiles, work, lo, hi, parts)
+        done += n_tiles * (seen + EDGE)
+        for k in range(0, seen if first < last else 0, DEPTH):
+            depth = min(DEPTH, seen - k)
+            pack(W, stairs, k, depth, at, panel)
+            for n in range(first * ROWS, min(N, last * ROWS), ROWS):
+                rows = min(ROWS, N - n)
+                product = (rows, x, n * x_row + k, x_row, depth, panel, 0, width)
+                if m == width:
+                    wide_add(*product, y, n * y_row + at, y_row)  # F1
+                    continue
+                wide_overwrite(*product, edge, 0, width)  # F1
                 for r in range(rows):
                     for j in range(m):
                         y[n + r, at + j] += edge[r, j]
 
 
 @njit(**JIT)
-def weight_gradient(dys: Array, x: Array, stairs: Staircase, dW: Array, lo: int, hi: int) -> None:
-    """Overwrite the rows of dW of the numbers lo … hi - 1 by B1.
-
-    dys: dy by `pack_dense`, (panels, N, width).
-    """
-    N, O, width = len(x), dW.shape[1], wide_width(dW)
+def weight_gradient(dy: Array, x: Array, stairs: Staircase, dW: Array, lo: int, hi: int) -> None:
+    """Overwrite the rows of dW of the numbers lo … hi - 1 by B1; lo a multiple of ROWS."""
+    (N, O), width = dy.shape, wide_width(dW)
     x_row, dW_row = row_distance(x), row_distance(dW)
-    tile = np.empty((ROWS, width), dW.dtype)
-    for k in range(lo, hi, ROWS):
-        rows = min(ROWS, hi - k)
-        begin, last = stairs.numbers[k], stairs.numbers[k + rows - 1]
-        start = stairs.first[begin] // width  # the first panel that sees anything
-        whole = -(-stairs.first[last] // width)  # the first that sees all
-        together = stairs.rows[last] - stairs.rows[begin] == rows - 1
-        for r in range(rows):
-            to = row(dW, stairs.rows[stairs.numbers[k + r]])[: min(O, start * width)]
-            for j in range(to.size):
-                to[j] = 0
-        for g in range(start, dys.shape[0]):
-            at = g * width
-            product = (rows, x, k, x_row, N, dys, g * N * width, width)
-            if together and whole <= g < O // width:
+    panel, tile = lines(N, width, dW), lines(ROWS, width, dW)
+    for k in range(lo, hi):
+        i = stairs.numbers[k]
+        first = stairs.first[i]
+        to = row(dW, stairs.rows[i])[: first // width * width if first < O else O]
+        for j in range(to.size):
+            to[j] = 0
+    for at in range(0, O, width):
+        m = min(width, O - at)
+        seen = min(hi, stairs.seen[at + m - 1])
+        if lo < seen:
+            pack_rows(dy, 0, N, at, panel)
+        for k in range(lo, seen, ROWS):
+            rows = min(ROWS, hi - k)
+            begin, last = stairs.numbers[k], stairs.numbers[k + rows - 1]
+            together = stairs.rows[last] - stairs.rows[begin] == rows - 1
+            product = (rows, x, k, x_row, N, panel, 0, width)
+            if together and m == width and stairs.first[last] <= at:
                 wide_overwrite_transposed(
                     *product, dW, stairs.rows[begin] * dW_row + at, dW_row
                 )  # B1
@@ -117,52 +157,86 @@ def weight_gradient(dys: Array, x: Array, stairs: Staircase, dW: Array, lo: int,
             wide_overwrite_transposed(*product, tile, 0, width)  # B1
             for r in range(rows):
                 i = stairs.numbers[k + r]
-                to = row(dW, stairs.rows[i])[at : min(O, at + width)]
-                _pack_part(tile[r], stairs.first[i] - at, to)
+                if stairs.first[i] < at + m:
+                    to = row(dW, stairs.rows[i])[at : at + m]
+                    copy_part(row(tile, r), stairs.first[i] - at, to)
 
 
 @njit(**JIT)
-def input_gradient(dy: Array, W: Array, stairs: Staircase, dx: Array, lo: int, hi: int) -> None:
-    """Overwrite the columns of dx of the numbers in panels lo … hi - 1 of them by B3."""
+def input_gradient(
+    dy: Array, W: Array, stairs: Staircase, dx: Array, lo: int, hi: int, parts: int
+) -> None:
+    """Overwrite part lo … hi of the numbers' tiles of dx by B3, cut into `parts` of equal work."""
     (N, O), K, width = dy.shape, stairs.numbers.size, wide_width(W)
-    dy_row, dx_row = row_distance(dy), row_distance(dx)
-    panel, tile = np.empty((O, width), W.dtype), np.empty((ROWS, width), W.dtype)
-    for g in range(lo, hi):
-        at = g * width
+    dy_row, dx_row, n_tiles = row_distance(dy), row_distance(dx), -(-N // ROWS)
+    panel, tile = lines(DEPTH, width, W), lines(ROWS, width, W)
+    work = done = 0
+    for at in range(0, K, width):
+        work += n_tiles * (O - stairs.first[stairs.numbers[at]] + EDGE)
+    for at in range(0, K, width):
         m, own = min(width, K - at), stairs.numbers[at:]
         begin = stairs.first[own[0]]
-        _pack_columns(W, stairs, at, begin, panel)
+        first, last = _share(done, O - begin + EDGE, n_tiles, work, lo, hi, parts)
+        done += n_tiles * (O - begin + EDGE)
         together = m == width and own[m - 1] - own[0] == width - 1
-        for n in range(0, N, ROWS):
-            rows = min(ROWS, N - n)
-            product = (rows, dy, n * dy_row + begin, dy_row, O - begin, panel, begin * width, width)
-            if together:
-                wide_overwrite(*product, dx, n * dx_row + own[0], dx_row)  # B3
-                continue
-            wide_overwrite(*product, tile, 0, width)  # B3
-            for r in range(rows):
-                for j in range(m):
-                    dx[n + r, own[j]] = tile[r, j]
+        for o in range(begin, max(O, begin + 1) if first < last else 0, DEPTH):
+            depth = min(DEPTH, O - o)
+            _pack_columns(W, stairs, at, o, depth, panel)
+            for n in range(first * ROWS, min(N, last * ROWS), ROWS):
+                rows = min(ROWS, N - n)
+                product = (rows, dy, n * dy_row + o, dy_row, depth, panel, 0, width)
+                if together and o == begin:
+                    wide_overwrite(*product, dx, n * dx_row + own[0], dx_row)  # B3
+                elif together:
+                    wide_add(*product, dx, n * dx_row + own[0], dx_row)  # B3
+                else:
+                    wide_overwrite(*product, tile, 0, width)  # B3
+                    for r in range(rows):
+                        for j in range(m):
+                            before = dx.dtype.type(0) if o == begin else dx[n + r, own[j]]
+                            dx[n + r, own[j]] = before + tile[r, j]
 
 
 @njit(**JIT)
-def _pack_columns(W: Array, stairs: Staircase, at: int, begin: int, out: Array) -> None:
-    """Lay out numbers at … at + width - 1: out[o, j] is number at + j's weight to output o ≥ begin.
+def _pack_columns(W: Array, stairs: Staircase, at: int, o: int, depth: int, out: Array) -> None:
+    """Lay out numbers at … as columns: out[q, j] is number at + j's weight to output o + q.
 
-    0 below the stairs, and beyond the last number.
+    0 below the stairs, and beyond the last number. Blocks that every number's outputs reach into,
+    of numbers whose rows follow each other, are turned over in the registers.
     """
-    O, width = out.shape
-    for start in range(begin, O, BLOCK):  # so much of the panel as a core's first cache holds
-        end = min(O, start + BLOCK)
-        for j in range(width):
-            inside = at + j < stairs.numbers.size
-            i = stairs.numbers[at + j] if inside else 0
-            first = min(end, max(start, stairs.first[i])) if inside else end
-            for o in range(start, first):
-                out[o, j] = 0
-            weights, to = row(W, stairs.rows[i])[first:end], out[first:end]
-            for o in range(weights.size):
-                to[o, j] = weights[o]
+    width, side = out.shape[1], block_width(W)
+    own = stairs.numbers[at:]
+    for j in range(0, width, side):
+        whole, W_row = depth, row_distance(W)
+        if (
+            j + side <= own.size
+            and stairs.rows[own[j + side - 1]] - stairs.rows[own[j]] == side - 1
+        ):
+            whole = min(depth, max(0, stairs.first[own[j + side - 1]] - o))
+            begin = stairs.rows[own[j]] * W_row + o
+            while whole + side <= depth:
+                turn(W, begin + whole, W_row, out, whole * width + j, width)
+                whole += side
+            if whole < depth:
+                _pack_some(W, stairs, at, o, j, side, whole, depth, out)
+            whole = min(depth, max(0, stairs.first[own[j + side - 1]] - o))
+        _pack_some(W, stairs, at, o, j, side, 0, whole, out)
+
+
+@njit(**JIT)
+def _pack_some(
+    W: Array, stairs: Staircase, at: int, o: int, j: int, count: int, lo: int, hi: int, out: Array
+) -> None:
+    """Lay out rows lo … hi - 1 of columns j … j + count - 1, number by number."""
+    for c in range(j, j + count):
+        inside = at + c < stairs.numbers.size
+        i = stairs.numbers[at + c] if inside else 0
+        first = min(hi, max(lo, stairs.first[i] - o)) if inside else hi
+        for q in range(lo, first):
+            out[q, c] = 0
+        weights, to = row(W, stairs.rows[i])[o + first : o + hi], out[first:hi]
+        for q in range(weights.size):
+            to[q, c] = weights[q]
 
 
 @njit(**JIT)

@@ -46,6 +46,14 @@ def add_backward(dy: Array, x: Array, stairs: Staircase, dW: Array) -> None:
     dW[...] = np.where(mask(stairs), _features(x, stairs, dW.dtype).T @ dy, 0)  # B1
 
 
+def backward_through(
+    dy: Array, x: Array, W: Array, stairs: Staircase, dW: Array, db: Array, dx: Array
+) -> None:
+    """See `chainrule.kernels.masked_linear.backward_through`."""
+    backward(dy, x, stairs, dW, db)
+    input_gradient(dy, W, stairs, dx)
+
+
 def input_gradient(dy: Array, W: Array, stairs: Staircase, dx: Array) -> None:
     """See `chainrule.kernels.masked_linear.input_gradient`."""
     dphi = dy @ np.where(mask(stairs), W, 0).T

@@ -50,13 +50,19 @@ One sweep   ds_i is known as soon as s_i is, so that no second sweep is needed. 
             (S4)  dc_k  = Σ_{n: y = k} P_{D+1}.
             x_D's rows of W, and dx_D but for the loss's own part, are 0: nobody sees a_{D+1}.
 
+            x is known, so that a sweep may begin with any variable k, at a_k by F1 and F4, which
+            take no outputs. Begun with P_k = 0, it counts all P from there, and the differences
+            P_{i+1} - P_j within it stay what they are. So parts of the variables may be swept at
+            once: what each adds to P is added up from the last part to the first, and gives
+            P_{D+1} - P_k for S2 and S3 in the part that begins with k, and P_{D+1} for S4.
+
             The sweep goes through the variables in the outer loop and a block of rows of data in
             the inner ones, so that F3, B4 and ds_i V_i are products of matrices; of the block only
             a, h and P are kept from one variable to the next, whatever D is.
 
 Cost        2 N·S·H FLOPs for F3 and 4 N·S·H for its gradient; σ and a row of W for each value that
             is not 0, for each number where ρ_i changes. V is read, and dV written, once a block.
-            Memory: the gradients, and 3 H + max n_i numbers a row of a block.
+            Memory: the gradients, and 3 H + max n_i numbers a row of a block, for each part.
 
 Source      Uria, Murray and Larochelle 2013, "RNADE: The real-valued neural autoregressive
             density-estimator", NIPS: F1-F4 for real x, with ρ. Larochelle and Murray 2011 for bits.

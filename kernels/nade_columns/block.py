@@ -1,17 +1,18 @@
 """What the sweeps keep of a block of rows from one variable to the next, and its steps.
 
-A variable's step is a few products of matrices (`chainrule.kernels.tiles`), all rows of the block
-at once, and loops over single rows for what is a row's own:
+A variable's step is a few products of matrices (`chainrule.kernels.nade_columns.products`), all
+rows of the block at once, and loops over single rows for what is a row's own:
 
     activate        h = σ(ρ_i a), of the rows whose a has moved, or of all where ρ_i has (F2)
     outputs         s_i = b_i + V_i h                                                    (F3)
     move            a += f W_r, of the rows whose x_i is an event                        (F4)
+    step            move, then activate for i + 1
 
 A row's numbers depend on no other row: neither a tile's nor a loop's sums mix them.
 
-Rows of a and h are an odd number of cache lines apart. A column of tiles then spreads over all
-sets of a cache, where rows a power of two apart would share a few. What lies beyond H is 0 in a,
-and is read and written by whole vectors, to no effect.
+Rows of a and h begin on cache lines, an odd number of lines apart. A column of tiles then spreads
+over all sets of a cache, where rows a power of two apart would share a few. What lies beyond H is 0
+in a, and is read and written by whole panels, to no effect.
 """
 
 from typing import Any, NamedTuple
@@ -20,15 +21,16 @@ import numpy as np
 
 from chainrule.kernels.columns import REAL, Layout
 from chainrule.kernels.compiled import njit
-from chainrule.kernels.inline import BORROWS, INLINE, JIT, JIT_SUMS, sigmoid
-from chainrule.kernels.tiles import ROWS, overwrite, panel_width, row, row_distance
+from chainrule.kernels.inline import BORROWS, INLINE, JIT, sigmoid
+from chainrule.kernels.nade_columns.products import FEW, TALL, at_once, dots
+from chainrule.kernels.tiles import row, row_distance, wide_width
 from chainrule.kernels.types import Array, Bits
 
 # Of a block a, h and P stay in a core's second-level cache: 128 rows of 500 units, 0.8 MB in
 # float32. A variable's rows of V and W are read from memory once a block, so fewer rows cost more.
 UNITS = 64_000
 MOST_ROWS = 4096  # of few units: what else is kept of a row, counts too
-NARROW = 4  # outputs up to which products with single rows of V beat a panel, most of it empty
+LINE = 64  # bytes of a cache line
 NO_ROW = -1  # of W: x_i leaves a as it is
 
 
@@ -38,8 +40,8 @@ class Block(NamedTuple):
     a: Array  # (rows, room)
     h: Array  # (rows, room)
     moved: Bits  # (rows,): whether a has moved since h was computed
-    s: Array  # (rows, whole panels): outputs, then their gradients
-    V_panels: Array  # (panels, H, width): V_i transposed
+    rate: Array  # (1,): ρ of that h; NaN before there is any
+    s: Array  # (rows, room): outputs, then their gradients
 
 
 def n_rows_for(H: int) -> int:
@@ -49,21 +51,18 @@ def n_rows_for(H: int) -> int:
 
 def new(n_rows: int, layout: Layout, V: Array) -> Block:
     """Return room for so many rows."""
-    width, most = panel_width(V), most_outputs(layout)
-    units = room(V.shape[1], V)
-    return Block(
-        np.zeros((n_rows, units), V.dtype),
-        np.zeros((n_rows, units), V.dtype),
-        np.empty(n_rows, np.uint8),
-        np.zeros((n_rows, room(most, V)), V.dtype),
-        np.zeros((-(-most // width), V.shape[1], width), V.dtype),
-    )
+    a, h = rows_of_zeros(n_rows, V.shape[1], V), rows_of_zeros(n_rows, V.shape[1], V)
+    moved, rate = np.empty(n_rows, np.uint8), np.empty(1, V.dtype)
+    return Block(a, h, moved, rate, rows_of_zeros(n_rows, most_outputs(layout), V))
 
 
-def room(n: int, like: Array) -> int:
-    """Return how many numbers a row of n takes: an odd number of panels, each a cache line."""
-    width = panel_width(like)
-    return (-(-n // width) | 1) * width
+def rows_of_zeros(n_rows: int, n: int, like: Array) -> Array:
+    """Return rows of n numbers and more: whole panels, on lines of which each has an odd number."""
+    line, width = LINE // like.itemsize, wide_width(like)
+    lines = -(-n // width) * width // line | 1
+    raw: Array = np.zeros((n_rows * lines + 1) * line, like.dtype)
+    first = -raw.ctypes.data % LINE // like.itemsize
+    return raw[first : first + n_rows * lines * line].reshape(n_rows, lines * line)
 
 
 def most_outputs(layout: Layout) -> int:
@@ -105,64 +104,49 @@ def start(block: Block, n_rows: int, c: Array, y: Any) -> None:
         for j in range(c_y.size):
             a[j] = c_y[j]
         block.moved[n] = 1
+    block.rate[0] = np.nan
 
 
 @njit(**JIT, **BORROWS)
 def activate(block: Block, n_rows: int, rho: Array, i: int) -> None:
     """h_i = σ(ρ_i a_i) (F2)."""
-    rate, anew = block.a.dtype.type(1), False
-    if rho.size > 0:
-        rate = rho[i]
-        anew = i > 0 and rho[i] != rho[i - 1]
+    anew = change_rate(block, rho, i)
     for n in range(n_rows):
         if anew or block.moved[n] != 0:
-            a, h = row(block.a, n), row(block.h, n)
-            for j in range(a.size):
-                h[j] = sigmoid(rate * a[j])
+            sigmoids(block, n)
             block.moved[n] = 0
+
+
+@njit(**INLINE, **BORROWS)
+def change_rate(block: Block, rho: Array, i: int) -> bool:
+    """Let h become σ(ρ_i a) from now on; return whether all of it has to be computed anew."""
+    rate = rho[i] if rho.size > 0 else block.rate.dtype.type(1)
+    anew = rate != block.rate[0]
+    block.rate[0] = rate
+    return bool(anew)
+
+
+@njit(**INLINE, **BORROWS)
+def sigmoids(block: Block, n: int) -> None:
+    """h = σ(ρ_i a) of a row."""
+    a, h, rate = row(block.a, n), row(block.h, n), block.rate[0]
+    for j in range(a.size):
+        h[j] = sigmoid(rate * a[j])
 
 
 @njit(**JIT, **BORROWS)
 def outputs(block: Block, n_rows: int, V: Array, b: Array, o: int, n: int) -> None:
     """s_i = b_i + V_i h_i (F3), from the n rows of V from o on."""
-    if n <= NARROW:
-        for m in range(n_rows):
-            narrow(row(block.h, m), V, b, o, n, row(block.s, m))
-        return
-    h, s, panels, width = block.h, block.s, block.V_panels, panel_width(V)
-    H, h_row, s_row = V.shape[1], row_distance(h), row_distance(s)
-    pack(V, o, n, panels)
-    for g in range(-(-n // width)):
-        for m in range(0, n_rows, ROWS):
-            of_tile, to = min(ROWS, n_rows - m), m * s_row + g * width
-            overwrite(of_tile, h, m * h_row, h_row, H, panels, g * H * width, width, s, to, s_row)
-    for m in range(n_rows):
-        s_m = row(s, m)
-        for k in range(n):
-            s_m[k] += b[o + k]
-
-
-@njit(**JIT_SUMS, **BORROWS)
-def narrow(h: Array, V: Array, b: Array, o: int, n: int, s: Array) -> None:
-    """F3 of one row of data, a row of V at a time."""
-    for k in range(n):
-        V_k, total = row(V, o + k), b.dtype.type(0)
-        for j in range(V_k.size):
-            total += V_k[j] * h[j]
-        s[k] = b[o + k] + total
-
-
-@njit(**JIT, **BORROWS)
-def pack(V: Array, o: int, n: int, panels: Array) -> None:
-    """Lay out the transpose of n rows of V from o on: panels[g, j, k] = V[o + g · width + k, j].
-
-    Beyond the last row stands what stood there: it makes outputs that nobody reads.
-    """
-    width = panel_width(V)
-    for k in range(n):
-        V_k, g, at = row(V, o + k), k // width, k % width
-        for j in range(V_k.size):
-            panels[g, j, at] = V_k[j]
+    h, s, H = block.h, block.s, V.shape[1]
+    h_row, V_row, s_row = row_distance(h), row_distance(V), row_distance(s)
+    m = 0
+    while m < n_rows:
+        rows, k = at_once(n_rows - m, TALL), 0
+        while k < n:
+            few, of_V, to = at_once(n - k, FEW), (o + k) * V_row, m * s_row + k
+            dots(rows, few, h, m * h_row, h_row, H, V, of_V, V_row, b, o + k, s, to, s_row)
+            k += few
+        m += rows
 
 
 @njit(**JIT, **BORROWS)
@@ -173,6 +157,29 @@ def move(block: Block, n_rows: int, x: Any, i: int, K: int, W: Array, first_row:
         if r != NO_ROW:
             add(row(block.a, n), factor(K, x[n, i], W), row(W, first_row + r))
             block.moved[n] = 1
+
+
+@njit(**INLINE, **BORROWS)
+def add_and_activate(a: Array, times: float, W_r: Array, rate: float, h: Array) -> None:
+    """a += times · W_r, h = σ(rate · a)."""
+    for j in range(W_r.size):
+        a_j = a[j] + times * W_r[j]
+        a[j], h[j] = a_j, sigmoid(rate * a_j)
+
+
+@njit(**JIT, **BORROWS)
+def step(
+    block: Block, n_rows: int, x: Any, i: int, K: int, W: Array, first_row: int, rho: Array
+) -> None:
+    """`move`, and h_{i+1} (F2) where that changes it: a row of a is used while it is near."""
+    anew = change_rate(block, rho, i + 1)
+    for n in range(n_rows):
+        r = row_of(K, x[n, i])
+        if r != NO_ROW:
+            W_r, times = row(W, first_row + r), factor(K, x[n, i], W)
+            add_and_activate(row(block.a, n), times, W_r, block.rate[0], row(block.h, n))
+        elif anew:
+            sigmoids(block, n)
 
 
 @njit(**INLINE, **BORROWS)

@@ -6,24 +6,28 @@ import numpy as np
 
 from chainrule.kernels.columns import BIT, REAL, Layout
 from chainrule.kernels.compiled import njit
-from chainrule.kernels.inline import BORROWS, INLINE_SUMS, JIT, JIT_SUMS
+from chainrule.kernels.inline import BORROWS, JIT, JIT_SUMS
 from chainrule.kernels.nade_columns import Weights
 from chainrule.kernels.nade_columns.block import (
+    LINE,
     NO_ROW,
     Block,
     factor,
     most_outputs,
-    room,
     row_of,
+    rows_of_zeros,
 )
-from chainrule.kernels.tiles import (
-    ROWS,
-    overwrite,
-    overwrite_transposed,
-    panel_width,
-    row,
-    row_distance,
+from chainrule.kernels.nade_columns.products import (
+    HEIGHTS,
+    MANY,
+    at_once,
+    from_panel,
+    into_sums,
+    outer,
+    prefetch,
+    to_panel,
 )
+from chainrule.kernels.tiles import row, row_distance, wide_width
 from chainrule.kernels.types import Array
 
 
@@ -31,20 +35,16 @@ class Sums(NamedTuple):
     """What is summed up of a block of rows, and room for one variable's products."""
 
     P: Array  # (rows, room): S1
-    dh: Array  # (ROWS, room): of a few rows
-    dV: Array  # (most outputs, room)
-    tail: Array  # (most outputs, width): V_i's columns that fill no panel, then zeros
+    along: Array  # (lanes,): B6 of one variable
+    dV: Array  # (most outputs, width): of V_i's columns that fill no panel
+    tail: Array  # (most outputs, width): these, then zeros
 
 
 def new(n_rows: int, layout: Layout, V: Array) -> Sums:
     """Return room for so many rows."""
-    most, units = most_outputs(layout), room(V.shape[1], V)
-    return Sums(
-        np.zeros((n_rows, units), V.dtype),
-        np.zeros((ROWS, units), V.dtype),
-        np.zeros((most, units), V.dtype),
-        np.zeros((most, panel_width(V)), V.dtype),
-    )
+    most, width = most_outputs(layout), wide_width(V)
+    edges = np.zeros((2, most, width), V.dtype)
+    return Sums(rows_of_zeros(n_rows, V.shape[1], V), np.zeros(width, V.dtype), *edges)
 
 
 def clear(grad: Weights) -> None:
@@ -63,33 +63,19 @@ def clear_rows(dW: Array, first: int, n: int) -> None:
 
 
 @njit(**JIT, **BORROWS)
-def of_outputs(
-    block: Block, total: Sums, n_rows: int, o: int, n: int, dV: Array, db: Array, anew: bool
-) -> None:
-    """dV_i = ds_iᵀ h_i, db_i = Σ ds_i (B4), or added to what is there; ds_i in block.s."""
-    s, h, width = block.s, block.h, panel_width(dV)
-    H, s_row, h_row, to_row = dV.shape[1], row_distance(s), row_distance(h), row_distance(total.dV)
-    dV_row = row_distance(dV)
-    direct = H // width if anew else 0  # panels that go to where they belong
-    for g in range(-(-H // width)):
-        into, at, step = total.dV, g * width, to_row
-        if g < direct:
-            into, at, step = dV, o * dV_row + g * width, dV_row
-        for k in range(0, n, ROWS):
-            m, to = min(ROWS, n - k), at + k * step
-            overwrite_transposed(m, s, k, s_row, n_rows, h, g * width, h_row, into, to, step)
-    for k in range(n):
-        dV_k, new_k = row(dV, o + k), row(total.dV, k)
-        if anew:
-            for j in range(direct * width, H):
-                dV_k[j] = new_k[j]
-        else:
-            for j in range(H):
-                dV_k[j] += new_k[j]
-    for m in range(n_rows):
+def of_biases(s: Array, n_rows: int, o: int, n: int, db: Array) -> None:
+    """db_i += Σ ds_i (B4); ds_i in s."""
+    db_i, m = db[o : o + n], 0
+    while m + 4 <= n_rows:  # four at once: each addition to memory waits for the one before
+        s_0, s_1, s_2, s_3 = row(s, m), row(s, m + 1), row(s, m + 2), row(s, m + 3)
+        for k in range(n):
+            db_i[k] += (s_0[k] + s_1[k]) + (s_2[k] + s_3[k])
+        m += 4
+    while m < n_rows:
         s_m = row(s, m)
         for k in range(n):
-            db[o + k] += s_m[k]
+            db_i[k] += s_m[k]
+        m += 1
 
 
 @njit(**JIT, **BORROWS)
@@ -101,50 +87,82 @@ def of_units(
     o: int,
     n: int,
     rho: Array,
-    drho: Array,
     i: int,
+    grad: Weights,
+    anew: bool,
 ) -> None:
-    """P += ρ_i t_i (S1), dρ_i = Σ a_i·t_i (B6) with t_i from ds_i in block.s (B5)."""
-    s, dh, width = block.s, total.dh, panel_width(V)
-    H, s_row, V_row, dh_row = V.shape[1], row_distance(s), row_distance(V), row_distance(dh)
-    whole = H // width
-    for k in range(n):
-        V_k, tail_k = row(V, o + k), row(total.tail, k)
-        for j in range(whole * width, H):
-            tail_k[j - whole * width] = V_k[j]
-    for first in range(0, n_rows, ROWS):
-        m = min(ROWS, n_rows - first)
-        for g in range(-(-H // width)):
-            to = g * width
-            of_V, at, step = V, o * V_row + to, V_row
-            if g == whole:
-                of_V, at, step = total.tail, 0, width
-            overwrite(m, s, first * s_row, s_row, n, of_V, at, step, dh, to, dh_row)
-        for r in range(m):
-            h_n, P_n = row(block.h, first + r), row(total.P, first + r)
-            if rho.size > 0:
-                drho[i] += rescaled(row(dh, r), h_n, row(block.a, first + r), rho[i], P_n)
-            else:
-                plain(row(dh, r), h_n, P_n)
+    """dV_i += ds_iᵀ h_i (B4), P += ρ_i t_i (S1), dρ_i += Σ a_i·t_i (B6), t_i from ds_i (B5).
+
+    ds_i in block.s. anew: of dV_i nothing is there to be added to. Meanwhile the next variable's
+    rows of V are fetched from memory.
+    """
+    H, V_row, width = V.shape[1], row_distance(V), wide_width(V)
+    rescaled, rate = rho.size > 0, V.dtype.type(1)
+    if rescaled:
+        rate = rho[i]
+    total.along[:] = 0
+    for g in range(H // width):
+        into_V(block, n_rows, g * width, n, grad.V, o, g * width, anew)
+    for g in range(H // width):
+        fetch(V, o + n, n * width, g)
+        into_P(block, total, n_rows, g * width, n, V, o, g * width, rate, rescaled)
+    edge = H // width * width
+    if edge < H:
+        for k in range(n):
+            to_panel(H - edge, V, (o + k) * V_row + edge, total.tail, k * width)
+        into_V(block, n_rows, edge, n, total.dV, 0, 0, True)
+        into_P(block, total, n_rows, edge, n, total.tail, 0, 0, rate, rescaled)
+        for k in range(n):
+            from_panel(H - edge, total.dV, k * width, grad.V, (o + k) * V_row + edge, anew)
+    if rescaled:
+        for j in range(total.along.size):
+            grad.rho[i] += total.along[j]
 
 
-@njit(**INLINE_SUMS, **BORROWS)
-def plain(dh: Array, h: Array, P: Array) -> None:
-    """P += dh ∘ h ∘ (1 - h)."""
-    one = P.dtype.type(1)
-    for j in range(P.size):
-        P[j] += dh[j] * (h[j] * (one - h[j]))
+@njit(**JIT, **BORROWS)
+def fetch(V: Array, o: int, n: int, part: int) -> None:
+    """Ask for n numbers of V, a part of them among others, from row o on."""
+    first = o * row_distance(V) + part * n
+    for k in range(first, first + n, LINE // V.itemsize):
+        prefetch(V, k)
 
 
-@njit(**INLINE_SUMS, **BORROWS)
-def rescaled(dh: Array, h: Array, a: Array, rho: float, P: Array) -> Any:
-    """P += ρ dh ∘ h ∘ (1 - h); return a·(dh ∘ h ∘ (1 - h))."""
-    one, total = P.dtype.type(1), P.dtype.type(0)
-    for j in range(P.size):
-        t = dh[j] * (h[j] * (one - h[j]))
-        P[j] += rho * t
-        total += a[j] * t
-    return total
+@njit(**JIT, **BORROWS)
+def into_V(
+    block: Block, n_rows: int, j: int, n: int, dV: Array, o: int, to: int, anew: bool
+) -> None:
+    """Add ds_iᵀ h_i, of a panel from unit j on, to dV's rows from o on, from column `to` on."""
+    s, h = block.s, block.h
+    s_row, h_row, dV_row, k = row_distance(s), row_distance(h), row_distance(dV), 0
+    while k < n:
+        m, into = at_once(n - k, HEIGHTS), (o + k) * dV_row + to
+        outer(m, s, k, s_row, n_rows, h, j, h_row, dV, into, dV_row, anew)
+        k += m
+
+
+@njit(**JIT, **BORROWS)
+def into_P(
+    block: Block,
+    total: Sums,
+    n_rows: int,
+    j: int,
+    n: int,
+    V: Array,
+    o: int,
+    at: int,
+    rate: float,
+    rescaled: bool,
+) -> None:
+    """P += ρ_i t_i of a panel from unit j on, which is V's from column `at` on."""
+    s, a, h, P, along = block.s, block.a, block.h, total.P, total.along
+    s_row, V_row, distance, m = row_distance(s), row_distance(V), row_distance(h), 0
+    while m < n_rows:
+        rows, of_V, own = at_once(n_rows - m, MANY), o * V_row + at, m * distance + j
+        into_sums(
+            rows, s, m * s_row, s_row, n, V, of_V, V_row,
+            a, h, P, own, distance, rate, rescaled, along,
+        )  # fmt: skip
+        m += rows
 
 
 @njit(**JIT, **BORROWS)

@@ -2,10 +2,10 @@
 
 for a block of rows                 a, h and P of the block stay in the second-level cache
     for each variable               V_i and dV_i too: read from and written to memory once
-        activate, outputs           F2, F3      (`chainrule.kernels.nade_columns.block`)
+        outputs                     F3          (`chainrule.kernels.nade_columns.block`)
         loss and its gradient       ds_i in the place of s_i  (`chainrule.kernels.columns`)
         gradients of V_i, b_i, P    B4, B5, S1  (`chainrule.kernels.nade_columns.sums`)
-        move                        F4, and S2's first half
+        step                        S2's first half; F4, and F2 of the next variable
 """
 
 from typing import Any
@@ -24,16 +24,17 @@ def forward(layout: Layout, weights: Weights, x: Any, y: Ids, s: Array, units: B
     """F1-F4 for one block."""
     W, V, b, c, rho = weights
     block.start(units, len(x), c, y)
+    block.activate(units, len(x), rho, 0)
     first_row = 0
     for i in range(x.shape[1]):
         K, o, end = layout.values[i], layout.first[i], layout.first[i + 1]
-        block.activate(units, len(x), rho, i)
         block.outputs(units, len(x), V, b, o, end - o)
         for n in range(len(x)):
             s_n, of_i = row(s, n), row(units.s, n)
             for k in range(end - o):
                 s_n[o + k] = of_i[k]
-        block.move(units, len(x), x, i, K, W, first_row)
+        if i < x.shape[1] - 1:
+            block.step(units, len(x), x, i, K, W, first_row, rho)
         first_row += block.rows_of(K)
 
 
@@ -44,13 +45,14 @@ def loss(
     """Add -log p(x | y) of one block's rows to nll."""
     W, V, b, c, rho = weights
     block.start(units, len(x), c, y)
+    block.activate(units, len(x), rho, 0)
     first_row = 0
     for i in range(x.shape[1]):
         K, o, end = layout.values[i], layout.first[i], layout.first[i + 1]
-        block.activate(units, len(x), rho, i)
         block.outputs(units, len(x), V, b, o, end - o)
         bodies.block_loss(layout, i, units.s, 0, x, 0, len(x), nll, work)
-        block.move(units, len(x), x, i, K, W, first_row)
+        if i < x.shape[1] - 1:
+            block.step(units, len(x), x, i, K, W, first_row, rho)
         first_row += block.rows_of(K)
 
 
@@ -68,19 +70,25 @@ def gradient(
     total: sums.Sums,
     work: Array,
     anew: bool,
+    lo: int,
+    hi: int,
 ) -> None:
-    """S1, and the first halves of S2 and S3, beside F1-F4, for one block.
+    """S1, and the first halves of S2 and S3, beside F1-F4, for variables lo … hi - 1 of one block.
 
-    anew: no block came before, and the gradients of W and V are written, not added to.
+    P begins at 0 with variable lo. anew: no block came before, and the gradients of W and V are
+    written, not added to.
     """
     W, V, b, c, rho = weights
     N, D = x.shape
     block.start(units, N, c, y)
     total.P[:] = 0  # S1
     first_row = 0
-    for i in range(D):
+    for i in range(lo):
+        block.move(units, N, x, i, layout.values[i], W, first_row)
+        first_row += block.rows_of(layout.values[i])
+    block.activate(units, N, rho, lo)
+    for i in range(lo, hi):
         K, o, end = layout.values[i], layout.first[i], layout.first[i + 1]
-        block.activate(units, N, rho, i)
         block.outputs(units, N, V, b, o, end - o)
         if K == BIT:
             for n in range(len(dx)):
@@ -89,29 +97,42 @@ def gradient(
         if K != BIT:
             for n in range(len(dx)):
                 dx[n, i] = bodies.input_gradient(layout, i, units.s, n, 0)
-        sums.of_outputs(units, total, N, o, end - o, grad.V, grad.b, anew)
-        sums.of_units(units, total, N, V, o, end - o, rho, grad.rho, i)
+        sums.of_biases(units.s, N, o, end - o, grad.b)
+        sums.of_units(units, total, N, V, o, end - o, rho, i, grad, anew)
         if anew:
             sums.clear_rows(grad.W, first_row, block.rows_of(K))
         if i < D - 1:  # what x_D would move is seen by nobody
             sums.of_input(total.P, N, x, i, K, -1, W, grad.W, first_row, dx)  # S2, S3
-            block.move(units, N, x, i, K, W, first_row)
+        if i < hi - 1:
+            block.step(units, N, x, i, K, W, first_row, rho)
         first_row += block.rows_of(K)
 
 
 @njit(**JIT, **BORROWS)
 def add_totals(
-    layout: Layout, weights: Weights, x: Any, y: Ids, grad: Weights, dx: Array, total: sums.Sums
+    layout: Layout,
+    weights: Weights,
+    x: Any,
+    y: Ids,
+    grad: Weights,
+    dx: Array,
+    total: sums.Sums,
+    lo: int,
+    hi: int,
 ) -> None:
-    """S4, and the second halves of S2 and S3: what P_{D+1} adds."""
-    for n in range(len(x)):
+    """S4, and the second halves of S2 and S3, of variables lo … hi - 1: what P_{D+1} adds.
+
+    total.P: P_{D+1} less P_lo, with which the first half of the sweep over them began.
+    """
+    for n in range(len(x) if lo == 0 else 0):
         sums.subtract_or_add(
             row(grad.c, block.class_of(y, n)), grad.c.dtype.type(1), row(total.P, n)
         )  # S4: as far as c goes, where P has room beyond it
     first_row = 0
-    for i in range(x.shape[1] - 1):
+    for i in range(min(hi, x.shape[1] - 1)):
         K = layout.values[i]
-        sums.of_input(total.P, len(x), x, i, K, 1, weights.W, grad.W, first_row, dx)  # S2, S3
+        if i >= lo:
+            sums.of_input(total.P, len(x), x, i, K, 1, weights.W, grad.W, first_row, dx)  # S2, S3
         first_row += block.rows_of(K)
 
 

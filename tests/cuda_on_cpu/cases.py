@@ -26,6 +26,7 @@ from chainrule.kernels import (
     gru,
     layer_norm,
     lstm,
+    masked_bits,
     masked_linear,
     mixture,
     nade,
@@ -128,6 +129,9 @@ def _bernoulli(op: Any, x: Any, s: Any, dnll: Any) -> Arrays:
     op.terms(s, x, outputs["log_p"])
     op.backward(dnll, s, x, outputs["ds"])
     op.backward(dnll, outputs["in place"], x, outputs["in place"])
+    for name, ds in (("both", s * np.nan), ("both in place", s.copy())):
+        outputs |= {f"nll of {name}": dnll * np.nan, f"ds of {name}": ds}
+        op.loss(dnll, s if name == "both" else ds, x, outputs[f"nll of {name}"], ds)
     return outputs
 
 
@@ -175,6 +179,7 @@ CASES = {
     "columns": Case(columns, tables.columns_inputs, tables.columns, tables.COLUMNS),
     "activation": Case(activation, masked.activation_inputs, masked.activate),
     "masked_linear": Case(masked_linear, masked.linear_inputs, masked.linear, masked.SHAPES),
+    "masked_bits": Case(masked_bits, masked.bits_inputs, masked.bits, masked.SHAPES),
     "nade_columns": Case(nade_columns, tables.nade_inputs, tables.nade, tables.NADES),
     **RECURRENT,
     **TRANSFORMER_PARTS,

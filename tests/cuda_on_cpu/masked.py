@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.kernels import activation, masked_linear
+from chainrule.kernels import activation, masked_bits, masked_linear
 from chainrule.kernels.dispatch import array_module, on_device
 
 Arrays = dict[str, Any]
@@ -73,8 +73,39 @@ def linear(
             op.add(x, weights, stairs, more)
             op.backward(dy, x, stairs, dW, db)
             op.input_gradient(dy, weights, stairs, dx)
+            through = {f"{k} through": a * np.nan for k, a in (("dW", dW), ("db", db), ("dx", dx))}
+            op.backward_through(dy, x, weights, stairs, *through.values())
             for lo, hi in ((0, 1), (1, x.shape[1])):
                 op.add_inputs(x[:, lo:hi].copy(), lo, weights, stairs, piece)
-            found = {"y": y, "more": more, "piece": piece, "dW": dW, "db": db, "dx": dx}
+            found = {"y": y, "more": more, "piece": piece, "dW": dW, "db": db, "dx": dx, **through}
             outputs |= {f"{key} of {name}, {strict}": a for key, a in found.items()}
+    return outputs
+
+
+def bits_inputs(rng: np.random.Generator, N: int, D: int, H: int) -> Arrays:
+    """Return bits, few and many, and a layer between them and their logits."""
+    shapes = {"W": (D, H), "c": (H,), "V": (H, D), "b": (D,), "rate": (N,)}
+    spread = {"W": D**-0.5, "V": H**-0.5}  # few units saturate: their slopes are rounding alone
+    return {
+        "m_out": np.sort(rng.integers(1, max(2, D), H)),
+        "few": (rng.random((N, D)) < 0.2).astype(np.uint8),
+        "many": (rng.random((N, D)) < 0.7).astype(np.uint8),
+        **{k: rng.normal(0, spread.get(k, 1), shape) for k, shape in shapes.items()},
+    }
+
+
+def bits(op: Any, m_out: Any, W: Any, c: Any, V: Any, b: Any, rate: Any, **given: Any) -> Arrays:
+    """Run each activation on few and on many bits."""
+    outputs, variables = {}, np.arange(1, len(b) + 1)
+    below = stairs_of(variables, m_out, False, variables * 0 + 1, W)
+    above = stairs_of(m_out, variables, True, m_out * 0 + 1, W)
+    theta = masked_bits.Layers(W, c, V, b)
+    for name, x in given.items():
+        for kind, act in enumerate(activation.KINDS):
+            h, s = (rate[:, None] * a * np.nan for a in (c, b))
+            found = {"h": h, "ds": s, "da": h.copy(), "nll": rate * np.nan}
+            grad = masked_bits.Layers(*(a * np.nan for a in theta))
+            op.loss_and_grad(kind, x, rate, theta, below, above, *found.values(), grad)
+            found |= {f"d{k}": a for k, a in grad._asdict().items()}
+            outputs |= {f"{key} of {name}, {act}": a for key, a in found.items()}
     return outputs

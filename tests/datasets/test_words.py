@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
 from chainrule import datasets
-from chainrule.datasets import lines, tables
+from chainrule.datasets import fields, lines, tables
 from chainrule.datasets.tables import DataWarning
 from chainrule.encoders.columns import AnyColumns
 from chainrule.encoders.frames import Frame
@@ -64,7 +64,7 @@ def test_a_header_that_counts_stands_above_words():
 
 
 def test_a_first_line_of_words_that_may_be_a_row_is_said():
-    with pytest.warns(DataWarning, match="the first line, x, s, was taken for column names, and"):
+    with pytest.warns(DataWarning, match="the first line, x, s, was taken for column names; if"):
         table = read("x,s\nb,s\nx,y\n")
     assert table.columns == ("x", "s") and len(table.x) == 2
 
@@ -179,7 +179,11 @@ def test_the_tables_of_scikit_learn(name, shape, labels):
     assert labels is None or set(parts[0].y) == labels
     other = datasets.load(name, seed=1)
     assert not np.array_equal(other.train.x, data.train.x)
-    AnyColumns().learn(parts[0].x)
+    if name == "diabetes":  # s4, a ratio, is 2, 3 or 4 of two patients in three
+        with pytest.warns(DataWarning, match=r"is 3.0 in 29.* % of its rows"):
+            AnyColumns().learn(parts[0].x)
+    else:
+        AnyColumns().learn(parts[0].x)
 
 
 @given(st.text('ab1,;\t "\n\r.-%#N_\0é', max_size=60), st.booleans())
@@ -200,9 +204,8 @@ def test_whatever_a_text_holds_it_is_a_table_or_one_sentence(text, missing):
 def test_a_written_table_of_words_comes_back(data):
     word = st.text(st.characters(codec="utf-8", exclude_categories=("C", "Z")), min_size=1)
     plain = word.filter(
-        lambda w: not w.startswith("#") and '"' not in w and tables.fields.number(w) is None
+        lambda w: '"' not in w and fields.number(w) is None and fields.spelt(w) is None
     )
-    plain = plain.filter(lambda w: tables.fields.spelt(w) is None)
     rows = data.draw(st.lists(st.tuples(plain, st.integers(-999, 999)), min_size=2, max_size=6))
     text = "\n".join(['"some",number', *(f'"{w}",{n}' for w, n in rows)])
     warnings.simplefilter("ignore", DataWarning)

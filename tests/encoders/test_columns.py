@@ -448,3 +448,36 @@ def test_a_frame_without_words_is_numbers_again():
 def test_variables_are_values():
     assert Category("binary", (0, 1)) == Category("binary", (0, 1))
     assert Real("continuous", 0.0, 2.0).log_volume == pytest.approx(-np.log(2))
+
+
+# A category never seen, and its cure
+
+
+def test_one_list_of_categories_is_for_every_column():
+    X = np.array([[0, 3], [2, 1]] * 5)
+    for listed in (range(5), [0, 1, 2, 3, 4], np.arange(5)):
+        encoder = AnyColumns(listed).learn(X)
+        assert [v.values for v in encoder.variables] == [(0, 1, 2, 3, 4)] * 2
+    assert AnyColumns(["binary", "integer"]).learn([[0, 3], [1, 2]]).types == ("binary", "integer")
+    with pytest.raises(ValueError, match=r"holds 5 at .*, a category never seen"):
+        encoder.encode([[5, 0]])
+
+
+@pytest.mark.parametrize(
+    ("learnt", "later", "cure"),
+    [
+        ([[3, 0], [4, 1]] * 2, [[9, 0]], r"column_types={0: range\(10\)} if .*=range\(10\) if all"),
+        ([[3, 0], [4, 1]] * 2, [[9, 0]], r'column_types={0: "integer"} if it counts something'),
+        ([[-3, 0], [4, 1]] * 2, [[9, 0]], r'fit with column_types={0: "integer"}'),
+        ([["a", 0], ["b", 1]], [["c", 0]], r"column_types={0: \[… all categories …\]}"),
+    ],
+)
+def test_the_error_about_a_category_never_seen_has_its_cure(learnt, later, cure):
+    with pytest.raises(CellError, match=cure):
+        AnyColumns().learn(learnt).encode(later)
+
+
+def test_the_cure_has_the_columns_name():
+    frame = pytest.importorskip("pandas").DataFrame({"kids": [0, 1, 2] * 9})
+    with pytest.raises(CellError, match=r"column_types={'kids': range\(46\)} if it is one more"):
+        AnyColumns().learn(frame).encode(frame.replace(2, 45))

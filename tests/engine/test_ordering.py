@@ -87,3 +87,17 @@ def test_the_chain_rule_runs_in_the_order_asked_for(model, small, rng):
         flipped[:, variable] ^= 1
         moved = (conditionals(flipped) != conditionals(x)).all(axis=0)
         assert_array_equal(np.flatnonzero(moved), np.sort(order[place + 1 :]))
+
+
+def test_a_uniform_chooses_and_what_is_left_of_it_is_uniform(rng):
+    u = rng.random((4000, 3))
+    u[:2000, 0] = -1  # kept: the next one chooses
+    rest, chosen = ordering.choose(u, 4)
+    assert (np.abs(np.bincount(chosen) - 1000) < 150).all()
+    column = np.where(u[:, 0] < 0, 1, 0)
+    rows = np.arange(len(u))
+    word = rest[rows, column]
+    assert ((word >= 0) & (word < 1)).all() and abs(word.mean() - 0.5) < 0.03
+    assert_array_equal(rest[:2000, 0], u[:2000, 0])
+    rest[rows, column] = u[rows, column]
+    assert_array_equal(rest, u)

@@ -99,15 +99,40 @@ def test_orderings_may_be_set_after_the_fit(model):
         many = model.log_prob(EVERY)
         assert_allclose(np.exp(many).sum(), 1, rtol=1e-10)
         assert (many != one).any() and np.abs(many - one).max() < 2
-        assert model.conditionals(EVERY).shape == (16, 4)
-        with pytest.raises(ValueError, match="set n_orderings=1"):
-            model.log_prob_terms(EVERY)
+        nothing = np.zeros(4, bool)
+        assert model.conditionals(EVERY, observed=nothing).shape == (16, 4)
+        for of_one_order in (model.log_prob_terms, model.conditionals, model.to_uniforms):
+            with pytest.raises(ValueError, match="set n_orderings=1"):
+                of_one_order(EVERY)
         model.set_params(n_orderings=0)
         with pytest.raises(ValueError, match="n_orderings must be"):
             model.log_prob(EVERY)
     finally:
         model.set_params(n_orderings=1)
     assert_array_equal(model.log_prob(EVERY), one)
+
+
+@pytest.mark.parametrize("K", [2, 5])
+@pytest.mark.parametrize("observed", [[False] * 4, [False, True, False, False]])
+def test_samples_follow_the_mean_over_orderings(observed, K):
+    """Of parameters whose orderings differ, so that draws by one of them alone are told apart."""
+    X, observed = rows(), np.array(observed)
+    rough = OrderlessNADE((5,), n_orderings=K, epochs=1, **DTYPE).fit(X)
+    rough.params_.flat[...] = np.random.default_rng(4).normal(size=rough.params_.size)
+    given, N = np.tile([1, 1, 0, 1], (60_000, 1)), 60_000
+    drawn = rough.sample(N, seed=1, given=given, observed=observed)
+    assert_array_equal(drawn, rough.sample(N, seed=1, given=given, observed=observed))
+
+    def log_p(free):
+        row = np.tile(given[0], (len(free), 1))
+        row[:, ~observed] = free
+        return rough.log_prob(row, observed=observed)
+
+    free, values = drawn[:, ~observed], (2,) * int((~observed).sum())
+    goodness.assert_frequencies(free, log_p, values)
+    rough.set_params(n_orderings=1)
+    with pytest.raises(AssertionError, match="frequencies are not the probabilities"):
+        goodness.assert_frequencies(free, log_p, values)
 
 
 # --- missing values

@@ -79,6 +79,7 @@ def test_the_gpu_gives_the_cpus_numbers(model, X):
         "datasets.named",
         "estimators.autoencoder",
         "estimators.rows",
+        "estimators.tables",
         "estimators.fitting",
         "estimators.generating",
         "estimators.loading",

@@ -51,6 +51,18 @@ def backward(twin, dnll, s, x):
     return ds
 
 
+def loss(twin, rate, s, x):
+    """Return nll and ds, ds once in place of s and once beside it, which must agree."""
+    found = []
+    for ds in (np.full_like(s, np.nan), s.copy()):
+        nll = np.full(len(s), np.nan, s.dtype)
+        assert twin.loss(rate, s if len(found) == 0 else ds, x, nll, ds) is None
+        found.append((nll, ds))
+    for one, other in zip(*found, strict=True):
+        assert_array_equal(one, other)
+    return found[0]
+
+
 @pytest.mark.parametrize("spread", [0, 3, 40])
 @pytest.mark.parametrize("density", DENSITIES)
 @pytest.mark.parametrize("size", SIZES)
@@ -66,6 +78,10 @@ def test_cpu_rounds_no_worse_than_numpy(
     assert_rounds_like_numpy(nll, numpys, truth, "nll", atol=factors)
     truth = backward(reference, exact_dnll, exact_s, x)
     assert_rounds_like_numpy(ds, backward(reference, dnll, s, x), truth, "ds")
+    nll, ds = loss(cpu, dnll, s, x)
+    assert_rounds_like_numpy(ds, backward(reference, dnll, s, x), truth, "ds of both")
+    truth = forward(reference, exact_s, x)
+    assert_rounds_like_numpy(nll, numpys, truth, "nll of both", atol=factors)
     truth = terms(reference, exact_s, x)
     assert_rounds_like_numpy(terms(cpu, s, x), terms(reference, s, x), truth, "log_p")
 

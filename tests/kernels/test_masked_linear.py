@@ -93,6 +93,22 @@ def test_cpu_rounds_no_worse_than_numpy(shape, dtype, threads, rng, monkeypatch)
         assert_array_equal(given[name], before, err_msg=f"{name} was changed")
 
 
+@pytest.mark.parametrize("size", [(3, 600, 70), (140, 20, 70), (7, 80, 600)], ids=str)
+@pytest.mark.parametrize("kind", ["real", "few", "many"])
+def test_many_of_anything_are_done_in_blocks(kind, size, rng):
+    """More inputs, rows or outputs than are laid out at a time."""
+    x, W, b, dy, stairs = problem(rng, kind, *size)
+    found = []
+    for twin in (cpu, reference):
+        y, dW, db, dx = (np.full(a.shape, np.nan) for a in (dy, W, b, x))
+        twin.forward(x, W, b, stairs, y)
+        twin.backward(dy, x, stairs, dW, db)
+        twin.input_gradient(dy, W, stairs, dx)
+        found.append((y, dW, db, dx))
+    for got, expected in zip(*found, strict=True):
+        assert_allclose(got, expected, rtol=0, atol=1e-12 * max(size))
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_the_mask_hides_is_neither_read_nor_moved(kind, backend, rng):
     """Not even where it is no number: nor does its gradient ever differ from zero by a sign."""

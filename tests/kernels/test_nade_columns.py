@@ -1,5 +1,7 @@
 """NADE over columns: reference and Numba against finite differences, definitions and each other."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -16,6 +18,7 @@ SCALE = 0.3
 BLOCK = 32  # rows
 HEADROOM = 8  # a kernel may round this many times worse than NumPy in the same dtype: S2 and S3
 # subtract sums that may be larger than what they leave
+SWEPT = {"nll", "dx", *(f"d{of}" for of in Weights._fields)}  # what the gradient's sweep writes
 ONE_OF_EACH = (2, 0, 3, 2, 1, 0, 17, 0, 5, 2)
 # What the kinds are, rows, units, classes, whether rescaled: one of everything; an empty batch;
 # past a panel of units and of outputs; past a block of rows; a last variable of each kind.
@@ -173,10 +176,30 @@ def test_two_threads_give_what_one_gives(problem, rng, monkeypatch):
         several, drawn_by_several = everything(cpu, *given), sample(cpu, *given[:2], u, given[3])
     assert_array_equal(drawn_by_several, drawn)
     for name, one in alone.items():
-        if name in {f"d{of}" for of in Weights._fields}:  # a sum over rows, cut
+        if name in SWEPT:  # sums over variables, cut, or of such sums
             assert_allclose(several[name], one, rtol=1e-10, atol=1e-12, err_msg=name)
         else:
             assert_array_equal(several[name], one, err_msg=name)
+
+
+def test_parts_of_the_variables_are_of_like_work_and_none_is_empty():
+    for values, threads in (((16,) * 784, 2), ((0,) * 64, 3), ((2,) * 5, 5), ((900, 2, 2), 3)):
+        layout = columns.layout(values, 10)
+        starts = [*cpu._starts(layout, threads), len(values)]
+        assert starts[0] == 0 and all(a < b for a, b in pairwise(starts)), values
+        own = np.diff(layout.first[starts]) + cpu.UNITS_WORK * np.diff(starts)
+        work = own + cpu.PASS_WORK * np.array(starts[:-1])
+        if min(values) == max(values) and len(values) > threads:
+            assert np.ptp(work) <= 2 * work.max() / np.diff(starts).min(), values
+
+
+def test_a_number_of_threads_gives_the_same_bits_every_time(rng, monkeypatch):
+    monkeypatch.setattr(cpu, "THREAD_WORK", 0)
+    given = draw(rng, PROBLEMS["all, told labels"], np.float32)
+    with use_threads(3):
+        first, again = everything(cpu, *given), everything(cpu, *given)
+    for name, one in first.items():
+        assert_array_equal(again[name], one, err_msg=name)
 
 
 def test_a_row_does_not_depend_on_its_neighbours(rng):
@@ -270,3 +293,13 @@ def test_gradients_are_written_where_they_belong_and_nowhere_else(rng):
     nll, dx = np.empty(9, np.float32), np.empty((0, 3), np.float32)
     cpu.nll_and_grad(of, Weights(W, V, b, c, none), x, y, 1.0, nll, grad, dx)
     assert behind[:H].any() and np.signbit(behind[H:]).all()
+
+
+def test_variables_that_all_rows_keep_may_lie_between_rates_that_are_alike(rng):
+    """h of the rate before them is not that of the one after them."""
+    layout, weights, given, y = draw(rng, ((2,) * 4, 3, 5, 1, True))
+    weights.rho[:] = 0.5, 1.5, 1.5, 1.5
+    u = np.full(given.shape, 0.5)
+    u[:, 1], given[:, 1] = -1, 0
+    expected = sample(reference, layout, weights, u, y, given)
+    assert_array_equal(sample(cpu, layout, weights, u, y, given), expected)

@@ -86,17 +86,3 @@ def test_stored_masks_let_through_what_their_numbers_say():
     assert_array_equal(seen[0], place[:, None] <= m)
     assert_array_equal(seen[1], m[:, None] < place)
     assert_array_equal(seen[2], place[:, None] < place)
-
-
-def test_a_uniform_chooses_a_mask_and_what_is_left_of_it_is_uniform(rng):
-    u = rng.random((4000, 3))
-    u[:2000, 0] = -1  # kept: the next one chooses
-    rest, chosen = masks.draw(u, 4)
-    assert (np.abs(np.bincount(chosen) - 1000) < 150).all()
-    column = np.where(u[:, 0] < 0, 1, 0)
-    rows = np.arange(len(u))
-    word = rest[rows, column]
-    assert ((word >= 0) & (word < 1)).all() and abs(word.mean() - 0.5) < 0.03
-    assert_array_equal(rest[:2000, 0], u[:2000, 0])
-    rest[rows, column] = u[rows, column]
-    assert_array_equal(rest, u)

@@ -180,8 +180,14 @@ def test_probabilities_sum_to_one_and_are_the_mean_of_the_orderings(n_orderings)
     assert_allclose(np.exp(log_p), np.exp(each).mean(axis=0), rtol=1e-10)
     if n_orderings > 1:
         assert np.exp(np.mean(each, axis=0)).sum() < 0.999, "a mean of logarithms is no density"
-        with pytest.raises(ValueError, match="is no sum of terms"):
-            model.log_prob_terms(config, params, x)
+        for of_one_order in (
+            lambda: model.log_prob_terms(config, params, x),
+            lambda: model.conditionals(config, params, x),
+            lambda: model.uniforms(config, params, x, np.zeros(x.shape)),
+            lambda: model.start(config, params, 3),
+        ):
+            with pytest.raises(ValueError, match="set n_orderings=1"):
+                of_one_order()
 
 
 def test_the_first_ordering_is_the_models_own():
@@ -333,6 +339,40 @@ def test_draws_follow_the_conditionals_given_any_pattern(rng):
 
         free_values = tuple(np.array(CODES)[~mask])
         goodness.assert_frequencies(drawn[:, ~mask], log_p, free_values)
+
+
+@pytest.mark.parametrize("given", [[False] * 4, [False, True, False, False]])
+def test_draws_of_several_orderings_follow_their_mean(given, rng):
+    config, params = made(n_orderings=4, n_classes=2)
+    x, mask, N = np.array([1, 2, 0, 3], np.int32), np.array(given), 40_000
+    u = np.where(mask, -1, rng.random((N, 4)))
+    y = np.ones(N, np.int32)
+    drawn = model.sample(config, params, u, np.tile(x, (N, 1)), y)
+    assert (drawn[:, mask] == x[mask]).all()
+    assert_array_equal(model.sample(config, params, u[7:9], np.tile(x, (2, 1)), y[:2]), drawn[7:9])
+
+    def log_p(free):
+        full = np.tile(x, (len(free), 1))
+        full[:, ~mask] = free
+        of_all = np.tile(mask, (len(free), 1))
+        return model.log_prob_given(config, params, full, of_all, y[: len(free)])
+
+    goodness.assert_frequencies(drawn[:, ~mask], log_p, tuple(np.array(CODES)[~mask]))
+
+
+def test_a_mean_over_orders_behind_what_is_given_is_a_conditional(rng):
+    """Of the mean over the orders that begin with it, by all the rows there are: E3."""
+    config, params = made(n_orderings=4)
+    x, given = every_row(CODES), np.array([False, True, False, True])
+    orders = [
+        [*np.flatnonzero(given), *(i for i in order if not given[i])]
+        for order in ordering.several(4, 4)
+    ]
+    each = [in_order(config, params, x, order).sum(axis=1) for order in orders]
+    p = np.exp(each).mean(axis=0).reshape(CODES)
+    expected = p / p.sum(axis=(0, 2), keepdims=True)
+    found = np.exp(model.log_prob_given(config, params, x, np.tile(given, (len(x), 1))))
+    assert_allclose(found, expected.ravel(), rtol=1e-10)
 
 
 @pytest.mark.parametrize("values", [(2,) * 6, MIXED])

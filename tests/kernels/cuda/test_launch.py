@@ -93,7 +93,7 @@ def test_a_dtype_that_the_kernel_would_misread(complaint, rig):
 def test_every_integer_array_is_looked_at(name, rig, rng):
     """Whatever an operation is given of integers, as int64: refused, by each one of them."""
     inputs = cast(CASES[name].inputs(rng, 2, 3, 5), np.float32)
-    layouts = {"m_in", "m_out", "n_rows"}  # of masked_linear: `stairs_of` makes its arrays of them
+    layouts = {"m_in", "m_out", "n_rows"}  # of masked maps: `stairs_of` makes its arrays of them
     for wrong in (k for k, a in inputs.items() if a.dtype.kind in "iu" and k not in layouts):
         changed = inputs | {wrong: inputs[wrong].astype(np.int64)}
         with pytest.raises(TypeError, match="on a GPU, got int64; convert it first"):

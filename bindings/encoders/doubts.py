@@ -1,0 +1,71 @@
+"""What is doubtful about data, said in a warning: they may not be meant as they were taken.
+
+Two things about a column, learnt from FEWEST rows or more, of which nobody said what it is:
+
+| a column | is doubtful if | because |
+|---|---|---|
+| of words | over half of its rows have one of their own | it is dates, or an id of each row |
+| of real numbers | its 3 commonest values hold over half of its rows | see below |
+
+A density may grow without bound where values come again and again: a component of a mixture that
+stands on one of them narrows, σ → 0, and each such row gains -log σ. The nats then say how far the
+training went, and nothing of the data. Measures that were rounded do not come near that: of red
+wine's real columns the 3 commonest of 60 to 436 values hold 26 % of the rows at most.
+"""
+
+import warnings
+from typing import Any
+
+import numpy as np
+
+from chainrule.encoders.pure import Column, Place
+from chainrule.encoders.variables import MOST, Variable
+
+FEWEST = 20  # rows
+COMMONEST = 3  # values
+
+
+class DataWarning(UserWarning):
+    """Data that may not be meant as they were taken; the text says how to make it plain."""
+
+
+def check(column: Column, variable: Variable, place: Place, key: Any) -> None:
+    """Warn of a column of training rows that may be no such variable; key: what users call it."""
+    n = len(column.values)
+    if n < FEWEST:
+        return
+    found, counts = np.unique(column.values, return_counts=True)
+    if column.kind == "category" and 2 * len(found) > n:
+        warn(
+            f"{place.text} of {place.table} has {len(found):,} different words in {n:,} rows, a "
+            "category each; leave it out, make numbers of it, as of dates the days, or say that "
+            f'they are categories: column_types={{{key!r}: "categorical"}}'
+        )
+    common = np.sort(counts)[-COMMONEST:].sum()
+    if variable.type == "continuous" and 2 * common > n:
+        value, share = found[counts.argmax()].item(), counts.max() / n
+        warn(
+            f"{place.text} of {place.table} is {value!r} in {_percent(share)} of its rows, and a "
+            "density may grow there without bound, so that its nats say little; "
+            + _cure(column, len(found), key)
+        )
+
+
+def warn(text: str) -> None:
+    """Warn that data may not be meant as they were taken."""
+    warnings.warn(text, DataWarning, stacklevel=2)
+
+
+def _percent(share: float) -> str:
+    """Return a share in words, never all of what is not quite all."""
+    return f"{np.floor(share * 1000) / 10:g} %"
+
+
+def _cure(column: Column, n_values: int, key: Any) -> str:
+    """Return what to do about a column of real numbers that are few."""
+    if column.whole() and n_values <= MOST:
+        return f'say that its values are categories: column_types={{{key!r}: "categorical"}}'
+    return (
+        "make whole numbers or words of its values, which are categories then, or set that value "
+        "apart in a column of its own"
+    )

@@ -1,0 +1,35 @@
+"""NumPy twin of the network of bits: the definition that the fast one is tested against."""
+
+from typing import Any
+
+from chainrule.kernels.activation import reference as activation
+from chainrule.kernels.bernoulli import reference as bernoulli
+from chainrule.kernels.masked_bits import Layers
+from chainrule.kernels.masked_linear import Staircase
+from chainrule.kernels.masked_linear import reference as masked_linear
+from chainrule.kernels.types import Array, Bits
+
+
+def loss_and_grad(
+    kind: int,
+    x: Bits,
+    rate: Array,
+    theta: Layers,
+    below: Staircase,
+    above: Staircase,
+    h: Array,
+    s: Array,
+    da: Array,
+    nll: Array,
+    grad: Layers,
+) -> None:
+    """See `chainrule.kernels.masked_bits.loss_and_grad`."""
+    inputs: Any = x
+    masked_linear.forward(inputs, theta.W, theta.c, below, h)  # F1
+    activation.forward(kind, h)  # F1
+    masked_linear.forward(h, theta.V, theta.b, above, s)  # F2
+    bernoulli.loss(rate, s, x, nll, s)  # F3, B1
+    masked_linear.backward(s, h, above, grad.V, grad.b)  # B2
+    masked_linear.input_gradient(s, theta.V, above, da)  # B2
+    activation.backward(kind, h, da)  # B3
+    masked_linear.backward(da, inputs, below, grad.W, grad.c)  # B4

@@ -1,0 +1,78 @@
+"""What is doubtful about columns is said once, with its name and a cure; what is not, is not."""
+
+import warnings
+from datetime import date, timedelta
+
+import numpy as np
+import pytest
+
+from chainrule import RNADE, TableNADE
+from chainrule.encoders.columns import AnyColumns
+from chainrule.encoders.doubts import FEWEST, DataWarning
+
+N = 300
+
+
+def frame(**columns):
+    return pytest.importorskip("pandas").DataFrame(columns)
+
+
+def said(table, types=None):
+    """Return what is said of a table, in sentences."""
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        AnyColumns(types).learn(table)
+    assert all(one.category is DataWarning for one in heard)
+    return [str(one.message) for one in heard]
+
+
+def dates(n):
+    return [str(date(2020, 1, 1) + timedelta(days=k)) for k in range(n)]
+
+
+def test_words_of_which_nearly_every_row_has_its_own_are_said():
+    table = frame(day=dates(N), city=["York", "Leeds", "Bath"] * (N // 3), n=range(N))
+    [text] = said(table)
+    assert "'day'" in text and "has 300 different words in 300 rows, a category each" in text
+    assert "column_types={'day': \"categorical\"}" in text
+    assert not said(table, {"day": "categorical"})
+    assert said(table[["day"]], "categorical")  # of all columns: nobody looked at this one
+    assert not said(table[["day"]].iloc[: FEWEST - 1])
+    assert not said(frame(w=[f"w{k // 2}" for k in range(N)]))
+    assert not said(frame(w=pytest.importorskip("pandas").Categorical(dates(N))))
+
+
+@pytest.mark.parametrize(
+    ("column", "share"),
+    [
+        (np.r_[np.zeros(N - 1), 1.5], "0.0 in 99.6 % of its rows"),
+        (np.r_[np.zeros(180), np.linspace(0.1, 9, 120)], "0.0 in 60 % of its rows"),
+        (np.where(np.arange(N) < 200, -0.044, 0.051), "-0.044 in 66.6 % of its rows"),
+    ],
+)
+def test_real_numbers_of_which_few_hold_most_rows_are_said(column, share, rng):
+    [text] = said(frame(sex=column, x=rng.normal(size=N)))
+    assert "'sex'" in text and share in text and "grow there without bound" in text
+    assert "make whole numbers or words of its values" in text
+
+
+def test_the_cure_of_whole_numbers_is_to_call_them_categories(rng):
+    table = frame(sex=rng.integers(0, 2, N).astype(float), x=rng.normal(size=N))
+    with pytest.warns(DataWarning, match="column_types={'sex': \"categorical\"}"):
+        RNADE(4, n_components=2, epochs=1).fit(table)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", DataWarning)
+        RNADE(4, n_components=2, epochs=1, column_types={"sex": "categorical"}).fit(table)
+        TableNADE(4, n_components=2, epochs=1).fit(table)
+
+
+def test_rounded_measures_are_not_doubtful(rng):
+    assert not said(np.round(rng.normal(10, 1, (1599, 4)), 1) + 0.05)  # like wine's, 60 values
+    assert not said(rng.normal(size=(50, 3)))
+    assert not said(np.arange(N)[:, None] % 40, "integer")
+
+
+def test_columns_without_names_are_called_by_number(rng):
+    table = np.column_stack([rng.normal(size=N), rng.integers(0, 2, N)])
+    [text] = said(table, "continuous")
+    assert 'column_types={1: "categorical"}' in text
