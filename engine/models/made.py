@@ -109,15 +109,13 @@ class Config:
     def __post_init__(self) -> None:
         """Refuse what no network can be."""
         Columns(self.values, self.half_steps)
-        sizes = self.n_masks, self.mask_seed, self.n_components, self.n_classes
-        if min(*self.hidden, *sizes) < 1:
+        if min(*self.hidden, self.n_masks, self.mask_seed, self.n_components, self.n_classes) < 1:
             raise ValueError(f"all sizes, and mask_seed, must be 1 or more, got {self}")
         if not (self.hidden or self.direct):
             raise ValueError("hidden needs a layer where there are no direct connections")
         for name, words in WORDS.items():
-            if getattr(self, name) not in words:
-                known, got = ", ".join(words), getattr(self, name)
-                raise ValueError(f"{name} must be one of {known}, got {got!r}")
+            if (got := getattr(self, name)) not in words:
+                raise ValueError(f"{name} must be one of {', '.join(words)}, got {got!r}")
 
     def __hash__(self) -> int:
         """Return a hash of all but the values: of hundreds of variables, for each look-up."""
