@@ -149,7 +149,7 @@ class RNADE(TableNADE):
 
     p(x) = Π_i Σ_j w_ij N(x_i; μ_ij, σ_ij), means and scales functions of x_<i, and the weights too
     if they are learned; see `TableNADE`, of which it is the one whose columns are all real. Whole
-    numbers are taken for real ones, too, without noise.
+    numbers are taken for real ones, too: log_prob is then a density there, too.
 
     Args:
         n_hidden: H, hidden units, at least 1.
