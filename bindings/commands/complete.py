@@ -38,8 +38,8 @@ def complete(
     out, D = tabular.output(model, run, out, "completed"), model.n_features_in_
     rows, origin = inputs.read_rows(x, True, header)
     with rowfiles.naming({"given": origin, "X": origin}):
-        rows, shape = _table(model, rows), runs.image_shape(run, D)
         inputs.check_columns(model, origin)
+        rows, shape = _table(model, rows), runs.image_shape(run, D)
         mask = _mask(observed, rows, shape, inputs.fitted_columns(model))
         model._columns.encode_given(rows, mask, len(rows))
     pictured = out.suffix.lower() in PICTURES

@@ -60,7 +60,7 @@ Label = Annotated[str | None, typer.Option(help="Of a model with labels.")]
 LabelsFrom = Annotated[
     str | None,
     typer.Option(
-        help="Labels: a .npy, a text with one a line, or a column of whole numbers, by name."
+        help="Labels, words or whole numbers: a .npy, a text with one a line, or a column by name."
     ),
 ]
 Header = Annotated[

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from chainrule.encoders.cells import CellError, missing, not_binary, not_finite
 from chainrule.kernels.types import Bits
 
+KNOWN = 20  # names of columns that an error lists
 CELLS = 1 << 20  # of a table that are looked at or converted at once: bounds the memory beside it
 
 
@@ -177,12 +178,21 @@ def _range(table: Any, name: str) -> tuple[float, float]:
     return low, high
 
 
-def check_width(table: Any, width: int, owner: str, name: str = "X") -> None:
-    """Raise a ValueError unless the table has `width` columns, as `owner` expects."""
+def check_width(
+    table: Any, width: int, owner: str, name: str = "X", known: Sequence[Any] | None = None
+) -> None:
+    """Raise a ValueError unless the table has `width` columns, as `owner` expects.
+
+    known: what they are called; those that a table with names lacks are named.
+    """
     if table.shape[1] != width:
+        names = getattr(table, "names", getattr(table, "columns", None))
+        there = [] if names is None else [str(one) for one in names]
+        lacking = [str(one) for one in known or () if str(one) not in there] if there else []
+        listed = ", ".join(map(repr, lacking[:KNOWN])) + (", …" if len(lacking) > KNOWN else "")
         raise ValueError(
             f"{name} has {table.shape[1]} features, but {owner} is expecting {width} features "
-            "as input; pass the columns it was fitted on"
+            f"as input; {f'it lacks {listed}' if lacking else 'pass the columns it was fitted on'}"
         )
 
 

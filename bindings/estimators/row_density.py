@@ -132,8 +132,9 @@ class RowDensity(Density):
 
     def _read(self, X: Any) -> Any:
         check_is_fitted(self, "params_")
-        table = validation.as_table(X)
-        validation.check_width(table, self.n_features_in_, type(self).__name__)
+        table, name = validation.as_table(X), type(self).__name__
+        named = X if hasattr(X, "columns") else table
+        validation.check_width(named, self.n_features_in_, name, known=self._columns.names)
         validate_data(self, X, reset=False, skip_check_array=True)  # feature names
         self._columns.check(table)  # now, not after minutes of work
         return table
@@ -271,10 +272,14 @@ class RowDensity(Density):
 def _uniforms(u: Any, n: int, D: int) -> NDArray[np.float64]:
     """Return given uniforms, (n, D), as a copy."""
     given = np.array(u, np.float64)
-    if given.shape != (n, D) or not ((given >= 0) & (given < 1)).all():
+    wrong = "" if given.shape == (n, D) else f"shape {given.shape}"
+    if not wrong and not (inside := (given >= 0) & (given < 1)).all():
+        row, column = np.argwhere(~inside)[0]
+        wrong = f"{given[row, column]} at [{row}, {column}]"
+    if wrong:
         raise ValueError(
             f"uniforms must be numbers in [0, 1) of shape ({n}, {D}), as to_uniforms returns them; "
-            f"got shape {given.shape}"
+            f"got {wrong}"
         )
     return given
 

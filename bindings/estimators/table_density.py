@@ -141,7 +141,8 @@ class TableDensity(InUnits):
         if not self._of_any:
             return super()._read(X)
         frame = frames.read(X)
-        validation.check_width(frame, self.n_features_in_, type(self).__name__)
+        name, known = type(self).__name__, self._columns.names
+        validation.check_width(frame, self.n_features_in_, name, known=known)
         if frames.names_its_own(X):
             self._check_names(X, "X")
         else:
