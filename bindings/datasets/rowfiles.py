@@ -19,7 +19,7 @@ class Origin(NamedTuple):
 
     Attributes:
         path: of the file or folder.
-        rows: (N,), where each row stands: its line, counted from 1, in a text; else its number,
+        rows: (N,), where each row stands: its line, counted from 1, in a text; else its index,
             counted from 0, in an array or among `files`.
         kind: "line" or "row".
         columns, left_out: as in `tables.Table`.
@@ -43,7 +43,7 @@ class Origin(NamedTuple):
         if self.files is not None:
             return f"pixel {column} of {self.files[at]}"
         if self.kind == "row":
-            return f"row {at}, column {column}"
+            return f"[{at}, {column}]"
         name = f" ({self.columns[column]!r})" if self.columns else ""
         return f"line {at}, column {self.left_out + column + 1}{name}"
 
