@@ -85,10 +85,13 @@ class AnyColumns(Encoder):
         wanted = types_of.wanted(self._types, frame)
         found = []
         for k in range(D):
-            (column, cells), place = self._there(frame, k, name), frame.place(k, name)
+            (column, cells), place = (
+                partial.there(frame, k, name, self._missing),
+                frame.place(k, name),
+            )
             also: list[Any] = []
             if column.kind == "category" or column.whole():  # else it has no categories
-                also = [self._there(other, k, called)[0] for other, called in others]
+                also = [partial.there(one, k, called, self._missing)[0] for one, called in others]
             with cells:
                 found.append(learning.learn(column, wanted[k], place, also))
             if self._density and not self._is_said(frame, column, wanted[k]):
@@ -96,16 +99,6 @@ class AnyColumns(Encoder):
         self.variables = tuple(found)
         self.names, self.library, self.dtypes = frame.names, frame.library, frame.dtypes
         return self
-
-    def _there(self, frame: Frame, k: int, name: str) -> tuple[Column, partial.Cells]:
-        """Return column k, or where values may be missing those that are there; and its cells."""
-        rows = np.arange(len(frame))
-        if self._missing:
-            there = rows[~partial.missing(frame.raw(k))]
-            rows = there if len(there) else rows
-        cells = partial.Cells(frame.place(k, name), rows)
-        with cells:
-            return frame.column(k, name, rows if self._missing else slice(None)), cells
 
     def _is_said(self, frame: Frame, column: Column, wanted: Any) -> bool:
         """Return whether users said what a column is: itself, or by a dtype with categories."""
