@@ -56,7 +56,7 @@ def complete(
         shown = mask if mask.ndim == 1 else mask[kept]
         picture(out, "completions", _grey(model, rows[kept]), shown, by_draw, shape)
     else:
-        tabular.write(out, drawn, model)
+        tabular.write(out, drawn, model, draws=draws)
     if inputs.may_lack(model):
         common.say("a model in any order: the draws are exact, whatever is observed")
     elif ordering.comes_first(mask[..., model.order_]):

@@ -190,7 +190,7 @@ class RowDensity(Density):
                 observed is read; it must be 0 or 1 unless `binarize` is set. Of a DataFrame or
                 Series the names must be those of `fit`.
             observed: bool, True where `given` counts: (D,), or (n, D) for each row its own; names
-                as of `given`. Both or neither.
+                as of `given`. Or names of columns, ["age", "sex"]. Both or neither.
             y: labels, (n,) or one for all, of a model that was fitted with labels; without them
                 a row's is drawn first.
 
@@ -254,6 +254,10 @@ class RowDensity(Density):
         """Return the class of each of n rows, of whose x, (n, D), the mask marks what is given."""
         return self._classes_to_draw(y, n, rng)
 
+    def _mask(self, observed: Any, n: int | None = None) -> NDArray[np.bool_]:
+        """Return which variables are observed, (D,) or (n, D), columns as in the data."""
+        return validation.as_mask(observed, self.n_features_in_, n, self._columns.names)
+
     def _given(
         self, given: Any, observed: Any, n: int
     ) -> tuple[types.Bits | None, NDArray[np.bool_] | None]:
@@ -262,7 +266,7 @@ class RowDensity(Density):
             raise ValueError("given and observed go together: give both or neither")
         if given is None:
             return None, None
-        mask = validation.as_mask(observed, self.n_features_in_, n)
+        mask = self._mask(observed, n)
         for what, name in ((given, "given"), (observed, "observed")):
             if hasattr(what, "columns") or hasattr(what, "to_frame"):
                 self._check_names(what, name)

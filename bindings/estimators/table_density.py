@@ -260,9 +260,9 @@ class TableDensity(InUnits):
         Args:
             n, seed, y: as for other models of rows.
             given: a table of n rows or of one for all, or that row. Only what is observed is read.
-            observed: bool, (D,) or (n, D), True where `given` counts. The rows are draws of
-                p(free | observed) if the observed columns come first in `order_`; if not, a
-                UserWarning says what they are.
+            observed: bool, (D,) or (n, D), True where `given` counts; or names of columns,
+                ["age", "sex"]. The rows are draws of p(free | observed) if those columns come first
+                in `order_`; if not, a UserWarning says what they are.
             uniforms: (n, D) in [0, 1), columns as in the data: what to draw by, in place of random
                 numbers. x_i is where F(x_i | the columns before x_i) reaches u_i.
 
@@ -283,5 +283,5 @@ class TableDensity(InUnits):
             return self._columns.decode(drawn)
         columns = self._columns.decode_columns(drawn)
         if given is not None:
-            self._columns.put_given(columns, given, np.asarray(observed), n)
+            self._columns.put_given(columns, given, self._mask(observed, n), n)
         return self._columns.table(columns)
