@@ -124,7 +124,7 @@ def _heeding(common: Common) -> Iterator[Any]:
 
 
 def _announce(common: Common, job: Job) -> None:
-    size, model = job.state.params.size, job.estimator._model_name()
+    size, model = job.state.params.size, spelling(type(job.estimator))
     common.say(f"{model}: {size:,} parameters; {job.data.describe()}")
 
 
@@ -150,7 +150,7 @@ def _report(common: Common, job: Job) -> None:
     with progress.waiting("measuring what was kept", not common.quiet):
         outcome, grid = job.data.report(job.estimator)
     summary = {
-        "model": job.estimator.model_,
+        "model": spelling(type(job.estimator)),
         "data": job.data.name,
         **outcome,
         "seconds": sum(record["seconds"] for record in job.state.history),

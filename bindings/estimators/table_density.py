@@ -165,7 +165,8 @@ class TableDensity(InUnits):
         if not self._of_any:
             return super()._read(X)
         frame = frames.read(X)
-        validation.check_width(frame, self.n_features_in_, type(self).__name__)
+        name, known = type(self).__name__, self._columns.names
+        validation.check_width(frame, self.n_features_in_, name, known=known)
         if frames.names_its_own(X):
             self._check_names(X, "X")
         else:
@@ -273,9 +274,9 @@ class TableDensity(InUnits):
         Args:
             n, seed, y: as for other models of rows.
             given: a table of n rows or of one for all, or that row. Only what is observed is read.
-            observed: bool, (D,) or (n, D), True where `given` counts. The rows are draws of
-                p(free | observed) if the observed columns come first in `order_`; if not, a
-                UserWarning says what they are.
+            observed: bool, (D,) or (n, D), True where `given` counts; or names of columns,
+                ["age", "sex"]. The rows are draws of p(free | observed) if those columns come first
+                in `order_`; if not, a UserWarning says what they are.
             uniforms: (n, D) in [0, 1), columns as in the data: what to draw by, in place of random
                 numbers. x_i is where F(x_i | the columns before x_i) reaches u_i.
 
@@ -296,5 +297,5 @@ class TableDensity(InUnits):
             return self._columns.decode(drawn)
         columns = self._columns.decode_columns(drawn)
         if given is not None:
-            self._columns.put_given(columns, given, np.asarray(observed), n)
+            self._columns.put_given(columns, given, self._mask(observed, n), n)
         return self._columns.table(columns)
