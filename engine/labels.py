@@ -20,6 +20,9 @@ Conditionals
             (F5)  p(c | x_<i) = p(c, x_<i) / p(x_<i) = exp(ℓ_c,i-1 - M_{i-1}).
             So each class's conditionals are weighed by what the variables before i say about it;
             at i = 1 that is the prior. At v = x_i this is F4: exp(M_i) / exp(M_{i-1}).
+            Of a real variable, whose p(x_i | x_<i, c) is a mixture of C components, the mean is one
+            of n_classes · C: the components of all classes side by side, (π, μ, σ), each weight
+            (F9)  π_cj p(c | x_<i)
 
 Posterior   (F6)  p(c | x) = exp(ℓ_cD - M_D): F5 after the last variable. Its largest class is the
             one that errs least often where model and prior are right.
@@ -106,14 +109,9 @@ def conditionals(model: ModuleType, config: Any, params: Params, x: Any, log_pri
     """Return the distribution of every x_i given x_<i, as the model itself would: F5."""
     xp = array_module(params.flat)
     ahead = _prefixes(model, config, params, x, log_prior)[:, :, :-1]
-    weights = xp.exp(ahead - _log_sum(ahead, xp))  # F5
-    total: Any = 0
-    for k, (y, _) in enumerate(_classes(config, len(x), log_prior, xp)):
-        p = model.conditionals(config, params, x, y)
-        weight = weights[k].reshape(*x.shape, *([1] * (p.ndim - x.ndim)))
-        total = total + weight.astype(p.dtype) * p
-    out: Array = total
-    return out
+    weights = xp.exp(ahead - _log_sum(ahead, xp)).reshape(-1, *x.shape)  # F5
+    classes = _classes(config, len(x), log_prior, xp)
+    return _mean(config, weights, (model.conditionals(config, params, x, y) for y, _ in classes))
 
 
 def posterior(model: ModuleType, config: Any, params: Params, x: Any, log_prior: Any) -> Array:
@@ -138,21 +136,46 @@ def log_prob_given(
 def marginals(
     model: ModuleType, config: Any, params: Params, x: Any, given: Any, log_prior: Any
 ) -> Array:
-    """Return the distribution of every x_i given x_g, as the model itself would: F8.
-
-    Raises:
-        ValueError: a column is real: the mean of its mixtures' numbers is no mixture of theirs.
-    """
-    if CONTINUOUS in config.event.values:
-        raise ValueError("the marginals of real columns are those of one label; give y")
+    """Return the distribution of every x_i given x_g, as the model itself would: F8."""
     xp = array_module(params.flat)
     weights = xp.exp(posterior(model, config, params, _alone(config, x, given), log_prior))
+    classes = _classes(config, len(x), log_prior, xp)
+    each = (model.marginals(config, params, x, given, y) for y, _ in classes)
+    return _mean(config, weights.T[:, :, None], each)  # F8
+
+
+def _mean(config: Any, weights: Any, each: Iterator[Any]) -> Array:
+    """Return the mean of the classes' distributions of every variable, as the model has them.
+
+    weights: (n_classes, N, …), of each variable or of all. each: of one class after the other.
+    """
+    if CONTINUOUS in getattr(config.event, "values", ()):
+        return _side_by_side(config, weights, each)
     total: Any = 0
-    for k, (y, _) in enumerate(_classes(config, len(x), log_prior, xp)):
-        p = model.marginals(config, params, x, given, y)
-        total = total + weights[:, k].reshape(-1, *[1] * (p.ndim - 1)).astype(p.dtype) * p  # F8
+    for weight, p in zip(weights, each, strict=True):
+        total = total + weight.reshape(*weight.shape, *[1] * (p.ndim - weight.ndim)) * p
+        total = total.astype(p.dtype, copy=False)
     out: Array = total
     return out
+
+
+def _side_by_side(config: Any, weights: Any, each: Iterator[Any]) -> Array:
+    """Return the mean of tables (N, D, P) of distributions, some of mixtures, (N, D, P'): F9."""
+    values, C, K = np.array(config.event.values), config.components, len(weights)
+    real, counted = np.flatnonzero(values == CONTINUOUS), np.flatnonzero(values != CONTINUOUS)
+    xp, widest = array_module(weights), max(3 * K * C, 2, *values.tolist())
+    out: Any = None
+    for k, (weight, p) in enumerate(zip(weights, each, strict=True)):
+        if out is None:
+            out = xp.zeros((*p.shape[:2], widest), p.dtype)
+        w, P = weight[:, :, None].astype(p.dtype), min(p.shape[2], widest)
+        out[:, counted, :P] += (w * p)[:, counted, :P]
+        for part in range(3):  # weights, means, scales
+            mine = p[:, real, part * C : (part + 1) * C]
+            at = (part * K + k) * C
+            out[:, real, at : at + C] = (w * p)[:, real, :C] if part == 0 else mine  # F9
+    result: Array = out
+    return result
 
 
 def draw_given(u: Array, log_p: Any) -> Ids:

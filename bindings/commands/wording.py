@@ -26,6 +26,7 @@ RULES = tuple(
         (r"with labels; give (y|labels), one for each row", "with labels; give --label"),
         (r"without labels; leave (y|labels) out", "without labels; leave --label out"),
         (r"^(y|y_valid|labels) holds (.+), a label never", r"\2 is a label never"),
+        (r"or let OrderlessNADE fill them in", "or train orderless_nade, which fills them in"),
         (r"load it with datasets\.load_text", "train rnn, attention_rnn or transformer on it"),
         (r"; read it with chainrule\.\S+ or save the estimator again", "; train it again"),
         (r"^(column \d+(?: \('.*?'\))?) of X\b", r"\1 of the data"),

@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from chainrule.encoders.cells import FILL
+
 Names = tuple[str, ...]
 DELIMITERS = ("\t", ";", ",")
 MISSING = frozenset(("", "na", "n/a", "#n/a", "<na>", "nan", "null", "none"))
@@ -113,9 +115,9 @@ def number(field: str) -> float | None:
 def wrong(field: str, line: int) -> str:
     """Return what is wrong with a field of a line where a number is wanted."""
     if not field:
-        return "is empty; fill in or drop such rows first"
+        return f"is empty; {FILL}"
     if number(field) is not None:
-        return f"holds {field}; fill in or drop such rows first"
+        return f"holds {field}; {FILL}"
     shown = repr(field if len(field) < 40 else f"{field[:40]}…")
     if how := spelt(field):
         return f"holds {shown}, {how}"

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.datasets import pictures, readers, tables
-from chainrule.encoders.cells import CellError
+from chainrule.encoders.cells import CellError, ColumnError
 
 KINDS = ".npy, .csv, .tsv, .txt (.gz too) or a folder of pictures"
 
@@ -42,10 +42,14 @@ class Origin(NamedTuple):
         at = int(self.rows[row])
         if self.files is not None:
             return f"pixel {column} of {self.files[at]}"
-        if self.kind == "row":
-            return f"row {at}, column {column}"
-        name = f" ({self.columns[column]!r})" if self.columns else ""
-        return f"line {at}, column {self.left_out + column + 1}{name}"
+        return f"{self.kind} {at}, {self.column(column)}"
+
+    def column(self, k: int) -> str:
+        """Return what a column is called: by its name too, and of a text by its number from 1."""
+        if self.files is not None:
+            return f"pixel {k}"
+        name = f" ({self.columns[k]!r})" if self.columns else ""
+        return f"column {k if self.kind == 'row' else self.left_out + k + 1}{name}"
 
 
 class FileRows(NamedTuple):
@@ -86,15 +90,15 @@ def stem(path: Path) -> str:
 
 @contextmanager
 def naming(origins: Mapping[str, Origin]) -> Iterator[None]:
-    """Let errors about a cell name its place in the file.
+    """Let errors about a cell or a column name its place in the file.
 
     origins: what the rows were called as they were checked, to where they come from.
     """
     try:
         yield
-    except CellError as error:
+    except (CellError, ColumnError) as error:
         if error.name not in origins:
             raise
-        origin = origins[error.name]
-        place = origin.place(error.row, error.column)
+        origin, k = origins[error.name], error.column
+        place = origin.place(error.row, k) if isinstance(error, CellError) else origin.column(k)
         raise ValueError(error.at(origin.path, place)) from error

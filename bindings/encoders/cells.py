@@ -5,6 +5,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+DROP = "fill in or drop such rows first"
+FILL = f"{DROP}, or let OrderlessNADE fill them in"
+
 
 class CellError(ValueError):
     """A value that cannot be used. Its place is counted from 0, as NumPy counts.
@@ -32,9 +35,34 @@ class CellError(ValueError):
         return self.sentence.replace("{name}", name).replace("{place}", place)
 
 
-def missing(what: str, name: str, row: int, column: int, label: Any = None) -> CellError:
+class ColumnError(ValueError):
+    """A column that cannot be used. Its number is counted from 0, as NumPy counts.
+
+    Attributes:
+        sentence: what is wrong, with {name} and {place} in it.
+        name: of the argument. column: its number. label: its name, if it has one.
+    """
+
+    def __init__(self, sentence: str, name: str, column: int, label: Any = None) -> None:
+        """Keep what is given."""
+        super().__init__(sentence, name, int(column), label)  # all of them, to be pickled
+        self.sentence, self.name, self.column, self.label = sentence, name, int(column), label
+
+    def __str__(self) -> str:
+        """Return the sentence."""
+        called = "" if self.label is None else f" ({self.label!r})"
+        return self.at(self.name, f"column {self.column}{called}")
+
+    def at(self, name: str, place: str) -> str:
+        """Return the sentence about a column that has another name, such as a file's header."""
+        return self.sentence.replace("{name}", name).replace("{place}", place)
+
+
+def missing(
+    what: str, name: str, row: int, column: int, label: Any = None, advice: str = FILL
+) -> CellError:
     """Return the error about a cell that holds no finite number."""
-    sentence = f"{{name}} contains {what} (first at {{place}}); fill in or drop such rows first"
+    sentence = f"{{name}} contains {what} (first at {{place}}); {advice}"
     return CellError(sentence, name, row, column, label)
 
 
@@ -52,8 +80,9 @@ def not_finite(part: NDArray[Any], name: str, first: int = 0) -> CellError | Non
     if part.dtype.kind != "f" or np.isfinite(part).all():
         return None
     row, column = np.argwhere(~np.isfinite(part))[0]
-    what = "NaN" if np.isnan(part[row, column]) else "inf"
-    return missing(what, name, first + row, column)
+    if np.isnan(part[row, column]):
+        return missing("NaN", name, first + row, column)
+    return missing("inf", name, first + row, column, advice=DROP)
 
 
 def not_binary(part: NDArray[Any], name: str, first: int, low: float, high: float) -> CellError:

@@ -115,6 +115,11 @@ class AnyColumns(Encoder):
         return tuple(variable.type for variable in self.variables)
 
     @property
+    def clumped(self) -> bool:
+        """Whether many training rows have one number of a real column, or of whole numbers."""
+        return any(isinstance(v, Real) and v.clumped for v in self.variables)
+
+    @property
     def log_volumes(self) -> NDArray[np.float64]:
         """(D,), by column of the data: log |dz/dx|, 0 of what is counted."""
         return np.array([variable.log_volume for variable in self.variables])

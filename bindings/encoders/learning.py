@@ -5,6 +5,7 @@ from math import isfinite, sqrt
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from chainrule.encoders.pure import Column, Place
 from chainrule.encoders.variables import (
@@ -17,6 +18,7 @@ from chainrule.encoders.variables import (
 )
 
 FEW = 32  # whole numbers that are categories, if each comes twice on average
+SHARED = 0.2  # of the rows: if so many have one number, a column of numbers is clumped
 
 
 def learn(
@@ -85,14 +87,14 @@ def _category(column: Column, kind: str, place: Place, more: Sequence[Column]) -
     if column.kind == "bool" or (kind == "binary" and set(values) <= {0, 1}):
         values = (False, True) if column.kind == "bool" else (0, 1)
     if len(values) > MOST:
-        raise ValueError(
-            f"{place.text} of {place.table} has {len(values):,} different values, more than "
-            f"{MOST:,}: if it tells rows apart, leave it out"
+        raise place.column(
+            f"{{place}} of {{name}} has {len(values):,} different values, more than {MOST:,}: if "
+            "it tells rows apart, leave it out"
         )
     if kind == "binary" and len(values) != 2:
         shown = ", ".join(map(repr, values[:SHOWN]))
-        raise ValueError(
-            f"{place.text} of {place.table} cannot be binary: it has {len(values)} different "
+        raise place.column(
+            f"{{place}} of {{name}} cannot be binary: it has {len(values)} different "
             f"value{'s' * (len(values) > 1)}, {shown}; call it categorical"
         )
     return Category(kind, values)
@@ -123,24 +125,34 @@ def _real(column: Column, kind: str, place: Place) -> Real:
     if kind == "integer":
         scale = sqrt(scale**2 + 1 / 12) if scale < 1e9 else scale  # the noise's variance
     if (x == x[0]).all() and kind == "continuous":
-        raise ValueError(_constant(column, place))
+        raise place.column(_constant(column))
     if scale == 0 or not isfinite(1 / scale) or not isfinite(scale):
-        raise ValueError(
-            f"{place.text} of {place.table} goes from {x.min():g} to {x.max():g}, too narrow or "
-            "too wide for floating-point numbers; give it in another unit"
+        raise place.column(
+            f"{{place}} of {{name}} goes from {x.min():g} to {x.max():g}, too narrow or too wide "
+            "for floating-point numbers; give it in another unit"
         )
-    return Real(kind, mean, scale)
+    return Real(kind, mean, scale, _clumped(x))
 
 
-def _constant(column: Column, place: Place) -> str:
+def _clumped(x: NDArray[np.float64]) -> bool:
+    """Return whether a share of SHARED or more of numbers, (N,), are one and the same.
+
+    Sorted, such a run holds one of the places 0, step, 2 step, … for a step that is no longer.
+    """
+    least = SHARED * len(x)
+    places = range(0, len(x), max(1, int(least)))
+    candidates = set(np.partition(x, places)[places].tolist())
+    return any(np.count_nonzero(x == value) >= least for value in candidates)
+
+
+def _constant(column: Column) -> str:
     """Return the error about real numbers that are all alike."""
     if len(column.values) == 1:
         return (
-            f"{place.table} has 1 sample, and {place.text} is continuous, which takes two "
-            "different values at least; give more rows (n_samples=1)"
+            "{name} has 1 sample, and {place} is continuous, which takes two different values at "
+            "least; give more rows (n_samples=1)"
         )
     return (
-        f"{place.text} of {place.table} is {column.word(0)!r} in every row, and the density of a "
-        "constant is infinite; leave it out"
-        + (", or call it categorical" if column.whole() else "")
+        f"{{place}} of {{name}} is {column.word(0)!r} in every row, and the density of a constant "
+        "is infinite; leave it out" + (", or call it categorical" if column.whole() else "")
     )

@@ -7,9 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.encoders import cells
-from chainrule.encoders.cells import CellError
-
-FILL = "fill in or drop such rows first, or let OrderlessNADE fill them in"
+from chainrule.encoders.cells import DROP, FILL, CellError, ColumnError
 
 
 class Place(NamedTuple):
@@ -28,12 +26,16 @@ class Place(NamedTuple):
         """Return an error about a cell; the sentence has {name} and {place} in it."""
         return CellError(sentence, self.table, row, self.k, self.label)
 
+    def column(self, sentence: str) -> ColumnError:
+        """Return an error about the column; the sentence has {name} and {place} in it."""
+        return ColumnError(sentence, self.table, self.k, self.label)
+
     def missing(self, what: str, where: NDArray[np.bool_]) -> ValueError:
         """Return the error about cells without a value, (N,) bool, or a column without any."""
         if where.all() and len(where) > 1:
-            return ValueError(
-                f"{self.table} contains {what} alone in {self.text}, which says nothing; leave "
-                "that column out"
+            return self.column(
+                f"{{name}} contains {what} alone in {{place}}, which says nothing; leave that "
+                "column out"
             )
         sentence = f"{{name}} contains {what} (first at {{place}}); {FILL}"
         return self.cell(sentence, int(np.argmax(where)))
@@ -111,7 +113,7 @@ def _finite(raw: NDArray[Any], place: Place) -> NDArray[Any]:
         row, gone = int(np.argmax(bad)), np.isnan(raw)
         if gone[row]:
             raise place.missing("NaN", gone)
-        raise cells.missing("inf", place.table, row, place.k, place.label)
+        raise cells.missing("inf", place.table, row, place.k, place.label, DROP)
     return raw
 
 

@@ -112,6 +112,7 @@ class Real:
     type: str
     mean: float
     scale: float
+    clumped: bool = False  # whether many of the training rows have one value: `learning.SHARED`
     n_values = CONTINUOUS
 
     @property
@@ -166,7 +167,8 @@ class Real:
 
     def as_json(self) -> dict[str, Any]:
         """Return what a file keeps of it."""
-        return {"type": self.type, "mean": self.mean, "scale": self.scale}
+        clumped = {"clumped": True} if self.clumped else {}
+        return {"type": self.type, "mean": self.mean, "scale": self.scale, **clumped}
 
 
 Variable = Category | Real
@@ -185,7 +187,7 @@ def of_json(values: Any) -> Variable:
         mean, scale = float(values["mean"]), float(values["scale"])
         if not (isfinite(mean) and isfinite(scale) and scale > 0 and isfinite(1 / scale)):
             raise ValueError("the scale of a column is damaged")
-        return Real(kind, mean, scale)
+        return Real(kind, mean, scale, bool(values.get("clumped", False)))
     found = values["values"]
     if not isinstance(found, list) or not 1 <= len(found) <= MOST:
         raise TypeError("the categories of a column are damaged")

@@ -102,6 +102,3 @@ class MADE(TableDensity):
 
     def _exact(self, observed: Any) -> bool:
         return not self.config_.network.several_orders and super()._exact(observed)
-
-    def _n_components(self) -> int:
-        return super()._n_components() * int(self.config_.n_masks)

@@ -192,9 +192,8 @@ class OrderlessNADE(OneToOneFeatureMixin, TransformerMixin, TableDensity):  # ty
         """
         if observed is None:
             return super().conditionals(X, y)  # type: ignore[no-any-return]
-        self._need_label(y, "conditionals")
         p = self._columns.undo(self._given_observed(evaluating.marginals, X, y, observed))
-        return self._in_units(p) if self._of_any else p
+        return self._in_units(p, y) if self._of_any else p
 
     def sample(
         self,
@@ -276,7 +275,8 @@ class OrderlessNADE(OneToOneFeatureMixin, TransformerMixin, TableDensity):  # ty
         lacking = mask & ~Columns.known(x)
         if lacking.any():
             row, k = np.argwhere(lacking)[0]
-            raise cells.missing("NaN among observed values", "X", first + row, self.order_[k])
+            at = first + row, self.order_[k]
+            raise cells.missing("NaN among observed values", "X", *at, advice=cells.DROP)
 
     def _classes_of(self, x: Any, mask: Any, y: Any, n: int, rng: np.random.Generator) -> Any:
         if y is not None or mask is None or self.classes_ is None:

@@ -153,7 +153,7 @@ class RowDensity(Density):
 
     def _groups(self, n: int, title: str) -> Iterator[slice]:
         """Yield which of n rows are worked on at once, with a bar where it takes long."""
-        step = bounds.rows_at_once(self.config_.event)
+        step = bounds.rows_of(self.config_)
         parts = (slice(lo, min(lo + step, n)) for lo in range(0, n, step))
         return progress.track(parts, title, bool(self.verbose), total=-(-n // step), lines=True)
 

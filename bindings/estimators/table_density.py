@@ -7,6 +7,15 @@ density of x is that of z times |dz/dx|, so
 
 which is added to all that is handed back: scores, terms, the losses of `history_`. Conditionals and
 samples are turned back too.
+
+Clumps. A value that many rows have, such as the 0 of a gain that most people lack, draws a
+component of the mixture onto it, whose σ falls to its floor; the gradient of its mean, z / σ, grows
+a hundred times as soon as that is off by a σ or two. Adam steps by m / √v, and m remembers 10
+gradients, v 1000: so a single one far above those before it moves all parameters at once by up to
+(1 - β₁) / √(1 - β₂) = 3.2 learning rates. Then the component is off the value, whose rows lose
+nats, and may never come back. So where the training rows have a clump (`encoders.learning`),
+gradients are clipped at CLIP, and NADE's hidden units centred (`engine.models.table_nade`). What is
+learnt stays a density in the data's units, by one σ in scores and samples.
 """
 
 from dataclasses import dataclass
@@ -20,10 +29,11 @@ from chainrule.encoders import column_types as types_of
 from chainrule.encoders import frames, validation
 from chainrule.encoders.columns import AnyColumns
 from chainrule.encoders.variables import Real
-from chainrule.engine.event import CONTINUOUS
 from chainrule.estimators import evaluating
 from chainrule.estimators.in_units import InUnits
 from chainrule.kernels.types import Array
+
+CLIP = 10.0  # the longest gradient of a table with a clump, unless clip_norm says another
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -36,9 +46,13 @@ class TableDensity(InUnits):
             for some, by name or number. In place of a type may stand a column's categories, a
             list in their order. `chainrule.encoders.variables` has what the types mean.
         binarize: None takes columns as they are; a threshold t makes a bit of each, x > t.
+        clip_norm: longest gradient let through, as a 2-norm; 0 turns clipping off. None is 10 where
+            a fifth of the training rows or more have one number of a real column, which would
+            upset the training, else 0.
     """
 
     column_types: Any = None
+    clip_norm: float | None = None  # type: ignore[assignment]
 
     _missing = False  # whether values may be missing
 
@@ -74,6 +88,16 @@ class TableDensity(InUnits):
         types_of.check(self.column_types)
         if self.binarize is not None and self.column_types is not None:
             raise ValueError("binarize makes bits of all columns; leave it or column_types out")
+
+    def _clip_norm(self) -> float:
+        if self.clip_norm is not None:
+            return super()._clip_norm()
+        return CLIP if self._clumped else 0.0
+
+    @property
+    def _clumped(self) -> bool:
+        """Whether many of the rows that were learnt from have one number of a real column."""
+        return bool(getattr(getattr(self, "encoder_", None), "clumped", False))
 
     def _plain_hyperparameters(self) -> dict[str, Any]:
         types, self.column_types = self.column_types, None
@@ -186,36 +210,26 @@ class TableDensity(InUnits):
     def conditionals(self, X: Any, y: Any = None) -> Any:
         """Return the distribution of every column given those before it.
 
-        X, y: as in `log_prob`; of a model with labels that has real columns y is needed.
+        X, y: as in `log_prob`.
 
         Returns:
             (N, D, P), columns as in X, filled up with zeros: of K values, in the order of
             `encoder_.variables[i].values`, the probability of each; of a real column the weights of
-            its mixture, the means and the scales, each n_components of them, in its own unit. Where
-            all columns are bits p(x_i = 1 | …), (N, D), as of other models.
+            its mixture, the means and the scales, each n_components of them, in its own unit; of a
+            model with labels that is given none n_components a label. Where all columns are bits
+            p(x_i = 1 | …), (N, D), as of other models.
         """
-        data = self._read(X)
-        self._need_label(y, "conditionals")
-        p = self._by_variable(evaluating.conditionals, data, y)
-        return self._in_units(p) if self._of_any else p
+        p = self._by_variable(evaluating.conditionals, self._read(X), y)
+        return self._in_units(p, y) if self._of_any else p
 
-    def _in_units(self, p: Array) -> Array:
+    def _in_units(self, p: Array, y: Any) -> Array:
         """Return conditionals, (N, D, P) or of bits (N, D), real ones in their columns' units."""
         for k, variable in enumerate(self._columns.variables):
             if isinstance(variable, Real):
-                K = self._n_components()
+                K = self.config_.components * (self._n_classes if y is None else 1)
                 p[:, k, K : 3 * K] *= variable.scale
                 p[:, k, K : 2 * K] += variable.mean
         return p
-
-    def _n_components(self) -> int:
-        """Return how many components the conditional of a real column has."""
-        return int(self.config_.n_components)
-
-    def _need_label(self, y: Any, what: str) -> None:
-        """Raise ValueError where a labelled model with real columns is asked and no label given."""
-        if y is None and self.classes_ is not None and CONTINUOUS in self.config_.event.values:
-            raise ValueError(f"{what} of real columns are those of one label; give y")
 
     def to_uniforms(self, X: Any, y: Any = None, seed: Any = None) -> NDArray[np.float64]:
         """Return each row as uniform numbers, (N, D): u_i = F(x_i | the columns before x_i).

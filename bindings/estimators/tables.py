@@ -80,7 +80,8 @@ class TableNADE(TableDensity):
         params_: mapping from name to array, rows in the model's order: "W" (R, H), a row of a bit
             or real column and K - 1 of K categories; "V" (S, H) and "b" (S,), of a bit one output,
             of K categories K, of a real column 2 or, with learned weights, 3 a component; "c" (H,),
-            with labels (n_classes, H); "rho" (D,).
+            with labels (n_classes, H); "rho" (D,). Where many training rows have one number of a
+            real column (`config_.centred`), outputs are b_i + V_i (h_i - 1/2).
         encoder_: its `variables` say of each column what it is: its `type`, and its `values`, or
             its `mean` and `scale`.
         history_: as in `FVSBN`, in nats of the data's own units.
@@ -129,6 +130,7 @@ class TableNADE(TableDensity):
             mixture_weights=weights,
             rescale=bool(self.rescale),
             n_classes=n_classes,
+            centred=self._clumped,
         )
 
 

@@ -32,9 +32,8 @@ Gradient    loss = Σ_n -log p(x_n) / total, through
             A real variable, and a bit as if it were one, is named by s and by the loss itself:
                 dx_ni = ∂loss/∂x_ni at s as it is + Σ_{k>i} ds_nk ∂s_nk/∂x_ni; 0 of a category
 
-Start       Weights uniform in ±√(6 / (rows + columns)), 0 where every mask hides them, biases 0; of
-            a real variable's outputs a tenth of that, and biases that make it nearly standard
-            normal, in whose units it should come.
+Start       Weights uniform in ±√(6 / (rows + columns)), 0 where all masks hide them, biases 0; of a
+            real variable's outputs a tenth, and biases that make it standard normal, or nearly.
 
 Cost        A pass: one multiply-add, half as many as without masks, for each weight that is not
             masked; the gradient two more. One sample costs one pass.
@@ -122,6 +121,11 @@ class Config:
     def event(self) -> Columns:
         """What an observation is: columns."""
         return Columns(self.values)
+
+    @property
+    def components(self) -> int:
+        """How many the conditional of a real variable has."""
+        return self.n_components * self.n_masks
 
     @property
     def network(self) -> Network:
@@ -286,7 +290,6 @@ def _outputs(config: Config, params: Params, x: Any, y: Any) -> tuple[Layout, Ar
 
 
 def _layout(config: Config, of_one: Layout) -> Layout:
-    """Return which outputs of the mean of all masks are whose."""
     return of_one if config.n_masks == 1 else averages.layout(of_one, config.n_masks)
 
 

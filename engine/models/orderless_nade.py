@@ -93,6 +93,11 @@ class Config:
         """What an observation is."""
         return Columns(self.values)
 
+    @property
+    def components(self) -> int:
+        """How many the conditional of a real variable has."""
+        return self.n_components
+
 
 WORDS = {  # in the order of the kernels' numbers
     "activation": activation.KINDS,

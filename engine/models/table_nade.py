@@ -13,6 +13,20 @@ Model       One hidden layer is shared by all conditionals, and variable i has o
 
 Gradient    loss = Σ_n -log p(x_n | y_n) / total, in one sweep: S1-S4 there.
 
+Centred     A value that many rows share draws a component onto it, whose σ falls to its floor. Its
+            mean then has to stay within σ of the value, and every h_i being positive, near 1/2, it
+            cannot: a step of Adam is about the learning rate η in each parameter, and where the
+            gradient has one sign in all H columns of V the mean moves by η Σ_j h_ij ≈ η H / 2, by a
+            hundred σ. Some σ further off the component's share of any row rounds to 0, and so does
+            its gradient, for good: a weight of 1 / n_components is lost. `centred` moves the origin
+            of the hidden units:
+            (F1)  s_i = b_i + V_i (h_i - 1/2 · 1) = b'_i + V_i h_i,   b' = b - 1/2 V 1
+            so that what all conditionals share is b's, and V's is what differs from row to row. It
+            is the same family of functions, and b' all that the kernels see of it. Backward, of the
+            two ways in which V enters F1:
+            (B1)  dV = dV' - 1/2 db 1ᵀ                                          undoes F1
+                  with dV' that of V_i h_i; db = db', of which b is the only other part
+
 Start       W and V uniform in ±√(6 / (D + H)), as NADE's; of a real variable's V a tenth of that,
             so that its mixture begins near what b says: close to the standard normal distribution,
             in whose units real columns should come, by `mixture.first_biases`. ρ = 1.
@@ -24,7 +38,8 @@ Cost        O(N·S·H) for each of the likelihood, the gradient and N samples, S
 
 Source      Uria, Murray and Larochelle 2013, "RNADE: The real-valued neural autoregressive
             density-estimator", NIPS: real columns, whose means begin spread over the data and whose
-            ρ at 1 in the authors' own program. Larochelle and Murray 2011 for bits.
+            ρ at 1 in the authors' own program. Larochelle and Murray 2011 for bits. LeCun, Bottou,
+            Orr and Müller 1998, "Efficient BackProp", §4.3: a layer's inputs about 0.
 """
 
 from dataclasses import dataclass
@@ -67,6 +82,7 @@ class Config:
         mixture_weights: whether they weigh alike, or as the hidden units say.
         rescale: whether each conditional scales the hidden layer's input by a ρ_i of its own.
         n_classes: labels are 0 … n_classes - 1.
+        centred: whether outputs are of the hidden units less 1/2; see Centred above.
 
     Raises:
         ValueError: a size below 1, or an unknown word.
@@ -79,6 +95,7 @@ class Config:
     mixture_weights: Literal["equal", "learned"] = "equal"
     rescale: bool = True
     n_classes: int = 1
+    centred: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what no table can be."""
@@ -95,6 +112,11 @@ class Config:
     def event(self) -> Columns:
         """What an observation is: columns."""
         return Columns(self.values)
+
+    @property
+    def components(self) -> int:
+        """How many the conditional of a real variable has."""
+        return self.n_components
 
 
 def shapes(config: Config) -> Shapes:
@@ -181,7 +203,10 @@ def loss_and_grad(
     known = classes.told(config, params, len(x), y)
     into = xp.empty((0, x.shape[1]), params.dtype) if dx is None else dx
     mine = layout(config, params), weights(config, params), x, known
-    nade_columns.nll_and_grad(*mine, 1 / total, nll, weights(config, grad), into)
+    nade_columns.nll_and_grad(*mine, 1 / total, nll, _arrays(config, grad), into)
+    if config.centred:
+        dV = grad["V"]
+        dV -= grad["b"][:, None] / 2  # B1
     return float(nll.sum(dtype=np.float64)) / total
 
 
@@ -205,7 +230,13 @@ def start(config: Config, params: Params, n: int, y: Any = None) -> Stepper:
 
 
 def weights(config: Config, params: Params) -> Weights:
-    """Return the parameters, or their gradients, as the kernels take them."""
+    """Return the parameters as the kernels take them."""
+    mine = _arrays(config, params)
+    return mine._replace(b=mine.b - mine.V.sum(axis=1) / 2) if config.centred else mine  # F1
+
+
+def _arrays(config: Config, params: Params) -> Weights:
+    """Return the parameters, or their gradients, as they are."""
     W, V, b = params["W"], params["V"], params["b"]
     none = array_module(params.flat).empty(0, params.dtype)
     rho = params["rho"] if config.rescale else none

@@ -46,7 +46,7 @@ def mean_nll(
 
     batch_size: rows a thread asks for at once; None: as many as their numbers allow.
     """
-    step = batch_size or bounds.rows_at_once(config.event, most=EVAL_ROWS)
+    step = batch_size or bounds.rows_of(config, EVAL_ROWS)
 
     def total(lo: int, hi: int) -> float:
         xp, nll = array_module(X), 0.0
@@ -70,7 +70,7 @@ def mean_estimate(
     estimates by one pass are drawn from fixed noise, of no minibatch: so two sets of parameters are
     compared by the same draws. Each row has as many draws as make ESTIMATES in all.
     """
-    n, step = -(-ESTIMATES // len(X)) * len(X), bounds.rows_at_once(config.event, most=EVAL_ROWS)
+    n, step = -(-ESTIMATES // len(X)) * len(X), bounds.rows_of(config, EVAL_ROWS)
 
     def total(lo: int, hi: int) -> float:
         xp, nll = array_module(X), 0.0

@@ -187,3 +187,30 @@ def test_gradients_are_checked_on_the_columns_a_model_is_for(model, call):
     assert status == 0 and "all pass" in out
     assert ("values=(3, 2, 4, 5)" in out) == (model == "categorical_nade")
     assert ("values=(0, 0, 0, 0)" in out) == (model == "rnade")
+
+
+@pytest.mark.parametrize("first", ["name,size,price", ",size,price"])
+def test_a_column_of_a_table_of_numbers_is_named_by_its_header(first, call, tmp_path):
+    """Also where a first column without a name is left out."""
+    path = tmp_path / "sizes.csv"
+    path.write_text(first + "\n" + "".join(f"{n},3.5,{n / 7:.3f}\n" for n in range(30)))
+    begin = ("train", "rnade", "--data", path, "--out", tmp_path / "run", *SMALL)
+    status, _, err = call(*begin)
+    assert status == 2 and err.count("\n") == 1 + (first[0] == ",")
+    assert f"column 2 ('size') of {path} is 3.5 in every row" in err
+    path.write_text("".join(f"{n},3.5,{n / 7:.3f}\n" for n in range(30)))
+    assert f"column 2 of {path} is 3.5 in every row" in call(*begin)[2]
+
+
+@pytest.mark.parametrize("model", ["rnade", "nade", "table_nade"])
+@pytest.mark.parametrize("empty", ["", "NA"])
+def test_an_empty_cell_leads_to_the_model_that_fills_it_in(model, empty, call, tmp_path):
+    path = tmp_path / "bits.csv"
+    path.write_text("a,b\n" + "1,0\n0,1\n" * 20 + f"1,{empty}\n")
+    begin = ("--data", path, "--out", tmp_path / "run", "--epochs", 1, "--backend", "reference")
+    status, _, err = call("train", model, *begin)
+    assert status == 2 and err.count("\n") == 1, err
+    assert err.rstrip().endswith(
+        "fill in or drop such rows first, or train orderless_nade, which fills them in"
+    )
+    assert call("train", "orderless_nade", *begin, "--set", "hidden=3")[0] == 0

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule import cli, registry
+from chainrule import cli, progress, registry
 from chainrule.commands import fields, verbs
 
 VALUES = {"threads": 2, "backend": "cpu", "seed": 1}
@@ -48,6 +48,13 @@ def usual(verb, folder, out):
     }[verb]
 
 
+@pytest.fixture
+def unhurried(monkeypatch):
+    """Let nothing be said because it takes long, as compiling does where nothing is compiled."""
+    monkeypatch.setattr(progress, "EVERY", float("inf"))
+    monkeypatch.setattr(progress, "compiling", lambda: False)
+
+
 UNUSED = {
     "score": {"seed"},
     "attention": {"seed"},
@@ -60,7 +67,7 @@ VERBS = [name.callback.__name__ for name in verbs.app.registered_commands]
 
 @pytest.mark.parametrize("option", VALUES)
 @pytest.mark.parametrize("verb", [verb for verb in VERBS if verb != "demo"])
-def test_common_options_are_obeyed_or_refused(verb, option, folder, call, tmp_path):
+def test_common_options_are_obeyed_or_refused(verb, option, folder, call, tmp_path, unhurried):
     arguments = usual(verb, folder, tmp_path)
     given = f"--{option}", VALUES[option]
     for line in ((*given, verb, *arguments), (verb, *arguments, *given)):

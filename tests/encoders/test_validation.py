@@ -5,7 +5,7 @@ import pickle
 import numpy as np
 import pytest
 
-from chainrule import FVSBN, NADE
+from chainrule import FVSBN, NADE, OrderlessNADE
 from chainrule.encoders import validation
 
 TABLE = [[0, 1, 1], [1, 0, 1]]
@@ -270,3 +270,14 @@ def test_slips_and_columns_that_are_no_variables_are_not_binarized_away(others, 
         ValueError, match=r"row 17, column 3; most other values are 0 and 1, so mend"
     ):
         validation.as_bits(X)
+
+
+def test_a_missing_value_leads_to_the_model_that_fills_it_in():
+    for gap in (np.nan, None):
+        with pytest.raises(ValueError, match=r"rows first, or let OrderlessNADE fill them in$"):
+            NADE(2).fit([[0, 1], [1, gap]])
+    with pytest.raises(ValueError, match=r"inf \(first at row 1, column 1\); .* such rows first$"):
+        NADE(2).fit([[0, 1], [1, np.inf]])
+    model = OrderlessNADE(2, epochs=1).fit([[0, 1], [1, np.nan]])
+    with pytest.raises(ValueError, match=r"observed values .* such rows first$"):
+        model.log_prob([[0, np.nan]], observed=[False, True])

@@ -5,9 +5,10 @@ import tracemalloc
 import numpy as np
 import pytest
 
+import chainrule as cr
 from chainrule.engine import bounds
 from chainrule.engine.event import CONTINUOUS, Columns, Image, Sequence
-from chainrule.engine.models import nade
+from chainrule.engine.models import made, nade, orderless_nade, table_nade
 from chainrule.engine.training import scoring
 
 
@@ -36,6 +37,43 @@ def test_sequences_need_an_alphabet_a_symbol():
     assert bounds.positions_at_once(Sequence(50_000)) == 83
     assert bounds.rows_at_once(Image(32, 32, 3), n_numbers=1 << 24) == 21
     assert bounds.rows_at_once(Columns.bits(9), most=100) == 100
+
+
+REALS = {
+    "table": table_nade.Config((CONTINUOUS,) * 300, 2, 10, mixture_weights="learned"),
+    "made": made.Config((CONTINUOUS,) * 300, (2,)),
+    "masks": made.Config((CONTINUOUS,) * 100, (2,), n_masks=3, order_agnostic=False),
+    "orderless": orderless_nade.Config((CONTINUOUS,) * 300, (2,)),
+}
+
+
+@pytest.mark.parametrize("name", REALS)
+def test_a_real_column_is_as_many_numbers_as_its_mixture(name):
+    config = REALS[name]
+    assert bounds.rows_of(config) == bounds.NUMBERS // 9000 == 466
+    assert bounds.rows_of(config, most=100) == 100
+    assert bounds.rows_of(nade.Config(784, 1)) == bounds.rows_at_once(Columns.bits(784))
+
+
+@pytest.mark.parametrize(
+    ("model", "ask"),
+    [
+        (cr.TableNADE(2, epochs=1), "log_prob_terms"),
+        (cr.MADE(2, epochs=1), "to_uniforms"),
+        (cr.OrderlessNADE(2, epochs=1), "log_prob"),
+    ],
+    ids=str,
+)
+def test_scores_of_many_real_columns_stay_in_bounds(model, ask, rng):
+    """All outputs of 2,500 rows, 300 mixtures of 30 numbers each, would be 90 MB."""
+    X = rng.normal(size=(2500, 300)).astype(np.float32)
+    model.fit(X[:20])
+    getattr(model, ask)(X[:20])
+    tracemalloc.start()
+    getattr(model, ask)(X)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 70e6
 
 
 def test_scores_of_wide_rows_stay_in_bounds(monkeypatch):

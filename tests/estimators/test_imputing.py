@@ -127,12 +127,11 @@ def test_labels_beside_real_columns_are_wanted_or_drawn():
     drawn = fresh.impute(lacking, seed=0)[:, 0].astype(float)
     assert abs(np.median(drawn) - 20) < 4, "the label is drawn by what is known: it barks"
     assert np.isfinite(fresh.log_prob(lacking, observed=[False, True])).all()
-    for call in (
-        lambda: fresh.conditionals(lacking),
-        lambda: fresh.conditionals(lacking, observed=[False, True]),
-    ):
-        with pytest.raises(ValueError, match="give y"):
-            call()
+    p = fresh.conditionals(lacking, observed=[False, True])[0, 0]
+    K, dog = 2 * len(fresh.classes_), fresh.classes_.tolist().index("dog")
+    barks = fresh.predict_proba(lacking)[0, dog]
+    assert p.shape == (3 * K,) and abs(p[2 * dog : 2 * dog + 2].sum() - barks) < 1e-5
+    assert_allclose(p[:K] @ p[K : 2 * K], drawn.mean(), rtol=0.1)
     assert fresh.conditionals(lacking, y="dog", observed=[False, True]).shape == (200, 2, 6)
 
 

@@ -103,8 +103,12 @@ def test_conditionals_are_in_the_units_of_their_columns(fitted):
     sorts = np.searchsorted(["cat", "dog", "horse"], X["sort"])
     assert_allclose(np.log(p[np.arange(N), 0, sorts]), model.log_prob_terms(X)[:, 0], atol=1e-5)
     assert labelled.conditionals(X, y).shape == p.shape
-    with pytest.raises(ValueError, match="conditionals of real columns are those of one label"):
-        labelled.conditionals(X)
+    p = labelled.conditionals(X)
+    K = labelled.n_components * len(labelled.classes_)
+    weights, means, scales = (p[:, 2, k * K : (k + 1) * K] for k in range(3))
+    density = weights / scales / np.sqrt(2 * np.pi) * np.exp(-(((x - means) / scales) ** 2) / 2)
+    assert_allclose(np.log(density.sum(axis=1)), labelled.log_prob_terms(X)[:, 2], rtol=2e-3)
+    assert_allclose(p[:, [0, 3, 4]].sum(axis=2), 1, rtol=1e-5)
 
 
 @pytest.mark.parametrize("told", [False, True])

@@ -440,10 +440,6 @@ def test_unknown_labels_are_summed_over_by_what_is_given(rng):
     told = density.log_prob_given(model, config, params, x, given, np.ones(len(x), np.int32))
     one = model.log_prob_given(config, params, x, given, np.ones(len(x), np.int32))
     assert_array_equal(told, one)
-    config, params = made(MIXED, n_classes=2)
-    x = rows(rng, MIXED, 3)
-    with pytest.raises(ValueError, match="give y"):
-        density.marginals(model, config, params, x, np.zeros(x.shape, bool))
 
 
 def test_a_class_is_drawn_by_its_rows_distribution(rng):

@@ -20,6 +20,7 @@ class Config:
 
     event: Columns | Image
     n_classes: int = 1
+    components = 1  # of a real variable
 
     @property
     def values(self):
