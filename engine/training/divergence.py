@@ -21,6 +21,7 @@ from chainrule.engine.event import CONTINUOUS, Columns, Event
 # models cost up to a tenth more than guessing, and losses of small minibatches vary by as much.
 WORSE, ASTRAY = 0.5, 0.25
 NORMAL = log(2 * pi * e) / 2  # nats: a real column of which mean and variance alone are known
+FALLING = 0.005  # of it, over the last quarter of the records: what is worth to be told
 ADVICE = "lower the learning rate or clip the gradient's norm"
 
 
@@ -67,3 +68,19 @@ def doubt(state: Records, guessing: float, shift: float = 0.0) -> str | None:
             f"end; {ADVICE}"
         )
     return None
+
+
+def unfinished(state: Records, guessing: float) -> str | None:
+    """Return a sentence where the validation loss still fell when the training ended, else None."""
+    losses = [record["valid"] for record in state.history]
+    n = len(losses)
+    if n < 4 or losses[-1] is None or state.best_record < n:
+        return None
+    fell = min(losses[: n - n // 4]) - losses[-1]
+    if fell <= FALLING * guessing:
+        return None
+    clock = "epochs" if "epoch" in state.history[0] else "steps"
+    return (
+        f"the validation loss was still falling when the training ended, by {fell:.2g} nats in its "
+        f"last quarter: more {clock} or a higher learning rate may do better"
+    )
