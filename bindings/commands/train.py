@@ -126,6 +126,8 @@ def _heeding(common: Common) -> Iterator[Any]:
 def _announce(common: Common, job: Job) -> None:
     size, model = job.state.params.size, spelling(type(job.estimator))
     common.say(f"{model}: {size:,} parameters; {job.data.describe()}")
+    if chosen := job.estimator._chosen():
+        common.say(chosen)
 
 
 def _stopped(common: Common, job: Job) -> int:
@@ -163,3 +165,5 @@ def _report(common: Common, job: Job) -> None:
     common.say(f"{kept(job.estimator, job.state)}; {job.folder / runs.MODEL}")
     if reason := job.estimator._doubt(job.state):
         common.warn(reason)
+    elif more := job.estimator._unfinished(job.state):
+        common.say(more)

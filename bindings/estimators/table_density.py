@@ -30,14 +30,14 @@ from chainrule.encoders import frames, validation
 from chainrule.encoders.columns import AnyColumns
 from chainrule.encoders.variables import Real
 from chainrule.estimators import evaluating
-from chainrule.estimators.in_units import InUnits
+from chainrule.estimators.few_rows import FewRows
 from chainrule.kernels.types import Array
 
 CLIP = 10.0  # the longest gradient of a table with a clump, unless clip_norm says another
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class TableDensity(InUnits):
+class TableDensity(FewRows):
     """Base class: a model of p(x), or of p(x | label), over columns of any kind.
 
     Args:
