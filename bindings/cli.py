@@ -168,7 +168,7 @@ def complete(
         ),
     ] = "top",
     out: Picture = None,
-    draws: Annotated[int, typer.Option(min=1, help="Completions of each row.")] = 8,
+    draws: Annotated[int, typer.Option(min=1, help="Of each row; a .csv numbers them.")] = 8,
     header: Header = None,
 ) -> None:
     """Draw the rest of partly observed rows."""
@@ -183,7 +183,7 @@ def impute(
         Path, typer.Argument(help="Rows that lack values: .csv, .txt, .npy; -: standard input.")
     ],
     out: Annotated[Path, typer.Option(help=".csv, .txt or .npy.")] = Path("filled.csv"),
-    draws: Annotated[int, typer.Option(min=1, help="Completions of each row.")] = 1,
+    draws: Annotated[int, typer.Option(min=1, help="Of each row; a .csv numbers several.")] = 1,
     label: Label = None,
     labels_from: LabelsFrom = None,
     header: Header = None,

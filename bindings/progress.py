@@ -3,6 +3,9 @@
 `training` and `track` wrap an iterable and pass its items on unchanged. Where `show` is true and
 stderr is a terminal they draw a bar, and clear it in the end. Where it is none, they print plain
 lines if `lines` is true, as for `verbose=True`, else nothing, as for the command line.
+
+A library that nobody asked to be verbose is silent, but for one thing: where someone is watching,
+on a terminal or in a notebook, and kernels are compiled for long, a single line says so.
 """
 
 import sys
@@ -30,12 +33,18 @@ T = TypeVar("T")
 DELAY = 2.0  # seconds before a bar appears
 COMPILING = "compiling kernels (once a machine)"
 EVERY = 10.0  # seconds between two plain lines, besides those of records
+PATIENCE = 3.0  # seconds of compiling of which nothing is said to those who asked for nothing
 POLL = 0.2  # seconds between two looks at whether there is something to say
 
 
 def watched() -> bool:
     """Return whether stderr is a terminal, on which something can be drawn."""
     return Console(stderr=True).is_terminal
+
+
+def attended() -> bool:
+    """Return whether someone sees what is printed to stderr: on a terminal or in a notebook."""
+    return watched() or Console(stderr=True).is_jupyter
 
 
 def training(
@@ -58,7 +67,11 @@ def training(
 
     if show and lines and not watched():
         return _printed(iter(steps), lambda step, _: _line(step), lambda step: step.record)
-    return track(steps, "training", show, describe, lambda step: (step.step, step.n_steps))
+
+    def position(step: train.Progress) -> tuple[int, int]:
+        return step.step, step.n_steps
+
+    return track(steps, "training", show, describe, position, lines=lines)
 
 
 def _line(step: train.Progress) -> str:
@@ -87,12 +100,17 @@ def track(
 
     title: what the bar says, until describe(item) says more.
     position: (done, of how many) from an item; by default they are counted, up to `total`.
-    lines: where stderr is no terminal, print how many are done every EVERY seconds.
+    lines: where stderr is no terminal, print how many are done every EVERY seconds; and where
+        nothing is to be shown, say that kernels are being compiled.
     """
     console = Console(stderr=True)
     if show and lines and not console.is_terminal:
         of_all = "" if total is None else f" of {total}"
         yield from _printed(iter(items), lambda _, count: f"{title}  {count}{of_all}")
+        return
+    if not show and lines and attended():
+        with waiting(COMPILING, True, None, PATIENCE, compiling, lines=True, plain=True):
+            yield from items
         return
     if not (show and console.is_terminal):
         yield from items
@@ -159,11 +177,12 @@ def waiting(
     delay: float = 1.0,
     when: Callable[[], bool] = lambda: True,
     lines: bool = False,
+    plain: bool = False,
 ) -> Iterator[None]:
     """Show `message` with a spinner while the block runs, from `delay` seconds on.
 
     when: whether there is something to wait for; until then nothing is shown.
-    lines: print the message once where stderr is no terminal.
+    lines: print the message once where stderr is no terminal. plain: also where it is one.
     """
     console = console or Console(stderr=True)
     if not (show and (lines or console.is_terminal)):
@@ -175,7 +194,8 @@ def waiting(
         pause = delay
         while not ended.wait(pause):
             if when():
-                status.start() if console.is_terminal else print(message, file=sys.stderr)
+                spins = console.is_terminal and not plain
+                status.start() if spins else print(message, file=sys.stderr, flush=True)
                 return
             pause = POLL
 

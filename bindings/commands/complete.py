@@ -38,8 +38,8 @@ def complete(
     out, D = tabular.output(model, run, out, "completed"), model.n_features_in_
     rows, origin = inputs.read_rows(x, True, header)
     with rowfiles.naming({"given": origin, "X": origin}):
-        rows, shape = _table(model, rows), runs.image_shape(run, D)
         inputs.check_columns(model, origin)
+        rows, shape = _table(model, rows), runs.image_shape(run, D)
         mask = _mask(observed, rows, shape, inputs.fitted_columns(model))
         model._columns.encode_given(rows, mask, len(rows))
     pictured = out.suffix.lower() in PICTURES
@@ -56,7 +56,7 @@ def complete(
         shown = mask if mask.ndim == 1 else mask[kept]
         picture(out, "completions", _grey(model, rows[kept]), shown, by_draw, shape)
     else:
-        tabular.write(out, drawn, model)
+        tabular.write(out, drawn, model, draws=draws)
     if inputs.may_lack(model):
         common.say("a model in any order: the draws are exact, whatever is observed")
     elif ordering.comes_first(mask[..., model.order_]):

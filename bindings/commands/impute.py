@@ -22,7 +22,8 @@ def impute(
 ) -> None:
     """Fill in what rows lack, several times each where asked; write them as a table.
 
-    The completions of a row follow one another, rows in the order of the file.
+    The completions of a row follow one another, rows in the order of the file; where there are
+    several, the first two columns of a .csv say which row, and which draw, counted from 1.
     """
     check_output(out, *TABLES)
     model: Any = common.show(inputs.model_of_columns(run, "impute"))
@@ -39,7 +40,7 @@ def impute(
         filled = model.impute(rows, n_draws=draws, seed=common.seed, y=y)
     known = model.encoder_.observed(rows)
     several = np.stack([np.asarray(one) for one in filled], axis=1)
-    tabular.write(out, several.reshape(-1, known.shape[1]), model)
+    tabular.write(out, several.reshape(-1, known.shape[1]), model, draws=draws)
     times = f", {draws} times" if draws > 1 else ""
     common.say(
         f"{(~known).sum():,} values of {(~known.all(axis=1)).sum():,} rows filled in{times}, "

@@ -22,7 +22,7 @@ def info(common: Common, run: Path) -> None:
     model = runs.open_model(run)
     folder = run if run.is_dir() else None
     out = console()
-    facts = table("model", model.model_, words=2)
+    facts = table("model", spelling(type(model)), words=2)
     facts.columns[1].no_wrap = False
     for name, value in _facts(model, folder):
         facts.add_row(name, value)

@@ -14,6 +14,7 @@ from chainrule.commands.common import Common
 from chainrule.commands.standard_input import NAME, as_file
 from chainrule.datasets import rowfiles
 from chainrule.datasets.rowfiles import Origin
+from chainrule.encoders.validation import KNOWN
 from chainrule.engine.event import Columns
 from chainrule.estimators.density import Density
 
@@ -85,6 +86,12 @@ def check_columns(model: Density, origin: Origin, run: Path | None = None) -> No
     names = fitted_columns(model, run)
     if origin.columns is None or names is None or list(origin.columns) == list(names):
         return
+    lacking = [repr(name) for name in names if name not in origin.columns]
+    if lacking and len(origin.columns) < len(names):
+        raise ValueError(
+            f"{origin.path} lacks {', '.join(lacking[:KNOWN])}{', …' * (len(lacking) > KNOWN)}, of "
+            "the columns that the model was fitted on; give it all of them"
+        )
     pairs = zip(names, origin.columns, strict=False)  # of another width: that is said later
     for k, (name, other) in enumerate(pairs, 1):
         if name != other:

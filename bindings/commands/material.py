@@ -49,7 +49,7 @@ def digest(estimator: Density, source: Source) -> str:
 def kept(estimator: Density, state: State) -> str:
     """Say which record a finished training kept, and of how many epochs or steps."""
     clock = estimator.clock
-    last = state.history[-1].get(clock, getattr(estimator, f"{clock}s"))
+    last = state.history[-1].get(clock, getattr(estimator._recipe(), f"{clock}s"))
     return f"best {clock} {getattr(estimator, f'best_{clock}_')} of {last}, on validation data"
 
 

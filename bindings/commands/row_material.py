@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import numpy as np
+
 from chainrule import datasets
 from chainrule.commands import baselines, labels
 from chainrule.commands.common import bits, table
@@ -10,8 +12,11 @@ from chainrule.commands.material import Report, by_row
 from chainrule.commands.requests import Reading
 from chainrule.datasets import Dataset, rowfiles
 from chainrule.encoders import frames
+from chainrule.encoders.cells import CellError
 from chainrule.estimators.density import Density
+from chainrule.estimators.row_density import RowDensity
 from chainrule.estimators.table_density import TableDensity
+from chainrule.registry import spelling
 
 CALLED = {"X": "train", "X_valid": "valid", "the test rows": "test"}  # by errors: the splits
 
@@ -26,17 +31,52 @@ class RowMaterial:
         train, valid, test = (getattr(self._data, split) for split in datasets.SPLITS)
         places = self._data.origins or {}
         called = {name: places[s] for name, s in CALLED.items() if s in places}
-        with said_warnings(), rowfiles.naming(called):
-            estimator._also_known = {"the test rows": test.x}
-            x, x_valid = train.x, valid.x
-            if isinstance(estimator, TableDensity) and estimator.binarize is None:
-                x, x_valid = (frames.named(one, self._data.columns) for one in (x, x_valid))
-            (self.source,) = estimator._prepare(x, train.y, x_valid, valid.y)
-            estimator.encoder_.encode(test.x, "the test rows")
+        try:
+            with said_warnings(), rowfiles.naming(called):
+                estimator._also_known = {"the test rows": test.x}
+                (self.source,) = estimator._prepare(*self._named(estimator))
+                estimator.encoder_.encode(test.x, "the test rows")
+        except ValueError as error:
+            if isinstance(error.__cause__, CellError):
+                self._check_in_order(estimator)
+            if len(train.x) > 1 or "n_samples=1" not in str(error):
+                raise
+            n = sum(len(split.x) for split in (train, valid, test))
+            raise ValueError(
+                f"{self.name} has {n} rows, and 1 is left to train on, as {len(valid.x)} validates "
+                f"and {len(test.x)} tests; give more rows"
+            ) from error
         if self._data.columns is not None and of_columns(estimator):
             estimator._name_columns(self._data.columns)
         kinds = estimator.encoder_.describe() if of_columns(estimator) else ""
         self._rows = kinds or f"rows of {self._width} {estimator.encoder_.unit}s"
+
+    def _named(self, estimator: Any) -> tuple[Any, Any, Any, Any]:
+        """Return training and validation rows and labels, columns with their names if used."""
+        train, valid, columns = self._data.train, self._data.valid, self._data.columns
+        if not isinstance(estimator, TableDensity) or estimator.binarize is not None:
+            columns = None
+        return frames.named(train.x, columns), train.y, frames.named(valid.x, columns), valid.y
+
+    def _check_in_order(self, estimator: Any) -> None:
+        """Raise ValueError for the first cell of the file that is wrong by itself, if one is.
+
+        The splits are shuffled: what is wrong in one of them may stand in many lines before.
+        """
+        parts = [getattr(self._data, split).x for split in datasets.SPLITS]
+        places = [(self._data.origins or {}).get(split) for split in datasets.SPLITS]
+        origin = places[0]
+        if not isinstance(estimator, RowDensity):
+            return
+        if origin is None or not all(isinstance(part, np.ndarray) for part in parts):
+            return
+        if any(place is None or place.path != origin.path for place in places):
+            return
+        rows = np.concatenate([place.rows for place in places if place is not None])
+        order = np.argsort(rows)
+        x, name = np.concatenate(parts)[order], "the rows"
+        with rowfiles.naming({name: origin._replace(rows=rows[order])}):
+            estimator._new_encoder().learn(x, name).check(x, name)
 
     @property
     def _width(self) -> int:
@@ -66,14 +106,14 @@ class RowMaterial:
             "test_bits_per_dimension": bits(nll, D),
             "baselines": known,
         }
-        return Report(outcome, by_row("test rows", {**known, estimator.model_: nll}, D))
+        return Report(outcome, by_row("test rows", {**known, spelling(type(estimator)): nll}, D))
 
 
 def _given_back(estimator: Any, x: Any, outcome: dict[str, Any]) -> Report:
     """Return the error with which rows are made again; no likelihood to set beside baselines."""
     error = -estimator.score(x)
     grid = table("test rows", "error a row")
-    grid.add_row(estimator.model_, f"{error:.2f}")
+    grid.add_row(spelling(type(estimator)), f"{error:.2f}")
     return Report(outcome | {"test_error": error}, grid)
 
 

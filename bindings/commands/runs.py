@@ -27,6 +27,7 @@ from chainrule.engine.training import train
 from chainrule.engine.training.recipe import Recipe
 from chainrule.estimators import loading
 from chainrule.estimators.density import Density
+from chainrule.registry import spelling
 
 MODEL, STATE, HISTORY = loading.MODEL, "state.safetensors", "history.csv"
 CURVE, SUMMARY = "curve.png", "run.json"
@@ -113,7 +114,7 @@ def best(history: list[dict[str, Any]]) -> dict[str, Any]:
 
 def draw_curve(folder: Path, estimator: Density, data: str) -> None:
     """Draw the training curve on data of that name into the folder."""
-    title = f"{estimator.model_} on {data}"
+    title = f"{spelling(type(estimator))} on {data}"
     from chainrule import plots  # matplotlib takes a while, and most never draw
 
     plots.save(plots.training_curve(estimator.history_, title), folder / CURVE)

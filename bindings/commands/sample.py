@@ -13,6 +13,7 @@ from chainrule.commands import inputs, labels, prompts, runs, tabular
 from chainrule.commands.common import PICTURES, TABLES, Common, check_output, picture, write_rows
 from chainrule.commands.requests import SampleRequest
 from chainrule.engine.storage.files import replacing
+from chainrule.registry import spelling
 
 CHARACTERS = 500  # drawn where -n is not given
 ROWS, EACH = 100, 10  # the same of rows and lines; of those of each label
@@ -81,7 +82,7 @@ def _rows(common: Common, run: Path, model: Any, how: SampleRequest, draw: Drawi
     if pictured:
         shape = runs.image_shape(run, rows.shape[1])
         grey = np.asarray(rows) / max(1, (tabular.levels(model) or 1) - 1)
-        title = f"samples of {model.model_}"
+        title = f"samples of {spelling(type(model))}"
         if how.by_label:
             picture(out, "class_grid", grey, model.classes_.tolist(), shape, f"{title} by label")
         else:

@@ -60,15 +60,29 @@ def output(model: Any, run: Path, asked: Path | None, stem: str) -> Path:
     return asked
 
 
-def write(path: Path, rows: Any, model: Any, names: Sequence[str] | None = None) -> None:
+def write(
+    path: Path, rows: Any, model: Any, names: Sequence[str] | None = None, draws: int = 1
+) -> None:
     """Write rows that a model drew: in a text each value as it was in the model's data.
 
-    names: of the columns; by default those that the model was fitted on.
+    names: of the columns; by default those that the model was fitted on. draws: how many of them
+    follow one another for each row of the data. If several, the first two columns of a .csv tell
+    of which row, and which draw, counted from 1.
     """
     names, of_each = names or inputs.fitted_columns(model), _variables(model)
-    if path.suffix.lower() == ".npy" or not of_each:
+    if draws > 1 and path.suffix.lower() == ".csv":
+        typed = _typed(rows, of_each)
+        row, draw = np.divmod(np.arange(len(typed)), draws)
+        numbered = np.column_stack([(row + 1).astype(object), (draw + 1).astype(object), typed])
+        write_rows(path, numbered, names and ["row", "draw", *names])
+    elif path.suffix.lower() == ".npy" or not of_each:
         write_rows(path, np.asarray(rows), names)
-        return
+    else:
+        write_rows(path, _typed(rows, of_each), names)
+
+
+def _typed(rows: Any, of_each: Sequence[Any]) -> NDArray[Any]:
+    """Return rows as objects, each value as it was in the data."""
     typed = np.array(rows, object)
     for k, variable in enumerate(of_each):
         if isinstance(variable, Category):
@@ -76,7 +90,7 @@ def write(path: Path, rows: Any, model: Any, names: Sequence[str] | None = None)
             typed[:, k] = [known[value] for value in typed[:, k]]
         elif variable.type == "integer":
             typed[:, k] = [int(value) for value in typed[:, k]]
-    write_rows(path, typed, names)
+    return typed
 
 
 def write_conditionals(path: Path, p: NDArray[Any], model: Any) -> None:

@@ -11,6 +11,7 @@ from chainrule.commands.material import Report, by_symbol
 from chainrule.commands.requests import Reading
 from chainrule.datasets import corpora
 from chainrule.encoders.texts import Text
+from chainrule.registry import spelling
 
 TABLES = (".npy", ".npz", ".csv", ".tsv", ".gz")
 
@@ -65,7 +66,7 @@ def measured(
         "valid_bits": nats / log(2),
         "baselines": known,
     }
-    return Report(outcome, by_symbol(f"valid {unit}s", {**known, estimator.model_: nats}))
+    return Report(outcome, by_symbol(f"valid {unit}s", {**known, spelling(type(estimator)): nats}))
 
 
 def _counts(text: Text) -> NDArray[np.int64]:

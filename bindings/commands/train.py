@@ -124,8 +124,10 @@ def _heeding(common: Common) -> Iterator[Any]:
 
 
 def _announce(common: Common, job: Job) -> None:
-    size, model = job.state.params.size, job.estimator._model_name()
+    size, model = job.state.params.size, spelling(type(job.estimator))
     common.say(f"{model}: {size:,} parameters; {job.data.describe()}")
+    if chosen := job.estimator._chosen():
+        common.say(chosen)
 
 
 def _stopped(common: Common, job: Job) -> int:
@@ -150,7 +152,7 @@ def _report(common: Common, job: Job) -> None:
     with progress.waiting("measuring what was kept", not common.quiet):
         outcome, grid = job.data.report(job.estimator)
     summary = {
-        "model": job.estimator.model_,
+        "model": spelling(type(job.estimator)),
         "data": job.data.name,
         **outcome,
         "seconds": sum(record["seconds"] for record in job.state.history),
@@ -163,3 +165,5 @@ def _report(common: Common, job: Job) -> None:
     common.say(f"{kept(job.estimator, job.state)}; {job.folder / runs.MODEL}")
     if reason := job.estimator._doubt(job.state):
         common.warn(reason)
+    elif more := job.estimator._unfinished(job.state):
+        common.say(more)

@@ -50,17 +50,19 @@ Model = Annotated[
 Run = Annotated[Path, typer.Argument(help="A run's folder, or a model file.")]
 Rows = Annotated[
     Path,
-    typer.Argument(help="Rows: .npy, .csv, .txt, folder of pictures; -: standard input."),
+    typer.Argument(help="Rows: .npy, .npz, .csv, .txt, folder of pictures; -: standard input."),
 ]
 Scored = Annotated[
     Path,
-    typer.Argument(help="A text file, or rows: .npy, .csv, folder of pictures; -: standard input."),
+    typer.Argument(
+        help="A text file, or rows: .npy, .npz, .csv, folder of pictures; -: standard input."
+    ),
 ]
 Label = Annotated[str | None, typer.Option(help="Of a model with labels.")]
 LabelsFrom = Annotated[
     str | None,
     typer.Option(
-        help="Labels: a .npy, a text with one a line, or a column of whole numbers, by name."
+        help="Labels, words or whole numbers: a .npy, a text with one a line, or a column by name."
     ),
 ]
 Header = Annotated[

@@ -29,7 +29,8 @@ RULES = tuple(
         (r"or let OrderlessNADE fill them in", "or train orderless_nade, which fills them in"),
         (r"load it with datasets\.load_text", "train rnn, attention_rnn or transformer on it"),
         (r"; read it with chainrule\.\S+ or save the estimator again", "; train it again"),
-        (r"^(column \d+(?: \('.*?'\))?) of X\b", r"\1 of the data"),
+        (r"^column \[:, (\d+)\] of X\b", lambda one: f"column {int(one[1]) + 1} of the data"),
+        (r"^(column '.*?') of X\b", r"\1 of the data"),
         (r"\btemperature=0\b", "--temperature 0"),
         (
             r"column_types=\{['\"]?([^{}]+?)['\"]?: \"?(\w+(?:\(\d+\))?)\"?\}",

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from chainrule.datasets import pictures, readers, tables
 from chainrule.encoders.cells import CellError, ColumnError
 
-KINDS = ".npy, .csv, .tsv, .txt (.gz too) or a folder of pictures"
+KINDS = ".npy, .npz, .csv, .tsv, .txt (.gz too) or a folder of pictures"
 
 
 class Origin(NamedTuple):
@@ -19,7 +19,7 @@ class Origin(NamedTuple):
 
     Attributes:
         path: of the file or folder.
-        rows: (N,), where each row stands: its line, counted from 1, in a text; else its number,
+        rows: (N,), where each row stands: its line, counted from 1, in a text; else its index,
             counted from 0, in an array or among `files`.
         kind: "line" or "row".
         columns, left_out: as in `tables.Table`.
@@ -42,6 +42,8 @@ class Origin(NamedTuple):
         at = int(self.rows[row])
         if self.files is not None:
             return f"pixel {column} of {self.files[at]}"
+        if self.kind == "row":
+            return f"[{at}, {column}]"
         return f"{self.kind} {at}, {self.column(column)}"
 
     def column(self, k: int) -> str:
@@ -64,7 +66,9 @@ class FileRows(NamedTuple):
 
 
 def read(path: Path, missing: bool = False, header: bool | None = None) -> FileRows:
-    """Return what a .npy, a table of text or a folder of pictures holds.
+    """Return what a .npy, .npz, a table of text or a folder of pictures holds.
+
+    Of a .npz of several arrays, as training takes it, these are the test rows.
 
     missing, header: as in `tables.read`.
 
@@ -81,7 +85,40 @@ def read(path: Path, missing: bool = False, header: bool | None = None) -> FileR
     if path.suffix.lower() == ".npy":
         x = readers.read_npy(path)
         return FileRows(x, None, Origin(str(path), np.arange(len(x) if x.ndim else 0)))
+    if path.suffix.lower() == ".npz":
+        return _test_rows(path)
     raise ValueError(f"{path} is of no known kind; give {KINDS}")
+
+
+def _test_rows(path: Path) -> FileRows:
+    """Return the rows of a .npz that has one array, or its test rows where it has several."""
+    arrays = readers.read_npz(path)
+    single = len(arrays) == 1
+    name = next(
+        (one for one in (*(arrays if single else ()), "test", "x_test") if one in arrays), ""
+    )
+    if not name:
+        raise ValueError(
+            f"{path} holds {', '.join(sorted(arrays)) or 'nothing'}; call the rows that are meant "
+            "test or x_test, or save them alone"
+        )
+    x = arrays[name]
+    if not single and "n_vars" in arrays:
+        x = unpacked(path, name, x, arrays["n_vars"])
+    called = str(path) if single else f"{path}, {name}"
+    return FileRows(x, arrays.get("y_test"), Origin(called, np.arange(len(x) if x.ndim else 0)))
+
+
+def unpacked(path: Path, split: str, bits: NDArray[Any], n_vars: NDArray[Any]) -> NDArray[Any]:
+    """Return rows of n_vars bits that were packed along them.
+
+    Raises:
+        ValueError: they are no such rows.
+    """
+    n = int(n_vars) if n_vars.size == 1 else 0
+    if n < 1 or bits.dtype != np.uint8 or bits.ndim != 2 or bits.shape[1] != -(-n // 8):
+        raise ValueError(f"{path}: {split} does not hold {n} packed bits a row")
+    return np.unpackbits(bits, axis=1, count=n)
 
 
 def check_header(source: Path | str, header: bool | None) -> None:

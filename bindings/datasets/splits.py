@@ -50,16 +50,10 @@ def packed(
     if not {*SPLITS, "n_vars"} <= arrays.keys():
         raise ValueError(f"{path} lacks train, valid, test or n_vars of {name}")
     n_vars = int(arrays["n_vars"]) if arrays["n_vars"].size == 1 else 0
-    width = -(-n_vars // 8)
-    for split in SPLITS:
-        bits = arrays[split]
-        if n_vars < 1 or bits.dtype != np.uint8 or bits.ndim != 2 or bits.shape[1] != width:
-            raise ValueError(f"{path}: {split} does not hold {n_vars} packed bits a row")
+    unpack = rowfiles.unpacked
+    rows: dict[str, Any] = {s: Split(unpack(path, s, arrays[s], arrays["n_vars"])) for s in SPLITS}
     if image_shape is not None and prod(image_shape) != n_vars:
         raise ValueError(f"{path}: {name} has {prod(image_shape)} variables, here are {n_vars}")
-    rows: dict[str, Any] = {
-        s: Split(np.unpackbits(arrays[s], axis=1, count=n_vars)) for s in SPLITS
-    }
     return Dataset(name, **rows, image_shape=image_shape)
 
 

@@ -1,4 +1,8 @@
-"""Errors about one cell of a table: which it is, what is wrong with it, and what to do."""
+"""Errors about one cell of a table: which it is, what is wrong with it, and what to do.
+
+A cell of a user's table is called by its index, [5, 1], or where columns have names [5, 'age'], as
+Python counts, from 0. Of a file lines and columns are counted from 1, as editors do, and called so.
+"""
 
 from typing import Any
 
@@ -28,9 +32,8 @@ class CellError(ValueError):
 
     def __str__(self) -> str:
         """Return the sentence."""
-        called = "" if self.label is None else f" ({self.label!r})"
         key = self.column if self.label is None else self.label
-        return self.at(self.name, f"row {self.row}, column {self.column}{called}", key)
+        return self.at(self.name, f"[{self.row}, {key!r}]", key)
 
     def at(self, name: str, place: str, key: Any) -> str:
         """Return the sentence about a cell that has another name, such as a line of a file."""

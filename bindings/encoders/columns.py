@@ -83,23 +83,20 @@ class AnyColumns(Encoder):
         wanted = types_of.wanted(self._types, frame)
         found = []
         for k in range(D):
-            column, place = self._there(frame, k, name), frame.place(k, name)
+            (column, cells), place = (
+                partial.there(frame, k, name, self._missing),
+                frame.place(k, name),
+            )
             also: list[Any] = []
             if column.kind == "category" or column.whole():  # else it has no categories
-                also = [self._there(other, k, called) for other, called in others]
-            found.append(learning.learn(column, wanted[k], place, also))
+                also = [partial.there(one, k, called, self._missing)[0] for one, called in others]
+            with cells:
+                found.append(learning.learn(column, wanted[k], place, also))
             if self._density and not self._is_said(frame, column, wanted[k]):
                 doubts.check(column, found[-1], place, k if frame.names is None else frame.names[k])
         self.variables = tuple(found)
         self.names, self.library, self.dtypes = frame.names, frame.library, frame.dtypes
         return self
-
-    def _there(self, frame: Frame, k: int, name: str) -> Column:
-        """Return column k, or where values may be missing those that are there."""
-        if not self._missing:
-            return frame.column(k, name)
-        there = np.flatnonzero(~partial.missing(frame.raw(k)))
-        return frame.column(k, name, there if len(there) else slice(None))
 
     def _is_said(self, frame: Frame, column: Column, wanted: Any) -> bool:
         """Return whether users said what a column is: itself, or by a dtype with categories."""

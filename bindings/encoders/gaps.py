@@ -26,8 +26,8 @@ def check_columns(table: Any, name: str) -> None:
     if lacking is not None and lacking.all(axis=0).any():
         column = int(lacking.all(axis=0).argmax())
         raise ValueError(
-            f"{name} contains NaN alone in column {column}, which says nothing; leave that column "
-            "out"
+            f"{name} contains NaN alone in column [:, {column}], which says nothing; leave that "
+            "column out"
         )
 
 

@@ -76,6 +76,8 @@ def of_json(values: dict[str, Any]) -> tuple[Classes | None, Any]:
 def _column(y: Any, n: int, name: str) -> NDArray[Any]:
     """Return labels as an array of n whole numbers or words."""
     labels = validation.unmasked(y, name)
+    if labels.ndim == 2 and labels.shape[1] == 1:  # a DataFrame of one column
+        labels = labels[:, 0]
     if labels.dtype.kind in "OT" and labels.ndim == 1:  # of a list, a Series or a Categorical
         labels = _numbers_or_words(labels.tolist(), name)
     if labels.dtype.kind == "f" and (labels == np.floor(labels)).all():

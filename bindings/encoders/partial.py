@@ -33,6 +33,17 @@ class Cells:
             raise CellError(error.sentence, error.name, row, error.column, error.label) from None
 
 
+def there(frame: Frame, k: int, name: str, missing_too: bool) -> tuple[Column, Cells]:
+    """Return column k, or where values may be missing those that are there; and its cells."""
+    rows = np.arange(len(frame))
+    if missing_too:
+        found = rows[~missing(frame.raw(k))]
+        rows = found if len(found) else rows
+    cells = Cells(frame.place(k, name), rows)
+    with cells:
+        return frame.column(k, name, rows if missing_too else slice(None)), cells
+
+
 def observed(
     given: Any, mask: NDArray[np.bool_], n: int, D: int, name: str = "given"
 ) -> Iterator[tuple[int, NDArray[Any], Callable[[], Column], Cells]]:

@@ -20,7 +20,7 @@ class Place(NamedTuple):
     @property
     def text(self) -> str:
         """The column in words."""
-        return f"column {self.k}" + ("" if self.label is None else f" ({self.label!r})")
+        return f"column [:, {self.k}]" if self.label is None else f"column {self.label!r}"
 
     def cell(self, sentence: str, row: int) -> CellError:
         """Return an error about a cell; the sentence has {name} and {place} in it."""

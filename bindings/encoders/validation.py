@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 
 from chainrule.encoders.cells import CellError, missing, not_binary, not_finite
 from chainrule.kernels.types import Bits
+from chainrule.suggestions import near
 
+KNOWN = 20  # names of columns that an error lists
 CELLS = 1 << 20  # of a table that are looked at or converted at once: bounds the memory beside it
 
 
@@ -177,12 +179,21 @@ def _range(table: Any, name: str) -> tuple[float, float]:
     return low, high
 
 
-def check_width(table: Any, width: int, owner: str, name: str = "X") -> None:
-    """Raise a ValueError unless the table has `width` columns, as `owner` expects."""
+def check_width(
+    table: Any, width: int, owner: str, name: str = "X", known: Sequence[Any] | None = None
+) -> None:
+    """Raise a ValueError unless the table has `width` columns, as `owner` expects.
+
+    known: what they are called; those that a table with names lacks are named.
+    """
     if table.shape[1] != width:
+        names = getattr(table, "names", getattr(table, "columns", None))
+        there = [] if names is None else [str(one) for one in names]
+        lacking = [str(one) for one in known or () if str(one) not in there] if there else []
+        listed = ", ".join(map(repr, lacking[:KNOWN])) + (", …" if len(lacking) > KNOWN else "")
         raise ValueError(
             f"{name} has {table.shape[1]} features, but {owner} is expecting {width} features "
-            "as input; pass the columns it was fitted on"
+            f"as input; {f'it lacks {listed}' if lacking else 'pass the columns it was fitted on'}"
         )
 
 
@@ -196,9 +207,25 @@ def check_same_columns(X: Any, X_valid: Any) -> None:
         )
 
 
-def as_mask(observed: Any, D: int, n: int | None = None) -> NDArray[np.bool_]:
-    """Return `observed` as a bool mask of shape (D,), or if n is given (n, D) too."""
+def as_mask(
+    observed: Any, D: int, n: int | None = None, names: Sequence[Any] | None = None
+) -> NDArray[np.bool_]:
+    """Return `observed` as a bool mask of shape (D,), or if n is given (n, D) too.
+
+    names: of the columns, a list of which may stand in place of a mask of shape (D,).
+    """
     mask = unmasked(observed, "observed")
+    if mask.ndim == 1 and mask.dtype.kind in "UOT" and all(isinstance(v, str) for v in mask):
+        known = [str(name) for name in names or ()]
+        for one in mask.tolist():
+            if one not in known:
+                there = (
+                    f"; there are {', '.join(known[:KNOWN])}" if known else ", as none has a name"
+                )
+                raise ValueError(
+                    f"observed names {one!r}, no column of the fit{near(one, known)}{there}"
+                )
+        return np.isin(known, mask.tolist())
     if mask.dtype != np.bool_ or mask.shape not in ((D,), (n, D)):
         each = "" if n is None else f", or ({n}, {D}), a row for each sample"
         raise ValueError(

@@ -157,6 +157,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Kept):  # t
         table, valid = frames.read(X), None
         encoder = AnyColumns(self.column_types, dtype=self._dtype(), density=False)
         self.encoder_ = encoder.learn(table)
+        self._refuse_categories(table)
         self._fitted_config()
         self.n_features_in_ = self._columns.dims
         validate_data(self, X, skip_check_array=True)  # sets feature_names_in_
@@ -167,6 +168,17 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Kept):  # t
             table = self._checked(X_valid, "X_valid")
             valid = _writeable(self._columns.encode(table, "X_valid"))
         return rows, valid
+
+    def _refuse_categories(self, table: frames.Frame) -> None:
+        """Raise ValueError for a column that is neither bits nor numbers."""
+        for k, variable in enumerate(self._columns.variables):
+            if variable.n_values not in (2, CONTINUOUS):
+                place = table.place(k)
+                raise ValueError(
+                    f"{place.text} of {place.table} is of {variable.n_values} categories, and an "
+                    "Autoencoder takes bits and numbers; leave it out, or make a bit of each "
+                    "category (one-hot)"
+                )
 
     def _source(self, data: Any, y: Any, valid: Any, y_valid: Any) -> Source:
         return Reconstructions(data, None, None if valid is None else (valid, None))

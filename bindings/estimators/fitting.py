@@ -68,7 +68,8 @@ class Fitting(Trainable):
             y: labels of rows, (N,), for a model that is to learn p(x | label); else None. Whole
                 numbers or words, as an array, a list, a Series or a Categorical. What passes on a
                 y of its own, as scikit-learn's pipelines do, makes a model of p(x | y).
-            X_valid, y_valid: the same, or None: then the last parameters are kept.
+            X_valid, y_valid: the same, or None: then the last parameters are kept, or where the
+                training diverged those before.
             callback: f(record, estimator), called after every record, with the dict that will be
                 in `history_`; the estimator is then fitted with the best parameters so far, so
                 that f may score, sample or save it. True from it stops the training there. It
@@ -104,7 +105,8 @@ class Fitting(Trainable):
             parameters so far; after the others, or before anything was learned, it is what it was.
 
         Warns:
-            ConvergenceWarning: what was learnt is worse than guessing, or than it was before.
+            ConvergenceWarning: what was learnt is worse than guessing, or the training diverged and
+                earlier parameters were kept.
 
         Cost:
             About three times `log_prob` of all that the minibatches hold: epochs times X, or

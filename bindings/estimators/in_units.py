@@ -3,15 +3,11 @@
 from collections.abc import Generator
 from contextlib import closing
 from dataclasses import replace
-from math import e, log, pi
 from typing import Any
 
-from chainrule.engine.event import CONTINUOUS
 from chainrule.engine.training import divergence, train
 from chainrule.engine.training.sources import Source
 from chainrule.estimators.row_density import RowDensity
-
-NORMAL = log(2 * pi * e) / 2  # nats: a real column of which mean and variance alone are known
 
 
 class InUnits(RowDensity):
@@ -45,7 +41,5 @@ class InUnits(RowDensity):
         return record | losses
 
     def _doubt(self, state: train.State) -> str | None:
-        event = self._fitted_config().event
-        normal = NORMAL * event.values.count(CONTINUOUS)
-        steps = sum(log(2 * h) for h in event.half_steps if h)  # a probability is less by its step
-        return divergence.doubt(state, event.guessing + normal - steps)
+        shift = self._shifts["train" if state.history[-1]["valid"] is None else "valid"]
+        return divergence.doubt(state, divergence.guessing(self._fitted_config().event), shift)

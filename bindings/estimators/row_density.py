@@ -132,8 +132,9 @@ class RowDensity(Density):
 
     def _read(self, X: Any) -> Any:
         check_is_fitted(self, "params_")
-        table = validation.as_table(X)
-        validation.check_width(table, self.n_features_in_, type(self).__name__)
+        table, name = validation.as_table(X), type(self).__name__
+        named = X if hasattr(X, "columns") else table
+        validation.check_width(named, self.n_features_in_, name, known=self._columns.names)
         validate_data(self, X, reset=False, skip_check_array=True)  # feature names
         self._columns.check(table)  # now, not after minutes of work
         return table
@@ -189,7 +190,7 @@ class RowDensity(Density):
                 observed is read; it must be 0 or 1 unless `binarize` is set. Of a DataFrame or
                 Series the names must be those of `fit`.
             observed: bool, True where `given` counts: (D,), or (n, D) for each row its own; names
-                as of `given`. Both or neither.
+                as of `given`. Or names of columns, ["age", "sex"]. Both or neither.
             y: labels, (n,) or one for all, of a model that was fitted with labels; without them
                 a row's is drawn first.
 
@@ -258,6 +259,10 @@ class RowDensity(Density):
         """Return the class of each of n rows, of whose x, (n, D), the mask marks what is given."""
         return self._classes_to_draw(y, n, rng)
 
+    def _mask(self, observed: Any, n: int | None = None) -> NDArray[np.bool_]:
+        """Return which variables are observed, (D,) or (n, D), columns as in the data."""
+        return validation.as_mask(observed, self.n_features_in_, n, self._columns.names)
+
     def _given(
         self, given: Any, observed: Any, n: int
     ) -> tuple[types.Bits | None, NDArray[np.bool_] | None]:
@@ -266,7 +271,7 @@ class RowDensity(Density):
             raise ValueError("given and observed go together: give both or neither")
         if given is None:
             return None, None
-        mask = validation.as_mask(observed, self.n_features_in_, n)
+        mask = self._mask(observed, n)
         for what, name in ((given, "given"), (observed, "observed")):
             if hasattr(what, "columns") or hasattr(what, "to_frame"):
                 self._check_names(what, name)
@@ -276,10 +281,14 @@ class RowDensity(Density):
 def _uniforms(u: Any, n: int, D: int) -> NDArray[np.float64]:
     """Return given uniforms, (n, D), as a copy."""
     given = np.array(u, np.float64)
-    if given.shape != (n, D) or not ((given >= 0) & (given < 1)).all():
+    wrong = "" if given.shape == (n, D) else f"shape {given.shape}"
+    if not wrong and not (inside := (given >= 0) & (given < 1)).all():
+        row, column = np.argwhere(~inside)[0]
+        wrong = f"{given[row, column]} at [{row}, {column}]"
+    if wrong:
         raise ValueError(
             f"uniforms must be numbers in [0, 1) of shape ({n}, {D}), as to_uniforms returns them; "
-            f"got shape {given.shape}"
+            f"got {wrong}"
         )
     return given
 

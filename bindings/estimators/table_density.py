@@ -30,14 +30,14 @@ from chainrule.encoders import frames, validation
 from chainrule.encoders.columns import AnyColumns
 from chainrule.encoders.variables import Real
 from chainrule.estimators import evaluating
-from chainrule.estimators.in_units import InUnits
+from chainrule.estimators.few_rows import FewRows
 from chainrule.kernels.types import Array
 
 CLIP = 10.0  # the longest gradient of a table with a clump, unless clip_norm says another
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class TableDensity(InUnits):
+class TableDensity(FewRows):
     """Base class: a model of p(x), or of p(x | label), over columns of any kind.
 
     Args:
@@ -162,7 +162,8 @@ class TableDensity(InUnits):
         if not self._of_any:
             return super()._read(X)
         frame = frames.read(X)
-        validation.check_width(frame, self.n_features_in_, type(self).__name__)
+        name, known = type(self).__name__, self._columns.names
+        validation.check_width(frame, self.n_features_in_, name, known=known)
         if frames.names_its_own(X):
             self._check_names(X, "X")
         else:
@@ -271,9 +272,9 @@ class TableDensity(InUnits):
         Args:
             n, seed, y: as for other models of rows.
             given: a table of n rows or of one for all, or that row. Only what is observed is read.
-            observed: bool, (D,) or (n, D), True where `given` counts. The rows are draws of
-                p(free | observed) if the observed columns come first in `order_`; if not, a
-                UserWarning says what they are.
+            observed: bool, (D,) or (n, D), True where `given` counts; or names of columns,
+                ["age", "sex"]. The rows are draws of p(free | observed) if those columns come first
+                in `order_`; if not, a UserWarning says what they are.
             uniforms: (n, D) in [0, 1), columns as in the data: what to draw by, in place of random
                 numbers. x_i is where F(x_i | the columns before x_i) reaches u_i.
 
@@ -293,5 +294,5 @@ class TableDensity(InUnits):
             return self._columns.decode(drawn)
         columns = self._columns.decode_columns(drawn)
         if given is not None:
-            self._columns.put_given(columns, given, np.asarray(observed), n)
+            self._columns.put_given(columns, given, self._mask(observed, n), n)
         return self._columns.table(columns)

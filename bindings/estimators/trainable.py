@@ -64,6 +64,8 @@ class Trainable(Training, BaseEstimator):  # type: ignore[misc]  # scikit-learn 
                 file = resuming.Resting(checkpoint, self, source, flat)
                 state = self._resumed(file) or state
             began = state.step
+            if self.verbose and (chosen := self._chosen()):
+                print(chosen, file=sys.stderr, flush=True)
             self._train(source, state, callback, file)
         except BaseException as error:
             if file is not None and state is not None and state.whole and state.step > began:
@@ -77,6 +79,8 @@ class Trainable(Training, BaseEstimator):  # type: ignore[misc]  # scikit-learn 
         self._finish(state)
         if reason := self._doubt(state):
             warnings.warn(reason, ConvergenceWarning, stacklevel=3)
+        elif self.verbose and (more := self._unfinished(state)):
+            print(more, file=sys.stderr, flush=True)
         return self
 
     def _train(
@@ -138,6 +142,10 @@ class Trainable(Training, BaseEstimator):  # type: ignore[misc]  # scikit-learn 
     def _doubt(self, state: train.State) -> str | None:
         """Return why what a training kept may be no good; None if there is no reason."""
         return divergence.doubt(state, self._fitted_config().event.guessing)
+
+    def _unfinished(self, state: train.State) -> str | None:
+        """Say that validation was still getting better when the training ended, if it was."""
+        return divergence.unfinished(state, divergence.guessing(self._fitted_config().event))
 
     def _start(self) -> train.State:
         """Return the state before the first minibatch, for data that `_prepare` has seen."""

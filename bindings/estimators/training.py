@@ -76,11 +76,19 @@ class Training:
         """Return the checked settings of the training."""
         least = {f"{self.clock}s": 1, **COUNTS}
         settings: dict[str, Any] = {
-            name: validation.integer(name, getattr(self, name), low) for name, low in least.items()
+            name: validation.integer(name, self._in_use(name), low) for name, low in least.items()
         }
-        settings |= {name: validation.real(name, getattr(self, name)) for name in NUMBERS}
+        settings |= {name: validation.real(name, self._in_use(name)) for name in NUMBERS}
         settings["clip_norm"] = self._clip_norm()
         return Recipe(schedule=validation.choice("schedule", self.schedule, SCHEDULES), **settings)
+
+    def _in_use(self, name: str) -> Any:
+        """Return a setting as it counts: what it is, or what is chosen where it is None."""
+        return getattr(self, name)
+
+    def _chosen(self) -> str | None:
+        """Say which settings were chosen by the data at hand, if any were."""
+        return None
 
     def _clip_norm(self) -> float:
         """Return the longest gradient let through, 0 for any length."""

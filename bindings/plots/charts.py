@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from chainrule.plots.canvas import Picture, visible, words
 from chainrule.plots.palette import BLUE, GREY, INK, RED, SOFT
@@ -38,6 +39,7 @@ def training_curve(history: Sequence[Mapping[str, Any]], title: str = "") -> Fig
                     size=8,
                     color=RED,
                 )
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set(xlabel=clock, ylabel="negative log-likelihood, nats")
     axes.set_title(visible(title), loc="left", size=10, color=INK, **words())
     axes.spines[["top", "right"]].set_visible(False)

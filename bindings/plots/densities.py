@@ -13,7 +13,11 @@ from chainrule.plots.palette import BLUE, GREY, INK, PALE, SOFT
 
 Numbers = NDArray[np.float64]
 
-STEPS = 200  # of the grid along an axis
+STEPS = (
+    201  # of the grid along an axis, where that will do; odd, so that every second is a grid too
+)
+FINEST = {1: 130_000, 2: 900}  # along an axis, at most
+CONVERGED = 0.005  # of all: what the grid and every second of its points may differ by
 MARGIN = 0.12  # of the range of the data, left around it
 DOTS = 3000  # rows drawn as dots, at most
 
@@ -36,7 +40,8 @@ def density(
 
     Of one variable the curve over a histogram. Of two the data, the density p(x) and the samples,
     each beside the marginals: bars are shares of the data, lines integrals of the density over the
-    grid. The share of the density that lies on the grid stands in the title.
+    grid. The share of the density that lies in the picture stands in the title. The grid is refined
+    until that converges; peaks too narrow even then are said to be.
 
     Raises:
         ValueError: another number of variables, or a density that is no number.
@@ -47,12 +52,12 @@ def density(
         shapes = rows.shape if drawn is None else (rows.shape, drawn.shape)
         raise ValueError(f"a density of one or two variables is drawn, got rows of {shapes}")
     labels = names_of(x, names, rows.shape[1])
-    axes = [_axis(column) for column in rows.T]
-    grid = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, len(axes))
-    asked = type(x)(grid, columns=x.columns) if hasattr(x, "iloc") and x.ndim == 2 else grid
-    p = np.exp(np.asarray(log_prob(asked), np.float64)).reshape([STEPS] * len(axes))
-    if not np.isfinite(p).all():
-        raise ValueError("the density is no number somewhere on the grid")
+    columns = x.columns if hasattr(x, "iloc") and x.ndim == 2 else None
+
+    def at(grid: Numbers) -> Any:
+        return log_prob(grid if columns is None else type(x)(grid, columns=columns))
+
+    axes, p = _on_grid(at, rows)
     draw = _one if len(axes) == 1 else _two
     return draw(p, axes, rows, drawn, labels, title)
 
@@ -129,18 +134,50 @@ def _marginal(at: Any, i: int, axis: Numbers, line: Numbers, rows: Numbers) -> N
 
 def _heading(title: str, p: Numbers, axes: list[Numbers]) -> str:
     """Return a title that says how much of the density is in the picture."""
-    share: Any = p
-    for axis in reversed(axes):
-        share = np.trapezoid(share, axis, axis=-1)
-    said = f"{100 * float(share):.1f}% of the density lies in the picture"
+    share = _share(p, axes)
+    said = f"{min(100.0, 100 * share):.1f}% of the density lies in the picture"
+    if _off(p, axes) or share > 1 + CONVERGED:
+        said = "peaks too narrow for the grid, which cannot tell how much lies in the picture"
     return f"{visible(title)}: {said}" if title else said
 
 
-def _axis(column: Numbers) -> Numbers:
+def _on_grid(log_prob: Callable[[Numbers], Any], rows: Numbers) -> tuple[list[Numbers], Numbers]:
+    """Return a grid around the rows, an axis each, and the density on it: as fine as it has to be.
+
+    Raises:
+        ValueError: a density that is no number.
+    """
+    D, steps = rows.shape[1], STEPS
+    while True:
+        axes = [_axis(column, steps) for column in rows.T]
+        grid = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, D)
+        p = np.exp(np.asarray(log_prob(grid), np.float64)).reshape([steps] * D)
+        if not np.isfinite(p).all():
+            raise ValueError("the density is no number somewhere on the grid")
+        finer = (6 // D - 1) * (steps - 1) + 1
+        if not _off(p, axes) or finer > FINEST[D]:
+            return axes, p
+        steps = finer
+
+
+def _share(p: Any, axes: list[Numbers]) -> float:
+    """Return the integral of a density over its grid."""
+    for axis in reversed(axes):
+        p = np.trapezoid(p, axis, axis=-1)
+    return float(p)
+
+
+def _off(p: Numbers, axes: list[Numbers]) -> bool:
+    """Return whether a grid is too coarse: every second of its points has another integral."""
+    coarse = _share(p[(slice(None, None, 2),) * p.ndim], [axis[::2] for axis in axes])
+    return abs(coarse - _share(p, axes)) > CONVERGED
+
+
+def _axis(column: Numbers, steps: int) -> Numbers:
     """Return where along a variable the density is asked for: a bit beyond the data."""
     low, high = float(column.min()), float(column.max())
     beyond = MARGIN * (high - low) or max(1.0, abs(low))
-    return np.linspace(low - beyond, high + beyond, STEPS)
+    return np.linspace(low - beyond, high + beyond, steps)
 
 
 def _rows(x: Any, name: str) -> Numbers:

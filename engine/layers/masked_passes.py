@@ -78,14 +78,11 @@ class Network:
 
     Args:
         values: how many values each variable has; 0 of a real one.
-        hidden: units of each layer.
-        activation: one of `chainrule.kernels.activation.KINDS`.
-        direct: whether inputs are connected to outputs directly too.
+        hidden: units of each layer. activation: one of `chainrule.kernels.activation.KINDS`.
+        direct: whether inputs are connected to outputs too. n_classes: rows of biases.
         n_masks, seed: how many masks, and what they are drawn from.
         orders: whether masks but the first have random orders of the variables.
-        n_components, family, learned: the mixtures of real variables (`chainrule.kernels.columns`).
-        n_classes: rows of biases, one of which y chooses.
-        half_steps: of each variable, by `chainrule.kernels.columns`; () where none has any.
+        n_components, family, learned, half_steps: as of `chainrule.kernels.columns.layout`.
     """
 
     values: tuple[int, ...]
@@ -291,10 +288,9 @@ def _mask(network: Network, k: int, xp: Any, device: Any) -> masks.Mask:
 
 @lru_cache(maxsize=512)
 def _layout(network: Network, k: int, xp: Any, device: Any) -> Layout:
-    order = _mask(network, k, np, None).order
-    halves = tuple(network.half_steps[i] for i in order) if network.half_steps else ()
-    mixtures = network.n_components, network.family, network.learned
-    return kernel.layout(network.ordered(k), *mixtures, xp, halves)
+    order, halves = _mask(network, k, np, None).order, network.half_steps
+    more = network.n_components, network.family, network.learned, xp
+    return kernel.layout(network.ordered(k), *more, [halves[i] for i in order] if halves else ())
 
 
 def _side(params: Params) -> tuple[Any, Any]:

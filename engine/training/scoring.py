@@ -32,7 +32,7 @@ from chainrule.kernels.types import Array, Ids
 
 EVAL_ROWS = 1000  # rows a thread's model sees at once, at most
 MIN_ROWS = 8  # the fewest of them worth a thread
-ESTIMATES = 1 << 14  # of rows' likelihoods, at least, where these are estimated
+ESTIMATES = 1 << 11  # of rows' likelihoods, at least, where these are estimated
 NO_STEP = (1 << 32) - 1  # minibatches end before this number; validation draws by it
 PART, LEAD = 512, 128  # symbols that count and that lead up, where a recurrent model reads parts
 

@@ -19,7 +19,9 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.engine.event import Event
 from chainrule.engine.params import Params
+from chainrule.engine.training import divergence
 from chainrule.engine.training.batches import Batch
 from chainrule.engine.training.recipe import Recipe, learning_rate
 from chainrule.engine.training.scoring import mean_nll
@@ -28,16 +30,7 @@ from chainrule.kernels import adam, threads
 from chainrule.kernels.dispatch import array_module, on_device
 from chainrule.kernels.types import Array
 
-__all__ = [
-    "Progress",
-    "Recipe",
-    "State",
-    "check_parameters",
-    "mean_nll",
-    "place",
-    "run",
-    "start",
-]
+__all__ = ["Progress", "Recipe", "State", "check_parameters", "mean_nll", "place", "run", "start"]
 
 
 @dataclass
@@ -46,8 +39,8 @@ class State:
 
     Attributes:
         params: the parameters now.
-        best: those of the record with the lowest validation loss; of the last record without
-            validation data; the initial ones before the first record.
+        best: those of the record with the lowest validation loss; without validation data of the
+            last record that was not astray, `divergence`; the initial ones before the first record.
         m, v: Adam's running means, (P,), laid out like `params.flat`.
         step: minibatches done.
         size: rows, or symbols, of the training data; 0 before the first minibatch.
@@ -165,7 +158,7 @@ def run(
             if state.step % period == 0 or state.step == n_steps:
                 check_parameters(state)
                 valid = _validate(model, config, recipe, state, source)
-                record = _make_record(state, source.clock(recipe), valid, rate, began)
+                record = _make_record(state, config.event, source.clock(recipe), valid, rate, began)
             else:
                 state.seconds += time.perf_counter() - began
             state.whole = True
@@ -272,17 +265,18 @@ def check_parameters(state: State) -> None:
 
 
 def _make_record(
-    state: State, clock: str, valid: float | None, rate: float, began: float
+    state: State, event: Event, clock: str, valid: float | None, rate: float, began: float
 ) -> dict[str, Any]:
     """Record the stretch just finished, keep its parameters if best, and begin the next."""
-    number = len(state.history) + 1
-    if valid is None or valid < state.best_valid:
+    number, loss = len(state.history) + 1, state.loss_sum / state.n_seen
+    astray = divergence.astray(loss, state.history, event)
+    if (valid is None and not astray) or (valid is not None and valid < state.best_valid):
         state.best.flat[...] = state.params.flat
         state.best_record = number
         state.best_valid = math.inf if valid is None else valid
     record = {
         clock: number if clock == "epoch" else state.step,
-        "train": state.loss_sum / state.n_seen,
+        "train": loss,
         "valid": valid,
         "seconds": state.seconds + time.perf_counter() - began,
         "learning_rate": rate,

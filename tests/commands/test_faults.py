@@ -218,7 +218,7 @@ def test_rows_that_cannot_be_used(verb, kind, whole, call, tmp_path):
     out.write_bytes(b"old")
     status, said, err = call(verb, whole, x, "--out", out)
     if kind == "values":
-        assert "values.npy must hold only 0 and 1, got 7 at row 0, column 0" in err
+        assert "values.npy must hold only 0 and 1, got 7 at [0, 0]" in err
     assert (status, said) == (2, "")
     assert_one_sentence(err)
     assert out.read_bytes() == b"old"

@@ -161,7 +161,8 @@ def test_a_category_of_the_test_rows_alone_is_known(call, tmp_path):
     x[of_test, 0] = 7
     np.savetxt(tmp_path / "x.csv", x, "%d", ",", header="a,b", comments="")
     line = ("train", "categorical_nade", "--data", tmp_path / "x.csv", "--out", tmp_path / "r")
-    assert call(*line, "--epochs", 1, "--backend", "reference", "-q") == (0, "", "")
+    slowly = ("--epochs", 1, "--learning-rate", 1e-3)
+    assert call(*line, *slowly, "--backend", "reference", "-q") == (0, "", "")
     assert cr.load(tmp_path / "r").encoder_.variables[0].values == (0, 1, 2, 7)
 
 
@@ -176,7 +177,7 @@ def test_a_table_of_symbols_keeps_its_names(call, tmp_path, monkeypatch):
     (tmp_path / "y.csv").write_text("c,b,a\n1,2,3\n")
     assert "has 'c' as column 1 where" in call("score", "r", "y.csv")[2]
     (tmp_path / "y.csv").write_text("a,b\n1,2\n")
-    assert "has 2 columns where the model was fitted on 3" in call("score", "r", "y.csv")[2]
+    assert "y.csv lacks 'c', of the columns that the model" in call("score", "r", "y.csv")[2]
 
 
 @pytest.mark.parametrize(

@@ -59,6 +59,30 @@ def test_scoring_is_counted(X, capsys, monkeypatch):
     assert capsys.readouterr().err == "log_prob  1 of 3\nlog_prob  2 of 3\nlog_prob  3 of 3\n"
 
 
+@pytest.mark.parametrize("cls", [cr.NADE, cr.RNADE])
+@pytest.mark.parametrize("where", ["terminal", "notebook", "file", "quick", "warm"])
+def test_compiling_for_long_is_said_where_someone_watches(cls, where, X, capsys, monkeypatch):
+    """Also by what was not asked to be verbose; once, and never into a file."""
+    monkeypatch.setattr(progress, "compiling", lambda: where != "warm")
+    monkeypatch.setattr(progress, "PATIENCE", 60.0 if where == "quick" else 0.01)
+    monkeypatch.setattr(progress, "watched", lambda: where != "notebook" and where != "file")
+    monkeypatch.setattr("rich.console._is_jupyter", lambda: where == "notebook")
+    small = {"n_hidden": 3, "epochs": 2}
+    model = cls(**small).fit(X, callback=lambda *_: time.sleep(0.05))
+    said = capsys.readouterr().err
+    assert said == (f"{progress.COMPILING}\n" if where in ("terminal", "notebook") else "")
+    assert model.verbose is False
+
+
+def test_the_command_line_keeps_quiet_where_it_is_told_to(capsys, monkeypatch):
+    monkeypatch.setattr(progress, "compiling", lambda: True)
+    monkeypatch.setattr(progress, "PATIENCE", 0.0)
+    monkeypatch.setattr(progress, "watched", lambda: True)
+    for _ in progress.track(range(3), "x", show=False):
+        time.sleep(0.02)
+    assert capsys.readouterr().err == ""
+
+
 def test_compiling_is_said_once_and_only_while_it_is_so(capsys, monkeypatch):
     looks = []
     monkeypatch.setattr(progress, "compiling", lambda: looks.append(1) or len(looks) > 2)

@@ -238,9 +238,7 @@ def test_only_what_is_observed_of_given_rows_is_looked_at(columns):
     back = encoder.decode_columns(one)
     encoder.put_given(back, table[1], np.ones(6, bool), 4)
     assert back[2].tolist() == [table[1, 2]] * 4 and back[0].tolist() == [table[1, 0]] * 4
-    with pytest.raises(
-        CellError, match=r"given holds 'no such thing' .* row 1, column 1"
-    ) as caught:
+    with pytest.raises(CellError, match=r"given holds 'no such thing' .* \[1, 1\]") as caught:
         encoder.encode_given(given, np.arange(6) == 1, 3)
     assert (caught.value.row, caught.value.column) == (1, 1)
     with pytest.raises(ValueError, match=r"given must have shape \(3, 6\)"):
@@ -284,23 +282,31 @@ WRONG = [
     (
         [["a", 1.5], ["b", None]],
         {},
-        r"X contains NaN \(first at row 1, column 1\); fill in or drop",
+        r"X contains NaN \(first at \[1, 1\]\); fill in or drop",
     ),
-    ([["a", 1.5], [None, 2.5]], {}, r"NaN \(first at row 1, column 0\).*let OrderlessNADE fill"),
-    ([["a", np.nan], ["b", np.nan]], {}, "X contains NaN alone in column 1.*leave that column out"),
-    (np.array([[0.5, np.inf], [1.5, 1]]), {}, r"X contains inf \(first at row 0, column 1\)"),
-    ([["a", 1], ["b", "c"]], {}, "holds 1 among words at row 0, column 1; make all of them words"),
-    ([[0.5, 3.5], [0.6, 3.5]], {}, "column 1 of X is 3.5 in every row, and the density of a const"),
-    ([[0.5, 7], [0.6, 7]], ["continuous"] * 2, "column 1 .* in every row.*or call it categorical"),
-    ([[0.5]], {}, "X has 1 sample, and column 0 is continuous"),
-    ([["a"], ["b"]], "continuous", "holds 'a' at row 0, column 0, so that column cannot be cont"),
+    ([["a", 1.5], [None, 2.5]], {}, r"NaN \(first at \[1, 0\]\).*let OrderlessNADE fill"),
+    (
+        [["a", np.nan], ["b", np.nan]],
+        {},
+        r"X contains NaN alone in column \[:, 1\].*leave that column out",
+    ),
+    (np.array([[0.5, np.inf], [1.5, 1]]), {}, r"X contains inf \(first at \[0, 1\]\)"),
+    ([["a", 1], ["b", "c"]], {}, r"holds 1 among words at \[0, 1\]; make all of them words"),
+    ([[0.5, 3.5], [0.6, 3.5]], {}, r"column \[:, 1\] of X is 3.5 in every row, and the density"),
+    (
+        [[0.5, 7], [0.6, 7]],
+        ["continuous"] * 2,
+        r"column \[:, 1\] .* in every row.*or call it categorical",
+    ),
+    ([[0.5]], {}, r"X has 1 sample, and column \[:, 0\] is continuous"),
+    ([["a"], ["b"]], "continuous", r"holds 'a' at \[0, 0\], so that column cannot be cont"),
     ([[True], [False]], "integer", "so that column cannot be integer; call it binary"),
-    ([[0.5], [1.5]], "integer", "holds 0.5 at row 0, column 0, so that column cannot be integer"),
-    ([[1.0], [1.5]], "categorical", "holds 1.5 at row 1, column 0, which is no category"),
+    ([[0.5], [1.5]], "integer", r"holds 0.5 at \[0, 0\], so that column cannot be integer"),
+    ([[1.0], [1.5]], "categorical", r"holds 1.5 at \[1, 0\], which is no category"),
     (
         [[3], [4], [5]],
         "binary",
-        "column 0 of X cannot be binary: it has 3 different values, 3, 4, 5",
+        r"column \[:, 0\] of X cannot be binary: it has 3 different values, 3, 4, 5",
     ),
     ([["a"], ["a"]], "binary", "cannot be binary: it has 1 different value, 'a'; call it categ"),
     ([[1]], "catgorical", r"takes 'binary', .* got 'catgorical' \(did you mean categorical"),
@@ -309,10 +315,10 @@ WRONG = [
     (
         [[1], [2]],
         {0: [1]},
-        "holds 2 at row 1, column 0, a category never seen in training; known a",
+        r"holds 2 at \[1, 0\], a category never seen in training; known a",
     ),
-    ([[1]], {0: [1, 1]}, "must give column 0 different words or whole numbers"),
-    ([[1]], {0: [0.5]}, "must give column 0 different words or whole numbers"),
+    ([[1]], {0: [1, 1]}, r"must give column \[:, 0\] different words or whole numbers"),
+    ([[1]], {0: [0.5]}, r"must give column \[:, 0\] different words or whole numbers"),
     ([[str(k)] for k in range(MOST + 1)], {}, "has 10,001 different values, more than 10,000"),
     (np.zeros((2, 2), "datetime64[D]"), {}, "X must hold numbers or words, got datetime64"),
     ([["a", 1], ["b"]], {}, "its rows differ in length"),
@@ -340,15 +346,11 @@ def test_names_of_columns_stand_in_errors(columns):
         AnyColumns({"colur": "binary"}).learn(table)
     encoder, other = AnyColumns().learn(table), table.copy()
     other["colour"][5] = "pink"
-    with pytest.raises(
-        CellError, match=r"holds 'pink' at row 5, column 1 \('colour'\), a category"
-    ):
+    with pytest.raises(CellError, match=r"holds 'pink' at \[5, 'colour'\], a category"):
         encoder.check(other)
     other = table.copy()
     other["income"][3] = 1e30
-    with pytest.raises(
-        CellError, match=r"1e\+30 at row 3, column 2 \('income'\), over 1e\+15 stand"
-    ):
+    with pytest.raises(CellError, match=r"1e\+30 at \[3, 'income'\], over 1e\+15 stand"):
         encoder.encode(other)
     assert issubclass(CellError, ValueError) and FARTHEST == 1e15
 
@@ -362,12 +364,12 @@ def test_two_columns_of_one_name_are_refused():
 @pytest.mark.parametrize(
     ("learnt", "later", "says"),
     [
-        ([["a"], ["b"]], [["c"]], "holds 'c' at row 0, column 0, a category never seen.*'a', 'b'"),
-        ([[3], [4]] * 2, [[4], [5]], "holds 5 at row 1, column 0, a category never seen"),
-        ([["a"], ["b"]], [[1]], "holds 1 at row 0, column 0, a category never seen"),
-        ([[0.5], [1.5]], [["a"]], "holds 'a' at row 0, column 0, where training had numbers"),
+        ([["a"], ["b"]], [["c"]], r"holds 'c' at \[0, 0\], a category never seen.*'a', 'b'"),
+        ([[3], [4]] * 2, [[4], [5]], r"holds 5 at \[1, 0\], a category never seen"),
+        ([["a"], ["b"]], [[1]], r"holds 1 at \[0, 0\], a category never seen"),
+        ([[0.5], [1.5]], [["a"]], r"holds 'a' at \[0, 0\], where training had numbers"),
         ([[k] for k in range(99)], [[0.5]], "holds 0.5 .* where training had whole numbers alone"),
-        ([[0], [1]], [[2]], "X must hold only 0 and 1, got 2 at row 0, column 0"),
+        ([[0], [1]], [[2]], r"X must hold only 0 and 1, got 2 at \[0, 0\]"),
     ],
 )
 def test_what_training_did_not_have_is_named(learnt, later, says):
@@ -441,7 +443,7 @@ def test_a_frame_without_words_is_numbers_again():
     frame = Frame([words, np.array([1, 2]), np.array([0.5, 1])], ["w", "a", "b"])
     assert frame.without(0).tolist() == [[1, 0.5], [2, 1]]
     assert frame.without(1).names == ("w", "b")
-    with pytest.raises(CellError, match=r"X holds 'x' at row 0, column 0 \('w'\), which is no num"):
+    with pytest.raises(CellError, match=r"X holds 'x' at \[0, 'w'\], which is no num"):
         frame.numbers()
 
 
@@ -481,3 +483,11 @@ def test_the_cure_has_the_columns_name():
     frame = pytest.importorskip("pandas").DataFrame({"kids": [0, 1, 2] * 9})
     with pytest.raises(CellError, match=r"column_types={'kids': range\(46\)} if it is one more"):
         AnyColumns().learn(frame).encode(frame.replace(2, 45))
+
+
+def test_a_wrong_cell_below_gaps_is_named_by_its_own_row():
+    table = [[None, "a"], [1.0, "b"], [None, None], [np.inf, "c"]]
+    with pytest.raises(CellError, match=r"X contains inf \(first at \[3, 0\]\)"):
+        AnyColumns(missing=True).learn(table)
+    with pytest.raises(CellError, match=r"holds 2.5 at \[2, 0\], which is no category"):
+        AnyColumns("categorical", missing=True).learn([[None], [1], [2.5]])

@@ -83,7 +83,7 @@ def test_an_observed_value_must_be_there(model):
     X = [[0, 1, nan, 1], [nan, 1, 1, 0]]
     assert model.log_prob(X, observed=[False, True, False, False]).shape == (2,)
     for call in (model.log_prob, model.conditionals):
-        with pytest.raises(ValueError, match=r"X contains NaN among observed values.*row 1, col"):
+        with pytest.raises(ValueError, match=r"X contains NaN among observed values.*\[1, "):
             call(X, observed=[True, False, False, False])
     with pytest.raises(ValueError, match="observed must be a bool array"):
         model.log_prob(X, observed=[1, 0, 0, 0])
@@ -209,7 +209,7 @@ def test_rows_may_be_thresholded_or_sparse():
 def test_a_column_of_nothing_is_refused():
     X = rows(20).astype(float)
     X[:, 2] = nan
-    with pytest.raises(ValueError, match="NaN alone in column 2, which says nothing"):
+    with pytest.raises(ValueError, match=r"NaN alone in column \[:, 2\], which says nothing"):
         OrderlessNADE((4,), epochs=1).fit(X)
 
 

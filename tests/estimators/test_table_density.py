@@ -151,8 +151,8 @@ def test_a_training_begins_from_another_of_the_same_columns(data):
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (("colour", "pink"), r"X holds 'pink' at row 3, column 0 \('colour'\), a category never s"),
-        (("rooms", 7), r"X holds 7 at row 3, column 1 \('rooms'\), a category never seen"),
+        (("colour", "pink"), r"X holds 'pink' at \[3, 'colour'\], a category never s"),
+        (("rooms", 7), r"X holds 7 at \[3, 'rooms'\], a category never seen"),
     ],
 )
 def test_what_was_never_seen_is_named(change, says, data):

@@ -77,6 +77,35 @@ def test_a_density_must_be_a_number():
         plots.density(lambda g: np.zeros(len(g)), [1.0, 2.0], names=["a", "b"])
 
 
+def title_of(figure):
+    return figure.axes[0].get_title("left") or figure.get_suptitle()
+
+
+@pytest.mark.parametrize("width", [1e-2, 1e-3, 1e-4, 1e-6])
+def test_a_narrow_peak_is_seen_or_said_to_be_too_narrow(width):
+    """Half of the density in a peak, of which a grid sees its top or nothing."""
+    x = np.concatenate([np.zeros(50), np.linspace(-1, 1, 51)])
+
+    def bell(g):
+        parts = [norm.logpdf(g[:, 0], 0, scale) for scale in (width, 0.4)]
+        return np.logaddexp(*parts) - np.log(2)
+
+    said = title_of(plots.density(bell, x))
+    assert said.startswith("99.") if width > 1e-5 else "too narrow" in said
+
+
+@pytest.mark.parametrize("width", [1e-2, 1e-4])
+def test_a_narrow_ridge_is_seen_or_said_to_be_too_narrow(width):
+    x = np.concatenate([np.zeros(50), np.linspace(-1, 1, 51)])
+    both = np.stack([x, 3 * x], axis=1)
+
+    def ridge(g):
+        return norm.logpdf(g[:, 0], 0, width) + norm.logpdf(g[:, 1])
+
+    said = title_of(plots.density(ridge, both))
+    assert said.startswith(("99.", "100.0%")) if width > 5e-3 else "too narrow" in said
+
+
 # Columns
 
 
@@ -117,6 +146,35 @@ def test_arrays_have_columns_too(rng, tmp_path):
         plots.marginals(np.zeros((2, 6)), np.zeros((2, 5)))
     with pytest.raises(ValueError, match="not empty"):
         plots.marginals(np.zeros(3), np.zeros(3))
+
+
+def notes(axes):
+    return [text.get_text() for text in axes.texts]
+
+
+def test_samples_beyond_the_data_are_told(rng, tmp_path):
+    data = np.linspace(0, 1, 200)[:, None]
+    drawn = np.concatenate([np.full(370, -5.0), np.full(4, 9.0), rng.random(626)])[:, None]
+    figure = plots.marginals(data, drawn)
+    plots.save(figure, tmp_path / "x.png")
+    assert notes(figure.axes[0]) == ["← 37%", "0.4% →"]
+    huge = rng.normal(size=(200, 1)) * 1e30  # whole numbers all, as floats go
+    assert notes(plots.marginals(huge, huge).axes[0]) == []
+    near = np.linspace(-0.05, 1.05, 300)[:, None]  # a bit beyond: in the picture
+    axes = plots.marginals(data, near).axes[0]
+    assert notes(axes) == []
+    edges = axes.patches[1].get_data().edges
+    assert edges[0] == -0.05 and edges[-1] == 1.05
+    one = plots.density(lambda g: norm.logpdf(g[:, 0]), rng.normal(size=99), [9.0] + [0.0] * 3000)
+    assert notes(one.axes[0]) == ["<0.1% →"]
+
+
+def test_a_power_of_ten_is_no_larger_than_the_numbers(rng):
+    x = rng.normal(size=(90, 2)) * 1e30
+    figures = plots.marginals(x, x), plots.density(lambda g: np.full(len(g), -140.0), x)
+    for axes in (figures[0].axes[0], figures[1].axes[0]):
+        for axis in (axes.xaxis, axes.yaxis):
+            assert axis.get_offset_text().get_size() == 7
 
 
 # Calibration

@@ -139,6 +139,7 @@ def test_the_curve_marks_the_best_epoch():
         {"epoch": k, "train": 9.0 - k, "valid": v} for k, v in enumerate([8.0, 6.5, 7.0], start=1)
     ]
     axes = plots.training_curve(history, "nade").axes[0]
+    assert all(float(tick).is_integer() for tick in axes.get_xticks())
     np.testing.assert_array_equal(axes.lines[0].get_ydata(), [8, 7, 6])
     assert axes.texts[0].get_text() == "6.50" and axes.texts[0].xy == (2, 6.5)
     no_valid = [{**record, "valid": None} for record in history]

@@ -142,7 +142,8 @@ def test_a_minibatch_may_be_cut_anywhere(rng):
     assert_allclose(summed, grad.flat, rtol=1e-9, atol=1e-12)
 
 
-def test_validation_is_an_estimate_that_is_always_the_same(rng):
+def test_validation_is_an_estimate_that_is_always_the_same(rng, monkeypatch):
+    monkeypatch.setattr(scoring, "ESTIMATES", 1 << 14)
     config, params = made((2,) * 4)
     x = rows(rng, (2,) * 4, 50, missing=0.1)
     each = []

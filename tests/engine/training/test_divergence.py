@@ -9,6 +9,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 import chainrule as cr
 from chainrule.engine.models import nade
+from chainrule.engine.storage import checkpoint
 from chainrule.engine.training import divergence, train
 from chainrule.engine.training.recipe import Recipe
 from chainrule.kernels import adam
@@ -28,7 +29,7 @@ DIVERGING = {
 def test_a_training_that_diverged_says_so(name, validated, X):
     make, text = DIVERGING[name]
     data = X if text is None else text
-    with pytest.warns(ConvergenceWarning, match=r"diverged.*learning rate") as seen:
+    with pytest.warns(ConvergenceWarning, match=r"(diverged|astray).*learning rate") as seen:
         make().fit(data, X_valid=data if validated else None)
     assert seen[0].filename == __file__  # the line that called fit
 
@@ -57,12 +58,13 @@ def test_a_short_training_that_is_sound_says_nothing(seed):
 
 
 def state_of(*losses, valid=False):
-    """Return a state whose records have these losses; the last is kept, or the best on valid."""
+    """Return a state whose records have these losses; the last sound, or best on valid, is kept."""
     state = train.start(nade, nade.Config(5, 2), Recipe())
     for number, loss in enumerate(losses, 1):
         record = {"epoch": number, "train": loss, "valid": loss if valid else None}
         state.history.append(record)
-        if not valid or loss == min(losses[:number]):
+        sound = loss <= min(losses[:number]) + (0 if valid else divergence.ASTRAY * GUESSING)
+        if sound:
             state.best_record = number
     return state
 
@@ -75,8 +77,11 @@ def test_what_is_doubted():
     assert doubt(3.4, 2.0, 1.9) is None
     assert doubt(1.49 * GUESSING) is None and "diverged" in doubt(1.51 * GUESSING)
     assert doubt(2.0, 2.8) is None  # as losses do
-    assert "went astray" in doubt(2.0, 2.9)  # good, then not, and nothing to choose by
-    assert doubt(2.0, 2.9, valid=True) is None  # the good one was kept
+    assert doubt(2.0, 2.9, 1.9) is None  # it came back
+    assert doubt(2.0, 2.9, valid=True) is None  # by choice
+    said = doubt(3.0, 2.0, 2.9)  # good, then not, and nothing to choose by
+    assert "went astray" in said and "2 nats in epoch 2, whose parameters were kept" in said
+    assert "2.9 in the end" in said
 
 
 def test_parameters_that_are_not_finite_are_not_kept(monkeypatch, X):
@@ -103,24 +108,45 @@ def test_parameters_that_are_not_finite_are_not_kept(monkeypatch, X):
 
 
 @pytest.mark.parametrize("validated", [False, True])
-def test_a_loss_that_is_good_and_then_diverges(validated, X):
-    """With validation data what was good stays; without, there is a warning."""
+@pytest.mark.parametrize("interrupted", [False, True])
+def test_what_was_good_before_a_training_diverged_stays(validated, interrupted, X, tmp_path):
+    """Also where it goes on from a file, to the same bits."""
     good = Recipe(epochs=6, batch_size=25, learning_rate=0.05, schedule="constant")
     bad = dataclasses.replace(good, epochs=9, learning_rate=1e6)
     config, valid = nade.Config(5, 8), X[:40].copy() if validated else None
     state = train.start(nade, config, good)
-    for recipe in (good, bad):
+    for recipe in (good, dataclasses.replace(bad, epochs=8), bad):
         for _ in train.run(nade, config, recipe, state, X, valid):
             pass
         if recipe is good:
             kept, best = state.best.flat.copy(), state.best_record
+            assert validated or best == 6
             assert divergence.doubt(state, GUESSING) is None
+        if interrupted:
+            checkpoint.save_state(tmp_path / "s", "nade", config, recipe, state)
+            state = checkpoint.load_state(tmp_path / "s").state
     assert state.history[-1]["train"] > 10 * state.history[5]["train"]
-    if validated:
-        assert state.best_record == best and divergence.doubt(state, GUESSING) is None
-        np.testing.assert_array_equal(state.best.flat, kept)
-    else:
-        assert "diverged" in divergence.doubt(state, GUESSING)
+    assert state.best_record == best
+    np.testing.assert_array_equal(state.best.flat, kept)
+    said = divergence.doubt(state, GUESSING)
+    assert said is None if validated else "in epoch 6, whose parameters were kept" in said
+
+
+def test_real_columns_go_astray_in_their_own_units(monkeypatch):
+    real, steps = adam.step, []
+
+    def step(params, *rest, lr, **named):
+        steps.append(0)
+        real(params, *rest, lr=lr if len(steps) <= 60 else 30.0, **named)
+
+    monkeypatch.setattr(adam, "step", step)
+    x = np.random.default_rng(0).normal(0, 1e6, (100, 2))
+    model = cr.RNADE(8, epochs=9, batch_size=10, learning_rate=0.01, clip_norm=0)
+    with pytest.warns(ConvergenceWarning, match=r"in epoch 6, whose .* and .* in the end") as seen:
+        model.fit(x)
+    assert model.best_epoch_ == 6
+    assert -model.score(x) < model.history_[5]["train"] + 0.1
+    assert f"it cost {model.history_[5]['train']:.4g} nats" in str(seen[0].message)
 
 
 @pytest.mark.parametrize("name", ["m", "v"])

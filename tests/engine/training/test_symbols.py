@@ -3,13 +3,14 @@
 import copy
 import tracemalloc
 from collections import Counter
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from chainrule.engine import bounds, density, models, windows
-from chainrule.engine.event import Abilities
+from chainrule.engine.event import Abilities, Sequence
 from chainrule.engine.storage import checkpoint
 from chainrule.engine.training import scoring, train
 from chainrule.engine.training.sources import Streams, SymbolRows, Windows
@@ -70,6 +71,9 @@ def assert_same_bits(one, other):
     assert [r["train"] for r in one.history] == [r["train"] for r in other.history]
 
 
+SPIED = SimpleNamespace(event=Sequence(9))
+
+
 class Spy:
     """A model without gradient that writes down which symbols it is given."""
 
@@ -99,8 +103,8 @@ class Spy:
 def watch(source, recipe):
     spy = Spy()
     with use_threads(1):
-        state = train.start(spy, None, recipe)
-        list(train.run(spy, None, recipe, state, source))
+        state = train.start(spy, SPIED, recipe)
+        list(train.run(spy, SPIED, recipe, state, source))
     return spy
 
 
