@@ -113,7 +113,11 @@ def change(config, name, value):
     ("name", "value", "words"),
     [
         ("columns", {"values": [2, "x"], "half_steps": []}, r"columns\.values\[1\] that is no int"),
-        ("columns", {"values": [2, True], "half_steps": []}, r"columns\.values\[1\] that is no int"),
+        (
+            "columns",
+            {"values": [2, True], "half_steps": []},
+            r"columns\.values\[1\] that is no int",
+        ),
         ("columns", {"values": [2], "more": 1}, "lacks one of values"),
         ("columns", [2], "lacks one of values"),
         ("columns", {"values": 2, "half_steps": []}, r"columns\.values that is no list"),
