@@ -5,8 +5,7 @@ density of x is that of z times |dz/dx|, so
 
     log p(x) = log p(z) - Σ log scale    over the real columns,
 
-which is added to all that is handed back: scores, terms, the losses of `history_`. Conditionals and
-samples are turned back too.
+which is added to all that is handed back: scores, terms, `history_`; samples are turned back too.
 
 Clumps. A value that many rows have, such as the 0 of a gain that most people lack, draws a
 component of the mixture onto it, whose σ falls to its floor; the gradient of its mean, z / σ, grows
@@ -282,8 +281,7 @@ class TableDensity(FewRows):
 
         Returns:
             n rows as the data were: a DataFrame with its columns and dtypes if one was fitted, else
-            an array, of objects where there are words. Whole numbers are rounded. Given values come
-            back as they are.
+            an array, of objects where there are words. Given values come back as they are.
 
         Raises:
             NotFittedError: before `fit`.
