@@ -35,7 +35,7 @@ import numpy as np
 from chainrule import engine, progress
 from chainrule.engine.event import Columns, Sequence
 from chainrule.estimators import ESTIMATORS
-from chainrule.kernels import compiled
+from chainrule.kernels import compiled, waiting
 from chainrule.kernels.threads import n_threads
 from chainrule.suggestions import near
 
@@ -167,6 +167,7 @@ def _sources() -> str:
 def run(task: Task, dtype: str) -> int:
     """Do a task in this process, and return how many functions had to be compiled for it."""
     before = compiled.n_compiled()
+    waiting.look(np.ones(1, np.int64))  # what threads do, now and then, as they wait for others
     estimator: Any = ESTIMATORS[task.model](dtype=dtype, **task.how)
     known = estimator.get_params()
     estimator.set_params(**{key: value for key, value in SHORT.items() if key in known})

@@ -56,8 +56,8 @@ class ColumnError(ValueError):
 
     def __str__(self) -> str:
         """Return the sentence."""
-        called = "" if self.label is None else f" ({self.label!r})"
-        return self.at(self.name, f"column {self.column}{called}")
+        where = f"[:, {self.column}]" if self.label is None else repr(self.label)
+        return self.at(self.name, f"column {where}")
 
     def at(self, name: str, place: str) -> str:
         """Return the sentence about a column that has another name, such as a file's header."""

@@ -32,12 +32,11 @@ class AnyColumns(Encoder):
 
     Args:
         column_types: None, to read all types off the data; one of `variables.TYPES` for all
-            columns; a list with one for each; or a dict for some, by name or number. Instead of a
-            type a column, or all of them, may be given categories, a list in their order.
+            columns; a list with one for each; a dict for some, by name or number. Or categories, a
+            list in their order, in place of a type.
         order: of the columns, or its name, for `engine.ordering`; seed: that of a random one.
         dtype: of x where a column is real.
-        missing: whether values may be missing: NaN, None, NA or masked in the data, and in arrays
-            what MISSING has for it.
+        missing: whether values may be missing: NaN, None, NA or masked; in arrays as MISSING says.
         density: whether it is for a density, of which columns may be doubtful; see `doubts`.
 
     Attributes:

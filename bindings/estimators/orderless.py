@@ -212,13 +212,11 @@ class OrderlessNADE(OneToOneFeatureMixin, TransformerMixin, TableDensity):  # ty
     ) -> Any:
         """Draw n rows; columns marked as observed keep their given values.
 
-        The rows are draws of p(free | observed) as `log_prob(X, observed=…)` has it, whatever the
-        pattern: the free columns are drawn one after another, each given all that is observed and
-        what was drawn before, in the order of `order_`, or in one of n_orderings that is drawn
-        first, for each row anew.
+        They are of p(free | observed) as `log_prob(X, observed=…)` has it: free columns are drawn
+        one after another, each given all that is observed and what was drawn before, in the order
+        of `order_`, or in one of n_orderings, drawn for each row first.
 
-        Args, Returns, Raises: as for `TableNADE`. Without y a row's label is drawn by what is
-            observed of it.
+        Args, Returns, Raises: as for `TableNADE`. Without y labels are drawn by what is observed.
 
         Cost:
             As many passes through all layers but the first as columns are free.

@@ -5,8 +5,8 @@ density of x is that of z times |dz/dx|, so
 
     log p(x) = log p(z) - Σ log scale    over the real columns,
 
-which is added to all that is handed back: scores, terms, the losses of `history_`. Conditionals and
-samples are turned back too. Whole numbers have probabilities, and add nothing.
+which is added to all that is handed back: scores, terms, `history_`; samples are turned back too.
+Whole numbers have probabilities, and add nothing.
 
 Clumps. A value that many rows have, such as the 0 of a gain that most people lack, draws a
 component of the mixture onto it, whose σ falls to its floor; the gradient of its mean, z / σ, grows

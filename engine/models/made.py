@@ -38,8 +38,7 @@ Start       Weights uniform in ±√(6 / (rows + columns)), 0 where all masks hi
 Cost        A pass: one multiply-add, half as many as without masks, for each weight that is not
             masked; the gradient two more. One sample costs one pass.
 
-Source      Germain, Gregor, Murray and Larochelle 2015, "MADE: Masked Autoencoder for Distribution
-            Estimation", ICML (arXiv:1502.03509).
+Source      Germain, Gregor, Murray and Larochelle 2015, "MADE", ICML (arXiv:1502.03509).
 """
 
 from dataclasses import dataclass
@@ -114,8 +113,8 @@ class Config:
         if not (self.hidden or self.direct):
             raise ValueError("hidden needs a layer where there are no direct connections")
         for name, words in WORDS.items():
-            if (got := getattr(self, name)) not in words:
-                raise ValueError(f"{name} must be one of {', '.join(words)}, got {got!r}")
+            if (word := getattr(self, name)) not in words:
+                raise ValueError(f"{name} must be one of {', '.join(words)}, got {word!r}")
 
     def __hash__(self) -> int:
         """Return a hash of all but the values: of hundreds of variables, for each look-up."""

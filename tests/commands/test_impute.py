@@ -67,7 +67,10 @@ def test_several_draws_of_a_row_follow_one_another(data, run, call, tmp_path):
     (table, before), out = data, tmp_path / "filled.csv"
     status, said, _ = call("impute", run, table, "--out", out, "--draws", 3)
     assert status == 0 and "filled in, 3 times, 250 rows in all" in said
-    after = cells(out).reshape(250, 3, 3)
+    written = cells(out).reshape(250, 3, 5)
+    assert (written[:, :, 0].astype(int) == np.arange(1, 251)[:, None]).all()
+    assert (written[:, :, 1].astype(int) == [1, 2, 3]).all()
+    after = written[:, :, 2:]
     for draw in range(3):
         there = before[:, 0] != ""
         assert (after[there, draw, 0] == before[there, 0]).all()

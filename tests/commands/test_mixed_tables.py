@@ -93,7 +93,9 @@ def test_what_a_row_lacks_is_completed(observed, said, runs, call, tmp_path):
         (tmp_path / "x.csv").write_text(f"{HEADER}\ncat,5,2.5,,Bob\ndog,8,7.25,True,Bob\n")
     status, told, err = call(*line, "--observed", observed)
     assert (status, err) == (0, "") and said in told
-    rows = [line.split(",") for line in out.read_text().splitlines()[1:]]
+    lines = [line.split(",") for line in out.read_text().splitlines()]
+    assert lines[0][:2] == ["row", "draw"] and [one[1] for one in lines[1:3]] == ["1", "2"]
+    rows = [one[2:] for one in lines[1:]]
     if observed == "owner":
         assert {row[-1] for row in rows} == {"Bob"}
     else:
@@ -106,7 +108,7 @@ def test_masks_may_differ_from_row_to_row(runs, call, tmp_path):
     np.save(tmp_path / "m.npy", np.array([[1, 1, 0, 0, 0], [0, 0, 0, 0, 1]], bool))
     line = ("complete", runs[0], tmp_path / "x.csv", "--draws", 3, "--observed")
     assert call(*line, tmp_path / "m.npy", "--out", tmp_path / "d.csv")[0] == 0
-    rows = [line.split(",") for line in (tmp_path / "d.csv").read_text().splitlines()[1:]]
+    rows = [line.split(",")[2:] for line in (tmp_path / "d.csv").read_text().splitlines()[1:]]
     assert [row[:2] for row in rows[:3]] == [["cat", "5"]] * 3
     assert {row[-1] for row in rows[3:]} == {"Bob"}
     _, _, err = call(*line, "ages", "--out", tmp_path / "d.csv")
