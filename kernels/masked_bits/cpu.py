@@ -34,7 +34,7 @@ def loss_and_grad(
     grad: Layers,
 ) -> None:
     """See `chainrule.kernels.masked_bits.loss_and_grad`."""
-    dense = bits.are_many(x)
+    dense = bits.are_many(x)  # for B4
     numbers = x.astype(theta.W.dtype) if dense else np.empty((0, 0), theta.W.dtype)
     h[...], s[...] = theta.c, theta.b
     parts = max(1, min(n_threads(), len(x) * theta.W.size // max(1, THREAD_WORK)))
@@ -67,9 +67,7 @@ def _join(
         part = take(team, stage)
         while part < parts:
             if stage < 4:
-                _forward(
-                    stage, part, parts, kind, dense, x, numbers, rate, theta, below, above, memory
-                )
+                _forward(stage, part, parts, kind, x, rate, theta, below, above, memory)
             else:
                 _backward(
                     stage, part, parts, kind, dense, x, numbers, theta, below, above, memory, grad
@@ -85,9 +83,7 @@ def _forward(
     part: int,
     parts: int,
     kind: int,
-    dense: bool,
     x: Bits,
-    numbers: Array,
     rate: Array,
     theta: Layers,
     below: Staircase,
@@ -97,9 +93,7 @@ def _forward(
     """Do a part of one of the stages 0 to 3."""
     h, s, _, nll = memory
     lo, hi = part * len(x) // parts, (part + 1) * len(x) // parts
-    if stage == 0 and dense:
-        panels.multiply(numbers, theta.W, below, h, part, part + 1, parts)  # F1
-    elif stage == 0:
+    if stage == 0:
         bits.add_rows(x, theta.W, below, h, lo, hi)  # F1
     elif stage == 1:
         activation.forward_rows(kind, h[lo:hi])  # F1

@@ -5,6 +5,10 @@ known by its list of those that are on. F1's sum over inputs, and B1's over rows
 blocks of DEPTH, of which a panel, DEPTH rows of W or of dy laid out, stays in a core's first cache
 while every list's part is added up by `chainrule.kernels.chosen_rows`; from the second cache, in
 which W lies, it would take twice as long. A list is made once for all panels of its block.
+
+F1 always goes by lists, so that what is made of a row depends on that row alone, to the last bit:
+products, whose sums have another order, would be as fast at half ones and a quarter faster at 90%.
+B1 sums over rows; there `are_many` chooses, for all of a minibatch.
 """
 
 from typing import Any
@@ -19,13 +23,13 @@ from chainrule.kernels.masked_linear.panels import lines, pack, pack_rows
 from chainrule.kernels.tiles import row, row_distance
 from chainrule.kernels.types import Array, Ids
 
-DENSE = 0.25  # share of ones from which products are taken, about as fast up to nearly half
+DENSE = 0.2  # share of ones from which products make a gradient faster
 DEPTH = 128  # rows of a panel: 32 KiB
 _U = np.uintp
 
 
 def are_many(x: Any) -> bool:
-    """Return whether so many bits of x are ones that products are faster than lists."""
+    """Return whether so many bits of x are ones that B1 is faster by products than by lists."""
     ones = np.count_nonzero(x.view(np.bool_) if x.dtype == np.uint8 else x)
     return bool(ones >= DENSE * x.size)
 

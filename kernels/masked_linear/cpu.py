@@ -1,9 +1,9 @@
 """Numba twin of the masked linear map: panels for what is dense, lists for what is sparse.
 
 Inputs that enter as numbers are a dense matrix, multiplied panel by panel (`panels`), unless they
-are bits of which few are ones, whose rows are added up (`bits`); so are those that codes choose
-(`events`). A tile of y or of dx, and a row of dW, is one thread's, whatever their
-number, so that nothing has to be added up afterwards and no result depends on it.
+are bits: the rows of those that are on are added up (`bits`), but for gradients of many; so are
+rows that codes choose (`events`). A tile of y or of dx, and a row of dW, is one thread's, whatever
+their number, so that nothing has to be added up afterwards and no result depends on it.
 """
 
 from collections.abc import Callable
@@ -31,18 +31,19 @@ def forward(x: Array, W: Array, b: Array, stairs: Staircase, y: Array) -> None:
 
 def add(x: Array, W: Array, stairs: Staircase, y: Array) -> None:
     """See `chainrule.kernels.masked_linear.add`."""
-    dense, sparse, codes = _ways(x, stairs)
-    if dense:
+    some, codes = len(stairs.numbers) > 0, len(stairs.numbers) < len(stairs.first)
+    listed = some and x.dtype.kind != "f"
+    if some and not listed:
         numbers = _numbers(x, stairs, W.dtype)
         _split(lambda lo, hi: panels.multiply(numbers, W, stairs, y, lo, hi, PARTS), len(x), W)
 
     def rows(lo: int, hi: int) -> None:
-        if sparse:
+        if listed:
             bits.add_rows(x, W, stairs, y, lo, hi)
         if codes:
             events.add_rows(x, W, stairs, y, lo, hi)
 
-    if sparse or codes:
+    if listed or codes:
         map_rows(rows, len(x), 1 + 2 * THREAD_WORK // max(1, W.size))
 
 
@@ -77,13 +78,14 @@ def backward_through(
 
 def _weight_gradient(dy: Array, x: Array, stairs: Staircase, dW: Array, db: Array | None) -> Part:
     """Return what overwrites a part of dW by B1, and of db, where it is wanted, by B2."""
-    dense, sparse, codes = _ways(x, stairs)
+    some, codes = len(stairs.numbers) > 0, len(stairs.numbers) < len(stairs.first)
+    dense = some and (x.dtype.kind == "f" or bits.are_many(_chosen(x, stairs)))
     numbers = _numbers(x, stairs, dW.dtype) if dense else x
 
     def part(lo: int, hi: int) -> None:
         if dense:
             panels.weight_gradient(dy, numbers, stairs, dW, *panels.cut(stairs, lo, hi, PARTS))
-        if sparse:
+        if some and not dense:
             bits.weight_gradient(dy, x, stairs, dW, *bits.cut(stairs, lo, hi, PARTS))
         if codes:
             events.weight_gradient(dy, x, stairs, dW, *events.cut(stairs, lo, hi, PARTS))
@@ -123,19 +125,14 @@ def arrange(W: Array, rows: Ids, columns: Ids, out: Array) -> None:
     map_rows(some, len(out), 1 + 200_000 // max(1, out.shape[1]))
 
 
-def _ways(x: Array, stairs: Staircase) -> tuple[bool, bool, bool]:
-    """Return whether some inputs are to be multiplied, some bits to be listed, and some codes."""
-    K, D = len(stairs.numbers), len(stairs.first)
-    if K == 0 or x.dtype.kind == "f":
-        return K > 0, False, K < D
-    dense = bits.are_many(x if K == D else x[:, stairs.numbers])
-    return dense, not dense, K < D
+def _chosen(x: Array, stairs: Staircase) -> Array:
+    """Return the inputs that enter as numbers, (N, K)."""
+    return x if len(stairs.numbers) == x.shape[1] else x[:, stairs.numbers]
 
 
 def _numbers(x: Array, stairs: Staircase, dtype: Any) -> Array:
-    """Return the inputs that enter as numbers, (N, K), of the weights' dtype."""
-    some = x if len(stairs.numbers) == x.shape[1] else x[:, stairs.numbers]
-    return np.ascontiguousarray(some, dtype)
+    """Return the same of the weights' dtype."""
+    return np.ascontiguousarray(_chosen(x, stairs), dtype)
 
 
 @njit(**JIT)

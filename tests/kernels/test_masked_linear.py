@@ -125,6 +125,24 @@ def test_what_the_mask_hides_is_neither_read_nor_moved(kind, backend, rng):
     assert not dW[hidden].any() and not np.signbit(dW[hidden]).any()
 
 
+@pytest.mark.parametrize("size", [(9, 20, 70), (40, 200, 150)], ids=str)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_row_is_the_same_in_any_company(kind, size, rng):
+    """To the last bit: alone, among others, and beside rows of which all bits are ones."""
+    x, W, b, _, stairs = problem(rng, kind, *size)
+    x, W, b = x.copy(), W.astype(np.float32), b.astype(np.float32)
+    if x.dtype.kind == "f":
+        x = x.astype(np.float32)
+    together, alone = np.empty((2, len(x), W.shape[1]), np.float32)
+    masked_linear.forward(x, W, b, stairs, together)
+    for n in range(len(x)):
+        masked_linear.forward(x[n : n + 1], W, b, stairs, alone[n : n + 1])
+    assert_array_equal(together, alone)
+    x[1:, stairs.numbers] = 1
+    masked_linear.forward(x, W, b, stairs, alone)
+    assert_array_equal(together[0], alone[0])
+
+
 @pytest.mark.parametrize("kind", ["few", "many", "codes"])
 def test_results_do_not_depend_on_the_number_of_threads(kind, rng, monkeypatch):
     monkeypatch.setattr(cpu, "THREAD_WORK", 0)
