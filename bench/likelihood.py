@@ -2,11 +2,12 @@
 
     CHAINRULE_DATA=<folder> python -m bench.likelihood mnist_nade mnist_made tables red_wine mixed
 
-Every protocol states its settings here (red wine in `bench.wine`, mixed columns in `bench.mixed`)
-and chooses epoch and settings on validation data alone. It writes into bench/results
-likelihood_<protocol>.json with the machine and the wall times, .csv with the learning curves of
-what was chosen, and pictures. Until then trainings lie in runs/likelihood: a protocol that was
-stopped, by Ctrl-C or kill -9, goes on by the same command, to the same bits (`bench.trials`).
+Every protocol states its settings here (red wine in `bench.wine`, mixed columns in `bench.mixed`,
+what defaults give in `bench.defaults`) and chooses on validation data alone. It writes into
+bench/results likelihood_<protocol>.json with the machine and the wall times, .csv with the learning
+curves of what was chosen, and pictures. Until then trainings lie in runs/likelihood: a protocol
+that was stopped, by Ctrl-C or kill -9, goes on by the same command, to the same bits
+(`bench.trials`).
 """
 
 import argparse
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import chainrule as cr
-from bench import machine, mixed, trials, wine
+from bench import defaults, machine, mixed, trials, wine
 from bench.trials import Record
 from chainrule import plots
 from chainrule.engine.storage.files import replacing
@@ -176,6 +177,7 @@ PROTOCOLS = {
     "tables": tables,
     "red_wine": wine.run,
     "mixed": mixed.run,
+    "defaults": defaults.run,
 }
 
 

@@ -4,21 +4,16 @@ Fifty epochs of minibatches of 100 are a hundred steps where there are 200 rows,
 has hardly moved from where it began. Smaller minibatches and a higher learning rate get it as far
 as it can come: of tables with some hundreds of rows that is past where it overfits, often after ten
 epochs, and what it has become after fifty may be worse than what it began as. Only validation rows
-tell when; so where there are none the training of few rows ends after ten. A number that many rows
-have is lost at such a rate (`table_density`, Clumps): there the rate and the epochs are the usual.
+tell when; so where there are none the training of few rows ends after ten.
 """
 
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import numpy as np
-
-from chainrule.engine.event import CONTINUOUS
 from chainrule.engine.training.sources import Source
 from chainrule.estimators.in_units import InUnits
 
 MANY = 5000  # rows from which on there is no need to hurry
-CLUMP = 0.4  # of the rows, that have one number: from here on it is lost to a high rate
 ALONE = 10  # epochs of fewer rows without validation rows
 USUAL = {"epochs": 50, "batch_size": 100, "learning_rate": 1e-3}
 
@@ -33,7 +28,6 @@ class FewRows(InUnits):
         batch_size: rows a minibatch; None is 100, or of fewer than 5,000 rows a fiftieth of them,
             10 at least.
         learning_rate: of Adam, after the warm-up; None is 0.001, or of fewer than 5,000 rows 0.01.
-            Where two fifths of these have one number of a real column it is 0.001, and epochs 50.
     """
 
     _least: ClassVar[int] = 10  # rows of a minibatch
@@ -46,7 +40,6 @@ class FewRows(InUnits):
     def _source(self, data: Any, y: Any, valid: Any, y_valid: Any) -> Source:
         source = super()._source(data, y, valid, y_valid)
         self._n_rows, self._validated = source.size, source.has_valid
-        self._slowly = source.size < MANY and _most(data, self._fitted_config()) >= CLUMP
         return source
 
     def _in_use(self, name: str) -> Any:
@@ -58,11 +51,11 @@ class FewRows(InUnits):
         n = getattr(self, "_n_rows", MANY)
         if n >= MANY:
             return USUAL
-        small = {**USUAL, "batch_size": max(self._least, n * 100 // MANY)}
-        if self._slowly:
-            return small
-        epochs = USUAL["epochs"] if self._validated else ALONE
-        return {**small, "epochs": epochs, "learning_rate": self._rate}
+        return {
+            "epochs": USUAL["epochs"] if self._validated else ALONE,
+            "batch_size": max(self._least, n * 100 // MANY),
+            "learning_rate": self._rate,
+        }
 
     def _chosen(self) -> str | None:
         settings = {
@@ -74,10 +67,3 @@ class FewRows(InUnits):
             return None
         words = ", ".join(f"{name}={value:g}" for name, value in settings.items())
         return f"{words}: as there are {self._n_rows:,} rows{'' if self._validated else ' alone'}"
-
-
-def _most(x: Any, config: Any) -> float:
-    """Return the largest share of rows that have one number of a real column."""
-    real = [x[:, k] for k, K in enumerate(config.event.values) if K == CONTINUOUS]
-    often = [np.unique(c[~np.isnan(c)], return_counts=True)[1].max(initial=0) for c in real]
-    return max(often, default=0) / len(x)

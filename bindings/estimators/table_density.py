@@ -13,9 +13,10 @@ component of the mixture onto it, whose σ falls to its floor; the gradient of i
 a hundred times as soon as that is off by a σ or two. Adam steps by m / √v, and m remembers 10
 gradients, v 1000: so a single one far above those before it moves all parameters at once by up to
 (1 - β₁) / √(1 - β₂) = 3.2 learning rates. Then the component is off the value, whose rows lose
-nats, and may never come back. So where the training rows have a clump (`encoders.learning`),
-gradients are clipped at CLIP, and NADE's hidden units centred (`engine.models.table_nade`). What is
-learnt stays a density in the data's units, by one σ in scores and samples.
+nats, and may never come back. So where the training rows have a clump (`encoders.learning`) and the
+learning rate is above the usual one, at which none of this helps, gradients are clipped at CLIP,
+and NADE's hidden units centred (`engine.models.table_nade`). What is learnt stays a density in the
+data's units, by one σ in scores and samples.
 """
 
 from dataclasses import dataclass, replace
@@ -30,7 +31,7 @@ from chainrule.encoders import frames, validation
 from chainrule.encoders.columns import AnyColumns
 from chainrule.encoders.variables import Real
 from chainrule.estimators import evaluating
-from chainrule.estimators.few_rows import FewRows
+from chainrule.estimators.few_rows import USUAL, FewRows
 from chainrule.kernels.types import Array
 
 CLIP = 10.0  # the longest gradient of a table with a clump, unless clip_norm says another
@@ -48,8 +49,8 @@ class TableDensity(FewRows):
             `chainrule.encoders.variables` has what the types mean.
         binarize: None takes columns as they are; a threshold t makes a bit of each, x > t.
         clip_norm: longest gradient let through, as a 2-norm; 0 turns clipping off. None is 10 where
-            a fifth of the training rows or more have one number of a real column, which would
-            upset the training, else 0.
+            a fifth of the training rows or more have one number of a real column, which would upset
+            the training at a learning rate above 0.001, else 0.
     """
 
     column_types: Any = None
@@ -90,12 +91,13 @@ class TableDensity(FewRows):
     def _clip_norm(self) -> float:
         if self.clip_norm is not None:
             return super()._clip_norm()
-        return CLIP if self._clumped else 0.0
+        return CLIP if self._unsteady else 0.0
 
     @property
-    def _clumped(self) -> bool:
-        """Whether many of the rows that were learnt from have one number of a real column."""
-        return bool(getattr(getattr(self, "encoder_", None), "clumped", False))
+    def _unsteady(self) -> bool:
+        """Whether a number that many training rows have would upset a training at this rate."""
+        clumped = bool(getattr(getattr(self, "encoder_", None), "clumped", False))
+        return clumped and self._in_use("learning_rate") > USUAL["learning_rate"]
 
     def _plain_hyperparameters(self) -> dict[str, Any]:
         types, self.column_types = self.column_types, None

@@ -90,7 +90,7 @@ class TableNADE(TableDensity):
             or real column and K - 1 of K categories; "V" (S, H) and "b" (S,), of a bit one output,
             of K categories K, of a real column 2 or, with learned weights, 3 a component; "c" (H,),
             with labels (n_classes, H); "rho" (D,). Where many training rows have one number of a
-            real column (`config_.centred`), outputs are b_i + V_i (h_i - 1/2).
+            real column (`config_.centred`), outputs may be b_i + V_i (h_i - 1/2).
         encoder_: its `variables` say of each column what it is: its `type`, and its `values`, or
             its `mean` and `scale`.
         history_: as in `FVSBN`, in nats of the data's own units.
@@ -139,7 +139,7 @@ class TableNADE(TableDensity):
             mixture_weights=weights,
             rescale=bool(self.rescale),
             n_classes=n_classes,
-            centred=self._clumped,
+            centred=self._unsteady,
         )
 
 

@@ -59,8 +59,8 @@ def test_other_tables_are_trained_as_they_were(fitted, rows, tmp_path):
     again = cr.load(tmp_path / "model")
     assert again.encoder_.clumped and again.config_ == fitted.config_
     np.testing.assert_array_equal(again.log_prob(rows), fitted.log_prob(rows))
-    for X in (rows[:, [0, 2]], np.where(rows > 1, 1, 0)):
-        other = cr.TableNADE(3, epochs=1).fit(X)
+    for X, rate in ((rows[:, [0, 2]], 1e-2), (np.where(rows > 1, 1, 0), 1e-2), (rows, 1e-3)):
+        other = cr.TableNADE(3, epochs=1, learning_rate=rate).fit(X)
         assert other._clip_norm() == 0 and not other.config_.centred
 
 
