@@ -5,8 +5,7 @@ density of x is that of z times |dz/dx|, so
 
     log p(x) = log p(z) - Σ log scale    over the real columns,
 
-which is added to all that is handed back: scores, terms, `history_`; samples are turned back too.
-Whole numbers have probabilities, and add nothing.
+which is added to all scores, terms and `history_`. Whole numbers have probabilities, and add none.
 
 Clumps. A value that many rows have, such as the 0 of a gain that most people lack, draws a
 component of the mixture onto it, whose σ falls to its floor; the gradient of its mean, z / σ, grows
@@ -49,8 +48,8 @@ class TableDensity(FewRows):
             `chainrule.encoders.variables` has what the types mean.
         binarize: None takes columns as they are; a threshold t makes a bit of each, x > t.
         clip_norm: longest gradient let through, as a 2-norm; 0 turns clipping off. None is 10 where
-            a fifth of the training rows or more have one number of a real column, which would upset
-            the training at a learning rate above 0.001, else 0.
+            a fifth of the training rows have one number of a real column, which would upset a
+            training at a learning rate above 0.001, else 0.
     """
 
     column_types: Any = None

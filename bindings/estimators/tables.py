@@ -5,6 +5,7 @@ from typing import Any
 
 from chainrule.encoders import validation
 from chainrule.engine.models import table_nade
+from chainrule.engine.training.sources import Source
 from chainrule.estimators.table_density import TableDensity
 
 FAMILIES = tuple(table_nade.FAMILIES)
@@ -125,6 +126,17 @@ class TableNADE(TableDensity):
     mixture_weights: str = "learned"
     rescale: bool = True
 
+    _centred = False  # whether hidden units are: `Clumps` in `table_density`
+
+    def _source(self, data: Any, y: Any, valid: Any, y_valid: Any) -> Source:
+        source = super()._source(data, y, valid, y_valid)
+        self._centred = self._unsteady
+        return source
+
+    def _restore_encoder(self, values: dict[str, Any], config: Any) -> None:
+        super()._restore_encoder(values, config)
+        self._centred = config.centred
+
     def _model_name(self) -> str:
         return "table_nade"
 
@@ -139,7 +151,7 @@ class TableNADE(TableDensity):
             mixture_weights=weights,
             rescale=bool(self.rescale),
             n_classes=n_classes,
-            centred=self._unsteady,
+            centred=self._centred,
         )
 
 
