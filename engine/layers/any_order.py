@@ -201,10 +201,9 @@ def _weighted_loss(net: AnyOrder, s: Array, x: Any, weights: Array, nll: Array, 
         kernel.weighted_nll_and_grad(net.layout, s, x, weights, nll, s)
         return s
     free, of_row, ds = weights > 0, weights.max(axis=1), new(s.shape)
-    bits = x * free
-    bernoulli.forward(s * free + s.dtype.type(CERTAIN) * ~free, bits, nll)
+    logits = s * free + s.dtype.type(CERTAIN) * ~free
+    bernoulli.loss(of_row, logits, x * free, nll, ds)
     nll *= of_row
-    bernoulli.backward(of_row, s, bits, ds)
     ds *= free
     return ds
 
