@@ -10,8 +10,7 @@ numbers in float32, 8 in float64. All of it stays in registers while k runs:
 So each number of B is read from memory once for m uses and each of A once for a panel's. At
 m = 6 the loop does 12 multiply-adds for 8 loads; 12 sums, 2 vectors of b and 1 of A make 15
 registers, and AVX2 has 16. A loop over NumPy-style indices computes the same, but no compiler we
-tried keeps such a tile in registers; hence LLVM instructions, written here once, in `_emit`.
-LLVM splits the vectors where a processor's are narrower, so nothing here is x86's alone.
+tried keeps such a tile in registers; hence LLVM instructions, of `chainrule.kernels.vectors`.
 
     overwrite(m, A, n, B, C)                 C  = A B      A: m rows, each contiguous
     add(m, A, n, B, C)                       C += A B
@@ -31,79 +30,39 @@ or `pack_transposed`, whose loops are short beside a product that reads each pan
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils as _cgutils
-from numba.core import codegen as _codegen
-from numba.core import config as _config
 from numba.core.errors import TypingError
-from numba.extending import intrinsic, overload
+from numba.extending import intrinsic
 from numba.np import arrayobj as _arrayobj
 
 from chainrule.kernels.compiled import njit
 from chainrule.kernels.inline import INLINE, JIT
+from chainrule.kernels.target import VECTOR_BYTES
 from chainrule.kernels.types import Array
+from chainrule.kernels.vectors import LANE, Vectors, index, numbers_in
 
 ROWS = 6
-VECTOR_BYTES = 32
-PANEL_BYTES = 2 * VECTOR_BYTES
+NARROW_BYTES = 32  # a vector of the narrow tiles, and of `mask`
+PANEL_BYTES = 2 * NARROW_BYTES
 AT_ONCE = 8  # k of a round, so that a short loop has few rounds, whose end can be foreseen
 MASKED = 32  # numbers that `mask` looks at
 # Typed as anything: Numba ships no types, and an intrinsic is not called as it is written.
 _intrinsic: Any = intrinsic
 cgutils: Any = _cgutils
 arrayobj: Any = _arrayobj
-codegen: Any = _codegen
-config: Any = _config
-_INDEX, _LANE = ir.IntType(64), ir.IntType(32)
 
 
-def vector_bytes(features: str) -> int:
-    """Return how wide a vector register is, given LLVM's list of a processor's features."""
-    return 64 if "+avx512f" in features.split(",") else VECTOR_BYTES
+panel_width = numbers_in(PANEL_BYTES)  # of a panel
+wide_width = numbers_in(2 * VECTOR_BYTES)  # of a panel of the wide tiles
 
 
-def _target() -> str:
-    """Return the features that Numba compiles for: this processor's, or NUMBA_CPU_FEATURES."""
-    chosen: str | None = config.CPU_FEATURES
-    return str(codegen.get_host_cpu_features()) if chosen is None else chosen
-
-
-WIDE_BYTES = vector_bytes(_target())
-
-
-def panel_width(x: Array) -> int:
-    """Return how many numbers like x's a panel is wide; usable inside compiled kernels."""
-    return int(PANEL_BYTES // x.itemsize)
-
-
-def wide_width(x: Array) -> int:
-    """Return how many numbers like x's a panel of the wide tiles has; usable inside kernels too."""
-    return int(2 * WIDE_BYTES // x.itemsize)
-
-
-def _constant(panel_bytes: int) -> Callable[[Any], Callable[[Any], int]]:
-    """Return what compiles a panel's width to a constant."""
-
-    def compiled(x: Any) -> Callable[[Any], int]:
-        width: int = panel_bytes * 8 // x.dtype.bitwidth
-
-        def constant(x: Any) -> int:
-            return width
-
-        return constant
-
-    return compiled
-
-
-overload(panel_width)(_constant(PANEL_BYTES))
-overload(wide_width)(_constant(2 * WIDE_BYTES))
-
-
-def _tile(transposed: bool, accumulate: bool, size: int = VECTOR_BYTES) -> Callable[..., Any]:
+def _tile(transposed: bool, accumulate: bool, size: int = NARROW_BYTES) -> Callable[..., Any]:
     """Return the intrinsic (m, A, a, a_row, n, B, b, b_row, C, c, c_row) -> None."""
 
     def typed(
@@ -122,7 +81,9 @@ def _tile(transposed: bool, accumulate: bool, size: int = VECTOR_BYTES) -> Calla
                 kind, array = signature.args[first], values[first]
                 data = context.make_array(kind)(context, builder, array).data
                 operands.append((builder.gep(data, [values[first + 1]]), values[first + 2]))
-            _for_each_height(builder, m, n, operands, (transposed, accumulate, size))
+            v, kind = Vectors(builder, operands[0][0].type.pointee, size), (transposed, accumulate)
+            heights = range(1, ROWS + 1)
+            v.choose(m, {rows: partial(_emit, v, rows, n, operands, *kind) for rows in heights})
             return context.get_dummy_value()
 
         return signature, generate
@@ -130,111 +91,37 @@ def _tile(transposed: bool, accumulate: bool, size: int = VECTOR_BYTES) -> Calla
     return _intrinsic(typed)  # type: ignore[no-any-return]
 
 
-def _for_each_height(builder: Any, m: Any, n: Any, operands: Any, kind: Any) -> None:
-    """Emit a switch over m: a loop of its own for each number of rows."""
-    end = builder.append_basic_block("end_of_tile")
-    chosen = builder.switch(m, end)
-    for rows in range(1, ROWS + 1):
-        block = builder.append_basic_block(f"tile_of_{rows}")
-        chosen.add_case(ir.Constant(_INDEX, rows), block)
-        builder.position_at_end(block)
-        _emit(builder, rows, n, operands, *kind)
-        builder.branch(end)
-    builder.position_at_end(end)
-
-
-def _emit(
-    builder: Any, rows: int, n: Any, operands: Any, transposed: bool, accumulate: bool, size: int
-) -> None:
-    """Emit the loop over k for a tile of so many rows, of vectors of `size` bytes."""
+def _emit(v: Vectors, rows: int, n: Any, operands: Any, transposed: bool, accumulate: bool) -> None:
+    """Emit the loop over k for a tile of so many rows."""
     (A, a_row), (B, b_row), (C, c_row) = operands
-    number = A.type.pointee
-    width = size // (4 if isinstance(number, ir.FloatType) else 8)
-    vector = ir.VectorType(number, width)
-    fused = cgutils.get_or_insert_function(
-        builder.module,
-        ir.FunctionType(vector, [vector] * 3),
-        f"llvm.fmuladd.v{width}f{8 * size // width}",
-    )
-
-    def index(value: int) -> Any:
-        return ir.Constant(_INDEX, value)
-
-    def halves(pointer: Any) -> list[Any]:
-        """Return pointers to the two vectors of a panel."""
-        kind = vector.as_pointer()
-        return [builder.bitcast(builder.gep(pointer, [index(j)]), kind) for j in (0, width)]
-
-    def load(pointer: Any) -> Any:
-        return builder.load(pointer, align=number_bytes)
-
-    def spread(pointer: Any) -> Any:
-        one = builder.insert_element(
-            ir.Constant(vector, ir.Undefined), load(pointer), ir.Constant(_LANE, 0)
-        )
-        everywhere = ir.Constant(ir.VectorType(_LANE, width), [0] * width)
-        return builder.shuffle_vector(one, ir.Constant(vector, ir.Undefined), everywhere)
-
-    number_bytes = size // width
-    targets = [halves(builder.gep(C, [builder.mul(index(r), c_row)])) for r in range(rows)]
-    zero = ir.Constant(vector, [0.0] * width)
-    before = [load(p) if accumulate else zero for pair in targets for p in pair]
+    targets = [p for begin in v.rows(C, c_row, rows) for p in v.side_by_side(begin, 2)]
+    before = [v.load(p) if accumulate else v.zero for p in targets]
     # Where row r of A, or of Aᵀ, begins; and how far the next k is.
-    starts = [
-        builder.gep(A, [index(r) if transposed else builder.mul(index(r), a_row)])
-        for r in range(rows)
-    ]
+    starts = v.rows(A, index(1) if transposed else a_row, rows)
     step = a_row if transposed else index(1)
 
     def multiply(k: Any, sums: list[Any]) -> list[Any]:
         """Return the sums with the products of one k added."""
-        b = [load(p) for p in halves(builder.gep(B, [builder.mul(k, b_row)]))]
-        along = builder.mul(k, step)
+        b = [v.load(p) for p in v.side_by_side(v.at(B, v.builder.mul(k, b_row)), 2)]
+        along = v.builder.mul(k, step)
         after = []
         for r in range(rows):
-            a = spread(builder.gep(starts[r], [along]))
-            after += [builder.call(fused, [a, b[j], sums[2 * r + j]]) for j in (0, 1)]
+            a = v.spread(v.at(starts[r], along))
+            after += [v.multiply_add(a, b[j], sums[2 * r + j]) for j in (0, 1)]
         return after
 
-    def loop(first: Any, end: Any, at_once: int, before: list[Any]) -> list[Any]:
-        """Emit a loop over k, `at_once` of them a round; return the sums after it."""
-        above = builder.block
-        head, body, done = (
-            builder.append_basic_block(name) for name in ("next_k", "multiply", "end")
-        )
-        builder.branch(head)
-        builder.position_at_end(head)
-        k = builder.phi(_INDEX)
-        k.add_incoming(first, above)
-        sums = [builder.phi(vector) for _ in before]
-        for total, value in zip(sums, before, strict=True):
-            total.add_incoming(value, above)
-        builder.cbranch(builder.icmp_signed("<", k, end), body, done)
-        builder.position_at_end(body)
-        after: list[Any] = sums
-        for u in range(at_once):
-            after = multiply(builder.add(k, index(u)), after)
-        k.add_incoming(builder.add(k, index(at_once)), builder.block)
-        for total, value in zip(sums, after, strict=True):
-            total.add_incoming(value, builder.block)
-        builder.branch(head)
-        builder.position_at_end(done)
-        return sums
-
-    whole = builder.sub(n, builder.srem(n, index(AT_ONCE)))
-    sums = loop(index(0), whole, AT_ONCE, before)
-    sums = loop(whole, n, 1, sums)
-    for total, pointer in zip(sums, (p for pair in targets for p in pair), strict=True):
-        builder.store(total, pointer, align=number_bytes)
+    sums = v.unrolled(n, AT_ONCE, before, multiply)
+    for total, pointer in zip(sums, targets, strict=True):
+        v.store(total, pointer)
 
 
 overwrite = _tile(transposed=False, accumulate=False)
 add = _tile(transposed=False, accumulate=True)
 overwrite_transposed = _tile(transposed=True, accumulate=False)
 add_transposed = _tile(transposed=True, accumulate=True)
-wide_overwrite = _tile(transposed=False, accumulate=False, size=WIDE_BYTES)
-wide_add = _tile(transposed=False, accumulate=True, size=WIDE_BYTES)
-wide_overwrite_transposed = _tile(transposed=True, accumulate=False, size=WIDE_BYTES)
+wide_overwrite = _tile(transposed=False, accumulate=False, size=VECTOR_BYTES)
+wide_add = _tile(transposed=False, accumulate=True, size=VECTOR_BYTES)
+wide_overwrite_transposed = _tile(transposed=True, accumulate=False, size=VECTOR_BYTES)
 
 
 @njit(**INLINE)
@@ -260,7 +147,7 @@ def row(context: Any, x: Any, i: Any) -> Any:
             builder.mul(values[1], builder.extract_value(whole.strides, 0)),
             return_type=whole.data.type,
         )
-        bits = ir.Constant(_INDEX, x.dtype.bitwidth // 8)
+        bits = index(x.dtype.bitwidth // 8)
         arrayobj.populate_array(
             of_row,
             data=begin,
@@ -300,25 +187,25 @@ def mask(context: Any, x: Any, start: Any, first: Any, value: Any) -> Any:
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         data = context.make_array(x)(context, builder, values[0]).data
-        width = VECTOR_BYTES * 8 // x.dtype.bitwidth
-        vector, index = ir.VectorType(data.type.pointee, width), ir.VectorType(_LANE, width)
+        width = NARROW_BYTES * 8 // x.dtype.bitwidth
+        vector, lane = ir.VectorType(data.type.pointee, width), ir.VectorType(LANE, width)
 
         def spread(one: Any, kind: Any) -> Any:
             nothing = ir.Constant(kind, ir.Undefined)
-            place = builder.insert_element(nothing, one, ir.Constant(_LANE, 0))
-            everywhere = ir.Constant(ir.VectorType(_LANE, width), [0] * width)
+            place = builder.insert_element(nothing, one, ir.Constant(LANE, 0))
+            everywhere = ir.Constant(ir.VectorType(LANE, width), [0] * width)
             return builder.shuffle_vector(place, nothing, everywhere)
 
-        limit = spread(builder.trunc(builder.sub(values[2], values[1]), _LANE), index)
+        limit = spread(builder.trunc(builder.sub(values[2], values[1]), LANE), lane)
         new = spread(values[3], vector)
         for at in range(0, MASKED, width):
-            here = builder.gep(data, [builder.add(values[1], ir.Constant(_INDEX, at))])
+            here = builder.gep(data, [builder.add(values[1], index(at))])
             here = builder.bitcast(here, vector.as_pointer())
-            old = builder.load(here, align=VECTOR_BYTES // width)
-            lanes = ir.Constant(index, list(range(at, at + width)))
+            old = builder.load(here, align=NARROW_BYTES // width)
+            lanes = ir.Constant(lane, list(range(at, at + width)))
             inside = builder.icmp_signed("<", lanes, limit)
             chosen = builder.select(inside, old, new)
-            builder.store(chosen, here, align=VECTOR_BYTES // width)
+            builder.store(chosen, here, align=NARROW_BYTES // width)
         return context.get_dummy_value()
 
     return types.void(x, types.intp, types.intp, x.dtype), generate

@@ -15,33 +15,17 @@ them number (r, l) stands at (l, r). Operands as in `tiles`: an array, the index
 and the distance of its rows. Nothing is checked: the caller answers for bounds.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
 from numba import types
-from numba.extending import intrinsic, overload
+from numba.extending import intrinsic
 
-from chainrule.kernels.tiles import WIDE_BYTES
-from chainrule.kernels.types import Array
+from chainrule.kernels.target import VECTOR_BYTES
+from chainrule.kernels.vectors import LANE, Vectors, numbers_in
 
 _intrinsic: Any = intrinsic
-_INDEX, _LANE = ir.IntType(64), ir.IntType(32)
-
-
-def block_width(x: Array) -> int:
-    """Return how many rows and columns a block of numbers like x's has; usable in kernels."""
-    return int(WIDE_BYTES // x.itemsize)
-
-
-@overload(block_width)
-def _constant(x: Any) -> Callable[[Any], int]:
-    width: int = WIDE_BYTES * 8 // x.dtype.bitwidth
-
-    def constant(x: Any) -> int:
-        return width
-
-    return constant
+block_width = numbers_in(VECTOR_BYTES)  # rows and columns of a block
 
 
 @_intrinsic
@@ -50,25 +34,20 @@ def turn(context: Any, A: Any, a: Any, a_row: Any, C: Any, c: Any, c_row: Any) -
     at = types.intp
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        number_bytes = A.dtype.bitwidth // 8
-        n = WIDE_BYTES // number_bytes
-
-        def rows(operand: int) -> list[Any]:
-            """Return pointers to the rows of a block."""
-            array, first, distance = values[operand : operand + 3]
-            data = context.make_array(signature.args[operand])(context, builder, array).data
-            kind = ir.VectorType(data.type.pointee, n).as_pointer()
-            begin = builder.gep(data, [first])
-            places = (builder.mul(ir.Constant(_INDEX, r), distance) for r in range(n))
-            return [builder.bitcast(builder.gep(begin, [place]), kind) for place in places]
-
-        block = [builder.load(p, align=number_bytes) for p in rows(0)]
-        d = 1
-        while d < n:
+        data = [
+            context.make_array(signature.args[k])(context, builder, values[k]).data for k in (0, 3)
+        ]
+        v = Vectors(builder, data[0].type.pointee)
+        of_A, of_C = (
+            v.rows(v.at(begin, values[k]), values[k + 1], v.lanes)
+            for begin, k in zip(data, (1, 4), strict=True)
+        )
+        block, d = [v.load(p) for p in of_A], 1
+        while d < v.lanes:
             block = _exchanged(builder, block, d)
             d *= 2
-        for vector, pointer in zip(block, rows(3), strict=True):
-            builder.store(vector, pointer, align=number_bytes)
+        for vector, pointer in zip(block, of_C, strict=True):
+            v.store(vector, pointer)
         return context.get_dummy_value()
 
     return types.void(A, at, at, C, at, at), generate
@@ -77,7 +56,7 @@ def turn(context: Any, A: Any, a: Any, a_row: Any, C: Any, c: Any, c_row: Any) -
 def _exchanged(builder: Any, block: list[Any], d: int) -> list[Any]:
     """Return the rows after round d."""
     n, after = len(block), list(block)
-    lanes = ir.VectorType(_LANE, n)
+    lanes = ir.VectorType(LANE, n)
     for r in range(n):
         if r & d:
             continue

@@ -4,7 +4,7 @@ What an intrinsic is put together from that keeps its sums in registers: `chainr
 says why such things are written by hand. A `Vectors` writes into the function that is being
 compiled:
 
-    v = Vectors(builder, number)                            number: LLVM's float or double
+    v = Vectors(builder, number, size)                      number: LLVM's float or double
     sums = v.loop(first, end, step, [v.zero], body)         body(k, sums): the sums after k
     v.choose(m, {6: six, 1: one})                           a switch, of what emits each case
 
@@ -16,8 +16,10 @@ from typing import Any
 
 from llvmlite import ir
 from numba.core import cgutils as _cgutils
+from numba.extending import overload
 
-from chainrule.kernels.tiles import WIDE_BYTES
+from chainrule.kernels.target import VECTOR_BYTES
+from chainrule.kernels.types import Array
 
 cgutils: Any = _cgutils
 INDEX, LANE = ir.IntType(64), ir.IntType(32)
@@ -29,14 +31,35 @@ def index(value: int) -> Any:
     return ir.Constant(INDEX, value)
 
 
+def numbers_in(size: int) -> Callable[[Array], int]:
+    """Return a function: how many numbers like an array's so many bytes hold.
+
+    Compiled kernels may call it, and have a constant.
+    """
+
+    def numbers(x: Array) -> int:
+        return int(size // x.itemsize)
+
+    @overload(numbers)
+    def compiled(x: Any) -> Callable[[Any], int]:
+        width: int = size * 8 // x.dtype.bitwidth
+
+        def constant(x: Any) -> int:
+            return width
+
+        return constant
+
+    return numbers
+
+
 class Vectors:
     """Instructions on vectors of one kind of number."""
 
-    def __init__(self, builder: Any, number: Any) -> None:
-        """Write to builder; number: the LLVM type of a lane."""
+    def __init__(self, builder: Any, number: Any, size: int = VECTOR_BYTES) -> None:
+        """Write to builder; number: the LLVM type of a lane; size: bytes of a vector."""
         self.builder = builder
         self.size = 4 if isinstance(number, ir.FloatType) else 8  # bytes of a lane
-        self.lanes = WIDE_BYTES // self.size
+        self.lanes = size // self.size
         self.kind = ir.VectorType(number, self.lanes)
         self.zero, self.one = (ir.Constant(self.kind, [x] * self.lanes) for x in (0.0, 1.0))
         self._nothing = ir.Constant(self.kind, ir.Undefined)
@@ -51,6 +74,10 @@ class Vectors:
     def rows(self, pointer: Any, distance: Any, n: int) -> list[Any]:
         """Return pointers to n rows, so many numbers apart."""
         return [self.at(pointer, self.builder.mul(index(r), distance)) for r in range(n)]
+
+    def side_by_side(self, pointer: Any, n: int) -> list[Any]:
+        """Return pointers to n vectors, one behind the other."""
+        return [self.at(pointer, r * self.lanes) for r in range(n)]
 
     def load(self, pointer: Any) -> Any:
         """Return the vector that begins at a number."""

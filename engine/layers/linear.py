@@ -32,12 +32,12 @@ def product(x: Array, W: Array, y: Array) -> None:
 
     def some(lo: int, hi: int) -> None:
         if wide:
-            xp.matmul(x, W[:, lo:hi], out=y[:, lo:hi])
+            xp.matmul(x, W[:, lo:hi], out=y[:, lo:hi])  # F1
         else:
-            xp.matmul(x[lo:hi], W, out=y[lo:hi])
+            xp.matmul(x[lo:hi], W, out=y[lo:hi])  # F1
 
     if on_device(y):
-        xp.matmul(x, W, out=y)
+        xp.matmul(x, W, out=y)  # F1
     else:
         work = min(y.shape) * x.shape[1]  # of a row or column
         threads.map_rows(some, max(y.shape), 1 + THREAD_WORK // max(1, work))

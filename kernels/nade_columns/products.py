@@ -25,14 +25,14 @@ from numba.extending import intrinsic
 
 from chainrule.kernels.compiled import njit
 from chainrule.kernels.inline import BORROWS, INLINE
-from chainrule.kernels.tiles import WIDE_BYTES
+from chainrule.kernels.target import REGISTERS
 from chainrule.kernels.vectors import Vectors, index
 
 _intrinsic: Any = intrinsic  # as anything: Numba ships no types
-# Heights of tiles, the tallest that registers hold first: 32 vectors of 64 bytes, else 16.
-TALL = (4, 1) if WIDE_BYTES == 64 else (3, 1)
-FEW = (5, 4, 1) if WIDE_BYTES == 64 else (4, 1)  # widths of `dots`
-HEIGHTS = (8, 4, 2, 1) if WIDE_BYTES == 64 else (6, 4, 2, 1)  # of `outer`
+# Heights of tiles, the tallest that registers hold first.
+TALL = (4, 1) if REGISTERS == 32 else (3, 1)
+FEW = (5, 4, 1) if REGISTERS == 32 else (4, 1)  # widths of `dots`
+HEIGHTS = (8, 4, 2, 1) if REGISTERS == 32 else (6, 4, 2, 1)  # of `outer`
 MANY = (6, 3, 1)  # of `into_sums`
 _AT = types.intp
 

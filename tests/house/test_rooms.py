@@ -53,7 +53,6 @@ LONGEST = 300  # lines of a file
 TOO_LONG = {
     "chainrule.engine.models.rnn",
     "chainrule.engine.models.transformer",
-    "chainrule.kernels.tiles",
 }
 FROM_SAMPLERS: set[str] = set()
 TWICE: set[str] = set()

@@ -1,0 +1,28 @@
+"""The processor that kernels are compiled for: the vector registers that loops are written for.
+
+It is Numba's target: this processor, or what NUMBA_CPU_NAME and NUMBA_CPU_FEATURES say, which may
+be any that it can execute. What is written for wider vectors than it has LLVM splits.
+"""
+
+from typing import Any
+
+from numba.core import codegen as _codegen
+from numba.core import config as _config
+
+codegen: Any = _codegen
+config: Any = _config
+
+
+def vector_bytes(features: str) -> int:
+    """Return how wide a vector register is, given LLVM's list of a processor's features."""
+    return 64 if "+avx512f" in features.split(",") else 32
+
+
+def _features() -> str:
+    """Return the features that Numba compiles for."""
+    chosen: str | None = config.CPU_FEATURES
+    return str(codegen.get_host_cpu_features()) if chosen is None else chosen
+
+
+VECTOR_BYTES = vector_bytes(_features())
+REGISTERS = 32 if VECTOR_BYTES == 64 else 16
