@@ -193,8 +193,9 @@ def write(out: Path, protocol: str, results: list[Record]) -> Path:
         "versions": machine.versions(),
         "results": [trials.without_curves(result) for result in results],
     }
-    with replacing(path.with_suffix(".csv")) as temporary:
-        temporary.write_text(trials.curves(results))
+    if (curves := trials.curves(results)).count("\n") > 1:  # some lines below the names
+        with replacing(path.with_suffix(".csv")) as temporary:
+            temporary.write_text(curves)
     if len(results) == 1 and results[0].get("history"):
         title = f"{protocol}: {results[0]['estimator']}, nats a row"
         plots.save(plots.training_curve(results[0]["history"], title), path.with_suffix(".png"))

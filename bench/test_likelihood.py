@@ -5,10 +5,10 @@ import math
 
 import numpy as np
 import pytest
-from scipy.stats import multivariate_normal
+from scipy.stats import multivariate_normal, norm
 
 import chainrule as cr
-from bench import likelihood, likeness, mixed, trials, wine
+from bench import defaults, likelihood, likeness, mixed, trials, wine
 from chainrule.datasets.splits import Dataset, Split
 
 
@@ -294,3 +294,40 @@ def test_rows_drawn_again_are_closer_than_shuffled_columns():
     same = likeness.compare(data.train.x, data.train.x)
     assert max(same.values()) == 0
     assert "census" in likeness.said("census", found)
+
+
+# Defaults
+
+
+def test_the_control_of_defaults_is_a_density_of_all_columns(rng):
+    """Of numbers SciPy's; a category by how often it is, one more of each value."""
+    a = rng.normal(size=(40, 3)) @ rng.normal(size=(3, 3))
+    x = np.column_stack([a, rng.integers(0, 2, 40)])
+    train, test, categories = x[:30], x[30:], np.array([False, False, False, True])
+    bell = multivariate_normal(train[:, :3].mean(axis=0), np.cov(train[:, :3].T, bias=True))
+    ones = (train[:, 3].sum() + 1) / 32
+    often = np.where(test[:, 3] == 1, ones, 1 - ones)
+    expected = -(bell.logpdf(test[:, :3]) + np.log(often)).mean()
+    assert defaults.gaussian(train, test, categories, alone=False) == pytest.approx(expected)
+    alone = [
+        -norm(c.mean(), c.std()).logpdf(t).mean()
+        for c, t in zip(train[:, :3].T, test[:, :3].T, strict=True)
+    ]
+    expected = sum(alone) - np.log(often).mean()
+    assert defaults.gaussian(train, test, categories, alone=True) == pytest.approx(expected)
+
+
+def test_defaults_are_measured_on_cuts_that_share_no_row(monkeypatch):
+    """One cut of a table, and what is told of several."""
+    monkeypatch.setattr(defaults, "MODELS", ("MADE",))
+    monkeypatch.setitem(defaults.USUAL, "epochs", 1)
+    parts = defaults.cut(defaults.rows_of("iris"), 7)
+    assert [len(part) for part in parts] == [120, 15, 15]
+    assert sorted(map(tuple, np.concatenate(parts))) == sorted(map(tuple, defaults.rows_of("iris")))
+    found = defaults.of_cut("iris", 7)
+    assert list(found) == ["MADE", "MADE, without valid", "MADE, usual", "Gaussian", "alone"]
+    first, *_ = defaults.over_cuts("iris", [found, {name: x + 2 for name, x in found.items()}])
+    assert first["nll_nats"]["test"] == pytest.approx(found["MADE"] + 1)
+    assert first["test_standard_error"] == pytest.approx(1)
+    assert first["nats_above_gaussian"] == pytest.approx(found["MADE"] - found["Gaussian"])
+    assert first["its_standard_error"] == pytest.approx(0, abs=1e-9)
