@@ -13,6 +13,16 @@ from chainrule.engine.models.made import WORDS
 from chainrule.estimators.table_density import TableDensity
 
 
+class Masks(list[NDArray[np.bool_]]):
+    """What one mask lets through of W, W2, …, V and A, and whose the ends are: see `plots.masks`.
+
+    inputs, outputs: the name of a column for each row of W, and for each column of V.
+    """
+
+    inputs: Sequence[str]
+    outputs: Sequence[str]
+
+
 @dataclass(kw_only=True, eq=False, repr=False)
 class MADE(TableDensity):
     """Masked autoencoder for distribution estimation: a deep network, all conditionals in one pass.
@@ -43,7 +53,7 @@ class MADE(TableDensity):
             units' biases, (H_1 + … + H_L), and "b" (S,), with labels one row a class. What no mask
             lets through is 0.
         masks_: of each mask a list of boolean arrays: which entries of W, W2, …, V and A it lets
-            through.
+            through. `chainrule.plots.masks(model.masks_[0])` draws them.
         encoder_: as in `TableNADE`.
         classes_, class_prior_, history_, best_epoch_, order_, n_features_in_, feature_names_in_: as
             in `FVSBN`.
@@ -75,10 +85,16 @@ class MADE(TableDensity):
     mixture_weights: str = "learned"
 
     @property
-    def masks_(self) -> list[list[NDArray[np.bool_]]]:
+    def masks_(self) -> list[Masks]:
         """What each mask lets through; see the class."""
         config: made.Config = self.config_
-        return [config.network.mask_arrays(k) for k in range(config.n_masks)]
+        network, known = config.network, self._columns.names
+        names = [str(k if known is None else known[k]) for k in self.order_]
+        found = [Masks(network.mask_arrays(k)) for k in range(config.n_masks)]
+        for one in found:
+            one.inputs = np.repeat(names, network.sizes.n_rows).tolist()
+            one.outputs = np.repeat(names, network.sizes.n_outputs).tolist()
+        return found
 
     def _model_name(self) -> str:
         return "made"

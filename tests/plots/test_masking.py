@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
+import chainrule as cr
 from chainrule import plots
 
 
@@ -60,3 +61,44 @@ def test_outputs_may_be_more_than_variables(rng):
 def test_masks_that_do_not_fit(layers, direct, text):
     with pytest.raises(ValueError, match=text):
         plots.masks(layers, direct)
+
+
+def table(rng, N=40):
+    words = rng.choice(["a", "b", "c"], N)
+    return np.array([[w, float(z), int(b)] for w, z, b in zip(words, rng.normal(size=N),
+                     rng.integers(0, 2, N), strict=True)], object)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("hidden", "direct"), [((), True), ((6,), False), ((6,), True), ((6, 5), False)]
+)
+@pytest.mark.parametrize("bits", [False, True])
+def test_those_of_a_model_bring_the_direct_one_and_the_names(bits, hidden, direct, rng, tmp_path):
+    x = rng.integers(0, 2, (40, 3)) if bits else table(rng)
+    made = cr.MADE(hidden, direct=direct, epochs=1, n_components=2, ordering="reverse").fit(x)
+    layers = made.masks_[0]
+    figure = plots.masks(layers)
+    plots.save(figure, tmp_path / "x.png")
+    pictures = drawn(figure)
+    assert len(pictures) == len(hidden) + bool(hidden) + direct + 1
+    last = figure.axes[len(pictures) - 1]
+    assert [t.get_text() for t in last.get_xticklabels()] == ["2", "1", "0"]
+    assert [t.get_text() for t in last.get_yticklabels()] == ["2", "1", "0"]
+    ends = [0, 1, 2, 3] if bits else [0, 1, 7, 10]  # a bit has one output, a real column six
+    np.testing.assert_array_equal(last.lines[0].get_ydata() + 0.5, ends)
+    if direct and hidden:
+        assert_array_equal(pictures[-2], layers[-1].T)
+
+
+def test_columns_are_called_by_their_names(rng):
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(table(rng), columns=["word $", "a name that is long", "bit"])
+    figure = plots.masks(cr.MADE((6,), epochs=1, n_components=2).fit(frame).masks_[0])
+    shown = [t.get_text() for t in figure.axes[0].get_xticklabels()]
+    assert shown == ["word $", "a name that i…", "bit"]
+
+
+def test_names_that_would_lie_on_each_other_are_left_out(rng):
+    words = np.array([[f"w{k % 90:02d}", k % 2, k % 2] for k in range(180)], object)
+    figure = plots.masks(cr.MADE((6,), epochs=1).fit(words).masks_[0])
+    assert [t.get_text() for t in figure.axes[0].get_xticklabels()] == ["0", "1"]
