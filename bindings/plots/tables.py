@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from chainrule.plots.canvas import Picture, visible, words
 from chainrule.plots.histograms import histograms, names_of, quiet
-from chainrule.plots.palette import INK, PALE, RED
+from chainrule.plots.palette import GREY, INK, PALE, RED
 
 CATEGORIES = 12  # different values of a column that have a bar of their own, at most
 
@@ -27,20 +27,25 @@ def marginals(
         x, samples: rows, (N, D) and (M, D): arrays, or DataFrames, whose columns are named.
 
     Columns of words, and of at most CATEGORIES different numbers, are drawn as bars of shares;
-    others as histograms, the density in the units of the data.
+    others as histograms, the density in the units of the data. Cells without a value, NaN, None or
+    NA, are left out, and how many there are stands above their column: "7 | 0 missing", of the data
+    and of the samples.
 
     Raises:
-        ValueError: rows of different widths.
+        ValueError: rows of different widths, or a column without a single value.
     """
     theirs, ours = _table(x), _table(samples)
     if len(theirs) != len(ours):
         raise ValueError(f"rows of {len(theirs)} and of {len(ours)} columns cannot be compared")
     labels = names_of(x, names, len(theirs))
+    for (data, _), (model, _), name in zip(theirs, ours, labels, strict=True):
+        if not (len(data) and len(model)):
+            raise ValueError(f"{name} has no value in one of the tables; leave it out of both")
     across = min(len(theirs), 4)
     down = ceil(len(theirs) / across)
     figure = Picture((2.6 * across + 0.3, 1.9 * down + 0.8), layout="constrained")
     grid = figure.subplots(down, across, squeeze=False).ravel()
-    for axes, data, model, name in zip(grid, theirs, ours, labels, strict=False):
+    for axes, (data, lost), (model, none), name in zip(grid, theirs, ours, labels, strict=False):
         numbers = all(column.dtype.kind in "biuf" for column in (data, model))
         if numbers and len(np.unique(data)) > CATEGORIES:
             histograms(axes, data, model)
@@ -50,6 +55,9 @@ def marginals(
             _bars(axes, data, model)
         quiet(axes)
         axes.set_title(visible(name), loc="left", size=8, color=INK, **words())
+        if lost or none:
+            said = f"{lost:,} | {none:,} missing"
+            axes.set_title(said, loc="right", size=7, color=GREY)
     for axes in grid[len(theirs) :]:
         axes.set_axis_off()
     handles, kinds = grid[0].get_legend_handles_labels()
@@ -84,18 +92,33 @@ def _words(column: Any) -> Any:
     return np.array([f"{value:.6g}" for value in values])[which]
 
 
-def _table(x: Any) -> list[Any]:
-    """Return the columns of an array or a DataFrame, numbers as such also where all are objects."""
+def _table(x: Any) -> list[tuple[Any, int]]:
+    """Return the columns of an array or a DataFrame without what is missing, and how much that is.
+
+    Numbers are such also where all are objects.
+    """
     if hasattr(x, "iloc"):
-        return [_plain(x.iloc[:, j].to_numpy()) for j in range(x.shape[1])]
-    rows = np.asarray(x)
-    if rows.ndim != 2 or not rows.size:
-        raise ValueError(f"rows have the shape (N, D) and are not empty, got {rows.shape}")
-    return [_plain(column) for column in rows.T]
+        columns = [x.iloc[:, j].to_numpy() for j in range(x.shape[1])]
+    else:
+        rows = np.asarray(x)
+        if rows.ndim != 2 or not rows.size:
+            raise ValueError(f"rows have the shape (N, D) and are not empty, got {rows.shape}")
+        columns = list(rows.T)
+    there = [_present(column) for column in columns]
+    return [(_plain(one), len(all_) - len(one)) for one, all_ in zip(there, columns, strict=True)]
+
+
+def _present(column: Any) -> Any:
+    """Return the values of a column that are there: not NaN, None or NA."""
+    if column.dtype.kind == "O":
+        gone = [v is None or type(v).__name__ == "NAType" or bool(v != v) for v in column]
+        return column[~np.array(gone, bool)]
+    return column[column == column]
 
 
 def _plain(column: Any) -> Any:
-    """Return a column of objects as numbers if it holds no other thing."""
-    if column.dtype.kind == "O" and all(isinstance(v, Real) for v in column):
-        return column.astype(float)
-    return column
+    """Return a column of objects as numbers, or as bools, if it holds no other thing."""
+    if column.dtype.kind != "O" or not all(isinstance(v, Real | np.bool_) for v in column):
+        return column
+    bools = all(isinstance(v, bool | np.bool_) for v in column)
+    return column.astype(bool if bools else float)

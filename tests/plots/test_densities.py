@@ -231,6 +231,34 @@ def test_numbers_among_words_are_numbers(rng):
     assert [t.get_text() for t in bit.get_xticklabels()] == ["0", "1"]
 
 
+def test_cells_without_a_value_are_left_out_and_counted(tmp_path):
+    pandas = pytest.importorskip("pandas")
+    n = 60
+    data = pandas.DataFrame(
+        {
+            "real": np.arange(n) / 7,
+            "word": ["a", "b", "b"] * (n // 3),
+            "flag": pandas.Series([True, False] * (n // 2), dtype=object),
+            "count": pandas.Series(range(n), dtype="Int64"),
+        }
+    )
+    whole = data.copy()
+    data.iloc[::3] = None  # of words every "a"
+    figure = plots.marginals(data, whole.iloc[:12])
+    plots.save(figure, tmp_path / "x.png")
+    real, word, flag, count = figure.axes[:4]
+    for axes in (real, word, flag, count):
+        assert axes.get_title("right") == "20 | 0 missing"
+    bars = real.patches[0].get_data()
+    assert np.isclose((bars.values * np.diff(bars.edges)).sum(), 1)
+    assert np.allclose(heights(word), [1, 0, 2 / 3, 1 / 3])  # b, and others
+    assert [t.get_text() for t in flag.get_xticklabels()] == ["False", "True"]
+    assert len(count.patches) == 2 and len(count.get_xticklabels()) < 9
+    assert plots.marginals(whole, whole).axes[0].get_title("right") == ""
+    with pytest.raises(ValueError, match="x2 has no value in one"):
+        plots.marginals([[1, 2.0]], [[1, np.nan]])
+
+
 def test_bars_of_whole_numbers_hold_as_many_each():
     """Else some would hold two of them and their neighbours one: teeth that are not in the data."""
     ages = np.arange(73)[:, None]
