@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from chainrule.plots.canvas import Picture, visible, words
 from chainrule.plots.histograms import names_of, quiet
-from chainrule.plots.palette import BLUE, GREY, INK, PALE, RED
+from chainrule.plots.palette import BLUE, GREY, INK, RED
 
 Numbers = NDArray[np.float64]
 
@@ -136,11 +136,12 @@ def _column(top: Any, bottom: Any, u: Numbers, name: str) -> None:
 
 
 def _bars(at: Any, u: Numbers, bins: int) -> None:
-    """Draw a histogram of density 1, and the band of two deviations of each bar."""
+    """Draw the outline of a histogram of density 1, over the band of two deviations of each bar."""
+    colour = RED if distance(u) > band(len(u)) else BLUE
     counts, edges = np.histogram(u, bins, (0, 1))
     spread = 1.96 * sqrt((bins - 1) / len(u))  # of a binomial count, over its mean
     at.axhspan(max(0, 1 - spread), 1 + spread, color="#dfe6f2", lw=0)
-    at.stairs(counts * bins / len(u), edges, fill=True, color=PALE, alpha=0.9)
+    at.stairs(counts * bins / len(u), edges, baseline=None, color=colour, lw=1.2)
     at.axhline(1, color=INK, lw=0.7)
     at.set(xlim=(0, 1), ylim=(0, max(1.5, 1.05 * counts.max() * bins / len(u))))
 

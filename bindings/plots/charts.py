@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from chainrule.plots.canvas import Picture, visible, words
+from chainrule.plots.histograms import quiet
 from chainrule.plots.palette import BLUE, GREY, INK, RED, SOFT
 
 READABLE = 80  # symbols on an axis; beyond it their names would overlap
@@ -40,11 +41,12 @@ def training_curve(history: Sequence[Mapping[str, Any]], title: str = "") -> Fig
                     color=RED,
                 )
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.set(xlabel=clock, ylabel="negative log-likelihood, nats")
+    axes.set_xlabel(clock, size=9, color=GREY)
+    axes.set_ylabel("negative log-likelihood, nats", size=9, color=GREY)
     axes.set_title(visible(title), loc="left", size=10, color=INK, **words())
-    axes.spines[["top", "right"]].set_visible(False)
+    quiet(axes)
     if history:
-        axes.legend(frameon=False)
+        axes.legend(frameon=False, fontsize=8)
     return figure
 
 

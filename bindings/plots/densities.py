@@ -5,21 +5,17 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
+from matplotlib.ticker import MaxNLocator
 
+from chainrule.plots import grids
 from chainrule.plots.canvas import Picture, visible, words
+from chainrule.plots.grids import CONVERGED, Axis, Grid, Numbers
 from chainrule.plots.histograms import BINS, histograms, names_of, quiet
 from chainrule.plots.palette import BLUE, GREY, INK, PALE, SOFT
 
-Numbers = NDArray[np.float64]
-
-STEPS = (
-    201  # of the grid along an axis, where that will do; odd, so that every second is a grid too
-)
-FINEST = {1: 130_000, 2: 900}  # along an axis, at most
-CONVERGED = 0.005  # of all: what the grid and every second of its points may differ by
-MARGIN = 0.12  # of the range of the data, left around it
 DOTS = 3000  # rows drawn as dots, at most
+TICKS = 4  # steps between the numbers below a square, at most: more would run into each other
+BESIDE = 0.3  # of a step between whole numbers: how far a dot may be drawn from its own
 
 
 def density(
@@ -40,64 +36,80 @@ def density(
 
     Of one variable the curve over a histogram. Of two the data, the density p(x) and the samples,
     each beside the marginals: bars are shares of the data, lines integrals of the density over the
-    grid. The share of the density that lies in the picture stands in the title. The grid is refined
-    until that converges; peaks too narrow even then are said to be.
+    grid. Where a variable can have whole numbers alone, which a model that refuses halves says,
+    their probabilities stand in place of a density.
+
+    The share that lies in the picture stands in the title. The grid is refined until that
+    converges and no rows stand on peaks that it does not see; peaks too narrow even then are said
+    to be: see `chainrule.plots.grids`.
 
     Raises:
-        ValueError: another number of variables, or a density that is no number.
+        ValueError: another number of variables, words, or a density that is no number.
     """
     rows = _rows(x, "x")
     drawn = None if samples is None else _rows(samples, "samples")
-    if rows.shape[1] not in (1, 2) or (drawn is not None and drawn.shape[1] != rows.shape[1]):
-        shapes = rows.shape if drawn is None else (rows.shape, drawn.shape)
-        raise ValueError(f"a density of one or two variables is drawn, got rows of {shapes}")
+    if drawn is not None and drawn.shape[1] != rows.shape[1]:
+        raise ValueError(
+            f"x has the shape {rows.shape} and samples {drawn.shape}; give the same columns of both"
+        )
     labels = names_of(x, names, rows.shape[1])
     columns = x.columns if hasattr(x, "iloc") and x.ndim == 2 else None
 
     def at(grid: Numbers) -> Any:
         return log_prob(grid if columns is None else type(x)(grid, columns=columns))
 
-    axes, p = _on_grid(at, rows)
-    draw = _one if len(axes) == 1 else _two
-    return draw(p, axes, rows, drawn, labels, title)
+    grid = grids.around(at, rows)
+    draw = _one if len(grid.axes) == 1 else _two
+    return draw(grid, rows, drawn, labels, title)
 
 
-def _one(
-    p: Numbers, axes: list[Numbers], x: Numbers, drawn: Numbers | None, names: Any, title: str
-) -> Figure:
-    """Draw a curve over histograms."""
+def _one(grid: Grid, x: Numbers, drawn: Numbers | None, names: Any, title: str) -> Figure:
+    """Draw a curve, or of a few whole numbers steps, over histograms."""
     figure = Picture((6.4, 3.8), layout="constrained")
-    at = figure.add_subplot()
-    histograms(at, x[:, 0], None if drawn is None else drawn[:, 0], axes[0][[0, -1]])
-    at.plot(axes[0], p, color=BLUE, lw=1.6, label="density")
+    at, [axis] = figure.add_subplot(), grid.axes
+    few = axis.counted and len(axis.points) <= 2 * BINS
+    bins = _edges(axis) if few else None
+    histograms(at, x[:, 0], None if drawn is None else drawn[:, 0], axis.ends, bins)
+    what = "probability" if axis.counted else "density"
+    if few:
+        there = grid.p > 0
+        at.vlines(axis.points[there], 0, grid.p[there], color=BLUE, lw=1.2)
+        at.plot(axis.points[there], grid.p[there], "o", color=BLUE, ms=4, label=what)
+    else:
+        at.plot(axis.points, grid.p, color=BLUE, lw=1.6, label=what)
+    if axis.counted:
+        at.xaxis.set_major_locator(MaxNLocator(integer=True))
     at.set_xlabel(visible(names[0]), size=9, color=GREY, **words())
-    at.set_ylabel("density", size=9, color=GREY)
-    at.set_title(_heading(title, p, axes), loc="left", size=10, color=INK, **words())
+    at.set_ylabel(what, size=9, color=GREY)
+    at.set_title(_heading(title, grid), loc="left", size=10, color=INK, **words())
     at.legend(frameon=False, fontsize=8)
     quiet(at)
     return figure
 
 
-def _two(
-    p: Numbers, axes: list[Numbers], x: Numbers, drawn: Numbers | None, names: Any, title: str
-) -> Figure:
+def _two(on: Grid, x: Numbers, drawn: Numbers | None, names: Any, title: str) -> Figure:
     """Draw squares with marginals above and beside them: data, density, samples."""
-    parts = [("data", x), ("density", None)] + ([] if drawn is None else [("samples", drawn)])
+    what = "probability" if on.counted else "density"
+    parts = [("data", x), (what, None)] + ([] if drawn is None else [("samples", drawn)])
     figure = Picture((3.9 * len(parts) + 0.2, 4.5), layout="constrained")
     grid = figure.add_gridspec(2, 2 * len(parts), width_ratios=[4, 1] * len(parts),
                                height_ratios=[1, 4], wspace=0.02, hspace=0.02)  # fmt: skip
-    limits = [a[[0, -1]] for a in axes]
-    lines: list[Any] = [np.trapezoid(p, axes[1 - i], axis=1 - i) for i in range(2)]
-    for k, (what, rows) in enumerate(parts):
+    limits = [axis.ends for axis in on.axes]
+    for k, (name, rows) in enumerate(parts):
         at = figure.add_subplot(grid[1, 2 * k])
         if rows is None:
             extent = (*limits[0], *limits[1])
-            at.imshow(p.T, SOFT, origin="lower", extent=extent, aspect="auto", vmin=0)
+            how = {"interpolation": "nearest" if any(a.counted for a in on.axes) else None}
+            at.imshow(on.p.T, SOFT, origin="lower", extent=extent, aspect="auto", vmin=0, **how)
         else:
-            some = rows[:: -(-len(rows) // DOTS)]
-            colour = GREY if what == "data" else BLUE
+            some = _apart(rows[:: -(-len(rows) // DOTS)], on.axes)
+            colour = GREY if name == "data" else BLUE
             at.plot(*some.T, ".", color=colour, ms=2.2, mew=0, alpha=0.7)
         at.set(xlim=limits[0], ylim=limits[1])
+        at.xaxis.set_major_locator(
+            MaxNLocator(TICKS, integer=on.axes[0].counted, steps=[1, 2, 5, 10])
+        )
+        at.yaxis.set_major_locator(MaxNLocator(6, integer=on.axes[1].counted, steps=[1, 2, 5, 10]))
         at.set_xlabel(visible(names[0]), size=9, color=GREY, **words())
         if k == 0:
             at.set_ylabel(visible(names[1]), size=9, color=GREY, **words())
@@ -105,85 +117,71 @@ def _two(
             at.set_yticklabels([])
         quiet(at)
         for i, side in enumerate((grid[0, 2 * k], grid[1, 2 * k + 1])):
-            _marginal(figure.add_subplot(side), i, axes[i], lines[i], x if rows is None else rows)
-        figure.axes[-2].set_title(what, loc="left", size=9, color=INK)
+            line = on.axes[i], on.marginal(i)
+            _marginal(figure.add_subplot(side), i, *line, x if rows is None else rows, what)
+        figure.axes[-2].set_title(name, loc="left", size=9, color=INK)
     handles, kinds = figure.axes[1].get_legend_handles_labels()
     figure.legend(handles, kinds, loc="outside upper right", ncols=2, frameon=False, fontsize=8)
-    heading = _heading(title, p, axes)
+    heading = _heading(title, on)
     figure.suptitle(heading, x=0.01, ha="left", size=10, color=INK, **words())
     return figure
 
 
-def _marginal(at: Any, i: int, axis: Numbers, line: Numbers, rows: Numbers) -> None:
+def _marginal(at: Any, i: int, axis: Axis, line: Numbers, rows: Numbers, what: str) -> None:
     """Draw bars of one variable of the rows, and the density's marginal over them."""
-    direction = "vertical" if i == 0 else "horizontal"
-    ends = (float(axis[0]), float(axis[-1]))
+    few = axis.counted and len(axis.points) <= 2 * BINS
     at.hist(
         rows[:, i],
-        bins=BINS,
-        range=ends,
+        bins=_edges(axis) if few else BINS,
+        range=axis.ends,
         density=True,
         color=PALE,
-        orientation=direction,
+        orientation="vertical" if i == 0 else "horizontal",
         label="rows",
     )
-    at.plot(*((axis, line) if i == 0 else (line, axis)), color=BLUE, lw=1, label="density")
+    where = (axis.points, line) if i == 0 else (line, axis.points)
+    at.plot(*where, ".-" if few else "-", color=BLUE, lw=1, ms=4, label=what)
     at.set_axis_off()
-    at.set(**{"xlim" if i == 0 else "ylim": ends})
+    at.set(**{"xlim" if i == 0 else "ylim": axis.ends})
 
 
-def _heading(title: str, p: Numbers, axes: list[Numbers]) -> str:
+def _edges(axis: Axis) -> Numbers:
+    """Return the ends of bars around whole numbers, one each."""
+    edges: Numbers = np.append(axis.points - axis.step / 2, axis.ends[1])
+    return edges
+
+
+def _apart(rows: Numbers, axes: list[Axis]) -> Numbers:
+    """Return rows to be drawn as dots: those of whole numbers a bit beside them, else on a heap."""
+    rng = np.random.default_rng(0)
+    beside = rng.uniform(-BESIDE, BESIDE, rows.shape)
+    return rows + beside * [axis.counted * axis.step for axis in axes]
+
+
+def _heading(title: str, grid: Grid) -> str:
     """Return a title that says how much of the density is in the picture."""
-    share = _share(p, axes)
-    said = f"{min(100.0, 100 * share):.1f}% of the density lies in the picture"
-    if _off(p, axes) or share > 1 + CONVERGED:
+    what = "probability" if grid.counted else "density"
+    said = f"{min(100.0, 100 * grid.share):.1f}% of the {what} lies in the picture"
+    if not grid.seen or grid.share > 1 + CONVERGED:
         said = "peaks too narrow for the grid, which cannot tell how much lies in the picture"
     return f"{visible(title)}: {said}" if title else said
 
 
-def _on_grid(log_prob: Callable[[Numbers], Any], rows: Numbers) -> tuple[list[Numbers], Numbers]:
-    """Return a grid around the rows, an axis each, and the density on it: as fine as it has to be.
-
-    Raises:
-        ValueError: a density that is no number.
-    """
-    D, steps = rows.shape[1], STEPS
-    while True:
-        axes = [_axis(column, steps) for column in rows.T]
-        grid = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, D)
-        p = np.exp(np.asarray(log_prob(grid), np.float64)).reshape([steps] * D)
-        if not np.isfinite(p).all():
-            raise ValueError("the density is no number somewhere on the grid")
-        finer = (6 // D - 1) * (steps - 1) + 1
-        if not _off(p, axes) or finer > FINEST[D]:
-            return axes, p
-        steps = finer
-
-
-def _share(p: Any, axes: list[Numbers]) -> float:
-    """Return the integral of a density over its grid."""
-    for axis in reversed(axes):
-        p = np.trapezoid(p, axis, axis=-1)
-    return float(p)
-
-
-def _off(p: Numbers, axes: list[Numbers]) -> bool:
-    """Return whether a grid is too coarse: every second of its points has another integral."""
-    coarse = _share(p[(slice(None, None, 2),) * p.ndim], [axis[::2] for axis in axes])
-    return abs(coarse - _share(p, axes)) > CONVERGED
-
-
-def _axis(column: Numbers, steps: int) -> Numbers:
-    """Return where along a variable the density is asked for: a bit beyond the data."""
-    low, high = float(column.min()), float(column.max())
-    beyond = MARGIN * (high - low) or max(1.0, abs(low))
-    return np.linspace(low - beyond, high + beyond, steps)
-
-
 def _rows(x: Any, name: str) -> Numbers:
-    """Return x as finite rows, (N, D) float64; (N,) is one column."""
-    rows = np.asarray(x, np.float64)
+    """Return x as finite rows of one or two numbers, (N, 1) or (N, 2) float64; (N,) is a column."""
+    rows = np.asarray(x)
     rows = rows[:, None] if rows.ndim == 1 else rows
+    if rows.ndim == 2 and rows.shape[1] > 2:
+        raise ValueError(
+            f"a density of one or two variables is drawn, and {name} has {rows.shape[1]} columns; "
+            "fit a model of one or two, or see plots.marginals"
+        )
+    try:
+        rows = rows.astype(np.float64)
+    except (ValueError, TypeError) as error:
+        raise ValueError(
+            f"a density is drawn over numbers, and {name} holds words; see plots.marginals"
+        ) from error
     if rows.ndim != 2 or not rows.size or not np.isfinite(rows).all():
         raise ValueError(f"{name} must be rows of finite numbers, (N, D) and not empty")
     return rows

@@ -12,15 +12,16 @@ WHOLE = 2.0**53  # floats beyond are whole numbers all
 WIDER = 0.1  # of the data's range, at each end, where there are samples
 
 
-def histograms(at: Any, data: Any, model: Any, ends: Any = None) -> None:
+def histograms(at: Any, data: Any, model: Any, ends: Any = None, bins: Any = None) -> None:
     """Draw the data as bars and the samples as an outline over them.
 
     ends: of the bars, or None for those of the data, and of samples a bit beyond; whole numbers
-    then have bars of as many each. How many samples lie further out stands at either side.
+    then have bars of as many each. bins: the edges themselves, or None. How many samples lie
+    further out stands at either side.
     """
     numbers = data.astype(float)
     low, high = _ends(numbers, model) if ends is None else ends
-    edges = np.linspace(low, high, BINS + 1)
+    edges = np.linspace(low, high, BINS + 1) if bins is None else bins
     if high == low:
         edges = low + max(1.0, abs(low) / BINS) * np.array([-0.5, 0.5])
     elif ends is None and max(-low, high) < WHOLE and (numbers == np.rint(numbers)).all():

@@ -15,11 +15,12 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from chainrule.plots.canvas import Picture, visible, words
-from chainrule.plots.palette import BLUES, GREY, INK, LINE, PAPER, REDS
+from chainrule.plots.palette import BLUES, GREY, INK, LINE, PALE, REDS
 
 Numbers = NDArray[np.float64]
 
 ROWS = 4096  # asked for at once, where so many of X fit
+LEAST = 1e-4  # share of a row's largest change that has the palest colour, as all below it
 NAMED = 24  # variables, up to which their names stand along the axes
 
 
@@ -81,9 +82,11 @@ def influence_maps(
         order: (D,), the model's variable k is column order[k]: `model.order_`. None: as they are.
         names: of the D columns, written along the axes where they are at most NAMED.
 
-    Colours are logarithmic, white is exactly 0, and grey what could not be tried. A model is
-    autoregressive if nothing stands on the diagonal or above it: a line marks that border, and
-    what is beyond it is red.
+    Colours are logarithmic, white is exactly 0, and grey what could not be tried. Each row is
+    drawn as shares of its own largest change: outputs have units of their own, and of an income and
+    a probability no common colours would show both. A model is autoregressive if nothing stands on
+    the diagonal or above it: a line marks that border, and what is beyond it is red. Of what may be
+    seen, below that line, not all need be: masks of MADE leave some of it out.
 
     Raises:
         ValueError: no square, or an order that is none of its columns.
@@ -94,15 +97,15 @@ def influence_maps(
     side = 3.6 if D > 8 else 3.0
     high = side + 0.7 + (0.3 if title else 0)
     figure = Picture((side * len(maps) + 1.3, high), layout="constrained")
-    top = max(float(np.nanmax(a, initial=0)) for a in squares.values()) or 1.0
-    norm = LogNorm(top * 1e-4, top, clip=True)
+    norm = LogNorm(LEAST, 1, clip=True)
     axes = figure.subplots(1, len(maps), squeeze=False)[0]
     for at, (name, a) in zip(axes, squares.items(), strict=True):
         _draw(at, a, norm, order is not None)
         _name(at, names, order, len(a))
         at.set_title(visible(name), loc="left", size=10, color=INK, **words())
     bar = figure.colorbar(axes[0].images[0], ax=list(axes), shrink=0.7, aspect=25, pad=0.02)
-    bar.set_label("mean change of the output; white: none", size=8, color=GREY)
+    said = "mean change of an output,\nshare of its largest; white: none"
+    bar.set_label(said, size=8, color=GREY)
     bar.ax.tick_params(labelsize=7, labelcolor=GREY)
     bar.outline.set_visible(False)
     if title:
@@ -111,7 +114,11 @@ def influence_maps(
 
 
 def verdict(seen: Any, order: Any = None) -> str:
-    """Return in a sentence whether what `influence` found is autoregressive in an order."""
+    """Return in a sentence whether what `influence` found is autoregressive in an order.
+
+    Of variables that could not be tried, as they have one value, neither what they are seen by nor
+    what they see is counted: nothing can move.
+    """
     a = _ordered(seen, order)
     D = len(a)
     past = np.tril(np.ones((D, D), bool), -1)
@@ -119,15 +126,20 @@ def verdict(seen: Any, order: Any = None) -> str:
     leaks = int((moved & ~past).any(axis=1).sum())
     if leaks:
         return f"{leaks} of {D} outputs see themselves\nor what comes after them"
+    tried = ~np.isnan(a).all(axis=0)
+    past &= tried[:, None] & tried
     used, allowed = int((moved & past).sum()), int(past.sum())
-    return f"each sees only what came before it,\nin {used:,} of {allowed:,} places"
+    but = "" if tried.all() else f";\ngrey: {int((~tried).sum())} of one value, not tried"
+    return f"each sees only what came before it,\nin {used:,} of {allowed:,} places{but}"
 
 
 def _draw(axes: Any, a: Numbers, norm: Any, ordered: bool) -> None:
     """Draw one square, the border that a density keeps to, and in red what is beyond it."""
     past = np.tril(np.ones(a.shape, bool), -1)
+    largest = np.nan_to_num(a).max(axis=1, keepdims=True)
+    shares = a / np.where(largest > 0, largest, 1)
     for colours, where in ((BLUES, past), (REDS, ~past)):
-        shown = np.ma.masked_where(~(where & (a > 0)), a)
+        shown = np.ma.masked_where(~(where & (a > 0)), shares)
         axes.imshow(shown, colours, norm=norm, interpolation="nearest")
     corner = np.arange(len(a) + 1) - 0.5
     axes.plot(corner, corner, drawstyle="steps-pre", color=INK, lw=0.7)
@@ -138,7 +150,7 @@ def _draw(axes: Any, a: Numbers, norm: Any, ordered: bool) -> None:
     axes.set_ylabel(f"output, {place}", size=8, color=GREY)
     axes.set_xlabel(f"variable that is changed\n{verdict(a)}", size=8, color=GREY)
     for j in np.flatnonzero(np.isnan(a).all(axis=0)):
-        axes.axvspan(j - 0.5, j + 0.5, color=PAPER, lw=0, zorder=0)
+        axes.axvspan(j - 0.5, j + 0.5, color=PALE, lw=0, zorder=0)
 
 
 def _name(axes: Any, names: Sequence[str] | None, order: Any, D: int) -> None:

@@ -1,8 +1,10 @@
 """Densities beside data, columns beside columns, and calibration."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
-from scipy.stats import kstest, multivariate_normal, norm
+from scipy.stats import kstest, multivariate_normal, norm, poisson
 
 from chainrule import plots
 from chainrule.plots import calibrating
@@ -60,7 +62,9 @@ def test_a_single_point_and_one_value_can_be_drawn(tmp_path):
     ("x", "samples", "text"),
     [
         (np.zeros((3, 3)), None, "one or two variables"),
-        (np.zeros((3, 1)), np.zeros((3, 2)), "one or two variables"),
+        (np.zeros((3, 1)), np.zeros((3, 2)), "the same columns of both"),
+        (np.zeros((3, 1)), np.zeros((3, 9)), "samples has 9 columns"),
+        (["a", "b"], None, "x holds words"),
         ([np.nan], None, "finite"),
         (np.zeros((0, 1)), None, "not empty"),
     ],
@@ -104,6 +108,73 @@ def test_a_narrow_ridge_is_seen_or_said_to_be_too_narrow(width):
 
     said = title_of(plots.density(ridge, both))
     assert said.startswith(("99.", "100.0%")) if width > 5e-3 else "too narrow" in said
+
+
+@pytest.mark.parametrize("D", [1, 2])
+def test_a_peak_between_all_points_of_the_grid_is_said(D, rng):
+    """The integral converges without it: every second point says the same of the rest."""
+    x = np.concatenate([np.full(55, 0.0123), rng.normal(size=45) * 0.3])
+    rows = np.stack([x, rng.normal(size=100)], axis=1)[:, :D]
+
+    def spiked(g):
+        parts = [norm.logpdf(g[:, 0], mean, s) for mean, s in ((0.0123, 1e-7), (0, 0.3))]
+        return np.logaddexp(*np.log([[0.55], [0.45]]) + parts) + norm.logpdf(g[:, 1:]).sum(axis=1)
+
+    assert "too narrow" in title_of(plots.density(spiked, rows))
+
+
+@pytest.mark.parametrize("known", [range(-9, 99), [0, 1, 2, 3, 5]])
+def test_whole_numbers_have_probabilities(known, tmp_path):
+    """A model that refuses halves, and one that also refuses what it has never seen."""
+
+    def log_prob(g):
+        if not np.isin(g, known).all():
+            raise ValueError("never seen")
+        return poisson.logpmf(g[:, 0], 2)
+
+    figure = plots.density(log_prob, [0, 1, 1, 2, 3, 3, 5.0], [1, 2], ["visits"])
+    plots.save(figure, tmp_path / "x.png")
+    (axes,) = figure.axes
+    n, p = axes.lines[0].get_data()
+    np.testing.assert_array_equal(n, [0, 1, 2, 3, 5] if len(known) == 5 else range(7))
+    np.testing.assert_allclose(p, poisson.pmf(n, 2))
+    said = axes.get_title("left")
+    assert said == f"{100 * p.sum():.1f}% of the probability lies in the picture"
+    assert axes.get_ylabel() == "probability"
+    data, _ = axes.patches
+    np.testing.assert_allclose(data.get_data().values, [0, *np.array([1, 2, 1, 2, 0, 1]) / 7, 0])
+
+
+def test_whole_numbers_beside_real_ones(rng, tmp_path):
+    x = np.stack([rng.poisson(3, 300), rng.normal(size=300)], axis=1)
+
+    def log_prob(g):
+        if (g[:, 0] % 1).any():
+            raise ValueError("whole numbers")
+        return poisson.logpmf(g[:, 0], 3) + norm.logpdf(g[:, 1])
+
+    figure = plots.density(log_prob, x, x[:9])
+    plots.save(figure, tmp_path / "x.png")
+    top, side = figure.axes[1].lines[0], figure.axes[2].lines[0]
+    np.testing.assert_allclose(top.get_ydata(), poisson.pmf(top.get_xdata(), 3), atol=0.01)
+    np.testing.assert_allclose(side.get_xdata(), norm.pdf(side.get_ydata()), atol=0.01)
+    assert float(title_of(figure).split("%")[0]) > 98
+
+
+def test_a_model_that_refuses_the_rows_themselves_says_why():
+    def log_prob(g):
+        raise ValueError("of other columns")
+
+    with pytest.raises(ValueError, match="of other columns"):
+        plots.density(log_prob, [1.0, 2.0])
+
+
+def test_numbers_below_the_squares_do_not_run_into_each_other(rng):
+    x = 5e5 + rng.normal(size=(99, 2)) * 1e5
+    figure = plots.density(lambda g: norm.logpdf((g - 5e5) / 1e5).sum(axis=1) - 2 * np.log(1e5), x)
+    figure.draw_without_rendering()
+    boxes = [label.get_window_extent() for label in figure.axes[0].get_xticklabels()]
+    assert len(boxes) > 2 and all(a.x1 + 5 < b.x0 for a, b in pairwise(boxes))
 
 
 # Columns
@@ -202,6 +273,9 @@ def test_columns_that_are_not_uniform_are_red(rng, tmp_path):
     assert figure.get_suptitle() == "" and len(figure.subfigs) == 2
     assert figure.subfigs[0].get_suptitle() == "model $: 1 of 3 columns outside the 95% band"
     below = figure.subfigs[1].axes
+    for axes in (figure.subfigs[0].axes[0], *below[::2]):  # a fill would veil the band behind it
+        bars = [patch for patch in axes.patches if hasattr(patch, "get_data")]
+        assert len(bars) == 1 and not bars[0].get_fill()
     colours = [axes.lines[-1].get_color() for axes in below[1::2]]
     assert colours[1] not in (colours[0], colours[2]) and colours[0] == colours[2]
     q, away = below[3].lines[-1].get_data()

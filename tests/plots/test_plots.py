@@ -3,10 +3,11 @@
 import matplotlib.image
 import numpy as np
 import pytest
+from matplotlib.colors import to_hex
 from matplotlib.text import Text
 
 from chainrule import plots
-from chainrule.plots import images
+from chainrule.plots import images, palette
 
 
 def mosaics(figure):
@@ -144,6 +145,7 @@ def test_the_curve_marks_the_best_epoch():
     assert axes.texts[0].get_text() == "6.50" and axes.texts[0].xy == (2, 6.5)
     no_valid = [{**record, "valid": None} for record in history]
     assert len(plots.training_curve(no_valid).axes[0].lines) == 1
+    assert to_hex(axes.spines["left"].get_edgecolor()) == palette.LINE, "louder than the curve"
     plots.training_curve([])
 
 

@@ -100,10 +100,32 @@ def test_pictures_of_several_side_by_side(rows, tmp_path):
     maps = {"one": plots.influence(past_sums, rows), "other $": plots.influence(leaky, rows)}
     figure = plots.influence_maps(maps, title="both")
     blue, red = (image.get_array() for image in figure.axes[1].get_images())
-    assert red[2, 2] == 1 and red.mask.sum() == 23 and not blue.mask[1:, 0].any()
+    assert (
+        red[2, 2] == 1
+        and red[1, 3] == pytest.approx(1e-9)
+        and red.mask.sum() == 23
+        and not blue.mask[1:, 0].any()
+    )
     assert blue.mask[np.triu_indices(5)].all()
     plots.save(figure, tmp_path / "x.png")
     plots.save(plots.influence_maps(np.full((1, 1), np.nan)), tmp_path / "y.png")
+
+
+def test_each_output_has_colours_of_its_own(rows):
+    """Outputs in units of their own: else an income would drown a probability."""
+    units = [1, 1e-3, 1, 1e6, 1]
+    seen = plots.influence(lambda x: past_sums(x) * units, rows)
+    blue, _ = (image.get_array() for image in plots.influence_maps(seen).axes[0].get_images())
+    np.testing.assert_allclose(blue.compressed(), 1)
+    assert blue.count() == 10
+
+
+def test_a_column_of_one_value_is_said_and_not_counted_as_unseen(rng):
+    x = np.stack([rng.integers(0, 5, 30), np.full(30, 4), rng.integers(0, 5, 30)], axis=1)
+    seen = plots.influence(past_sums, x)
+    sentence = seeing.verdict(seen)
+    assert sentence.endswith("in 1 of 1 places;\ngrey: 1 of one value, not tried")
+    assert "each sees only" in sentence
 
 
 @pytest.mark.parametrize("D", [1, 2, 30, 300])
