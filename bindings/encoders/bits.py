@@ -6,8 +6,9 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.encoders import gaps, validation
+from chainrule.encoders import gaps, partial, validation
 from chainrule.encoders.base import Encoder
+from chainrule.encoders.frames import Frame
 from chainrule.engine import ordering
 from chainrule.engine.event import Columns
 from chainrule.kernels import types
@@ -86,6 +87,9 @@ class Bits(Encoder):
 
     def encode_given(self, given: Any, mask: NDArray[np.bool_], n: int) -> types.Bits:
         """Return values of which some are observed as n rows in the model's order."""
+        given = partial.spread(given, mask, self.names)
+        if isinstance(given, Frame):
+            given = np.stack([given.raw(k) for k in range(self.dims)], axis=1)
         return self.arrange(validation.as_given(given, mask, n, self.binarize))  # type: ignore[no-any-return]
 
     def arrange(self, x: Any) -> Any:

@@ -10,7 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 DROP = "fill in or drop such rows first"
+QUOTED = 60  # characters of a value that errors quote, at most
 FILL = f"{DROP}, or let OrderlessNADE fill them in"
+
+
+def shown(value: Any) -> str:
+    """Return a value as errors quote it: its repr, cut where it is long."""
+    text = repr(value)
+    return text if len(text) <= QUOTED else f"{text[: QUOTED - 1]}…"
 
 
 class CellError(ValueError):

@@ -189,8 +189,10 @@ class AnyColumns(Encoder):
         """Return values of which some are observed as n rows in the model's order, 0 elsewhere.
 
         given: a table of n rows or of one for all, or that one row. Only what is observed is
-        looked at. mask: (D,), or (n, D), columns as in the data.
+        looked at, and by names only that need be there. mask: (D,), or (n, D), columns as in the
+        data.
         """
+        given = partial.spread(given, mask, self.names)
         x = np.zeros((n, self.dims), self.dtype)
         place = np.argsort(self.order)
         for k, rows, column, cells in partial.observed(given, mask, n, self.dims, name):
@@ -202,6 +204,7 @@ class AnyColumns(Encoder):
         self, columns: list[NDArray[Any]], given: Any, mask: NDArray[np.bool_], n: int
     ) -> None:
         """Write observed values as they were given into decoded columns, not as they come back."""
+        given = partial.spread(given, mask, self.names)
         for k, rows, column, _ in partial.observed(given, mask, n, self.dims):
             if isinstance(self.variables[k], Real):
                 columns[k][rows] = column().values

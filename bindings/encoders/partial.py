@@ -1,6 +1,6 @@
 """Tables of which only some cells count: given values, and what is missing."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -68,15 +68,53 @@ def observed(
             yield k, rows, column, Cells(frame.place(k, name), there)
 
 
+def is_part(given: Any, names: Sequence[frames.Name] | None) -> bool:
+    """Return whether a table has some columns alone of those with these names, by their names."""
+    given = _as_row(given)
+    if names is None or not (hasattr(given, "columns") or frames.names_its_own(given)):
+        return False
+    own = frames.read(given, "given").names or ()
+    return len(own) < len(names) and set(own) <= set(names)
+
+
+def spread(given: Any, mask: NDArray[np.bool_], names: Sequence[frames.Name] | None) -> Any:
+    """Return a table that has observed columns alone with nothing for the others; others as is.
+
+    names: of all columns; mask: (D,) or (n, D), which are observed.
+
+    Raises:
+        ValueError: it lacks a column that is.
+    """
+    given = _as_row(given)
+    if names is None or not is_part(given, names):
+        return given
+    frame = frames.read(given, "given")
+    place = {name: k for k, name in enumerate(frame.names or ())}
+    wanted = mask.reshape(-1, len(names)).any(axis=0)
+    lacking = [name for name, is_ in zip(names, wanted, strict=True) if is_ and name not in place]
+    if lacking:
+        raise ValueError(
+            f"given has no column {lacking[0]!r}, and observed says that it is known; give it, or "
+            "leave it out of observed"
+        )
+    nothing = np.zeros(len(frame))
+    return Frame([frame.raw(place[k]) if k in place else nothing for k in names], names)
+
+
+def _as_row(given: Any) -> Any:
+    """Return a Series, the values of one row by column, as a table of one row."""
+    a_row = hasattr(given, "to_frame") and not hasattr(given, "columns")
+    return given.to_frame().T if a_row else given
+
+
 def as_rows(given: Any, n: int, D: int) -> Frame:
     """Return given values as a table of n rows, or of one for all.
 
     Raises:
         ValueError: they are of another shape.
     """
-    if hasattr(given, "to_frame") and not hasattr(given, "columns"):  # a Series, one row
-        given = given.to_frame().T
-    elif isinstance(given, list | tuple):
+    given = _as_row(given)
+    if isinstance(given, list | tuple):
         inner = (list, tuple, np.ndarray)
         given = given if any(isinstance(value, inner) for value in given) else [given]
     elif isinstance(given, np.ndarray) and given.ndim == 1 and not given.dtype.names:

@@ -35,7 +35,7 @@ class Place(NamedTuple):
         if where.all() and len(where) > 1:
             return self.column(
                 f"{{name}} contains {what} alone in {{place}}, which says nothing; leave that "
-                "column out"
+                "column out of the fit, or fill it in"
             )
         sentence = f"{{name}} contains {what} (first at {{place}}); {FILL}"
         return self.cell(sentence, int(np.argmax(where)))

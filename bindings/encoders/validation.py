@@ -212,16 +212,18 @@ def as_mask(
 ) -> NDArray[np.bool_]:
     """Return `observed` as a bool mask of shape (D,), or if n is given (n, D) too.
 
-    names: of the columns, a list of which may stand in place of a mask of shape (D,).
+    names: of the columns, one of which, or a list, may stand in place of a mask of shape (D,); an
+    empty list is none of them.
     """
-    mask = unmasked(observed, "observed")
+    mask = unmasked([observed] if isinstance(observed, str) else observed, "observed")
+    if mask.shape == (0,):
+        return np.zeros(D, np.bool_)
     if mask.ndim == 1 and mask.dtype.kind in "UOT" and all(isinstance(v, str) for v in mask):
         known = [str(name) for name in names or ()]
         for one in mask.tolist():
             if one not in known:
-                there = (
-                    f"; there are {', '.join(known[:KNOWN])}" if known else ", as none has a name"
-                )
+                there = f"; there are {', '.join(known[:KNOWN])}"
+                there = there if known else ", as none has a name"
                 raise ValueError(
                     f"observed names {one!r}, no column of the fit{near(one, known)}{there}"
                 )

@@ -11,7 +11,7 @@ from sklearn.utils import ClassifierTags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from chainrule import progress
-from chainrule.encoders import validation
+from chainrule.encoders import partial, validation
 from chainrule.encoders.bits import Bits
 from chainrule.engine import bounds
 from chainrule.engine.training.sources import RowSource, Source
@@ -188,9 +188,9 @@ class RowDensity(Density):
             seed: of numpy.random.default_rng; None draws fresh entropy.
             given: (n, D), or (D,) or (1, D) for the same values in every row. Only what is
                 observed is read; it must be 0 or 1 unless `binarize` is set. Of a DataFrame or
-                Series the names must be those of `fit`.
+                Series the names must be those of `fit`, or those of observed columns alone.
             observed: bool, True where `given` counts: (D,), or (n, D) for each row its own; names
-                as of `given`. Or names of columns, ["age", "sex"]. Both or neither.
+                as of `given`. Or names of columns, "age" or ["age", "sex"]. Both or neither.
             y: labels, (n,) or one for all, of a model that was fitted with labels; without them
                 a row's is drawn first.
 
@@ -273,7 +273,8 @@ class RowDensity(Density):
             return None, None
         mask = self._mask(observed, n)
         for what, name in ((given, "given"), (observed, "observed")):
-            if hasattr(what, "columns") or hasattr(what, "to_frame"):
+            named = hasattr(what, "columns") or hasattr(what, "to_frame")
+            if named and not partial.is_part(what, self._columns.names):
                 self._check_names(what, name)
         return self._columns.encode_given(given, mask, n), self._columns.arrange(mask)
 

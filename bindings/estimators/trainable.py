@@ -20,7 +20,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
 
 from chainrule import progress
-from chainrule.encoders import validation
+from chainrule.encoders import cells, validation
 from chainrule.engine import models
 from chainrule.engine.training import divergence, train
 from chainrule.engine.training.sources import Source
@@ -129,10 +129,11 @@ class Trainable(Training, BaseEstimator):  # type: ignore[misc]  # scikit-learn 
         """Return the state before the first minibatch, with the parameters of `start`."""
         mine, its = ({**vars(c), "dropout": 0} for c in (self._fitted_config(), start.config_))
         if start.model_ != self._model_name() or mine != its:
+            theirs, ours = f"is a {start.model_}", f"be a {self._model_name()}"
+            if start.model_ == self._model_name():
+                theirs, ours = f"has {_apart(its, mine)}", f"have {_apart(mine, its)}"
             raise ValueError(
-                f"start is a {start.model_} with {start.config_}, and this would be a "
-                f"{self._model_name()} with {self._fitted_config()}; use the same settings and "
-                "columns"
+                f"start {theirs}, and this would {ours}; use the same settings and columns"
             )
         state = self._start()
         for params in (state.params, state.best):
@@ -214,6 +215,13 @@ def _has_learned(state: train.State, error: BaseException) -> bool:
     if isinstance(error, KeyboardInterrupt):
         return state.step > 0
     return isinstance(error, FloatingPointError) and state.best_record > 0  # an epoch that was good
+
+
+def _apart(mine: dict[str, Any], its: dict[str, Any]) -> str:
+    """Return the settings in which a model differs from another, as name=value; long ones cut."""
+    return ", ".join(
+        f"{name}={cells.shown(value)}" for name, value in mine.items() if value != its.get(name)
+    )
 
 
 def _plain(name: str, value: Any) -> Any:

@@ -421,8 +421,12 @@ def test_a_start_must_fit():
         (cr.FVSBN(epochs=1).fit(X), TypeError, "start must be a fitted NADE, got FVSBN"),
         (begun.params_, TypeError, "start must be a fitted NADE, got Params"),
         (clone(model), NotFittedError, "not fitted"),
-        (cr.NADE(4, epochs=1).fit(X), ValueError, "use the same settings and columns"),
-        (cr.NADE(5, tied=False, epochs=1).fit(X), ValueError, "start is a nade_untied with"),
+        (
+            cr.NADE(4, epochs=1).fit(X),
+            ValueError,
+            "^start has n_hidden=4, and this would have n_hidden=5; use the same settings and col",
+        ),
+        (cr.NADE(5, tied=False, epochs=1).fit(X), ValueError, "start is a nade_untied, and this"),
         (cr.NADE(5, epochs=1).fit(X[:, :3]), ValueError, "use the same settings and columns"),
         (cr.NADE(5, epochs=1, ordering="reverse").fit(X), ValueError, "ordering=start.order_"),
     ):
