@@ -19,6 +19,7 @@ from typing import NamedTuple
 from chainrule.datasets import fields, headers
 from chainrule.datasets.fields import Names
 from chainrule.datasets.lines import Line
+from chainrule.encoders.cells import shown
 
 DELIMITERS = (",", ";", "\t")
 BLANKS = " "  # any number of them
@@ -38,6 +39,7 @@ class Dialect(NamedTuple):
         delimiter: as `fields.cut` takes it. width: how many fields a line has.
         names: of the columns; None without a header. left_out: how many columns stand before them.
         n_above: how many of the first lines hold names, 0 or 1.
+        decimal: what stands before the decimals of a number.
         doubts: what may be meant otherwise, a sentence each.
     """
 
@@ -47,10 +49,11 @@ class Dialect(NamedTuple):
     left_out: int = 0
     n_above: int = 0
     doubts: tuple[str, ...] = ()
+    decimal: str = fields.POINT
 
     def column(self, k: int) -> str:
         """Return what column k of those that are kept is called."""
-        name = f" ({self.names[k]!r})" if self.names else ""
+        name = f" ({shown(self.names[k])})" if self.names else ""
         return f"column {k + self.left_out + 1}{name}"
 
     def fields(self, number: int, line: str) -> Names:
@@ -71,28 +74,50 @@ class Dialect(NamedTuple):
             elif self.delimiter == "," and len(found) > self.width:
                 hint = "; a field with a comma in it stands in quotes"
             raise ValueError(f"line {number} has {len(found)} fields, the first {self.width}{hint}")
-        return found
+        return found if self.decimal == fields.POINT else self._pointed(number, found)
+
+    def _pointed(self, number: int, found: Names) -> Names:
+        """Return the fields of a line with points in place of decimal commas.
+
+        Raises:
+            ValueError: one has a point.
+        """
+        points = list(found)
+        for k in range(self.left_out, len(found)):
+            try:
+                points[k] = fields.pointed(found[k])
+            except ValueError as error:
+                where = f"line {number}, {self.column(k - self.left_out)}"
+                raise ValueError(f"{where} holds {error}; write all of them alike") from error
+        return tuple(points)
 
 
 def dialect(
-    head: Sequence[Line], comments: Sequence[Line] = (), header: bool | None = None
+    head: Sequence[Line],
+    comments: Sequence[Line] = (),
+    header: bool | None = None,
+    decimal: str = fields.POINT,
+    delimiter: str | None = None,
 ) -> Dialect:
     """Return how lines are cut up.
 
     head: the first lines. comments: those before them, which begin with #. header: whether the
-    first line holds names; None: as it seems.
+    first line holds names; None: as it seems. decimal: what stands before decimals. delimiter: as
+    the text itself says; None: to be told.
 
     Raises:
         ValueError: two columns have one name.
     """
     texts = [line for _, line in head]
-    delimiter = _delimiter(texts)
+    delimiter = delimiter or _delimiter(texts, decimal)
     rows = [fields.cut(line, delimiter) for line in texts]
+    if decimal != fields.POINT:
+        rows = [tuple(_number(field) for field in row) for row in rows]
     first, width = rows[0], len(rows[0])
     below = [row for row in rows[1:] if len(row) == width]
     doubts = [NO_BLANKS] if not delimiter and _may_be_blanks(texts) else []
     if header is False:
-        return Dialect(delimiter, width, doubts=tuple(doubts))
+        return Dialect(delimiter, width, doubts=tuple(doubts), decimal=decimal)
     names = _commented(comments, delimiter, rows) if comments else None
     n_above = left_out = 0
     if names is None or (header and fields.are_names(first)):
@@ -101,7 +126,7 @@ def dialect(
         doubts += _dropped(comments, delimiter, width)
     if names is not None:
         _check(names)
-    return Dialect(delimiter, width, names, left_out, n_above, tuple(doubts))
+    return Dialect(delimiter, width, names, left_out, n_above, tuple(doubts), decimal)
 
 
 def _above(
@@ -150,19 +175,40 @@ def _check(names: Names) -> None:
     """Raise ValueError if two columns have one name."""
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
-        called = f"are called {twice!r}" if twice else "have no name"
+        called = f"are called {shown(twice)}" if twice else "have no name"
         raise ValueError(
             f"two columns {called}; rename one of them, or say header=False if the first line is a "
             "row"
         )
 
 
-def _delimiter(texts: Sequence[str]) -> str:
+def trailing(head: Sequence[Line], dialect: Dialect) -> str:
+    """Return the delimiter with which all lines end, or all below names that do not; "" of none."""
+    end = dialect.delimiter
+    if end in (BLANKS, ""):
+        return ""
+    all_ = [line.rstrip("\r\n ").endswith(end) for _, line in head]
+    below = head[1:]
+    longer = all(len(fields.cut(line, end)) == dialect.width + 1 for _, line in below)
+    return end if all(all_) or (below and all(all_[1:]) and longer) else ""
+
+
+def _number(field: str) -> str:
+    """Return a field with a point for a decimal comma, as far as it can be."""
+    try:
+        return fields.pointed(field)
+    except ValueError:
+        return field
+
+
+def _delimiter(texts: Sequence[str], decimal: str) -> str:
     """Return the delimiter of lines, "" where each is one field."""
     bare = [QUOTED.sub("", line) for line in texts]
+    if decimal == fields.COMMA:
+        bare = [DECIMAL.sub("", line) for line in bare]
     counts = {d: [line.count(d) for line in bare] for d in DELIMITERS}
     alike = [d for d, found in counts.items() if len(set(found)) == 1 and found[0]]
-    if len(DECIMAL.findall("\n".join(bare))) == sum(counts[","]):
+    if len(DECIMAL.findall("\n".join(bare))) == sum(counts[","]) > 0:
         alike = [d for d in alike if d != ","] or ([BLANKS] if _are_blanks(texts) else alike)
     if alike:
         return alike[0]
@@ -183,7 +229,7 @@ def _are_blanks(texts: Sequence[str]) -> bool:
     rows = [fields.cut(line, BLANKS) for line in texts]
     below = rows[1:] if len(rows) > 1 and fields.are_names(rows[0]) else rows
     words = (field for row in below for field in row if fields.number(field) is None)
-    if not all(map(fields.COMMA.fullmatch, words)):
+    if not all(map(fields.WITH_COMMA.fullmatch, words)):
         return False
     return 2 * _share([len(row) - 1 for row in rows]) >= len(rows) and len(rows[0]) > 1
 

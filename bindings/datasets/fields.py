@@ -15,7 +15,10 @@ GROUPED = re.compile(r"[+-]?\d{1,3}(?:([., '’\u00a0\u202f])\d{3})+(?:[.,]\d+)?
 MINUS = "\u2212"  # as word processors write it; float knows the hyphen alone
 PADDED = re.compile(r"0\d+")  # a whole number with a leading zero: a zip code, say
 DASHED = re.compile(r"[\u2010-\u2015]\s?\.?\d[\d.,]*")  # dashes that stand for a minus
-COMMA = re.compile(r"[+-]?\d*,\d+(?:[eE][+-]?\d+)?")  # a decimal comma
+POINT, COMMA = ".", ","  # what stands before decimals
+WITH_COMMA = re.compile(r"[+-]?\d*,\d+(?:[eE][+-]?\d+)?")
+WITH_POINT = re.compile(r"[+-]?\d*\.\d*(?:[eE][+-]?\d+)?")
+SAY = ", or say decimal=','"
 SIGNED = re.compile(r"[$€£¥]\s?[+-]?[\d.,]+|[+-]?[\d.,]+\s?[$€£¥%]")
 
 
@@ -53,6 +56,18 @@ def number(field: str) -> float | None:
         return None
 
 
+def pointed(field: str) -> str:
+    """Return a field with a point in place of a decimal comma.
+
+    Raises:
+        ValueError: a number with a point: among decimal commas it may be one of thousands.
+    """
+    if WITH_POINT.fullmatch(field) and field.strip("+-.eE"):
+        raise ValueError(f"{field!r}, with a point where numbers have a decimal comma")
+    plain = field.replace(MINUS, "-")
+    return plain.replace(COMMA, POINT) if WITH_COMMA.fullmatch(plain) else field
+
+
 def wrong(field: str, line: int) -> str:
     """Return what is wrong with a field of a line where a number is wanted."""
     if not field:
@@ -74,12 +89,12 @@ def spelt(field: str) -> str | None:
 
     Whether a comma is a decimal one or groups thousands is not guessed: whoever wrote it knows.
     """
-    if COMMA.fullmatch(field):
+    if WITH_COMMA.fullmatch(field):
         plain = field.replace(",", "")
         point = field.replace(",", ".")
         if GROUPED.fullmatch(field):
-            return f"which may be {point} or {plain}; write it so, without a comma"
-        return f"a number with a decimal comma; write {point}"
+            return f"which may be {point} or {plain}; write it so, without a comma{SAY}"
+        return f"a number with a decimal comma; write {point}{SAY}"
     if GROUPED.fullmatch(field):
         return "a number with its thousands set apart; write its digits together, and a point"
     if DASHED.fullmatch(field):

@@ -82,6 +82,10 @@ class Gathered:
         """Return the numbers of some lines; None where they are more, or less, than numbers."""
         text = [line for _, line in block]
         delimiter = self._dialect.delimiter
+        if self._dialect.decimal == fields.COMMA:
+            if delimiter == "," or any('"' in line or "." in line for line in text):
+                return None
+            text = [line.replace(",", ".") for line in text]
         if _holds_padded("".join(text)):
             return None
         try:

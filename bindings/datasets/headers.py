@@ -24,7 +24,7 @@ from chainrule.datasets.fields import Names
 
 WHOLE = re.compile(r"\d{1,9}")
 YEAR = re.compile(r"(?:1[5-9]|2[01])\d\d")
-SHOWN = 5  # fields that a doubt shows
+SHOWN, LONG = 5, 40  # fields that a doubt shows, and characters of each
 
 
 class Guess(NamedTuple):
@@ -59,7 +59,8 @@ def guess(first: Names, below: Sequence[Names], counts: bool = True) -> Guess:
 
 def said(first: Sequence[str], names: bool) -> str:
     """Return the sentence about a line that may be names or a row."""
-    shown = ", ".join(first[:SHOWN]) + (", …" if len(first) > SHOWN else "")
+    words = (field if len(field) <= LONG else f"{field[:LONG]}…" for field in first[:SHOWN])
+    shown = ", ".join(words) + (", …" if len(first) > SHOWN else "")
     if names:
         return f"the first line, {shown}, was taken for column names; if a row, say header=False"
     return f"the first line, {shown}, was taken for a row; if column names, say header=True"

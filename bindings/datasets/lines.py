@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import re
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ OVERHEAD = 100  # bytes that a line takes besides its characters
 MAX_LINE = 1 << 24  # characters
 FIRST = 100  # lines that tell how all are cut up
 KEPT = 5  # comments
+SEP = re.compile(r'"?sep=([,;\t ])"?\s*', re.IGNORECASE)  # for Excel, which writes and reads it
 
 Line = tuple[int, str]  # its number, from 1 as editors count, and what it says
 
@@ -66,12 +68,14 @@ class Lines:
     """The lines of a text that say something: not blank, nor beginning with # before all others.
 
     gap: the number of the first blank line among them; 0 as long as none was met. comments: the
-    last KEPT of the lines before the first that begin with #.
+    last KEPT of the lines before the first that begin with #. delimiter: what a first line like
+    sep=; says, None without.
     """
 
     def __init__(self, text: io.TextIOWrapper) -> None:
         """Begin with the first line."""
         self.gap, self._lines = 0, self._read(text)
+        self.delimiter: str | None = None
         self.comments: deque[Line] = deque(maxlen=KEPT)
 
     def __iter__(self) -> Iterator[Line]:
@@ -86,7 +90,9 @@ class Lines:
                 raise ValueError(f"line {number} is longer than {MAX_LINE:,} characters")
             if "\ufffd" in line:  # what stands for bytes that are no character
                 raise ValueError(f"line {number} is not UTF-8 text; save the file as UTF-8")
-            if line.isspace():
+            if number == 1 and (said := SEP.fullmatch(line)):
+                self.delimiter = said[1]
+            elif line.isspace():
                 blank = blank or number
             elif line.startswith("#") and not began:
                 self.comments.append((number, line))

@@ -63,6 +63,7 @@ def load(
     raw: bool = False,
     missing: bool = False,
     header: bool | None = None,
+    decimal: str = ".",
 ) -> Dataset:
     """Return a data set by name, or one read from a file or folder.
 
@@ -78,6 +79,7 @@ def load(
             None among words. By default the first is named in an error.
         header: whether the first line of a table of text holds column names. None: as it seems;
             a line of words alone does, and `datasets.headers` has the rest.
+        decimal: "," reads the numbers of a table of text with a decimal comma: 3,5.
 
     Returns:
         A `Dataset`; x is uint8, or what the file holds: of a text with words a `Frame`, by
@@ -105,7 +107,7 @@ def load(
         ((1439, 64), (179, 64), (8, 8))
     """
     name = os.fspath(source)
-    rowfiles.check_header(name, header)
+    rowfiles.check_text(name, header, decimal)
     if name in _NAMED:
         return _NAMED[name](name, seed, raw)
     if name in corpora.NAMED:
@@ -118,7 +120,7 @@ def load(
             f"unknown data set {name!r}{near(name, [*_NAMED, *corpora.NAMED])}; give a path or one "
             f"of {', '.join(sorted(_NAMED))}"
         )
-    return from_path(path, seed, missing, header)
+    return from_path(path, seed, missing, header, decimal)
 
 
 def _digits(name: str, seed: int, raw: bool) -> Dataset:

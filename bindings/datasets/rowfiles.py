@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.datasets import pictures, readers, tables
-from chainrule.encoders.cells import CellError, ColumnError
+from chainrule.encoders.cells import CellError, ColumnError, shown
 
 KINDS = ".npy, .npz, .csv, .tsv, .txt (.gz too) or a folder of pictures"
 
@@ -50,7 +50,7 @@ class Origin(NamedTuple):
         """Return what a column is called: by its name too, and of a text by its number from 1."""
         if self.files is not None:
             return f"pixel {k}"
-        name = f" ({self.columns[k]!r})" if self.columns else ""
+        name = f" ({shown(self.columns[k])})" if self.columns else ""
         return f"column {k if self.kind == 'row' else self.left_out + k + 1}{name}"
 
 
@@ -65,22 +65,24 @@ class FileRows(NamedTuple):
     origin: Origin
 
 
-def read(path: Path, missing: bool = False, header: bool | None = None) -> FileRows:
+def read(
+    path: Path, missing: bool = False, header: bool | None = None, decimal: str = tables.POINT
+) -> FileRows:
     """Return what a .npy, .npz, a table of text or a folder of pictures holds.
 
     Of a .npz of several arrays, as training takes it, these are the test rows.
 
-    missing, header: as in `tables.read`.
+    missing, header, decimal: as in `tables.read`.
 
     Raises:
         ValueError: it is of another kind, or damaged; a header of what is no table of text.
     """
-    check_header(path, header)
+    check_text(path, header, decimal)
     if path.is_dir():
         images, labels, files = pictures.read(path)
         return FileRows(images, labels, Origin(str(path), np.arange(len(images)), files=files))
     if tables.is_table(path):
-        x, lines, columns, left_out = tables.read(path, missing=missing, header=header)
+        x, lines, columns, left_out = tables.read(path, None, missing, header, decimal)
         return FileRows(x, None, Origin(str(path), lines, "line", columns, left_out))
     if path.suffix.lower() == ".npy":
         x = readers.read_npy(path)
@@ -121,13 +123,19 @@ def unpacked(path: Path, split: str, bits: NDArray[Any], n_vars: NDArray[Any]) -
     return np.unpackbits(bits, axis=1, count=n)
 
 
-def check_header(source: Path | str, header: bool | None) -> None:
-    """Raise ValueError if a header is said to be, or not to be, where no table of text is."""
-    if header is not None and not tables.is_table(Path(source)):
-        raise ValueError(
-            f"header={header} is of tables of text, {', '.join(tables.SUFFIXES)}, and {source} is "
-            "none; leave it out"
-        )
+def check_text(source: Path | str, header: bool | None, decimal: str) -> None:
+    """Raise ValueError if it is said how a table of text is to be read, where there is none."""
+    if tables.is_table(Path(source)):
+        return
+    for said, name in (
+        (header is not None, f"{header=}"),
+        (decimal != tables.POINT, f"{decimal=}"),
+    ):
+        if said:
+            raise ValueError(
+                f"{name} is of tables of text, {', '.join(tables.SUFFIXES)}, and {source} is none; "
+                "leave it out"
+            )
 
 
 def stem(path: Path) -> str:

@@ -57,10 +57,12 @@ def packed(
     return Dataset(name, **rows, image_shape=image_shape)
 
 
-def from_path(path: Path, seed: int, missing: bool = False, header: bool | None = None) -> Dataset:
-    """Return the data set in a file or folder; missing, header: as in `tables.read`."""
+def from_path(
+    path: Path, seed: int, missing: bool = False, header: bool | None = None, decimal: str = "."
+) -> Dataset:
+    """Return the data set in a file or folder; missing, header, decimal: as in `tables.read`."""
     if path.is_dir() or path.suffix.lower() != ".npz":
-        return _whole(path, rowfiles.read(path, missing, header), seed)
+        return _whole(path, rowfiles.read(path, missing, header, decimal), seed)
     arrays = readers.read_npz(path)
     if {*SPLITS, "n_vars"} <= arrays.keys():
         return packed(path.stem, arrays, path, None)

@@ -9,8 +9,10 @@
 | a column with more words than numbers | words, whose numbers are words, too |
 | a column in which a whole number has a leading zero | words, and a `DataWarning` says so |
 | a word in another column; 3,5 or 1,000 or 5% anywhere | an error that names it |
+| 3,5 where decimal="," says so | 3.5, and then a number with a point is an error |
 | a first column that alone has no name | pandas' index, which is left out |
 | a blank line, or one above all others that begins with # | nothing |
+| a first line like sep=; as Excel writes it | the delimiter |
 
 A table without words is one array, and bools in it are numbers unless other numbers stand beside
 their columns. Any other is a `Frame`, by columns, each with a type of its own.
@@ -28,13 +30,15 @@ from typing import IO, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.datasets import dialects, headers, readers
+from chainrule.datasets import dialects, fields, headers, readers
 from chainrule.datasets.fields import Names
 from chainrule.datasets.gathering import Gathered
 from chainrule.datasets.lines import FIRST, Line, Lines, blocks, first, opened
 from chainrule.encoders.doubts import DataWarning
 from chainrule.encoders.frames import Coded, Frame
 
+POINT, COMMA = fields.POINT, fields.COMMA
+SPELT = {",": "comma", ";": "semicolon", "\t": "tab"}
 SUFFIXES = (".csv", ".tsv", ".txt")
 
 
@@ -65,6 +69,7 @@ def read(
     name: str | None = None,
     missing: bool = False,
     header: bool | None = None,
+    decimal: str = POINT,
 ) -> Table:
     """Return the table in a file, or in an open binary stream.
 
@@ -73,12 +78,15 @@ def read(
         name: what errors call it; by default its path.
         missing: return NaN for missing values, instead of an error that names the first.
         header: whether the first line holds column names; None: as it seems, see `headers`.
+        decimal: "," where numbers have a decimal comma, 3,5; then one with a point is an error.
 
     Raises:
         ValueError: what is no such table, in one sentence with line and column.
         OSError: the file cannot be read.
     """
     name = name or str(source)
+    if decimal not in (POINT, COMMA):
+        raise ValueError(f"decimal must be '.' or ',', got {decimal!r}")
     with readers.one_sentence(name, "a table"), opened(source) as text:
         lines = Lines(text)
         head = first(iter(lines))
@@ -90,7 +98,7 @@ def read(
             raise ValueError("it is no text, or not UTF-8; save it as CSV in UTF-8")
         if len(line) > 1 and set(line) <= set("01") and not header:
             return _digits(chain(head, lines), len(line))
-        return _table(head, lines, name, missing, header)
+        return _table(head, lines, name, missing, (header, decimal))
 
 
 def header(columns: Sequence[str] | None, rows: NDArray[Any]) -> Sequence[str] | None:
@@ -119,9 +127,14 @@ def _digits(lines: Iterable[Line], width: int) -> Table:
     return Table(np.concatenate(parts), np.concatenate(numbers))
 
 
-def _table(head: list[Line], lines: Lines, name: str, missing: bool, header: bool | None) -> Table:
-    """Return fields with delimiters as a table; `head` are the first lines."""
-    dialect = dialects.dialect(head, lines.comments, header)
+def _table(
+    head: list[Line], lines: Lines, name: str, missing: bool, said: tuple[bool | None, str]
+) -> Table:
+    """Return fields with delimiters as a table; `head` are the first lines; said: `dialect`'s."""
+    dialect = dialects.dialect(head, lines.comments, *said, lines.delimiter)
+    end = dialects.trailing(head, dialect)
+    if end and not (missing and dialect.names is None):  # else a column of what is missing
+        raise ValueError(f"its lines end with a {SPELT[end]}, and nothing behind it; take it away")
     gathered, numbers = Gathered(dialect, missing), []
     for block in blocks(chain(head[dialect.n_above :], lines)):
         gathered.add(block)
@@ -139,7 +152,7 @@ def _table(head: list[Line], lines: Lines, name: str, missing: bool, header: boo
             f"{dialect.column(k)} has whole numbers with leading zeros, such as {field}: they were "
             "taken for words, a category each; if they are amounts, write them without",
         )
-    if isinstance(x, Frame) and dialect.n_above and header is None:
+    if isinstance(x, Frame) and dialect.n_above and said[0] is None:
         _doubt_words(x, name)
     return Table(x, np.concatenate(numbers), dialect.names, dialect.left_out)
 

@@ -4,6 +4,7 @@ A cell of a user's table is called by its index, [5, 1], or where columns have n
 Python counts, from 0. Of a file lines and columns are counted from 1, as editors do, and called so.
 """
 
+import re
 from typing import Any
 
 import numpy as np
@@ -11,13 +12,21 @@ from numpy.typing import NDArray
 
 DROP = "fill in or drop such rows first"
 QUOTED = 60  # characters of a value that errors quote, at most
+LONG = re.compile(rf"""('[^'\n]{{{QUOTED}}})[^'\n]+'|("[^"\n]{{{QUOTED}}})[^"\n]+\"""")
 FILL = f"{DROP}, or let OrderlessNADE fill them in"
 
 
 def shown(value: Any) -> str:
     """Return a value as errors quote it: its repr, cut where it is long."""
     text = repr(value)
-    return text if len(text) <= QUOTED else f"{text[: QUOTED - 1]}…"
+    if isinstance(value, str):
+        return short(text)
+    return text if len(text) <= QUOTED else f"{text[:QUOTED]}…"
+
+
+def short(sentence: str) -> str:
+    """Return a sentence in which nothing between quotes is longer than QUOTED characters."""
+    return LONG.sub(lambda one: f"{one[1] or one[2]}…{one[0][0]}", sentence)
 
 
 class CellError(ValueError):
@@ -45,7 +54,7 @@ class CellError(ValueError):
     def at(self, name: str, place: str, key: Any) -> str:
         """Return the sentence about a cell that has another name, such as a line of a file."""
         told = self.sentence.replace("{name}", name).replace("{place}", place)
-        return told.replace("{key}", repr(key))
+        return short(told.replace("{key}", repr(key)))
 
 
 class ColumnError(ValueError):
@@ -68,7 +77,7 @@ class ColumnError(ValueError):
 
     def at(self, name: str, place: str) -> str:
         """Return the sentence about a column that has another name, such as a file's header."""
-        return self.sentence.replace("{name}", name).replace("{place}", place)
+        return short(self.sentence.replace("{name}", name).replace("{place}", place))
 
 
 def missing(

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.encoders import validation
+from chainrule.encoders import cells, validation
 
 KNOWN = 20  # labels that an error names at most
 
@@ -35,8 +35,8 @@ def encode(y: Any, n: int, classes: Classes, name: str = "y") -> NDArray[np.int3
         known = [repr(label) for label in classes[:KNOWN].tolist()]
         more = ", …" if len(classes) > KNOWN else ""
         raise ValueError(
-            f"{name} holds {other!r}, a label never seen in training; leave it out or give one of "
-            f"{', '.join(known)}{more}"
+            f"{name} holds {cells.shown(other)}, a label never seen in training; leave it out or "
+            f"give one of {', '.join(known)}{more}"
         )
     return at.astype(np.int32)
 
