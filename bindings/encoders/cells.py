@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 DROP = "fill in or drop such rows first"
 QUOTED = 60  # characters of a value that errors quote, at most
-LONG = re.compile(rf"""('[^'\n]{{{QUOTED}}})[^'\n]+'|("[^"\n]{{{QUOTED}}})[^"\n]+\"""")
+IN_QUOTES = re.compile(r"""(?<!\w)(?:'[^'\n]*'|"[^"\n]*")""")
 FILL = f"{DROP}, or let OrderlessNADE fill them in"
 
 
@@ -26,7 +26,12 @@ def shown(value: Any) -> str:
 
 def short(sentence: str) -> str:
     """Return a sentence in which nothing between quotes is longer than QUOTED characters."""
-    return LONG.sub(lambda one: f"{one[1] or one[2]}…{one[0][0]}", sentence)
+
+    def cut(one: re.Match[str]) -> str:
+        quoted = one[0]
+        return quoted if len(quoted) <= QUOTED + 2 else f"{quoted[: QUOTED + 1]}…{quoted[0]}"
+
+    return IN_QUOTES.sub(cut, sentence)
 
 
 class CellError(ValueError):
