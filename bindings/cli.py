@@ -17,9 +17,8 @@ from typing import Annotated, Any
 import typer
 
 from chainrule.commands import wording
-from chainrule.commands.requests import LabelRequest, SampleRequest, TrainRequest
+from chainrule.commands.requests import LabelRequest, SampleRequest, TrainRequest, Written
 from chainrule.commands.verbs import (
-    Header,
     Label,
     LabelsFrom,
     Model,
@@ -35,6 +34,7 @@ from chainrule.commands.verbs import (
 
 DEBUG = "CHAINRULE_DEBUG"  # set: tracebacks and warnings are shown
 UNKEPT = "compiled kernels cannot be kept"  # how the warning of `kernels.compiled` begins
+TOLD = Written()  # as it seems
 EXPECTED = (ValueError, TypeError, OSError, RuntimeError, ImportError, FloatingPointError)
 
 
@@ -76,7 +76,7 @@ def train(
         bool, typer.Option("--labels", help="Learn p(row | label), with the data's own labels.")
     ] = False,
     labels_from: LabelsFrom = None,
-    header: Header = None,
+    written: Written = TOLD,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace the run in --out.")] = False,
     **options: Any,
@@ -86,7 +86,7 @@ def train(
     A run is lengthened by --resume with more --epochs or --steps.
     """
     reading = {"valid": valid, "unit": "byte" if bytes_ else None}
-    reading |= {"labels": labels_from or labels, "lines": lines, "header": header}
+    reading |= {"labels": labels_from or labels, "lines": lines, **written._asdict()}
     asked = TrainRequest(model, data, out, options, settings or [], reading, resume, force)
     status: int = _module("train").run(common, asked)
     return status
@@ -100,10 +100,10 @@ def score(
     out: Annotated[Path | None, typer.Option(help=".npy, .csv or .txt; else printed.")] = None,
     label: Label = None,
     labels_from: LabelsFrom = None,
-    header: Header = None,
+    written: Written = TOLD,
 ) -> None:
     """Write log p(x) of each row, in nats; of a text nats and bits a character."""
-    _module("score").score(common, run, x, out, LabelRequest(label, labels_from), header)
+    _module("score").score(common, run, x, out, LabelRequest(label, labels_from), written)
 
 
 @verb()
@@ -169,10 +169,10 @@ def complete(
     ] = "top",
     out: Picture = None,
     draws: Annotated[int, typer.Option(min=1, help="Of each row; a .csv numbers them.")] = 8,
-    header: Header = None,
+    written: Written = TOLD,
 ) -> None:
     """Draw the rest of partly observed rows."""
-    _module("complete").complete(common, run, x, observed, out, draws, header)
+    _module("complete").complete(common, run, x, observed, out, draws, written)
 
 
 @verb()
@@ -186,19 +186,19 @@ def impute(
     draws: Annotated[int, typer.Option(min=1, help="Of each row; a .csv numbers several.")] = 1,
     label: Label = None,
     labels_from: LabelsFrom = None,
-    header: Header = None,
+    written: Written = TOLD,
 ) -> None:
     """Fill in the values that rows lack, by draws given all that each row has."""
     asked = LabelRequest(label, labels_from)
-    _module("impute").impute(common, run, x, out, draws, asked, header)
+    _module("impute").impute(common, run, x, out, draws, asked, written)
 
 
 @verb("seed")
 def conditionals(
-    common: Any, run: Run, x: Rows, out: Picture = None, header: Header = None
+    common: Any, run: Run, x: Rows, out: Picture = None, written: Written = TOLD
 ) -> None:
     """Write each column's distribution given those before it, of bits p(x_i = 1 | x_<i)."""
-    _module("conditionals").conditionals(common, run, x, out, header)
+    _module("conditionals").conditionals(common, run, x, out, written)
 
 
 @verb("threads", "backend", "seed")

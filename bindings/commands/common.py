@@ -2,6 +2,7 @@
 
 import csv
 import os
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from math import log
@@ -19,6 +20,7 @@ from chainrule.engine.storage.files import replacing
 
 PICTURES = (".png", ".pdf", ".svg")
 TABLES = (".npy", ".csv", ".txt")
+PADDING = re.compile(r" +$", re.MULTILINE)
 WIDE = 10_000  # characters a line of what is no screen
 
 
@@ -46,13 +48,26 @@ class Common(NamedTuple):
         return estimator.set_params(backend=self.backend) if self.backend else estimator
 
 
+class _Unpadded(Console):
+    """A console off the screen, where lines of tables end with their words: rich fills them up."""
+
+    def print(self, *parts: Any, **options: Any) -> None:
+        """Print what is no table as it is."""
+        if not any(isinstance(part, Table) for part in parts):
+            super().print(*parts, **options)
+            return
+        with self.capture() as held:
+            super().print(*parts, **options)
+        self.file.write(PADDING.sub("", held.get()))
+
+
 def console() -> Console:
     """Return a console on standard output that prints names and paths as they are.
 
     A table in a file or pipe is as wide as it must be: nothing is cut off where no screen ends.
     """
-    wide = None if sys.stdout.isatty() else WIDE
-    return Console(highlight=False, markup=False, emoji=False, width=wide)
+    plain: dict[str, Any] = {"highlight": False, "markup": False, "emoji": False}
+    return Console(**plain) if sys.stdout.isatty() else _Unpadded(**plain, width=WIDE)
 
 
 def table(*columns: str, words: int = 1) -> Table:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from chainrule.commands import inputs, runs, tabular
 from chainrule.commands.common import PICTURES, TABLES, Common, check_output, picture
+from chainrule.commands.requests import Written
 from chainrule.datasets import readers, rowfiles
 from chainrule.encoders import frames, partial, validation
 from chainrule.encoders.columns import AnyColumns
@@ -29,17 +30,23 @@ def complete(
     observed: str,
     out: Path | None,
     draws: int,
-    header: bool | None,
+    written: Written,
 ) -> None:
     """Draw the unobserved part of each row several times; write a picture or a table."""
     if out is not None:
         check_output(out, *PICTURES, *TABLES)
     model = common.show(inputs.model_of_columns(run, "complete"))
     out, D = tabular.output(model, run, out, "completed"), model.n_features_in_
-    rows, origin = inputs.read_rows(x, True, header)
+    rows, origin = inputs.read_rows(common, x, True, written)
     with rowfiles.naming({"given": origin, "X": origin}):
         inputs.check_columns(model, origin)
         rows, shape = _table(model, rows), runs.image_shape(run, D)
+        if observed in SIDES and not tabular.are_pictures(model, run):
+            raise ValueError(
+                f"the rows of this model are no pictures and have no {observed}, as their columns "
+                "have names or are not all bits; give --observed names of columns, prefix:K, known "
+                "or a .npy mask"
+            )
         mask = _mask(observed, rows, shape, inputs.fitted_columns(model))
         model._columns.encode_given(rows, mask, len(rows))
     pictured = out.suffix.lower() in PICTURES

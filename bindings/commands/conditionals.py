@@ -5,19 +5,20 @@ from typing import Any
 
 from chainrule.commands import inputs, runs, tabular
 from chainrule.commands.common import PICTURES, TABLES, Common, check_output, picture
+from chainrule.commands.requests import Written
 from chainrule.datasets import rowfiles
 from chainrule.kernels.types import Array
 
 PICTURED = 25  # rows drawn at most
 
 
-def conditionals(common: Common, run: Path, x: Path, out: Path | None, header: bool | None) -> None:
+def conditionals(common: Common, run: Path, x: Path, out: Path | None, written: Written) -> None:
     """Write the distribution of each column given those before it, as a picture or a table."""
     if out is not None:
         check_output(out, *PICTURES, *TABLES)
     model = common.show(inputs.model_of_columns(run, "conditionals"))
     out = _output(model, run, out)
-    rows, origin = inputs.read_rows(x, header=header)
+    rows, origin = inputs.read_rows(common, x, inputs.may_lack(model), written)
     inputs.check_columns(model, origin)
     pictured = out.suffix.lower() in PICTURES
     n_rows = len(rows)

@@ -54,7 +54,7 @@ def run(common: Common, model: str, assignments: Sequence[str]) -> int:
     with progress.compilation(not common.quiet), use_threads(common.threads or 1):
         checked = referee.check_backends(engine, config, params, x, backends=backends, own=True)
     grid, failed = _judged({name: checked[name] for name in params if params[name].size})
-    shape = f"{estimator._model_name()}, N={N}, {str(config).partition('(')[2].rstrip(')')}"
+    shape = f"{estimator._model_name()}, N={N}, {str(config).partition('(')[2].removesuffix(')')}"
     console().print(f"{shape}, float64, every entry by central differences", "", grid, "", sep="\n")
     outcome = f"{failed} failed" if failed else "all pass"
     console().print(f"{outcome} (largest difference over largest entry, at most {ALLOWED:.0e})")

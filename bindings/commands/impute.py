@@ -7,7 +7,7 @@ import numpy as np
 
 from chainrule.commands import inputs, labels, tabular
 from chainrule.commands.common import TABLES, Common, check_output
-from chainrule.commands.requests import LabelRequest
+from chainrule.commands.requests import LabelRequest, Written
 from chainrule.datasets import rowfiles
 
 
@@ -18,7 +18,7 @@ def impute(
     out: Path,
     draws: int,
     asked: LabelRequest,
-    header: bool | None,
+    written: Written,
 ) -> None:
     """Fill in what rows lack, several times each where asked; write them as a table.
 
@@ -32,7 +32,7 @@ def impute(
             f"impute is for OrderlessNADE, and the model in {run} is {type(model).__name__}, which "
             "knows what comes first alone; see chainrule complete"
         )
-    found, origin = inputs.read_rows(x, True, header)
+    found, origin = inputs.read_rows(common, x, True, written)
     rows, y = labels.given(model, asked, found, origin)
     if rows is found:  # else a column of labels has gone
         inputs.check_columns(model, origin)

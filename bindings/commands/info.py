@@ -7,13 +7,14 @@ from typing import Any
 
 from chainrule.commands import labels, runs, tabular
 from chainrule.commands.common import Common, bits, console, table
+from chainrule.commands.fields import spelt
 from chainrule.commands.inputs import of_columns
 from chainrule.engine import models, ordering
 from chainrule.engine.models import nade_untied
 from chainrule.engine.storage.container import CheckpointError
 from chainrule.registry import spelling
 
-LONG = 12  # entries of a tuple that are shown
+OF_COLUMNS = {"values", "half_steps"}  # fields of a Config
 NAMED_ORDERS = {"raster": "raster (columns as they are)", "reverse": "reverse"}
 
 
@@ -67,7 +68,7 @@ def _how_far(folder: Path, of_rows: bool) -> str | None:
 def _facts(model: Any, folder: Path | None) -> list[tuple[str, str]]:
     """Return what is known of the model and its training, as name and value."""
     summary = runs.read_summary(folder) if folder else {}
-    facts = [("config", _config(model.config_))]
+    facts = [("network", _network(model.config_))]
     facts += [("dtype", str(model.params_.dtype)), *_of_data(model)]
     if model.classes_ is not None:
         facts.append(("labels", labels.known(model)))
@@ -88,16 +89,14 @@ def _facts(model: Any, folder: Path | None) -> list[tuple[str, str]]:
     return facts
 
 
-def _config(config: Any) -> str:
-    """Return what a Config holds; of long tuples their beginning."""
-    words = []
-    for field in dataclasses.fields(config):
-        value = getattr(config, field.name)
-        shown = repr(value)
-        if isinstance(value, tuple) and len(value) > LONG:
-            shown = f"({', '.join(map(str, value[:LONG]))}, … {len(value)} in all)"
-        words.append(f"{field.name}={shown}")
-    return ", ".join(words)
+def _network(config: Any) -> str:
+    """Return the sizes and kinds in a Config, spelt as --set takes them; columns are shown below.
+
+    What it has a number of for each column is left out.
+    """
+    known = ((one.name, getattr(config, one.name)) for one in dataclasses.fields(config))
+    shown = ((k, v) for k, v in known if k not in OF_COLUMNS and not (k == "n_classes" and v == 1))
+    return ", ".join(f"{name}={spelt(value)}" for name, value in shown) or "one layer"
 
 
 def _of_data(model: Any) -> list[tuple[str, str]]:

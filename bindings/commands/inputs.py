@@ -6,17 +6,23 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from chainrule import datasets
 from chainrule.commands import runs, wording
 from chainrule.commands.common import Common
+from chainrule.commands.requests import Written
 from chainrule.commands.standard_input import NAME, as_file
 from chainrule.datasets import rowfiles
+from chainrule.datasets.named import NAMES
 from chainrule.datasets.rowfiles import Origin
 from chainrule.encoders.validation import KNOWN
 from chainrule.engine.event import Columns
 from chainrule.estimators.density import Density
+from chainrule.suggestions import near
+
+TOLD = Written()  # as it seems
 
 
 def of_columns(model: Density) -> bool:
@@ -47,38 +53,48 @@ def may_lack(model: Density) -> bool:
     return of_columns(model) and bool(model._model().ABILITIES.any_order)
 
 
-def load(data: str, missing: bool = False, header: bool | None = None) -> datasets.Dataset:
-    """Return a data set by name or path, and say what it warns of."""
-    with said_warnings():
-        return datasets.load(data, missing=missing, header=header)
-
-
 def read_rows(
-    x: Path, missing: bool = False, header: bool | None = None
+    common: Common, x: Path, missing: bool = False, written: Written = TOLD
 ) -> tuple[NDArray[Any], Origin]:
     """Return the rows in a file, a folder of pictures or standard input, and where each stands.
 
-    Pictures, (N, H, W), are flattened. What the values may be is the model's business. missing:
-    NaN for what a table of text lacks. header: as in `tables.read`.
+    The name of a data set is that of its test rows, which is said. Pictures, (N, H, W), are
+    flattened. What the values may be is the model's business. missing: NaN for what a table of text
+    lacks.
     """
+    if str(x) in NAMES and not x.exists():
+        return _test_rows(common, str(x), written)
     with as_file(x, text=False) as path:
         if not path.exists():
-            raise FileNotFoundError(f"{path} does not exist; check its name and folder")
-        with said_warnings():
-            rows, _, origin = rowfiles.read(path, missing, header)
+            raise FileNotFoundError(
+                f"{path} does not exist; check its name and folder{near(str(x), NAMES)}"
+            )
+        with said_warnings(not common.quiet):
+            rows, _, origin = rowfiles.read(path, missing, *written)
     rows = rows.reshape(len(rows), -1) if rows.ndim == 3 and len(rows) else rows
     return rows, origin._replace(path=NAME) if path != x else origin
 
 
+def _test_rows(common: Common, name: str, written: Written) -> tuple[NDArray[Any], Origin]:
+    """Return the test rows of a data set by name, and say that it is these."""
+    data = datasets.load(name, header=written.header, decimal=written.decimal)
+    rows: NDArray[Any] = data.test.x
+    if not common.quiet:
+        common.warn(f"the {len(rows):,} test rows of {name}, which no training on it has seen")
+    return rows, Origin(name, np.arange(len(rows)), columns=data.columns)
+
+
 @contextmanager
-def said_warnings() -> Iterator[None]:
-    """Print what is doubtful about data, a line each, on standard error."""
+def said_warnings(loud: bool = True) -> Iterator[None]:
+    """Print what is doubtful about data, a line each, on standard error, if loud."""
     with warnings.catch_warnings(record=True) as heard:
         warnings.simplefilter("ignore")
         warnings.simplefilter("always", datasets.DataWarning)
-        yield
-    for warning in heard:
-        Common().warn(wording.in_options(str(warning.message)))
+        try:
+            yield
+        finally:
+            for warning in heard if loud else ():
+                Common().warn(wording.in_options(str(warning.message)))
 
 
 def check_columns(model: Density, origin: Origin, run: Path | None = None) -> None:

@@ -11,7 +11,7 @@ from chainrule.commands.common import Common
 from chainrule.commands.inputs import of_columns
 from chainrule.commands.line_material import LineMaterial
 from chainrule.commands.material import Material, digest
-from chainrule.commands.requests import Reading, TrainRequest
+from chainrule.commands.requests import Reading, TrainRequest, Written
 from chainrule.commands.row_material import RowMaterial
 from chainrule.commands.text_material import TextMaterial, is_text
 from chainrule.engine.storage import checkpoint, fingerprint
@@ -41,8 +41,9 @@ def new(cls: type[Density], asked: TrainRequest, data: str | None, threads: int)
     for name, option in OPTIONS.items():
         if name in asked.reading and not is_text(data):
             raise ValueError(f"{option} is for texts, and {data} holds rows; leave it out")
-    if "header" in asked.reading and is_text(data) and not of_columns(cls()):
-        raise ValueError(f"--header is of tables, and {data} is a text; leave it out")
+    for name in Written._fields:
+        if name in asked.reading and is_text(data) and not of_columns(cls()):
+            raise ValueError(f"--{name} is of tables, and {data} is a text; leave it out")
     estimator = cls(**asked.options)
     material = _open(estimator, data, asked.reading)
     metadata = {
@@ -150,7 +151,7 @@ def reading_of(cls: type[Density], asked: dict[str, Any]) -> dict[str, Any]:
     Raises:
         ValueError: labels of a model that learns none, or what is of texts where it learns none.
     """
-    unsaid = {name: (None,) if name == "header" else (None, False) for name in asked}
+    unsaid = {name: (None, False) for name in asked} | {"header": (None,), "decimal": (".",)}
     reading = {name: value for name, value in asked.items() if value not in unsaid[name]}
     labels, model = reading.get("labels"), cls()
     if labels and not model._model().ABILITIES.labels:

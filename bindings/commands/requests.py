@@ -18,12 +18,22 @@ class LabelRequest(NamedTuple):
     source: str | None = None
 
 
+class Written(NamedTuple):
+    """How a table of text is written, as far as it was said.
+
+    header: whether its first line holds column names; None: as it seems. decimal: what stands
+    before the decimals of a number.
+    """
+
+    header: bool | None = None
+    decimal: str = "."
+
+
 class Reading(NamedTuple):
     """How data are to be read: the share that validates, characters or bytes, labels, lines, names.
 
     labels: True: the data set's own; a str: a file of them, or the column that they are.
-    lines: each line of a text file is a sequence of its own. header: whether the first line of a
-    table holds column names; None: as it seems.
+    lines: each line of a text file is a sequence of its own. header, decimal: as of `Written`.
     """
 
     valid: float = 0.1
@@ -31,6 +41,7 @@ class Reading(NamedTuple):
     labels: bool | str = False
     lines: bool = False
     header: bool | None = None
+    decimal: str = "."
 
 
 class TrainRequest(NamedTuple):

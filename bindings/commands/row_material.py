@@ -7,7 +7,7 @@ import numpy as np
 from chainrule import datasets
 from chainrule.commands import baselines, labels
 from chainrule.commands.common import bits, table
-from chainrule.commands.inputs import load, may_lack, of_columns, said_warnings
+from chainrule.commands.inputs import may_lack, of_columns
 from chainrule.commands.material import Report, by_row
 from chainrule.commands.requests import Reading
 from chainrule.datasets import Dataset, rowfiles
@@ -26,13 +26,13 @@ class RowMaterial:
 
     def __init__(self, estimator: Any, data: str, reading: Reading) -> None:
         """Read the rows, and check all of them."""
-        self._data = labels.chosen(load(data, may_lack(estimator), reading.header), reading.labels)
+        self._data = labels.chosen(_load(estimator, data, reading), reading.labels)
         self.name = self._data.name
         train, valid, test = (getattr(self._data, split) for split in datasets.SPLITS)
         places = self._data.origins or {}
         called = {name: places[s] for name, s in CALLED.items() if s in places}
         try:
-            with said_warnings(), rowfiles.naming(called):
+            with rowfiles.naming(called):
                 estimator._also_known = {"the test rows": test.x}
                 (self.source,) = estimator._prepare(*self._named(estimator))
                 estimator.encoder_.encode(test.x, "the test rows")
@@ -107,6 +107,12 @@ class RowMaterial:
             "baselines": known,
         }
         return Report(outcome, by_row("test rows", {**known, spelling(type(estimator)): nll}, D))
+
+
+def _load(estimator: Any, data: str, reading: Reading) -> Dataset:
+    """Return a data set by name or path."""
+    how = {"header": reading.header, "decimal": reading.decimal}
+    return datasets.load(data, missing=may_lack(estimator), **how)  # type: ignore[arg-type]
 
 
 def _given_back(estimator: Any, x: Any, outcome: dict[str, Any]) -> Report:

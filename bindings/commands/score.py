@@ -17,7 +17,7 @@ from chainrule.commands.common import (
 )
 from chainrule.commands.line_material import read_lines
 from chainrule.commands.material import measures
-from chainrule.commands.requests import LabelRequest
+from chainrule.commands.requests import LabelRequest, Written
 from chainrule.commands.standard_input import as_file
 from chainrule.datasets import rowfiles
 from chainrule.encoders.texts import UNITS, Text
@@ -45,17 +45,18 @@ def score(
     x: Path,
     out: Path | None,
     asked: LabelRequest,
-    header: bool | None,
+    written: Written,
 ) -> None:
     """Print or write log p(x) of each row or line, or say what a text costs."""
     if out is not None:
         check_output(out, *TABLES)
     model: Any = common.show(runs.open_model(run))
     if model.encoder_.unit not in UNITS:
-        scored = _rows(model, run, x, asked, header)
+        scored = _rows(common, model, run, x, asked, written)
     else:
-        if header is not None:
-            raise ValueError("--header is of tables, and this model scores a text; leave it out")
+        if written != Written():
+            option = "--header" if written.header is not None else "--decimal"
+            raise ValueError(f"{option} is of tables, and this model scores a text; leave it out")
         with as_file(x, text=True) as path:
             scored = _lines(model, path, asked) if model.ends_ else _text(model, path, asked, out)
     if out is not None and scored.log_p is not None:
@@ -74,14 +75,16 @@ def score(
         )
 
 
-def _rows(model: Any, run: Path, x: Path, asked: LabelRequest, header: bool | None) -> Scored:
+def _rows(
+    common: Common, model: Any, run: Path, x: Path, asked: LabelRequest, written: Written
+) -> Scored:
     """Score rows, of columns or of symbols.
 
     Raises:
         ValueError: rows that are longer: of symbols they would be scored like any others.
     """
     length = runs.read_summary(run).get("row_length")
-    found, origin = inputs.read_rows(x, inputs.may_lack(model), header)
+    found, origin = inputs.read_rows(common, x, inputs.may_lack(model), written)
     rows, y = labels.given(model, asked, found, origin)
     if type(length) is int and rows.ndim == 2 and rows.shape[1] > length:
         among = "; if their labels are among them, say where with --labels-from"

@@ -38,6 +38,13 @@ def levels(model: Any) -> int | None:
     return int(highest) + 1
 
 
+def are_pictures(model: Any, run: Path) -> bool:
+    """Return whether a model's rows may be pictures: of a data set of such, or nameless bits."""
+    pictured = isinstance(runs.read_summary(run).get("image_shape"), list)
+    nameless = levels(model) == 2 and inputs.fitted_columns(model) is None
+    return levels(model) is not None and (pictured or nameless)
+
+
 def output(model: Any, run: Path, asked: Path | None, stem: str) -> Path:
     """Return the file to write rows to: what was asked for, or stem.png, or stem.csv.
 
@@ -45,10 +52,7 @@ def output(model: Any, run: Path, asked: Path | None, stem: str) -> Path:
         ValueError: it cannot hold such rows. OSError: it cannot be written.
     """
     if asked is None:
-        pictured = isinstance(runs.read_summary(run).get("image_shape"), list)
-        nameless = levels(model) == 2 and inputs.fitted_columns(model) is None
-        picture = levels(model) is not None and (pictured or nameless)
-        asked = Path(f"{stem}.png" if picture else f"{stem}.csv")
+        asked = Path(f"{stem}.png" if are_pictures(model, run) else f"{stem}.csv")
     check_output(asked, *PICTURES, *TABLES)
     if asked.suffix.lower() in PICTURES and levels(model) is None:
         raise ValueError(

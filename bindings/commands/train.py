@@ -11,7 +11,7 @@ from typing import Any
 from chainrule import progress
 from chainrule.commands import jobs, locking, runs, settings, standard_input
 from chainrule.commands.common import Common
-from chainrule.commands.inputs import of_columns
+from chainrule.commands.inputs import of_columns, said_warnings
 from chainrule.commands.jobs import Job
 from chainrule.commands.material import kept
 from chainrule.commands.requests import TrainRequest
@@ -40,11 +40,12 @@ def run(common: Common, asked: TrainRequest) -> int:
         if source == standard_input.DASH:
             text = not of_columns(cls())
             source = str(alone.enter_context(standard_input.as_file(Path(source), text)))
-        if asked.resume:
-            job = jobs.resumed(common, cls, asked, source)
-        else:
-            runs.check_free(out, asked.force)
-            job = jobs.new(cls, asked, source, common.threads or n_threads())
+        with said_warnings(not common.quiet and not asked.resume):  # what was said when it began
+            if asked.resume:
+                job = jobs.resumed(common, cls, asked, source)
+            else:
+                runs.check_free(out, asked.force)
+                job = jobs.new(cls, asked, source, common.threads or n_threads())
         if asked.data == standard_input.DASH:
             job.metadata["data"] = asked.data
         if not existed:

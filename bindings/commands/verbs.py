@@ -14,6 +14,7 @@ import typer
 from typer.core import TyperCommand
 
 from chainrule.commands import fields
+from chainrule.commands.requests import Written
 from chainrule.registry import HOMES
 
 app = typer.Typer(
@@ -72,6 +73,13 @@ Header = Annotated[
         help="Whether the first line of a .csv, .tsv or .txt names its columns; else as it seems.",
     ),
 ]
+Decimal = Annotated[
+    str,
+    typer.Option(
+        help="What stands before the decimals of a .csv, .tsv or .txt: a point, or a comma: ,"
+    ),
+]
+WRITTEN: dict[str, tuple[Any, Any]] = {"header": (Header, None), "decimal": (Decimal, ".")}
 Settings = Annotated[list[str] | None, typer.Option("--set", help="name=value, repeatable.")]
 Picture = Annotated[
     Path | None, typer.Option(help="A picture (.png .pdf .svg) or table (.npy .csv).")
@@ -117,9 +125,10 @@ def verb(
     """Register a command that also takes the common options, before or after its name.
 
     The function gets them as its first argument, a `commands.common.Common`, and returns its exit
-    status, or None for 0. One with ** gets the settings there that have an option of their own.
+    status, or None for 0. One with ** gets the settings there that have an option of their own,
+    one with `written` how a table of text is written.
 
-    unused: common options that it has no use for: not in its help, and refused.
+    unused: common options that it has no use for: not in its help, and refused behind its name.
     """
 
     def register(function: Callable[..., int | None]) -> Callable[..., None]:
@@ -129,8 +138,10 @@ def verb(
 
             after = {name: arguments.pop(name) for name in COMMON}
             given = {k: v if v not in (None, False) else ctx.obj[k] for k, v in after.items()}
+            if "written" in inspect.signature(function).parameters:
+                arguments["written"] = Written(*(arguments.pop(name) for name in WRITTEN))
             for name in unused:
-                if given[name] is not None:
+                if after[name] is not None:
                     raise ValueError(f"{function.__name__} has no use for --{name}; leave it out")
             raise typer.Exit(function(Common(**given), **arguments) or 0)
 
@@ -146,6 +157,11 @@ def _signature(function: Callable[..., Any], unused: tuple[str, ...]) -> inspect
     """Return a verb's own parameters and the common ones, as typer reads them."""
     kind = inspect.Parameter.KEYWORD_ONLY
     own = list(inspect.signature(function).parameters.values())[1:]
+    if any(p.name == "written" for p in own):
+        written = [
+            inspect.Parameter(k, kind, default=d, annotation=a) for k, (a, d) in WRITTEN.items()
+        ]
+        own = [q for p in own for q in (written if p.name == "written" else [p])]
     if own and own[-1].kind is inspect.Parameter.VAR_KEYWORD:
         own[-1:] = [_option(setting) for setting in fields.named().values()]
     context = inspect.Parameter("ctx", kind, annotation=typer.Context)

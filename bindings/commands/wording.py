@@ -40,6 +40,15 @@ RULES = tuple(
         (r"\bsay header=True\b", "give --header"),
         (r"\bsay header=False\b", "give --no-header"),
         (r"^header=(?:True|False) is", "--header is"),
+        (r"^decimal='(.)' is", r"--decimal is"),
+        (r"\bsay decimal=','", "give --decimal ,"),
+        (r"^decimal must", "--decimal must"),
+        (
+            r"fit with all that it may be: column_types=\{(.+?): \[… all categories …\]\}",
+            lambda one: "train with all that it may be: --column-types '{"
+            + one[1].replace("'", '"')
+            + ": [… all categories …]}'",
+        ),
         (r"\bset context=(\d+)", r"give --set context=\1"),
     )
 )  # fmt: skip

@@ -214,6 +214,9 @@ _NAMED: dict[str, Callable[[str, int, bool], Dataset]] = {
 }
 
 
+NAMES = tuple(_NAMED)
+
+
 def _pixels(x: NDArray[Any], half: int, raw: bool) -> Bits:
     """Return grey levels as uint8, or 1 from half brightness on."""
     return x.astype(np.uint8) if raw else (x >= half).view(np.uint8)

@@ -73,8 +73,8 @@ def is_part(given: Any, names: Sequence[frames.Name] | None) -> bool:
     given = _as_row(given)
     if names is None or not (hasattr(given, "columns") or frames.names_its_own(given)):
         return False
-    own = frames.read(given, "given").names or ()
-    return len(own) < len(names) and set(own) <= set(names)
+    own = frames.read(given, "given").names
+    return own is not None and len(own) < len(names) and set(own) <= set(names)
 
 
 def spread(given: Any, mask: NDArray[np.bool_], names: Sequence[frames.Name] | None) -> Any:
@@ -90,8 +90,8 @@ def spread(given: Any, mask: NDArray[np.bool_], names: Sequence[frames.Name] | N
         return given
     frame = frames.read(given, "given")
     place = {name: k for k, name in enumerate(frame.names or ())}
-    wanted = mask.reshape(-1, len(names)).any(axis=0)
-    lacking = [name for name, is_ in zip(names, wanted, strict=True) if is_ and name not in place]
+    wanted = np.flatnonzero(mask.reshape(-1, len(names)).sum(axis=0)).tolist()
+    lacking = [names[k] for k in wanted if names[k] not in place]
     if lacking:
         raise ValueError(
             f"given has no column {lacking[0]!r}, and observed says that it is known; give it, or "

@@ -14,7 +14,7 @@ from chainrule.plots.histograms import BINS, histograms, names_of, quiet
 from chainrule.plots.palette import BLUE, GREY, INK, PALE, SOFT
 
 DOTS = 3000  # rows drawn as dots, at most
-TICKS = 4  # steps between the numbers below a square, at most: more would run into each other
+TICKS = (4, 6)  # below and beside a square, at most: more numbers would run into each other
 BESIDE = 0.3  # of a step between whole numbers: how far a dot may be drawn from its own
 
 
@@ -39,7 +39,8 @@ def density(
     grid. Where a variable can have whole numbers alone, which a model that refuses halves says,
     their probabilities stand in place of a density.
 
-    The share that lies in the picture stands in the title. The grid is refined until that
+    The share that lies in the picture stands in the title, and that of an atom, a value with a
+    probability of its own, of which no curve can tell. The grid is refined until that
     converges and no rows stand on peaks that it does not see; peaks too narrow even then are said
     to be: see `chainrule.plots.grids`.
 
@@ -76,12 +77,12 @@ def _one(grid: Grid, x: Numbers, drawn: Numbers | None, names: Any, title: str) 
         at.vlines(axis.points[there], 0, grid.p[there], color=BLUE, lw=1.2)
         at.plot(axis.points[there], grid.p[there], "o", color=BLUE, ms=4, label=what)
     else:
-        at.plot(axis.points, grid.p, color=BLUE, lw=1.6, label=what)
+        at.plot(axis.points, grid.smooth, color=BLUE, lw=1.6, label=what)
     if axis.counted:
         at.xaxis.set_major_locator(MaxNLocator(integer=True))
     at.set_xlabel(visible(names[0]), size=9, color=GREY, **words())
     at.set_ylabel(what, size=9, color=GREY)
-    at.set_title(_heading(title, grid), loc="left", size=10, color=INK, **words())
+    at.set_title(_heading(title, grid, names), loc="left", size=10, color=INK, **words())
     at.legend(frameon=False, fontsize=8)
     quiet(at)
     return figure
@@ -94,22 +95,9 @@ def _two(on: Grid, x: Numbers, drawn: Numbers | None, names: Any, title: str) ->
     figure = Picture((3.9 * len(parts) + 0.2, 4.5), layout="constrained")
     grid = figure.add_gridspec(2, 2 * len(parts), width_ratios=[4, 1] * len(parts),
                                height_ratios=[1, 4], wspace=0.02, hspace=0.02)  # fmt: skip
-    limits = [axis.ends for axis in on.axes]
     for k, (name, rows) in enumerate(parts):
         at = figure.add_subplot(grid[1, 2 * k])
-        if rows is None:
-            extent = (*limits[0], *limits[1])
-            how = {"interpolation": "nearest" if any(a.counted for a in on.axes) else None}
-            at.imshow(on.p.T, SOFT, origin="lower", extent=extent, aspect="auto", vmin=0, **how)
-        else:
-            some = _apart(rows[:: -(-len(rows) // DOTS)], on.axes)
-            colour = GREY if name == "data" else BLUE
-            at.plot(*some.T, ".", color=colour, ms=2.2, mew=0, alpha=0.7)
-        at.set(xlim=limits[0], ylim=limits[1])
-        at.xaxis.set_major_locator(
-            MaxNLocator(TICKS, integer=on.axes[0].counted, steps=[1, 2, 5, 10])
-        )
-        at.yaxis.set_major_locator(MaxNLocator(6, integer=on.axes[1].counted, steps=[1, 2, 5, 10]))
+        _square(at, on, rows, GREY if name == "data" else BLUE)
         at.set_xlabel(visible(names[0]), size=9, color=GREY, **words())
         if k == 0:
             at.set_ylabel(visible(names[1]), size=9, color=GREY, **words())
@@ -117,14 +105,29 @@ def _two(on: Grid, x: Numbers, drawn: Numbers | None, names: Any, title: str) ->
             at.set_yticklabels([])
         quiet(at)
         for i, side in enumerate((grid[0, 2 * k], grid[1, 2 * k + 1])):
-            line = on.axes[i], on.marginal(i)
+            line = on.axes[i], on.marginal(i)[: len(on.axes[i].points)]
             _marginal(figure.add_subplot(side), i, *line, x if rows is None else rows, what)
         figure.axes[-2].set_title(name, loc="left", size=9, color=INK)
     handles, kinds = figure.axes[1].get_legend_handles_labels()
     figure.legend(handles, kinds, loc="outside upper right", ncols=2, frameon=False, fontsize=8)
-    heading = _heading(title, on)
+    heading = _heading(title, on, names)
     figure.suptitle(heading, x=0.01, ha="left", size=10, color=INK, **words())
     return figure
+
+
+def _square(at: Any, on: Grid, rows: Numbers | None, colour: str) -> None:
+    """Draw rows as dots, or in their place the density."""
+    limits = [axis.ends for axis in on.axes]
+    if rows is None:
+        how: dict[str, Any] = {"origin": "lower", "extent": (*limits[0], *limits[1]), "vmin": 0}
+        how["interpolation"] = "nearest" if any(axis.counted for axis in on.axes) else None
+        at.imshow(on.smooth.T, SOFT, aspect="auto", **how)
+    else:
+        some = _apart(rows[:: -(-len(rows) // DOTS)], on.axes)
+        at.plot(*some.T, ".", color=colour, ms=2.2, mew=0, alpha=0.7)
+    at.set(xlim=limits[0], ylim=limits[1])
+    for axis, ticks, of in zip((at.xaxis, at.yaxis), TICKS, on.axes, strict=True):
+        axis.set_major_locator(MaxNLocator(ticks, integer=of.counted, steps=[1, 2, 5, 10]))
 
 
 def _marginal(at: Any, i: int, axis: Axis, line: Numbers, rows: Numbers, what: str) -> None:
@@ -158,10 +161,13 @@ def _apart(rows: Numbers, axes: list[Axis]) -> Numbers:
     return rows + beside * [axis.counted * axis.step for axis in axes]
 
 
-def _heading(title: str, grid: Grid) -> str:
-    """Return a title that says how much of the density is in the picture."""
+def _heading(title: str, grid: Grid, names: Sequence[str]) -> str:
+    """Return a title that says how much of the density is in the picture, and in its atoms."""
     what = "probability" if grid.counted else "density"
     said = f"{min(100.0, 100 * grid.share):.1f}% of the {what} lies in the picture"
+    for i, (axis, name) in enumerate(zip(grid.axes, names, strict=True)):
+        for value, p in zip(axis.atoms, grid.marginal(i)[len(axis.points) :], strict=True):
+            said += f", {100 * p:.1f}% at {visible(name)} = {value:g} itself"
     if not grid.seen or grid.share > 1 + CONVERGED:
         said = "peaks too narrow for the grid, which cannot tell how much lies in the picture"
     return f"{visible(title)}: {said}" if title else said

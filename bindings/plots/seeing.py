@@ -126,7 +126,7 @@ def verdict(seen: Any, order: Any = None) -> str:
     leaks = int((moved & ~past).any(axis=1).sum())
     if leaks:
         return f"{leaks} of {D} outputs see themselves\nor what comes after them"
-    tried = ~np.isnan(a).all(axis=0)
+    tried: NDArray[np.bool_] = np.asarray(~np.isnan(a).all(axis=0))
     past &= tried[:, None] & tried
     used, allowed = int((moved & past).sum()), int(past.sum())
     but = "" if tried.all() else f";\ngrey: {int((~tried).sum())} of one value, not tried"

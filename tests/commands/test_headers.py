@@ -59,10 +59,14 @@ def test_what_is_doubtful_about_columns_is_said_in_options(tmp_path, rng, call):
     data = tmp_path / "x.csv"
     rows = [f"{n % 2},d{n},{x:.3f}" for n, x in enumerate(rng.normal(size=60))]
     data.write_text("\n".join(["sex,day,x", *rows]) + "\n")
-    line = ("train", "table_nade", "--data", data, "--epochs", 1, "--set", "n_hidden=4", "-q")
-    status, _, err = call(*line, "--out", tmp_path / "a", "--backend", "reference")
+    line = ("train", "table_nade", "--data", data, "--epochs", 1, "--set", "n_hidden=4")
+    line = (*line, "--out", tmp_path / "a", "--backend", "reference")
+    status, _, err = call(*line)
     assert status == 0 and "'day'" in err and "--column-types 'day:categorical'" in err
     assert len(err.splitlines()) == 1
+    assert call(*line, "-q", "--force") == (0, "", "")
+    resume = ("train", "table_nade", "--out", tmp_path / "a", "--resume", "--epochs", 2)
+    assert call(*resume)[::2] == (0, ""), "it was said as the run began"
 
 
 def test_a_category_never_seen_has_its_cure_in_options(tmp_path, rng, call):

@@ -72,7 +72,7 @@ def test_common_options_are_obeyed_or_refused(verb, option, folder, call, tmp_pa
     given = f"--{option}", VALUES[option]
     for line in ((*given, verb, *arguments), (verb, *arguments, *given)):
         status, out, err = call(*line, *(("--force",) if verb == "train" else ()))
-        if option in UNUSED.get(verb, ()):
+        if option in UNUSED.get(verb, ()) and line[0] == verb:
             expected = f"chainrule: {verb} has no use for --{option}; leave it out\n"
             assert (status, out, err) == (2, "", expected)
         else:

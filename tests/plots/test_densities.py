@@ -123,6 +123,25 @@ def test_a_peak_between_all_points_of_the_grid_is_said(D, rng):
     assert "too narrow" in title_of(plots.density(spiked, rows))
 
 
+@pytest.mark.parametrize("D", [1, 2])
+def test_an_atom_has_a_probability_that_is_said(D, rng, tmp_path):
+    """At 0 alone it is p(0) that is asked for, elsewhere a density: the curve leaves it out."""
+    x = np.where(rng.random(300) < 0.6, 0.0, rng.normal(5, 1, 300))
+    rows = np.stack([x, rng.normal(size=300)], axis=1)[:, :D]
+
+    def log_prob(g):
+        first = np.where(g[:, 0] == 0, np.log(0.6), np.log(0.4) + norm.logpdf(g[:, 0], 5))
+        return first + norm.logpdf(g[:, 1:]).sum(axis=1)
+
+    figure = plots.density(log_prob, rows, names=["gain", "y"][:D])
+    plots.save(figure, tmp_path / "x.png")
+    share, atom = title_of(figure).split(", ")
+    assert float(share.split("%")[0]) > 99 and atom.endswith(" at gain = 0 itself")
+    assert abs(float(atom.split("%")[0]) - 60) < 0.5
+    line = figure.axes[D - 1].lines[0]
+    assert line.get_ydata().max() == pytest.approx(0.4 * norm.pdf(0), abs=0.002)
+
+
 @pytest.mark.parametrize("known", [range(-9, 99), [0, 1, 2, 3, 5]])
 def test_whole_numbers_have_probabilities(known, tmp_path):
     """A model that refuses halves, and one that also refuses what it has never seen."""
