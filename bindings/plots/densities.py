@@ -14,7 +14,7 @@ from chainrule.plots.histograms import BINS, histograms, names_of, quiet
 from chainrule.plots.palette import BLUE, GREY, INK, PALE, SOFT
 
 DOTS = 3000  # rows drawn as dots, at most
-TICKS = (4, 6)  # below and beside a square, at most: more numbers would run into each other
+TICKS = (5, 6)  # below and beside a square, at most: more numbers would run into each other
 BESIDE = 0.3  # of a step between whole numbers: how far a dot may be drawn from its own
 
 
@@ -127,7 +127,7 @@ def _square(at: Any, on: Grid, rows: Numbers | None, colour: str) -> None:
         at.plot(*some.T, ".", color=colour, ms=2.2, mew=0, alpha=0.7)
     at.set(xlim=limits[0], ylim=limits[1])
     for axis, ticks, of in zip((at.xaxis, at.yaxis), TICKS, on.axes, strict=True):
-        axis.set_major_locator(MaxNLocator(ticks, integer=of.counted, steps=[1, 2, 5, 10]))
+        axis.set_major_locator(MaxNLocator(ticks, integer=of.counted, steps=[1, 2, 2.5, 5, 10]))
 
 
 def _marginal(at: Any, i: int, axis: Axis, line: Numbers, rows: Numbers, what: str) -> None:

@@ -146,7 +146,8 @@ def _label(
     ends = ((axes.xaxis, shape[1], sides.inputs), (axes.yaxis, shape[0], sides.outputs))
     for axis, count, owners in ends:
         if owners is not None:
-            _name(axis, owners, 90 if axis is axes.xaxis else 0)
+            upright = axis is axes.xaxis and max(map(len, owners)) > 3
+            _name(axis, owners, 90 if upright else 0)
         elif count <= FEW:
             axis.set_ticks(np.arange(count - 1) + 0.5, minor=True)
             axis.set_ticks(range(0, count, max(1, count // 8)))
