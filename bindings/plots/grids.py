@@ -140,9 +140,10 @@ def _atoms(log_prob: LogProb, rows: Numbers, i: int) -> tuple[float, ...]:
     beside = BESIDE * (values[-1] - values[0])
     asked = [there + np.eye(rows.shape[1])[i] * step for step in (-beside, 0, beside)]
     below, at, above = (np.asarray(log_prob(one), np.float64) for one in asked)
-    jump = np.abs(at - (below + above) / 2)
-    is_one = np.median(jump) > JUMP + 10 * np.median(np.abs(above - below))
-    return (value,) if is_one else ()
+    with np.errstate(invalid="ignore"):  # a density may be 0 beside it
+        jump, slope = np.abs(at - (below + above) / 2), np.abs(above - below)
+    slope[np.isnan(slope)] = 0  # of 0 on both sides
+    return (value,) if np.median(jump) > JUMP + 10 * np.median(slope) else ()
 
 
 def _beside(axis: Axis, *atoms: float) -> Axis:

@@ -142,6 +142,19 @@ def test_an_atom_has_a_probability_that_is_said(D, rng, tmp_path):
     assert line.get_ydata().max() == pytest.approx(0.4 * norm.pdf(0), abs=0.002)
 
 
+def test_an_atom_may_stand_where_no_density_is(rng):
+    def log_prob(g):
+        inside = (g[:, 0] > 1) & (g[:, 0] < 2)
+        return np.log(np.where(g[:, 0] == 0, 0.5, np.where(inside, 0.5, 1e-300)))
+
+    def none(g):  # not even beside it
+        return np.where(log_prob(g) < -600, -np.inf, log_prob(g))
+
+    x = np.where(rng.random(200) < 0.5, 0, 1 + rng.random(200))
+    for density in (log_prob, none):
+        assert "50.0% at x1 = 0 itself" in title_of(plots.density(density, x))
+
+
 @pytest.mark.parametrize("known", [range(-9, 99), [0, 1, 2, 3, 5]])
 def test_whole_numbers_have_probabilities(known, tmp_path):
     """A model that refuses halves, and one that also refuses what it has never seen."""
