@@ -80,6 +80,8 @@ class MADE(TableDensity):
         config: made.Config = self.config_
         return [config.network.mask_arrays(k) for k in range(config.n_masks)]
 
+    _alone = 10
+
     def _model_name(self) -> str:
         return "made"
 
