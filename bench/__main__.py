@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from bench import cases, chart, curves, harness, machine, peaks, peers, report, worker
+from bench import cases, chart, curves, harness, isa, machine, peaks, peers, report, worker
 from bench.cases import Workload, ours
 
 WIDTH = 150  # of the table where the output is no terminal
@@ -33,6 +33,9 @@ def main(
         str, typer.Option("--peers", help="Other frameworks; '' for none.")
     ] = ",".join(peers.PEERS),
     threads: Annotated[int, typer.Option(min=1, help="Threads for everybody.")] = machine.cores(),
+    isa_: Annotated[
+        str, typer.Option("--isa", help="Vector instructions for everybody: native or avx2.")
+    ] = "native",
     seconds: Annotated[float, typer.Option(min=0, help="Timing of each rival.")] = 2.0,
     patience: Annotated[
         float, typer.Option(min=1, help="Seconds a rival may take to set up and compile.")
@@ -47,11 +50,16 @@ def main(
     """Compare chainrule's backends with each other and with other frameworks."""
     if list_:
         return show_list()
+    if isa_ not in isa.CHOICES:
+        raise typer.BadParameter(f"--isa is one of {', '.join(isa.CHOICES)}, not {isa_}")
+    isa.hold_to(isa_)
     names = [*pick(backends, ours.BACKENDS, "backend"), *pick(peers_, peers.PEERS, "peer")]
     chosen, memory = choose(cases_, sizes)
     if threads > machine.cores():
         raise typer.BadParameter(f"there are {machine.cores()} cores, so at most as many threads")
     about = describe(threads, seconds, patience, names)
+    about["settings"]["isa"] = isa_
+    about["vectors"] = vectors(names, threads)
     about["data"] = cases.sources([*chosen, *(w for pair in memory for w in pair)])
     out.print(f"data: {about['data']}")
     results: list[harness.Result] = []
@@ -156,6 +164,17 @@ def describe(threads: int, seconds: float, patience: float, names: list[str]) ->
     out.print("OPENBLAS_* in the environment: " + (str(blas) if blas else "none"))
     out.print(f"load average at the start: {where['load_average']}")
     return about
+
+
+def vectors(names: Sequence[str], threads: int) -> dict[str, str]:
+    """Return and print which vector instructions each rival that is here uses."""
+    found = {}
+    for name in names:
+        if not worker.missing(name):
+            with harness.rivals([name], threads) as (rival,):
+                found[name] = rival.ask("vectors")
+    out.print("vectors: " + ", ".join(f"{name} {which}" for name, which in found.items()))
+    return found
 
 
 def measure_ceilings(names: Sequence[str], threads: int) -> dict[str, dict[str, float]]:

@@ -6,12 +6,16 @@ read off `python -m bench`, which keeps them apart. torch.compile, which compile
 left to that too.
 """
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
-from bench import cases, check, curves, harness, labels, worker
+from bench import cases, check, curves, harness, isa, labels, worker
 from chainrule.engine import models
 from chainrule.engine.event import Columns
+from chainrule.kernels.target import vector_bytes
 
 pytest.importorskip("pytest_benchmark")
 
@@ -103,3 +107,29 @@ def test_labels_are_found_by_the_image_a_row_was_drawn_from():
 def _without_numbers(workload):
     """Return a problem of few numbers: those that are drawn must not matter to the counts."""
     return cases.Problem(workload, np.full((2, 2), 0.13), None, {"W": np.zeros(1000)})
+
+
+def test_a_run_is_held_to_narrower_vectors(monkeypatch):
+    """It starts anew where it is not, with every variable, and goes on where it is."""
+    started = []
+    monkeypatch.setattr(isa.os, "execve", lambda *how: started.append(how))
+    isa.hold_to("native")
+    assert not started
+    if "+avx2" not in str(isa.get_host_cpu_features()).split(","):
+        with pytest.raises(ValueError, match="has no AVX2"):
+            isa.hold_to("avx2")
+        return
+    isa.hold_to("avx2")
+    (_, words, environment), *_ = started
+    assert words[1:] == sys.orig_argv[1:]
+    assert vector_bytes(environment["NUMBA_CPU_FEATURES"]) == 32
+    for name, value in isa.variables("avx2").items():
+        monkeypatch.setenv(name, value)
+        assert environment[name] == value
+    isa.hold_to("avx2")
+    assert len(started) == 1
+    asked = "from chainrule.kernels.target import VECTOR_BYTES as n; print(n)"
+    done = subprocess.run(
+        [sys.executable, "-c", asked], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout.strip() == "32"

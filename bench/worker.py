@@ -94,6 +94,12 @@ class Worker:
             raise RuntimeError("nothing is prepared")
         return turn(self.run.call, seconds)
 
+    def vectors(self) -> str:
+        """Return which vector instructions this rival uses, as it says itself."""
+        return (
+            ours.vectors(self.rival) if self.rival in ours.BACKENDS else peers.vectors(self.rival)
+        )
+
     def ceilings(self) -> dict[str, float]:
         """Return this machine's measured sgemm GFLOP/s and copy GB/s."""
         if self.rival == "cuda":

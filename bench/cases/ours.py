@@ -13,6 +13,7 @@ from chainrule.engine.event import Columns
 from chainrule.engine.params import Params
 from chainrule.kernels import adam, use_backend, use_threads
 from chainrule.kernels.dispatch import on_device
+from chainrule.kernels.target import VECTOR_BYTES
 from chainrule.kernels.threads import map_rows, sum_rows
 
 BACKENDS = ("reference", "cpu", "cuda")
@@ -27,6 +28,13 @@ class Run(NamedTuple):
 
     call: Callable[[], object]
     answer: Callable[[], dict[str, Any]]
+
+
+def vectors(backend: str) -> str:
+    """Return how wide a backend's vectors are."""
+    if backend == "cpu":
+        return f"{VECTOR_BYTES} bytes"
+    return "the GPU's" if backend == "cuda" else "NumPy's"
 
 
 def missing(backend: str) -> str | None:

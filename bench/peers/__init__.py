@@ -81,6 +81,14 @@ def missing(name: str) -> str | None:
     return ours.missing("cuda") if PEERS[name].device == "cuda" else None
 
 
+def vectors(name: str) -> str:
+    """Return which vector instructions a peer uses, as it says itself."""
+    library, _, _, device = PEERS[name]
+    if device != "cpu":
+        return "the GPU's"
+    return str(import_module(f"bench.peers.{library}_device").vectors())
+
+
 def prepare(name: str, problem: Problem, threads: int) -> Run:
     """Return a workload set up in a peer; NotImplementedError where the peer has no such form."""
     case = home(problem.workload).__name__.rpartition(".")[2]

@@ -21,3 +21,9 @@ def use(device: str) -> AbstractContextManager[None]:
 def finished(call: Callable[[], object], device: str) -> Callable[[], object]:
     """Return `call`: those of our JAX peers wait for their results."""
     return call
+
+
+def vectors() -> str:
+    """Return which vector instructions XLA is held to, of which it does not tell what it uses."""
+    flags = [f for f in os.environ.get("XLA_FLAGS", "").split() if "max_isa" in f]
+    return flags[-1].partition("=")[2] if flags else "the widest it finds"

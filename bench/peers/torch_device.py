@@ -28,3 +28,8 @@ def finished(call: Callable[[], object], device: str) -> Callable[[], object]:
         return result
 
     return work
+
+
+def vectors() -> str:
+    """Return which vector instructions PyTorch's own loops use."""
+    return torch.backends.cpu.get_cpu_capability()

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.encoders.variables import Category, Variable
@@ -40,7 +41,7 @@ def make(
 ) -> Any:
     """Return a DataFrame of a library; dtypes: its names for those of the columns, or empty.
 
-    A column has the dtype that the learnt one had, where it can have it.
+    A column has the dtype that the learnt one had, where all its values are numbers of that dtype.
     """
     names = names or range(len(columns))
     series = _of_polars if of.__name__ == "polars" else _of_pandas
@@ -53,12 +54,19 @@ def make(
     )
 
 
+def with_index(table: Any, like: Any) -> Any:
+    """Return a table that was made row by row from another, with its index where both have one."""
+    if hasattr(table, "set_axis") and hasattr(like, "iloc") and len(like) == len(table):
+        return table.set_axis(like.index, axis=0)
+    return table
+
+
 def _of_pandas(pandas: Any, column: NDArray[Any], dtype: str, variable: Variable) -> Any:
     """Return a column of pandas'."""
     if dtype in ("category", "ordered") and isinstance(variable, Category):
         kind = pandas.CategoricalDtype(list(variable.values), ordered=dtype == "ordered")
         return pandas.Series(column, dtype=kind)
-    if dtype not in DTYPES or _would_round(variable, dtype):
+    if dtype not in DTYPES or not _holds(dtype, column, variable):
         return pandas.Series(column)
     try:
         return pandas.Series(column).astype(dtype)
@@ -71,7 +79,7 @@ def _of_polars(polars: Any, column: NDArray[Any], dtype: str, variable: Variable
     made = polars.Series(column.tolist())
     if dtype == "Enum" and isinstance(variable, Category):
         return made.cast(polars.Enum([str(value) for value in variable.values]))
-    if dtype not in OF_POLARS or _would_round(variable, dtype):
+    if dtype not in OF_POLARS or not _holds(dtype, column, variable):
         return made
     try:
         return made.cast(getattr(polars, dtype))
@@ -79,6 +87,14 @@ def _of_polars(polars: Any, column: NDArray[Any], dtype: str, variable: Variable
         return made
 
 
-def _would_round(variable: Variable, dtype: str) -> bool:
-    """Return whether a dtype is of whole numbers, and a column of real ones."""
-    return variable.type == "continuous" and "int" in dtype.lower()
+def _holds(dtype: str, column: NDArray[Any], variable: Variable) -> bool:
+    """Return whether a dtype has the numbers drawn of a variable: not rounded, nor too large."""
+    whole = dtype.lower()
+    if "int" not in whole:
+        return True
+    if variable.type == "continuous":
+        return False
+    if column.dtype.kind not in "iu" or not column.size:
+        return True
+    limits = np.iinfo(whole)
+    return bool(limits.min <= int(column.min()) and int(column.max()) <= limits.max)

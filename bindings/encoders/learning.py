@@ -17,7 +17,9 @@ from chainrule.encoders.variables import (
     check_categories,
 )
 
-FEW = 32  # whole numbers that are categories, if each comes twice on average
+EXACT = 2.0**53  # beyond, floating-point numbers cannot tell whole ones apart
+FEW = 32  # whole numbers that are categories, if each comes twice on average, and
+UNSEEN = 1e-3  # this share of rows, or fewer, is to have others, by Good's and Turing's estimate
 SHARED = 0.2  # of the rows: if so many have one number, a column of numbers is clumped
 
 
@@ -44,8 +46,9 @@ def suggested(column: Column, more: Sequence[Column] = ()) -> str:
 
     Bools are binary and words categorical. Of numbers the values decide, never what they are stored
     as, nor what is missing: 1.0 is 1. Only 0 and 1 are binary; whole numbers of at most FEW
-    different values, each twice on average, categorical; other whole numbers integer; and the rest
-    continuous.
+    different values, each twice on average, categorical, where hardly another one is to be met
+    later; other whole numbers integer, which may be any; and the rest continuous. As many rows will
+    have a value never seen before as have one that no other row has (Good 1953).
     """
     if column.kind == "bool":
         return "binary"
@@ -57,8 +60,11 @@ def suggested(column: Column, more: Sequence[Column] = ()) -> str:
     found = np.unique(np.concatenate([np.unique(one.values) for one in numbers]))
     if set(found[:3].tolist()) <= {0, 1}:
         return "binary"
+    counts = np.unique(column.values, return_counts=True)[1]
     few = len(found) <= FEW and 2 * len(found) <= sum(len(one.values) for one in numbers)
-    return "categorical" if few else "integer"
+    if len(found) == 1 or (few and (counts == 1).sum() <= UNSEEN * len(column.values)):
+        return "categorical"
+    return "integer" if max(abs(int(found[0])), abs(int(found[-1]))) < EXACT else "continuous"
 
 
 def _given(column: Column, categories: Any, place: Place) -> Category:
@@ -116,13 +122,16 @@ def _real(column: Column, kind: str, place: Place) -> Real:
             f"call it {'binary' if column.kind == 'bool' else 'categorical'}",
             0,
         )
-    if kind == "integer" and not column.whole():
-        row = int(np.argmax(column.values != np.floor(column.values)))
-        raise place.cell(
-            f"{{name}} holds {column.word(row)!r} at {{place}}, so that column cannot be integer; "
-            "call it continuous",
-            row,
-        )
+    if kind == "integer":
+        x = column.values.astype(np.float64)
+        exact = (x == np.floor(x)) & (np.abs(x) < EXACT)
+        if not exact.all():
+            row = int(np.argmin(exact))
+            raise place.cell(
+                f"{{name}} holds {column.word(row)!r} at {{place}}, so that column cannot be "
+                "integer; call it continuous",
+                row,
+            )
     x = column.values.astype(np.float64)
     unit = float(np.abs(x).max()) or 1.0  # so that no square overflows
     mean, scale = unit * float((x / unit).mean()), unit * float((x / unit).std())

@@ -3,8 +3,9 @@
 Fifty epochs of minibatches of 100 are a hundred steps where there are 200 rows, after which a model
 has hardly moved from where it began. Smaller minibatches and a higher learning rate get it as far
 as it can come: of tables with some hundreds of rows that is past where it overfits, often after ten
-epochs, and what it has become after fifty may be worse than what it began as. Only validation rows
-tell when; so where there are none the training of few rows ends after ten.
+epochs of MADE and twenty of NADE, and what it has become after fifty may be worse than what it
+began as. Only validation rows tell when; so where there are none the training of few rows ends
+there.
 """
 
 from dataclasses import dataclass
@@ -14,7 +15,6 @@ from chainrule.engine.training.sources import Source
 from chainrule.estimators.in_units import InUnits
 
 MANY = 5000  # rows from which on there is no need to hurry
-ALONE = 10  # epochs of fewer rows without validation rows
 USUAL = {"epochs": 50, "batch_size": 100, "learning_rate": 1e-3}
 
 
@@ -24,7 +24,7 @@ class FewRows(InUnits):
 
     Args:
         epochs: passes over the data, at most; None is 50, or of fewer than 5,000 rows without
-            X_valid 10, as nothing would tell when they overfit.
+            X_valid 20, and of MADE 10, as nothing would tell when they overfit.
         batch_size: rows a minibatch; None is 100, or of fewer than 5,000 rows a fiftieth of them,
             10 at least.
         learning_rate: of Adam, after the warm-up; None is 0.001, or of fewer than 5,000 rows 0.01.
@@ -32,6 +32,7 @@ class FewRows(InUnits):
 
     _least: ClassVar[int] = 10  # rows of a minibatch
     _rate: ClassVar[float] = 1e-2  # of few rows
+    _alone: ClassVar[int] = 20  # epochs of few rows without validation rows
 
     epochs: int | None = None  # type: ignore[assignment]
     batch_size: int | None = None  # type: ignore[assignment]
@@ -52,7 +53,7 @@ class FewRows(InUnits):
         if n >= MANY:
             return USUAL
         return {
-            "epochs": USUAL["epochs"] if self._validated else ALONE,
+            "epochs": USUAL["epochs"] if self._validated else self._alone,
             "batch_size": max(self._least, n * 100 // MANY),
             "learning_rate": self._rate,
         }

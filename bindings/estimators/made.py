@@ -96,6 +96,8 @@ class MADE(TableDensity):
             one.outputs = np.repeat(names, network.sizes.n_outputs).tolist()
         return found
 
+    _alone = 10
+
     def _model_name(self) -> str:
         return "made"
 

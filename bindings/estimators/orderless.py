@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import OneToOneFeatureMixin, TransformerMixin
 
-from chainrule.encoders import cells, validation
+from chainrule.encoders import cells, dataframes, validation
 from chainrule.encoders.bits import Bits
 from chainrule.engine.event import Columns
 from chainrule.engine.models import orderless_nade
@@ -234,8 +234,7 @@ class OrderlessNADE(OneToOneFeatureMixin, TransformerMixin, TableDensity):  # ty
             y: labels, as for `sample`.
 
         Returns:
-            Rows as `sample` returns them, known values as they are in X; with n_draws a list of
-            so many tables.
+            Rows as `sample` returns them, with X's index and known values; a list with n_draws.
 
         Raises:
             NotFittedError, ValueError, TypeError: as `log_prob`.
@@ -254,8 +253,9 @@ class OrderlessNADE(OneToOneFeatureMixin, TransformerMixin, TableDensity):  # ty
         times = 1 if n_draws is None else validation.integer("n_draws", n_draws, 1)
         data, rng = self._read(X), np.random.default_rng(seed)
         known, n = self._columns.observed(data), self._size(data)
-        drawn = [self.sample(n, rng, given=data, observed=known, y=y) for _ in range(times)]
-        return drawn[0] if n_draws is None else drawn
+        drawn = (self.sample(n, rng, given=data, observed=known, y=y) for _ in range(times))
+        tables = [dataframes.with_index(table, X) for table in drawn]
+        return tables[0] if n_draws is None else tables
 
     def _given_observed(self, function: Any, X: Any, y: Any, observed: Any) -> Array:
         """Return a function of `evaluating` of rows of which some variables are observed."""

@@ -104,6 +104,19 @@ def test_a_frame_comes_back_with_its_own_dtypes(columns):
         pandas.testing.assert_frame_equal(back, frame, rtol=1e-5)
 
 
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_numbers_that_a_dtype_cannot_hold_get_a_wider_one(library):
+    """And do not wrap around."""
+    of = pytest.importorskip(library)
+    X = np.arange(120, dtype=np.int8)
+    encoder = AnyColumns().learn(of.DataFrame({"x": X}))
+    z = encoder.encode(of.DataFrame({"x": X}))
+    same, wider = encoder.decode(z), encoder.decode(2 * z)
+    assert str(same["x"].dtype).lower() == "int8" and same["x"].to_list() == X.tolist()
+    assert str(wider["x"].dtype).lower() == "int64"
+    assert wider["x"].to_list() == (2 * X.astype(int) - round(X.mean())).tolist()
+
+
 def test_a_frame_is_an_array_where_its_library_is_missing(columns, monkeypatch):
     encoder = AnyColumns().learn(as_pandas(columns))
     monkeypatch.setitem(__import__("sys").modules, "pandas", None)
@@ -117,7 +130,7 @@ def test_a_frame_is_an_array_where_its_library_is_missing(columns, monkeypatch):
         (np.eye(6), ["binary"] * 6, np.uint8),
         (np.eye(6, dtype=bool), ["binary"] * 6, np.uint8),
         (csr_matrix(np.eye(6)), ["binary"] * 6, np.uint8),
-        (np.arange(12).reshape(6, 2) % 3, ["categorical"] * 2, np.int64),
+        (np.arange(30).reshape(15, 2) % 3, ["categorical"] * 2, np.int64),
         (np.arange(12.0).reshape(6, 2), ["integer"] * 2, np.float64),
         (np.arange(12.0).reshape(6, 2) + 0.5, ["continuous"] * 2, np.float64),
         ([[5, "a"], [5, "b"], [5, "a"], [5, "b"]], ["categorical"] * 2, object),
@@ -160,6 +173,23 @@ def test_types_are_given_for_all_for_each_or_for_some(columns):
     assert each.encode(numbers)[:, 2].tolist() == (1 - numbers[:, 2]).tolist()
     colours = AnyColumns({"colour": ["blue", "green", "red", "violet"]}).learn(table)
     assert colours.variables[1].values == ("blue", "green", "red", "violet")
+
+
+@pytest.mark.parametrize(("n", "once", "kind"), [(500, 1, 0), (1000, 1, 1), (1000, 2, 0)])
+def test_values_that_come_once_make_a_column_one_of_any_whole_numbers(n, once, kind):
+    """Else cross-validation would meet categories that its training rows lack."""
+    X = np.arange(n)[:, None] % 3
+    X[:once, 0] = 9 + np.arange(once)
+    assert AnyColumns().learn(X).types == (("integer", "categorical")[kind],)
+
+
+@pytest.mark.parametrize("first", [2**53, -(2**53), 2**63])
+def test_whole_numbers_that_floats_cannot_tell_apart_are_continuous(first):
+    X = [[first + 4096 * k] for k in range(100)]
+    assert AnyColumns().learn(X).types == ("continuous",)
+    with pytest.raises(ValueError, match=r"cannot be integer; call it continuous"):
+        AnyColumns("integer").learn(X)
+    assert AnyColumns().learn(X[:1] * 5 + X[1:2] * 5).types == ("categorical",)
 
 
 def test_categories_of_other_tables_are_known_too():
@@ -365,7 +395,7 @@ def test_two_columns_of_one_name_are_refused():
     ("learnt", "later", "says"),
     [
         ([["a"], ["b"]], [["c"]], r"holds 'c' at \[0, 0\], a category never seen.*'a', 'b'"),
-        ([[3], [4]] * 2, [[4], [5]], r"holds 5 at \[1, 0\], a category never seen"),
+        ([[3], [4]] * 5, [[4], [5]], r"holds 5 at \[1, 0\], a category never seen"),
         ([["a"], ["b"]], [[1]], r"holds 1 at \[0, 0\], a category never seen"),
         ([[0.5], [1.5]], [["a"]], r"holds 'a' at \[0, 0\], where training had numbers"),
         ([[k] for k in range(99)], [[0.5]], "holds 0.5 .* where training had whole numbers alone"),
@@ -468,9 +498,9 @@ def test_one_list_of_categories_is_for_every_column():
 @pytest.mark.parametrize(
     ("learnt", "later", "cure"),
     [
-        ([[3, 0], [4, 1]] * 2, [[9, 0]], r"column_types={0: range\(10\)} if .*=range\(10\) if all"),
-        ([[3, 0], [4, 1]] * 2, [[9, 0]], r'column_types={0: "integer"} if it counts something'),
-        ([[-3, 0], [4, 1]] * 2, [[9, 0]], r'fit with column_types={0: "integer"}'),
+        ([[3, 0], [4, 1]] * 5, [[9, 0]], r"column_types={0: range\(10\)} if .*=range\(10\) if all"),
+        ([[3, 0], [4, 1]] * 5, [[9, 0]], r'column_types={0: "integer"} if it counts something'),
+        ([[-3, 0], [4, 1]] * 5, [[9, 0]], r'fit with column_types={0: "integer"}'),
         ([["a", 0], ["b", 1]], [["c", 0]], r"column_types={0: \[… all categories …\]}"),
     ],
 )

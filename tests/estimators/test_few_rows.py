@@ -24,7 +24,7 @@ def recipe_of(cls, n, valid=True, **settings):
 @pytest.mark.parametrize("cls", TABLES)
 def test_few_rows_have_small_minibatches_and_a_higher_rate(cls):
     late = cls is cr.OrderlessNADE  # to overfit
-    alone, least, rate = (50, 20, 3e-3) if late else (10, 10, 1e-2)
+    alone, least, rate = (50, 20, 3e-3) if late else (10 if cls is cr.MADE else 20, 10, 1e-2)
     assert recipe_of(cls, 120) == (50, least, rate)
     assert recipe_of(cls, 120, valid=False) == (alone, least, rate)
     assert recipe_of(cls, 120, batch_size=50) == (50, 50, rate)
@@ -42,7 +42,7 @@ def test_few_rows_have_small_minibatches_and_a_higher_rate(cls):
 )
 def test_more_rows_have_larger_minibatches(n, expected):
     assert recipe_of(cr.RNADE, n)[1:] == expected
-    assert recipe_of(cr.RNADE, n, valid=False)[0] == (10 if n < 5000 else 50)
+    assert recipe_of(cr.RNADE, n, valid=False)[0] == (20 if n < 5000 else 50)
 
 
 def test_what_was_chosen_is_said(capsys):
@@ -54,7 +54,7 @@ def test_what_was_chosen_is_said(capsys):
     cr.RNADE(batch_size=9, **settings).fit(X, X_valid=X)
     assert "\nlearning_rate=0.01: as there are" in "\n" + capsys.readouterr().err
     cr.RNADE(2, batch_size=9, verbose=True).fit(X)
-    assert "epochs=10, learning_rate=0.01: as there are 120 rows alone" in capsys.readouterr().err
+    assert "epochs=20, learning_rate=0.01: as there are 120 rows alone" in capsys.readouterr().err
     cr.RNADE(batch_size=9, learning_rate=0.1, **settings).fit(X)
     assert "as there are" not in capsys.readouterr().err
 

@@ -146,6 +146,9 @@ def test_a_frame_comes_back_as_a_frame(model):
     for k, name in enumerate(full.columns):
         there = ~gaps[:, k]
         assert (full[name].to_numpy()[there] == frame[name].to_numpy()[there]).all()
+    some = frame[frame["kg"].isna()]
+    assert (fresh.impute(some, seed=0).index == some.index).all()  # `fillna` goes by it
+    assert not some.fillna(fresh.impute(some, seed=0)).isna().any().any()
     p = fresh.log_prob(frame, observed=pd.DataFrame(~gaps, columns=full.columns))
     assert np.isfinite(p).all()
 
