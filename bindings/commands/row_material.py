@@ -131,5 +131,6 @@ def _baselines(estimator: Any, data: Dataset) -> dict[str, float]:
         if set(event.values) == {2}:
             return baselines.of_bits(train, test)
         known = baselines.of_columns(event, train, test)
-        return {name: nll - estimator.encoder_.log_volume for name, nll in known.items()}
+        volume = float(estimator._volume(data.test.x).mean())
+        return {name: nll - volume for name, nll in known.items()}
     return baselines.of_symbols(train, test, estimator.vocabulary_.size)

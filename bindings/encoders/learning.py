@@ -18,14 +18,18 @@ from chainrule.encoders.variables import (
 )
 
 FEW = 32  # whole numbers that are categories, if each comes twice on average
-SHARED = 0.2  # of the rows: if so many have one number, a column of numbers is clumped
+SHARED = 0.2  # of the rows: if so many have one number, it is the atom of a column of numbers
+LEAST = 3  # rows that have an atom
 
 
-def learn(column: Column, wanted: Any, place: Place, more: Sequence[Column] = ()) -> Variable:
+def learn(
+    column: Column, wanted: Any, place: Place, more: Sequence[Column] = (), atoms: bool = True
+) -> Variable:
     """Return the variable for a column of training rows.
 
     wanted: one of TYPES, or a sequence of categories in their order; None: what the data suggest,
         see `suggested`. more: the same column of other rows, whose values are to be known too.
+    atoms: whether numbers may have one.
 
     Raises:
         ValueError: a type that contradicts the data; a column of real numbers that are all alike;
@@ -36,7 +40,7 @@ def learn(column: Column, wanted: Any, place: Place, more: Sequence[Column] = ()
     kind = suggested(column, more) if wanted is None else wanted
     if kind in ("binary", "categorical"):
         return _category(column, kind, place, more)
-    return _real(column, kind, place)
+    return _real(column, kind, place, atoms)
 
 
 def suggested(column: Column, more: Sequence[Column] = ()) -> str:
@@ -108,7 +112,7 @@ def _are_alike(other: Column, column: Column) -> bool:
     return other.whole()
 
 
-def _real(column: Column, kind: str, place: Place) -> Real:
+def _real(column: Column, kind: str, place: Place, atoms: bool) -> Real:
     """Return a column of numbers, standardised."""
     if column.kind in ("category", "bool"):
         raise place.cell(
@@ -124,8 +128,12 @@ def _real(column: Column, kind: str, place: Place) -> Real:
             row,
         )
     x = column.values.astype(np.float64)
-    unit = float(np.abs(x).max()) or 1.0  # so that no square overflows
-    mean, scale = unit * float((x / unit).mean()), unit * float((x / unit).std())
+    atom = _atom(x) if atoms else None
+    others = x if atom is None else x[x != atom]
+    if others.size == 0 or (kind == "continuous" and (others == others[0]).all()):
+        others = x  # of one value alone there is no scale
+    unit = float(np.abs(others).max()) or 1.0  # so that no square overflows
+    mean, scale = unit * float((others / unit).mean()), unit * float((others / unit).std())
     if kind == "integer":  # and with the variance of a unit step, that of one value alone
         mean, scale = float(np.rint(mean)), sqrt(scale**2 + 1 / 12) if scale < 1e9 else scale
     if (x == x[0]).all() and kind == "continuous":
@@ -135,18 +143,20 @@ def _real(column: Column, kind: str, place: Place) -> Real:
             f"{{place}} of {{name}} goes from {x.min():g} to {x.max():g}, too narrow or too wide "
             "for floating-point numbers; give it in another unit"
         )
-    return Real(kind, mean, scale, _clumped(x))
+    return Real(kind, mean, scale, atom)
 
 
-def _clumped(x: NDArray[np.float64]) -> bool:
-    """Return whether a share of SHARED or more of numbers, (N,), are one and the same.
+def _atom(x: NDArray[np.float64]) -> float | None:
+    """Return the number that most of (N,) are, if it is a share of SHARED or more; else None.
 
-    Sorted, such a run holds one of the places 0, step, 2 step, … for a step that is no longer.
+    Sorted, such a run holds one of the places 0, step, 2 step, … for a step that is no longer. What
+    fewer than LEAST rows have, or all, is no atom.
     """
     least = SHARED * len(x)
     places = range(0, len(x), max(1, int(least)))
-    candidates = set(np.partition(x, places)[places].tolist())
-    return any(np.count_nonzero(x == value) >= least for value in candidates)
+    candidates = sorted(set(np.partition(x, places)[places].tolist()))
+    count, value = max((np.count_nonzero(x == value), value) for value in candidates)
+    return value if max(least, LEAST) <= count < len(x) else None
 
 
 def _constant(column: Column) -> str:

@@ -82,7 +82,7 @@ class Network:
         direct: whether inputs are connected to outputs too. n_classes: rows of biases.
         n_masks, seed: how many masks, and what they are drawn from.
         orders: whether masks but the first have random orders of the variables.
-        n_components, family, learned, half_steps: as of `chainrule.kernels.columns.layout`.
+        n_components, family, learned, half_steps, atoms: as of `chainrule.kernels.columns.layout`.
     """
 
     values: tuple[int, ...]
@@ -97,6 +97,7 @@ class Network:
     learned: bool
     n_classes: int
     half_steps: tuple[float, ...] = ()
+    atoms: tuple[float | None, ...] = ()
 
     def __hash__(self) -> int:
         """Return a hash of all but the values: of hundreds of variables, for each look-up."""
@@ -105,7 +106,13 @@ class Network:
     @property
     def sizes(self) -> masks.Sizes:
         """Rows of the first matrix and outputs of each variable, and the layers."""
-        outputs = (kernel.n_outputs(K, self.n_components, self.learned) for K in self.values)
+        mixtures, atoms = (
+            (self.n_components, self.learned),
+            self.atoms or (None,) * len(self.values),
+        )
+        outputs = (
+            kernel.n_outputs(K, *mixtures, a) for K, a in zip(self.values, atoms, strict=True)
+        )
         rows = (K if K not in (BIT, REAL) else 1 for K in self.values)
         return masks.Sizes(tuple(rows), tuple(outputs), self.hidden)
 
@@ -133,7 +140,7 @@ class Network:
         """Overwrite params by what training starts from.
 
         Weights uniform in ±√(6 / (rows + columns)), 0 where every mask hides them, biases 0; of a
-        real variable's outputs SMALL of that, and the biases of `mixture.first_biases`.
+        real variable's outputs SMALL of that, and the biases of `mixture.first_biases`; of atoms 0.
         """
         stored = self.arrays(params)
         for W, seen in zip((*stored.weights, stored.direct), self.visible(), strict=True):
@@ -145,7 +152,7 @@ class Network:
             own = slice(first[i], first[i + 1])
             for name in "VA":
                 params[name][:, own] *= SMALL
-            params["b"][..., own] = begin
+            params["b"][..., own][..., : len(begin)] = begin
 
     def arrays(self, params: Params) -> layers.Arrays:
         """Return the parameters, or a gradient, layer by layer: views."""
@@ -288,9 +295,12 @@ def _mask(network: Network, k: int, xp: Any, device: Any) -> masks.Mask:
 
 @lru_cache(maxsize=512)
 def _layout(network: Network, k: int, xp: Any, device: Any) -> Layout:
-    order, halves = _mask(network, k, np, None).order, network.half_steps
-    more = network.n_components, network.family, network.learned, xp
-    return kernel.layout(network.ordered(k), *more, [halves[i] for i in order] if halves else ())
+    order, mixtures = _mask(network, k, np, None).order, (network.n_components, network.family)
+    halves, atoms = (
+        [of_each[i] for i in order] if of_each else []
+        for of_each in (network.half_steps, network.atoms)
+    )
+    return kernel.layout(network.ordered(k), *mixtures, network.learned, xp, halves, atoms)
 
 
 def _side(params: Params) -> tuple[Any, Any]:

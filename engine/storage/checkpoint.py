@@ -47,7 +47,7 @@ HISTORY = "history/"  # the extra array's name before its clock
 PLACE = ("step", "size", "n_seen", "loss_sum", "seconds")
 COUNTERS = (*PLACE, "best_record", "best_valid")
 RENAMED = {"n_rows": "size", "best_epoch": "best_record"}  # of format 1
-ABSENT: dict[str, Any] = {"n_classes": 1, "centred": False, "half_steps": []}  # of older Configs
+ABSENT: dict[str, Any] = {"n_classes": 1, "half_steps": [], "atoms": []}  # of older Configs
 
 
 class Checkpoint(NamedTuple):
@@ -256,6 +256,8 @@ def _model(
     hints = get_type_hints(module.Config)
     if isinstance(values, dict):
         values = {name: value for name, value in ABSENT.items() if name in hints} | values
+        if "centred" not in hints and values.pop("centred", False):
+            refuse(path, "is of a version that centred hidden units; fit the model again")
     config = module.Config(**typed(hints, values, path))
     if _too_small(config):
         refuse(path, "has a config with a size below 1; save the model again")

@@ -97,7 +97,7 @@ def draw(layout: Layout, i: int, s: Array, m: int, o: int, u: float, w: Array) -
     atom, (pi, less) = np.float64(s.dtype.type(layout.atoms[i])), _chances(layout, s, m, o)
     lo, hi = mixture_interval(layout, i, s, m, o, atom, w)
     if u < less * lo:
-        return draw_mixture(layout, i, s, m, o, min(u / less, lo), w)
+        return float(draw_mixture(layout, i, s, m, o, min(u / less, lo), w))
     if u < less * hi + pi:
         return float(atom)
-    return draw_mixture(layout, i, s, m, o, max((u - pi) / less, hi), w)
+    return float(draw_mixture(layout, i, s, m, o, max((u - pi) / less, hi), w))

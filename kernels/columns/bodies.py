@@ -40,8 +40,8 @@ def draw(layout: Layout, i: int, s: Array, m: int, o: int, u: float, w: Array) -
         return 1.0 if u < _chance(s, m, o) else 0.0
     if K == REAL:
         if layout.atoms[i] == layout.atoms[i]:
-            return atoms.draw(layout, i, s, m, o, u, w)
-        return atoms.draw_mixture(layout, i, s, m, o, u, w)
+            return float(atoms.draw(layout, i, s, m, o, u, w))
+        return float(atoms.draw_mixture(layout, i, s, m, o, u, w))
     weigh(s, m, o, K, 1.0, w)
     return float(invert(w, K, u))
 
@@ -58,8 +58,10 @@ def cdf_interval(
     if K == REAL:
         at = np.float64(s.dtype.type(x[n, i]))
         if layout.atoms[i] == layout.atoms[i]:
-            return atoms.interval(layout, i, s, m, o, at, w)
-        return atoms.mixture_interval(layout, i, s, m, o, at, w)
+            lo, hi = atoms.interval(layout, i, s, m, o, at, w)
+        else:
+            lo, hi = atoms.mixture_interval(layout, i, s, m, o, at, w)
+        return lo, hi
     weigh(s, m, o, K, 1.0, w)
     v, W, below = np.intp(x[n, i]), 0.0, 0.0
     for k in range(K):

@@ -150,7 +150,10 @@ def _draw_number(layout: Layout, i: int, s: Array, u: Array, x: Table) -> None:
     drawn, step = x.astype(np.float64), 2 * layout.half_steps[i]
     at, of_mixture = np.zeros(len(u), bool), u
     if _has_atom(layout, i):  # P9
-        (pi, less), (below, above) = _chances(s), _mixture_interval(layout, i, s, _atom(layout, i, s))
+        (pi, less), (below, above) = (
+            _chances(s),
+            _mixture_interval(layout, i, s, _atom(layout, i, s)),
+        )
         at = (u >= less * below) & (u < less * above + pi)
         with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
             low, high = np.minimum(u / less, below), np.maximum((u - pi) / less, above)

@@ -101,7 +101,7 @@ def test_a_file_without_steps_is_refused_where_numbers_are_whole(types, rng, tmp
     described = checkpoint.asdict
 
     def of_before(config):
-        return {k: v for k, v in described(config).items() if k not in ("half_steps", "centred")}
+        return {k: v for k, v in described(config).items() if k not in ("half_steps", "atoms")}
 
     monkeypatch.setattr(checkpoint, "asdict", of_before)
     model.config_ = type(model.config_)(**{**vars(model.config_), "half_steps": ()})
