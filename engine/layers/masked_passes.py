@@ -106,13 +106,8 @@ class Network:
     @property
     def sizes(self) -> masks.Sizes:
         """Rows of the first matrix and outputs of each variable, and the layers."""
-        mixtures, atoms = (
-            (self.n_components, self.learned),
-            self.atoms or (None,) * len(self.values),
-        )
-        outputs = (
-            kernel.n_outputs(K, *mixtures, a) for K, a in zip(self.values, atoms, strict=True)
-        )
+        mixtures = self.n_components, self.family, self.learned
+        outputs = np.diff(kernel.layout(self.values, *mixtures, atoms=self.atoms).first).tolist()
         rows = (K if K not in (BIT, REAL) else 1 for K in self.values)
         return masks.Sizes(tuple(rows), tuple(outputs), self.hidden)
 
@@ -223,12 +218,10 @@ class Network:
             through = None if dx is None else new(dx.shape)
             self._backward(one, grad, through, new)
             if dx is not None and through is not None and s is not None:
-                s *= 1 if shares is None else shares
-                own = new(dx.shape)
+                s, own = s * (1 if shares is None else shares), new(dx.shape)
                 one.input_gradient(s, total, own)
                 own += through
-                lone = array_module(own).flatnonzero(one.layout.values == 1)
-                own[:, lone] = 0  # a category, of one value, not a number
+                own[:, array_module(own).flatnonzero(one.layout.values == 1)] = 0  # no number
                 dx[...] = own[:, one.mask.order_back] if one.mask.moved else own
         return loss
 
@@ -261,8 +254,7 @@ class Network:
         out = []
         for k in range(self.n_masks):
             with arena.borrow(params.flat) as new:
-                got = function(self.forward(params, x, y, k, new))
-                out.append(got.copy())
+                out.append(function(self.forward(params, x, y, k, new)).copy())
         stacked: Array = array_module(params.flat).stack(out)
         return stacked
 
@@ -284,8 +276,8 @@ def _of_bits(network: Network) -> bool:
 
 @lru_cache(maxsize=512)
 def _is_plain(network: Network) -> bool:
-    one_layer, one_class = len(network.hidden) == 1, network.n_classes == 1
-    return one_layer and one_class and not network.direct and _of_bits(network)
+    alone = len(network.hidden) == network.n_classes == 1
+    return alone and not network.direct and _of_bits(network)
 
 
 @lru_cache(maxsize=512)
@@ -295,12 +287,10 @@ def _mask(network: Network, k: int, xp: Any, device: Any) -> masks.Mask:
 
 @lru_cache(maxsize=512)
 def _layout(network: Network, k: int, xp: Any, device: Any) -> Layout:
-    order, mixtures = _mask(network, k, np, None).order, (network.n_components, network.family)
-    halves, atoms = (
-        [of_each[i] for i in order] if of_each else []
-        for of_each in (network.half_steps, network.atoms)
-    )
-    return kernel.layout(network.ordered(k), *mixtures, network.learned, xp, halves, atoms)
+    order, of_each = _mask(network, k, np, None).order, (network.half_steps, network.atoms)
+    more = network.n_components, network.family, network.learned, xp
+    moved = ([numbers[i] for i in order] if numbers else [] for numbers in of_each)
+    return kernel.layout(network.ordered(k), *more, *moved)
 
 
 def _side(params: Params) -> tuple[Any, Any]:

@@ -83,7 +83,7 @@ def _number_terms(layout: Layout, i: int, s: Array, x: Table, log_p: Array) -> N
     if _has_atom(layout, i):
         a, at = s[:, -1], x == _atom(layout, i, s)
         both = softplus(log_p - a) if layout.half_steps[i] else 0
-        log_p[...] = np.where(at, both - softplus(-a), log_p - softplus(a))  # P3, P4
+        log_p[...] = np.where(at, both - softplus(-a), log_p - softplus(a))  # P1, P2 by P3, P4
 
 
 def _number_backward(layout: Layout, i: int, dL: Array, s: Array, x: Table, ds: Array) -> None:
