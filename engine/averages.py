@@ -23,6 +23,8 @@ Outputs     F5 is a distribution of the same kind as its parts, from outputs s o
             (F7)  of categories    s = log Σ_k w_k softmax(s_k)
             (F8)  of a real one    a mixture of K times as many components: all the μ_kj and scales
                                    side by side, of weights w_k π_kj, whose logarithms are outputs
+            (F9)  with an atom     F6 of whether x is the atom, and F8 with w_k σ(-s_k), what k says
+                                   of x's being another value, in the place of w_k
 
 Everything is in nats, and summed in float64.
 """
@@ -73,7 +75,7 @@ def layout(of_one: Layout, K: int) -> Layout:
     values = _host(of_one.values).tolist()
     xp, C = array_module(of_one.values), of_one.n_components * K
     halves = tuple(_host(of_one.half_steps).tolist())
-    return columns.layout(values, C, of_one.family, True, xp, halves)
+    return columns.layout(values, C, of_one.family, True, xp, halves, _atoms(of_one))
 
 
 def outputs(of_one: Layout, mean: Layout, s: Array, log_w: Array) -> Array:
@@ -84,8 +86,9 @@ def outputs(of_one: Layout, mean: Layout, s: Array, log_w: Array) -> Array:
     values, first, into = map(_host, (of_one.values, of_one.first, mean.first))
     xp = array_module(s)
     out: Array = xp.empty((s.shape[1], int(into[-1])), s.dtype)
-    for kind in np.unique(values):
-        which = np.flatnonzero(values == kind)
+    sizes = np.diff(first)
+    for kind, size in np.unique([values, sizes], axis=1).T:
+        which = np.flatnonzero((values == kind) & (sizes == size))
         at, to = (
             xp.asarray(a[which][:, None] + np.arange(a[which[0] + 1] - a[which[0]]))
             for a in (first, into)
@@ -102,10 +105,18 @@ def _mixed(kind: int, of_one: Layout, s: Any, log_w: Any) -> Any:
     if kind != REAL:
         return log_sum(log_w + _log_softmax(s))  # F7
     C = of_one.n_components
-    a = s[..., 2 * C :] if of_one.learned else xp.zeros_like(s[..., :C])
+    a = s[..., 2 * C : 3 * C] if of_one.learned else xp.zeros_like(s[..., :C])
+    atom = s[..., columns.n_outputs(REAL, C, of_one.learned) :]  # F9: one output, or none
+    own = _mixed(BIT, of_one, atom, log_w)
+    log_w = log_w - xp.logaddexp(0, atom) if atom.shape[-1] else log_w
     parts = s[..., :C], s[..., C : 2 * C], log_w + _log_softmax(a)  # F8
     beside = [xp.moveaxis(part, 0, -2) for part in parts]
-    return xp.concatenate([part.reshape(*part.shape[:-2], -1) for part in beside], axis=-1)
+    return xp.concatenate([*(part.reshape(*part.shape[:-2], -1) for part in beside), own], axis=-1)
+
+
+def _atoms(of_one: Layout) -> list[float | None]:
+    """Return the atom of each variable, None of those without."""
+    return [None if np.isnan(atom) else atom for atom in _host(of_one.atoms).tolist()]
 
 
 def _log_softmax(a: Any) -> Any:
@@ -126,9 +137,9 @@ class MeanUnits:
         """Start before the first variable, when all are as likely."""
         self._parts, self._of_one, self._log_w = parts, of_one, None
         self._values = _host(of_one.values).tolist()
-        self._halves = _host(of_one.half_steps).tolist()
-        kinds = set(zip(self._values, self._halves, strict=True))
-        self._layouts = {kind: self._of_variable(*kind) for kind in kinds}
+        halves = _host(of_one.half_steps).tolist()
+        self._kinds = list(zip(self._values, halves, _atoms(of_one), strict=True))
+        self._layouts = {kind: self._of_variable(*kind) for kind in set(self._kinds)}
 
     def outputs(self, i: int) -> Array:
         """Return the outputs of the mean's conditional, (n, n_i): F5."""
@@ -141,7 +152,7 @@ class MeanUnits:
         s = self._stacked(i)
         xp, (K, n, n_i) = array_module(s), s.shape
         log_p = xp.empty((K * n, 1), s.dtype)
-        of_i = self._layouts[self._values[i], self._halves[i]]
+        of_i = self._layouts[self._kinds[i]]
         columns.terms(of_i, s.reshape(K * n, n_i), xp.tile(x, K)[:, None], log_p)
         self._log_w = self._weights(s) + log_p.reshape(K, n)  # F3
         for part in self._parts:
@@ -157,8 +168,8 @@ class MeanUnits:
             return array_module(s).full(s.shape[:2], -np.log(len(s)))
         return self._log_w - log_sum(self._log_w)  # F5
 
-    def _of_variable(self, kind: int, half: float) -> Layout:
+    def _of_variable(self, kind: int, half: float, atom: float | None) -> Layout:
         one = self._of_one
         xp = array_module(one.values)
         mixtures = one.n_components, one.family, one.learned
-        return columns.layout((kind,), *mixtures, xp, (half,))
+        return columns.layout((kind,), *mixtures, xp, (half,), (atom,))

@@ -2,7 +2,8 @@
 
     Columns     D variables in a row; of each, how many values it has. 2 is a bit, more are
                 categories 0 … K-1, and CONTINUOUS (0) is a real number; one with half steps
-                h > 0 takes the values 2 h k alone, k whole, as standardised whole numbers do
+                h > 0 takes the values 2 h k alone, k whole, as standardised whole numbers do,
+                and one with an atom has that value with a probability of its own
     Sequence    symbols 0 … n_symbols - 1, any number of them
     Image       height × width pixels of so many channels, each one of so many levels
 
@@ -20,7 +21,7 @@ command line. A new kind of variable is a new number in `values`, not a new kind
 """
 
 from dataclasses import dataclass
-from math import inf, log, prod
+from math import inf, isfinite, log, prod
 from typing import Any
 
 import numpy as np
@@ -37,25 +38,38 @@ class Columns:
     Args:
         values: how many values each variable has; CONTINUOUS for a real number.
         half_steps: h of each variable, 0 of those that are not on a lattice; () where none is.
+        atoms: the atom of each variable, None of those without; () where none has one.
 
     Raises:
-        ValueError: a number of values below 0, or no variable; half steps that cannot be.
+        ValueError: a number of values below 0, or no variable; half steps or atoms that cannot be.
     """
 
     values: tuple[int, ...]
     half_steps: tuple[float, ...] = ()
+    atoms: tuple[float | None, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse what no row can be."""
         if not self.values or min(self.values) < 0:
             raise ValueError(f"each variable has 1 value or more, or is real, got {self.values}")
-        if not self.half_steps:
-            return
+        if self.half_steps:
+            self._check_half_steps()
+        if self.atoms:
+            self._check_atoms()
+
+    def _check_half_steps(self) -> None:
         steps = dict(enumerate(self.half_steps))
         if len(steps) != len(self.values) or not all(0 <= h < inf for h in self.half_steps):
             raise ValueError(f"half steps are numbers from 0 on, one a variable, got {steps}")
         if any(h and self.values[i] != CONTINUOUS for i, h in steps.items()):
             raise ValueError(f"half steps are of real variables alone, got {steps}")
+
+    def _check_atoms(self) -> None:
+        atoms = {i: atom for i, atom in enumerate(self.atoms) if atom is not None}
+        if len(self.atoms) != len(self.values) or not all(map(isfinite, atoms.values())):
+            raise ValueError(f"atoms are numbers or None, one a variable, got {self.atoms}")
+        if any(self.values[i] != CONTINUOUS for i in atoms):
+            raise ValueError(f"atoms are of real variables alone, got {atoms}")
 
     @classmethod
     def bits(cls, D: int) -> "Columns":

@@ -23,6 +23,9 @@ Conditionals
             Of a real variable, whose p(x_i | x_<i, c) is a mixture of C components, the mean is one
             of n_classes · C: the components of all classes side by side, (π, μ, σ), each weight
             (F9)  π_cj p(c | x_<i)
+            With an atom, of probability π_c, that of the mean is
+            (F10) π = Σ_c p(c | x_<i) π_c,  and of F9's mixture, which has 1 - π, the weights become
+                  π_cj p(c | x_<i) (1 - π_c) / (1 - π)
 
 Posterior   (F6)  p(c | x) = exp(ℓ_cD - M_D): F5 after the last variable. Its largest class is the
             one that errs least often where model and prior are right.
@@ -163,7 +166,8 @@ def _side_by_side(config: Any, weights: Any, each: Iterator[Any]) -> Array:
     """Return the mean of tables (N, D, P) of distributions, some of mixtures, (N, D, P'): F9."""
     values, C, K = np.array(config.event.values), config.components, len(weights)
     real, counted = np.flatnonzero(values == CONTINUOUS), np.flatnonzero(values != CONTINUOUS)
-    xp, widest = array_module(weights), max(3 * K * C, 2, *values.tolist())
+    xp, atoms = array_module(weights), bool(config.event.atoms)
+    widest = max(3 * K * C + atoms, 2, *values.tolist())
     out: Any = None
     for k, (weight, p) in enumerate(zip(weights, each, strict=True)):
         if out is None:
@@ -174,6 +178,14 @@ def _side_by_side(config: Any, weights: Any, each: Iterator[Any]) -> Array:
             mine = p[:, real, part * C : (part + 1) * C]
             at = (part * K + k) * C
             out[:, real, at : at + C] = (w * p)[:, real, :C] if part == 0 else mine  # F9
+        if atoms:
+            own = slice(3 * C, 3 * C + 1)
+            out[:, real, k * C : (k + 1) * C] *= 1 - p[:, real, own]
+            out[:, real, 3 * K * C : 3 * K * C + 1] += (w * p)[:, real, own]
+    if atoms:
+        of_all = out[:, real, : K * C]
+        rest = xp.maximum(of_all.sum(axis=2, keepdims=True), np.finfo(of_all.dtype).tiny)
+        out[:, real, : K * C] = of_all / rest  # F10
     result: Array = out
     return result
 

@@ -75,21 +75,32 @@ def of_columns(event: Columns, train: Any, test: Any) -> dict[str, float]:
 
     "uniform" is only of columns without real ones. "independent" knows how frequent each value is,
     and of a real column the mean and the variance, by which whole numbers have the mass of their
-    steps; "gaussian", where all are real and none is whole, their covariances, too.
+    steps, of the rows without its atom, and the share of that; "gaussian", where all are real, none
+    is whole and none has an atom, their covariances, too.
     """
-    values, halves = event.values, event.half_steps or (0.0,) * len(event.values)
+    values, D = event.values, len(event.values)
+    halves, atoms = event.half_steps or (0.0,) * D, event.atoms or (None,) * D
     known = {} if CONTINUOUS in values else {"uniform": event.guessing}
     known["independent"] = sum(
-        _alone(K, half, train[:, [i]], test[:, [i]])
-        for i, (K, half) in enumerate(zip(values, halves, strict=True))
+        _alone(K, half, atom, train[:, [i]], test[:, [i]])
+        for i, (K, half, atom) in enumerate(zip(values, halves, atoms, strict=True))
     )
-    if set(values) == {CONTINUOUS} and not any(halves) and 1 < len(values) < len(train):
+    plain = not (any(halves) or event.atoms)
+    if set(values) == {CONTINUOUS} and plain and 1 < D < len(train):
         known["gaussian"] = _normal_nll(train, test)
     return known
 
 
-def _alone(K: int, half: float, train: Any, test: Any) -> float:
+def _alone(K: int, half: float, atom: float | None, train: Any, test: Any) -> float:
     """Return what one column, (N, 1), costs by the training rows' frequencies or moments."""
+    if atom is not None:
+        rest_of_train, rest = (
+            rows[rows != rows.dtype.type(atom)][:, None] for rows in (train, test)
+        )
+        known = len(rest_of_train) > 1 and len(rest) > 0
+        cost = _alone(K, half, None, rest_of_train, rest) * len(rest) if known else 0.0
+        bits = (train == train.dtype.type(atom), test == test.dtype.type(atom))
+        return independent_nll(independent(bits[0]), bits[1]) + cost / len(test)
     if K != CONTINUOUS:
         return symbol_nll(symbol_frequencies(train, K), test)
     if not half:

@@ -27,7 +27,7 @@ SMALL = {
     **{"n_layers": 2, "n_embd": 4, "n_heads": 1, "context": T},
 }
 ALSO = ("tied", "context")  # decide what is checked, though they are in no model's Config
-HALF_STEP = 0.2  # of whole numbers, in standardised units
+HALF_STEP, ATOM = 0.2, -0.4  # of whole numbers, in standardised units; of all numbers
 NOISE = 0.5  # standard deviation of the parameters, so that no gradient is trivial
 DROPPED = 0.8  # at most: so small a model would have no gradient left
 COLUMNS = ("parameter", "backend", "worst entry", "analytic", "numeric", "error", "")
@@ -79,8 +79,10 @@ def _table(estimator: TableDensity, rng: np.random.Generator) -> tuple[Any, Any]
     columns = [rng.integers(0, K, N) if K else rng.normal(size=N) for K in values]
     x = np.stack(columns, axis=1).astype(Columns(values).dtype_with(np.float64))
     config = estimator._table_config(values, 1)
-    if values == mixed:  # its last number a whole one
-        config = dataclasses.replace(config, half_steps=(0.0, 0.0, 0.0, HALF_STEP, 0.0))
+    if values == mixed:  # its last number a whole one, and both with atoms
+        x[::2, [1, 3]] = ATOM
+        halves, atoms = (0.0, 0.0, 0.0, HALF_STEP, 0.0), (None, ATOM, None, ATOM, None)
+        config = dataclasses.replace(config, half_steps=halves, atoms=atoms)
     return config, x
 
 

@@ -133,9 +133,12 @@ def _baselines(estimator: Any, data: Dataset) -> dict[str, float]:
         train, test = map(estimator.encoder_.encode, (train, test))
         if not all(estimator.encoder_.event.known(x).all() for x in (train, test)):
             return {}
-        event = estimator.encoder_.event
+        encoder, event = estimator.encoder_, estimator.encoder_.event
         if set(event.values) == {2}:
             return baselines.of_bits(train, test)
         known = baselines.of_columns(event, train, test)
-        return {name: nll - estimator.encoder_.log_volume for name, nll in known.items()}
+        volume = encoder.log_volume
+        if event.atoms:
+            volume = float(encoder.volumes(data.test.x).sum(axis=1).mean())
+        return {name: nll - volume for name, nll in known.items()}
     return baselines.of_symbols(train, test, estimator.vocabulary_.size)

@@ -109,9 +109,10 @@ def write_conditionals(path: Path, p: NDArray[Any], model: Any) -> None:
         if isinstance(variable, Category):
             own = [f"{name}={value}" for value in variable.values]
         else:
-            K = model.config_.n_components
-            numbers = range(1, K + 1)
+            classes = 1 if model.classes_ is None else len(model.classes_)
+            numbers = range(1, model.config_.components * classes + 1)
             own = [f"{name} {what} {j}" for what in ("weight", "mean", "scale") for j in numbers]
+            own += [] if variable.atom is None else [f"{name}={variable.atom:g}"]
         called += own
         parts.append(p[:, k, : len(own)])
     write_rows(path, np.hstack(parts), called)
@@ -127,6 +128,7 @@ def described(model: Any) -> Table | None:
     for name, variable in list(zip(names, of_each, strict=True))[:SHOWN]:
         if isinstance(variable, Real):
             values = f"{variable.mean:.4g} ± {variable.scale:.4g}"
+            values += "" if variable.atom is None else f", or {variable.atom:g}"
         else:
             values = ", ".join(map(repr, variable.values[:FEW]))
             values += f", … {variable.n_values} in all" if variable.n_values > FEW else ""

@@ -90,7 +90,7 @@ class AnyColumns(Encoder):
             if column.kind == "category" or column.whole():  # else it has no categories
                 also = [partial.there(one, k, called, self._missing)[0] for one, called in others]
             with cells:
-                found.append(learning.learn(column, wanted[k], place, also))
+                found.append(learning.learn(column, wanted[k], place, also, self._density))
             if self._density and not self._is_said(frame, column, wanted[k]):
                 doubts.check(column, found[-1], place, k if frame.names is None else frame.names[k])
         self.variables = tuple(found)
@@ -109,11 +109,13 @@ class AnyColumns(Encoder):
 
     @property
     def event(self) -> Columns:
-        """Of each variable, in the model's order, how many values it has, and its half step."""
+        """Of each variable, in the model's order, its number of values, half step and atom."""
         ordered = [self.variables[k] for k in self.order]
         halves = tuple(variable.half_step for variable in ordered)
         values = tuple(variable.n_values for variable in ordered)
-        return Columns(values, halves if any(halves) else ())
+        atoms = tuple(variable.atom_z for variable in ordered)
+        some = any(atom is not None for atom in atoms)
+        return Columns(values, halves if any(halves) else (), atoms if some else ())
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -127,19 +129,29 @@ class AnyColumns(Encoder):
         return tuple(variable.type for variable in self.variables)
 
     @property
-    def clumped(self) -> bool:
-        """Whether many training rows have one number of a real column, or of whole numbers."""
-        return any(isinstance(v, Real) and v.clumped for v in self.variables)
-
-    @property
     def log_volumes(self) -> NDArray[np.float64]:
-        """(D,), by column of the data: log |dz/dx|, 0 of what is counted."""
+        """(D,), by column of the data: log |dz/dx|, 0 of what is counted; not at an atom."""
         return np.array([variable.log_volume for variable in self.variables])
 
     @property
     def log_volume(self) -> float:  # type: ignore[override]
         """Their sum; see `Encoder`."""
         return float(self.log_volumes.sum())
+
+    def volumes(self, X: Any, name: str = "X") -> NDArray[np.float64]:
+        """Return log |dz/dx| of each value of a table, (N, D): 0 of an atom, and of a missing one.
+
+        An atom has a probability: models know it by its z, and so is it known here.
+        """
+        frame = frames.read(X, name)
+        there = self.observed(frame, name) if self._missing else np.ones(frame.shape, bool)
+        for k, variable in enumerate(self.variables):
+            if isinstance(variable, Real) and variable.atom is not None and there[:, k].any():
+                column, cells = partial.there(frame, k, name, self._missing)
+                with cells:
+                    z = variable.encode(column, frame.place(k, name)).astype(self.dtype)
+                there[there[:, k], k] = ~variable.is_atom(z)
+        return there * self.log_volumes
 
     @property
     def _plain(self) -> bool:

@@ -5,12 +5,13 @@ Two things about a column, learnt from FEWEST rows or more, of which nobody said
 | a column | is doubtful if | because |
 |---|---|---|
 | of words | over half of its rows have one of their own | it is dates, or an id of each row |
-| of real numbers | its 3 commonest values hold over half of its rows | see below |
+| of real numbers | its 3 commonest values but an atom hold over half of the rest | below |
 
 A density may grow without bound where values come again and again: a component of a mixture that
 stands on one of them narrows, σ → 0, and each such row gains -log σ. The nats then say how far the
 training went, and nothing of the data. Measures that were rounded do not come near that: of red
-wine's real columns the 3 commonest of 60 to 436 values hold 26 % of the rows at most.
+wine's real columns the 3 commonest of 60 to 436 values hold 26 % of the rows at most. The commonest
+value of all, if a fifth of the rows have it, is no such case: it is an atom, of a probability.
 """
 
 import warnings
@@ -19,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.encoders.pure import Column, Place
-from chainrule.encoders.variables import MOST, Variable
+from chainrule.encoders.variables import MOST, Real, Variable
 
 FEWEST = 20  # rows
 COMMONEST = 3  # values
@@ -31,10 +32,12 @@ class DataWarning(UserWarning):
 
 def check(column: Column, variable: Variable, place: Place, key: Any) -> None:
     """Warn of a column of training rows that may be no such variable; key: what users call it."""
-    n = len(column.values)
+    atom = variable.atom if isinstance(variable, Real) else None
+    values = column.values if atom is None else column.values[column.values != atom]
+    n = len(values)
     if n < FEWEST:
         return
-    found, counts = np.unique(column.values, return_counts=True)
+    found, counts = np.unique(values, return_counts=True)
     if column.kind == "category" and 2 * len(found) > n:
         warn(
             f"{place.text} of {place.table} has {len(found):,} different words in {n:,} rows, a "
@@ -45,8 +48,9 @@ def check(column: Column, variable: Variable, place: Place, key: Any) -> None:
     if variable.type == "continuous" and 2 * common > n:
         value, share = found[counts.argmax()].item(), counts.max() / n
         warn(
-            f"{place.text} of {place.table} is {value!r} in {_percent(share)} of its rows, and a "
-            "density may grow there without bound, so that its nats say little; "
+            f"{place.text} of {place.table} is {value!r} in {_percent(share)} of its rows"
+            + ("" if atom is None else f" that are not {atom:g}")
+            + ", and a density may grow there without bound, so that its nats say little; "
             + _cure(column, len(found), key)
         )
 

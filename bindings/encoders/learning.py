@@ -20,14 +20,19 @@ from chainrule.encoders.variables import (
 EXACT = 2.0**53  # beyond, floating-point numbers cannot tell whole ones apart
 FEW = 32  # whole numbers that are categories, if each comes twice on average, and
 UNSEEN = 1e-3  # this share of rows, or fewer, is to have others, by Good's and Turing's estimate
-SHARED = 0.2  # of the rows: if so many have one number, a column of numbers is clumped
+SHARED = 0.2  # of the rows: if so many have one number, it is the atom of a column of numbers,
+APART = 4  # if it comes so many times as often as any other
+LEAST = 3  # rows that have an atom
 
 
-def learn(column: Column, wanted: Any, place: Place, more: Sequence[Column] = ()) -> Variable:
+def learn(
+    column: Column, wanted: Any, place: Place, more: Sequence[Column] = (), atoms: bool = True
+) -> Variable:
     """Return the variable for a column of training rows.
 
     wanted: one of TYPES, or a sequence of categories in their order; None: what the data suggest,
         see `suggested`. more: the same column of other rows, whose values are to be known too.
+    atoms: whether numbers may have one.
 
     Raises:
         ValueError: a type that contradicts the data; a column of real numbers that are all alike;
@@ -38,7 +43,7 @@ def learn(column: Column, wanted: Any, place: Place, more: Sequence[Column] = ()
     kind = suggested(column, more) if wanted is None else wanted
     if kind in ("binary", "categorical"):
         return _category(column, kind, place, more)
-    return _real(column, kind, place)
+    return _real(column, kind, place, atoms)
 
 
 def suggested(column: Column, more: Sequence[Column] = ()) -> str:
@@ -114,7 +119,7 @@ def _are_alike(other: Column, column: Column) -> bool:
     return other.whole()
 
 
-def _real(column: Column, kind: str, place: Place) -> Real:
+def _real(column: Column, kind: str, place: Place, atoms: bool) -> Real:
     """Return a column of numbers, standardised."""
     if column.kind in ("category", "bool"):
         raise place.cell(
@@ -133,8 +138,12 @@ def _real(column: Column, kind: str, place: Place) -> Real:
                 row,
             )
     x = column.values.astype(np.float64)
-    unit = float(np.abs(x).max()) or 1.0  # so that no square overflows
-    mean, scale = unit * float((x / unit).mean()), unit * float((x / unit).std())
+    atom = _atom(x) if atoms else None
+    others = x if atom is None else x[x != atom]
+    if others.size == 0 or (kind == "continuous" and (others == others[0]).all()):
+        others = x  # of one value alone there is no scale
+    unit = float(np.abs(others).max()) or 1.0  # so that no square overflows
+    mean, scale = unit * float((others / unit).mean()), unit * float((others / unit).std())
     if kind == "integer":  # and with the variance of a unit step, that of one value alone
         mean, scale = float(np.rint(mean)), sqrt(scale**2 + 1 / 12) if scale < 1e9 else scale
     if (x == x[0]).all() and kind == "continuous":
@@ -144,18 +153,23 @@ def _real(column: Column, kind: str, place: Place) -> Real:
             f"{{place}} of {{name}} goes from {x.min():g} to {x.max():g}, too narrow or too wide "
             "for floating-point numbers; give it in another unit"
         )
-    return Real(kind, mean, scale, _clumped(x))
+    return Real(kind, mean, scale, atom)
 
 
-def _clumped(x: NDArray[np.float64]) -> bool:
-    """Return whether a share of SHARED or more of numbers, (N,), are one and the same.
+def _atom(x: NDArray[np.float64]) -> float | None:
+    """Return the number that most of (N,) are, if it is an atom; else None.
 
-    Sorted, such a run holds one of the places 0, step, 2 step, … for a step that is no longer.
+    So are SHARED of all rows or more, and APART times as many as have any other number: measures
+    that were rounded have neighbours that are as frequent, and whether they have a density or a
+    probability should not hang on a row. What fewer than LEAST rows have, or all, is no atom.
     """
-    least = SHARED * len(x)
-    places = range(0, len(x), max(1, int(least)))
-    candidates = set(np.partition(x, places)[places].tolist())
-    return any(np.count_nonzero(x == value) >= least for value in candidates)
+    values, counts = np.unique(x, return_counts=True)
+    if len(values) == 1:
+        return None
+    second, first = np.partition(counts, -2)[-2:]
+    if first < max(SHARED * len(x), LEAST, APART * second):
+        return None
+    return float(values[counts.argmax()])
 
 
 def _constant(column: Column) -> str:

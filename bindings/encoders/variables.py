@@ -16,6 +16,11 @@ that come again and again. So a number's probability is the mass that the mixtur
 step around it, from n - 1/2 to n + 1/2 (`chainrule.kernels.mixture`, Steps): these sum to 1, and
 what is drawn of the mixture and rounded follows them. Their mean is rounded, so that z is a
 multiple of 1 / scale; there is no |dz/dx| to be counted.
+
+A number that a fifth or more of the training rows have, such as the 0 of a rainfall, is the
+column's atom: the model gives it a probability of its own, and the mixture is of the other rows,
+whose mean and standard deviation the scale is by. Where a real column has it, log_prob is the
+logarithm of that probability, and no |dz/dx| is counted (`chainrule.kernels.columns`, Atoms).
 """
 
 from collections.abc import Iterable, Sequence
@@ -44,6 +49,7 @@ class Category:
     type: str
     values: tuple[Any, ...]
     log_volume = half_step = 0.0
+    atom_z = None
 
     @property
     def n_values(self) -> int:
@@ -127,23 +133,41 @@ class Category:
 
 @dataclass(frozen=True)
 class Real:
-    """A column of numbers, standardised; of type "integer" whole ones."""
+    """A column of numbers, standardised; of type "integer" whole ones.
+
+    atom: the value that many of the training rows have (`learning.SHARED`); None where none is.
+    """
 
     type: str
     mean: float
     scale: float
-    clumped: bool = False  # whether many of the training rows have one value: `learning.SHARED`
+    atom: float | None = None
     n_values = CONTINUOUS
 
     @property
     def log_volume(self) -> float:
-        """Log |dz/dx|, nats; 0 of whole numbers, which have probabilities."""
+        """Log |dz/dx|, nats, but at an atom; 0 of whole numbers, which have probabilities."""
         return 0.0 if self.type == "integer" else -log(self.scale)
 
     @property
     def half_step(self) -> float:
         """Half the unit step of whole numbers, in z; 0 of real ones."""
         return 0.5 / self.scale if self.type == "integer" else 0.0
+
+    @property
+    def atom_z(self) -> float | None:
+        """The atom's z, as any row's; None where there is none."""
+        return None if self.atom is None else float(self._standardised(np.float64(self.atom)))
+
+    def _standardised(self, x: Any) -> Any:
+        if self.type == "integer":
+            return (x - self.mean) * (2 * self.half_step)  # what draws are rounded to, to the bit
+        return (x - self.mean) / self.scale
+
+    def is_atom(self, z: NDArray[Any]) -> NDArray[np.bool_]:
+        """Return which of a column's z, as models have them, are the atom's."""
+        atom = self.atom_z
+        return np.zeros(z.shape, bool) if atom is None else z == z.dtype.type(atom)
 
     def encode(self, column: Column, place: Place) -> NDArray[np.float64]:
         """Return z of a column's values, (N,).
@@ -168,9 +192,7 @@ class Real:
                     row,
                 )
         with np.errstate(over="ignore"):
-            z: NDArray[np.float64] = (x - self.mean) / self.scale
-        if self.type == "integer":
-            z = (x - self.mean) * (2 * self.half_step)  # the very numbers that draws are rounded to
+            z: NDArray[np.float64] = self._standardised(x)
         if not (np.abs(z) <= FARTHEST).all():
             row = int(np.argmin(np.abs(z) <= FARTHEST))
             raise place.cell(
@@ -183,7 +205,7 @@ class Real:
     def decode(self, x: NDArray[Any]) -> NDArray[Any]:
         """Return the values, float64, or int64 if they were whole numbers.
 
-        Of x in single precision they are rounded to the digits that it has.
+        Of x in single precision they are rounded to the digits that it has, but for the atom.
         """
         values: NDArray[Any] = self.mean + self.scale * x.astype(np.float64)
         if self.type == "integer":
@@ -191,12 +213,12 @@ class Real:
             return whole
         if x.dtype == np.float32:
             values = np.round(values, DIGITS - floor(log10(self.scale)))
-        return values
+        return values if self.atom is None else np.where(self.is_atom(x), self.atom, values)
 
     def as_json(self) -> dict[str, Any]:
         """Return what a file keeps of it."""
-        clumped = {"clumped": True} if self.clumped else {}
-        return {"type": self.type, "mean": self.mean, "scale": self.scale, **clumped}
+        atom = {} if self.atom is None else {"atom": self.atom}
+        return {"type": self.type, "mean": self.mean, "scale": self.scale, **atom}
 
 
 Variable = Category | Real
@@ -215,7 +237,10 @@ def of_json(values: Any) -> Variable:
         mean, scale = float(values["mean"]), float(values["scale"])
         if not (isfinite(mean) and isfinite(scale) and scale > 0 and isfinite(1 / scale)):
             raise ValueError("the scale of a column is damaged")
-        return Real(kind, mean, scale, bool(values.get("clumped", False)))
+        atom = None if values.get("atom") is None else float(values["atom"])
+        if atom is not None and not isfinite(atom):
+            raise ValueError("the atom of a column is damaged")
+        return Real(kind, mean, scale, atom)
     found = values["values"]
     if not isinstance(found, list) or not 1 <= len(found) <= MOST:
         raise TypeError("the categories of a column are damaged")

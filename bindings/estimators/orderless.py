@@ -173,8 +173,8 @@ class OrderlessNADE(OneToOneFeatureMixin, TransformerMixin, TableDensity):  # ty
         log_p = self._given_observed(evaluating.log_prob_given, X, y, observed)
         if not self._of_any:
             return log_p
-        scored = self._columns.observed(X) & ~self._mask(observed, len(log_p))
-        shifted: Array = (log_p + scored @ self._columns.log_volumes).astype(log_p.dtype)
+        free = ~self._mask(observed, len(log_p))
+        shifted: Array = (log_p + (free * self._columns.volumes(X)).sum(axis=1)).astype(log_p.dtype)
         return shifted
 
     score_samples = log_prob

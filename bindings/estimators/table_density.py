@@ -6,16 +6,8 @@ density of x is that of z times |dz/dx|, so
     log p(x) = log p(z) - Σ log scale    over the real columns,
 
 which is added to all scores, terms and `history_`. Whole numbers have probabilities, and add none.
-
-Clumps. A value that many rows have, such as the 0 of a gain that most people lack, draws a
-component of the mixture onto it, whose σ falls to its floor; the gradient of its mean, z / σ, grows
-a hundred times as soon as that is off by a σ or two. Adam steps by m / √v, and m remembers 10
-gradients, v 1000: so a single one far above those before it moves all parameters at once by up to
-(1 - β₁) / √(1 - β₂) = 3.2 learning rates. Then the component is off the value, whose rows lose
-nats, and may never come back. So where the training rows have a clump (`encoders.learning`) and the
-learning rate is above the usual one, at which none of this helps, gradients are clipped at CLIP,
-and NADE's hidden units centred (`engine.models.table_nade`). What is learnt stays a density in the
-data's units, by one σ in scores and samples.
+An atom, a number that a fifth or more of the training rows have (`encoders.variables`), has a
+probability in real columns too: where x is one, its column adds none either.
 """
 
 from dataclasses import dataclass, replace
@@ -30,10 +22,8 @@ from chainrule.encoders import frames, validation
 from chainrule.encoders.columns import AnyColumns
 from chainrule.encoders.variables import Real
 from chainrule.estimators import evaluating
-from chainrule.estimators.few_rows import USUAL, FewRows
+from chainrule.estimators.few_rows import FewRows
 from chainrule.kernels.types import Array
-
-CLIP = 10.0  # the longest gradient of a table with a clump, unless clip_norm says another
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -47,13 +37,9 @@ class TableDensity(FewRows):
             place of a type may stand categories, a list in their order: range(17) for all columns.
             `chainrule.encoders.variables` has what the types mean.
         binarize: None takes columns as they are; a threshold t makes a bit of each, x > t.
-        clip_norm: longest gradient let through, as a 2-norm; 0 turns clipping off. None is 10 where
-            a fifth of the training rows have one number of a real column, which would upset a
-            training at a learning rate above 0.001, else 0.
     """
 
     column_types: Any = None
-    clip_norm: float | None = None  # type: ignore[assignment]
 
     _missing = False  # whether values may be missing
 
@@ -67,7 +53,9 @@ class TableDensity(FewRows):
     def _fitted_config(self) -> Any:
         event: Any = self.encoder_.event
         config = self._table_config(event.values, self._n_classes)
-        return replace(config, half_steps=event.half_steps) if event.half_steps else config
+        if not (event.half_steps or event.atoms):
+            return config
+        return replace(config, half_steps=event.half_steps, atoms=event.atoms)
 
     def _new_encoder(self) -> Any:
         if self.binarize is not None:
@@ -87,16 +75,11 @@ class TableDensity(FewRows):
         if self.binarize is not None and self.column_types is not None:
             raise ValueError("binarize makes bits of all columns; leave it or column_types out")
 
-    def _clip_norm(self) -> float:
-        if self.clip_norm is not None:
-            return super()._clip_norm()
-        return CLIP if self._unsteady else 0.0
-
-    @property
-    def _unsteady(self) -> bool:
-        """Whether a number that many training rows have would upset a training at this rate."""
-        clumped = bool(getattr(getattr(self, "encoder_", None), "clumped", False))
-        return clumped and self._in_use("learning_rate") > USUAL["learning_rate"]
+    @classmethod
+    def _of_json(cls, settings: dict[str, Any]) -> dict[str, Any]:
+        """Return hyper-parameters as they were, but for a clip_norm of None, once the default."""
+        of_all = super()._of_json(settings)
+        return {k: v for k, v in of_all.items() if k != "clip_norm" or v is not None}
 
     def _plain_hyperparameters(self) -> dict[str, Any]:
         types, self.column_types = self.column_types, None
@@ -175,10 +158,10 @@ class TableDensity(FewRows):
     # What goes out
 
     def _volume(self, data: Any) -> Any:
-        """Return log |dz/dx|, nats: of each row, (N,), where values may be missing; else of all."""
-        if not self._of_any or not self._missing:
+        """Return log |dz/dx|, nats: of each row, (N,), where rows differ in it; else of all."""
+        if not self._of_any or not (self._missing or self._columns.event.atoms):
             return self.encoder_.log_volume
-        return self._columns.observed(data) @ self._columns.log_volumes
+        return self._columns.volumes(data).sum(axis=1)
 
     def _log_prob(self, data: Any, y: Any) -> Array:
         log_p = self._by_row(evaluating.log_prob, data, y)
@@ -202,10 +185,7 @@ class TableDensity(FewRows):
         terms = self._by_variable(evaluating.log_prob_terms, data, y)
         if not self._of_any:
             return terms
-        volumes = self._columns.log_volumes
-        if self._missing:
-            volumes = volumes * self._columns.observed(data)
-        return (terms + volumes).astype(terms.dtype)
+        return (terms + self._columns.volumes(data)).astype(terms.dtype)
 
     def conditionals(self, X: Any, y: Any = None) -> Any:
         """Return the distribution of every column given those before it.
@@ -218,7 +198,9 @@ class TableDensity(FewRows):
             its mixture, the means and the scales, each n_components of them, in its own unit; of a
             model with labels that is given none n_components a label. Of whole numbers (`type` is
             "integer" in `encoder_.variables`) n has what the mixture has between n - 1/2 and
-            n + 1/2. Where all columns are bits p(x_i = 1 | …), (N, D), as of other models.
+            n + 1/2. Of a column with an `atom` its probability π comes behind the scales, and the
+            mixture is of the rest, 1 - π. Where all columns are bits p(x_i = 1 | …), (N, D), as
+            of other models.
         """
         p = self._by_variable(evaluating.conditionals, self._read(X), y)
         return self._in_units(p, y) if self._of_any else p
@@ -240,8 +222,8 @@ class TableDensity(FewRows):
 
         Args:
             X, y: as in `log_prob`; of a model with labels y is needed.
-            seed: of numpy.random.default_rng. A bit, category or whole number has an interval, as
-                long as it is likely, and u is drawn in it.
+            seed: of numpy.random.default_rng. A bit, category, whole number or atom has an
+                interval, as long as it is likely, and u is drawn in it.
 
         Cost:
             One forward pass, as `log_prob_terms`.

@@ -5,7 +5,6 @@ from typing import Any
 
 from chainrule.encoders import validation
 from chainrule.engine.models import table_nade
-from chainrule.engine.training.sources import Source
 from chainrule.estimators.table_density import TableDensity
 
 FAMILIES = tuple(table_nade.FAMILIES)
@@ -74,8 +73,9 @@ class TableNADE(TableDensity):
     p(x) = Π_i p(x_i | x_<i), where h_i = σ(ρ_i (c + Σ_{j<i} f_j(x_j) W_j)) gives the distribution
     of column i: of a bit its probability, of categories a softmax, of a real number a mixture of
     n_components Gaussians or Laplacians. A whole number, where a column has many, has the mass of
-    such a mixture from n - 1/2 to n + 1/2: an exact probability. log_prob is in the data's own
-    units, a density where columns are real. With labels y it is a model of p(x | label), each class
+    such a mixture from n - 1/2 to n + 1/2: an exact probability. A number that a fifth of the rows
+    have, an atom, has one of its own, beside the mixture. log_prob is in the data's own units, a
+    density where columns are real. With labels y it is a model of p(x | label), each class
     with a c of its own.
 
     Args:
@@ -89,11 +89,10 @@ class TableNADE(TableDensity):
     Attributes:
         params_: mapping from name to array, rows in the model's order: "W" (R, H), a row of a bit
             or real column and K - 1 of K categories; "V" (S, H) and "b" (S,), of a bit one output,
-            of K categories K, of a real column 2 or, with learned weights, 3 a component; "c" (H,),
-            with labels (n_classes, H); "rho" (D,). Where many training rows have one number of a
-            real column (`config_.centred`), outputs may be b_i + V_i (h_i - 1/2).
+            of K categories K, of a real column 2 or, with learned weights, 3 a component, and 1 of
+            its atom; "c" (H,), with labels (n_classes, H); "rho" (D,).
         encoder_: its `variables` say of each column what it is: its `type`, and its `values`, or
-            its `mean` and `scale`.
+            its `mean` and `scale`, and its `atom`, if it has one.
         history_: as in `FVSBN`, in nats of the data's own units.
         classes_, class_prior_, best_epoch_, order_, n_features_in_, feature_names_in_: as in
             `FVSBN`.
@@ -126,17 +125,6 @@ class TableNADE(TableDensity):
     mixture_weights: str = "learned"
     rescale: bool = True
 
-    _centred = False  # whether hidden units are: `Clumps` in `table_density`
-
-    def _source(self, data: Any, y: Any, valid: Any, y_valid: Any) -> Source:
-        source = super()._source(data, y, valid, y_valid)
-        self._centred = self._unsteady
-        return source
-
-    def _restore_encoder(self, values: dict[str, Any], config: Any) -> None:
-        super()._restore_encoder(values, config)
-        self._centred = config.centred
-
     def _model_name(self) -> str:
         return "table_nade"
 
@@ -151,7 +139,6 @@ class TableNADE(TableDensity):
             mixture_weights=weights,
             rescale=bool(self.rescale),
             n_classes=n_classes,
-            centred=self._centred,
         )
 
 

@@ -17,7 +17,7 @@ COUNTS = {
     "eval_every": 0,
     "seed": 0,
 }  # and least
-NUMBERS = ("learning_rate", "warmup", "weight_decay", "l1", "beta2")
+NUMBERS = ("learning_rate", "warmup", "weight_decay", "l1", "clip_norm", "beta2")
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -79,7 +79,6 @@ class Training:
             name: validation.integer(name, self._in_use(name), low) for name, low in least.items()
         }
         settings |= {name: validation.real(name, self._in_use(name)) for name in NUMBERS}
-        settings["clip_norm"] = self._clip_norm()
         return Recipe(schedule=validation.choice("schedule", self.schedule, SCHEDULES), **settings)
 
     def _in_use(self, name: str) -> Any:
@@ -89,10 +88,6 @@ class Training:
     def _chosen(self) -> str | None:
         """Say which settings were chosen by the data at hand, if any were."""
         return None
-
-    def _clip_norm(self) -> float:
-        """Return the longest gradient let through, 0 for any length."""
-        return validation.real("clip_norm", self.clip_norm)
 
     def _check_hyperparameters(self) -> None:
         """Raise ValueError for one that no training could use."""

@@ -18,9 +18,11 @@ from chainrule.kernels.types import Array, Table
 EDGE = 2.0**-40  # how near a discrete variable's uniform may come to where another value begins
 
 
-def n_outputs(K: int, n_components: int = 1, learned: bool = False) -> int:
+def n_outputs(
+    K: int, n_components: int = 1, learned: bool = False, atom: float | None = None
+) -> int:
     """Return how many outputs a variable of K values needs; 0 is a real one, a mixture."""
-    return columns.n_outputs(K, n_components, learned)
+    return columns.n_outputs(K, n_components, learned, atom)
 
 
 def log_prob_terms(layout: Layout, s: Array, x: Table) -> Array:
@@ -49,11 +51,15 @@ class Variable(NamedTuple):
 
         p(x_i = 1), (n,), of a bit; p(x_i = v), (n, K), of categories; the weights, means and
         scales of a mixture, (n, 3 K), of a real number; on a lattice x_i has the mass of its step.
+        With an atom its probability π is one number more, and the mixture has 1 - π.
         """
         if self.values == BIT:
             return sigmoid(s[:, 0])
         if self.values == REAL:
-            return mixture.conditionals(s, self.layout.learned)
+            n = mixture.n_outputs(self.layout.n_components, self.layout.learned)
+            parts = mixture.conditionals(s[:, :n], self.layout.learned), sigmoid(s[:, n:])
+            p: Array = array_module(s).concatenate(parts, axis=1)
+            return p
         return categorical.conditionals(s)
 
     def sample(self, s: Array, u: Array, x: Table) -> None:
@@ -70,7 +76,8 @@ def conditionals(layout: Layout, s: Array) -> Array:
     """Return the distribution of every x_i given x_<i, (N, D, P), padded by zeros to P numbers.
 
     Of a bit p(0) and p(1); of categories p(v); of a real number weights, means and scales, K each,
-    of the mixture whose density p(x_i) is, or of one on a lattice the mass in the step around x_i.
+    of the mixture whose density p(x_i) is, or of one on a lattice the mass in the step around x_i;
+    and, with an atom, its probability π, beside which the mixture has 1 - π.
     """
     xp, first = array_module(s), _host(layout.first)
     of_each = []
@@ -92,8 +99,8 @@ def sample(layout: Layout, i: int, s: Array, u: Array, x: Table) -> None:
 def uniforms(layout: Layout, s: Array, x: Table, v: Array) -> Array:
     """Return the uniforms, (N, D) float64, from which `sample` draws x again.
 
-    F(x_i | x_<i) of a real variable. Of a discrete one, or one on a lattice, any uniform of an
-    interval gives x_i, and v, (N, D) in [0, 1), says which: where v is uniform, so is what is
+    F(x_i | x_<i) of a real variable. Of a discrete one, one on a lattice or an atom any uniform of
+    an interval gives x_i, and v, (N, D) in [0, 1), says which: where v is uniform, so is what is
     returned. It keeps EDGE away from the ends, for the sake of rounding, or a quarter of an
     interval shorter than 4 EDGE.
     """

@@ -109,17 +109,18 @@ def begin(net: AnyOrder, params: Mapping[str, Array], rng: np.random.Generator) 
     """Overwrite params, zeros, by what training starts from.
 
     Weights uniform in ±√(6 / (rows + columns)), biases 0; of a real variable's outputs SMALL of
-    that, and the biases of `mixture.first_biases`.
+    that, and the biases of `mixture.first_biases`; an atom's is 0.
     """
     for name, a in params.items():
         if name.startswith(("W", "V")):
             bound = (6 / sum(a.shape)) ** 0.5
             a[...] = rng.uniform(-bound, bound, a.shape)
     layout = net.layout
+    begin = mixture.first_biases(layout.n_components, layout.family, layout.learned)
     for i in np.flatnonzero(np.array(net.values) == REAL):
         own = slice(int(net.ends[i]), int(net.ends[i + 1]))
         params["V"][own] *= SMALL
-        params["b"][own] = mixture.first_biases(layout.n_components, layout.family, layout.learned)
+        params["b"][own][: len(begin)] = begin
 
 
 def forward(

@@ -82,7 +82,7 @@ class Network:
         direct: whether inputs are connected to outputs too. n_classes: rows of biases.
         n_masks, seed: how many masks, and what they are drawn from.
         orders: whether masks but the first have random orders of the variables.
-        n_components, family, learned, half_steps: as of `chainrule.kernels.columns.layout`.
+        n_components, family, learned, half_steps, atoms: as of `chainrule.kernels.columns.layout`.
     """
 
     values: tuple[int, ...]
@@ -97,6 +97,7 @@ class Network:
     learned: bool
     n_classes: int
     half_steps: tuple[float, ...] = ()
+    atoms: tuple[float | None, ...] = ()
 
     def __hash__(self) -> int:
         """Return a hash of all but the values: of hundreds of variables, for each look-up."""
@@ -105,7 +106,8 @@ class Network:
     @property
     def sizes(self) -> masks.Sizes:
         """Rows of the first matrix and outputs of each variable, and the layers."""
-        outputs = (kernel.n_outputs(K, self.n_components, self.learned) for K in self.values)
+        mixtures = self.n_components, self.family, self.learned
+        outputs = np.diff(kernel.layout(self.values, *mixtures, atoms=self.atoms).first).tolist()
         rows = (K if K not in (BIT, REAL) else 1 for K in self.values)
         return masks.Sizes(tuple(rows), tuple(outputs), self.hidden)
 
@@ -133,7 +135,7 @@ class Network:
         """Overwrite params by what training starts from.
 
         Weights uniform in ±√(6 / (rows + columns)), 0 where every mask hides them, biases 0; of a
-        real variable's outputs SMALL of that, and the biases of `mixture.first_biases`.
+        real variable's outputs SMALL of that, and the biases of `mixture.first_biases`; of atoms 0.
         """
         stored = self.arrays(params)
         for W, seen in zip((*stored.weights, stored.direct), self.visible(), strict=True):
@@ -145,7 +147,7 @@ class Network:
             own = slice(first[i], first[i + 1])
             for name in "VA":
                 params[name][:, own] *= SMALL
-            params["b"][..., own] = begin
+            params["b"][..., own][..., : len(begin)] = begin
 
     def arrays(self, params: Params) -> layers.Arrays:
         """Return the parameters, or a gradient, layer by layer: views."""
@@ -216,12 +218,10 @@ class Network:
             through = None if dx is None else new(dx.shape)
             self._backward(one, grad, through, new)
             if dx is not None and through is not None and s is not None:
-                s *= 1 if shares is None else shares
-                own = new(dx.shape)
+                s, own = s * (1 if shares is None else shares), new(dx.shape)
                 one.input_gradient(s, total, own)
                 own += through
-                lone = array_module(own).flatnonzero(one.layout.values == 1)
-                own[:, lone] = 0  # a category, of one value, not a number
+                own[:, array_module(own).flatnonzero(one.layout.values == 1)] = 0  # no number
                 dx[...] = own[:, one.mask.order_back] if one.mask.moved else own
         return loss
 
@@ -254,8 +254,7 @@ class Network:
         out = []
         for k in range(self.n_masks):
             with arena.borrow(params.flat) as new:
-                got = function(self.forward(params, x, y, k, new))
-                out.append(got.copy())
+                out.append(function(self.forward(params, x, y, k, new)).copy())
         stacked: Array = array_module(params.flat).stack(out)
         return stacked
 
@@ -277,8 +276,8 @@ def _of_bits(network: Network) -> bool:
 
 @lru_cache(maxsize=512)
 def _is_plain(network: Network) -> bool:
-    one_layer, one_class = len(network.hidden) == 1, network.n_classes == 1
-    return one_layer and one_class and not network.direct and _of_bits(network)
+    alone = len(network.hidden) == network.n_classes == 1
+    return alone and not network.direct and _of_bits(network)
 
 
 @lru_cache(maxsize=512)
@@ -288,9 +287,10 @@ def _mask(network: Network, k: int, xp: Any, device: Any) -> masks.Mask:
 
 @lru_cache(maxsize=512)
 def _layout(network: Network, k: int, xp: Any, device: Any) -> Layout:
-    order, halves = _mask(network, k, np, None).order, network.half_steps
+    order, of_each = _mask(network, k, np, None).order, (network.half_steps, network.atoms)
     more = network.n_components, network.family, network.learned, xp
-    return kernel.layout(network.ordered(k), *more, [halves[i] for i in order] if halves else ())
+    moved = ([numbers[i] for i in order] if numbers else [] for numbers in of_each)
+    return kernel.layout(network.ordered(k), *more, *moved)
 
 
 def _side(params: Params) -> tuple[Any, Any]:

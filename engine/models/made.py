@@ -86,7 +86,7 @@ class Config:
         mask_seed: what they are drawn from, at least 1.
         order_agnostic: whether masks but the first have random orders of the variables.
         n_components, family, mixture_weights: the mixtures of real variables.
-        n_classes: labels are 0 … n_classes - 1. half_steps: as of `Columns`.
+        n_classes: labels are 0 … n_classes - 1. half_steps, atoms: as of `Columns`.
 
     Raises:
         ValueError: a size below 1, an unknown word, or nothing between inputs and outputs.
@@ -104,10 +104,11 @@ class Config:
     mixture_weights: Literal["equal", "learned"] = "learned"
     n_classes: int = 1
     half_steps: tuple[float, ...] = ()
+    atoms: tuple[float | None, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse what no network can be."""
-        Columns(self.values, self.half_steps)
+        Columns(self.values, self.half_steps, self.atoms)
         if min(*self.hidden, self.n_masks, self.mask_seed, self.n_components, self.n_classes) < 1:
             raise ValueError(f"all sizes, and mask_seed, must be 1 or more, got {self}")
         if not (self.hidden or self.direct):
@@ -123,7 +124,7 @@ class Config:
     @property
     def event(self) -> Columns:
         """What an observation is: columns."""
-        return Columns(self.values, self.half_steps)
+        return Columns(self.values, self.half_steps, self.atoms)
 
     @property
     def components(self) -> int:
@@ -141,8 +142,8 @@ def _network(config: Config) -> Network:
     mixtures = config.n_components, WORDS["family"].index(config.family)
     cycle = config.n_masks, config.mask_seed, config.order_agnostic
     sizes = config.values, config.hidden, config.activation, config.direct
-    learned, more = config.mixture_weights == "learned", (config.n_classes, config.half_steps)
-    return Network(*sizes, *cycle, *mixtures, learned, *more)
+    learned, more = config.mixture_weights == "learned", (config.half_steps, config.atoms)
+    return Network(*sizes, *cycle, *mixtures, learned, config.n_classes, *more)
 
 
 def shapes(config: Config) -> Shapes:
@@ -183,8 +184,8 @@ def log_prob_terms(config: Config, params: Params, x: Any, y: Any = None) -> Arr
 def conditionals(config: Config, params: Params, x: Any, y: Any = None) -> Array:
     """Return the distribution of every x_i given x_<i, (N, D, P).
 
-    Of bits and categories p(x_i = v), of a real number weights, means and scales of its mixture,
-    n_masks · n_components each, padded by zeros. Of bits alone p(x_i = 1), (N, D).
+    Of bits and categories p(x_i = v), of a real number weights, means and scales, n_masks ·
+    n_components each, and its atom's probability, padded by zeros. Of bits p(x_i = 1), (N, D).
 
     Raises:
         ValueError: as `log_prob_terms`.

@@ -67,7 +67,8 @@ class Config:
     """The shapes of an any-order NADE, and how many orderings a likelihood is the mean of.
 
     values: of each variable. hidden: units of each layer. activation: "relu", "tanh", "sigmoid".
-    n_components, family, mixture_weights: of real variables' mixtures. half_steps: as of `Columns`.
+    n_components, family, mixture_weights: of real variables' mixtures. half_steps, atoms: as of
+    `Columns`.
     """
 
     values: tuple[int, ...]
@@ -79,10 +80,11 @@ class Config:
     n_classes: int = 1
     n_orderings: int = 1
     half_steps: tuple[float, ...] = ()
+    atoms: tuple[float | None, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse what no network can be."""
-        Columns(self.values, self.half_steps)
+        Columns(self.values, self.half_steps, self.atoms)
         sizes = (*self.hidden, self.n_components, self.n_classes, self.n_orderings)
         if not self.hidden or min(sizes) < 1:
             raise ValueError("hidden needs a layer, and sizes of 1 or more")
@@ -93,7 +95,7 @@ class Config:
     @property
     def event(self) -> Columns:
         """What an observation is."""
-        return Columns(self.values, self.half_steps)
+        return Columns(self.values, self.half_steps, self.atoms)
 
     @property
     def components(self) -> int:
@@ -113,7 +115,7 @@ def _network(config: Config, xp: Any = np) -> AnyOrder:
     """Return the config's network, its layout of outputs for arrays of xp."""
     kind, family, learned = (words.index(getattr(config, k)) for k, words in WORDS.items())
     mixtures = config.n_components, family, bool(learned)
-    layout = kernel.layout(config.values, *mixtures, xp, config.half_steps)
+    layout = kernel.layout(config.values, *mixtures, xp, config.half_steps, config.atoms)
     return any_order.network(config.values, kind, len(config.hidden), config.n_classes, layout)
 
 

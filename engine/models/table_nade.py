@@ -7,6 +7,7 @@ Model       One hidden layer is shared by all conditionals, and variable i has o
                 a real number       a mixture of n_components Gaussians, or Laplacians: means,
                                     scales and, if they are learned, weights
                 one on a lattice    the mass that such a mixture has in the step around it
+                one with an atom    beside either, the probability σ(a) of that value
                 how h_i follows from x_<i and y         chainrule.kernels.nade_columns
                 what s_i says of x_i                    chainrule.kernels.columns
 
@@ -14,23 +15,9 @@ Model       One hidden layer is shared by all conditionals, and variable i has o
 
 Gradient    loss = Σ_n -log p(x_n | y_n) / total, in one sweep: S1-S4 there.
 
-Centred     A value that many rows share draws a component onto it, whose σ falls to its floor. Its
-            mean then has to stay within σ of the value, and every h_i being positive, near 1/2, it
-            cannot: a step of Adam is about the learning rate η in each parameter, and where the
-            gradient has one sign in all H columns of V the mean moves by η Σ_j h_ij ≈ η H / 2, by a
-            hundred σ. Some σ further off the component's share of any row rounds to 0, and so does
-            its gradient, for good: a weight of 1 / n_components is lost. `centred` moves the origin
-            of the hidden units:
-            (F1)  s_i = b_i + V_i (h_i - 1/2 · 1) = b'_i + V_i h_i,   b' = b - 1/2 V 1
-            so that what all conditionals share is b's, and V's is what differs from row to row. It
-            is the same family of functions, and b' all that the kernels see of it. Backward, of the
-            two ways in which V enters F1:
-            (B1)  dV = dV' - 1/2 db 1ᵀ                                          undoes F1
-                  with dV' that of V_i h_i; db = db', of which b is the only other part
-
 Start       W and V uniform in ±√(6 / (D + H)), as NADE's; of a real variable's V a tenth of that,
             so that its mixture begins near what b says: close to the standard normal distribution,
-            in whose units real columns should come, by `mixture.first_biases`. ρ = 1.
+            in whose units real columns should come, by `mixture.first_biases`; a = 0. ρ = 1.
 
 Uniforms    u_i = F(x_i | x_<i) is uniform where x is of the model, whatever x_<i: `uniforms`.
             `sample` is its inverse.
@@ -39,8 +26,7 @@ Cost        O(N·S·H) for each of the likelihood, the gradient and N samples, S
 
 Source      Uria, Murray and Larochelle 2013, "RNADE: The real-valued neural autoregressive
             density-estimator", NIPS: real columns, whose means begin spread over the data and whose
-            ρ at 1 in the authors' own program. Larochelle and Murray 2011 for bits. LeCun, Bottou,
-            Orr and Müller 1998, "Efficient BackProp", §4.3: a layer's inputs about 0.
+            ρ at 1 in the authors' own program. Larochelle and Murray 2011 for bits.
 """
 
 from dataclasses import dataclass
@@ -83,8 +69,7 @@ class Config:
         mixture_weights: whether they weigh alike, or as the hidden units say.
         rescale: whether each conditional scales the hidden layer's input by a ρ_i of its own.
         n_classes: labels are 0 … n_classes - 1.
-        half_steps: of variables on a lattice, as `Columns` has them.
-        centred: whether outputs are of the hidden units less 1/2; see Centred above.
+        half_steps, atoms: of variables on a lattice, and with an atom, as `Columns` has them.
 
     Raises:
         ValueError: a size below 1, or an unknown word.
@@ -97,12 +82,12 @@ class Config:
     mixture_weights: Literal["equal", "learned"] = "equal"
     rescale: bool = True
     n_classes: int = 1
-    centred: bool = False
     half_steps: tuple[float, ...] = ()
+    atoms: tuple[float | None, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse what no table can be."""
-        Columns(self.values, self.half_steps)
+        Columns(self.values, self.half_steps, self.atoms)
         if min(self.n_hidden, self.n_components, self.n_classes) < 1:
             raise ValueError(f"n_hidden, n_components and n_classes must be 1 or more, got {self}")
         if self.family not in FAMILIES:
@@ -115,7 +100,7 @@ class Config:
     @property
     def event(self) -> Columns:
         """What an observation is: columns."""
-        return Columns(self.values, self.half_steps)
+        return Columns(self.values, self.half_steps, self.atoms)
 
     @property
     def components(self) -> int:
@@ -146,7 +131,7 @@ def init(config: Config, rng: np.random.Generator, dtype: Any = np.float32) -> P
     for i in np.flatnonzero(np.array(config.values) == CONTINUOUS):
         own = slice(of.first[i], of.first[i + 1])
         params["V"][own] *= SMALL
-        params["b"][own] = begin
+        params["b"][own][: len(begin)] = begin
     if config.rescale:
         params["rho"][...] = 1
     return params
@@ -172,7 +157,7 @@ def conditionals(config: Config, params: Params, x: Table, y: Any = None) -> Arr
     """Return the distribution of every x_i given x_<i and y, (N, D, P).
 
     Of bits and categories p(x_i = v), of a real number weights, means and scales of its mixture,
-    padded by zeros. Where all variables are bits, p(x_i = 1), (N, D).
+    and its atom's probability, padded by zeros. Where all variables are bits, p(x_i = 1), (N, D).
     """
     p = columns.conditionals(layout(config, params), _outputs(config, params, x, y))
     return p[:, :, 1] if set(config.values) == {2} else p
@@ -207,10 +192,7 @@ def loss_and_grad(
     known = classes.told(config, params, len(x), y)
     into = xp.empty((0, x.shape[1]), params.dtype) if dx is None else dx
     mine = layout(config, params), weights(config, params), x, known
-    nade_columns.nll_and_grad(*mine, 1 / total, nll, _arrays(config, grad), into)
-    if config.centred:
-        dV = grad["V"]
-        dV -= grad["b"][:, None] / 2  # B1
+    nade_columns.nll_and_grad(*mine, 1 / total, nll, weights(config, grad), into)
     return float(nll.sum(dtype=np.float64)) / total
 
 
@@ -234,13 +216,7 @@ def start(config: Config, params: Params, n: int, y: Any = None) -> Stepper:
 
 
 def weights(config: Config, params: Params) -> Weights:
-    """Return the parameters as the kernels take them."""
-    mine = _arrays(config, params)
-    return mine._replace(b=mine.b - mine.V.sum(axis=1) / 2) if config.centred else mine  # F1
-
-
-def _arrays(config: Config, params: Params) -> Weights:
-    """Return the parameters, or their gradients, as they are."""
+    """Return the parameters, or their gradients, as the kernels take them."""
     W, V, b = params["W"], params["V"], params["b"]
     none = array_module(params.flat).empty(0, params.dtype)
     rho = params["rho"] if config.rescale else none
@@ -257,7 +233,7 @@ def layout(config: Config, params: Params) -> Layout:
 def _layout(config: Config, xp: Any, device: int) -> Layout:
     learned = config.mixture_weights == "learned"
     mixtures = config.n_components, FAMILIES[config.family], learned
-    return layout_of(config.values, *mixtures, xp, config.half_steps)
+    return layout_of(config.values, *mixtures, xp, config.half_steps, config.atoms)
 
 
 def _outputs(config: Config, params: Params, x: Table, y: Any) -> Array:

@@ -47,7 +47,7 @@ HISTORY = "history/"  # the extra array's name before its clock
 PLACE = ("step", "size", "n_seen", "loss_sum", "seconds")
 COUNTERS = (*PLACE, "best_record", "best_valid")
 RENAMED = {"n_rows": "size", "best_epoch": "best_record"}  # of format 1
-ABSENT: dict[str, Any] = {"n_classes": 1, "centred": False, "half_steps": []}  # of older Configs
+ABSENT: dict[str, Any] = {"n_classes": 1, "half_steps": [], "atoms": []}  # of older Configs
 
 
 class Checkpoint(NamedTuple):
@@ -204,8 +204,7 @@ def load_state(path: PathLike, model: str | None = None) -> SavedState:
 
 def _saved_state(path: PathLike, saved: Checkpoint) -> SavedState:
     """Return a checkpoint as a training, every part of it checked."""
-    training = saved.metadata.pop("training", None)
-    carry = saved.extra.pop("carry", None)
+    training, carry = saved.metadata.pop("training", None), saved.extra.pop("carry", None)
     if not isinstance(training, dict) or saved.extra.keys() != {"best", "m", "v"}:
         refuse(path, "holds a model but no training to resume; start a new one")
     like = saved.params.flat
@@ -223,8 +222,8 @@ def _saved_state(path: PathLike, saved: Checkpoint) -> SavedState:
         refuse(path, "has means of squares, 'v', below zero; use an earlier checkpoint")
     recipe = _recipe(training.get("recipe"), path)
     counters, history = _counters(training.get("counters"), saved.history, path)
-    best = Params(saved.params.shapes, saved.extra["best"])
     m, v = saved.extra["m"], saved.extra["v"]
+    best = Params(saved.params.shapes, saved.extra["best"])
     state = State(saved.params, best, m, v, history=history, carry=carry, **counters)
     return SavedState(saved.model, saved.config, recipe, state, saved.metadata)
 
@@ -233,11 +232,10 @@ def _counters(
     values: Any, history: list[dict[str, Any]], path: PathLike
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Return where a training stands, and its history: of older files among the counters."""
-    if isinstance(values, dict) and "history" in values:
-        values = dict(values)
-        history = histories.checked(values.pop("history"))
     if isinstance(values, dict):
         values = {RENAMED.get(name, name): value for name, value in values.items()}
+        if "history" in values:
+            history = histories.checked(values.pop("history"))
     hints = get_type_hints(State)
     counters = typed({name: hints[name] for name in COUNTERS}, values, path)
     if min(counters[name] for name in ("step", "size", "n_seen", "best_record")) < 0:
@@ -256,6 +254,8 @@ def _model(
     hints = get_type_hints(module.Config)
     if isinstance(values, dict):
         values = {name: value for name, value in ABSENT.items() if name in hints} | values
+        if "centred" not in hints and values.pop("centred", False):
+            refuse(path, "is of a version that centred hidden units; fit the model again")
     config = module.Config(**typed(hints, values, path))
     if _too_small(config):
         refuse(path, "has a config with a size below 1; save the model again")

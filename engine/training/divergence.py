@@ -37,7 +37,8 @@ def guessing(event: Event) -> float:
     if not isinstance(event, Columns):
         return event.guessing
     steps = sum(log(2 * half) for half in event.half_steps if half)  # of which p(x) is the share
-    return event.guessing + NORMAL * event.values.count(CONTINUOUS) - steps
+    atoms = log(2) * sum(atom is not None for atom in event.atoms)  # whether x is it or not
+    return event.guessing + NORMAL * event.values.count(CONTINUOUS) - steps + atoms
 
 
 def astray(loss: float, history: Sequence[Mapping[str, Any]], event: Event) -> bool:

@@ -16,11 +16,10 @@ import numpy as np
 from chainrule.kernels.batches import BATCH, NLL, RATE, X
 from chainrule.kernels.bernoulli import batch as bits
 from chainrule.kernels.categorical.cpu import invert, weigh
-from chainrule.kernels.columns import BIT, REAL, Layout
+from chainrule.kernels.columns import BIT, REAL, Layout, atoms
 from chainrule.kernels.compiled import njit
 from chainrule.kernels.inline import BORROWS, INLINE, JIT
 from chainrule.kernels.mixture import batch as mixtures
-from chainrule.kernels.mixture import quantile
 from chainrule.kernels.softmax_cross_entropy import batch as categories
 from chainrule.kernels.types import Array, Table
 
@@ -40,9 +39,9 @@ def draw(layout: Layout, i: int, s: Array, m: int, o: int, u: float, w: Array) -
     if K == BIT:
         return 1.0 if u < _chance(s, m, o) else 0.0
     if K == REAL:
-        family, learned, step = layout.family, layout.learned, 2 * layout.half_steps[i]
-        drawn = float(quantile.draw(s, m, o, layout.n_components, u, family, learned, w))
-        return float(np.rint(drawn / step) * step) if step > 0 else drawn
+        if layout.atoms[i] == layout.atoms[i]:
+            return float(atoms.draw(layout, i, s, m, o, u, w))
+        return float(atoms.draw_mixture(layout, i, s, m, o, u, w))
     weigh(s, m, o, K, 1.0, w)
     return float(invert(w, K, u))
 
@@ -57,12 +56,12 @@ def cdf_interval(
         p = _chance(s, m, o)
         return (0.0, p) if x[n, i] != 0 else (p, 1.0)
     if K == REAL:
-        family, learned, of_each = layout.family, layout.learned, layout.n_components
-        at, half = np.float64(s.dtype.type(x[n, i])), layout.half_steps[i]
-        lo = quantile.cdf(s, m, o, of_each, at - half, family, learned, w)
-        if half == 0:
-            return lo, lo
-        return lo, quantile.cdf(s, m, o, of_each, at + half, family, learned, w)
+        at = np.float64(s.dtype.type(x[n, i]))
+        if layout.atoms[i] == layout.atoms[i]:
+            lo, hi = atoms.interval(layout, i, s, m, o, at, w)
+        else:
+            lo, hi = atoms.mixture_interval(layout, i, s, m, o, at, w)
+        return lo, hi
     weigh(s, m, o, K, 1.0, w)
     v, W, below = np.intp(x[n, i]), 0.0, 0.0
     for k in range(K):
@@ -144,6 +143,8 @@ def batch_losses(
         family, learned, of_each = layout.family, layout.learned, layout.n_components
         half = layout.half_steps[i]
         mixtures.losses(s, m, rows, o, of_each, half, family, learned, gradient, work)  # F3
+        if layout.atoms[i] == layout.atoms[i]:
+            atoms.losses(layout, i, s, m, rows, o, gradient, work)
     else:
         categories.losses(s, m, rows, o, K, gradient, work)  # F2
 

@@ -50,14 +50,16 @@ struct Row {
 };
 
 __device__ __forceinline__ Layout layout_of(const int* values, const int* first,
-                                            const double* half_steps, int K, int family, int learned) {
-    return {values, first, half_steps, {K, family != 0, learned != 0}};
+                                            const double* half_steps, const double* atoms, int K,
+                                            int family, int learned) {
+    return {values, first, half_steps, atoms, {K, family != 0, learned != 0}};
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS, 1)
-columns_terms(const int* values, const int* first, const double* half_steps, const REAL* s,
-              const Value* x, REAL* log_p, int N, int D, int S, int K, int family, int learned) {
-    const Layout layout = layout_of(values, first, half_steps, K, family, learned);
+columns_terms(const int* values, const int* first, const double* half_steps, const double* atoms,
+              const REAL* s, const Value* x, REAL* log_p, int N, int D, int S, int K, int family,
+              int learned) {
+    const Layout layout = layout_of(values, first, half_steps, atoms, K, family, learned);
     const Row row(N, D);
     row.variables([&](int i, bool on, bool speaks, size_t at) {
         const REAL* const of_i = s + (size_t)row.n * S + first[i];
@@ -89,25 +91,26 @@ __device__ __forceinline__ void directions(const Layout& layout, const REAL* s, 
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS, 1)
-columns_nll_and_grad(const int* values, const int* first, const double* half_steps, const REAL* s,
-                     const Value* x, REAL* nll, REAL* ds, int N, int D, int S, int K, int family,
-                     int learned, REAL scale) {
-    const Layout layout = layout_of(values, first, half_steps, K, family, learned);
+columns_nll_and_grad(const int* values, const int* first, const double* half_steps, const double* atoms,
+                     const REAL* s, const Value* x, REAL* nll, REAL* ds, int N, int D, int S, int K,
+                     int family, int learned, REAL scale) {
+    const Layout layout = layout_of(values, first, half_steps, atoms, K, family, learned);
     directions(layout, s, x, nullptr, scale, nll, ds, N, D, S);
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS, 1)
 columns_weighted_nll_and_grad(const int* values, const int* first, const double* half_steps,
-                              const REAL* s, const Value* x, const REAL* weights, REAL* nll, REAL* ds,
-                              int N, int D, int S, int K, int family, int learned) {
-    const Layout layout = layout_of(values, first, half_steps, K, family, learned);
+                              const double* atoms, const REAL* s, const Value* x, const REAL* weights,
+                              REAL* nll, REAL* ds, int N, int D, int S, int K, int family,
+                              int learned) {
+    const Layout layout = layout_of(values, first, half_steps, atoms, K, family, learned);
     directions(layout, s, x, weights, 1, nll, ds, N, D, S);
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS, 1)
-columns_input_gradient(const int* values, const int* first, const double* half_steps, const REAL* ds,
-                       REAL* dx, int N, int D, int S, int K) {
-    const Layout layout = layout_of(values, first, half_steps, K, 0, 0);
+columns_input_gradient(const int* values, const int* first, const double* half_steps,
+                       const double* atoms, const REAL* ds, REAL* dx, int N, int D, int S, int K) {
+    const Layout layout = layout_of(values, first, half_steps, atoms, K, 0, 0);
     const Row row(N, D);
     row.variables([&](int i, bool on, bool speaks, size_t at) {
         const REAL sum = variable_dx(row.team, layout, i, on, ds + (size_t)row.n * S + first[i]);
@@ -116,10 +119,10 @@ columns_input_gradient(const int* values, const int* first, const double* half_s
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS, 1)
-columns_cdf_interval(const int* values, const int* first, const double* half_steps, const REAL* s,
-                     const Value* x, double* lo, double* hi, int N, int D, int S, int K, int family,
-                     int learned) {
-    const Layout layout = layout_of(values, first, half_steps, K, family, learned);
+columns_cdf_interval(const int* values, const int* first, const double* half_steps, const double* atoms,
+                     const REAL* s, const Value* x, double* lo, double* hi, int N, int D, int S, int K,
+                     int family, int learned) {
+    const Layout layout = layout_of(values, first, half_steps, atoms, K, family, learned);
     const Row row(N, D);
     row.variables([&](int i, bool on, bool speaks, size_t at) {
         const REAL* const of_i = s + (size_t)row.n * S + first[i];
@@ -131,9 +134,10 @@ columns_cdf_interval(const int* values, const int* first, const double* half_ste
 
 // One variable of N rows, a team each; s: (N, n).
 extern "C" __global__ void __launch_bounds__(THREADS, 1)
-columns_draw(const int* values, const int* first, const double* half_steps, const REAL* s,
-             const double* u, Value* x, int i, int N, int n, int K, int family, int learned) {
-    const Layout layout = layout_of(values, first, half_steps, K, family, learned);
+columns_draw(const int* values, const int* first, const double* half_steps, const double* atoms,
+             const REAL* s, const double* u, Value* x, int i, int N, int n, int K, int family,
+             int learned) {
+    const Layout layout = layout_of(values, first, half_steps, atoms, K, family, learned);
     const Team team;
     const int row = (blockIdx.x * THREADS + threadIdx.x) / TEAM;
     const double of_row = row < N ? u[row] : -1;

@@ -2,7 +2,7 @@
 //
 // VALUE says what x is in: 0 uint8, 1 int32, 2 REAL. A variable's outputs, s, may lie in shared or
 // global memory; output j is lane j % TEAM's alone, of a real variable all outputs of component j, so
-// ds may be s.
+// ds may be s, and the logit of an atom is lane 0's.
 //
 // All functions are called by whole warps, whose teams may have variables of different kinds: a kind
 // that no team has costs a ballot. `on` says whether the team has a variable; i has to be one anyhow.
@@ -22,11 +22,17 @@ constexpr int REAL_VALUES = 0, BIT_VALUES = 2, NO_VALUES = -1;
 struct Layout {
     const int *values, *first;  // (D,), (D + 1,)
     const double* half_steps;   // (D,)
+    const double* atoms;        // (D,): a NaN where there is none
     Mixture mixture;            // of every real variable
 
     __device__ __forceinline__ int values_of(int i, bool on) const {
         return on ? values[i] : NO_VALUES;
     }
+
+    __device__ __forceinline__ bool has_atom(int i, bool real) const {
+        return real && atoms[i] == atoms[i];
+    }
+    __device__ __forceinline__ int of_mixture() const { return (mixture.learned ? 3 : 2) * mixture.K; }
 };
 
 // -log p of category v, in every lane of the team: as softmax_cross_entropy has it (F2, B1).
@@ -43,6 +49,27 @@ __device__ __forceinline__ REAL category_loss(const Team& team, bool on, const R
     for (int j = team.me; on && ds && j < K; j += TEAM)
         ds[j] = dL * (exp(s[j] - top) / Z - REAL(j == v));
     return log(Z) + (top - of_v);
+}
+
+// The logit of an atom, in every lane of the team: lane 0, which overwrites it, reads it.
+__device__ __forceinline__ REAL logit_of(const Team& team, const Layout& layout, bool atom,
+                                         const REAL* s) {
+    return team.of(atom && team.me == 0 ? s[layout.of_mixture()] : REAL(0), 0);
+}
+
+// -log p of a variable with an atom, given that of its mixture, whose gradients each lane has written
+// into its own of ds. at: whether x is the atom.
+__device__ __forceinline__ REAL atom_loss(const Team& team, const Layout& layout, REAL a, bool at,
+                                          bool whole, REAL of_mixture, REAL dL, REAL* ds) {
+    const REAL less = -of_mixture - a;                                // ℓ - a
+    const REAL share = !at ? REAL(1) : whole ? sigmoid(less) : REAL(0);  // P5
+    if (ds && team.me == 0)
+        ds[layout.of_mixture()] = dL * (at ? share - sigmoid(-a) : sigmoid(a));  // P7
+    const int K = layout.mixture.K, parts = layout.mixture.learned ? 3 : 2;
+    for (int j = team.me; ds && at && j < K; j += TEAM)
+        for (int part = 0; part < parts; ++part) ds[part * K + j] *= share;  // P6
+    if (!at) return softplus(a) + of_mixture;                         // P3
+    return softplus(-a) - (whole ? softplus(less) : REAL(0));         // P4
 }
 
 // -log p(x_i), in every lane of the team; where ds is not null it becomes scale times the gradient
@@ -65,7 +92,10 @@ __device__ __forceinline__ REAL variable_loss(const Team& team, const Layout& la
     }
     if (anybody(real)) {
         const REAL half = real ? layout.half_steps[i] : 0;
-        const REAL of_real = mixture_loss(team, real, s, REAL(x), half, layout.mixture, scale, ds);
+        const bool atom = layout.has_atom(i, real), at = atom && REAL(x) == REAL(layout.atoms[i]);
+        const REAL a = anybody(atom) ? logit_of(team, layout, atom, s) : REAL(0);
+        REAL of_real = mixture_loss(team, real, s, REAL(x), half, layout.mixture, scale, ds);
+        if (atom) of_real = atom_loss(team, layout, a, at, half > 0, of_real, scale, ds);
         if (real) loss = of_real;
     }
     return loss;
@@ -123,6 +153,23 @@ __device__ __forceinline__ int category_draw(const Team& team, bool on, const RE
     return drawn < 0 ? last : drawn;
 }
 
+// Whether u draws the atom, in every lane of the team; if not, u becomes that of the mixture (P9).
+__device__ __forceinline__ bool find_side(const Quantile& quantile, const Layout& layout, int i,
+                                          bool atom, const REAL* s, double half, double& u) {
+    const double at = atom ? double(REAL(layout.atoms[i])) : 0;
+    const double lo = quantile.cdf(at - half);
+    const double hi = anybody(half > 0) ? quantile.cdf(at + half) : lo;
+    if (!atom) return false;
+    const double a = s[layout.of_mixture()], pi = chance(a), less = chance(-a);
+    if (u < less * lo) {
+        u = fmin(u / less, lo);
+        return false;
+    }
+    if (u < less * hi + pi) return true;
+    u = fmax((u - pi) / less, hi);
+    return false;
+}
+
 // The value of x_i for u in [0, 1), in every lane of the team: D1.
 __device__ __forceinline__ Value variable_draw(const Team& team, const Layout& layout, int i,
                                                bool on, const REAL* s, double u) {
@@ -134,9 +181,14 @@ __device__ __forceinline__ Value variable_draw(const Team& team, const Layout& l
         if (category) drawn = v;
     }
     if (anybody(real)) {
-        const double x = Quantile(team, real, s, layout.mixture).draw(u);
+        const Quantile quantile(team, real, s, layout.mixture);
         const double step = real ? 2 * layout.half_steps[i] : 0;
+        const bool atom = layout.has_atom(i, real);
+        bool at = false;
+        if (anybody(atom)) at = find_side(quantile, layout, i, atom, s, step / 2, u);
+        const double x = quantile.draw(u);
         if (real) drawn = step > 0 ? rint(x / step) * step : x;
+        if (at) drawn = REAL(layout.atoms[i]);
     }
     return drawn;
 }
@@ -171,8 +223,14 @@ __device__ __forceinline__ Interval variable_interval(const Team& team, const La
     if (anybody(real)) {
         const Quantile quantile(team, real, s, layout.mixture);
         const double half = real ? layout.half_steps[i] : 0;
-        const double lo = quantile.cdf(double(x) - half);
-        const double hi = anybody(half > 0) ? quantile.cdf(double(x) + half) : lo;
+        double lo = quantile.cdf(double(x) - half);
+        double hi = anybody(half > 0) ? quantile.cdf(double(x) + half) : lo;
+        if (layout.has_atom(i, real)) {
+            const double a = s[layout.of_mixture()], pi = chance(a), less = chance(-a);
+            const REAL atom = layout.atoms[i];
+            lo = fmin(less * lo + (REAL(x) > atom ? pi : 0), MOST_U);  // P8
+            hi = fmin(less * hi + (REAL(x) >= atom ? pi : 0), 1.0);
+        }
         if (real) interval = {lo, hi};
     }
     return interval;

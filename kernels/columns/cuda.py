@@ -67,7 +67,7 @@ def _launch(
     """Launch a kernel over whole rows; arrays: those that it takes after x."""
     sizes = (*x.shape, s.shape[1])
     of_rows = plan(kernel, sizes, s.dtype, value_of(x, s.dtype), *_mixture(layout), *scale)
-    launch(SOURCE, of_rows, *layout[:3], s, x, *arrays)
+    launch(SOURCE, of_rows, *layout[:4], s, x, *arrays)
 
 
 def terms(layout: Layout, s: Array, x: Table, log_p: Array) -> None:
@@ -91,7 +91,7 @@ def input_gradient(layout: Layout, ds: Array, dx: Array) -> None:
     """See `chainrule.kernels.columns.input_gradient`."""
     sizes, K = (*dx.shape, ds.shape[1]), np.int32(layout.n_components)
     of_rows = plan("input_gradient", sizes, ds.dtype, value_of(dx, ds.dtype), K)
-    launch(SOURCE, of_rows, *layout[:3], ds, dx)
+    launch(SOURCE, of_rows, *layout[:4], ds, dx)
 
 
 def draw(layout: Layout, i: int, s: Array, u: Array, x: Table) -> None:
@@ -99,7 +99,7 @@ def draw(layout: Layout, i: int, s: Array, u: Array, x: Table) -> None:
     xp = array_module(s)
     s, u, drawn = xp.ascontiguousarray(s), xp.ascontiguousarray(u), xp.ascontiguousarray(x)
     of_rows = plan_draw(i, s.shape, s.dtype, value_of(x, s.dtype), *_mixture(layout))
-    launch(SOURCE, of_rows, *layout[:3], s, u, drawn)
+    launch(SOURCE, of_rows, *layout[:4], s, u, drawn)
     if drawn is not x:
         x[...] = drawn
 

@@ -95,13 +95,13 @@ def n_rows(values: tuple[int, ...]) -> int:
 
 def forward(layout: Layout, weights: Weights, x: Table, y: Ids, s: Array) -> None:
     """Overwrite s, (N, S), with the outputs for each variable, given those before it."""
-    op = select(__name__, *layout[:3], *weights, x, y, s)
+    op = select(__name__, *layout[:4], *weights, x, y, s)
     op.forward(layout, weights, x, y, s)
 
 
 def log_prob(layout: Layout, weights: Weights, x: Table, y: Ids, log_p: Array) -> None:
     """Overwrite log_p, (N,), with log p(x | y) of each row, in nats, and store no outputs."""
-    op = select(__name__, *layout[:3], *weights, x, y, log_p)
+    op = select(__name__, *layout[:4], *weights, x, y, log_p)
     op.log_prob(layout, weights, x, y, log_p)
 
 
@@ -120,7 +120,7 @@ def nll_and_grad(
     grad, shaped like weights, becomes that of scale · Σ_n nll_n, and dx, (N, D), that in x: in its
     real numbers, 0 elsewhere. A dx without rows, (0, D), is not wanted. One sweep, S1-S4.
     """
-    op = select(__name__, *layout[:3], *weights, x, y, nll, *grad, dx)
+    op = select(__name__, *layout[:4], *weights, x, y, nll, *grad, dx)
     op.nll_and_grad(layout, weights, x, y, scale, nll, grad, dx)
 
 
@@ -129,5 +129,5 @@ def sample(layout: Layout, weights: Weights, u: Array, y: Ids, x: Table) -> None
 
     u: (N, D), float64. What value a u draws, `chainrule.kernels.columns` says.
     """
-    op = select(__name__, *layout[:3], *weights, u, y, x)
+    op = select(__name__, *layout[:4], *weights, u, y, x)
     op.sample(layout, weights, u, y, x)

@@ -92,7 +92,7 @@ def _sweep(
     given = len(rho) > 0, len(y) > 0, layout.n_components, layout.family, layout.learned, *scalars
     team, value = team_of(len(b) / x.shape[1]), value_of(x, V.dtype)
     plan = plan_sweep(f"nade_columns_{kernel}", sizes, team, V.dtype, value, *map(np.int32, given))
-    launch(SOURCE, plan, *layout[:3], *weights, *arrays)
+    launch(SOURCE, plan, *layout[:4], *weights, *arrays)
 
 
 def forward(layout: Layout, weights: Weights, x: Table, y: Ids, s: Array) -> None:

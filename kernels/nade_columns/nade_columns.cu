@@ -128,12 +128,13 @@ __device__ __forceinline__ bool always(int) { return true; }
 
 // end: a_{D+1}, (N, H), where wanted.
 extern "C" __global__ void __launch_bounds__(THREADS, 1)
-nade_columns_forward(const int* values, const int* first, const double* half_steps, const REAL* W,
-                     const REAL* V, const REAL* b, const REAL* c, const REAL* rho, const Value* x,
-                     const int* y, REAL* s, REAL* end, int N, int D, int H, int most, int rescaled,
-                     int told, int components, int family, int learned, int S, int wants_end) {
+nade_columns_forward(const int* values, const int* first, const double* half_steps, const double* atoms,
+                     const REAL* W, const REAL* V, const REAL* b, const REAL* c, const REAL* rho,
+                     const Value* x, const int* y, REAL* s, REAL* end, int N, int D, int H, int most,
+                     int rescaled, int told, int components, int family, int learned, int S,
+                     int wants_end) {
     const Rows rows({N, D, H, most});
-    const Layout layout{values, first, half_steps, {components, family != 0, learned != 0}};
+    const Layout layout{values, first, half_steps, atoms, {components, family != 0, learned != 0}};
     sweep(rows, layout, {W, V, b, c, rho, rescaled != 0}, x, y, told, always, [&](int, int o, int n_i) {
         rows.each([&](int g, int n) {
             for (int k = threadIdx.x; k < n_i; k += THREADS)
@@ -147,12 +148,12 @@ nade_columns_forward(const int* values, const int* first, const double* half_ste
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS, 1)
-nade_columns_log_prob(const int* values, const int* first, const double* half_steps, const REAL* W,
-                      const REAL* V, const REAL* b, const REAL* c, const REAL* rho, const Value* x,
-                      const int* y, REAL* log_p, int N, int D, int H, int most, int rescaled, int told,
-                      int components, int family, int learned) {
+nade_columns_log_prob(const int* values, const int* first, const double* half_steps,
+                      const double* atoms, const REAL* W, const REAL* V, const REAL* b, const REAL* c,
+                      const REAL* rho, const Value* x, const int* y, REAL* log_p, int N, int D, int H,
+                      int most, int rescaled, int told, int components, int family, int learned) {
     const Rows rows({N, D, H, most});
-    const Layout layout{values, first, half_steps, {components, family != 0, learned != 0}};
+    const Layout layout{values, first, half_steps, atoms, {components, family != 0, learned != 0}};
     REAL loss = 0;
     sweep(rows, layout, {W, V, b, c, rho, rescaled != 0}, x, y, told, always, [&](int i, int, int) {
         if (!rows.has_teams()) return;
@@ -164,12 +165,12 @@ nade_columns_log_prob(const int* values, const int* first, const double* half_st
 
 // x_i is drawn where u ≥ 0. Where u < 0 it is read, by every thread, and never written.
 extern "C" __global__ void __launch_bounds__(THREADS, 1)
-nade_columns_sample(const int* values, const int* first, const double* half_steps, const REAL* W,
-                    const REAL* V, const REAL* b, const REAL* c, const REAL* rho, const double* u,
-                    const int* y, Value* x, int N, int D, int H, int most, int rescaled, int told,
-                    int components, int family, int learned) {
+nade_columns_sample(const int* values, const int* first, const double* half_steps, const double* atoms,
+                    const REAL* W, const REAL* V, const REAL* b, const REAL* c, const REAL* rho,
+                    const double* u, const int* y, Value* x, int N, int D, int H, int most,
+                    int rescaled, int told, int components, int family, int learned) {
     const Rows rows({N, D, H, most});
-    const Layout layout{values, first, half_steps, {components, family != 0, learned != 0}};
+    const Layout layout{values, first, half_steps, atoms, {components, family != 0, learned != 0}};
     auto wants = [&](int i) {
         bool drawn = false;
         rows.each([&](int, int n) { drawn |= !(u[(size_t)n * D + i] < 0); });

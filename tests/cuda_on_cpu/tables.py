@@ -55,30 +55,47 @@ def mixture(op: Any, s: Any, x: Any, dnll: Any, u: Any) -> Arrays:
     return outputs
 
 
-def _half_steps(values: Any) -> Any:
-    """Return them of variables of so many values, on the same side: some real ones have steps."""
-    halves = [(0.7, 0, 0.05)[i % 3] if K == 0 else 0 for i, K in enumerate(np.asarray(values))]
-    return array_module(values).asarray(np.array(halves, np.float64))
+def _layout(values: Any, first: Any, n_components: int, family: int, work: int) -> Layout:
+    """Return the layout on the side of values: some real ones have steps, and some atoms."""
+    xp, host = array_module(values), np.asarray(values).tolist()
+    halves = [(0.7, 0, 0.05)[i // 2 % 3] if K == 0 else 0 for i, K in enumerate(host)]
+    alpha = [np.nan if atom is None else atom for atom in _atoms(host)]
+    both = (xp.asarray(np.array(of_each, np.float64)) for of_each in (halves, alpha))
+    return Layout(values, first, *both, n_components, family, True, work)
+
+
+def _atoms(values: Any) -> list[float | None]:
+    """Return them of variables of so many values; a number in single precision."""
+    return [0.375 if K == 0 and i % 12 < 6 else None for i, K in enumerate(values)]
+
+
+def _rows(rng: Rng, N: int, values: Any) -> Any:
+    """Return rows of which every third has the atoms."""
+    x = np.stack([rng.integers(0, K, N) if K else rng.normal(size=N) for K in values], axis=1)
+    for i, atom in enumerate(_atoms(values)):
+        if atom is not None:
+            x[::3, i] = atom
+    return x.astype(np.float64)
 
 
 def columns_inputs(rng: Rng, N: int, D: int, H: int) -> Arrays:
     """Return a layout of every kind in turn, outputs, rows and weights, many of them 0."""
     values = [(2, 0, 1, max(3, H // 2), 0)[i % 5] for i in range(1, D + 1)]
-    layout = of_columns.layout(values, max(1, H // 8), GAUSSIAN, True)
+    layout = of_columns.layout(values, max(1, H // 8), GAUSSIAN, True, atoms=_atoms(values))
     s = rng.normal(size=(N, int(layout.first[-1])))
-    x = np.stack([rng.integers(0, K, N) if K else rng.normal(size=N) for K in values], axis=1)
+    x = _rows(rng, N, values)
     weights = rng.normal(size=(N, D)) * rng.integers(0, 2, (N, D))
     u = np.stack([_uniforms(rng, N) for _ in values], axis=1)
-    given = {"s": s, "x": x.astype(np.float64), "weights": weights, "u": u}
+    given = {"s": s, "x": x, "weights": weights, "u": u}
     return {"values": layout.values, "first": layout.first, **given}
 
 
 def columns(op: Any, values: Any, first: Any, s: Any, x: Any, weights: Any, u: Any) -> Arrays:
     """Run every function, both losses in place; draw every variable."""
     xp, host, kinds = array_module(s), np.asarray(first).tolist(), np.asarray(values).tolist()
-    n_components = max([1, *(host[i + 1] - host[i] for i, K in enumerate(kinds) if K == 0)])
-    made = of_columns.layout(kinds, max(1, n_components // 3), GAUSSIAN, True)
-    layout = Layout(values, first, _half_steps(values), *made[3:])
+    of_numbers = [3, *(host[i + 1] - host[i] for i, K in enumerate(kinds) if K == 0)]
+    made = of_columns.layout(kinds, max(of_numbers) // 3, GAUSSIAN, True, atoms=_atoms(kinds))
+    layout = _layout(values, first, made.n_components, GAUSSIAN, made.work)
     new = {"log_p": x * np.nan, "nll": s[:, 0] * np.nan, "ds": s * np.nan, "dx": x * np.nan}
     op.terms(layout, s, x, new["log_p"])
     op.nll_and_grad(layout, s, x, 0.3, new["nll"], new["ds"])
@@ -100,13 +117,13 @@ def columns(op: Any, values: Any, first: Any, s: Any, x: Any, weights: Any, u: A
 def nade_inputs(rng: Rng, N: int, D: int, H: int) -> Arrays:
     """Return a layout of every kind in turn, weights for two classes, rows, labels and uniforms."""
     values = [(2, 0, 1, 11, 0, 3)[i % 6] for i in range(1, D + 1)]
-    layout = of_columns.layout(values, 2, LAPLACE, True)
+    layout = of_columns.layout(values, 2, LAPLACE, True, atoms=_atoms(values))
     shapes = {"W": (n_rows(tuple(values)), H), "V": (int(layout.first[-1]), H), "c": (2, H)}
     given = {name: rng.normal(size=shape) / 2 for name, shape in shapes.items()}
     given |= {"b": rng.normal(size=shapes["V"][0]), "rho": rng.uniform(0.5, 1.5, D)}
-    x = np.stack([rng.integers(0, K, N) if K else rng.normal(size=N) for K in values], axis=1)
+    x = _rows(rng, N, values)
     u = np.stack([_uniforms(rng, N) for _ in values], axis=1)
-    given |= {"x": x.astype(np.float64), "y": rng.integers(0, 2, N).astype(np.int32), "u": u}
+    given |= {"x": x, "y": rng.integers(0, 2, N).astype(np.int32), "u": u}
     return {"values": layout.values, "first": layout.first, **given}
 
 
@@ -114,7 +131,7 @@ def nade(op: Any, values: Any, first: Any, **given: Any) -> Arrays:
     """Run every function, with labels, ρ and dx, and without."""
     W, V, b, c, rho, x, y, u = (given[name] for name in ("W", "V", "b", "c", "rho", "x", "y", "u"))
     xp, widest = array_module(V), int(max(8, np.diff(np.asarray(first)).max()))
-    layout = Layout(values, first, _half_steps(values), 2, LAPLACE, True, widest * of_columns.BATCH)
+    layout = _layout(values, first, 2, LAPLACE, widest * of_columns.BATCH)
     outputs: Arrays = {}
     for name, weights, labels in (
         ("all", Weights(W, V, b, c, rho), y),

@@ -45,15 +45,20 @@ def test_words_of_which_nearly_every_row_has_its_own_are_said():
 @pytest.mark.parametrize(
     ("column", "share"),
     [
-        (np.r_[np.zeros(N - 1), 1.5], "0.0 in 99.6 % of its rows"),
-        (np.r_[np.zeros(180), np.linspace(0.1, 9, 120)], "0.0 in 60 % of its rows"),
-        (np.where(np.arange(N) < 200, -0.044, 0.051), "-0.044 in 66.6 % of its rows"),
+        (np.r_[np.tile([0.1, 0.2, 0.3], 55), np.linspace(1, 9, 135)], "0.1 in 18.3 % of its rows,"),
+        (np.r_[np.zeros(180), np.full(60, 0.5), np.linspace(1, 9, 60)], "0.5 in 50 % of its rows"),
+        (np.where(np.arange(N) < 200, -0.044, 0.051), "0.051 in 100 % of its rows that are not -0"),
     ],
 )
 def test_real_numbers_of_which_few_hold_most_rows_are_said(column, share, rng):
     [text] = said(frame(sex=column, x=rng.normal(size=N)))
     assert "'sex'" in text and share in text and "grow there without bound" in text
     assert "make whole numbers or words of its values" in text
+
+
+def test_a_value_that_most_rows_have_is_an_atom(rng):
+    assert not said(np.r_[np.zeros(N - 1), 1.5][:, None])
+    assert not said(np.r_[np.zeros(180), np.linspace(0.1, 9, 120)][:, None])
 
 
 def test_the_cure_of_whole_numbers_is_to_call_them_categories(rng):

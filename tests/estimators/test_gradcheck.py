@@ -111,7 +111,7 @@ def test_a_wrong_gradient_of_dropout_is_found(call, monkeypatch):
 
 def test_every_setting_that_shapes_a_model_is_obeyed():
     """A field of a Config is either a setting of the estimator or comes from the data."""
-    from_data = {"n_visible", "n_symbols", "n_classes", "values", "half_steps", "centred"} | {
+    from_data = {"n_visible", "n_symbols", "n_classes", "values", "half_steps", "atoms"} | {
         "mask_seed"
     }  # seed
     of_real_columns = {"n_components", "family", "mixture_weights", "rescale"}

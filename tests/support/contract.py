@@ -46,7 +46,6 @@ MODELS = {  # what a test is called: the registry's name, and a Config's argumen
     "table of bits": ("table_nade", {"values": (2,) * 4, "n_hidden": 3, "rescale": False}),
     "table of categories": ("table_nade", {"values": (3, 2, 1, 17), "n_hidden": 3}),
     "table of numbers": ("table_nade", {"values": (0, 0), "n_hidden": 3, "n_components": 3}),
-    "table centred": ("table_nade", {**MIXED, "n_classes": 2, "centred": True}),
     "table of Laplacians": ("table_nade", {"values": (0, 2), "n_hidden": 2, "family": "laplace"}),
     "table": ("table_nade", {**MIXED, "rescale": False, "mixture_weights": "learned"}),
     "table of labels": (

@@ -101,6 +101,9 @@ def test_whole_numbers_stand_for_floats_inside_too(tmp_path):
     assert type(got["top"].rate) is float
 
 
+PLAIN = {"half_steps": [], "atoms": []}
+
+
 def hints():
     return {field.name: field.type for field in fields(Config)}
 
@@ -112,15 +115,11 @@ def change(config, name, value):
 @pytest.mark.parametrize(
     ("name", "value", "words"),
     [
-        ("columns", {"values": [2, "x"], "half_steps": []}, r"columns\.values\[1\] that is no int"),
-        (
-            "columns",
-            {"values": [2, True], "half_steps": []},
-            r"columns\.values\[1\] that is no int",
-        ),
+        ("columns", {"values": [2, "x"], **PLAIN}, r"columns\.values\[1\] that is no int"),
+        ("columns", {"values": [2, True], **PLAIN}, r"columns\.values\[1\] that is no int"),
         ("columns", {"values": [2], "more": 1}, "lacks one of values"),
         ("columns", [2], "lacks one of values"),
-        ("columns", {"values": 2, "half_steps": []}, r"columns\.values that is no list"),
+        ("columns", {"values": 2, **PLAIN}, r"columns\.values that is no list"),
         ("layers", [{"width": 1}], "lacks one of width, rate"),
         ("layers", [{"width": 1, "rate": None}], r"layers\[0\]\.rate that is no float"),
         ("pair", [1], "pair that is no list of 2"),
@@ -223,7 +222,7 @@ def test_altered_configs_load_as_sound_ones_or_are_refused(tmp_path):
         except CheckpointError as error:
             assert "\n" not in str(error)
         except ValueError as error:  # of Layer or Columns, which `load` turns into one
-            known = ("at most 100", "each variable has", "half steps are")
+            known = ("at most 100", "each variable has", "half steps are", "atoms are")
             assert any(words in str(error) for words in known)
     assert 50 < taken < 750
 
