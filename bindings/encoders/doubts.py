@@ -10,8 +10,10 @@ Two things about a column, learnt from FEWEST rows or more, of which nobody said
 A density may grow without bound where values come again and again: a component of a mixture that
 stands on one of them narrows, σ → 0, and each such row gains -log σ. The nats then say how far the
 training went, and nothing of the data. Measures that were rounded do not come near that: of red
-wine's real columns the 3 commonest of 60 to 436 values hold 26 % of the rows at most. The commonest
-value of all, if a fifth of the rows have it, is no such case: it is an atom, of a probability.
+wine's real columns the 3 commonest of 60 to 436 values hold 26 % of the rows at most. An atom
+(`learning`) is no such case: it has a probability.
+
+No number of rows is told: the text is the same for each fold of a table, and so shown once.
 """
 
 import warnings
@@ -40,16 +42,16 @@ def check(column: Column, variable: Variable, place: Place, key: Any) -> None:
     found, counts = np.unique(values, return_counts=True)
     if column.kind == "category" and 2 * len(found) > n:
         warn(
-            f"{place.text} of {place.table} has {len(found):,} different words in {n:,} rows, a "
+            f"{place.text} of {place.table} has words of which nearly every row has its own, a "
             "category each; leave it out, make numbers of it, as of dates the days, or say that "
             f'they are categories: column_types={{{key!r}: "categorical"}}'
         )
     common = np.sort(counts)[-COMMONEST:].sum()
     if variable.type == "continuous" and 2 * common > n:
-        value, share = found[counts.argmax()].item(), counts.max() / n
+        value = found[counts.argmax()].item()
         warn(
-            f"{place.text} of {place.table} is {value!r} in {_percent(share)} of its rows"
-            + ("" if atom is None else f" that are not {atom:g}")
+            f"{place.text} of {place.table} has few values again and again, {value!r} the most"
+            + ("" if atom is None else f" beside {atom:g}")
             + ", and a density may grow there without bound, so that its nats say little; "
             + _cure(column, len(found), key)
         )
@@ -58,11 +60,6 @@ def check(column: Column, variable: Variable, place: Place, key: Any) -> None:
 def warn(text: str) -> None:
     """Warn that data may not be meant as they were taken."""
     warnings.warn(text, DataWarning, stacklevel=2)
-
-
-def _percent(share: float) -> str:
-    """Return a share in words, never all of what is not quite all."""
-    return f"{np.floor(share * 1000) / 10:g} %"
 
 
 def _cure(column: Column, n_values: int, key: Any) -> str:
