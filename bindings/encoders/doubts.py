@@ -10,8 +10,8 @@ Two things about a column, learnt from FEWEST rows or more, of which nobody said
 A density may grow without bound where values come again and again: a component of a mixture that
 stands on one of them narrows, σ → 0, and each such row gains -log σ. The nats then say how far the
 training went, and nothing of the data. Measures that were rounded do not come near that: of red
-wine's real columns the 3 commonest of 60 to 436 values hold 26 % of the rows at most. The commonest
-value of all, if a fifth of the rows have it, is no such case: it is an atom, of a probability.
+wine's real columns the 3 commonest of 60 to 436 values hold 26 % of the rows at most. An atom
+(`chainrule.encoders.variables`) is no such case: it has a probability.
 """
 
 import warnings

@@ -18,8 +18,9 @@ from chainrule.encoders.variables import (
 )
 
 FEW = 32  # whole numbers that are categories, if each comes twice on average
-SHARED = 0.2  # of the rows: if so many have one number, it is the atom of a column of numbers
-LEAST = 3  # rows that have an atom
+# A number is the atom of its column if such a share of the rows have it, and so many times as many
+# as have another number on average: else it is a measure, rounded to a grid of few places.
+SHARED, OFTEN = 0.2, 10
 
 
 def learn(
@@ -147,16 +148,19 @@ def _real(column: Column, kind: str, place: Place, atoms: bool) -> Real:
 
 
 def _atom(x: NDArray[np.float64]) -> float | None:
-    """Return the number that most of (N,) are, if it is a share of SHARED or more; else None.
+    """Return the atom of numbers, (N,), the commonest if it is common enough; else None.
 
     Sorted, such a run holds one of the places 0, step, 2 step, … for a step that is no longer. What
-    fewer than LEAST rows have, or all, is no atom.
+    all rows have is no atom.
     """
     least = SHARED * len(x)
     places = range(0, len(x), max(1, int(least)))
     candidates = sorted(set(np.partition(x, places)[places].tolist()))
     count, value = max((np.count_nonzero(x == value), value) for value in candidates)
-    return value if max(least, LEAST) <= count < len(x) else None
+    if not least <= count < len(x):
+        return None
+    n_others = np.unique(x).size - 1
+    return value if count * n_others >= OFTEN * (len(x) - count) else None
 
 
 def _constant(column: Column) -> str:

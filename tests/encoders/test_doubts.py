@@ -46,8 +46,11 @@ def test_words_of_which_nearly_every_row_has_its_own_are_said():
     ("column", "share"),
     [
         (np.r_[np.tile([0.1, 0.2, 0.3], 55), np.linspace(1, 9, 135)], "0.1 in 18.3 % of its rows,"),
-        (np.r_[np.zeros(180), np.full(60, 0.5), np.linspace(1, 9, 60)], "0.5 in 50 % of its rows"),
-        (np.where(np.arange(N) < 200, -0.044, 0.051), "0.051 in 100 % of its rows that are not -0"),
+        (
+            np.r_[np.zeros(180), np.full(60, 0.5), np.linspace(1, 9, 60)],
+            "0.5 in 50 % of its rows that are not 0,",
+        ),
+        (np.where(np.arange(N) < 200, -0.044, 0.051), "-0.044 in 66.6 % of its rows,"),
     ],
 )
 def test_real_numbers_of_which_few_hold_most_rows_are_said(column, share, rng):
