@@ -17,10 +17,11 @@ step around it, from n - 1/2 to n + 1/2 (`chainrule.kernels.mixture`, Steps): th
 what is drawn of the mixture and rounded follows them. Their mean is rounded, so that z is a
 multiple of 1 / scale; there is no |dz/dx| to be counted.
 
-A number that a fifth or more of the training rows have, such as the 0 of a rainfall, is the
-column's atom: the model gives it a probability of its own, and the mixture is of the other rows,
-whose mean and standard deviation the scale is by. Where a real column has it, log_prob is the
-logarithm of that probability, and no |dz/dx| is counted (`chainrule.kernels.columns`, Atoms).
+A number that a fifth or more of the training rows have, and four times as many as any other, such
+as the 0 of a rainfall, is the column's atom: the model gives it a probability of its own, and
+the mixture is of the other rows, whose mean and standard deviation the scale is by. Where a real
+column has it, log_prob is the logarithm of that probability, and no |dz/dx| is counted
+(`chainrule.kernels.columns`, Atoms).
 """
 
 from collections.abc import Iterable, Sequence
@@ -135,7 +136,7 @@ class Category:
 class Real:
     """A column of numbers, standardised; of type "integer" whole ones.
 
-    atom: the value that many of the training rows have (`learning.SHARED`); None where none is.
+    atom: the value that many of the training rows have (see `learning`); None where none is.
     """
 
     type: str

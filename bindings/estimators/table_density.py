@@ -6,8 +6,8 @@ density of x is that of z times |dz/dx|, so
     log p(x) = log p(z) - Σ log scale    over the real columns,
 
 which is added to all scores, terms and `history_`. Whole numbers have probabilities, and add none.
-An atom, a number that a fifth or more of the training rows have (`encoders.variables`), has a
-probability in real columns too: where x is one, its column adds none either.
+An atom, a number that many training rows have (`encoders.variables`), has a probability in real
+columns too: where x is one, its column adds none either.
 """
 
 from dataclasses import dataclass, replace

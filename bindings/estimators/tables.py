@@ -73,7 +73,7 @@ class TableNADE(TableDensity):
     p(x) = Π_i p(x_i | x_<i), where h_i = σ(ρ_i (c + Σ_{j<i} f_j(x_j) W_j)) gives the distribution
     of column i: of a bit its probability, of categories a softmax, of a real number a mixture of
     n_components Gaussians or Laplacians. A whole number, where a column has many, has the mass of
-    such a mixture from n - 1/2 to n + 1/2: an exact probability. A number that a fifth of the rows
+    such a mixture from n - 1/2 to n + 1/2: an exact probability. A number that many rows
     have, an atom, has one of its own, beside the mixture. log_prob is in the data's own units, a
     density where columns are real. With labels y it is a model of p(x | label), each class
     with a c of its own.
