@@ -41,8 +41,8 @@ class Images(NamedTuple):
     splits: Sequence[str] = trials.SPLITS
 
 
-# What networks of tables would choose by the number of rows, and by what is in them, is said here.
-USUAL = {"batch_size": 100, "learning_rate": 1e-3, "clip_norm": 0.0}
+# What networks of tables would choose by the number of rows is said here.
+USUAL = {"batch_size": 100, "learning_rate": 1e-3}
 # The density of a MADE with several masks is the mean of theirs, each a pass over the rows: it is
 # validated once in five epochs, and its training rows are not scored.
 MASKS = {**USUAL, "epochs": 100, "n_masks": 32, "eval_every": 2500}
