@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from support import goodness
 
 import chainrule as cr
-from chainrule.commands import baselines
+from chainrule.commands import baselines, tabular
 from chainrule.encoders.columns import AnyColumns
 from chainrule.encoders.doubts import DataWarning
 from chainrule.encoders.variables import Real, of_json
@@ -207,3 +207,16 @@ def test_baselines_know_the_atom(rng):
     normal = np.log(2 * np.pi * np.e) / 2
     expected = normal * (2 - p) - p * np.log(p) - (1 - p) * np.log(1 - p)
     assert known["independent"] == pytest.approx(expected, abs=1e-3)
+
+
+def test_conditionals_in_a_file_name_it(rng, tmp_path):
+    """Behind the mixture, which is of all masks."""
+    X = amounts(rng, 200, whole=False)
+    model = cr.MADE((6,), n_masks=2, n_components=2, **SHORT).fit(X)
+    tabular.write_conditionals(tmp_path / "p.csv", model.conditionals(X[:3]), model)
+    header, *lines = (tmp_path / "p.csv").read_text().splitlines()
+    names = header.split(",")
+    assert names[-2:] == ["1 scale 4", "1=0"] and names[:2] == ["0 weight 1", "0 weight 2"]
+    p = np.array([line.split(",") for line in lines], float)
+    assert_allclose(p[:, 12:16].sum(axis=1), 1, rtol=1e-5)
+    assert ((p[:, -1] > 0) & (p[:, -1] < 1)).all()
