@@ -38,6 +38,28 @@ def test_zeros_are_as_frequent_as_in_the_data_by_default(estimator, whole):
     assert abs(p.mean() - (X[:, 1] == 0).mean()) < 0.04
 
 
+FAST = {"epochs": 20, "batch_size": 50, "n_threads": 1}
+AT_HIGH_RATES = {
+    "table": cr.TableNADE(200, learning_rate=3e-3, seed=3, **FAST),
+    "rnade": cr.RNADE(200, learning_rate=3e-3, seed=3, **FAST),
+    "made": cr.MADE((200,), learning_rate=2e-2, seed=2, **FAST),
+    "orderless": cr.OrderlessNADE((100, 100), learning_rate=3e-3, seed=3, **FAST),
+}
+
+
+@pytest.mark.parametrize("name", AT_HIGH_RATES)
+def test_a_training_at_a_high_rate_does_not_lose_it(name):
+    """A component drawn onto such a value would be thrown off it by a step of Adam, for good."""
+    rng, n = np.random.default_rng(0), 3000
+    age = rng.normal(size=n)
+    gain = np.where(rng.random(n) < 0.6, 0.0, np.exp(rng.normal(size=n) + 8 + 0.3 * age))
+    rows = np.stack([age, gain, gain / 3000 + rng.normal(size=n)], axis=1)
+    model = AT_HIGH_RATES[name].fit(rows[:2000], X_valid=rows[2000:])
+    valid = [record["valid"] for record in model.history_]
+    assert valid[-1] < min(valid) + 0.1 and valid[-1] < 7.5
+    assert abs((model.sample(3000, seed=0)[:, 1] == 0).mean() - 0.6) < 0.04
+
+
 @pytest.fixture(scope="module", params=["whole", "real"])
 def fitted(request):
     rng = np.random.default_rng(3)
