@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from support import goodness
 
 import chainrule as cr
-from chainrule.commands import baselines
+from chainrule.commands import baselines, tabular
 from chainrule.encoders.columns import AnyColumns
 from chainrule.encoders.doubts import DataWarning
 from chainrule.encoders.variables import Real, of_json
@@ -36,6 +36,28 @@ def test_zeros_are_as_frequent_as_in_the_data_by_default(estimator, whole):
     assert (drawn < 0).mean() < 0.04
     p = model.conditionals(X)[:, 1, 3 * model.config_.components]
     assert abs(p.mean() - (X[:, 1] == 0).mean()) < 0.04
+
+
+FAST = {"epochs": 20, "batch_size": 50, "n_threads": 1}
+AT_HIGH_RATES = {
+    "table": cr.TableNADE(200, learning_rate=3e-3, seed=3, **FAST),
+    "rnade": cr.RNADE(200, learning_rate=3e-3, seed=3, **FAST),
+    "made": cr.MADE((200,), learning_rate=2e-2, seed=2, **FAST),
+    "orderless": cr.OrderlessNADE((100, 100), learning_rate=3e-3, seed=3, **FAST),
+}
+
+
+@pytest.mark.parametrize("name", AT_HIGH_RATES)
+def test_a_training_at_a_high_rate_does_not_lose_it(name):
+    """A component drawn onto such a value would be thrown off it by a step of Adam, for good."""
+    rng, n = np.random.default_rng(0), 3000
+    age = rng.normal(size=n)
+    gain = np.where(rng.random(n) < 0.6, 0.0, np.exp(rng.normal(size=n) + 8 + 0.3 * age))
+    rows = np.stack([age, gain, gain / 3000 + rng.normal(size=n)], axis=1)
+    model = AT_HIGH_RATES[name].fit(rows[:2000], X_valid=rows[2000:])
+    valid = [record["valid"] for record in model.history_]
+    assert valid[-1] < min(valid) + 0.1 and valid[-1] < 7.5
+    assert abs((model.sample(3000, seed=0)[:, 1] == 0).mean() - 0.6) < 0.04
 
 
 @pytest.fixture(scope="module", params=["whole", "real"])
@@ -205,3 +227,16 @@ def test_baselines_know_the_atom(rng):
     normal = np.log(2 * np.pi * np.e) / 2
     expected = normal * (2 - p) - p * np.log(p) - (1 - p) * np.log(1 - p)
     assert known["independent"] == pytest.approx(expected, abs=1e-3)
+
+
+def test_conditionals_in_a_file_name_it(rng, tmp_path):
+    """Behind the mixture, which is of all masks."""
+    X = amounts(rng, 200, whole=False)
+    model = cr.MADE((6,), n_masks=2, n_components=2, **SHORT).fit(X)
+    tabular.write_conditionals(tmp_path / "p.csv", model.conditionals(X[:3]), model)
+    header, *lines = (tmp_path / "p.csv").read_text().splitlines()
+    names = header.split(",")
+    assert names[-2:] == ["1 scale 4", "1=0"] and names[:2] == ["0 weight 1", "0 weight 2"]
+    p = np.array([line.split(",") for line in lines], float)
+    assert_allclose(p[:, 12:16].sum(axis=1), 1, rtol=1e-5)
+    assert ((p[:, -1] > 0) & (p[:, -1] < 1)).all()
