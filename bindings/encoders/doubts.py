@@ -1,11 +1,12 @@
 """What is doubtful about data, said in a warning: they may not be meant as they were taken.
 
-Two things about a column, learnt from FEWEST rows or more, of which nobody said what it is:
+Three things about a column, learnt from FEWEST rows or more, of which nobody said what it is:
 
 | a column | is doubtful if | because |
 |---|---|---|
 | of words | over half of its rows have one of their own | it is dates, or an id of each row |
 | of real numbers | its 3 commonest values but an atom hold over half of the rest | below |
+| of numbers | one is FARTHER times as far from the median as nine tenths | the scale is its |
 
 A density may grow without bound where values come again and again: a component of a mixture that
 stands on one of them narrows, σ → 0, and each such row gains -log σ. The nats then say how far the
@@ -20,12 +21,14 @@ import warnings
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from chainrule.encoders.pure import Column, Place
 from chainrule.encoders.variables import MOST, Real, Variable
 
 FEWEST = 20  # rows
 COMMONEST = 3  # values
+FARTHER = 1e6
 
 
 class DataWarning(UserWarning):
@@ -55,6 +58,23 @@ def check(column: Column, variable: Variable, place: Place, key: Any) -> None:
             + ", and a density may grow there without bound, so that its nats say little; "
             + _cure(column, len(found), key)
         )
+    if isinstance(variable, Real):
+        _check_ends(values.astype(np.float64), column, place)
+
+
+def _check_ends(x: NDArray[np.float64], column: Column, place: Place) -> None:
+    """Warn of a number beside which all others are one."""
+    with np.errstate(over="ignore"):
+        away = np.abs(x - np.median(x))
+    most = np.quantile(away, 0.9, method="higher")
+    if not 0 < most < away.max() / FARTHER:
+        return
+    row = int(np.argmax(np.abs(column.values - np.median(x))))
+    warn(
+        f"{place.text} of {place.table} holds {column.word(row)!r}, {FARTHER:,.0f} times as far "
+        "from the middle as nine tenths of its rows, which are all one in such a scale; mend that "
+        "cell, or leave its row out"
+    )
 
 
 def warn(text: str) -> None:

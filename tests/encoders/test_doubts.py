@@ -60,6 +60,16 @@ def test_real_numbers_of_which_few_hold_most_rows_are_said(column, share, rng):
     assert "make whole numbers or words of its values" in text
 
 
+@pytest.mark.parametrize("far", [1e300, -1e9])
+def test_a_number_beside_which_all_others_are_one_is_said(far, rng):
+    """A slip of the keyboard, as a rule."""
+    x = rng.normal(3, 2, N)
+    assert not said(frame(kg=np.exp(3 * x)))  # far, but not out of all proportion
+    x[7] = far
+    [text] = said(frame(kg=x, n=rng.normal(size=N)))
+    assert f"'kg' of X holds {far!r}, 1,000,000 times as far from the middle" in text
+
+
 def test_every_fold_of_a_table_says_the_same(rng):
     """So that Python shows it once."""
     table = frame(sex=rng.choice([-0.044, 0.051], N, p=[0.3, 0.7]), day=dates(N))
