@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.encoders.pure import Column, Place
+from chainrule.encoders.pure import EXACT, Column, Place
 from chainrule.encoders.variables import (
     MOST,
     SHOWN,
@@ -17,7 +17,6 @@ from chainrule.encoders.variables import (
     check_categories,
 )
 
-EXACT = 2.0**53  # beyond, floating-point numbers cannot tell whole ones apart
 FEW = 32  # whole numbers that are categories, if each comes twice on average, and
 UNSEEN = 1e-3  # this share of rows, or fewer, is to have others, by Good's and Turing's estimate
 SHARED = 0.2  # of the rows: if so many have one number, it is the atom of a column of numbers,
@@ -127,8 +126,8 @@ def _real(column: Column, kind: str, place: Place, atoms: bool) -> Real:
             f"call it {'binary' if column.kind == 'bool' else 'categorical'}",
             0,
         )
+    x = column.values.astype(np.float64)
     if kind == "integer":
-        x = column.values.astype(np.float64)
         exact = (x == np.floor(x)) & (np.abs(x) < EXACT)
         if not exact.all():
             row = int(np.argmin(exact))
@@ -137,7 +136,6 @@ def _real(column: Column, kind: str, place: Place, atoms: bool) -> Real:
                 "integer; call it continuous",
                 row,
             )
-    x = column.values.astype(np.float64)
     atom = _atom(x) if atoms else None
     others = x if atom is None else x[x != atom]
     if others.size == 0 or (kind == "continuous" and (others == others[0]).all()):

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from chainrule.encoders import cells
 from chainrule.encoders.cells import DROP, FILL, CellError, ColumnError
 
+EXACT = 2.0**53  # beyond, floating-point numbers cannot tell whole ones apart
+
 
 class Place(NamedTuple):
     """Where a column is: of which table, its number, and its name if it has one."""
@@ -72,7 +74,7 @@ class Column(NamedTuple):
         """Return whether all values are whole numbers that a float can tell apart."""
         if self.kind != "real":
             return self.kind in ("bool", "whole")
-        exact = np.abs(self.values) < 2.0**53
+        exact = np.abs(self.values) < EXACT
         return bool((exact & (self.values == np.floor(self.values))).all())
 
 
