@@ -1,4 +1,4 @@
-// Adam with decoupled weight decay and clipping: A1-A8 of kernels/adam/__init__.py.
+// Adam with decoupled weight decay and clipping: A1-A9 of kernels/adam/__init__.py.
 //
 // Grid-stride loops over the flat buffers, 16 bytes an access where VECTOR is 1. The norm is taken
 // in two launches, block partials and their sum, in a fixed order: the same bits every time, which
@@ -48,10 +48,10 @@ adam_norm_total(const double* __restrict__ partial, double* __restrict__ norm, i
 }
 
 struct Settings {
-    REAL beta1, rest1, beta2, rest2, correct1, correct2, lr, eps, weight_decay, threshold;
+    REAL beta1, rest1, beta2, rest2, correct1, correct2, lr, eps, weight_decay, threshold, tiny;
 };
 
-// A2-A8 for one entry.
+// A2-A9 for one entry.
 __device__ __forceinline__ void update(REAL& theta, REAL g, REAL& m, REAL& v, REAL r, bool decayed,
                                        const Settings& set) {
     g *= r;                                                                        // A2
@@ -63,6 +63,8 @@ __device__ __forceinline__ void update(REAL& theta, REAL g, REAL& m, REAL& v, RE
     theta -= set.lr * (m_hat / (sqrt(v_hat) + set.eps) + decay * theta);           // A7
     const REAL excess = fabs(theta) - threshold;
     theta = excess > 0 ? copysign(excess, theta) : REAL(0) * theta;                // A8; keeps a NaN
+    if (fabs(m) < set.tiny) m = 0;                                                 // A9
+    if (v < set.tiny) v = 0;
 }
 
 // norm is read only if max_norm is not 0.
@@ -70,8 +72,9 @@ extern "C" __global__ void __launch_bounds__(256)
 adam_step(REAL* __restrict__ theta, const REAL* __restrict__ g, REAL* __restrict__ m,
           REAL* __restrict__ v, const double* __restrict__ norm, long long P, long long n_decay,
           REAL beta1, REAL rest1, REAL beta2, REAL rest2, REAL correct1, REAL correct2, REAL lr,
-          REAL eps, REAL weight_decay, REAL threshold, double max_norm) {
-    const Settings set = {beta1, rest1, beta2, rest2, correct1, correct2, lr, eps, weight_decay, threshold};
+          REAL eps, REAL weight_decay, REAL threshold, REAL tiny, double max_norm) {
+    const Settings set = {beta1,    rest1, beta2, rest2,        correct1,
+                          correct2, lr,    eps,   weight_decay, threshold, tiny};
     REAL r = 1;
     if (max_norm > 0 && norm[0] > max_norm) r = REAL(max_norm / norm[0]);  // A1
     const long long stride = (long long)gridDim.x * blockDim.x * WIDTH;

@@ -33,7 +33,8 @@ def step(
     # square root and one division. Each takes the arrays' dtype, or Numba would use float64.
     rate, root = lr / (1 - beta1**t), (1 - beta2**t) ** -0.5
     moments = (beta1, 1 - beta1, beta2, 1 - beta2)
-    constants = [theta.dtype.type(c) for c in (r, *moments, rate, root, eps)]
+    tiny = np.finfo(theta.dtype).tiny
+    constants = [theta.dtype.type(c) for c in (r, *moments, rate, root, eps, tiny, 0)]
     shrink = [theta.dtype.type(c) for c in (1 - lr * weight_decay, lr * l1)]
     leave = [theta.dtype.type(c) for c in (1, 0)]
 
@@ -84,10 +85,14 @@ def _step(
     rate: float,
     root: float,
     eps: float,
+    tiny: float,
+    zero: float,
 ) -> None:
     for i in range(len(theta)):
         g_i = r * g[i]  # A2
-        m[i] = beta1 * m[i] + rest1 * g_i  # A3
-        v[i] = beta2 * v[i] + rest2 * g_i * g_i  # A4
-        theta_i = keep * theta[i] - rate * m[i] / (root * np.sqrt(v[i]) + eps)  # A5-A7
+        m_i = beta1 * m[i] + rest1 * g_i  # A3
+        v_i = beta2 * v[i] + rest2 * g_i * g_i  # A4
+        theta_i = keep * theta[i] - rate * m_i / (root * np.sqrt(v_i) + eps)  # A5-A7
+        m[i] = zero if abs(m_i) < tiny else m_i  # A9; keeps a NaN
+        v[i] = zero if v_i < tiny else v_i
         theta[i] = theta_i - min(max(theta_i, -threshold), threshold)  # A8; keeps a NaN

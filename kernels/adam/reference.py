@@ -34,4 +34,6 @@ def step(
     theta -= lr * (m_hat / (np.sqrt(v_hat) + eps) + decay * theta)  # A7
     kept = np.abs(theta) > threshold
     theta[...] = np.where(kept, theta - np.sign(theta) * threshold, 0 * theta)  # A8
+    for moment in (m, v):
+        moment[np.abs(moment) < np.finfo(moment.dtype).tiny] = 0  # A9
     return norm

@@ -137,6 +137,7 @@ def _bernoulli(op: Any, x: Any, s: Any, dnll: Any) -> Arrays:
 
 def _adam_inputs(rng: np.random.Generator, N: int, D: int, H: int) -> Arrays:
     theta, g, m, v = rng.normal(size=(4, N * D * H))
+    g[0], m[0] = 0, np.finfo(np.float32).tiny  # falls below it, A9
     return {"theta": theta, "g": g, "m": m, "v": v**2}
 
 
@@ -151,6 +152,8 @@ def _adam(op: Any, theta: Any, g: Any, m: Any, v: Any) -> Arrays:
         )
         outputs |= {f"{name} {t}": a.copy() for name, a in zip("θmv", state, strict=True)}
         outputs[f"norm {t}"] = np.array([norm])
+    m = abs(state[1])
+    outputs["subnormal"] = ((m > 0) & (m < np.finfo(m.dtype).tiny)).astype(m.dtype)
     return outputs
 
 

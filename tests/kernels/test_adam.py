@@ -125,6 +125,23 @@ def test_zero_and_nan_gradients(twin):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_moments_are_never_subnormal(dtype):
+    """Left to decay, they would stay subnormal, which costs a CPU a hundred times as much."""
+    tiny = np.finfo(dtype).tiny
+    for twin in TWINS:
+        theta, m, v = np.ones(3, dtype), np.array([2, -2, 2], dtype) * tiny, 2 * np.ones(3, dtype)
+        v[:2] *= tiny
+        g, seen = np.array([0, 0, 1], dtype), set()
+        for t in range(1, 12):  # 0.5⁶ is under 0.9⁷
+            twin.step(theta, g, m, v, t, 1e-3, 0.9, 0.5, 1e-8, 0, 0, 0, 0.0)
+            seen |= {*np.abs(m[:2]), *v[:2]}
+        assert min(value for value in seen if value) >= tiny
+        assert_array_equal([m[:2], v[:2]], 0)
+        assert m[2] > 0.5 and v[2] > 0.5
+        assert_array_equal(theta[:2], 1)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_threads_change_no_bit(dtype, rng):
     P = 10_001
     start = draw(rng, P, dtype)
