@@ -8,6 +8,7 @@
 
 constexpr int WIDTH = VECTOR ? PACK : 1;  // entries a thread handles at once
 using Entries = Numbers<WIDTH>;
+constexpr REAL TINY = sizeof(REAL) == 4 ? REAL(1.17549435e-38) : REAL(2.2250738585072014e-308);
 
 // The sum over the block of each thread's value, in thread 0. Called once a kernel.
 __device__ __forceinline__ double block_sum(double v) {
@@ -48,7 +49,7 @@ adam_norm_total(const double* __restrict__ partial, double* __restrict__ norm, i
 }
 
 struct Settings {
-    REAL beta1, rest1, beta2, rest2, correct1, correct2, lr, eps, weight_decay, threshold, tiny;
+    REAL beta1, rest1, beta2, rest2, correct1, correct2, lr, eps, weight_decay, threshold;
 };
 
 // A2-A9 for one entry.
@@ -63,8 +64,8 @@ __device__ __forceinline__ void update(REAL& theta, REAL g, REAL& m, REAL& v, RE
     theta -= set.lr * (m_hat / (sqrt(v_hat) + set.eps) + decay * theta);           // A7
     const REAL excess = fabs(theta) - threshold;
     theta = excess > 0 ? copysign(excess, theta) : REAL(0) * theta;                // A8; keeps a NaN
-    if (fabs(m) < set.tiny) m = 0;                                                 // A9
-    if (v < set.tiny) v = 0;
+    if (fabs(m) < TINY) m = 0;                                                     // A9
+    if (v < TINY) v = 0;
 }
 
 // norm is read only if max_norm is not 0.
@@ -72,9 +73,8 @@ extern "C" __global__ void __launch_bounds__(256)
 adam_step(REAL* __restrict__ theta, const REAL* __restrict__ g, REAL* __restrict__ m,
           REAL* __restrict__ v, const double* __restrict__ norm, long long P, long long n_decay,
           REAL beta1, REAL rest1, REAL beta2, REAL rest2, REAL correct1, REAL correct2, REAL lr,
-          REAL eps, REAL weight_decay, REAL threshold, REAL tiny, double max_norm) {
-    const Settings set = {beta1,    rest1, beta2, rest2,        correct1,
-                          correct2, lr,    eps,   weight_decay, threshold, tiny};
+          REAL eps, REAL weight_decay, REAL threshold, double max_norm) {
+    const Settings set = {beta1, rest1, beta2, rest2, correct1, correct2, lr, eps, weight_decay, threshold};
     REAL r = 1;
     if (max_norm > 0 && norm[0] > max_norm) r = REAL(max_norm / norm[0]);  // A1
     const long long stride = (long long)gridDim.x * blockDim.x * WIDTH;

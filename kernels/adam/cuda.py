@@ -72,8 +72,7 @@ def step(
         launch(SOURCE, partial_plan, g, partial)
         launch(SOURCE, plan_total(len(partial), dtype, vector), partial, norm)
     corrections = (1 - beta1**t, 1 - beta2**t)
-    betas, tiny = (beta1, 1 - beta1, beta2, 1 - beta2), np.finfo(dtype).tiny
-    reals = (*betas, *corrections, lr, eps, weight_decay, lr * l1, tiny)
+    reals = (beta1, 1 - beta1, beta2, 1 - beta2, *corrections, lr, eps, weight_decay, lr * l1)
     scalars = (np.int64(n_decay), *(dtype.type(r) for r in reals), np.float64(max_norm))
     kept = plan("adam_step", P, dtype, vector)
     launch(SOURCE, replace(kept, scalars=(*kept.scalars, *scalars)), theta, g, m, v, norm)
