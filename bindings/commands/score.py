@@ -19,7 +19,7 @@ from chainrule.commands.line_material import read_lines
 from chainrule.commands.material import measures
 from chainrule.commands.requests import LabelRequest, Written
 from chainrule.commands.standard_input import as_file
-from chainrule.datasets import rowfiles
+from chainrule.datasets import corpora, rowfiles
 from chainrule.encoders.texts import UNITS, Text
 from chainrule.kernels.types import Array
 
@@ -57,7 +57,7 @@ def score(
         if written != Written():
             option = "--header" if written.header is not None else "--decimal"
             raise ValueError(f"{option} is of tables, and this model scores a text; leave it out")
-        with as_file(x, text=True) as path:
+        with as_file(_text_at(common, x), text=True) as path:
             scored = _lines(model, path, asked) if model.ends_ else _text(model, path, asked, out)
     if out is not None and scored.log_p is not None:
         write_rows(out, scored.log_p, ["log_prob"])
@@ -98,6 +98,15 @@ def _rows(
         log_p = model.log_prob(rows, y)
     ends = 0 if inputs.of_columns(model) else model.ends_ * len(rows)
     return Scored(log_p, float(log_p.sum(dtype=np.float64)), rows.size + ends, "row")
+
+
+def _text_at(common: Common, x: Path) -> Path:
+    """Return the path of a text by name, or the path given; say what of a named one is scored."""
+    if str(x) in corpora.NAMED and not x.exists():
+        if not common.quiet:
+            common.warn(f"all of {x}, what a training on it has seen too")
+        return corpora.find(x)
+    return x
 
 
 def _lines(model: Any, path: Path, asked: LabelRequest) -> Scored:

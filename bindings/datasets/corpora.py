@@ -52,17 +52,27 @@ def load_text(
         >>> len(song.train), len(song.valid), song.train.vocabulary.characters
         (207, 23, ' ,abortuwy')
     """
+    path = find(source)
+    train, held_out = Text.open(path, unit).split(valid)
+    return Corpus(path.stem, train, held_out)
+
+
+def find(source: str | os.PathLike[str]) -> Path:
+    """Return the path of a text by name, downloaded if need be, or of a file.
+
+    Raises:
+        ValueError: an unknown name.
+        OSError: as `load_text`.
+    """
     name = os.fspath(source)
     if name in NAMED:
         file = f"{name}.txt"
         instead = f"put {file} into a folder and set CHAINRULE_DATA to it"
-        path = downloads.find(file) or downloads.keep(file, downloads.fetch(NAMED[name], instead))
-    else:
-        path = Path(name)
-        if not path.exists() and not path.suffix and len(path.parts) < 2:
-            raise ValueError(
-                f"unknown text {name!r}{near(name, NAMED)}; give the path of a file or one of "
-                f"{', '.join(NAMED)}"
-            )
-    train, held_out = Text.open(path, unit).split(valid)
-    return Corpus(path.stem, train, held_out)
+        return downloads.find(file) or downloads.keep(file, downloads.fetch(NAMED[name], instead))
+    path = Path(name)
+    if not path.exists() and not path.suffix and len(path.parts) < 2:
+        raise ValueError(
+            f"unknown text {name!r}{near(name, NAMED)}; give the path of a file or one of "
+            f"{', '.join(NAMED)}"
+        )
+    return path

@@ -96,7 +96,7 @@ def spelt(field: str) -> str | None:
             return f"which may be {point} or {plain}; write it so, without a comma{SAY}"
         return f"a number with a decimal comma; write {point}{SAY}"
     if GROUPED.fullmatch(field):
-        return "a number with its thousands set apart; write its digits together, and a point"
+        return "a number with its thousands set apart; write its digits together"
     if DASHED.fullmatch(field):
         return "a number behind a dash that is no minus; write -"
     if SIGNED.fullmatch(field):

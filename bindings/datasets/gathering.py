@@ -207,10 +207,13 @@ class Gathered:
         """
         self._refuse([words.first for words in self._words.values() if words.are_none])
         x: Array = np.concatenate(self.parts)
-        if not self._words and (not self._bools.any() or _bits(x)):
+        bools = [
+            bool(so_far) and not np.isnan(x[:, k]).all() for k, so_far in enumerate(self._bools)
+        ]
+        if not self._words and (not any(bools) or _bits(x)):
             return x
         raws = [
-            coded(self._words[k]) if k in self._words else self._raw(x[:, k], bool(self._bools[k]))
+            coded(self._words[k]) if k in self._words else self._raw(x[:, k], bools[k])
             for k in range(x.shape[1])
         ]
         return Frame(raws, self._dialect.names)

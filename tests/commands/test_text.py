@@ -298,6 +298,16 @@ def test_score_says_nats_bits_and_perplexity(folder, call, tmp_path):
 # --- rows of symbols
 
 
+def test_score_knows_texts_by_name(folder, call, tmp_path, monkeypatch):
+    (tmp_path / "tinyshakespeare.txt").write_text(TEXT[:200])
+    monkeypatch.setenv("CHAINRULE_DATA", str(tmp_path))
+    status, out, told = call("score", folder / "rnn", "tinyshakespeare")
+    assert (status, "200 characters" in out) == (0, True)
+    assert "all of tinyshakespeare" in told
+    _, quiet, _ = call("score", folder / "rnn", tmp_path / "tinyshakespeare.txt", "--quiet")
+    assert call("score", folder / "rnn", "tinyshakespeare", "--quiet") == (0, quiet, "")
+
+
 def test_rows_are_learnt_with_their_labels_drawn_and_scored(folder, call, tmp_path):
     estimator = cr.load(folder / "rows" / runs.MODEL)
     assert estimator.classes_.tolist() == [0, 1] and estimator.vocabulary_.size == 2

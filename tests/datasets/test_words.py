@@ -75,6 +75,10 @@ def test_bools_beside_numbers_are_bools_and_beside_bits_are_bits():
     assert read("a,b\n1,true\n0,False\n").x.tolist() == [[1, 1], [0, 0]]
 
 
+def test_an_empty_column_is_one_of_numbers():
+    assert_array_equal(read("a,b\n5,\n7.5,\n", missing=True).x, [[5, np.nan], [7.5, np.nan]])
+
+
 def test_codes_with_letters_keep_their_numbers_as_they_are_written():
     table = read("code,n\nA1,1\nB2,2\n007,3\nA1,4\n")
     assert table.x.column(0).categories == ("007", "A1", "B2")
