@@ -54,7 +54,7 @@ MNIST = {
     "mnist_nade": Images(
         "NADE",
         {"n_hidden": 1000, "epochs": 120, "learning_rate": 2e-3},
-        ({"l1": 0.04}, {"l1": 0.06}),
+        ({"l1": 0.04}, {"l1": 0.06}, {"l1": 0.04, "n_hidden": 2000}),
         {"NADE, 500 hidden units": 88.33},
     ),
     "mnist_made": Images(
