@@ -40,15 +40,14 @@ from chainrule.engine import arena, classes
 from chainrule.engine.arena import New
 from chainrule.engine.distributions import columns, mixture
 from chainrule.engine.event import Columns
-from chainrule.engine.layers import dense, linear
+from chainrule.engine.layers import dense
 from chainrule.engine.params import Params, Shapes
-from chainrule.kernels import bernoulli
 from chainrule.kernels import columns as kernel
+from chainrule.kernels import linear
 from chainrule.kernels.columns import BIT, REAL, Layout
 from chainrule.kernels.dispatch import array_module, on_device
 from chainrule.kernels.types import Array
 
-CERTAIN = -80.0  # a logit whose loss is 0 where the bit is 0, without numbers too small to be fast
 SMALL = 0.1  # weights of a real variable's outputs at the start, beside the others'
 AT_ONCE = 2048  # rows that go through the network together where one row takes many passes
 
@@ -183,30 +182,14 @@ def loss_and_grad(
         s, cache = forward(net, params, x, seen, y, new)
         at = net.ends[:-1][net.bits]
         own: Any = None if dx is None else weights[:, net.bits] * s[:, at]
-        ds = _weighted_loss(net, s, x, weights, nll, new)
-        backward(net, ds, cache, params, grad, new, dx)
+        kernel.weighted_nll_and_grad(net.layout, s, x, weights, nll, s)
+        backward(net, s, cache, params, grad, new, dx)
         if dx is not None:
             by_name = xp.empty_like(dx)
-            kernel.input_gradient(net.layout, ds, by_name)
+            kernel.input_gradient(net.layout, s, by_name)
             by_name[:, net.bits] = -own
             dx += by_name  # B5
     return float(nll.sum(dtype=np.float64))
-
-
-def _weighted_loss(net: AnyOrder, s: Array, x: Any, weights: Array, nll: Array, new: New) -> Array:
-    """Return ds, (N, S), which may be s, and overwrite nll, (N,): the weighted loss, by row.
-
-    Of bits alone by their own kernel, which vectorises: a bit without weight is a certain 0 there.
-    """
-    if not net.bits.all():
-        kernel.weighted_nll_and_grad(net.layout, s, x, weights, nll, s)
-        return s
-    free, of_row, ds = weights > 0, weights.max(axis=1), new(s.shape)
-    logits = s * free + s.dtype.type(CERTAIN) * ~free
-    bernoulli.loss(of_row, logits, x * free, nll, ds)
-    nll *= of_row
-    ds *= free
-    return ds
 
 
 def add_gradient(

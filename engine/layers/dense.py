@@ -5,11 +5,11 @@ Shapes      a_l, h_l: (N, H_l), l = 1 … L    W_l: (H_{l-1}, H_l)   c_l: (H_l,)
             a_1 is the model's to make, and with it the first layer's weights.
 
 Forward     (F1)  h_l = φ(a_l)                          chainrule.kernels.activation
-            (F2)  a_{l+1} = h_l W_{l+1} + c_{l+1}       chainrule.engine.layers.linear
+            (F2)  a_{l+1} = h_l W_{l+1} + c_{l+1}       chainrule.kernels.linear
 
 Backward    From dh_L, for l = L … 1:
             (B1)  da_l = dh_l ∘ φ'(a_l), by h_l         undoes F1: chainrule.kernels.activation
-            (B2)  dW_l, dc_l and dh_{l-1}, for l ≥ 2    undoes F2: chainrule.engine.layers.linear
+            (B2)  dW_l, dc_l and dh_{l-1}, for l ≥ 2    undoes F2: chainrule.kernels.linear
 
 Cost        2 N Σ_l H_l H_{l+1} FLOPs forward, twice that backward. Memory: the h_l.
 """
@@ -17,9 +17,8 @@ Cost        2 N Σ_l H_l H_{l+1} FLOPs forward, twice that backward. Memory: the
 from collections.abc import Mapping
 
 from chainrule.engine.arena import New
-from chainrule.engine.layers import linear
 from chainrule.engine.params import Shapes
-from chainrule.kernels import activation
+from chainrule.kernels import activation, linear
 from chainrule.kernels.types import Array
 
 
