@@ -5,12 +5,11 @@ backward pass a part of both products in one go. A product within a slice of a m
 slice's own thread's alone.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from chainrule.kernels.linear import panels
-from chainrule.kernels.linear.tile import HEIGHT, lanes
 from chainrule.kernels.threads import map_rows
 from chainrule.kernels.types import Array
 
@@ -19,7 +18,7 @@ PARTS = 1 << 12  # what shares of a product are counted in
 
 
 class _Product(NamedTuple):
-    """y = x W as `panels.multiply` takes it, y's rows contiguous; turned: xᵀ or Wᵀ is given."""
+    """y = x W, y's rows contiguous, as `panels` takes it; turned: xᵀ or Wᵀ is given."""
 
     x: Array
     x_turned: bool
@@ -29,13 +28,7 @@ class _Product(NamedTuple):
 
     def part(self, lo: int, hi: int) -> None:
         """Make part lo … hi of PARTS of y."""
-        (N, O), unit = self.y.shape, lanes(self.y)
-        rows, columns = (0, N), (0, O)
-        if O > N:
-            columns = _cut(O, unit, lo, hi)
-        else:
-            rows = _cut(N, HEIGHT, lo, hi)
-        panels.multiply(*self, *rows, *columns)
+        panels.multiply_part(*self, lo, hi, PARTS)
 
 
 def product(x: Array, W: Array, y: Array) -> None:
@@ -85,14 +78,6 @@ def _lying(x: Array) -> tuple[Array, bool]:
     return (x.T, True) if _in_rows(x.T) else (np.ascontiguousarray(x), False)
 
 
-def _cut(n: int, unit: int, lo: int, hi: int) -> tuple[int, int]:
-    """Return where part lo … hi of PARTS of n begins and ends, by units."""
-    units = -(-n // unit)
-    first, last = (min(n, units * part // PARTS * unit) for part in (lo, hi))
-    return first, last
-
-
 def _least(K: int, y: Array) -> int:
     """Return how many of PARTS are worth a thread, of a product of K numbers a sum."""
-    work: Any = y.size * max(1, K)
-    return 1 + PARTS * THREAD_WORK // max(1, work)
+    return 1 + PARTS * THREAD_WORK // max(1, int(y.size) * K)

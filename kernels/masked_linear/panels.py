@@ -37,7 +37,8 @@ EDGE = 16  # what a tile costs beside its depth
 @njit(**INLINE)
 def lines(rows: int, width: int, like: Array) -> Array:
     """Return memory for so many rows, contiguous, of like's dtype, which begins on a whole line."""
-    return memory.lines(rows * width, like).reshape((rows, width))
+    whole: Array = memory.lines(rows * width, like)
+    return whole.reshape((rows, width))
 
 
 @njit(**JIT)

@@ -103,21 +103,22 @@ def _product(x, W):
 def test_two_threads_multiply(rng, monkeypatch):
     """A large product alone is split, and none within a slice of a minibatch."""
     seen = []
-    multiply = panels.multiply
+    multiply = panels.multiply_part
 
     def watched(*args):
-        seen.append(args[-4:])
+        seen.append((args[4].shape, *args[-3:]))
         multiply(*args)
 
-    monkeypatch.setattr(panels, "multiply", watched)
+    monkeypatch.setattr(panels, "multiply_part", watched)
     x, W, y = rng.random((4096, 64)), rng.random((64, 64)), np.empty((4096, 64))
     with use_threads(2):
         linear.product(x, W, y)
         map_rows(lambda lo, hi: linear.product(x[lo:hi], W, y[lo:hi]), len(x))
         linear.product(x[:8], W, y[:8])
-    halves = [(0, 2048, 0, 64), (2048, 4096, 0, 64)]
-    assert sorted(seen[:2]) == halves
-    assert seen[2:] == [(0, 2048, 0, 64)] * 2 + [(0, 8, 0, 64)]
+    whole = 0, cpu.PARTS, cpu.PARTS
+    halves = [(0, cpu.PARTS // 2, cpu.PARTS), (cpu.PARTS // 2, cpu.PARTS, cpu.PARTS)]
+    assert sorted(seen[:2]) == [((4096, 64), *half) for half in halves]
+    assert seen[2:] == [((2048, 64), *whole)] * 2 + [((8, 64), *whole)]
 
 
 def test_nan_and_infinity_show(rng):
