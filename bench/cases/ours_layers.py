@@ -6,9 +6,8 @@ from typing import Any
 from bench.cases import Problem
 from bench.cases.ours import Place, Run, to_host
 from chainrule.engine import arena
-from chainrule.engine.layers import linear
 from chainrule.engine.params import Params
-from chainrule.kernels import causal_attention, columns, gru, lstm, rnn
+from chainrule.kernels import causal_attention, columns, gru, linear, lstm, rnn
 from chainrule.kernels.dispatch import array_module
 from chainrule.kernels.threads import sum_rows
 

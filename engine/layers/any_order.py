@@ -2,7 +2,7 @@
 
 Shapes      x, o: (N, D), o of 0 and 1: which variables are observed    y: (N,)    u: (N, R + D)
             W: (R + D, H_1)    c^y: (H_1,)    V: (S, H_L)    b: (S,)    s: (N, S)
-            W_l, c_l of the layers above: chainrule.engine.layers.dense
+            W_l: (H_{l-1}, H_l), c_l: (H_l,) of the layers above, l = 2 … L
 
             Of the R inputs a bit and a real variable have one, K categories K. Of the S outputs
             each variable has what chainrule.kernels.columns says.
@@ -12,12 +12,12 @@ Forward     (F1)  u = [o ∘ φ(x), o]     φ(x_j): x_j itself of a bit and of a
                   The mask is an input too: row R + j of W is what knowing x_j adds, whatever it
                   is, and an observed 0 is thus not the same as nothing observed.
             (F2)  a_1 = c^y + u W
-            (F3)  h_1 … h_L from a_1                chainrule.engine.layers.dense
-            (F4)  s = h_L Vᵀ + b
+            (F3)  h_l = φ(a_l),  a_{l+1} = h_l W_{l+1} + c_{l+1}
+            (F4)  s = h_L Vᵀ + b                    all but F1: chainrule.kernels.dense
 
 Backward    From ds = dL/ds, (N, S),
             (B1)  db = Σ_n ds,   dV = dsᵀ h_L,   dh_L = ds V            undoes F4
-            (B2)  da_1 and the layers' gradients, from dh_L            chainrule.engine.layers.dense
+            (B2)  da_1 and the layers' gradients, from dh_L            undoes F3
             (B3)  dW = uᵀ da_1,   dc^k = Σ_{n: y_n = k} da_1            undoes F2
             (B4)  dx_j = o_j W_j · da_1   of a bit, as if it were real, and of a real number; of a
                   category 0                                            undoes F1
@@ -40,15 +40,13 @@ from chainrule.engine import arena, classes
 from chainrule.engine.arena import New
 from chainrule.engine.distributions import columns, mixture
 from chainrule.engine.event import Columns
-from chainrule.engine.layers import dense, linear
 from chainrule.engine.params import Params, Shapes
-from chainrule.kernels import bernoulli
+from chainrule.kernels import activation, dense, linear
 from chainrule.kernels import columns as kernel
 from chainrule.kernels.columns import BIT, REAL, Layout
 from chainrule.kernels.dispatch import array_module, on_device
 from chainrule.kernels.types import Array
 
-CERTAIN = -80.0  # a logit whose loss is 0 where the bit is 0, without numbers too small to be fast
 SMALL = 0.1  # weights of a real variable's outputs at the start, beside the others'
 AT_ONCE = 2048  # rows that go through the network together where one row takes many passes
 
@@ -80,7 +78,7 @@ class Cache(NamedTuple):
     """What `backward` needs from `forward`."""
 
     u: Array
-    layers: list[Array]
+    outs: tuple[Array, ...]  # h_1 … h_L and s
     seen: Any
     y: Any
 
@@ -99,7 +97,9 @@ def network(
 def shapes(net: AnyOrder, hidden: tuple[int, ...]) -> Shapes:
     """Return the parameters' names and shapes, weights first."""
     D, R, S = len(net.values), int(net.rows[-1]), int(net.ends[-1])
-    weights, biases = dense.shapes(hidden)
+    sizes = [(l, hidden[l - 2], hidden[l - 1]) for l in range(2, len(hidden) + 1)]
+    weights = {f"W{l}": (below, H) for l, below, H in sizes}
+    biases = {f"c{l}": (H,) for l, _, H in sizes}
     first, last = {"W": (R + D, hidden[0])}, {"V": (S, hidden[-1])}
     c = {"c": classes.shape(net, hidden[0])}
     return {**first, **weights, **last, "b": (S,), **c, **biases}
@@ -130,15 +130,38 @@ def forward(
 
     What stands in x where nothing is observed is not read. y: of `engine.classes`.
     """
-    u = inputs(net, x, seen, new)
-    c = classes.table(net, params["c"])
-    a = new((len(x), c.shape[1]))
-    linear.product(u, params["W"], a)  # F2
-    a += c[y] if len(y) else c
-    layers = dense.forward(net.activation, a, params, net.n_layers, new)  # F3
-    s = new((len(x), len(params["b"])))
-    linear.forward(layers[-1], params["V"].T, params["b"], s)  # F4
-    return s, Cache(u, layers, seen, y)
+    u, c = inputs(net, x, seen, new), classes.table(net, params["c"])
+    weights, biases = _weights(net, params), (c[y] if len(y) else c, *_rows(net, params))
+    outs = tuple(new((len(x), W.shape[1])) for W in weights)
+    dense.forward(_kinds(net), u, weights, biases, outs)  # F2, F3, F4
+    return outs[-1], Cache(u, outs, seen, y)
+
+
+def hidden(net: AnyOrder, params: Mapping[str, Array], a: Array, new: New) -> Array:
+    """Return h_L from a_1, (N, H_1), which becomes h_1: F3, where nothing else is wanted."""
+    activation.forward(net.activation, a)
+    for l in range(2, net.n_layers + 1):
+        below, c = a, params[f"c{l}"]
+        a = new((len(below), len(c)))
+        linear.forward(below, params[f"W{l}"], c, a)
+        activation.forward(net.activation, a)
+    return a
+
+
+def _kinds(net: AnyOrder) -> tuple[int, ...]:
+    """Return what the layers do with their sums, the last one nothing."""
+    return (net.activation,) * net.n_layers + (dense.NONE,)
+
+
+def _weights(net: AnyOrder, params: Mapping[str, Array]) -> tuple[Array, ...]:
+    """Return W, W_2 … W_L and Vᵀ, or of a gradient theirs."""
+    above = (params[f"W{l}"] for l in range(2, net.n_layers + 1))
+    return params["W"], *above, params["V"].T
+
+
+def _rows(net: AnyOrder, params: Mapping[str, Array]) -> tuple[Array, ...]:
+    """Return c_2 … c_L and b as rows, or of a gradient theirs."""
+    return *(params[f"c{l}"][None] for l in range(2, net.n_layers + 1)), params["b"][None]
 
 
 def backward(
@@ -151,11 +174,12 @@ def backward(
     dx: Array | None = None,
 ) -> None:
     """Overwrite the gradients of all parameters in `grad`, and dx, (N, D), where given."""
-    u, layers, seen, y = cache
-    dh = new(layers[-1].shape)
-    linear.backward(ds, layers[-1], params["V"].T, dh, grad["V"].T, grad["b"])  # B1
-    da = dense.backward(net.activation, dh, layers, params, grad, new)  # B2
-    linear.product(u.T, da, grad["W"])  # B3
+    u, outs, seen, y = cache
+    down = (*(new(h.shape) for h in outs[:-1]), ds)
+    biases = (ds[:0], *_rows(net, grad))  # the first one's, by class, is added up below
+    weights = _weights(net, params), outs, down, _weights(net, grad)
+    dense.backward(_kinds(net), u, *weights, biases)  # B1, B2, B3
+    da = down[0]
     classes.add_up(da, y, classes.table(net, grad["c"]))
     if dx is not None:
         dx[...] = 0
@@ -183,30 +207,14 @@ def loss_and_grad(
         s, cache = forward(net, params, x, seen, y, new)
         at = net.ends[:-1][net.bits]
         own: Any = None if dx is None else weights[:, net.bits] * s[:, at]
-        ds = _weighted_loss(net, s, x, weights, nll, new)
-        backward(net, ds, cache, params, grad, new, dx)
+        kernel.weighted_nll_and_grad(net.layout, s, x, weights, nll, s)
+        backward(net, s, cache, params, grad, new, dx)
         if dx is not None:
             by_name = xp.empty_like(dx)
-            kernel.input_gradient(net.layout, ds, by_name)
+            kernel.input_gradient(net.layout, s, by_name)
             by_name[:, net.bits] = -own
             dx += by_name  # B5
     return float(nll.sum(dtype=np.float64))
-
-
-def _weighted_loss(net: AnyOrder, s: Array, x: Any, weights: Array, nll: Array, new: New) -> Array:
-    """Return ds, (N, S), which may be s, and overwrite nll, (N,): the weighted loss, by row.
-
-    Of bits alone by their own kernel, which vectorises: a bit without weight is a certain 0 there.
-    """
-    if not net.bits.all():
-        kernel.weighted_nll_and_grad(net.layout, s, x, weights, nll, s)
-        return s
-    free, of_row, ds = weights > 0, weights.max(axis=1), new(s.shape)
-    logits = s * free + s.dtype.type(CERTAIN) * ~free
-    bernoulli.loss(of_row, logits, x * free, nll, ds)
-    nll *= of_row
-    ds *= free
-    return ds
 
 
 def add_gradient(

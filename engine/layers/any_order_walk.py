@@ -20,8 +20,7 @@ import numpy as np
 
 from chainrule.engine import arena, classes
 from chainrule.engine.event import Columns
-from chainrule.engine.layers import dense
-from chainrule.engine.layers.any_order import AnyOrder, inputs
+from chainrule.engine.layers.any_order import AnyOrder, hidden, inputs
 from chainrule.engine.params import Params
 from chainrule.kernels import columns, threads
 from chainrule.kernels.dispatch import array_module, on_device
@@ -54,8 +53,7 @@ class Prefix:
             known = self._a[rows]
             a = new(known.shape)
             a[...] = known
-            layers = dense.forward(self._net.activation, a, self._params, self._net.n_layers, new)
-            s: Array = layers[-1] @ self._params["V"][own].T  # U2
+            s: Array = hidden(self._net, self._params, a, new) @ self._params["V"][own].T  # U2
         s += self._params["b"][own]
         return s
 

@@ -30,10 +30,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from chainrule.engine.arena import New
-from chainrule.engine.layers import dropout, linear
+from chainrule.engine.layers import dropout
 from chainrule.engine.layers.dropout import Site
 from chainrule.engine.noise import Noise
-from chainrule.kernels import embedding, gru, lstm, rnn
+from chainrule.kernels import embedding, gru, linear, lstm, rnn
 from chainrule.kernels.types import Array, Ids
 
 GATES = {"tanh": 1, "lstm": 4, "gru": 3}

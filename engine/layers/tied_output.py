@@ -27,7 +27,7 @@ Source      Press and Wolf 2017, "Using the Output Embedding to Improve Language
             arXiv:1608.05859.
 """
 
-from chainrule.engine.layers import linear
+from chainrule.kernels import linear
 from chainrule.kernels.types import Array
 
 

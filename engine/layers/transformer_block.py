@@ -5,7 +5,7 @@ Shapes      x, z, dz, dx: (N·T, C), the rows of sequence n from n·T on    n he
 
 Forward     Attention: the only place where positions meet, and position t looks at j ≤ t only.
             (A1)  h = LN(x)                          chainrule.kernels.layer_norm
-            (A2)  [q k v] = h W_qkv + b_qkv          chainrule.engine.layers.linear
+            (A2)  [q k v] = h W_qkv + b_qkv          chainrule.kernels.linear
             (A3)  q, k rotated, with rotary positions   chainrule.kernels.rotary
             (A4)  a = attention(q, k, v)             chainrule.kernels.causal_attention
             (A5)  z = x + M ∘ (a W_o + b_o)          M: chainrule.kernels.dropout
@@ -33,9 +33,9 @@ from typing import NamedTuple
 
 from chainrule.engine import arena
 from chainrule.engine.arena import New
-from chainrule.engine.layers import dropout, linear
+from chainrule.engine.layers import dropout
 from chainrule.engine.layers.dropout import Site
-from chainrule.kernels import causal_attention, gelu, layer_norm, rotary
+from chainrule.kernels import causal_attention, gelu, layer_norm, linear, rotary
 from chainrule.kernels.types import Array
 
 

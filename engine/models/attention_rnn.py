@@ -40,11 +40,11 @@ from chainrule.engine import arena, classes, reading, sampling
 from chainrule.engine.arena import New
 from chainrule.engine.distributions import categorical
 from chainrule.engine.event import Abilities, Sequence
-from chainrule.engine.layers import linear, recurrent
+from chainrule.engine.layers import recurrent
 from chainrule.engine.models import rnn
 from chainrule.engine.params import Params, Shapes
 from chainrule.engine.windows import windows
-from chainrule.kernels import causal_attention
+from chainrule.kernels import causal_attention, linear
 from chainrule.kernels.dispatch import array_module
 from chainrule.kernels.types import Array, Ids
 

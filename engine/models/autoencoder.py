@@ -49,9 +49,10 @@ from chainrule.engine import arena
 from chainrule.engine.arena import New
 from chainrule.engine.distributions import bernoulli
 from chainrule.engine.event import CONTINUOUS, Abilities, Columns
-from chainrule.engine.layers import dropout, linear
+from chainrule.engine.layers import dropout
 from chainrule.engine.noise import Noise
 from chainrule.engine.params import Params, Shapes
+from chainrule.kernels import linear
 from chainrule.kernels.dispatch import array_module
 from chainrule.kernels.maths import sigmoid
 from chainrule.kernels.types import Array, Table

@@ -44,9 +44,10 @@ from chainrule.engine import arena, classes, reading, sampling
 from chainrule.engine.arena import New
 from chainrule.engine.distributions import categorical
 from chainrule.engine.event import Abilities, Sequence
-from chainrule.engine.layers import linear, recurrent
+from chainrule.engine.layers import recurrent
 from chainrule.engine.noise import Noise
 from chainrule.engine.params import Params, Shapes
+from chainrule.kernels import linear
 from chainrule.kernels.dispatch import array_module
 from chainrule.kernels.types import Array, Bits, Ids
 

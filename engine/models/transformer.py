@@ -41,13 +41,13 @@ from chainrule.engine import arena, classes, reading, sampling
 from chainrule.engine.arena import New
 from chainrule.engine.distributions import categorical
 from chainrule.engine.event import Abilities, Sequence
-from chainrule.engine.layers import dropout, linear, tied_output
+from chainrule.engine.layers import dropout, tied_output
 from chainrule.engine.layers import transformer_block as block
 from chainrule.engine.layers.dropout import Site
 from chainrule.engine.noise import Noise
 from chainrule.engine.params import Params, Shapes
 from chainrule.engine.windows import windows
-from chainrule.kernels import embedding, layer_norm
+from chainrule.kernels import embedding, layer_norm, linear
 from chainrule.kernels.dispatch import array_module
 from chainrule.kernels.types import Array, Ids
 

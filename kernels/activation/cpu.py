@@ -45,18 +45,23 @@ def forward_rows(kind: int, h: Array) -> None:
         activate(kind, h[n])
 
 
+@njit(**INLINE)
+def descend(kind: int, h: Array, dh: Array) -> None:
+    """B1-B3 of some units, in contiguous arrays."""
+    zero, one = h.dtype.type(0), h.dtype.type(1)
+    if kind == RELU:
+        for j in range(h.size):
+            dh[j] = zero if h[j] <= zero else dh[j]  # B1
+    elif kind == TANH:
+        for j in range(h.size):
+            dh[j] *= one - h[j] * h[j]  # B2
+    else:
+        for j in range(h.size):
+            dh[j] *= h[j] * (one - h[j])  # B3
+
+
 @njit(**JIT)
 def backward_rows(kind: int, h: Array, dh: Array) -> None:
     """Update dh by B1, B2 or B3. Shared with the network of bits."""
-    zero, one = h.dtype.type(0), h.dtype.type(1)
     for n in range(len(h)):
-        h_n, d = h[n], dh[n]
-        if kind == RELU:
-            for j in range(h_n.size):
-                d[j] = zero if h_n[j] <= zero else d[j]  # B1
-        elif kind == TANH:
-            for j in range(h_n.size):
-                d[j] *= one - h_n[j] * h_n[j]  # B2
-        else:
-            for j in range(h_n.size):
-                d[j] *= h_n[j] * (one - h_n[j])  # B3
+        descend(kind, h[n], dh[n])

@@ -3,9 +3,9 @@
 import numpy as np
 
 from chainrule.kernels.batches import BATCH, NLL, RATE, X
-from chainrule.kernels.columns import Layout, bodies
+from chainrule.kernels.columns import BIT, Layout, bodies
 from chainrule.kernels.compiled import njit
-from chainrule.kernels.inline import JIT
+from chainrule.kernels.inline import JIT, JIT_SUMS, exp, log1p_of_share
 from chainrule.kernels.threads import map_rows
 from chainrule.kernels.types import Array, Table
 
@@ -38,7 +38,12 @@ def weighted_nll_and_grad(
 ) -> None:
     """See `chainrule.kernels.columns.weighted_nll_and_grad`."""
 
+    bits = len(layout.values) > 0 and (layout.values == BIT).all()
+
     def some(lo: int, hi: int) -> None:
+        if bits:
+            _weighted_bits(s[lo:hi], x[lo:hi], weights[lo:hi], nll[lo:hi], ds[lo:hi])
+            return
         if ds is not s:
             ds[lo:hi] = s[lo:hi]
         _weighted_nll_and_grad(layout, ds[lo:hi], x[lo:hi], weights[lo:hi], nll[lo:hi])
@@ -123,6 +128,32 @@ def _weighted_nll_and_grad(layout: Layout, s: Array, x: Table, weights: Array, n
                 total[k] += work[RATE + k] * work[NLL + k]
         for k in range(rows):
             nll[n + k] = total[k]
+
+
+@njit(**JIT)
+def _weighted_bits(s: Array, x: Table, weights: Array, nll: Array, ds: Array) -> None:
+    """Overwrite nll, and ds, which may be s, where all columns are bits: vectorised along a row."""
+    (N, D), zero, one = s.shape, s.dtype.type(0), s.dtype.type(1)
+    wrong, e = np.empty(D, s.dtype), np.empty(D, s.dtype)
+    for n in range(N):
+        s_n, x_n, w_n, ds_n = s[n], x[n], weights[n], ds[n]
+        for i in range(D):
+            wrong[i] = -s_n[i] if x_n[i] != 0 else s_n[i]  # the logit of the value it has not
+            e[i] = exp(-abs(wrong[i]))
+        nll[n] = _weighted_sum(w_n, wrong, e)
+        for i in range(D):
+            error = w_n[i] * (one if wrong[i] > zero else e[i]) / (one + e[i])
+            ds_n[i] = -error if x_n[i] != 0 else error
+
+
+@njit(**JIT_SUMS)
+def _weighted_sum(weights: Array, wrong: Array, e: Array) -> float:
+    """Return the sum of weights times softplus(wrong), e being e^-|wrong|."""
+    total = 0.0
+    for i in range(e.size):
+        loss = max(wrong[i], wrong.dtype.type(0)) + log1p_of_share(e[i])
+        total += weights[i] * loss
+    return total
 
 
 @njit(**JIT)

@@ -14,8 +14,7 @@ rows of a panel at a time, which its own first cache then holds: memory of a cor
 laid out by another core would first have to come from there.
 """
 
-import numpy as np
-
+from chainrule.kernels import memory
 from chainrule.kernels.compiled import njit
 from chainrule.kernels.inline import INLINE, JIT
 from chainrule.kernels.masked_linear import Staircase
@@ -32,18 +31,14 @@ from chainrule.kernels.transposed import block_width, turn
 from chainrule.kernels.types import Array
 
 DEPTH = 256  # rows of a panel laid out at a time: 32 KiB at most
-LINE = 64  # bytes: a vector that lies in two lines of a cache costs two loads
 EDGE = 16  # what a tile costs beside its depth
 
 
 @njit(**INLINE)
 def lines(rows: int, width: int, like: Array) -> Array:
     """Return memory for so many rows, contiguous, of like's dtype, which begins on a whole line."""
-    spare = LINE // like.itemsize
-    raw = np.empty(rows * width + spare, like.dtype)
-    begin = np.intp(raw.ctypes.data) % np.intp(LINE) // np.intp(like.itemsize)
-    begin = (spare - begin) % spare
-    return raw[begin : begin + rows * width].reshape((rows, width))
+    whole: Array = memory.lines(rows * width, like)
+    return whole.reshape((rows, width))
 
 
 @njit(**JIT)

@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
-from cuda_on_cpu import attention, masked, recurrent, tables
+from cuda_on_cpu import attention, masked, networks, recurrent, tables
 from cuda_on_cpu import transformer_parts as parts
 
 from chainrule.kernels import (
@@ -20,11 +20,13 @@ from chainrule.kernels import (
     bernoulli,
     causal_attention,
     columns,
+    dense,
     dropout,
     embedding,
     gelu,
     gru,
     layer_norm,
+    linear,
     lstm,
     masked_bits,
     masked_linear,
@@ -183,6 +185,8 @@ CASES = {
     "activation": Case(activation, masked.activation_inputs, masked.activate),
     "masked_linear": Case(masked_linear, masked.linear_inputs, masked.linear, masked.SHAPES),
     "masked_bits": Case(masked_bits, masked.bits_inputs, masked.bits, masked.SHAPES),
+    "linear": Case(linear, networks.linear_inputs, networks.linear),
+    "dense": Case(dense, networks.dense_inputs, networks.dense),
     "nade_columns": Case(nade_columns, tables.nade_inputs, tables.nade, tables.NADES),
     **RECURRENT,
     **TRANSFORMER_PARTS,

@@ -5,6 +5,7 @@ import pkgutil
 import sys
 from importlib import import_module
 from pathlib import Path
+from typing import get_args, get_origin
 
 import numpy as np
 import pytest
@@ -65,6 +66,8 @@ def arguments(function, on_device):
     def argument(name, kind):
         if is_named_tuple(kind):
             return kind(*(argument(f"{name}.{f}", k) for f, k in kind.__annotations__.items()))
+        if get_origin(kind) is tuple:  # as many of one kind as there are layers
+            return tuple(argument(f"{name}.{k}", get_args(kind)[0]) for k in range(2))
         if kind not in ARRAYS:
             return 1
         return OnDevice() if on_device(name) else np.zeros(1, np.float32)

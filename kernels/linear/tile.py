@@ -1,0 +1,107 @@
+"""The tile of a product both of whose factors are laid out for it.
+
+HEIGHT rows by WIDTH vectors of the product stay in registers while k runs, and one k takes WIDTH
+loads of B, and of A HEIGHT numbers, each spread over a vector as it is multiplied. Both lie in a
+row, k after k, so that nothing is read but what the next multiplication needs. With 32 registers
+8 by 3 leaves as many as B's vectors and a number of A take, with 16 registers 4 by 3: the widest
+that does, and the narrowest whose additions never wait for each other.
+
+Measured on a Xeon with AVX-512: 177 of the core's 178 GFLOP/s, in float32, from the first cache;
+12 by 2 and 14 by 2 reach 160.
+"""
+
+from functools import partial
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
+from chainrule.kernels.target import REGISTERS, VECTOR_BYTES
+from chainrule.kernels.vectors import Vectors, index, numbers_in
+
+HEIGHT, WIDTH = (8, 3) if REGISTERS == 32 else (4, 3)
+HEIGHTS = (HEIGHT, HEIGHT // 2, 1)  # of a product's last rows, or its only ones
+lanes = numbers_in(VECTOR_BYTES)  # of a vector
+panel_width = numbers_in(WIDTH * VECTOR_BYTES)
+_intrinsic: Any = intrinsic  # as anything: Numba ships no types
+_AT = types.intp
+
+
+@_intrinsic
+def add(
+    context: Any, m: Any, q: Any, n: Any, A: Any, a: Any, B: Any, b: Any, b_row: Any, C: Any,
+    c: Any, c_row: Any, anew: Any,
+) -> Any:  # fmt: skip
+    """C += A B for m rows, one of HEIGHTS, and q ≤ WIDTH vectors of columns; anew: C = A B.
+
+    n: how many k. A[r, k] stands at a + k · lanes + r. Of B and C, rows lie so far apart.
+    """
+    where = (_AT, _AT, _AT, A, _AT, B, _AT, _AT, C, _AT, _AT, types.boolean)
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        of_A, of_B, of_C = (
+            builder.gep(context.make_array(signature.args[k])(context, builder, values[k]).data, at)
+            for k, at in ((3, [values[4]]), (5, [values[6]]), (8, [values[9]]))
+        )
+        v = Vectors(builder, of_A.type.pointee)
+        widths = range(1, WIDTH + 1)
+        anew = builder.icmp_unsigned("!=", values[11], ir.Constant(values[11].type, 0))
+
+        def emit(m: int, q: int) -> None:
+            to = [p for row in v.rows(of_C, values[10], m) for p in v.side_by_side(row, q)]
+
+            def products(k: Any, sums: list[Any]) -> list[Any]:
+                row = v.at(of_B, builder.mul(k, values[7]))
+                b = [v.load(p) for p in v.side_by_side(row, q)]
+                column = v.at(of_A, builder.mul(k, index(v.lanes)))
+                a = [v.spread(v.at(column, r)) for r in range(m)]
+                pairs = [(x, y) for x in a for y in b]
+                return [v.multiply_add(*xy, s) for xy, s in zip(pairs, sums, strict=True)]
+
+            sums = v.loop(index(0), values[2], 1, [v.zero] * len(to), products)
+
+            def with_old() -> list[Any]:
+                return [builder.fadd(v.load(p), s) for p, s in zip(to, sums, strict=True)]
+
+            for total, p in zip(v.unless(anew, sums, with_old), to, strict=True):
+                v.store(total, p)
+
+        def of_height(m: int) -> Any:
+            return lambda: v.choose(values[1], {q: partial(emit, m, q) for q in widths})
+
+        v.choose(values[0], {m: of_height(m) for m in HEIGHTS})
+        return context.get_dummy_value()
+
+    return types.void(*where), generate
+
+
+@_intrinsic
+def copy(
+    context: Any, q: Any, n: Any, A: Any, a: Any, a_row: Any, B: Any, b: Any, b_row: Any
+) -> Any:
+    """B = A, n rows of q ≤ WIDTH vectors."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        of_A, of_B = (
+            builder.gep(context.make_array(signature.args[k])(context, builder, values[k]).data, at)
+            for k, at in ((2, [values[3]]), (5, [values[6]]))
+        )
+        v = Vectors(builder, of_A.type.pointee)
+
+        def emit(q: int) -> None:
+            def row(k: Any, nothing: list[Any]) -> list[Any]:
+                come, go = (
+                    v.side_by_side(v.at(begin, builder.mul(k, distance)), q)
+                    for begin, distance in ((of_A, values[4]), (of_B, values[7]))
+                )
+                for x, y in zip(come, go, strict=True):
+                    v.store(v.load(x), y)
+                return nothing
+
+            v.loop(index(0), values[1], 1, [], row)
+
+        v.choose(values[0], {q: partial(emit, q) for q in range(1, WIDTH + 1)})
+        return context.get_dummy_value()
+
+    return types.void(_AT, _AT, A, _AT, _AT, B, _AT, _AT), generate
