@@ -33,7 +33,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils as _cgutils
@@ -246,27 +245,3 @@ def pack_transposed(x: Array, out: Array) -> None:
             else:
                 for i in range(n):
                     out[g, i, j] = 0
-
-
-def packed(x: Array, transpose: bool = False) -> Array:
-    """Return x, (n, K), or its transpose in panels, for `product`; its last axis is contiguous."""
-    rows, columns = x.shape[::-1] if transpose else x.shape
-    width = panel_width(x)
-    out: Array = np.empty((-(-columns // width), rows, width), x.dtype)
-    (pack_transposed if transpose else pack)(x, out)
-    return out
-
-
-@njit(**JIT)
-def product(x: Array, W: Array, y: Array) -> None:
-    """Overwrite y by x W for x, (M, K), and W, (K, N), by `packed`.
-
-    y: (M, N rounded up to whole panels). For few rows and a W that serves many products: a BLAS
-    lays W out anew each time, which for 16 rows takes as long as the product.
-    """
-    M, K, width = x.shape[0], W.shape[1], W.shape[2]
-    x_row, y_row = row_distance(x), row_distance(y)
-    for g in range(W.shape[0]):
-        for i in range(0, M, ROWS):
-            m, to = min(ROWS, M - i), i * y_row + g * width
-            overwrite(m, x, i * x_row, x_row, K, W, g * K * width, width, y, to, y_row)

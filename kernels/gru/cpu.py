@@ -4,8 +4,10 @@ import numpy as np
 
 from chainrule.kernels.compiled import njit
 from chainrule.kernels.inline import INLINE, JIT, sigmoid, tanh
+from chainrule.kernels.linear import cpu as linear
+from chainrule.kernels.linear.packed import packed, product
 from chainrule.kernels.recurrence import map_batch, over_all_steps
-from chainrule.kernels.tiles import packed, product, row
+from chainrule.kernels.tiles import row
 from chainrule.kernels.types import Array
 
 
@@ -31,8 +33,8 @@ def backward(
     H, W_T = len(W), packed(W, transpose=True)
     map_batch(lambda lo, hi: _backward(dh, gates, W_T, h, m, dz, dh0, lo, hi), dz, W)
     states, dm = over_all_steps(h[:-1]).T, over_all_steps(m)
-    np.matmul(states, over_all_steps(dz)[:, : 2 * H], out=dW[:, : 2 * H])  # B5
-    np.matmul(states, dm, out=dW[:, 2 * H :])
+    linear.product(states, over_all_steps(dz)[:, : 2 * H], dW[:, : 2 * H])  # B5
+    linear.product(states, dm, dW[:, 2 * H :])
     np.sum(dm, axis=0, out=db)
 
 

@@ -68,15 +68,15 @@ def multiply_part(
         n = min(DEPTH, K - k)
         for i_at in range(i, i_end, ROWS):
             m = min(ROWS, i_end - i_at)
-            _lay(x, x_turned, k, n, i_at, m, across, of_x)
+            lay(x, x_turned, k, n, i_at, m, across, of_x)
             for j_at in range(j, j_end, width):
                 c = min(width, j_end - j_at)
                 panel, at, distance = of_W, 0, width
                 if thin and c == width:  # read once: where it lies
                     panel, at, distance = W, k * W_row + j_at, W_row
                 else:
-                    _lay(W, not W_turned, k, n, j_at, c, width, of_W)
-                _multiply_panel(of_x, n, panel, at, distance, y, i_at, m, j_at, c, k == 0, edge)
+                    lay(W, not W_turned, k, n, j_at, c, width, of_W)
+                multiply_panel(of_x, n, panel, at, distance, y, i_at, m, j_at, c, k == 0, edge)
 
 
 def types_of(x: Any) -> tuple[Any, ...]:
@@ -99,7 +99,7 @@ def multiply_at(
 
 
 @njit(**JIT)
-def _multiply_panel(
+def multiply_panel(
     of_x: Array, n: int, W: Array, w: int, W_row: int, y: Array, i: int, m: int, j: int, c: int,
     anew: bool, edge: Array,
 ) -> None:  # fmt: skip
@@ -134,7 +134,7 @@ def _copy(x: Array, i: int, j: int, y: Array, k: int, l: int, m: int, n: int) ->
 
 
 @njit(**JIT)
-def _lay(x: Array, rows: bool, k: int, n: int, at: int, m: int, width: int, out: Array) -> None:
+def lay(x: Array, rows: bool, k: int, n: int, at: int, m: int, width: int, out: Array) -> None:
     """Lay out m columns of n rows, in panels of `width`; 0 beyond, up to a vector's end.
 
     Number (r, j) is x[k + r, at + j] if rows, else x[at + j, k + r].

@@ -4,8 +4,10 @@ import numpy as np
 
 from chainrule.kernels.compiled import njit
 from chainrule.kernels.inline import INLINE, JIT, sigmoid, tanh
+from chainrule.kernels.linear import cpu as linear
+from chainrule.kernels.linear.packed import packed, product
 from chainrule.kernels.recurrence import map_batch, over_all_steps
-from chainrule.kernels.tiles import packed, product, row
+from chainrule.kernels.tiles import row
 from chainrule.kernels.types import Array
 
 
@@ -29,7 +31,7 @@ def backward(
     """See `chainrule.kernels.lstm.backward`."""
     W_T = packed(W, transpose=True)
     map_batch(lambda lo, hi: _backward(dh, gates, W_T, c, dz, dh0, dc0, lo, hi), dz, W)
-    np.matmul(over_all_steps(h[:-1]).T, over_all_steps(dz), out=dW)  # B5
+    linear.product(over_all_steps(h[:-1]).T, over_all_steps(dz), dW)  # B5
 
 
 @njit(**JIT)

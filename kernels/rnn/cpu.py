@@ -4,8 +4,10 @@ import numpy as np
 
 from chainrule.kernels.compiled import njit
 from chainrule.kernels.inline import INLINE, JIT, tanh
+from chainrule.kernels.linear import cpu as linear
+from chainrule.kernels.linear.packed import packed, product
 from chainrule.kernels.recurrence import map_batch, over_all_steps
-from chainrule.kernels.tiles import packed, product, row
+from chainrule.kernels.tiles import row
 from chainrule.kernels.types import Array
 
 
@@ -19,7 +21,7 @@ def backward(dh: Array, h: Array, W: Array, dz: Array, dW: Array, dh0: Array) ->
     """See `chainrule.kernels.rnn.backward`."""
     W_T = packed(W, transpose=True)
     map_batch(lambda lo, hi: _backward(dh, h, W_T, dz, dh0, lo, hi), dz, W)
-    np.matmul(over_all_steps(h[:-1]).T, over_all_steps(dz), out=dW)  # B3
+    linear.product(over_all_steps(h[:-1]).T, over_all_steps(dz), dW)  # B3
 
 
 @njit(**JIT)

@@ -10,7 +10,7 @@ import numpy as np
 
 from chainrule.kernels.compiled import njit
 from chainrule.kernels.inline import JIT
-from chainrule.kernels.tiles import packed, product
+from chainrule.kernels.linear.packed import packed, product
 from chainrule.kernels.types import Array
 
 FEW = 4  # rows; fewer leave most of a tile's registers idle

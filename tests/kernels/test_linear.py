@@ -7,6 +7,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from chainrule.engine.gradcheck import numeric_grad
 from chainrule.kernels import linear, use_threads
 from chainrule.kernels.linear import cpu, panels, reference
+from chainrule.kernels.linear.packed import packed, product
 from chainrule.kernels.threads import map_rows
 
 FLOATS = [np.float32, np.float64]
@@ -127,3 +128,23 @@ def test_nan_and_infinity_show(rng):
     cpu.product(x, W, y)
     with np.errstate(invalid="ignore"):
         assert_array_equal(np.isfinite(y), np.isfinite(x @ W))
+
+
+@pytest.mark.parametrize("transpose", [False, True])
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("shape", [(1, 1), (3, 16), (5, 17), (16, 5), (300, 100)])
+def test_product_with_a_matrix_that_is_laid_out_once(shape, dtype, transpose, rng):
+    """To the bits of any other product; y wider than it, or as wide, its neighbours left alone."""
+    K, N = shape
+    W = rng.normal(size=shape[::-1] if transpose else shape).astype(dtype)
+    panels_of_W, of_W = packed(W, transpose), W.T if transpose else W
+    for M in (1, 2, 5, 8, 13):
+        x = rng.normal(size=(M, K + 2)).astype(dtype)[:, :K]
+        wide = np.full((M, panels_of_W.shape[0] * panels_of_W.shape[2]), np.nan, dtype)
+        product(x, panels_of_W, wide)
+        assert_array_equal(wide[:, :N], _product(x, of_W))
+        assert (wide[:, N:] == 0).all()
+        beside = np.full((M, N + 3), 7, dtype)
+        product(x, panels_of_W, beside[:, :N])
+        assert_array_equal(beside[:, :N], wide[:, :N])
+        assert (beside[:, N:] == 7).all()

@@ -94,23 +94,6 @@ def test_arrays_of_different_dtypes_are_refused():
         run_overwrite(6, single, 16, 6, double, 0, 16, single, 0, 16)
 
 
-@pytest.mark.parametrize("transpose", [False, True])
-@pytest.mark.parametrize("dtype", FLOATS)
-@pytest.mark.parametrize("shape", [(1, 1), (3, 16), (5, 17), (16, 5), (33, 40)])
-def test_product(shape, dtype, transpose, rng):
-    """x W by panels of W, for heights of x around a tile's."""
-    K, N = shape
-    W = rng.normal(size=shape[::-1] if transpose else shape).astype(dtype)
-    panels = tiles.packed(W, transpose)
-    for M in (1, 5, 6, 7, 13):
-        x = rng.normal(size=(M, K + 2)).astype(dtype)[:, :K]
-        y = np.full((M, panels.shape[0] * panels.shape[2]), np.nan, dtype)
-        tiles.product(x, panels, y)
-        exact = x.astype(np.float64) @ (W.T if transpose else W).astype(np.float64)
-        assert_allclose(y[:, :N], exact, rtol=0, atol=8 * K * np.finfo(dtype).eps)
-        assert (y[:, N:] == 0).all()
-
-
 @njit
 def run_mask(x, start, first, value):
     tiles.mask(x, start, first, value)

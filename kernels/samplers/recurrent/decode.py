@@ -15,11 +15,12 @@ from chainrule.kernels.categorical.cpu import pick
 from chainrule.kernels.compiled import njit
 from chainrule.kernels.gru.cpu import cell as gru_cell
 from chainrule.kernels.inline import INLINE, JIT
+from chainrule.kernels.linear.tile import panel_width
 from chainrule.kernels.lstm.cpu import cell as lstm_cell
 from chainrule.kernels.rnn.cpu import cell as tanh_cell
 from chainrule.kernels.samplers.products import add, add_product, affine, multiply
 from chainrule.kernels.samplers.recurrent import Memory, Output, Weights
-from chainrule.kernels.tiles import panel_width, row
+from chainrule.kernels.tiles import row
 from chainrule.kernels.types import Array, Ids
 
 

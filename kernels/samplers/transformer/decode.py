@@ -21,10 +21,10 @@ from chainrule.kernels.gelu.cpu import activate
 from chainrule.kernels.inline import INLINE, JIT
 from chainrule.kernels.layer_norm import EPS
 from chainrule.kernels.layer_norm.cpu import normalise
+from chainrule.kernels.linear.tile import panel_width
 from chainrule.kernels.rotary.cpu import turn
 from chainrule.kernels.samplers.products import add, add_product, affine, multiply
 from chainrule.kernels.samplers.transformer import Memory, Sizes, Weights
-from chainrule.kernels.tiles import panel_width
 from chainrule.kernels.types import Array, Ids
 
 FILL = 24  # tokens that enter the cache together
