@@ -7,7 +7,7 @@ product(x, W, y)            y = x W, y: (M, N), or wider: 0 up to a panel's end
 from chainrule.kernels.compiled import njit
 from chainrule.kernels.inline import JIT
 from chainrule.kernels.linear.panels import DEPTH, lay, multiply_panel
-from chainrule.kernels.linear.tile import HEIGHT, lanes, panel_width
+from chainrule.kernels.linear.tile import HEIGHT, panel_width
 from chainrule.kernels.memory import lines
 from chainrule.kernels.types import Array
 
@@ -22,7 +22,7 @@ def _packed(W: Array, transpose: bool) -> Array:
     K, N = W.shape[::-1] if transpose else W.shape
     width = panel_width(W)
     G = -(-N // width)
-    out = lines(G * K * width, W)
+    out: Array = lines(G * K * width, W)
     out[(G - 1) * K * width :] = 0
     if N and K:
         lay(W, not transpose, 0, K, 0, N, width, out.reshape((1, -1)))
@@ -32,13 +32,11 @@ def _packed(W: Array, transpose: bool) -> Array:
 @njit(**JIT)
 def product(x: Array, W: Array, y: Array) -> None:
     """Overwrite y by x W for x, (M, K), whose rows are contiguous, and W, (K, N), by `packed`."""
-    (M, K), width, across = x.shape, W.shape[2], lanes(x)
-    of_x = lines((M + across) * min(DEPTH, K), x).reshape((1, -1))
-    edge, panels = lines(width * HEIGHT, x).reshape((HEIGHT, width)), W.reshape((1, -1))
+    (M, K), width, panels = x.shape, W.shape[2], W.reshape((1, -1))
+    edge = lines(width * HEIGHT, x).reshape((HEIGHT, width))
     for k in range(0, K, DEPTH):
         n = min(DEPTH, K - k)
-        lay(x, False, k, n, 0, M, across, of_x)
         for g in range(W.shape[0]):
-            at, j = (g * K + k) * width, g * width
+            w, j = (g * K + k) * width, g * width
             c = min(width, y.shape[1] - j)
-            multiply_panel(of_x, n, panels, at, width, y, 0, M, j, c, k == 0, edge)
+            multiply_panel(x, k, False, n, panels, w, width, y, 0, M, j, c, k == 0, edge)

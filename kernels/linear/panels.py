@@ -76,7 +76,9 @@ def multiply_part(
                     panel, at, distance = W, k * W_row + j_at, W_row
                 else:
                     lay(W, not W_turned, k, n, j_at, c, width, of_W)
-                multiply_panel(of_x, n, panel, at, distance, y, i_at, m, j_at, c, k == 0, edge)
+                multiply_panel(
+                    of_x, 0, True, n, panel, at, distance, y, i_at, m, j_at, c, k == 0, edge
+                )
 
 
 def types_of(x: Any) -> tuple[Any, ...]:
@@ -100,28 +102,30 @@ def multiply_at(
 
 @njit(**JIT)
 def multiply_panel(
-    of_x: Array, n: int, W: Array, w: int, W_row: int, y: Array, i: int, m: int, j: int, c: int,
-    anew: bool, edge: Array,
+    x: Array, at: int, laid: bool, n: int, W: Array, w: int, W_row: int, y: Array, i: int, m: int,
+    j: int, c: int, anew: bool, edge: Array,
 ) -> None:  # fmt: skip
     """Add the product of m rows and a panel's c columns to y from (i, j) on, or begin it anew.
 
-    The panel: n rows from index w of W on, W_row apart. edge: for tiles that y has no room for.
+    The rows begin at index `at` of x, where they lie as it has them, or by `lay` if laid. The
+    panel: n rows from index w of W on, W_row apart. edge: for tiles that y has no room for.
     """
     width, across, y_row = panel_width(y), lanes(y), row_distance(y)
-    q = -(-c // across)
-    for r in range(0, m, HEIGHT):
-        height = min(HEIGHT, m - r)
-        tall = 1 if height == 1 else HEIGHT // 2 if height <= HEIGHT // 2 else HEIGHT
-        a = r // across * n * across + r % across
-        to, at, distance = y, (i + r) * y_row + j, y_row
-        whole = height == tall and c == q * across
+    q, x_row, x_k = -(-c // across), 1 if laid else row_distance(x), across if laid else 1
+    r = 0
+    while r < m:
+        tall = HEIGHT if m - r >= HEIGHT else HEIGHT // 2 if m - r >= HEIGHT // 2 else 1
+        a = at + (r // across * n * across + r % across if laid else r * x_row)
+        to, begin, distance = y, (i + r) * y_row + j, y_row
+        whole = c == q * across
         if not whole:
-            to, at, distance = edge, 0, width
+            to, begin, distance = edge, 0, width
             if not anew:
-                _copy(y, i + r, j, edge, 0, 0, height, c)
-        tile.add(tall, q, n, of_x, a, W, w, W_row, to, at, distance, anew)
+                _copy(y, i + r, j, edge, 0, 0, tall, c)
+        tile.add(tall, q, n, x, a, x_row, x_k, W, w, W_row, to, begin, distance, anew)
         if not whole:
-            _copy(edge, 0, 0, y, i + r, j, height, c)
+            _copy(edge, 0, 0, y, i + r, j, tall, c)
+        r += tall
 
 
 @njit(**JIT)

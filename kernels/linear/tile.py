@@ -21,7 +21,7 @@ from chainrule.kernels.target import REGISTERS, VECTOR_BYTES
 from chainrule.kernels.vectors import Vectors, index, numbers_in
 
 HEIGHT, WIDTH = (8, 3) if REGISTERS == 32 else (4, 3)
-HEIGHTS = (HEIGHT, HEIGHT // 2, 1)  # of a product's last rows, or its only ones
+HEIGHTS = (HEIGHT, HEIGHT // 2, 1)  # a product's last rows are in lower tiles
 lanes = numbers_in(VECTOR_BYTES)  # of a vector
 panel_width = numbers_in(WIDTH * VECTOR_BYTES)
 _intrinsic: Any = intrinsic  # as anything: Numba ships no types
@@ -30,32 +30,34 @@ _AT = types.intp
 
 @_intrinsic
 def add(
-    context: Any, m: Any, q: Any, n: Any, A: Any, a: Any, B: Any, b: Any, b_row: Any, C: Any,
-    c: Any, c_row: Any, anew: Any,
+    context: Any, m: Any, q: Any, n: Any, A: Any, a: Any, a_row: Any, a_k: Any, B: Any, b: Any,
+    b_row: Any, C: Any, c: Any, c_row: Any, anew: Any,
 ) -> Any:  # fmt: skip
     """C += A B for m rows, one of HEIGHTS, and q ≤ WIDTH vectors of columns; anew: C = A B.
 
-    n: how many k. A[r, k] stands at a + k · lanes + r. Of B and C, rows lie so far apart.
+    n: how many k. A[r, k] stands at a + r · a_row + k · a_k. Rows of B and C lie so far apart.
     """
-    where = (_AT, _AT, _AT, A, _AT, B, _AT, _AT, C, _AT, _AT, types.boolean)
+    where = (_AT, _AT, _AT, A, _AT, _AT, _AT, B, _AT, _AT, C, _AT, _AT, types.boolean)
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         of_A, of_B, of_C = (
             builder.gep(context.make_array(signature.args[k])(context, builder, values[k]).data, at)
-            for k, at in ((3, [values[4]]), (5, [values[6]]), (8, [values[9]]))
+            for k, at in ((3, [values[4]]), (7, [values[8]]), (10, [values[11]]))
         )
         v = Vectors(builder, of_A.type.pointee)
         widths = range(1, WIDTH + 1)
-        anew = builder.icmp_unsigned("!=", values[11], ir.Constant(values[11].type, 0))
+        anew = builder.icmp_unsigned("!=", values[13], ir.Constant(values[13].type, 0))
 
         def emit(m: int, q: int) -> None:
-            to = [p for row in v.rows(of_C, values[10], m) for p in v.side_by_side(row, q)]
+            to = [p for row in v.rows(of_C, values[12], m) for p in v.side_by_side(row, q)]
+
+            starts = v.rows(of_A, values[5], m)
 
             def products(k: Any, sums: list[Any]) -> list[Any]:
-                row = v.at(of_B, builder.mul(k, values[7]))
+                row = v.at(of_B, builder.mul(k, values[9]))
                 b = [v.load(p) for p in v.side_by_side(row, q)]
-                column = v.at(of_A, builder.mul(k, index(v.lanes)))
-                a = [v.spread(v.at(column, r)) for r in range(m)]
+                along = builder.mul(k, values[6])
+                a = [v.spread(v.at(start, along)) for start in starts]
                 pairs = [(x, y) for x in a for y in b]
                 return [v.multiply_add(*xy, s) for xy, s in zip(pairs, sums, strict=True)]
 

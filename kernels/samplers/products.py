@@ -2,7 +2,7 @@
 
 A sampler multiplies as few as one row by each weight matrix, so the time goes into reading the
 weights: each is read once, in the order in which it lies in memory, for all rows. Where there are
-more rows, `for_tiles` lays the weights out for register tiles (kernels/tiles.py), and the products
+more rows, `for_tiles` lays the weights out for register tiles (kernels/linear), and the products
 below, which take either layout, choose when they are compiled.
 """
 
@@ -33,7 +33,7 @@ def _packed_layers(W: Array) -> Array:
 def multiply(x: Array, M: int, W: Array, y: Array) -> None:
     """y = x W for the first M rows of x, (·, K), and y, (·, N or more): whole panels if packed."""
     if W.ndim == 3:
-        product(x[:M], W, y)
+        product(x[:M], W, y[:, : y.shape[1]])  # a part, as below: the same code
     else:
         for m in range(M):
             for j in range(y.shape[1]):
@@ -45,7 +45,7 @@ def multiply(x: Array, M: int, W: Array, y: Array) -> None:
 def add_product(x: Array, M: int, W: Array, xW: Array, y: Array) -> None:
     """y += x W for the first M rows; xW: scratch, as y of `multiply`."""
     if W.ndim == 3:
-        product(x[:M], W, xW)
+        product(x[:M], W, xW[:, : y.shape[1]])
         for m in range(M):
             for j in range(y.shape[1]):
                 y[m, j] += xW[m, j]
