@@ -5,9 +5,16 @@ Run: python examples/tiny_transformer.py > examples/tiny_transformer.md
 
 import numpy as np
 
-from chainrule.engine.layers import linear, tied_output
+from chainrule.engine.layers import tied_output
 from chainrule.engine.models import transformer
-from chainrule.kernels import causal_attention, embedding, gelu, layer_norm, softmax_cross_entropy
+from chainrule.kernels import (
+    causal_attention,
+    embedding,
+    gelu,
+    layer_norm,
+    linear,
+    softmax_cross_entropy,
+)
 
 CONFIG = transformer.Config(n_symbols=3, context=3, n_layers=1, n_heads=2, n_embd=4)
 X = np.array([[2, 0, 1]], np.int32)

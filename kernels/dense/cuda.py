@@ -1,7 +1,7 @@
 """CUDA twin of the layers: products are cuBLAS's, one launch or two a step."""
 
 from chainrule.kernels.activation import cuda as activation
-from chainrule.kernels.dense import steps
+from chainrule.kernels.dense.reference import downward, upward
 from chainrule.kernels.types import Array
 
 
@@ -10,7 +10,7 @@ def forward(
     h: tuple[Array, ...],
 ) -> None:  # fmt: skip
     """See `chainrule.kernels.dense.forward`."""
-    steps.forward(activation, kinds, x, W, c, h)
+    upward(activation, kinds, x, W, c, h)
 
 
 def backward(
@@ -18,4 +18,4 @@ def backward(
     dh: tuple[Array, ...], dW: tuple[Array, ...], dc: tuple[Array, ...],
 ) -> None:  # fmt: skip
     """See `chainrule.kernels.dense.backward`."""
-    steps.backward(activation, kinds, x, W, h, dh, dW, dc)
+    downward(activation, kinds, x, W, h, dh, dW, dc)

@@ -344,13 +344,13 @@ from importlib import import_module
 from cuda_on_cpu.cases import CASES, Expected, cast
 from cuda_on_cpu.fake_cupy import to_device
 from cuda_on_cpu.rig import ORDERS
-rng = np.random.default_rng(0)
 for dtype, shape, multiprocessors in (
     (np.float32, (5, 35, 36), 132), (np.float32, (5, 5, 33), 1), (np.float64, (9, 35, 18), 1),
 ):
     device._device.set(device.Device(multiprocessors))
     for k, (name, case) in enumerate(CASES.items()):
         rig.order = k % len(ORDERS)
+        rng = np.random.default_rng(list(name.encode()))  # whatever other cases there are
         inputs = cast(case.inputs(rng, *shape), dtype)
         twin = import_module(f"chainrule.kernels.{name}.reference")
         on_device = {k: to_device(a) for k, a in inputs.items()}
