@@ -230,3 +230,18 @@ def _compile_log1p_of_share(x: Any) -> Callable[[Any], Any] | None:
 def _compile_one_less_exp(x: Any) -> Callable[[Any], Any] | None:
     of_each = {types.float32: _one_less_exp_float32, types.float64: _one_less_exp_float64}
     return of_each.get(x)
+
+
+def smallest_normal(x: Any) -> Any:
+    """Return the smallest normal number of an array's dtype; compiled kernels have a constant."""
+    return np.finfo(x.dtype).tiny
+
+
+@overload(smallest_normal, jit_options=_OVERLOAD)
+def _smallest_normal(x: Any) -> Callable[[Any], Any]:
+    tiny = np.finfo(str(x.dtype)).tiny
+
+    def constant(x: Any) -> Any:
+        return tiny
+
+    return constant

@@ -5,7 +5,7 @@ import numpy as np
 from chainrule.kernels.batches import BATCH, NLL, RATE, X
 from chainrule.kernels.columns import BIT, Layout, bodies
 from chainrule.kernels.compiled import njit
-from chainrule.kernels.inline import JIT, JIT_SUMS, exp, log1p_of_share
+from chainrule.kernels.inline import JIT, JIT_SUMS, exp, log1p_of_share, smallest_normal
 from chainrule.kernels.threads import map_rows
 from chainrule.kernels.types import Array, Table
 
@@ -134,7 +134,7 @@ def _weighted_nll_and_grad(layout: Layout, s: Array, x: Table, weights: Array, n
 def _weighted_bits(s: Array, x: Table, weights: Array, nll: Array, ds: Array) -> None:
     """Overwrite nll, and ds, which may be s, where all columns are bits: vectorised along a row."""
     (N, D), zero, one = s.shape, s.dtype.type(0), s.dtype.type(1)
-    wrong, e = np.empty(D, s.dtype), np.empty(D, s.dtype)
+    tiny, wrong, e = smallest_normal(s), np.empty(D, s.dtype), np.empty(D, s.dtype)
     for n in range(N):
         s_n, x_n, w_n, ds_n = s[n], x[n], weights[n], ds[n]
         for i in range(D):
@@ -143,6 +143,7 @@ def _weighted_bits(s: Array, x: Table, weights: Array, nll: Array, ds: Array) ->
         nll[n] = _weighted_sum(w_n, wrong, e)
         for i in range(D):
             error = w_n[i] * (one if wrong[i] > zero else e[i]) / (one + e[i])
+            error = zero if abs(error) < tiny else error  # see chainrule.kernels.bernoulli.cpu
             ds_n[i] = -error if x_n[i] != 0 else error
 
 

@@ -9,6 +9,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from chainrule.engine.gradcheck import numeric_grad
 from chainrule.kernels import use_threads
 from chainrule.kernels.bernoulli import cpu, reference
+from chainrule.kernels.columns import cpu as of_columns
+from chainrule.kernels.columns import layout
 
 # An empty batch; single entries; just past 8 lanes; a product of 512 factors and just past one.
 SIZES = [(0, 5), (1, 1), (3, 1), (2, 9), (5, 512), (3, 513), (2, 1030), (400, 7)]
@@ -177,3 +179,15 @@ def test_inputs_are_left_alone(rng):
     backward(cpu, dnll, s, x)
     for a, before in zip(inputs, kept, strict=True):
         assert_array_equal(a, before)
+
+
+def test_slopes_are_never_subnormal():
+    """What multiplies them would take a hundred times as long."""
+    s = -np.arange(60, 110, dtype=np.float32)[None]
+    x, rate = np.zeros(s.shape, np.uint8), np.full(1, 0.01, np.float32)
+    weights, nll, weighted = np.full_like(s, 0.01), np.empty(1, np.float32), s.copy()
+    bits = layout((2,) * s.size)
+    of_columns.weighted_nll_and_grad(bits, s, x, weights, nll, weighted)
+    for slopes in (backward(cpu, rate, s, x), loss(cpu, rate, s, x)[1], weighted):
+        assert slopes[0, 0] > 0 and slopes[0, -1] == 0
+        assert (slopes[slopes != 0] >= np.finfo(np.float32).tiny).all()
