@@ -60,7 +60,7 @@ MNIST = {
     "mnist_made": Images(
         "MADE",
         {**USUAL, "hidden": (2000,), "epochs": 100},
-        SPARSE,
+        (*SPARSE, {"l1": 0.03, "hidden": (4000,)}),
         {"MADE, 1 layer, 1 mask": 88.40},
     ),
     "mnist_made_masks": Images(
