@@ -20,7 +20,7 @@ from numba.extending import intrinsic
 from numba.np import arrayobj as _arrayobj
 
 from chainrule.kernels.types import Array
-from chainrule.kernels.vectors import INDEX, index
+from chainrule.kernels.vectors import index
 
 cgutils: Any = _cgutils
 arrayobj: Any = _arrayobj
@@ -66,6 +66,3 @@ def matrix(context: Any, places: Any, i: Any, like: Any) -> Any:
         return array._getvalue()
 
     return result(places, types.intp, like), generate
-
-
-assert INDEX.width == 64  # what an address is written in

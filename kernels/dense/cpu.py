@@ -8,7 +8,7 @@ one; backward it is a part of dW, of dc and of da below.
 from typing import Any
 
 import numpy as np
-from numba import types
+from numba import from_dtype, types
 
 from chainrule.kernels import matrices, teams
 from chainrule.kernels.activation.cpu import activate, descend
@@ -25,7 +25,6 @@ from chainrule.kernels.threads import map_rows, n_threads
 from chainrule.kernels.tiles import row
 from chainrule.kernels.types import Array
 
-_NUMBERS = {np.dtype("f4"): types.float32, np.dtype("f8"): types.float64}
 THREAD_WORK = 4_000_000  # multiply-adds worth a thread: 0.06 ms
 
 
@@ -44,7 +43,9 @@ def backward(
     dh: tuple[Array, ...], dW: tuple[Array, ...], dc: tuple[Array, ...],
 ) -> None:  # fmt: skip
     """See `chainrule.kernels.dense.backward`."""
-    (lying, turned), (gradients, _) = _lying(W), _lying(dW)
+    (lying, turned), (gradients, as_well) = _lying(W), _lying(dW)
+    if (turned != as_well).any():  # what is written where it lies must lie as it is read
+        raise ValueError("dW must be transposes where W are")
     places = matrices.places([x, *h, *lying, *dh, *gradients, *dc])
     _together(_backward, np.array(kinds), turned, places, x, W)
 
@@ -62,7 +63,7 @@ def _together(
     work = len(x) * sum(W_l.size for W_l in W)
     parts = max(1, min(n_threads(), work // THREAD_WORK))
     team, like = teams.new(len(W) + 1), x[:0]
-    multiply = entry(multiply_part, types_of(types.Array(_NUMBERS[x.dtype], 2, "C")))
+    multiply = entry(multiply_part, types_of(types.Array(from_dtype(x.dtype), 2, "C")))
     map_rows(lambda lo, hi: layers(multiply, team, parts, kinds, turned, places, like), parts)
 
 

@@ -34,6 +34,8 @@ def product(x: Array, W: Array, y: Array) -> None:
     """Overwrite y by x W for x, (M, K), whose rows are contiguous, and W, (K, N), by `packed`."""
     (M, K), width, panels = x.shape, W.shape[2], W.reshape((1, -1))
     edge = lines(width * HEIGHT, x).reshape((HEIGHT, width))
+    if K == 0:
+        y[:] = 0
     for k in range(0, K, DEPTH):
         n = min(DEPTH, K - k)
         for g in range(W.shape[0]):

@@ -1,8 +1,9 @@
-"""The tile of a product both of whose factors are laid out for it.
+"""The tile of a product, its sums in registers.
 
 HEIGHT rows by WIDTH vectors of the product stay in registers while k runs, and one k takes WIDTH
-loads of B, and of A HEIGHT numbers, each spread over a vector as it is multiplied. Both lie in a
-row, k after k, so that nothing is read but what the next multiplication needs. With 32 registers
+loads of B, and of A HEIGHT numbers, each spread over a vector as it is multiplied. Where both
+are laid out for it, k after k, nothing is read but what the next multiplication needs; a few rows
+of A may as well be read where they lie. With 32 registers
 8 by 3 leaves as many as B's vectors and a number of A take, with 16 registers 4 by 3: the widest
 that does, and the narrowest whose additions never wait for each other.
 

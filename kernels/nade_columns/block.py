@@ -22,6 +22,7 @@ import numpy as np
 from chainrule.kernels.columns import REAL, Layout
 from chainrule.kernels.compiled import njit
 from chainrule.kernels.inline import BORROWS, INLINE, JIT, sigmoid
+from chainrule.kernels.memory import LINE
 from chainrule.kernels.nade_columns.products import FEW, TALL, at_once, dots
 from chainrule.kernels.tiles import row, row_distance, wide_width
 from chainrule.kernels.types import Array, Bits
@@ -30,7 +31,6 @@ from chainrule.kernels.types import Array, Bits
 # float32. A variable's rows of V and W are read from memory once a block, so fewer rows cost more.
 UNITS = 64_000
 MOST_ROWS = 4096  # of few units: what else is kept of a row, counts too
-LINE = 64  # bytes of a cache line
 NO_ROW = -1  # of W: x_i leaves a as it is
 
 

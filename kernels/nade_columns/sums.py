@@ -7,9 +7,9 @@ import numpy as np
 from chainrule.kernels.columns import BIT, REAL, Layout
 from chainrule.kernels.compiled import njit
 from chainrule.kernels.inline import BORROWS, JIT, JIT_SUMS
+from chainrule.kernels.memory import LINE
 from chainrule.kernels.nade_columns import Weights
 from chainrule.kernels.nade_columns.block import (
-    LINE,
     NO_ROW,
     Block,
     factor,

@@ -111,3 +111,10 @@ def test_matrices_that_are_no_blocks_of_memory_are_refused():
         matrices.places([np.zeros((4, 4))[:, :2]])
     with pytest.raises(ValueError, match="contiguous and of one dtype"):
         matrices.places([np.zeros((4, 4)), np.zeros((4, 4), np.float32)])
+
+
+def test_gradients_that_lie_otherwise_than_their_weights_are_refused(rng):
+    kinds, x, W, c = draw(rng, 4, (5, 6))
+    h = forward(cpu, kinds, x, W, c)
+    with pytest.raises(ValueError, match="dW must be transposes where W are"):
+        cpu.backward(kinds, x, W, h, h, (np.asfortranarray(W[0]),), c)

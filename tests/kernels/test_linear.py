@@ -132,7 +132,7 @@ def test_nan_and_infinity_show(rng):
 
 @pytest.mark.parametrize("transpose", [False, True])
 @pytest.mark.parametrize("dtype", FLOATS)
-@pytest.mark.parametrize("shape", [(1, 1), (3, 16), (5, 17), (16, 5), (300, 100)])
+@pytest.mark.parametrize("shape", [(0, 3), (1, 1), (3, 16), (5, 17), (16, 5), (300, 100)])
 def test_product_with_a_matrix_that_is_laid_out_once(shape, dtype, transpose, rng):
     """To the bits of any other product; y wider than it, or as wide, its neighbours left alone."""
     K, N = shape
