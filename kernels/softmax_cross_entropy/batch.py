@@ -7,7 +7,7 @@ import numpy as np
 
 from chainrule.kernels.batches import AREAS, BATCH, NLL, RATE, X, gather, lanes_of, scatter
 from chainrule.kernels.compiled import njit
-from chainrule.kernels.inline import BORROWS, JIT, exp, log
+from chainrule.kernels.inline import BORROWS, JIT, exp, log, smallest_normal
 from chainrule.kernels.softmax_cross_entropy import rows as single
 from chainrule.kernels.types import Array
 
@@ -54,11 +54,13 @@ def losses(s: Array, m: int, rows: int, o: int, V: int, gradient: bool, work: Ar
     for k in range(lanes):
         work[_U(NLL + k)] += log(work[_U(SUM + k)])  # F2, F3
     if gradient:
+        tiny, zero = smallest_normal(work), work.dtype.type(0)
         for k in range(lanes):
             work[_U(SUM + k)] = work[_U(RATE + k)] / work[_U(SUM + k)]
         for j in range(V):
             for k in range(lanes):
-                work[_U(LOGITS + j * BATCH + k)] *= work[_U(SUM + k)]  # B1, B2
+                slope = work[_U(LOGITS + j * BATCH + k)] * work[_U(SUM + k)]  # B1, B2
+                work[_U(LOGITS + j * BATCH + k)] = zero if abs(slope) < tiny else slope
         for k in range(rows):
             work[LOGITS + np.intp(work[X + k]) * BATCH + k] -= work[RATE + k]
         scatter(work, LOGITS, s, m, rows, o, V)

@@ -3,6 +3,9 @@
 The V logits lie in s[m, o : o + V]. Inlined; nothing is allocated or sliced. Indices are unsigned:
 a sum of signed ones could count from the end for all that the compiler knows, and such loops are
 not vectorised.
+
+A slope below the smallest normal number becomes 0, as in `chainrule.kernels.bernoulli.cpu`: of a
+network that is sure of its symbols one slope in ten was one.
 """
 
 from typing import Any
@@ -10,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.kernels.compiled import njit
-from chainrule.kernels.inline import BORROWS, INLINE, INLINE_SUMS, exp
+from chainrule.kernels.inline import BORROWS, INLINE, INLINE_SUMS, exp, smallest_normal
 from chainrule.kernels.types import Array
 
 _U = np.uintp
@@ -33,9 +36,10 @@ def loss_gradient(s: Array, m: int, o: int, V: int, y: int, dL: Any) -> Any:
     for v in range(V):
         s[row, first + _U(v)] = exp(s[row, first + _U(v)] - top)
     Z = _sum(s, m, o, V)
-    rate = dL / Z
+    rate, tiny, zero = dL / Z, smallest_normal(s), s.dtype.type(0)
     for v in range(V):
-        s[row, first + _U(v)] *= rate  # B1, B2
+        slope = s[row, first + _U(v)] * rate  # B1, B2
+        s[row, first + _U(v)] = zero if abs(slope) < tiny else slope
     s[row, of_y] -= dL
     return np.log(Z) + below  # F2, F3
 

@@ -7,6 +7,9 @@ from support.parity import SIZES, Parity, agree, both_dtypes
 
 from chainrule.engine.gradcheck import numeric_grad
 from chainrule.kernels import softmax_cross_entropy
+from chainrule.kernels.columns import cpu as of_columns
+from chainrule.kernels.columns import layout
+from chainrule.kernels.softmax_cross_entropy import batch, cpu
 
 
 class TestSoftmaxCrossEntropy(Parity):
@@ -65,3 +68,16 @@ def test_nan_is_not_swallowed(backend, rng):
     s, y = rng.normal(size=(3, 9)), np.zeros(3, np.int32)
     s[1, 4] = np.nan
     assert_array_equal(np.isnan(forward(s, y)), [False, True, False])
+
+
+@pytest.mark.parametrize("V", [batch.SMALL, 50])
+def test_slopes_are_never_subnormal(V):
+    """Whether symbols are worked on side by side or a row at a time."""
+    s = -np.linspace(0, 110, V, dtype=np.float32).repeat(3).reshape(V, 3).T.copy()
+    x, scale, nll = np.zeros((3, 1), np.int32), 0.01, np.empty(3, np.float32)
+    alone, of_column = np.empty_like(s), s.copy()
+    cpu.nll_and_grad(s, x[:, 0], scale, nll, alone)
+    of_columns.nll_and_grad(layout((V,)), s, x, scale, nll, of_column)
+    for slopes in (alone, of_column):
+        assert (slopes[:, 1] > 0).all() and (slopes[:, -1] == 0).all()
+        assert (np.abs(slopes[slopes != 0]) >= np.finfo(np.float32).tiny).all()
