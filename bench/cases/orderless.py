@@ -68,7 +68,7 @@ def build(workload: Workload) -> Problem:
 
 def observed(problem: Problem) -> tuple[Any, Any]:
     """Return which bits are observed, (N, D) bool, and what the others weigh, (N, D)."""
-    return subsets.draw(NOISE, np.ones(problem.x.shape, bool), np.float32)
+    return subsets.draw(NOISE, np.ones(problem.x.shape, bool), np.float32, subsets.GRADIENTS)
 
 
 def engine(workload: Workload) -> tuple[Any, Any]:

@@ -20,7 +20,8 @@ Loss        What is to be low is the mean over all orderings, J = E_π[-log p_π
             likely. So for one random d, and one random set o of d - 1 variables, a row
             (L1)  Ĵ = Σ_i w_i · -log p(x_i | x_o),   w_i = D / (D-d+1) where i is not in o, else 0
             has the expectation J, and its gradient that of J: an unbiased estimate from a single
-            pass, of which no output outside o goes to waste. `engine.subsets` draws o.
+            pass, of which no output outside o goes to waste. `engine.subsets` draws o: for training
+            by other probabilities of d, with w_i to match, which halves the gradient's variance.
 
             Without noise the loss is -log p(x) itself: for each ordering and each d a pass with
             w_i = 1 at i = π_d alone. With r_k, the share that p_{π_k}(x) has in the mean, as in
@@ -204,7 +205,7 @@ def uniforms(config: Config, params: Params, x: Any, v: Array, y: Any = None) ->
 def nll_estimates(config: Config, params: Params, x: Any, noise: Noise, y: Any = None) -> Array:
     """Return an unbiased estimate of each row's -log p_π(x), all orderings π alike, (N,): L1."""
     net, y = _setting(config, params, len(x), y)
-    seen, weights = subsets.draw(noise, Columns.known(x), params.dtype)
+    seen, weights = subsets.draw(noise, Columns.known(x), params.dtype, subsets.ESTIMATES)
     with arena.borrow(params.flat) as new:
         s, _ = any_order.forward(net, params, x, seen, y, new)
         out: Array = -(weights * any_order.terms(net, s, x, weights > 0)).sum(axis=1)  # L1
@@ -230,7 +231,7 @@ def loss_and_grad(
     if noise is None:
         return _exact(config, params, x, grad, total, y, dx)
     net, y = _setting(config, params, len(x), y)
-    seen, weights = subsets.draw(noise, Columns.known(x), params.dtype)  # L1
+    seen, weights = subsets.draw(noise, Columns.known(x), params.dtype, subsets.GRADIENTS)  # L1
     weights /= total
     return any_order.loss_and_grad(net, params, x, seen, weights, grad, y, dx)
 
