@@ -1,0 +1,68 @@
+"""Other processors: the narrower ones whose code this one runs, and Arm, compiled alone."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from support import targets
+
+from chainrule.kernels.target import vector_bytes
+
+TESTS = Path(__file__).parents[1]
+# Whatever is made of vectors by hand, and what is built on it.
+FILES = (
+    *("tiles", "linear", "dense", "chosen_rows", "transposed", "inline", "masked_linear"),
+    *("masked_bits", "nade", "nade_columns", "nade_columns_products", "mixture", "columns"),
+    *("causal_attention", "lstm", "gru", "rnn", "triangular"),
+)
+
+
+def compiled_for_arm(what, folder):
+    """Return what `support.fits` prints, split into words."""
+    # A bare x86-64, whose vectors have 16 bytes as Arm's do, and no optimisation.
+    of_nobody = {"NUMBA_OPT": "0", "NUMBA_CPU_NAME": "x86-64", "NUMBA_CPU_FEATURES": "+sse2"}
+    environment = targets.variables("sse", folder) | of_nobody
+    done = subprocess.run(
+        [sys.executable, str(TESTS / "support" / "fits.py"), what],
+        env=environment, capture_output=True, text=True, timeout=1500,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    return [line.split() for line in done.stdout.splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("features", "width"), [("+avx512f,+avx2", 64), ("+avx2,-avx512f", 32), ("+neon", 32)]
+)
+def test_the_widest_registers_are_used(features, width):
+    assert vector_bytes(features) == width
+
+
+def test_products_compile_for_arm(tmp_path):
+    vectors = {name: int(n) for _, name, _, n in compiled_for_arm("product", tmp_path)}
+    assert vectors["multiply_panel"] > 100
+
+
+@pytest.mark.slow
+def test_every_kernel_compiles_for_arm(tmp_path):
+    found = compiled_for_arm("models", tmp_path)
+    assert len(found) > 200
+    modules = {module for module, *_, vectors in found if int(vectors)}
+    for name in ("linear.panels", "nade.sweeps", "causal_attention.cpu", "nade_columns.products"):
+        assert f"kernels.{name}" in modules
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", list(targets.WIDER))
+@pytest.mark.parametrize("file", FILES)
+def test_kernels_hold_on_a_narrower_processor(file, name, tmp_path_factory):
+    if name not in targets.here():
+        pytest.skip(f"this processor cannot run {name}'s code")
+    folder = tmp_path_factory.getbasetemp() / name  # of all files
+    words = ["-m", "pytest", "-q", "-p", "no:cacheprovider", f"kernels/test_{file}.py"]
+    done = subprocess.run(
+        [sys.executable, *words],
+        env=targets.variables(name, folder), cwd=TESTS, capture_output=True, text=True,
+        timeout=1500,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-3000:]
