@@ -80,5 +80,8 @@ def undo(order: Order, x: Any, axis: int = -1) -> Any:
 
 
 def comes_first(observed: Any) -> bool:
-    """Return whether all observed variables precede the others; observed: (D,) bool, in order."""
-    return bool(observed[: observed.sum()].all())
+    """Return whether all observed variables precede the others in every row.
+
+    observed: (D,) or (N, D) bool, in order.
+    """
+    return not (observed[..., 1:] & ~observed[..., :-1]).any()

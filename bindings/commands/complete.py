@@ -15,8 +15,6 @@ from chainrule.datasets import readers, rowfiles
 from chainrule.encoders import frames, partial, validation
 from chainrule.encoders.columns import AnyColumns
 from chainrule.encoders.frames import Frame
-from chainrule.engine import ordering
-from chainrule.estimators.row_density import NOT_EXACT
 from chainrule.suggestions import near
 
 COMPLETED = 10  # rows drawn at most
@@ -66,10 +64,9 @@ def complete(
         tabular.write(out, drawn, model, draws=draws)
     if inputs.may_lack(model):
         common.say("a model in any order: the draws are exact, whatever is observed")
-    elif ordering.comes_first(mask[..., model.order_]):
-        common.say("the observed variables come first in the model's order: the draws are exact")
     else:
-        common.say(NOT_EXACT)
+        exact = "the observed variables come first in the model's order: the draws are exact"
+        common.say(model._inexact(mask[..., model.order_]) or exact)
     many = f"{mask.sum()} of {D}" if mask.ndim == 1 else f"{mask.mean():.0%} of all"
     said = f"{inputs.which(len(kept), n_rows)} rows completed {draws} times"
     common.say(f"{said}, {many} observed; {out}")

@@ -35,6 +35,17 @@ class DataWarning(UserWarning):
     """Data that may not be meant as they were taken; the text says how to make it plain."""
 
 
+def check_threshold(bits: Any, threshold: Any) -> None:
+    """Warn where a threshold makes the same bit of all that there is in rows of 0 and 1."""
+    if not bits.size or ((bits == 0).any() and (bits == 1).any()):
+        return
+    what, bit = ("no value", 0) if (bits == 0).any() else ("every value", 1)
+    warn(
+        f"{what} of X is above binarize={threshold:g}, so that every bit is {bit}; leave binarize "
+        "out if the data are 0 and 1 already, or choose a number between their values"
+    )
+
+
 def check(column: Column, variable: Variable, place: Place, key: Any) -> None:
     """Warn of a column of training rows that may be no such variable; key: what users call it."""
     atom = variable.atom if isinstance(variable, Real) else None

@@ -12,6 +12,11 @@ from chainrule.engine.models import made
 from chainrule.engine.models.made import WORDS
 from chainrule.estimators.table_density import TableDensity
 
+SEVERAL = (
+    "this MADE has several orders of its columns: observed ones are clamped, and a drawn value "
+    "heeds those before it in the order that is drawn for its row, never those after it"
+)
+
 
 class Masks(list[NDArray[np.bool_]]):
     """What one mask lets through of W, W2, …, V and A, and whose the ends are: see `plots.masks`.
@@ -39,8 +44,9 @@ class MADE(TableDensity):
         n_masks: how many masks training goes through, one a minibatch. With several, the density
             is the mean of theirs, and scores cost so many passes.
         order_agnostic: whether each mask but the first also has a random order of the columns. Then
-            no column has a distribution given those before it, and conditionals, log_prob_terms,
-            to_uniforms and parts of a row are refused.
+            no column has a distribution given those before it: conditionals, log_prob_terms and
+            to_uniforms are refused, and rows drawn with some columns given are not exact, which a
+            warning says.
         n_components: of the mixture of a real column.
         family: what they are, "gaussian" or "laplace".
         mixture_weights: "equal", 1 / n_components each, or "learned", outputs as the others.
@@ -118,5 +124,5 @@ class MADE(TableDensity):
             **words,
         )
 
-    def _exact(self, observed: Any) -> bool:
-        return not self.config_.network.several_orders and super()._exact(observed)
+    def _inexact(self, observed: Any) -> str:
+        return SEVERAL if self.config_.network.several_orders else super()._inexact(observed)

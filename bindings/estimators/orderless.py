@@ -131,8 +131,8 @@ class OrderlessNADE(OneToOneFeatureMixin, TransformerMixin, TableDensity):  # ty
             return Bits(self.binarize, self.ordering, int(self.seed), missing=True)
         return super()._new_encoder()
 
-    def _exact(self, observed: NDArray[np.bool_]) -> bool:
-        return True
+    def _inexact(self, observed: NDArray[np.bool_]) -> str:
+        return ""
 
     def _uniform_dtype(self, drawn: np.dtype[Any]) -> Any:
         if int(self.n_orderings) > 1:  # the first also chooses an order

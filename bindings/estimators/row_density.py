@@ -11,9 +11,9 @@ from sklearn.utils import ClassifierTags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from chainrule import progress
-from chainrule.encoders import partial, validation
+from chainrule.encoders import doubts, partial, validation
 from chainrule.encoders.bits import Bits
-from chainrule.engine import bounds
+from chainrule.engine import bounds, ordering
 from chainrule.engine.training.sources import RowSource, Source
 from chainrule.estimators import evaluating
 from chainrule.estimators.density import Density
@@ -89,6 +89,8 @@ class RowDensity(Density):
         if start is not None:
             self._check_columns(start)
         rows = self.encoder_.encode(table)
+        if self.binarize is not None:
+            doubts.check_threshold(rows, self.binarize)
         if X_valid is not None:
             table = validation.as_table(X_valid, "X_valid")
             validation.check_width(table, self.n_features_in_, type(self).__name__, "X_valid")
@@ -226,8 +228,8 @@ class RowDensity(Density):
         check_is_fitted(self, "params_")
         n, D = validation.integer("n", n, 1), self.n_features_in_
         x, mask = self._given(given, observed, n)
-        if mask is not None and not self._exact(mask):
-            warnings.warn(NOT_EXACT, UserWarning, stacklevel=3)
+        if mask is not None and (why := self._inexact(mask)):
+            warnings.warn(why, UserWarning, stacklevel=3)
         rng = np.random.default_rng(seed)
         numbers = self._classes_of(x, mask, y, n, rng)
         by = None if uniforms is None else self._columns.arrange(_uniforms(uniforms, n, D))
@@ -248,12 +250,12 @@ class RowDensity(Density):
         """Return of which dtype random numbers are to be, to draw values of a dtype."""
         return np.float64 if drawn.kind == "f" else self.params_.dtype
 
-    def _exact(self, observed: NDArray[np.bool_]) -> bool:
-        """Return whether rows drawn with these variables kept, in order, are of p(free | kept).
+    def _inexact(self, observed: NDArray[np.bool_]) -> str:
+        """Return why rows drawn with these variables kept are not of p(free | kept); "": they are.
 
-        They are if in every row all observed variables precede the others.
+        In order; they are if in every row all observed variables precede the others.
         """
-        return not (observed[..., 1:] & ~observed[..., :-1]).any()
+        return "" if ordering.comes_first(observed) else NOT_EXACT
 
     def _classes_of(self, x: Any, mask: Any, y: Any, n: int, rng: np.random.Generator) -> Any:
         """Return the class of each of n rows, of whose x, (n, D), the mask marks what is given."""

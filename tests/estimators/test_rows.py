@@ -9,6 +9,7 @@ from sklearn.base import clone
 
 import chainrule as cr
 from chainrule.encoders import validation
+from chainrule.encoders.doubts import DataWarning
 from chainrule.engine import bounds
 from chainrule.engine.training import train
 from chainrule.estimators import trainable
@@ -269,3 +270,12 @@ def test_observed_by_name_must_be_named_as_in_the_fit(X):
     assert model.sample(3, 1, given=row, observed=first)[:, 0].all()
     with pytest.raises(ValueError, match=r"^observed: .*feature names"):
         model.sample(3, 1, given=row, observed=first[::-1])
+
+
+@pytest.mark.parametrize(
+    ("threshold", "said"), [(127, "no value of X is above"), (-1, "every value of X is above")]
+)
+def test_a_threshold_that_makes_all_bits_alike_is_doubted(threshold, said, rng):
+    X = rng.integers(0, 2, (30, 4))
+    with pytest.warns(DataWarning, match=f"{said} binarize={threshold}"):
+        cr.FVSBN(epochs=1, binarize=threshold).fit(X)
