@@ -3,9 +3,9 @@
 Fifty epochs of minibatches of 100 are a hundred steps where there are 200 rows, after which a model
 has hardly moved from where it began. Smaller minibatches and a higher learning rate get it as far
 as it can come: of tables with some hundreds of rows that is past where it overfits, often after ten
-epochs of MADE and twenty of NADE, forty of any order, and what it has become after fifty may be
-worse than what it began as. Only validation rows tell when; so where there are none the training of
-few rows ends there.
+epochs of MADE and twenty of NADE, and what it has become after fifty may be worse than what it
+began as. Only validation rows tell when; so where there are none the training of few rows ends
+there.
 """
 
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class FewRows(InUnits):
 
     Args:
         epochs: passes over the data, at most; None is 50, or of fewer than 5,000 rows without
-            X_valid 20, of MADE 10 and of OrderlessNADE 40, as nothing would tell when they overfit.
+            X_valid 20, and of MADE 10, as nothing would tell when they overfit.
         batch_size: rows a minibatch; None is 100, or of fewer than 5,000 rows a fiftieth of them,
             10 at least.
         learning_rate: of Adam, after the warm-up; None is 0.001, or of fewer than 5,000 rows 0.01.

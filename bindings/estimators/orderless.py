@@ -103,8 +103,6 @@ class OrderlessNADE(OneToOneFeatureMixin, TransformerMixin, TableDensity):  # ty
     _missing = True
     _least, _rate = 20, 3e-3
 
-    _alone = 40
-
     def _model_name(self) -> str:
         return "orderless_nade"
 
