@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from chainrule.encoders.cells import FILL
+from chainrule.encoders.cells import DROP, FILL
 
 Names = tuple[str, ...]
 MISSING = frozenset(("", "na", "n/a", "#n/a", "<na>", "nan", "null", "none"))
@@ -74,8 +74,8 @@ def wrong(field: str, line: int) -> str:
         return f"is empty; {FILL}"
     if PADDED.fullmatch(field):
         return f"holds {field}, with a leading zero, in a column of numbers; write it without"
-    if number(field) is not None:
-        return f"holds {field}; {FILL}"
+    if (value := number(field)) is not None:
+        return f"holds {field}; {FILL if value != value else DROP}"  # what is infinite is there
     shown = repr(field if len(field) < 40 else f"{field[:40]}…")
     if how := spelt(field):
         return f"holds {shown}, {how}"

@@ -170,7 +170,7 @@ def test_what_can_only_be_a_row_is_one_in_silence(text, read):
         ("0,1,nan\n" + ROWS, "line 1, column 3 holds nan"),
         ("NA,NA,NA\n" + ROWS, "line 1, column 1 holds NA"),
         ("\ufeff0,1,\n" + ROWS, "line 1, column 3 is empty"),
-        (ROWS + "\n0,inf,1\n", "line 5, column 2 holds inf"),
+        (ROWS + "\n0,inf,1\n", "line 5, column 2 holds inf; fill in or drop such rows first$"),
         ("a,b,c\n" + ROWS + "0,NULL,1\n", r"line 5, column 2 \('b'\) holds NULL"),
         ("a,b,c\r" + ROWS.replace("\n", "\r") + "0,1,\r", r"line 5, column 3 \('c'\) is empty"),
         (
