@@ -30,7 +30,7 @@ def levels(model: Any) -> int | None:
         return int(model.vocabulary_.size)
     highest = 1
     for variable in _variables(model):
-        if isinstance(variable, Real) or isinstance(variable.values[0], str):
+        if isinstance(variable, Real) or isinstance(variable.values[0], str | float):
             return None
         if min(variable.values) < 0:
             return None

@@ -31,7 +31,7 @@ class Coded(NamedTuple):
 
     Attributes:
         codes: (N,) whole numbers, -1 where a value is missing.
-        categories: words or whole numbers, in their own order. ordered: whether that means more.
+        categories: words, numbers or bools, in their own order. ordered: whether that means more.
     """
 
     codes: NDArray[Any]
@@ -150,9 +150,20 @@ def coded(raw: Coded, place: Place) -> Column:
     """
     if len(raw.codes) and raw.codes.min() < 0:
         raise place.missing("NaN", raw.codes < 0)
-    whole = all(isinstance(c, int | np.integer) and type(c) is not bool for c in raw.categories)
-    categories = tuple(int(c) if whole else str(c) for c in raw.categories)
-    return Column("category", raw.codes, categories, True)
+    return Column("category", raw.codes, _alike(raw.categories), True)
+
+
+def _alike(categories: Sequence[Any]) -> tuple[Any, ...]:
+    """Return categories that are all bools, whole numbers or finite ones as such; else as words."""
+    if all(isinstance(c, bool | np.bool_) for c in categories):
+        return tuple(map(bool, categories))
+    if any(isinstance(c, bool | np.bool_) for c in categories):
+        return tuple(map(str, categories))
+    if all(isinstance(c, int | np.integer) for c in categories):
+        return tuple(map(int, categories))
+    if all(isinstance(c, float | np.floating) and np.isfinite(c) for c in categories):
+        return tuple(map(float, categories))
+    return tuple(map(str, categories))
 
 
 def read(X: Any, name: str = "X") -> Frame:

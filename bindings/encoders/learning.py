@@ -94,9 +94,11 @@ def _category(column: Column, kind: str, place: Place, more: Sequence[Column]) -
     if not column.declared:
         alike = (one for one in more if _are_alike(one, column))
         values = tuple(sorted(set(values).union(*(one.distinct() for one in alike))))
-    values = tuple(int(v) if isinstance(v, float) else v for v in values)
+    if column.kind == "real":
+        values = tuple(map(int, values))
     if column.kind == "bool" or (kind == "binary" and set(values) <= {0, 1}):
-        values = (False, True) if column.kind == "bool" else (0, 1)
+        bools = all(isinstance(v, bool) for v in values)
+        values = (False, True) if bools else (0, 1)
     if len(values) > MOST:
         raise place.column(
             f"{{place}} of {{name}} has {len(values):,} different values, more than {MOST:,}: if "

@@ -49,7 +49,7 @@ class Column(NamedTuple):
     Attributes:
         kind: "bool", "whole", "real" or "category".
         values: (N,) bools or numbers; of categories their codes.
-        categories: words or whole numbers: code c is categories[c].
+        categories: words, or of declared ones numbers or bools: code c is categories[c].
         declared: whether the categories, and their order, were said beforehand.
     """
 

@@ -3,12 +3,13 @@
 | type | data | the model's variable | log_prob |
 |---|---|---|---|
 | binary | bools, 0 and 1, or two values | a bit | exact |
-| categorical | words, or whole numbers | a category; K = 1 costs nothing | exact |
+| categorical | words, whole numbers, or what a Categorical has | a category | exact |
 | integer | whole numbers | real, on a lattice | exact |
 | continuous | numbers | real | a density |
 
 Real variables are standardised by the mean and the standard deviation of the training rows:
 z = (x - mean) / scale, so log p(x) = log p(z) - log scale.
+A column of one category, K = 1, costs nothing.
 
 Whole numbers of which there are many are no categories: there would be parameters for each, and no
 probability for one that never came. Nor have they a density, which may grow without bound at values
@@ -62,10 +63,17 @@ class Category:
         kinds = {type(value) for value in self.values}
         if kinds == {bool}:
             return np.array(self.values, bool)
+        if kinds == {float}:
+            return np.array(self.values, np.float64)
         try:
             return np.array(self.values, np.int64 if kinds <= {int, bool} else object)
         except OverflowError:
             return np.array(self.values, object)
+
+    @property
+    def _fractions(self) -> bool:
+        """Whether the values are numbers that need not be whole."""
+        return isinstance(self.values[0], float)
 
     @cached_property
     def _range(self) -> tuple[int, NDArray[np.int32]] | None:
@@ -73,7 +81,9 @@ class Category:
 
         None where the values are no whole numbers, or lie too far apart for such a table.
         """
-        if isinstance(self.values[0], str) or max(self.values) - min(self.values) > MOST:
+        if self._fractions or isinstance(self.values[0], str):
+            return None
+        if max(self.values) - min(self.values) > MOST:
             return None
         low, high = int(min(self.values)), int(max(self.values))
         return low, self._codes(range(low - 1, high + 2))
@@ -85,7 +95,7 @@ class Category:
             CellError: a value that is none of them.
         """
         if column.kind == "category":
-            codes = self._codes(column.categories)[column.values]
+            codes = self._codes(map(self._as_known, column.categories))[column.values]
         elif self._range is not None and column.whole():
             low, table = self._range
             whole = column.values.astype(np.int64)
@@ -105,8 +115,18 @@ class Category:
             )
         return np.asarray(codes)
 
+    def _as_known(self, value: Any) -> Any:
+        """Return a category as training had it: among words bools and fractions are words, too.
+
+        So they are in a Categorical of both, and so files have them in which all were words.
+        """
+        is_word = isinstance(self.values[0], str) and isinstance(value, bool | float)
+        return str(value) if is_word else value
+
     def _cure(self, value: Any) -> str:
         """Return what to do about a value that is none of these."""
+        if self._fractions:
+            return "fit with a Categorical of all that it may be"
         if isinstance(self.values[0], str) or not isinstance(value, int):
             return "fit with all that it may be: column_types={{key}: [… all categories …]}"
         highest, lowest = max(*self.values, value), min(*self.values, value)
@@ -245,7 +265,9 @@ def of_json(values: Any) -> Variable:
     found = values["values"]
     if not isinstance(found, list) or not 1 <= len(found) <= MOST:
         raise TypeError("the categories of a column are damaged")
-    check_categories(found, "the categories of a column are damaged")
+    fractions = all(isinstance(value, float) and isfinite(value) for value in found)
+    if not fractions or len(set(found)) < len(found):  # those of a Categorical
+        check_categories(found, "the categories of a column are damaged")
     if kind == "binary" and len(found) != 2:
         raise ValueError("a binary column has other than two values")
     return Category(kind, tuple(found))

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
+from chainrule.commands import tabular
 from chainrule.datasets import splits, tables
 
 SMALL = ("--set", "n_hidden=4", "--set", "n_components=2", "--epochs", 2, "--backend", "reference")
@@ -217,3 +218,17 @@ def test_an_empty_cell_leads_to_the_model_that_fills_it_in(model, empty, call, t
         "fill in or drop such rows first, or train orderless_nade, which fills them in"
     )
     assert call("train", "orderless_nade", *begin, "--set", "hidden=3")[0] == 0
+
+
+def test_fractions_of_a_categorical_are_no_grey_levels_and_are_drawn_as_they_were(tmp_path):
+    from chainrule.cli import main
+
+    pandas = pytest.importorskip("pandas")
+    table = pandas.DataFrame({"dose": pandas.Categorical([0.5, 1.0] * 20)})
+    cr.TableNADE(2, epochs=1).fit(table).save(tmp_path / "model.npz")
+    with pytest.raises(SystemExit) as end:
+        main(["sample", str(tmp_path / "model.npz"), "--out", str(tmp_path / "rows.csv")])
+    assert end.value.code == 0
+    header, *rows = (tmp_path / "rows.csv").read_text().split()
+    assert header == "dose" and set(rows) == {"0.5", "1.0"}
+    assert tabular.levels(cr.load(tmp_path / "model.npz")) is None

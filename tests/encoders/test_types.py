@@ -1,6 +1,7 @@
 """What a column is taken for: by its values, whatever holds them and whatever is missing."""
 
 import io
+import json
 
 import numpy as np
 import pytest
@@ -116,3 +117,44 @@ def test_what_is_no_category_of_other_rows_is_named_and_not_rounded():
     encoder = AnyColumns().learn([[1], [2]] * 9, more={"X_valid": [["a"]]})
     with pytest.raises(ValueError, match=r"X_valid holds 'a' at .*, a category never seen"):
         encoder.encode([["a"]], "X_valid")
+
+
+@pytest.mark.parametrize("ordered", [False, True])
+@pytest.mark.parametrize("words", [[True, False], [False], [1.5, 9.0, 2.5], [0.0, 1.0], [3, 1, 2]])
+def test_bools_and_numbers_of_a_categorical_come_back(words, ordered, rng):
+    pandas = pytest.importorskip("pandas")
+    kind = pandas.CategoricalDtype(words, ordered)
+    frame = pandas.DataFrame({"c": pandas.Series(rng.choice(words, N)).astype(kind)})
+    encoder = AnyColumns().learn(frame)
+    assert encoder.types == ("categorical",)
+    assert [(type(v), v) for v in encoder.variables[0].values] == [(type(w), w) for w in words]
+    kept = AnyColumns().of_json(json.loads(json.dumps(encoder.as_json())), 1)
+    assert kept.variables == encoder.variables
+    assert kept.decode(kept.encode(frame)).equals(frame)
+
+
+def test_a_categorical_of_bools_and_words_is_of_words_and_so_are_older_files():
+    pandas = pytest.importorskip("pandas")
+    mixed = pandas.DataFrame({"c": pandas.Categorical([True, "a"] * 20)})
+    encoder = AnyColumns().learn(mixed)
+    assert encoder.variables[0].values == ("True", "a")
+    older = {**encoder.as_json(), "columns": [{"type": "categorical", "values": ["False", "True"]}]}
+    bools = pandas.DataFrame({"c": pandas.Categorical([True, False])})
+    assert AnyColumns().of_json(older, 1).encode(bools).tolist() == [[1], [0]]
+    assert encoder.encode(bools.iloc[:1]).tolist() == [[0]]
+
+
+def test_an_unseen_fraction_of_a_categorical_is_named():
+    pandas = pytest.importorskip("pandas")
+    encoder = AnyColumns().learn(pandas.DataFrame({"c": pandas.Categorical([1.5, 2.5] * 20)}))
+    assert encoder.encode(pandas.DataFrame({"c": [2.5, 1.5]})).tolist() == [[1], [0]]
+    with pytest.raises(ValueError, match=r"holds 4 at .*known are 1.5, 2.5; fit with a Cat"):
+        encoder.encode(pandas.DataFrame({"c": [4.0]}))
+
+
+@pytest.mark.parametrize("values", [[0.5, 0.5], [float("nan")], [0.5, 1], [0.5, "a"]])
+def test_damaged_fractions_of_a_file_are_refused(values):
+    kept = AnyColumns().learn([["a"], ["b"]] * 9).as_json()
+    kept["columns"][0]["values"] = values
+    with pytest.raises(ValueError, match="the categories of a column are damaged"):
+        AnyColumns().of_json(kept, 1)

@@ -167,3 +167,20 @@ def test_a_file_keeps_columns_that_may_lack_values(model, tmp_path):
 def test_a_category_never_seen_is_named(model):
     with pytest.raises(ValueError, match="'horse'"):
         model.impute(np.array([["horse", None, 0]], object))
+
+
+def test_known_cells_of_a_categorical_of_bools_or_numbers_come_back_as_they_were(rng, tmp_path):
+    pandas = pytest.importorskip("pandas")
+    columns = {"b": [True, False], "r": [1.5, 9.0], "w": [7, 2]}
+    table = pandas.DataFrame({k: pandas.Categorical(v * 50) for k, v in columns.items()})
+    table["z"] = rng.normal(size=100)
+    OrderlessNADE(8, epochs=1).fit(table).save(tmp_path / "model.npz")
+    model = cr.load(tmp_path / "model.npz")
+    assert model.impute(table, seed=0).equals(table)
+    holes = table.copy()
+    holes.loc[:9, "b"], holes.loc[5:20, "r"] = None, None
+    filled = model.impute(holes, seed=0)
+    assert filled.dtypes.equals(table.dtypes) and model.sample(3).dtypes.equals(table.dtypes)
+    assert filled.iloc[21:].equals(table.iloc[21:]) and filled.notna().all(axis=None)
+    sampled = cr.MADE(8, epochs=1).fit(table).sample(5, seed=0)
+    assert sampled.dtypes.equals(table.dtypes)
