@@ -74,7 +74,7 @@ class Column(NamedTuple):
         """Return whether all values are whole numbers that a float can tell apart."""
         if self.kind != "real":
             return self.kind in ("bool", "whole")
-        exact = np.abs(self.values) < EXACT
+        exact = np.abs(self.values) < np.float64(EXACT)  # no half-precision number: 65,504 at most
         return bool((exact & (self.values == np.floor(self.values))).all())
 
 

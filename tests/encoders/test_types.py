@@ -2,6 +2,7 @@
 
 import io
 import json
+import warnings
 
 import numpy as np
 import pytest
@@ -158,3 +159,17 @@ def test_damaged_fractions_of_a_file_are_refused(values):
     kept["columns"][0]["values"] = values
     with pytest.raises(ValueError, match="the categories of a column are damaged"):
         AnyColumns().of_json(kept, 1)
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_numbers_in_half_precision_are_taken_without_a_warning(whole, rng):
+    X = (np.arange(N) if whole else rng.normal(size=N)).astype(np.float16)[:, None]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        encoder = AnyColumns().learn(X, more={"X_valid": X})
+        encoder.check(X)
+        z = encoder.encode(X)
+        encoder.decode(z)
+        encoder.volumes(X)
+    assert encoder.types == ("integer" if whole else "continuous",)
+    np.testing.assert_allclose(encoder.decode(z), X, rtol=1e-5, atol=1e-6)
