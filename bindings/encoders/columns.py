@@ -92,7 +92,8 @@ class AnyColumns(Encoder):
             with cells:
                 found.append(learning.learn(column, wanted[k], place, also, self._density))
             if self._density and not self._is_said(frame, column, wanted[k]):
-                doubts.check(column, found[-1], place, k if frame.names is None else frame.names[k])
+                key = k if frame.names is None else frame.names[k]
+                doubts.check(column, found[-1], place, key, wanted[k])
         self.variables = tuple(found)
         self.names, self.library, self.dtypes = frame.names, frame.library, frame.dtypes
         return self

@@ -1,18 +1,26 @@
 """What is doubtful about data, said in a warning: they may not be meant as they were taken.
 
-Three things about a column, learnt from FEWEST rows or more, of which nobody said what it is:
+Four things about a column of which nobody said what it is, all but the last learnt from FEWEST rows
+or more:
 
 | a column | is doubtful if | because |
 |---|---|---|
 | of words | over half of its rows have one of their own | it is dates, or an id of each row |
 | of real numbers | its 3 commonest values but an atom hold over half of the rest | below |
 | of numbers | one is FARTHER times as far from the median as nine tenths | the scale is its |
+| of whole numbers | one is 2**53 or more, and they are no categories | below |
 
 A density may grow without bound where values come again and again: a component of a mixture that
 stands on one of them narrows, σ → 0, and each such row gains -log σ. The nats then say how far the
 training went, and nothing of the data. Measures that were rounded do not come near that: of red
 wine's real columns the 3 commonest of 60 to 436 values hold 26 % of the rows at most. An atom
 (`learning`) is no such case: it has a probability.
+
+Whole numbers from 2**53 on, such as nanoseconds since 1970, are real ones (`learning.suggested`):
+a float cannot tell them from their neighbours, nor hold the unit steps that would have their mass.
+So log_prob is a density, and samples, and known cells that `impute` returns, are float64, of which
+those near 1.6e18 lie 256 apart. To make whole numbers of what is drawn would claim digits that
+nothing has.
 
 No number of rows is told: the text is the same for each fold of a table, and so shown once.
 """
@@ -23,7 +31,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.encoders.pure import Column, Place
+from chainrule.encoders.pure import EXACT, Column, Place
 from chainrule.encoders.variables import MOST, Real, Variable
 
 FEWEST = 20  # rows
@@ -46,8 +54,15 @@ def check_threshold(bits: Any, threshold: Any) -> None:
     )
 
 
-def check(column: Column, variable: Variable, place: Place, key: Any) -> None:
-    """Warn of a column of training rows that may be no such variable; key: what users call it."""
+def check(
+    column: Column, variable: Variable, place: Place, key: Any, wanted: str | None = None
+) -> None:
+    """Warn of a column of training rows that may be no such variable.
+
+    key: what users call it. wanted: the type that all columns were to have, if any.
+    """
+    if variable.type == "continuous" and wanted is None and column.kind == "whole":
+        _check_exact(column, place, key)
     atom = variable.atom if isinstance(variable, Real) else None
     values = column.values if atom is None else column.values[column.values != atom]
     n = len(values)
@@ -71,6 +86,18 @@ def check(column: Column, variable: Variable, place: Place, key: Any) -> None:
         )
     if isinstance(variable, Real):
         _check_ends(values.astype(np.float64), column, place)
+
+
+def _check_exact(column: Column, place: Place, key: Any) -> None:
+    """Warn of whole numbers that floats cannot tell apart."""
+    if ((column.values >= EXACT) | (column.values <= -EXACT)).any():
+        warn(
+            f"{place.text} of {place.table} holds whole numbers of 2**53 and more, which "
+            "floating-point numbers cannot tell apart, so that they are taken, and drawn, as real "
+            "ones; subtract the least of them, give them in a larger unit, or say that they are "
+            "real: "
+            f'column_types={{{key!r}: "continuous"}}'
+        )
 
 
 def _check_ends(x: NDArray[np.float64], column: Column, place: Place) -> None:

@@ -16,7 +16,8 @@ probability for one that never came. Nor have they a density, which may grow wit
 that come again and again. So a number's probability is the mass that the mixture has in the unit
 step around it, from n - 1/2 to n + 1/2 (`chainrule.kernels.mixture`, Steps): these sum to 1, and
 what is drawn of the mixture and rounded follows them. Their mean is rounded, so that z is a
-multiple of 1 / scale; there is no |dz/dx| to be counted.
+multiple of 1 / scale; there is no |dz/dx| to be counted. They are below 2**53 in size: larger ones,
+which a float cannot tell apart, are continuous, and come back as float64 (`doubts` says so).
 
 A number that a fifth or more of the training rows have, and four times as many as any other, such
 as the 0 of a rainfall, is the column's atom: the model gives it a probability of its own, and

@@ -32,9 +32,10 @@ class TableDensity(FewRows):
 
     Args:
         column_types: what the columns are: None reads it off their values, whatever container and
-            dtype hold them: 1.0 is a whole number. One of "binary", "categorical", "integer" and
-            "continuous" is for all. A list has one for each, a dict for some, by name or number. In
-            place of a type may stand categories, a list in their order: range(17) for all columns.
+            dtype hold them: 1.0 is a whole number, and many from 2**53 on are real ones, which a
+            DataWarning says. One of "binary", "categorical", "integer" and "continuous" is for
+            all. A list has one for each, a dict for some, by name or number. In place of a type
+            may stand categories, a list in their order: range(17) for all columns.
             `chainrule.encoders.variables` has what the types mean.
         binarize: None takes columns as they are; a threshold t makes a bit of each, x > t.
     """

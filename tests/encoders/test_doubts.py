@@ -101,3 +101,22 @@ def test_columns_without_names_are_called_by_number(rng):
     table = np.column_stack([rng.normal(size=N), rng.integers(0, 2, N)])
     [text] = said(table, "continuous")
     assert 'column_types={1: "categorical"}' in text
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.uint64, object])
+def test_whole_numbers_that_floats_cannot_tell_apart_are_said(dtype, rng):
+    """They come back as real ones."""
+    start = 1_600_000_000_000_000_000
+    ns = start + rng.integers(0, 10**15, N)
+    [text] = said(frame(ns=ns.astype(dtype)))
+    assert "'ns' of X holds whole numbers of 2**53 and more, which" in text
+    assert "taken, and drawn, as real ones; subtract the least of them" in text
+    assert said(frame(ns=ns.astype(dtype)[:5])), "it is so of few rows, too"
+    assert said(frame(ns=ns)[:150]) == said(frame(ns=ns)[150:]), "so that Python shows it once"
+    assert not said(frame(ns=ns), {"ns": "continuous"}) and not said(frame(ns=ns), "continuous")
+    assert not said(frame(ns=ns - start)) and not said(frame(x=ns.astype(float)))
+    assert not said(frame(id=start + np.arange(N) % 3))  # categories, exact
+    assert AnyColumns().learn(frame(ns=ns - start)).types == ("integer",)
+    if dtype is np.int64:
+        assert len(said(frame(ns=-ns))) == 1
+        assert len(said(frame(ns=np.r_[-(2**63), np.arange(N)]))) >= 1
