@@ -69,7 +69,9 @@ class Fitting(Trainable):
                 numbers or words, as an array, a list, a Series or a Categorical. What passes on a
                 y of its own, as scikit-learn's pipelines do, makes a model of p(x | y).
             X_valid, y_valid: the same, or None: then the last parameters are kept, or where the
-                training diverged those before.
+                training diverged those before. Of a table, categories that only X_valid has are
+                the model's, too, though it learns nothing of them: so its rows have a likelihood,
+                a poor one. With column_types={"size": ["small", "large"]} any other is an error.
             callback: f(record, estimator), called after every record, with the dict that will be
                 in `history_`; the estimator is then fitted with the best parameters so far, so
                 that f may score, sample or save it. True from it stops the training there. It

@@ -165,3 +165,14 @@ def test_what_was_never_seen_is_named(change, says, data):
         model.log_prob([["blue", 1]])
     with pytest.raises(ValueError, match="a label never seen"):
         Tables(epochs=1).fit(good, data[1]).log_prob(good, "maybe")
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_categories_that_only_the_validation_rows_have_are_the_models_too():
+    """As `fit` says: so these rows have a likelihood, a poor one; column_types refuses them."""
+    X, other = np.array([["x"], ["y"]] * 50), np.array([["z"]] * 50)
+    model = cr.TableNADE(4, epochs=5, learning_rate=0.1, seed=0).fit(X, X_valid=other)
+    assert model.encoder_.variables[0].values == ("x", "y", "z")
+    assert model.score(other) < model.score(X) - 1
+    with pytest.raises(ValueError, match=r"X_valid holds 'z' at .* a category never seen"):
+        cr.TableNADE(4, column_types={0: ["x", "y"]}).fit(X, X_valid=other)
