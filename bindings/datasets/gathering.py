@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from chainrule.datasets import fields
 from chainrule.datasets.dialects import BLANKS, Dialect
 from chainrule.datasets.lines import Line
-from chainrule.encoders.frames import Coded, Frame, Raw
+from chainrule.encoders.coded import Coded, Raw
+from chainrule.encoders.frames import Frame
 from chainrule.encoders.variables import MOST
 
 Array = NDArray[Any]

@@ -34,8 +34,9 @@ from chainrule.datasets import dialects, fields, headers, readers
 from chainrule.datasets.fields import Names
 from chainrule.datasets.gathering import Gathered
 from chainrule.datasets.lines import FIRST, Line, Lines, blocks, first, opened
+from chainrule.encoders.coded import Coded
 from chainrule.encoders.doubts import DataWarning
-from chainrule.encoders.frames import Coded, Frame
+from chainrule.encoders.frames import Frame
 
 POINT, COMMA = fields.POINT, fields.COMMA
 SPELT = {",": "comma", ";": "semicolon", "\t": "tab"}

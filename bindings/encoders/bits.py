@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from chainrule.encoders import gaps, partial, validation
 from chainrule.encoders.base import Encoder
-from chainrule.encoders.frames import Coded, Frame, Raw
+from chainrule.encoders.coded import Coded, Raw
+from chainrule.encoders.frames import Frame
 from chainrule.engine import ordering
 from chainrule.engine.event import Columns
 from chainrule.kernels import types

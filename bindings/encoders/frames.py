@@ -15,35 +15,24 @@ Neither pandas nor polars is imported here: what a DataFrame can do, its own met
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.encoders import cells, validation
+from chainrule.encoders import cells, coded, validation
+from chainrule.encoders.coded import Coded, Raw
 from chainrule.encoders.pure import Column, Place, pure
+from chainrule.suggestions import near
 
 Name = str | int
-
-
-class Coded(NamedTuple):
-    """A column whose categories are said beforehand, as pandas' Categorical does.
-
-    Attributes:
-        codes: (N,) whole numbers, -1 where a value is missing.
-        categories: words, numbers or bools, in their own order. ordered: whether that means more.
-    """
-
-    codes: NDArray[Any]
-    categories: tuple[Any, ...]
-    ordered: bool = False
-
-
-Raw = NDArray[Any] | Coded
+SHOWN = 20  # names of columns that a text has at most
 
 
 class Frame:
     """A table by columns, of which rows can be selected; nothing is converted before it is asked.
+
+    NumPy makes an array of objects of it, (N, D), in which None stands for a missing word.
 
     Attributes:
         names: of the columns; None without.
@@ -84,16 +73,46 @@ class Frame:
         """Return N."""
         return self.shape[0]
 
-    def __getitem__(self, rows: Any) -> "Frame":
-        """Return some of the rows: of a slice, or of an array of numbers or bools."""
+    def __repr__(self) -> str:
+        """Return how many rows there are, and which columns."""
+        names = self.names or ()
+        shown = ", ".join(map(str, names[:SHOWN])) + ", …" * (len(names) > SHOWN)
+        columns = f"{self.shape[1]} column{'s' * (self.shape[1] != 1)}"
+        rows = f"{len(self):,} row{'s' * (len(self) != 1)}"
+        return f"<Frame of {rows} and {columns}{': ' * bool(names)}{shown}>"
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        """Return all cells as users have them, (N, D) objects, or of another dtype."""
+        if copy is False:
+            raise ValueError("an array of a Frame is a copy of it; leave copy=False out")
+        table = np.empty(self.shape, object)
+        for k in range(self.shape[1]):
+            table[:, k] = coded.cells(self.raw(k))
+        return table if dtype is None else table.astype(dtype)
+
+    def __getitem__(self, rows: Any) -> Any:
+        """Return some of the rows: of a slice, or of an array of numbers or bools.
+
+        Of a column's name that column, (N,), words as objects.
+        """
+        if isinstance(rows, str):
+            return coded.cells(self.raw(self._number(rows)))
         array = None if self.array is None else self.array[rows]
-        raws = None if self._raws is None else [_some(raw, rows) for raw in self._raws]
+        raws = None if self._raws is None else [coded.some(raw, rows) for raw in self._raws]
         return Frame(raws, self.names, array, self.library, self.dtypes)
+
+    def _number(self, name: str) -> int:
+        """Return which column has a name."""
+        names = [str(one) for one in self.names or ()]
+        if name not in names:
+            there = f"it has {', '.join(names[:SHOWN])}" if names else "its columns have no names"
+            raise KeyError(f"the table has no column {name!r}{near(name, names)}; {there}")
+        return names.index(name)
 
     def raw(self, k: int, rows: Any = slice(None)) -> Raw:
         """Return some rows of column k as it is kept."""
         if self._raws is not None:
-            return _some(self._raws[k], rows)
+            return coded.some(self._raws[k], rows)
         column = self.array[:, [k]] if hasattr(self.array, "toarray") else self.array[:, k]
         column = column.toarray()[:, 0] if hasattr(column, "toarray") else column
         raw: NDArray[Any] = column[rows]
@@ -109,7 +128,7 @@ class Frame:
                 is of neither.
         """
         raw, place = self.raw(k, rows), self.place(k, name)
-        return coded(raw, place) if isinstance(raw, Coded) else pure(raw, place)
+        return coded.column(raw, place) if isinstance(raw, Coded) else pure(raw, place)
 
     def place(self, k: int, name: str = "X") -> Place:
         """Return where errors say that column k is."""
@@ -140,30 +159,6 @@ class Frame:
                 raise cells.words(name, k, self.place(k).label, column.word(0))
             out[:, k] = column.values
         return out
-
-
-def coded(raw: Coded, place: Place) -> Column:
-    """Return a column whose categories were said beforehand, if they are what categories can be.
-
-    Raises:
-        CellError: a value is missing.
-    """
-    if len(raw.codes) and raw.codes.min() < 0:
-        raise place.missing("NaN", raw.codes < 0)
-    return Column("category", raw.codes, _alike(raw.categories), True)
-
-
-def _alike(categories: Sequence[Any]) -> tuple[Any, ...]:
-    """Return categories that are all bools, whole numbers or finite ones as such; else as words."""
-    if all(isinstance(c, bool | np.bool_) for c in categories):
-        return tuple(map(bool, categories))
-    if any(isinstance(c, bool | np.bool_) for c in categories):
-        return tuple(map(str, categories))
-    if all(isinstance(c, int | np.integer) for c in categories):
-        return tuple(map(int, categories))
-    if all(isinstance(c, float | np.floating) and np.isfinite(c) for c in categories):
-        return tuple(map(float, categories))
-    return tuple(map(str, categories))
 
 
 def read(X: Any, name: str = "X") -> Frame:
@@ -273,7 +268,3 @@ def _of_objects(rows: Sequence[Any], name: str) -> NDArray[Any]:
     for n, row in enumerate(rows):
         table[n] = row
     return table
-
-
-def _some(raw: Raw, rows: Any) -> Raw:
-    return raw._replace(codes=raw.codes[rows]) if isinstance(raw, Coded) else raw[rows]

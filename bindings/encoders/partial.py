@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from chainrule.encoders import frames
 from chainrule.encoders.cells import CellError
+from chainrule.encoders.coded import Coded, Raw
 from chainrule.encoders.frames import Frame
 from chainrule.encoders.pure import Column, Place
 
@@ -128,9 +129,9 @@ def as_rows(given: Any, n: int, D: int) -> Frame:
     return frame
 
 
-def missing(raw: frames.Raw) -> NDArray[np.bool_]:
+def missing(raw: Raw) -> NDArray[np.bool_]:
     """Return where a column has no value, (N,): NaN, None, NA, or masked."""
-    if isinstance(raw, frames.Coded):
+    if isinstance(raw, Coded):
         return np.asarray(raw.codes < 0)
     values = np.asarray(raw)
     gone = np.ma.getmaskarray(raw) if isinstance(raw, np.ma.MaskedArray) else False

@@ -13,6 +13,7 @@ from numpy.testing import assert_array_equal
 from chainrule import datasets
 from chainrule.datasets import fields, lines, tables
 from chainrule.datasets.tables import DataWarning
+from chainrule.encoders import frames
 from chainrule.encoders.columns import AnyColumns
 from chainrule.encoders.frames import Frame
 from chainrule.encoders.variables import MOST
@@ -228,3 +229,35 @@ def test_a_written_table_of_words_comes_back(data):
 )
 def test_the_delimiter_is_what_cuts_two_lines_alike(text, width):
     assert read(text).x.shape == (2, width)
+
+
+def test_a_table_with_words_shows_itself_and_gives_columns_and_an_array():
+    x = read(PEOPLE).x
+    assert repr(x) == "<Frame of 3 rows and 5 columns: name, age, paid, smoker, city>"
+    assert x["city"].tolist() == ["Reading, Berks", "York", "York"]
+    assert x["age"].tolist() == [31, 45, 31] and x[1:]["age"].tolist() == [45, 31]
+    assert_array_equal(x["smoker"], [True, False, True])
+    with pytest.raises(KeyError, match=r"'smokes' \(did you mean smoker\?\); it has name"):
+        x["smokes"]
+    array = np.asarray(x)
+    assert array.shape == (3, 5) and array.dtype == object
+    assert array[1].tolist() == ["Bob", 45, 7.0, False, "York"]
+    assert np.array(x, str)[0, 1] == "31"
+    with pytest.raises(ValueError, match="copy"):
+        np.array(x, copy=False)
+    learnt = AnyColumns().learn(array)
+    assert learnt.types == AnyColumns().learn(x).types
+
+
+def test_a_table_without_names_or_with_gaps_shows_itself_too():
+    x = read("a,1\nb,2\n,3\n", missing=True).x
+    assert repr(x) == "<Frame of 3 rows and 2 columns>" and repr(x[:1])[:16] == "<Frame of 1 row "
+    assert np.asarray(x).tolist() == [["a", 1], ["b", 2], [None, 3]]
+    with pytest.raises(KeyError, match="its columns have no names"):
+        x["a"]
+    masked = np.ma.array([(1, 2.5), (3, 4.5)], [("i", int), ("r", float)])
+    masked["i"][1] = np.ma.masked
+    assert np.asarray(frames.read(masked)).tolist() == [[1, 2.5], [None, 4.5]]
+    array = np.arange(6.0).reshape(3, 2)
+    assert_array_equal(np.asarray(frames.named(array, ["u", "v"]), float), array)
+    assert_array_equal(frames.named(array, ["u", "v"])["v"], array[:, 1])

@@ -10,8 +10,9 @@ from scipy.sparse import csr_matrix
 
 from chainrule.encoders import frames
 from chainrule.encoders.cells import CellError
+from chainrule.encoders.coded import Coded
 from chainrule.encoders.columns import AnyColumns
-from chainrule.encoders.frames import Coded, Frame
+from chainrule.encoders.frames import Frame
 from chainrule.encoders.variables import FARTHEST, MOST, Category, Real
 
 N = 120
