@@ -35,7 +35,7 @@ def complete(
         check_output(out, *PICTURES, *TABLES)
     model = common.show(inputs.model_of_columns(run, "complete"))
     out, D = tabular.output(model, run, out, "completed"), model.n_features_in_
-    rows, origin = inputs.read_rows(common, x, True, written)
+    rows, origin = inputs.read_rows(common, x, model, True, written)
     with rowfiles.naming({"given": origin, "X": origin}):
         inputs.check_columns(model, origin)
         rows, shape = _table(model, rows), runs.image_shape(run, D)

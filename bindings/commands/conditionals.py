@@ -18,7 +18,7 @@ def conditionals(common: Common, run: Path, x: Path, out: Path | None, written: 
         check_output(out, *PICTURES, *TABLES)
     model = common.show(inputs.model_of_columns(run, "conditionals"))
     out = _output(model, run, out)
-    rows, origin = inputs.read_rows(common, x, inputs.may_lack(model), written)
+    rows, origin = inputs.read_rows(common, x, model, inputs.may_lack(model), written)
     inputs.check_columns(model, origin)
     pictured = out.suffix.lower() in PICTURES
     n_rows = len(rows)

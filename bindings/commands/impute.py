@@ -32,7 +32,7 @@ def impute(
             f"impute is for OrderlessNADE, and the model in {run} is {type(model).__name__}, which "
             "knows what comes first alone; see chainrule complete"
         )
-    found, origin = inputs.read_rows(common, x, True, written)
+    found, origin = inputs.read_rows(common, x, model, True, written)
     rows, y = labels.given(model, asked, found, origin)
     if rows is found:  # else a column of labels has gone
         inputs.check_columns(model, origin)

@@ -54,13 +54,13 @@ def may_lack(model: Density) -> bool:
 
 
 def read_rows(
-    common: Common, x: Path, missing: bool = False, written: Written = TOLD
+    common: Common, x: Path, model: Density, missing: bool = False, written: Written = TOLD
 ) -> tuple[NDArray[Any], Origin]:
     """Return the rows in a file, a folder of pictures or standard input, and where each stands.
 
     The name of a data set is that of its test rows, which is said. Pictures, (N, H, W), are
     flattened. What the values may be is the model's business. missing: NaN for what a table of text
-    lacks.
+    lacks. Columns that the model learnt as words are words, even where all are numbers.
     """
     if str(x) in NAMES and not x.exists():
         return _test_rows(common, str(x), written)
@@ -70,9 +70,20 @@ def read_rows(
                 f"{path} does not exist; check its name and folder{near(str(x), NAMES)}"
             )
         with said_warnings(not common.quiet):
-            rows, _, origin = rowfiles.read(path, missing, *written)
+            rows, _, origin = rowfiles.read(path, missing, *written, _learnt_types(model))
     rows = rows.reshape(len(rows), -1) if rows.ndim == 3 and len(rows) else rows
     return rows, origin._replace(path=NAME) if path != x else origin
+
+
+def _learnt_types(model: Density) -> Any:
+    """Return what a model's columns are: the words of those of words; others are numbers."""
+    variables = getattr(model.encoder_, "variables", None)
+    if variables is None:
+        return "continuous"
+    found = [getattr(one, "values", ()) for one in variables]
+    types = [list(v) if v and isinstance(v[0], str) else "continuous" for v in found]
+    names = fitted_columns(model)
+    return types if names is None else dict(zip(names, types, strict=True))
 
 
 def _test_rows(common: Common, name: str, written: Written) -> tuple[NDArray[Any], Origin]:

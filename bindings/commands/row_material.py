@@ -111,8 +111,13 @@ class RowMaterial:
 
 def _load(estimator: Any, data: str, reading: Reading) -> Dataset:
     """Return a data set by name or path."""
-    how = {"header": reading.header, "decimal": reading.decimal}
-    return datasets.load(data, missing=may_lack(estimator), **how)  # type: ignore[arg-type]
+    return datasets.load(
+        data,
+        missing=may_lack(estimator),
+        header=reading.header,
+        decimal=reading.decimal,
+        column_types=getattr(estimator, "column_types", "binary"),
+    )
 
 
 def _given_back(estimator: Any, x: Any, outcome: dict[str, Any]) -> Report:

@@ -84,7 +84,7 @@ def _rows(
         ValueError: rows that are longer: of symbols they would be scored like any others.
     """
     length = runs.read_summary(run).get("row_length")
-    found, origin = inputs.read_rows(common, x, inputs.may_lack(model), written)
+    found, origin = inputs.read_rows(common, x, model, inputs.may_lack(model), written)
     rows, y = labels.given(model, asked, found, origin)
     if type(length) is int and rows.ndim == 2 and rows.shape[1] > length:
         among = "; if their labels are among them, say where with --labels-from"

@@ -68,8 +68,11 @@ def pointed(field: str) -> str:
     return plain.replace(COMMA, POINT) if WITH_COMMA.fullmatch(plain) else field
 
 
-def wrong(field: str, line: int) -> str:
-    """Return what is wrong with a field of a line where a number is wanted."""
+def wrong(field: str, line: int, advice: str = "") -> str:
+    """Return what is wrong with a field of a line where a number is wanted.
+
+    advice: how words are read instead, at the end of what is said of a word.
+    """
     if not field:
         return f"is empty; {FILL}"
     if PADDED.fullmatch(field):
@@ -80,7 +83,7 @@ def wrong(field: str, line: int) -> str:
     if how := spelt(field):
         return f"holds {shown}, {how}"
     return f"holds {shown}, which is no number" + (
-        "; if this line holds column names, say header=True" if line == 1 else ""
+        "; if this line holds column names, say header=True" if line == 1 else advice
     )
 
 

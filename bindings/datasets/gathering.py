@@ -1,7 +1,8 @@
 """Columns of a table of text, gathered block by block: of numbers, of bools, or of words.
 
 A column is of words if more of its fields are words than numbers; else its first word is an error.
-And it is if one of its whole numbers has a leading zero, as zip codes have, which a number loses.
+And it is if one of its whole numbers has a leading zero, as zip codes have, which a number loses;
+or if it was said to be categorical, and one of its fields is a word; or to be of certain words.
 Words are numbered as they come, so a column takes 4 bytes a row and each word once.
 """
 
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from chainrule.datasets import fields
 from chainrule.datasets.dialects import BLANKS, Dialect
 from chainrule.datasets.lines import Line
+from chainrule.encoders import column_types
 from chainrule.encoders.coded import Coded, Raw
 from chainrule.encoders.frames import Frame
 from chainrule.encoders.variables import MOST
@@ -27,11 +29,13 @@ class _Words:
     """A column of words so far, and how many of its fields are numbers.
 
     padded: the first whole number with a leading zero, "" without; it makes words of them all.
+    said: whether the column was said to be of categories, which makes words of them all, too.
     """
 
-    def __init__(self, first: Wrong, n_numbers: int) -> None:
+    def __init__(self, first: Wrong, n_numbers: int, said: bool) -> None:
         """Begin at the first word; n_numbers stand in whole blocks before it."""
         self.first, self.n_numbers, self.n_words, self.padded = first, n_numbers, 0, ""
+        self.said = said
         self.number: dict[str, int] = {}
         self.codes: list[NDArray[np.int32]] = []
 
@@ -43,7 +47,7 @@ class _Words:
     @property
     def are_none(self) -> bool:
         """Whether most fields are numbers, and stay so."""
-        return self.are_few and not self.padded
+        return self.are_few and not self.padded and not self.said
 
     def spell(self, numbers: Array) -> None:
         """Take whole numbers, NaN where one is missing, that were read before as words."""
@@ -56,15 +60,18 @@ class _Words:
 class Gathered:
     """The rows so far.
 
-    missing: whether values may be missing.
+    missing: whether values may be missing. types: what the columns were said to be.
     """
 
-    def __init__(self, dialect: Dialect, missing: bool) -> None:
+    def __init__(self, dialect: Dialect, missing: bool, types: Any = None) -> None:
         """Begin without rows."""
         self._dialect, self._missing = dialect, missing
         self.parts: list[Array] = []
-        self._words: dict[int, _Words] = {}
-        self._bools = np.ones(dialect.width - dialect.left_out, bool)  # all fields so far are bools
+        D = dialect.width - dialect.left_out
+        self._said = column_types.said(types, dialect.names, D)
+        listed = (k for k, said in enumerate(self._said) if column_types.are_words(said))
+        self._words = {k: _Words((0, k, ""), 0, True) for k in listed}
+        self._bools = np.ones(D, bool)  # all fields so far are bools
 
     def add(self, block: Sequence[Line]) -> None:
         """Take some lines.
@@ -118,9 +125,10 @@ class Gathered:
             padded = next(filter(fields.PADDED.fullmatch, column), "")
             if (None in values or padded) and k not in self._words:
                 n = values.index(None) if None in values else column.index(padded)
-                self._words[k] = _Words((lines[n], k, column[n]), self._n_rows)
+                said = self._said[k] == "categorical"
+                self._words[k] = _Words((lines[n], k, column[n]), self._n_rows, said)
                 if self._n_rows:
-                    wrong += self._spelt_before(k, bool(padded))
+                    wrong += self._spelt_before(k, bool(padded) or said)
             if k in self._words:
                 self._words[k].padded = self._words[k].padded or padded
                 self._bools[k] = False
@@ -131,14 +139,15 @@ class Gathered:
         self._refuse(wrong)
         return x
 
-    def _spelt_before(self, k: int, padded: bool) -> list[Wrong]:
+    def _spelt_before(self, k: int, all_: bool) -> list[Wrong]:
         """Make words of the whole blocks of numbers in a column; or return its first word.
 
-        That can be done of whole numbers, where one with a leading zero says that they are words.
+        That can be done of whole numbers, where all_ are words: as they were said to be, or as one
+        has a leading zero.
         """
         words, before = self._words[k], np.concatenate([part[:, k] for part in self.parts])
         there = before[before == before]
-        if not padded or (there != np.floor(there)).any():
+        if not all_ or self._bools[k] or (there != np.floor(there)).any():
             return [words.first]
         words.spell(before)
         return []
@@ -152,7 +161,11 @@ class Gathered:
         if wrong:
             line, k, field = min(wrong)
             where = f"line {line}, {self._dialect.column(k)}"
-            raise ValueError(f"{where} {fields.wrong(field, line)}")
+            advice = ""
+            if k in self._words and self._words[k].are_none and self._said[k] is None:
+                key = self._dialect.names[k] if self._dialect.names else k
+                advice = f'; if these are categories, say column_types={{{key!r}: "categorical"}}'
+            raise ValueError(f"{where} {fields.wrong(field, line, advice)}")
 
     def _check(
         self, k: int, column: Sequence[str], values: Array, lines: Sequence[int]
@@ -182,7 +195,7 @@ class Gathered:
                 continue
             words.n_words += value is None
             words.n_numbers += value is not None and value == value
-            if value is None and field not in known and fields.spelt(field):
+            if value is None and field not in known and not words.said and fields.spelt(field):
                 wrong.append((lines[n], k, field))
             codes[n] = known.setdefault(field, len(known))
         words.codes.append(codes)

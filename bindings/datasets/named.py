@@ -64,6 +64,7 @@ def load(
     missing: bool = False,
     header: bool | None = None,
     decimal: str = ".",
+    column_types: Any = None,
 ) -> Dataset:
     """Return a data set by name, or one read from a file or folder.
 
@@ -80,6 +81,8 @@ def load(
         header: whether the first line of a table of text holds column names. None: as it seems;
             a line of words alone does, and `datasets.headers` has the rest.
         decimal: "," reads the numbers of a table of text with a decimal comma: 3,5.
+        column_types: what the columns of a table of text are, as the estimator takes it: a column
+            of mostly numbers and some words can be read if it is "categorical", all as words.
 
     Returns:
         A `Dataset`; x is uint8, or what the file holds: of a text with words a `Frame`, by
@@ -120,7 +123,7 @@ def load(
             f"unknown data set {name!r}{near(name, [*_NAMED, *corpora.NAMED])}; give a path or one "
             f"of {', '.join(sorted(_NAMED))}"
         )
-    return from_path(path, seed, missing, header, decimal)
+    return from_path(path, seed, missing, header, decimal, column_types)
 
 
 def _digits(name: str, seed: int, raw: bool) -> Dataset:

@@ -66,13 +66,17 @@ class FileRows(NamedTuple):
 
 
 def read(
-    path: Path, missing: bool = False, header: bool | None = None, decimal: str = tables.POINT
+    path: Path,
+    missing: bool = False,
+    header: bool | None = None,
+    decimal: str = tables.POINT,
+    column_types: Any = None,
 ) -> FileRows:
     """Return what a .npy, .npz, a table of text or a folder of pictures holds.
 
     Of a .npz of several arrays, as training takes it, these are the test rows.
 
-    missing, header, decimal: as in `tables.read`.
+    missing, header, decimal, column_types: as in `tables.read`.
 
     Raises:
         ValueError: it is of another kind, or damaged; a header of what is no table of text.
@@ -82,7 +86,8 @@ def read(
         images, labels, files = pictures.read(path)
         return FileRows(images, labels, Origin(str(path), np.arange(len(images)), files=files))
     if tables.is_table(path):
-        x, lines, columns, left_out = tables.read(path, None, missing, header, decimal)
+        how = (missing, header, decimal, column_types)
+        x, lines, columns, left_out = tables.read(path, None, *how)
         return FileRows(x, None, Origin(str(path), lines, "line", columns, left_out))
     if path.suffix.lower() == ".npy":
         x = readers.read_npy(path)

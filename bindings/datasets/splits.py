@@ -58,11 +58,17 @@ def packed(
 
 
 def from_path(
-    path: Path, seed: int, missing: bool = False, header: bool | None = None, decimal: str = "."
+    path: Path,
+    seed: int,
+    missing: bool = False,
+    header: bool | None = None,
+    decimal: str = ".",
+    column_types: Any = None,
 ) -> Dataset:
-    """Return the data set in a file or folder; missing, header, decimal: as in `tables.read`."""
+    """Return the data set in a file or folder; missing and all that follow: as in `tables.read`."""
     if path.is_dir() or path.suffix.lower() != ".npz":
-        return _whole(path, rowfiles.read(path, missing, header, decimal), seed)
+        rows = rowfiles.read(path, missing, header, decimal, column_types)
+        return _whole(path, rows, seed)
     arrays = readers.read_npz(path)
     if {*SPLITS, "n_vars"} <= arrays.keys():
         return packed(path.stem, arrays, path, None)

@@ -7,6 +7,7 @@
 | "1", true, False, −1 | numbers: 1, 1, 0 and -1 |
 | nothing, NA, NaN, null | a missing value |
 | a column with more words than numbers | words, whose numbers are words, too |
+| a column with a word, said to be "categorical" | words, whose numbers are words, too |
 | a column in which a whole number has a leading zero | words, and a `DataWarning` says so |
 | a word in another column; 3,5 or 1,000 or 5% anywhere | an error that names it |
 | 3,5 where decimal="," says so | 3.5, and then a number with a point is an error |
@@ -71,6 +72,7 @@ def read(
     missing: bool = False,
     header: bool | None = None,
     decimal: str = POINT,
+    column_types: Any = None,
 ) -> Table:
     """Return the table in a file, or in an open binary stream.
 
@@ -80,6 +82,8 @@ def read(
         missing: return NaN for missing values, instead of an error that names the first.
         header: whether the first line holds column names; None: as it seems, see `headers`.
         decimal: "," where numbers have a decimal comma, 3,5; then one with a point is an error.
+        column_types: what the columns are, as estimators take it. One that is "categorical" is of
+            words if one of its fields is, and one with a list of words in any case.
 
     Raises:
         ValueError: what is no such table, in one sentence with line and column.
@@ -99,7 +103,7 @@ def read(
             raise ValueError("it is no text, or not UTF-8; save it as CSV in UTF-8")
         if len(line) > 1 and set(line) <= set("01") and not header:
             return _digits(chain(head, lines), len(line))
-        return _table(head, lines, name, missing, (header, decimal))
+        return _table(head, lines, name, missing, (header, decimal), column_types)
 
 
 def header(columns: Sequence[str] | None, rows: NDArray[Any]) -> Sequence[str] | None:
@@ -129,14 +133,19 @@ def _digits(lines: Iterable[Line], width: int) -> Table:
 
 
 def _table(
-    head: list[Line], lines: Lines, name: str, missing: bool, said: tuple[bool | None, str]
+    head: list[Line],
+    lines: Lines,
+    name: str,
+    missing: bool,
+    said: tuple[bool | None, str],
+    types: Any,
 ) -> Table:
     """Return fields with delimiters as a table; `head` are the first lines; said: `dialect`'s."""
     dialect = dialects.dialect(head, lines.comments, *said, lines.delimiter)
     end = dialects.trailing(head, dialect)
     if end and not (missing and dialect.names is None):  # else a column of what is missing
         raise ValueError(f"its lines end with a {SPELT[end]}, and nothing behind it; take it away")
-    gathered, numbers = Gathered(dialect, missing), []
+    gathered, numbers = Gathered(dialect, missing, types), []
     for block in blocks(chain(head[dialect.n_above :], lines)):
         gathered.add(block)
         numbers.append(np.array([number for number, _ in block]))

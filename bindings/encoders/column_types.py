@@ -4,7 +4,7 @@ A list with a type in it, or with a list, has an entry for each column. One of w
 alone, range(17) say, are the categories of every column.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from chainrule.encoders.frames import Frame
@@ -35,6 +35,28 @@ def wanted(column_types: Any, frame: Frame) -> list[Any]:
             "a dict for some"
         )
     return [_type(value) for value in listed]
+
+
+def said(column_types: Any, names: Sequence[str] | None, D: int) -> list[Any]:
+    """Return what was said of each of D columns before they are read, as `wanted`; None: nothing.
+
+    What is no type, or of no column, says nothing here: `wanted` names it in an error.
+    """
+    if column_types is None or isinstance(column_types, str):
+        return [column_types] * D
+    if isinstance(column_types, Mapping):
+        by_name = {str(key): value for key, value in column_types.items()}
+        called = [None] * D if names is None else names
+        return [by_name.get(str(called[k]), by_name.get(str(k))) for k in range(D)]
+    listed = list(column_types)
+    if _are_categories(listed):
+        return [listed] * D
+    return [*listed, *[None] * D][:D]
+
+
+def are_words(said: Any) -> bool:
+    """Return whether what was said of a column is a list of words."""
+    return _is_list(said) and any(isinstance(value, str) for value in said)
 
 
 def check(column_types: Any) -> None:

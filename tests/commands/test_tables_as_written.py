@@ -109,3 +109,17 @@ def test_info_off_the_screen_is_as_wide_as_its_words(prices, call, tmp_path):
 def test_what_is_checked_is_said_whole(model, call):
     first = call("gradcheck", model, "--backend", "reference")[1].splitlines()[0]
     assert first.count("(") == first.count(")") > 0
+
+
+@pytest.mark.parametrize("types", ["k:categorical", '{"k": ["0", "1", "2", "3+"]}'])
+def test_mostly_numbers_and_some_words_are_categories_if_that_is_said(types, call, tmp_path):
+    table, few, run = tmp_path / "dep.csv", tmp_path / "few.csv", tmp_path / "run"
+    rows = [f"{k},{n / 7:.3f}\n" for n, k in enumerate(["0", "1", "2", "3+"] * 20)]
+    table.write_text("k,v\n" + "".join(rows))
+    few.write_text("k,v\n" + "".join(rows[:3]))
+    line = (*TRAIN, "table_nade", "--data", table, "--out", run, "-q")
+    assert "say --column-types 'k:categorical'" in call(*line)[2]
+    assert call(*line, "--column-types", types)[0] == 0
+    status, out, _ = call("score", run, table, "-q")
+    assert status == 0
+    assert call("score", run, few, "-q")[1].split() == out.split()[:3]

@@ -261,3 +261,38 @@ def test_a_table_without_names_or_with_gaps_shows_itself_too():
     array = np.arange(6.0).reshape(3, 2)
     assert_array_equal(np.asarray(frames.named(array, ["u", "v"]), float), array)
     assert_array_equal(frames.named(array, ["u", "v"])["v"], array[:, 1])
+
+
+# Columns said to be categorical
+
+FEW_WORDS = "k,v\n" + "0,1.5\n1,2.5\n2,0.5\n" * 3 + "3+,1.5\n"
+
+
+@pytest.mark.parametrize("block", [1, 1 << 22])
+@pytest.mark.parametrize("types", [{"k": "categorical"}, ["categorical", None], {"0": ["0", "3+"]}])
+def test_a_column_said_to_be_categorical_is_of_words_if_one_is(types, block, monkeypatch):
+    monkeypatch.setattr(lines, "BLOCK", block)
+    x = read(FEW_WORDS, column_types=types).x
+    assert x.raw(0).categories == ("0", "1", "2", "3+") and x.raw(1).dtype == float
+    assert x.raw(0).codes.tolist() == [0, 1, 2] * 3 + [3]
+
+
+def test_without_a_word_it_is_of_numbers_but_where_words_are_listed():
+    text = FEW_WORDS.replace("3+", "3")
+    np.testing.assert_array_equal(read(text, column_types="categorical").x, read(text).x)
+    x = read(text, column_types={"k": ["0", "1", "2", "3"]}).x
+    assert x.raw(0).categories == ("0", "1", "2", "3")
+
+
+def test_what_cannot_be_spelt_again_as_words_is_an_error(monkeypatch):
+    monkeypatch.setattr(lines, "BLOCK", 1)
+    for first in ("0.5", "true"):
+        with pytest.raises(ValueError, match=r"line 3, column 1 \('k'\) holds '3\+'"):
+            read(f"k,v\n{first},1\n3+,1\n0,1\n", column_types={"k": "categorical"})
+
+
+def test_the_error_says_how_a_few_words_are_read():
+    with pytest.raises(ValueError, match=r"say column_types=\{'k': \"categorical\"\}$"):
+        read(FEW_WORDS)
+    with pytest.raises(ValueError, match=r"'3\+', which is no number$"):
+        read(FEW_WORDS, column_types={"k": "integer"})
