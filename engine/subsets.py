@@ -99,7 +99,7 @@ def weights(D: int, exponent: int) -> Any:
     """Return w_0 … w_D of a row of D variables, (D + 1,) float64, with w_0 = 0: W1."""
     k, a = np.arange(1, D + 1), 1 / exponent
     P = np.cumprod((k - 1 + a) / k)  # F2, but for a factor
-    return np.concatenate([[0.0], P.sum() / (k * P)])
+    return np.concatenate([[0.0], P.sum() / (k * P)])  # W1
 
 
 def _below(noise: Noise, times: int, rows: slice, D: int, exponent: int) -> Any:
@@ -110,4 +110,4 @@ def _below(noise: Noise, times: int, rows: slice, D: int, exponent: int) -> Any:
     drawn: Any = np.random.Philox(key=key, counter=at).random_raw(n * 4 * blocks)
     words = drawn.astype("<u8", copy=False).view("<u4").reshape(n, 8 * blocks)
     bound = _HALF * (1 - (words[:, :1] / _HALF) ** exponent)
-    return words[:, 1 : 1 + D] < np.minimum(bound, _HALF - 1).astype(np.uint32)
+    return words[:, 1 : 1 + D] < np.minimum(bound, _HALF - 1).astype(np.uint32)  # F1
