@@ -251,10 +251,7 @@ class RowDensity(Density):
         return np.float64 if drawn.kind == "f" else self.params_.dtype
 
     def _inexact(self, observed: NDArray[np.bool_]) -> str:
-        """Return why rows drawn with these variables kept are not of p(free | kept); "": they are.
-
-        In order; they are if in every row all observed variables precede the others.
-        """
+        """Return why rows drawn with these variables kept, in order, are not of p(free | kept)."""
         return "" if ordering.comes_first(observed) else NOT_EXACT
 
     def _classes_of(self, x: Any, mask: Any, y: Any, n: int, rng: np.random.Generator) -> Any:
