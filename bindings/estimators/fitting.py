@@ -55,10 +55,10 @@ class Fitting(Trainable):
         """Fit by maximum likelihood and keep the parameters that are best on X_valid.
 
         Args:
-            X: of a model of rows an array-like of 0 and 1, shape (N, D): bools, integers, floats,
-                lists, a DataFrame, a SciPy sparse matrix. uint8 and bool arrays are not copied; of
-                anything else, and for another ordering, one copy is made, a byte a value. Other
-                values than 0 and 1 need `binarize`.
+            X: of a model of rows an array-like, shape (N, D): bools, integers, floats, lists, a
+                DataFrame, a SciPy sparse matrix. Of a model of bits, 0 and 1, or other numbers and
+                `binarize`; of a model of tables columns as the class says. uint8 and bool arrays
+                are not copied; of anything else, and for another ordering, one copy is made.
                 Of a model of sequences a text: str, bytes, whole numbers (T,), a pathlib.Path to a
                 text file, or what `datasets.load_text` returns, the last two read from the file
                 part by part; or rows, each a sequence of its own: a list, a Series or an array of
