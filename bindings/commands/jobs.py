@@ -67,7 +67,7 @@ def resumed(common: Common, cls: type[Density], asked: TrainRequest, data: str |
     estimator, as_before = _as_it_began(cls, out, saved)
     before = estimator.get_params() | as_before
     for name, value in (asked.options | asked.reading).items():
-        if name not in resuming.LENGTHS and before[name] != value:
+        if name not in resuming.LENGTHS and not resuming.agree(before[name], value):
             raise ValueError(
                 f"{out} was begun with {name}={before[name]}, not {value}; leave that out to "
                 "resume, or begin a new run"

@@ -116,7 +116,7 @@ class Resting:
         """Raise ValueError if the training was begun with other settings than there are now."""
         before = settled(self._cls()) | (found if isinstance(found, dict) else {})
         for name, value in self._metadata["hyperparameters"].items():
-            if name not in LENGTHS and before[name] != value:
+            if name not in LENGTHS and not agree(before[name], value):
                 raise ValueError(
                     f"{self._path} was begun with {name}={before[name]}, not {value}; use the same "
                     "settings, or delete it to begin anew"
@@ -127,6 +127,17 @@ def settled(estimator: Any) -> dict[str, Any]:
     """Return the hyper-parameters that decide what is learnt, as JSON gives them back."""
     params: dict[str, Any] = estimator._plain_hyperparameters()
     return {name: value for name, value in params.items() if name not in LOCAL}
+
+
+def agree(one: Any, other: Any) -> bool:
+    """Return whether two values of a setting mean the same: (8,) as [8], JSON's, and as 8."""
+    return bool(_bare(one) == _bare(other))
+
+
+def _bare(value: Any) -> Any:
+    if not isinstance(value, (list, tuple)):
+        return value
+    return value[0] if len(value) == 1 else list(value)
 
 
 def check_length(source: Source, recipe: train.Recipe, state: train.State) -> None:

@@ -123,3 +123,12 @@ def test_mostly_numbers_and_some_words_are_categories_if_that_is_said(types, cal
     status, out, _ = call("score", run, table, "-q")
     assert status == 0
     assert call("score", run, few, "-q")[1].split() == out.split()[:3]
+
+
+@pytest.mark.parametrize("hidden", ["7", "7,6"])
+def test_the_command_that_began_a_training_goes_on_with_it(hidden, prices, call, tmp_path):
+    line = (*TRAIN, "made", "--data", prices[1], "--out", tmp_path / "r", "-q", "--set")
+    assert call(*line, f"hidden={hidden}") == (0, "", "")
+    assert call(*line, f"hidden={hidden}", "--epochs", 2, "--resume") == (0, "", "")
+    status, _, err = call(*line, "hidden=5", "--resume")
+    assert status == 2 and "was begun with hidden=" in err

@@ -471,3 +471,14 @@ def test_cross_validation_takes_a_callback():
     params = {"callback": lambda record, model: seen.append(record["epoch"])}
     cross_val_score(cr.NADE(4, epochs=2), bits(), cv=3, params=params)
     assert seen == [1, 2] * 3
+
+
+@pytest.mark.parametrize("hidden", [8, (8,), [8]])
+def test_a_setting_may_be_written_otherwise(hidden, tmp_path):
+    """Files know lists alone, and a number of units is one layer."""
+    path, options = tmp_path / "m.state", {"batch_size": 20, "backend": "reference"}
+    cr.MADE(8, epochs=1, **options).fit(bits(), checkpoint=path)
+    gone_on = cr.MADE(hidden, epochs=2, **options).fit(bits(), checkpoint=path)
+    assert len(gone_on.history_) == 2
+    with pytest.raises(ValueError, match=r"was begun with hidden=.*8\]?, not \[9\]; use the same"):
+        cr.MADE((9,), epochs=3, **options).fit(bits(), checkpoint=path)
