@@ -34,13 +34,16 @@ def impute(
         )
     found, origin = inputs.read_rows(common, x, model, True, written)
     rows, y = labels.given(model, asked, found, origin)
-    if rows is found:  # else a column of labels has gone
+    column = None
+    if rows is found:
         inputs.check_columns(model, origin)
+    elif asked.source and origin.columns:  # a column of labels has gone
+        column = tabular.Labels(asked.source, y, list(origin.columns).index(asked.source))
     with rowfiles.naming({"X": origin}):
         filled = model.impute(rows, n_draws=draws, seed=common.seed, y=y)
     known = model.encoder_.observed(rows)
     several = np.stack([np.asarray(one) for one in filled], axis=1)
-    tabular.write(out, several.reshape(-1, known.shape[1]), model, draws=draws)
+    tabular.write(out, several.reshape(-1, known.shape[1]), model, draws=draws, labels=column)
     times = f", {draws} times" if draws > 1 else ""
     common.say(
         f"{(~known).sum():,} values of {(~known.all(axis=1)).sum():,} rows filled in{times}, "

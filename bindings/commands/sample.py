@@ -73,8 +73,8 @@ def _of_symbols(model: Any, length: int, settings: dict[str, Any]) -> Drawing:
 def _rows(common: Common, run: Path, model: Any, how: SampleRequest, draw: Drawing) -> None:
     """Draw rows and write them as a picture or a table."""
     n, out, y = how.n or ROWS, tabular.output(model, run, how.out, "samples"), {}
+    each = how.n or EACH
     if how.by_label:
-        each = how.n or EACH
         n, y = each * len(model.classes_), {"y": np.repeat(model.classes_, each)}
     pictured = out.suffix.lower() in PICTURES
     _refuse_columns(how, pictured, f"{out} holds none")
@@ -88,8 +88,12 @@ def _rows(common: Common, run: Path, model: Any, how: SampleRequest, draw: Drawi
         else:
             picture(out, "sample_grid", grey, shape, how.columns, title)
     else:
-        tabular.write(out, rows, model, inputs.fitted_columns(model, run))
-    common.say(f"{n:,} samples; {out}")
+        names = inputs.fitted_columns(model, run)
+        name = "label" if "label" not in (names or ()) else "label drawn"
+        column = tabular.Labels(name, y["y"], 0) if y else None
+        tabular.write(out, rows, model, names, labels=column)
+    each_of = f", {each} of each label: {labels.known(model)}" if how.by_label else ""
+    common.say(f"{n:,} samples{each_of}; {out}")
 
 
 def _lines(common: Common, model: Any, how: SampleRequest, settings: dict[str, Any]) -> None:

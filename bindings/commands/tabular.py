@@ -9,7 +9,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,14 @@ from chainrule.encoders.variables import Category, Real
 
 SHOWN = 40  # columns that `info` describes
 FEW = 8  # of their values
+
+
+class Labels(NamedTuple):
+    """A column of labels beside rows: its name, a value a row of the data, and where it stands."""
+
+    name: str
+    values: Any
+    place: int
 
 
 def levels(model: Any) -> int | None:
@@ -65,21 +73,31 @@ def output(model: Any, run: Path, asked: Path | None, stem: str) -> Path:
 
 
 def write(
-    path: Path, rows: Any, model: Any, names: Sequence[str] | None = None, draws: int = 1
+    path: Path,
+    rows: Any,
+    model: Any,
+    names: Sequence[str] | None = None,
+    draws: int = 1,
+    labels: Labels | None = None,
 ) -> None:
     """Write rows that a model drew: in a text each value as it was in the model's data.
 
     names: of the columns; by default those that the model was fitted on. draws: how many of them
     follow one another for each row of the data. If several, the first two columns of a .csv tell
-    of which row, and which draw, counted from 1.
+    of which row, and which draw, counted from 1. labels: a column more of a .csv with names.
     """
     names, of_each = names or inputs.fitted_columns(model), _variables(model)
+    if labels is not None and names and path.suffix.lower() == ".csv":
+        rows, k = _typed(rows, of_each), labels.place
+        column = np.repeat(np.asarray(labels.values, object), draws)
+        rows, of_each = np.insert(rows, k, column, axis=1), ()
+        names = [*names[:k], labels.name, *names[k:]]
     if draws > 1 and path.suffix.lower() == ".csv":
         typed = _typed(rows, of_each)
         row, draw = np.divmod(np.arange(len(typed)), draws)
         numbered = np.column_stack([(row + 1).astype(object), (draw + 1).astype(object), typed])
         write_rows(path, numbered, names and ["row", "draw", *names])
-    elif path.suffix.lower() == ".npy" or not of_each:
+    elif path.suffix.lower() == ".npy" or (not of_each and labels is None):
         write_rows(path, np.asarray(rows), names)
     else:
         write_rows(path, _typed(rows, of_each), names)

@@ -139,13 +139,16 @@ class Frame:
         return (self.column(k, name) for k in range(self.shape[1]))
 
     def without(self, k: int) -> Any:
-        """Return the table without column k: as an array of numbers, if no words are left in it."""
+        """Return the table without column k: an array of numbers, if no words or gaps are left."""
         assert self._raws is not None
         raws = [raw for j, raw in enumerate(self._raws) if j != k]
         names = self.names and [name for j, name in enumerate(self.names) if j != k]
         rest = Frame(raws, names or None)
         kinds = {"O" if isinstance(raw, Coded) else raw.dtype.kind for raw in raws}
-        return rest if "O" in kinds or {"b", "f"} <= kinds else rest.numbers()
+        real = (raw for raw in raws if not isinstance(raw, Coded) and raw.dtype.kind == "f")
+        if "O" in kinds or {"b", "f"} <= kinds or any(np.isnan(raw).any() for raw in real):
+            return rest
+        return rest.numbers()
 
     def numbers(self, name: str = "X") -> NDArray[Any]:
         """Return the table as numbers, (N, D), for models that take nothing else.

@@ -230,3 +230,26 @@ def test_a_column_of_labels_is_not_scored_as_a_symbol(data, trained, call):
     assert (status, out) == (2, "") and "rows of 7 values, and the model learnt rows of 6" in err
     assert "--labels-from" in err
     assert call("score", run, data / "xy.csv", "--labels-from", "kind")[0] == 0
+
+
+def test_tables_keep_their_labels(call, tmp_path, rng):
+    """In samples of each label, and where rows are filled in, at its place; gaps among numbers."""
+    y = rng.choice(["cat", "dog"], 60)
+    cells = [["" if rng.random() < 0.2 else f"{x:.2f}" for x in row] for row in rng.random((60, 2))]
+    rows = [f"{one},{name},{other}" for (one, other), name in zip(cells, y, strict=True)]
+    (tmp_path / "x.csv").write_text("\n".join(["age,pet,kg", *rows]) + "\n")
+    line = ("orderless_nade", "--data", tmp_path / "x.csv", "--labels-from", "pet", "-q")
+    small = ("--set", "hidden=4", "--epochs", 1, "--backend", "reference")
+    assert call("train", *line, *small, "--out", tmp_path / "r") == (0, "", "")
+    for draws in (1, 2):
+        out = ("--out", tmp_path / "full.csv", "--draws", draws)
+        assert call("impute", tmp_path / "r", tmp_path / "x.csv", *line[3:5], *out)[0] == 0
+        names, *full = [row.split(",") for row in (tmp_path / "full.csv").read_text().split()]
+        assert names[-3:] == ["age", "pet", "kg"]
+        assert [row[-2] for row in full] == y.repeat(draws).tolist()
+        assert all(cell for row in full for cell in row)
+    status, said, _ = call("sample", tmp_path / "r", "--by-label", "-n", 2, "--out", out[1])
+    assert status == 0 and "4 samples, 2 of each label: cat, dog;" in said
+    drawn = [row.split(",") for row in out[1].read_text().split()]
+    assert drawn[0] == ["label", "age", "kg"]
+    assert [row[0] for row in drawn[1:]] == ["cat", "cat", "dog", "dog"]
