@@ -74,7 +74,7 @@ MNIST = {
     "mnist_made_deep": Images(
         "MADE",
         {"hidden": (2000, 2000), **MASKS},
-        ({"l1": 0.01}, {"l1": 0.01, "hidden": (4000, 4000)}),
+        ({"l1": 0.01},),
         {"MADE, 2 layers, 32 masks": 86.64},
         splits=("valid", "test"),
     ),
