@@ -23,11 +23,12 @@ from chainrule.encoders.columns import AnyColumns
 from chainrule.encoders.variables import Real
 from chainrule.estimators import evaluating
 from chainrule.estimators.few_rows import FewRows
+from chainrule.estimators.in_units import InUnits
 from chainrule.kernels.types import Array
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class TableDensity(FewRows):
+class TableDensity(FewRows, InUnits):
     """Base class: a model of p(x), or of p(x | label), over columns of any kind.
 
     Args:
