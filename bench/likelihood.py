@@ -41,7 +41,7 @@ class Images(NamedTuple):
     splits: Sequence[str] = trials.SPLITS
 
 
-# What networks of tables would choose by the number of rows is said here.
+# What models would choose by the number of rows, or have as None, is said here: names go by it.
 USUAL = {"batch_size": 100, "learning_rate": 1e-3}
 # The density of a MADE with several masks is the mean of theirs, each a pass over the rows: it is
 # validated once in five epochs, and its training rows are not scored.
@@ -50,11 +50,14 @@ MASKS = {**USUAL, "epochs": 60, "n_masks": 32, "direct": True, "eval_every": 250
 SPARSE = ({"l1": 0.03}, {"l1": 0.06})
 MNIST = {
     "mnist_fvsbn": Images(
-        "FVSBN", {"epochs": 30, "learning_rate": 1e-2, "l1": 0.03}, ({},), {"FVSBN": 97.45}
+        "FVSBN",
+        {"batch_size": 100, "epochs": 30, "learning_rate": 1e-2, "l1": 0.03},
+        ({},),
+        {"FVSBN": 97.45},
     ),
     "mnist_nade": Images(
         "NADE",
-        {"n_hidden": 1000, "epochs": 120, "learning_rate": 2e-3},
+        {"batch_size": 100, "n_hidden": 1000, "epochs": 120, "learning_rate": 2e-3},
         ({"l1": 0.04}, {"l1": 0.06}, {"l1": 0.04, "n_hidden": 2000}),
         {"NADE, 500 hidden units": 88.33},
     ),

@@ -83,8 +83,8 @@ def print_numbers(values: Iterable[float]) -> None:
     print("\n".join(f"{value:.6f}" for value in values))
 
 
-def bits(nll: float, D: int) -> float:
-    """Return bits per dimension, given nats per row of D variables."""
+def bits(nll: float, D: float) -> float:
+    """Return bits per dimension, given nats per row of D variables, or of so many on average."""
     return nll / (D * log(2))
 
 

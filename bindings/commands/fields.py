@@ -49,6 +49,11 @@ def of_model(spelt: str) -> dict[str, Setting]:
     }
 
 
+def kinds(cls: type) -> dict[str, type]:
+    """Return the types of a class's settings, None apart; str of what may be many."""
+    return {setting.name: setting.kind for setting in _of_class(cls.__module__, cls.__name__)}
+
+
 def named() -> dict[str, Setting]:
     """Return the settings that have an option, as the first model that has them describes them."""
     known: dict[str, Setting] = {}

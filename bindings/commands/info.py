@@ -84,8 +84,10 @@ def _facts(model: Any, folder: Path | None) -> list[tuple[str, str]]:
     if isinstance(summary.get("test_error"), float):
         facts.append(("test error", f"{summary['test_error']:.2f} a row"))
     if isinstance(summary.get("test_nll"), float):
+        nll, each = summary["test_nll"], summary.get("test_bits_per_dimension")
         D = summary.get("row_length") or model.encoder_.dims
-        facts.append(("test NLL", _nll(summary["test_nll"], D)))
+        known = f"{nll:.2f} nats, {each:.4f} bits/dim" if isinstance(each, float) else ""
+        facts.append(("test NLL", known or _nll(nll, D)))
     return facts
 
 

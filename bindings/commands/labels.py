@@ -8,14 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.commands.requests import LabelRequest
-from chainrule.datasets import readers
+from chainrule.datasets import readers, rowfiles
 from chainrule.datasets.rowfiles import Origin
 from chainrule.datasets.splits import SPLITS, Dataset, Split
+from chainrule.encoders import cells
 from chainrule.encoders.frames import Frame
+from chainrule.encoders.partial import missing
 from chainrule.estimators.density import Density
 from chainrule.suggestions import near
 
 LONGEST = 2**30  # bytes of a file of labels
+X = "X"  # what errors call the rows
 Labelled = tuple[Any, NDArray[Any]]  # rows and their labels
 
 
@@ -37,7 +40,8 @@ def given(
         raise ValueError("--label is for all rows and --labels-from for each; give one of them")
     columns = None if origin is None else origin.columns
     if not Path(asked.source).is_file() and columns and asked.source in columns:
-        x, y = _taken_out(x, columns, asked.source)
+        with rowfiles.naming({} if origin is None else {X: origin}):
+            x, y = _taken_out(x, columns, asked.source)
     else:
         y = read(_file(asked.source, columns), len(x))
     words = model.classes_.dtype.kind == "U" and y.dtype.kind in "iu"  # numbers may be words
@@ -86,7 +90,8 @@ def relabelled(data: Dataset, source: str) -> Dataset:
     splits: dict[str, Any] = {name: getattr(data, name) for name in SPLITS}
     if not Path(source).is_file() and data.columns and source in data.columns:
         for name, split in splits.items():
-            splits[name] = Split(*_taken_out(split.x, data.columns, source))
+            with rowfiles.naming({X: data.origins[name]} if data.origins else {}):
+                splits[name] = Split(*_taken_out(split.x, data.columns, source))
         columns = tuple(name for name in data.columns if name != source)
         return data._replace(**splits, columns=columns, image_shape=None, origins=None)
     path, origins = _file(source, data.columns), data.origins
@@ -114,10 +119,18 @@ def _file(source: str, columns: Sequence[str] | None) -> Path:
 
 
 def _taken_out(x: Any, columns: Sequence[str], name: str) -> Labelled:
-    """Return rows without a column, and that column as labels."""
+    """Return rows without a column, and that column as labels.
+
+    Raises:
+        CellError: a label is missing. ValueError: what are no labels.
+    """
     k = columns.index(name)
+    lacking = missing(x.raw(k) if isinstance(x, Frame) else x[:, k])
+    if lacking.any():
+        row, advice = int(lacking.argmax()), "fill it in or leave that row out"
+        raise cells.missing("no label", X, row, k, name, advice)
     if isinstance(x, Frame):
-        column, rest = x.column(k, "X"), x.without(k)
+        column, rest = x.column(k, X), x.without(k)
         y = column.values
         if column.kind == "category":
             y = np.array(column.categories)[y]

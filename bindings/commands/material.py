@@ -53,7 +53,7 @@ def kept(estimator: Density, state: State) -> str:
     return f"best {clock} {getattr(estimator, f'best_{clock}_')} of {last}, on validation data"
 
 
-def by_row(title: str, nlls: dict[str, float], D: int) -> Table:
+def by_row(title: str, nlls: dict[str, float], D: float) -> Table:
     """Return a table of negative log-likelihoods, nats a row of D variables."""
     grid = table(title, "nats", "bits/dim")
     for name, nll in nlls.items():

@@ -101,12 +101,16 @@ class RowMaterial:
             return _given_back(estimator, test.x, outcome)
         nll = -float(estimator.log_prob(test.x, test.y).mean(dtype=float))
         known = _baselines(estimator, self._data)
+        each: float = D
+        if of_columns(estimator):
+            each = estimator._count_variables(test.x) / len(test.x)  # of what is known
         outcome |= {
             "test_nll": nll,
-            "test_bits_per_dimension": bits(nll, D),
+            "test_bits_per_dimension": bits(nll, each),
             "baselines": known,
         }
-        return Report(outcome, by_row("test rows", {**known, spelling(type(estimator)): nll}, D))
+        nlls = {**known, spelling(type(estimator)): nll}
+        return Report(outcome, by_row("test rows", nlls, each))
 
 
 def _load(estimator: Any, data: str, reading: Reading) -> Dataset:

@@ -96,8 +96,11 @@ def _rows(
         inputs.check_columns(model, origin, run)
     with rowfiles.naming({"X": origin}):
         log_p = model.log_prob(rows, y)
-    ends = 0 if inputs.of_columns(model) else model.ends_ * len(rows)
-    return Scored(log_p, float(log_p.sum(dtype=np.float64)), rows.size + ends, "row")
+    if inputs.of_columns(model):
+        n = model._count_variables(rows)  # of what is known
+    else:
+        n = rows.size + model.ends_ * len(rows)
+    return Scored(log_p, float(log_p.sum(dtype=np.float64)), n, "row")
 
 
 def _text_at(common: Common, x: Path) -> Path:

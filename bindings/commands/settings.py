@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from chainrule.commands.fields import ELSEWHERE
+from chainrule.commands.fields import ELSEWHERE, kinds
 from chainrule.datasets import readers
 from chainrule.estimators.density import Density
 from chainrule.suggestions import near
@@ -45,7 +45,8 @@ def build(
             )
         if name in chosen:
             raise ValueError(f"{name} is given twice; give it once")
-        chosen[name] = text if name in AS_TEXT else typed(name, text, defaults[name])
+        kind = kinds(cls).get(name, str)
+        chosen[name] = text if name in AS_TEXT else typed(name, text, defaults[name], kind)
     if isinstance(chosen.get("column_types"), str):
         chosen["column_types"] = _column_types(chosen["column_types"])
     if isinstance(chosen.get("ordering"), str):
@@ -54,19 +55,23 @@ def build(
     return chosen
 
 
-def typed(name: str, text: str, default: Any) -> Any:
-    """Return `text` as the kind of value that `default` is; None may be any."""
+def typed(name: str, text: str, default: Any, of: type = str) -> Any:
+    """Return `text` as the kind of value that `default` is.
+
+    of: the kind where the default is None, which it may be, too; str: any.
+    """
     value = _value(text)
-    if default is None:
+    if default is None and (value is None or of is str):
         return value
-    if isinstance(default, str):
+    wanted = of if default is None else type(default)
+    if wanted is str:
         return text
-    if isinstance(default, float) and type(value) in (int, float):
+    if wanted is float and type(value) in (int, float):
         return float(value)
-    if isinstance(default, tuple):
+    if wanted is tuple:
         return _sizes(name, text)
-    if type(value) is not type(default):
-        kind = {bool: "true or false", int: "a whole number"}.get(type(default), "a number")
+    if type(value) is not wanted:
+        kind = {bool: "true or false", int: "a whole number"}.get(wanted, "a number")
         raise ValueError(f"{name} must be {kind}, got {text!r}")
     return value
 

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from chainrule.encoders.cells import DROP, FILL
+from chainrule.encoders import cells
+from chainrule.encoders.cells import DROP
 
 Names = tuple[str, ...]
 MISSING = frozenset(("", "na", "n/a", "#n/a", "<na>", "nan", "null", "none"))
@@ -19,6 +20,7 @@ POINT, COMMA = ".", ","  # what stands before decimals
 WITH_COMMA = re.compile(r"[+-]?\d*,\d+(?:[eE][+-]?\d+)?")
 WITH_POINT = re.compile(r"[+-]?\d*\.\d*(?:[eE][+-]?\d+)?")
 SAY = ", or say decimal=','"
+FILL = f"{cells.FILL}: load the file with missing=True"
 SIGNED = re.compile(r"[$€£¥]\s?[+-]?[\d.,]+|[+-]?[\d.,]+\s?[$€£¥%]")
 
 

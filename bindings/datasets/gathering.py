@@ -3,10 +3,11 @@
 A column is of words if more of its fields are words than numbers; else its first word is an error.
 And it is if one of its whole numbers has a leading zero, as zip codes have, which a number loses;
 or if it was said to be categorical, and one of its fields is a word; or to be of certain words.
+A word that was listed is no missing value, whatever it is: "NA" may be one.
 Words are numbered as they come, so a column takes 4 bytes a row and each word once.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -30,10 +31,14 @@ class _Words:
 
     padded: the first whole number with a leading zero, "" without; it makes words of them all.
     said: whether the column was said to be of categories, which makes words of them all, too.
+    listed: its words, where they were said.
     """
 
-    def __init__(self, first: Wrong, n_numbers: int, said: bool) -> None:
+    def __init__(
+        self, first: Wrong, n_numbers: int, said: bool, listed: Iterable[Any] = ()
+    ) -> None:
         """Begin at the first word; n_numbers stand in whole blocks before it."""
+        self.listed = frozenset(map(str, listed))
         self.first, self.n_numbers, self.n_words, self.padded = first, n_numbers, 0, ""
         self.said = said
         self.number: dict[str, int] = {}
@@ -69,8 +74,11 @@ class Gathered:
         self.parts: list[Array] = []
         D = dialect.width - dialect.left_out
         self._said = column_types.said(types, dialect.names, D)
-        listed = (k for k, said in enumerate(self._said) if column_types.are_words(said))
-        self._words = {k: _Words((0, k, ""), 0, True) for k in listed}
+        self._words = {
+            k: _Words((0, k, ""), 0, True, said)
+            for k, said in enumerate(self._said)
+            if column_types.are_words(said)
+        }
         self._bools = np.ones(D, bool)  # all fields so far are bools
 
     def add(self, block: Sequence[Line]) -> None:
@@ -189,7 +197,8 @@ class Gathered:
         wrong, known = [], words.number
         codes = np.full(len(column), -1, np.int32)
         for n, (field, value) in enumerate(zip(column, values, strict=True)):
-            if value is not None and value != value and field.lower() != "none":  # may be a word
+            a_word = field.lower() == "none" or field in words.listed  # or may be one
+            if value is not None and value != value and not a_word:
                 if not self._missing:
                     wrong.append((lines[n], k, field))
                 continue

@@ -82,7 +82,8 @@ def load(
             a line of words alone does, and `datasets.headers` has the rest.
         decimal: "," reads the numbers of a table of text with a decimal comma: 3,5.
         column_types: what the columns of a table of text are, as the estimator takes it: a column
-            of mostly numbers and some words can be read if it is "categorical", all as words.
+            of mostly numbers and some words can be read if it is "categorical", all as words. Words
+            that are listed are no missing values: {"grade": ["A", "NA"]}.
 
     Returns:
         A `Dataset`; x is uint8, or what the file holds: of a text with words a `Frame`, by

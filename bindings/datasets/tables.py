@@ -5,7 +5,7 @@
 | rows like 01101 | digits, a column each |
 | what `dialects` says of the first lines | the delimiter, column names |
 | "1", true, False, −1 | numbers: 1, 1, 0 and -1 |
-| nothing, NA, NaN, null | a missing value |
+| nothing, NA, N/A, NaN, null | a missing value, unless `column_types` lists it as a word |
 | a column with more words than numbers | words, whose numbers are words, too |
 | a column with a word, said to be "categorical" | words, whose numbers are words, too |
 | a column in which a whole number has a leading zero | words, and a `DataWarning` says so |

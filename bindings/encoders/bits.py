@@ -44,8 +44,7 @@ class Bits(Encoder):
         """Learn the number of columns; see `Encoder`."""
         table = validation.as_table(X, name)
         self.order = ordering.make(self._ordering, table.shape[1], self._seed)
-        if self._missing:
-            gaps.check_columns(table, name)
+        gaps.check_columns(table, name)
         return self
 
     @property

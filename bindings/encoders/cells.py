@@ -14,6 +14,7 @@ DROP = "fill in or drop such rows first"
 QUOTED = 60  # characters of a value that errors quote, at most
 IN_QUOTES = re.compile(r"""(?<!\w)(?:'[^'\n]*'|"[^"\n]*")""")
 FILL = f"{DROP}, or let OrderlessNADE fill them in"
+GIVEN = "given"  # the table of which cells are read only where they are observed
 
 
 def shown(value: Any) -> str:
@@ -89,8 +90,20 @@ def missing(
     what: str, name: str, row: int, column: int, label: Any = None, advice: str = FILL
 ) -> CellError:
     """Return the error about a cell that holds no finite number."""
+    if name == GIVEN and advice == FILL:  # OrderlessNADE's too: there is nothing to fill in
+        what = f"{what} among observed values"
+        advice = "give a value there, or leave it out of observed"
     sentence = f"{{name}} contains {what} (first at {{place}}); {advice}"
     return CellError(sentence, name, row, column, label)
+
+
+def empty(what: str, name: str, column: int, label: Any = None) -> ColumnError:
+    """Return the error about a column that holds nothing at all."""
+    sentence = (
+        f"{{name}} contains {what} alone in {{place}}, which says nothing; leave that column out "
+        "of the fit, or fill it in"
+    )
+    return ColumnError(sentence, name, column, label)
 
 
 def words(name: str, column: int, label: Any, word: Any) -> CellError:

@@ -82,15 +82,14 @@ class AnyColumns(Encoder):
         wanted = types_of.wanted(self._types, frame)
         found = []
         for k in range(D):
-            (column, cells), place = (
-                partial.there(frame, k, name, self._missing),
-                frame.place(k, name),
-            )
-            also: list[Any] = []
-            if column.kind == "category" or column.whole():  # else it has no categories
-                also = [partial.there(one, k, called, self._missing)[0] for one, called in others]
+            column, cells = partial.there(frame, k, name, self._missing)
+            place = frame.place(k, name)
+            has_categories = column.kind == "category" or column.whole()
+            also = partial.of_others(others, k, self._missing) if has_categories else []
             with cells:
-                found.append(learning.learn(column, wanted[k], place, also, self._density))
+                its = [one for one, _ in also]
+                found.append(learning.learn(column, wanted[k], place, its, self._density))
+            learning.check_listed(found[-1], wanted[k], also)
             if self._density and not self._is_said(frame, column, wanted[k]):
                 key = k if frame.names is None else frame.names[k]
                 doubts.check(column, found[-1], place, key, wanted[k])

@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.encoders.cells import empty
+
 
 def filled(table: Any) -> tuple[Any, NDArray[np.bool_] | None]:
     """Return a table with 0 for what it lacks, and where that is, (N, D); None where nowhere.
@@ -21,14 +23,17 @@ def filled(table: Any) -> tuple[Any, NDArray[np.bool_] | None]:
 
 
 def check_columns(table: Any, name: str) -> None:
-    """Raise ValueError if a column of a table holds nothing at all."""
-    _, lacking = filled(table)
-    if lacking is not None and lacking.all(axis=0).any():
-        column = int(lacking.all(axis=0).argmax())
-        raise ValueError(
-            f"{name} contains NaN alone in column [:, {column}], which says nothing; leave that "
-            "column out"
-        )
+    """Raise ColumnError if a column of a table of several rows holds nothing at all.
+
+    Only columns that begin with nothing are looked at.
+    """
+    if table.shape[0] < 2:
+        return
+    _, first = filled(table[:1])
+    for column in () if first is None else np.flatnonzero(first[0]).tolist():
+        _, lacking = filled(table[:, [column]])
+        if lacking is not None and lacking.all():
+            raise empty("NaN", name, column)
 
 
 def _lacking(values: Any) -> NDArray[np.bool_] | None:

@@ -80,6 +80,9 @@ def _column(y: Any, n: int, name: str) -> NDArray[Any]:
         labels = labels[:, 0]
     if labels.dtype.kind in "OT" and labels.ndim == 1:  # of a list, a Series or a Categorical
         labels = _numbers_or_words(labels.tolist(), name)
+    if labels.dtype.kind == "f" and np.isnan(labels).any() and labels.ndim == 1:
+        gap = int(np.argmax(np.isnan(labels)))
+        raise ValueError(f"{name} contains NaN at {gap}; fill it in or leave that row out")
     if labels.dtype.kind == "f" and (labels == np.floor(labels)).all():
         labels = labels.astype(np.int64)  # pandas' whole numbers, where one was missing once
     if labels.shape != (n,) or labels.dtype.kind not in "biuU":

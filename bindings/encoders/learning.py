@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.encoders.pure import EXACT, Column, Place
+from chainrule.encoders.pure import ALIKE, EXACT, Column, Place
 from chainrule.encoders.variables import (
     MOST,
     SHOWN,
@@ -77,8 +77,20 @@ def _given(column: Column, categories: Any, place: Place) -> Category:
     sentence = f"column_types must give {place.text} different words or whole numbers, got {values}"
     check_categories(values, f"{sentence:.200}")
     variable = Category("categorical", values)
-    variable.encode(column, place)
+    variable.encode(column, place, listed=True)
     return variable
+
+
+def check_listed(variable: Variable, wanted: Any, also: Sequence[tuple[Column, Any]]) -> None:
+    """Raise CellError if the same column of other rows has a category that was not listed.
+
+    wanted: as in `learn`. also: columns, and their cells as `partial.Cells`.
+    """
+    if not isinstance(variable, Category) or wanted is None or isinstance(wanted, str):
+        return
+    for column, cells in also:
+        with cells:
+            variable.encode(column, cells.place, listed=True)
 
 
 def _category(column: Column, kind: str, place: Place, more: Sequence[Column]) -> Category:
@@ -133,9 +145,13 @@ def _real(column: Column, kind: str, place: Place, atoms: bool) -> Real:
         exact = (x == np.floor(x)) & (np.abs(x) < EXACT)
         if not exact.all():
             row = int(np.argmin(exact))
+            why, cure = "", "call it continuous"
+            if abs(x[row]) >= EXACT:
+                why = "2**53 or more in size, where floats cannot tell whole numbers apart, "
+                cure = "subtract the least of them, or call it continuous"
             raise place.cell(
-                f"{{name}} holds {column.word(row)!r} at {{place}}, so that column cannot be "
-                "integer; call it continuous",
+                f"{{name}} holds {column.word(row)!r} at {{place}}, {why}so that column cannot be "
+                f"integer; {cure}",
                 row,
             )
     atom = _atom(x) if atoms else None
@@ -179,7 +195,15 @@ def _constant(column: Column) -> str:
             "{name} has 1 sample, and {place} is continuous, which takes two different values at "
             "least; give more rows (n_samples=1)"
         )
+    if (column.values != column.values[0]).any():
+        return ALIKE.replace("{first}", repr(column.word(0)))
+    cure = "leave it out" + (", or call it categorical" if column.whole() else "")
+    if column.kind == "real" and abs(column.values[0]) >= EXACT:
+        cure += (
+            "; but if whole numbers that differ were meant, which are alike from 2**53 on, "
+            "subtract the least of them while they are whole"
+        )
     return (
         f"{{place}} of {{name}} is {column.word(0)!r} in every row, and the density of a constant "
-        "is infinite; leave it out" + (", or call it categorical" if column.whole() else "")
+        f"is infinite; {cure}"
     )

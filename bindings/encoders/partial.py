@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.encoders import frames
+from chainrule.encoders import cells, frames
 from chainrule.encoders.cells import CellError
 from chainrule.encoders.coded import Coded, Raw
 from chainrule.encoders.frames import Frame
@@ -35,14 +35,31 @@ class Cells:
 
 
 def there(frame: Frame, k: int, name: str, missing_too: bool) -> tuple[Column, Cells]:
-    """Return column k, or where values may be missing those that are there; and its cells."""
+    """Return column k, or where values may be missing those that are there; and its cells.
+
+    Raises:
+        ColumnError: none is there.
+    """
     rows = np.arange(len(frame))
     if missing_too:
-        found = rows[~missing(frame.raw(k))]
-        rows = found if len(found) else rows
-    cells = Cells(frame.place(k, name), rows)
-    with cells:
-        return frame.column(k, name, rows if missing_too else slice(None)), cells
+        rows = rows[~missing(frame.raw(k))]
+        if not len(rows):
+            place = frame.place(k, name)
+            raise cells.empty("NaN", name, k, place.label)
+    found = Cells(frame.place(k, name), rows)
+    with found:
+        return frame.column(k, name, rows if missing_too else slice(None)), found
+
+
+def of_others(
+    others: Sequence[tuple[Frame, str]], k: int, missing_too: bool
+) -> list[tuple[Column, Cells]]:
+    """Return column k of other tables by what they are called, as `there`; but of those it has."""
+    return [
+        there(one, k, called, missing_too)
+        for one, called in others
+        if not (missing_too and missing(one.raw(k)).all())
+    ]
 
 
 def observed(

@@ -7,9 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.encoders import cells
-from chainrule.encoders.cells import DROP, FILL, CellError, ColumnError
+from chainrule.encoders.cells import DROP, CellError, ColumnError
 
 EXACT = 2.0**53  # beyond, floating-point numbers cannot tell whole ones apart
+ALIKE = (
+    "{place} of {name} holds different whole numbers that are one and the same as floating-point "
+    "numbers, {first} and others; subtract the least of them"
+)
 
 
 class Place(NamedTuple):
@@ -34,13 +38,9 @@ class Place(NamedTuple):
 
     def missing(self, what: str, where: NDArray[np.bool_]) -> ValueError:
         """Return the error about cells without a value, (N,) bool, or a column without any."""
-        if where.all() and len(where) > 1:
-            return self.column(
-                f"{{name}} contains {what} alone in {{place}}, which says nothing; leave that "
-                "column out of the fit, or fill it in"
-            )
-        sentence = f"{{name}} contains {what} (first at {{place}}); {FILL}"
-        return self.cell(sentence, int(np.argmax(where)))
+        if where.all() and len(where) > 1 and self.table != cells.GIVEN:
+            return cells.empty(what, self.table, self.k, self.label)
+        return cells.missing(what, self.table, int(np.argmax(where)), self.k, self.label)
 
 
 class Column(NamedTuple):
@@ -142,16 +142,23 @@ def _of_objects(raw: NDArray[Any], place: Place) -> Column:
     if found == {"bool"}:
         return Column("bool", raw.astype(bool))
     if found <= {"bool", "whole"}:
-        return Column("whole", _whole(raw))
+        return Column("whole", _whole(raw, place))
     return Column("real", _finite(raw.astype(np.float64), place))
 
 
-def _whole(raw: NDArray[Any]) -> NDArray[Any]:
-    """Return whole numbers as int64, or where they are larger as floats."""
+def _whole(raw: NDArray[Any], place: Place) -> NDArray[Any]:
+    """Return whole numbers as int64, or where they are larger as floats.
+
+    Raises:
+        ColumnError: they differ, and are all one as floats.
+    """
     try:
         return raw.astype(np.int64)
     except OverflowError:
-        return raw.astype(np.float64)
+        x = raw.astype(np.float64)
+        if (x == x[0]).all() and (raw != raw[0]).any():
+            raise place.column(ALIKE.replace("{first}", str(raw[0]))) from None
+        return x
 
 
 def _kind(kind: type, place: Place) -> str:

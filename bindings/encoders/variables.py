@@ -84,13 +84,15 @@ class Category:
         """
         if self._fractions or isinstance(self.values[0], str):
             return None
-        if max(self.values) - min(self.values) > MOST:
+        if max(self.values) - min(self.values) > MOST or max(map(abs, self.values)) >= 2**62:
             return None
         low, high = int(min(self.values)), int(max(self.values))
         return low, self._codes(range(low - 1, high + 2))
 
-    def encode(self, column: Column, place: Place) -> NDArray[np.int32]:
+    def encode(self, column: Column, place: Place, listed: bool = False) -> NDArray[np.int32]:
         """Return the codes of a column's values, (N,).
+
+        listed: whether the categories were given and the column is one of `fit`, for the error.
 
         Raises:
             CellError: a value that is none of them.
@@ -109,9 +111,14 @@ class Category:
             known = ", ".join(map(repr, self.values[:SHOWN]))
             value = column.word(row)
             value = int(value) if isinstance(value, float) and value.is_integer() else value
+            why = "a category never seen in training; known are"
+            cure = "" if listed else self._cure(value)
+            if listed:
+                why = "which the categories in column_types lack; they are"
+                cure = "list it, too, or mend that cell"
             raise place.cell(
-                f"{{name}} holds {value!r} at {{place}}, a category never seen in training; known "
-                f"are {known}{', …' if len(self.values) > SHOWN else ''}; {self._cure(value)}",
+                f"{{name}} holds {value!r} at {{place}}, {why} "
+                f"{known}{', …' if len(self.values) > SHOWN else ''}; {cure}",
                 row,
             )
         return np.asarray(codes)

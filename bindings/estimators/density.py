@@ -33,6 +33,10 @@ class Density(DensityMixin, Kept):  # type: ignore[misc]  # scikit-learn is unty
         """Return how many there are of what a score is a mean over."""
         raise NotImplementedError
 
+    def _count_variables(self, data: Any) -> int:
+        """Return how many variables have a value, of all observations together."""
+        return self._count(data) * int(self.encoder_.dims)
+
     def _batches(self, data: Any, title: str) -> Iterator[tuple[Any, Any]]:
         """Yield observations in groups: which they are, and x; `title`: of a progress bar."""
         raise NotImplementedError
@@ -87,9 +91,13 @@ class Density(DensityMixin, Kept):  # type: ignore[misc]  # scikit-learn is unty
     def bits_per_dim(self, X: Any, y: Any = None) -> float:
         """Return -log₂ p of a variable on average: what it costs in an ideal code, in bits.
 
-        A variable is a column of rows, and a symbol of sequences: bits per character.
+        A variable is a column of rows, and a symbol of sequences: bits per character. The mean is
+        over all that are known, of all rows together: a missing cell costs nothing and counts
+        for nothing.
         """
-        return -self.score(X, y) / (self.encoder_.dims * log(2))
+        data = self._read(X)
+        nats = -float(self._log_prob(data, y).sum(dtype=np.float64))
+        return nats / (self._count_variables(data) * log(2))
 
     def log_prob_terms(self, X: Any, y: Any = None) -> Any:
         """Return log p(x_i | the variables before x_i) of every variable, in nats.

@@ -116,7 +116,9 @@ class Resting:
         """Raise ValueError if the training was begun with other settings than there are now."""
         before = settled(self._cls()) | (found if isinstance(found, dict) else {})
         for name, value in self._metadata["hyperparameters"].items():
-            if name not in LENGTHS and not agree(before[name], value):
+            meant = getattr(self._recipe, name, None) if value is None else value
+            either = agree(before[name], value) or agree(before[name], meant)
+            if name not in LENGTHS and not either:
                 raise ValueError(
                     f"{self._path} was begun with {name}={before[name]}, not {value}; use the same "
                     "settings, or delete it to begin anew"

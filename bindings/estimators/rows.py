@@ -5,11 +5,11 @@ from typing import Any
 
 from chainrule.encoders import validation
 from chainrule.engine.models import fvsbn, nade, nade_untied
-from chainrule.estimators.row_density import RowDensity
+from chainrule.estimators.few_rows import FewLabelled
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class FVSBN(RowDensity):
+class FVSBN(FewLabelled):
     """Fully visible sigmoid belief network: each bit a logistic regression on the bits before it.
 
     p(x) = Π_i p(x_i | x_<i) with p(x_i = 1 | x_<i) = σ(b_i + Σ_{j<i} α_j^i x_j), exactly
@@ -18,7 +18,7 @@ class FVSBN(RowDensity):
     the marginal Σ_c p(c) p(x | c) again, and `predict` says which is the likeliest.
 
     Args:
-        epochs: passes over the data, at most.
+        epochs: passes over the data, at most; None is 50.
 
     Attributes:
         params_: mapping from name to array: "b" (D,), with labels (n_classes, D), and "alpha"
@@ -48,6 +48,8 @@ class FVSBN(RowDensity):
         Frey, Hinton and Dayan 1996. Derivation: `chainrule.engine.models.fvsbn`.
     """
 
+    _alone = 50  # it overfits late
+
     def _model_name(self) -> str:
         return "fvsbn"
 
@@ -56,7 +58,7 @@ class FVSBN(RowDensity):
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class NADE(RowDensity):
+class NADE(FewLabelled):
     """Neural autoregressive density estimator: one hidden layer shared by all conditionals.
 
     p(x) = Π_i p(x_i | x_<i) with p(x_i = 1 | x_<i) = σ(b_i + V_i·h_i) and

@@ -23,11 +23,12 @@ from chainrule.encoders.columns import AnyColumns
 from chainrule.encoders.variables import Real
 from chainrule.estimators import evaluating
 from chainrule.estimators.few_rows import FewRows
+from chainrule.estimators.in_units import InUnits
 from chainrule.kernels.types import Array
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class TableDensity(FewRows):
+class TableDensity(FewRows, InUnits):
     """Base class: a model of p(x), or of p(x | label), over columns of any kind.
 
     Args:
@@ -156,6 +157,15 @@ class TableDensity(FewRows):
         self._columns.check(frame)  # now, not after minutes of work
         return frame
 
+    def _count_variables(self, data: Any) -> int:
+        if not self._missing:
+            return super()._count_variables(data)
+        if not (n := int(self._columns.observed(data).sum())):
+            raise ValueError(
+                "X has no value at all, and so no bits a variable; give rows with some"
+            )
+        return n
+
     # What goes out
 
     def _volume(self, data: Any) -> Any:
@@ -263,8 +273,10 @@ class TableDensity(FewRows):
                 numbers. x_i is where F(x_i | the columns before x_i) reaches u_i.
 
         Returns:
-            n rows as the data were: a DataFrame with its columns and dtypes if one was fitted, else
-            an array, of objects where there are words. Given values come back as they are.
+            n rows as the data were: a DataFrame with its columns and dtypes if one was fitted. Else
+            an array, of what the values are and not of the dtype that held them: uint8 if all are 0
+            and 1 or bools, int64 of other whole numbers, float64 where a column is real, objects
+            where one is of words; of a structured array, too. Given values come back as they are.
 
         Raises:
             NotFittedError: before `fit`.

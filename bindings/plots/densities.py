@@ -46,7 +46,9 @@ def density(
 
     Raises:
         ValueError: another number of variables, words, or a density that is no number.
+        TypeError: a model in place of its log_prob, or the arguments in another order.
     """
+    _check_order(log_prob, x, samples)
     rows = _rows(x, "x")
     drawn = None if samples is None else _rows(samples, "samples")
     if drawn is not None and drawn.shape[1] != rows.shape[1]:
@@ -171,6 +173,18 @@ def _heading(title: str, grid: Grid, names: Sequence[str]) -> str:
     if not grid.seen or grid.share > 1 + CONVERGED:
         said = "peaks too narrow for the grid, which cannot tell how much lies in the picture"
     return f"{visible(title)}: {said}" if title else said
+
+
+def _check_order(log_prob: Any, x: Any, samples: Any) -> None:
+    """Raise TypeError if the first argument is no function, or another is one or a model."""
+    functions = [callable(one) or hasattr(one, "log_prob") for one in (x, samples)]
+    if callable(log_prob) and not any(functions):
+        return
+    got = ", ".join(type(one).__name__ for one in (log_prob, x, samples) if one is not None)
+    raise TypeError(
+        "density takes a function, rows, and perhaps more rows: density(model.log_prob, X, "
+        f"samples); got {got}"
+    )
 
 
 def _rows(x: Any, name: str) -> Numbers:

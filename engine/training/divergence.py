@@ -4,7 +4,9 @@ A diverging training need not meet a number that is not finite: sigmoids and sof
 NADE with a learning rate of 1e6 ends with a loss of millions, as finite as any. What is certain is
 that a model to which all values are equally likely costs log(number of values) a variable, that
 initial parameters are about as good, and that a training should end below. Of a real column, in
-whose standard units models see it, a normal distribution takes the place of guessing.
+whose standard units models see it, a normal distribution takes the place of guessing. There initial
+parameters may cost a few times as much, and so may rows far from all that were learnt from: what is
+above guessing, but not FAR, and has fallen since the first record, was ended too early.
 
 Without validation data the last parameters are kept, but for those of records that went astray,
 whose loss is above the lowest before by a good part of what guessing costs: what was good before a
@@ -20,6 +22,7 @@ from chainrule.engine.event import CONTINUOUS, Columns, Event
 # Shares of what guessing costs. Beyond them it is no chance: initial parameters of the smallest
 # models cost up to a tenth more than guessing, and losses of small minibatches vary by as much.
 WORSE, ASTRAY = 0.5, 0.25
+FAR = 10  # times it: no initial parameters and few rows cost as much
 NORMAL = log(2 * pi * e) / 2  # nats: a real column of which mean and variance alone are known
 FALLING = 0.005  # of it, over the last quarter of the records: what is worth to be told
 ADVICE = "lower the learning rate or clip the gradient's norm"
@@ -58,13 +61,21 @@ def doubt(state: Records, guessing: float, shift: float = 0.0) -> str | None:
     if not state.best_record or guessing == 0:
         return None
     kept, record = losses[state.best_record - 1], state.history[state.best_record - 1]
+    clock = "epoch" if "epoch" in record else "step"
     if kept > (1 + WORSE) * guessing:
-        return (
-            f"the training diverged: what it kept costs {kept - shift:.4g} nats, more than "
-            f"guessing, {guessing - shift:.4g}; {ADVICE}"
-        )
+        costs = f"costs {kept - shift:.4g} nats, more than guessing, {guessing - shift:.4g}"
+        if max(one["train"] for one in state.history) <= (1 + WORSE) * guessing:
+            return (
+                f"what the training kept {costs}, of validation data alone: they are unlike those "
+                "it learnt from, or the learning rate is too high"
+            )
+        if losses[-1] <= losses[0] and kept <= FAR * guessing:
+            return (
+                f"the training ended too early: what it kept {costs}; give it more {clock}s, or "
+                "another learning rate"
+            )
+        return f"the training diverged: what it kept {costs}; {ADVICE}"
     if record["valid"] is None and state.best_record < len(losses):
-        clock = "epoch" if "epoch" in record else "step"
         return (
             f"the training went astray: it cost {kept - shift:.4g} nats in {clock} "
             f"{record[clock]}, whose parameters were kept, and {losses[-1] - shift:.4g} in the "

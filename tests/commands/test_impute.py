@@ -123,3 +123,35 @@ def test_bools_come_back_as_they_were(data, call, tmp_path):
     after, told = cells(out)[:, 2], before[:, 2] != ""
     assert set(after) == {"True", "False"}
     assert [said[word] for word in before[told, 2]] == after[told].tolist()
+
+
+def test_bits_are_of_the_cells_that_are_there(data, run, call, tmp_path):
+    (table, before), out = data, tmp_path / "logp.csv"
+    status, said, err = call("score", run, table, "--out", out)
+    assert (status, err) == (0, "")
+    log_p = np.loadtxt(out, skiprows=1)
+    each = -log_p.sum() / ((before != "").sum() * np.log(2))
+    assert f"{each:.4f} bits per dimension" in said
+    model = cr.load(run)
+    x = cr.datasets.tables.read(table, missing=True).x
+    assert model.bits_per_dim(x) == pytest.approx(each, rel=1e-4)
+    status, said, err = call(*TRAIN[:2], "--data", table, "--epochs", 1, "--out", tmp_path / "run")
+    told = json.loads((tmp_path / "run" / "run.json").read_text())
+    test = cr.datasets.load(table, missing=True).test.x
+    share = model.encoder_.observed(test).mean()
+    whole = told["test_nll"] / (3 * np.log(2))
+    assert told["test_bits_per_dimension"] == pytest.approx(whole / share)
+    shown = f"{told['test_bits_per_dimension']:.4f}"
+    assert status == 0 and shown in said
+    assert shown in call("info", tmp_path / "run")[1]
+
+
+def test_a_label_that_is_missing_is_no_cell_to_fill_in(call, tmp_path):
+    rows = [["cat", "4", "yes"], ["", "2", "no"], ["dog", "", "no"]] * 8
+    path = write(tmp_path / "x.csv", rows)
+    asked = (*TRAIN, "--epochs", 1, "--data", path, "--out", tmp_path / "run")
+    status, _, err = call(*asked, "--labels-from", "pet")
+    assert status == 2 and "x.csv contains no label (first at line " in err
+    assert "; fill it in or leave that row out" in err and "orderless_nade" not in err
+    status, _, err = call(*asked, "--labels-from", "kg")
+    assert status == 2 and "contains no label (first at line" in err

@@ -197,6 +197,7 @@ def test_settings_are_typed_and_checked():
     assert chosen == {"epochs": 3, "n_hidden": 7, "tied": False, "learning_rate": 1.0, "l1": 0.5}
     assert type(chosen["learning_rate"]) is float
     assert settings.build(cr.NADE, {}, ["binarize=0.5"]) == {"binarize": 0.5}
+    assert settings.build(cr.RNADE, {}, ["batch_size=none"]) == {"batch_size": None}
     for setting, word in (
         ("n_hidden", "name=value"),
         ("hidden=3", "no setting 'hidden'"),
@@ -204,6 +205,7 @@ def test_settings_are_typed_and_checked():
         ("tied=1", "true or false"),
         ("learning_rate=fast", "a number"),
         ("learning_rate=-1", "above 0"),
+        ("batch_size=2.5", "a whole number"),
         ("epochs=4", "given twice"),
         ("backend=cpu", "--backend"),
         ("schedule=linear", "schedule"),

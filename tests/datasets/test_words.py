@@ -121,6 +121,23 @@ def test_what_is_doubtful_is_named_and_never_guessed(text, says, block, monkeypa
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("missing", [False, True])
+def test_a_word_that_is_listed_is_never_missing(missing):
+    text, listed = "grade,n\nNA,1\nA,2\nnull,3\nA,4\n", ["A", "NA", "null"]
+    table = read(text, missing=missing, column_types={"grade": listed})
+    assert table.x["grade"].tolist() == ["NA", "A", "null", "A"]
+    gap = read(text.replace("3", ""), missing=True, column_types={"grade": listed})
+    assert np.isnan(gap.x["n"][2]) and gap.x["grade"][2] == "null"
+    with pytest.raises(ValueError, match=r"line 4, column 1 \('grade'\) holds null; fill"):
+        read(text, column_types={"grade": ["A", "NA"]})
+
+
+def test_the_error_about_a_gap_names_what_reads_it():
+    for text in ("a,b\n1,x\n,y\n", "a,b\n1,2\n,3\n", "a,b\nx,2\ny,NA\n"):
+        with pytest.raises(ValueError, match=r"fill them in: load the file with missing=True$"):
+            read(text)
+
+
 def test_missing_words_are_marked_where_they_may_be():
     table = read("a,n,w\nx,1,\n,2,q\ny,NA,r\n", missing=True)
     encoder = AnyColumns(missing=True).learn(table.x)

@@ -188,7 +188,7 @@ def test_values_that_come_once_make_a_column_one_of_any_whole_numbers(n, once, k
 def test_whole_numbers_that_floats_cannot_tell_apart_are_continuous(first):
     X = [[first + 4096 * k] for k in range(100)]
     assert AnyColumns().learn(X).types == ("continuous",)
-    with pytest.raises(ValueError, match=r"cannot be integer; call it continuous"):
+    with pytest.raises(ValueError, match=r"cannot be integer; subtract .*, or call it continuous"):
         AnyColumns("integer").learn(X)
     assert AnyColumns().learn(X[:1] * 5 + X[1:2] * 5).types == ("categorical",)
 
@@ -346,7 +346,28 @@ WRONG = [
     (
         [[1], [2]],
         {0: [1]},
-        r"holds 2 at \[1, 0\], a category never seen in training; known a",
+        r"holds 2 at \[1, 0\], which the categories in column_types lack; they are 1; list it, too",
+    ),
+    (
+        [[2**60 + k] for k in range(9)],
+        {},
+        r"column \[:, 0\] of X holds different whole numbers that are one and the same as float.*"
+        "1152921504606846976 and others; subtract the least",
+    ),
+    (
+        [[2**70 + k] for k in range(9)],
+        {},
+        "holds different whole numbers .* 1180591620717411303424 ",
+    ),
+    (
+        [[2.0**60]] * 9,
+        {},
+        "in every row, .* but if whole numbers that differ were meant, .* subtract",
+    ),
+    (
+        [[2**60 + k] for k in range(9)],
+        "integer",
+        r"at \[0, 0\], 2\*\*53 or more in size, .*; subtract .*, or call it continuous",
     ),
     ([[1]], {0: [1, 1]}, r"must give column \[:, 0\] different words or whole numbers"),
     ([[1]], {0: [0.5]}, r"must give column \[:, 0\] different words or whole numbers"),
@@ -508,6 +529,24 @@ def test_one_list_of_categories_is_for_every_column():
 def test_the_error_about_a_category_never_seen_has_its_cure(learnt, later, cure):
     with pytest.raises(CellError, match=cure):
         AnyColumns().learn(learnt).encode(later)
+
+
+def test_the_rows_of_others_are_held_against_a_list_too():
+    says = (
+        r"X_valid holds 'c' at \[1, 0\], which the categories in column_types lack; they are 'a', "
+    )
+    for missing in (False, True):
+        encoder = AnyColumns({0: ["a", "b"]}, missing=missing)
+        with pytest.raises(CellError, match=says):
+            encoder.learn([["a"], ["b"]], more={"X_valid": [["a"], ["c"]]})
+        encoder.learn([["a"], ["a"]], more={"X_valid": [["a"], ["b"]]})
+    encoder.learn([["a"], ["a"]], more={"X_valid": [[None], [None]]})  # of OrderlessNADE
+
+
+def test_whole_numbers_of_any_size_may_be_categories():
+    table = [[2**63 + k % 3] for k in range(9)]
+    encoder = AnyColumns("categorical").learn(table)
+    assert encoder.encode(table)[:, 0].tolist() == [0, 1, 2] * 3
 
 
 def test_the_cure_has_the_columns_name():

@@ -84,6 +84,8 @@ def test_labels_become_numbers_and_a_prior():
     unseen = "y holds 'c', a label never seen in training; leave it out or give one of 'a', 'b'"
     with pytest.raises(ValueError, match=unseen):
         labels.encode("c", 2, classes)
+    with pytest.raises(ValueError, match=r"^y contains NaN at 1; fill it in or leave that row out"):
+        labels.learn(np.array([0, np.nan, 1]), 3)
 
 
 def test_a_fingerprint_is_of_values():

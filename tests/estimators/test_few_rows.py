@@ -4,6 +4,8 @@ import inspect
 
 import numpy as np
 import pytest
+from sklearn.datasets import load_digits
+from sklearn.naive_bayes import BernoulliNB
 
 import chainrule as cr
 from chainrule.commands import baselines
@@ -12,11 +14,12 @@ from chainrule.engine.event import CONTINUOUS, Columns
 TABLES = (cr.RNADE, cr.MADE, cr.OrderlessNADE, cr.TableNADE, cr.CategoricalNADE)
 
 
-def recipe_of(cls, n, valid=True, **settings):
+def recipe_of(cls, n, valid=True, y=None, most=5, **settings):
     """Return epochs, batch size and learning rate for n rows."""
-    X = np.random.default_rng(0).integers(0, 5, (n, 2))
-    model = cls(**settings)
-    model._prepare(X, X_valid=X[:9] if valid else None)
+    X = np.random.default_rng(0).integers(0, most, (n, 2))
+    model, labels = cls(**settings), None if y is None else {"y": y, "y_valid": y[:9]}
+    given = {} if labels is None else labels if valid else {"y": y}
+    model._prepare(X, X_valid=X[:9] if valid else None, **given)
     recipe = model._recipe()
     return recipe.epochs, recipe.batch_size, recipe.learning_rate
 
@@ -45,6 +48,45 @@ def test_more_rows_have_larger_minibatches(n, expected):
     assert recipe_of(cr.RNADE, n, valid=False)[0] == (20 if n < 5000 else 50)
 
 
+@pytest.mark.parametrize("cls", [cr.FVSBN, cr.NADE])
+def test_bits_with_labels_are_trained_by_their_number_and_without_as_ever(cls):
+    for n in (100, 6000):
+        assert recipe_of(cls, n, most=2) == recipe_of(cls, n, False, most=2) == (50, 100, 1e-3)
+    y = np.arange(6000) % 3
+    alone = 50 if cls is cr.FVSBN else 20
+    assert recipe_of(cls, 1500, y=y[:1500], most=2) == (50, 30, 1e-2)
+    assert recipe_of(cls, 1500, False, y[:1500], 2) == (alone, 30, 1e-2)
+    assert recipe_of(cls, 1500, False, y[:1500], 2, epochs=7, learning_rate=0.1) == (7, 30, 0.1)
+    assert recipe_of(cls, 5000, False, y[:5000], 2) == (50, 100, 1e-3)
+
+
+@pytest.mark.parametrize("cls", [cr.FVSBN, cr.NADE])
+@pytest.mark.parametrize("n", [100, 300])
+def test_bits_with_labels_recognise_classes_of_few_rows(cls, n):
+    x, y = load_digits(return_X_y=True)
+    x, right, yardstick = x >= 8, [], []
+    for seed in range(3):
+        rows = np.random.default_rng(seed).permutation(len(x))
+        few, others = rows[:n], rows[n : n + 300]
+        model = cls(seed=seed).fit(x[few], y[few])
+        right.append(np.mean(model.predict(x[others]) == y[others]))
+        yardstick.append(BernoulliNB().fit(x[few], y[few]).score(x[others], y[others]))
+    assert np.mean(right) > np.mean(yardstick) - 0.02 > 0.75
+
+
+def test_a_training_of_bits_before_goes_on_as_it_was(tmp_path):
+    X = np.random.default_rng(0).integers(0, 2, (120, 4))
+    before = {"batch_size": 100, "learning_rate": 1e-3, "schedule": "constant"}
+    cr.FVSBN(epochs=2, **before).fit(X, checkpoint=tmp_path / "c")
+    model = cr.FVSBN(epochs=5, schedule="constant").fit(X, checkpoint=tmp_path / "c")
+    whole = cr.FVSBN(epochs=5, **before).fit(X)
+    np.testing.assert_array_equal(model.params_.flat, whole.params_.flat)
+    y = np.arange(120) % 2
+    cr.FVSBN(epochs=2, **before).fit(X, y, checkpoint=tmp_path / "d")
+    with pytest.raises(ValueError, match="begun with batch_size=100, not None"):
+        cr.FVSBN(epochs=5, schedule="constant").fit(X, y, checkpoint=tmp_path / "d")
+
+
 def test_what_was_chosen_is_said(capsys):
     X = np.random.default_rng(0).normal(size=(120, 2))
     settings = {"n_hidden": 2, "epochs": 1, "verbose": True}
@@ -57,6 +99,12 @@ def test_what_was_chosen_is_said(capsys):
     assert "epochs=20, learning_rate=0.01: as there are 120 rows alone" in capsys.readouterr().err
     cr.RNADE(batch_size=9, learning_rate=0.1, **settings).fit(X)
     assert "as there are" not in capsys.readouterr().err
+    bits = X > 0
+    cr.FVSBN(epochs=1, verbose=True).fit(bits)
+    assert "as there are" not in capsys.readouterr().err
+    cr.FVSBN(epochs=1, verbose=True).fit(bits, bits[:, 0].astype(int))
+    said = "batch_size=10, learning_rate=0.01: as there are 120 rows with labels alone"
+    assert said in capsys.readouterr().err
 
 
 def test_a_training_that_chose_goes_on_to_the_same_bits(tmp_path):

@@ -138,3 +138,20 @@ def test_what_follows_from_what_is_given(rng):
         like = (np.abs(columns["age"] - 35) < 5) & (columns["school"] == school)
         assert abs(drawn[:, 2].astype(bool).mean() - columns["married"][like].mean()) < 0.1
         assert abs(drawn[:, 6].astype(bool).mean() - columns["rich"][like].mean()) < 0.12
+
+
+def test_an_arrays_samples_are_of_what_its_values_are():
+    rng = np.random.default_rng(0)
+    few, bits = rng.integers(0, 5, (80, 2)), rng.integers(0, 2, (80, 2))
+    real = rng.normal(size=(80, 2))
+    named = np.zeros(80, [("n", "i8"), ("x", "f4"), ("b", "?")])
+    named["n"], named["x"], named["b"] = few[:, 0], real[:, 0], bits[:, 0]
+    for dtype, cases in {
+        np.uint8: (bits, bits.astype(bool), bits.astype(np.float32)),
+        np.int64: (few, few.astype(np.int16), few.astype(np.float32), few[:, :1] * bits),
+        np.float64: (real, real.astype(np.float32), np.c_[few[:, 0], real[:, 0]], named),
+        object: ([["a", 1, True, 2.5], ["b", 2, False, 1.5]] * 40,),
+    }.items():
+        for X in cases:
+            model = TableNADE(2, epochs=1).fit(X)
+            assert model.sample(3, seed=0).dtype == dtype

@@ -209,8 +209,45 @@ def test_rows_may_be_thresholded_or_sparse():
 def test_a_column_of_nothing_is_refused():
     X = rows(20).astype(float)
     X[:, 2] = nan
-    with pytest.raises(ValueError, match=r"NaN alone in column \[:, 2\], which says nothing"):
-        OrderlessNADE((4,), epochs=1).fit(X)
+    says = r"NaN alone in column \[:, 2\], which says nothing; leave that column out of the fit"
+    for cls in (OrderlessNADE, cr.TableNADE, cr.MADE, cr.CategoricalNADE, cr.NADE, cr.RNADE):
+        if cls is cr.RNADE:
+            X = X + np.random.default_rng(0).normal(size=X.shape)
+        for table in (X, X.astype(object), np.where(np.isnan(X), None, X)):
+            with pytest.raises(ValueError, match=says):
+                cls(4, epochs=1).fit(table)
+        if cls not in (cr.CategoricalNADE, cr.RNADE):
+            with pytest.raises(ValueError, match=says):
+                cls(4, epochs=1, binarize=0.5).fit(X)
+    with pytest.raises(ValueError, match=r"NaN alone in column \[:, 0\]"):
+        OrderlessNADE((4,), epochs=1).fit([[nan, 1]])
+    valid = rows(20).astype(float)
+    valid[:, 2] = nan
+    OrderlessNADE((4,), epochs=1).fit(rows(20), X_valid=valid)  # which has no cell of it
+
+
+def test_what_is_observed_must_be_given(model):
+    says = (
+        r"given contains NaN among observed values \(first at \[0, 1\]\); give a value there, or "
+    )
+    table, bits = cr.TableNADE(4, epochs=1).fit(rows(20)), cr.NADE(4, epochs=1).fit(rows(20))
+    thresholded = OrderlessNADE((4,), epochs=1, binarize=0.5).fit(rows(20))
+    for one in (model, table, bits, thresholded):
+        with pytest.raises(ValueError, match=says):
+            one.sample(2, given=[0, nan, 1, 1], observed=[False, True, False, False])
+
+
+def test_a_cell_that_is_missing_has_no_bits():
+    X = np.array([[0, 1, 1, 0], [1, 0, 0, 1]] * 20, float)
+    fresh = OrderlessNADE((4,), epochs=1, **DTYPE).fit(X)
+    gaps = X[:4].copy()
+    gaps[0, 1:] = gaps[2, :2] = nan  # 11 of 16 are there
+    for table in (gaps, np.where(np.isnan(gaps), None, gaps)):
+        expected = -fresh.log_prob(table).sum() / (11 * np.log(2))
+        assert fresh.bits_per_dim(table) == pytest.approx(expected, rel=1e-12)
+    assert fresh.bits_per_dim(X) == pytest.approx(-fresh.score(X) / (4 * np.log(2)), rel=1e-12)
+    with pytest.raises(ValueError, match="X has no value at all"):
+        fresh.bits_per_dim(np.full((2, 4), nan))
 
 
 def test_other_models_refuse_missing_values():

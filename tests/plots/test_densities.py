@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import kstest, multivariate_normal, norm, poisson
 
+import chainrule as cr
 from chainrule import plots
 from chainrule.plots import calibrating
 
@@ -72,6 +73,17 @@ def test_a_single_point_and_one_value_can_be_drawn(tmp_path):
 def test_what_is_no_density_of_one_or_two(x, samples, text):
     with pytest.raises(ValueError, match=text):
         plots.density(lambda g: np.zeros(len(g)), x, samples)
+
+
+def test_arguments_in_another_order_are_said(rng):
+    x, model = rng.normal(size=(40, 1)), cr.RNADE(2, epochs=1)
+    model.fit(x)
+    says = r"takes a function, rows, .*: density\(model\.log_prob, X, samples\); got "
+    for asked in ((model, x), (x, model.log_prob), (x, model), (model.log_prob, model), (x, x)):
+        with pytest.raises(TypeError, match=says):
+            plots.density(*asked)
+    with pytest.raises(TypeError, match=says + "RNADE, ndarray$"):
+        plots.density(model, x)
 
 
 def test_a_density_must_be_a_number():

@@ -75,13 +75,30 @@ def test_what_is_doubted():
 
     assert doubt() is None
     assert doubt(3.4, 2.0, 1.9) is None
-    assert doubt(1.49 * GUESSING) is None and "diverged" in doubt(1.51 * GUESSING)
+    assert doubt(1.49 * GUESSING) is None and "ended too early" in doubt(1.51 * GUESSING)
+    assert "give it more epochs" in doubt(9.8 * GUESSING, 9.6 * GUESSING)  # it fell
+    assert "diverged" in doubt(1.6 * GUESSING, 1.7 * GUESSING)
+    assert "diverged" in doubt(11 * GUESSING) and "diverged" in doubt(12 * GUESSING, 11 * GUESSING)
     assert doubt(2.0, 2.8) is None  # as losses do
     assert doubt(2.0, 2.9, 1.9) is None  # it came back
     assert doubt(2.0, 2.9, valid=True) is None  # by choice
     said = doubt(3.0, 2.0, 2.9)  # good, then not, and nothing to choose by
     assert "went astray" in said and "2 nats in epoch 2, whose parameters were kept" in said
     assert "2.9 in the end" in said
+
+
+def test_a_training_that_was_only_too_short_did_not_diverge():
+    x = np.random.default_rng(0).standard_t(2, (200, 3))
+    for cls in (cr.TableNADE, cr.MADE, cr.OrderlessNADE):
+        with pytest.warns(ConvergenceWarning, match=r"ended too early: .* give it more epochs"):
+            cls(8, epochs=2, learning_rate=1e-6).fit(x)
+
+
+def test_validation_rows_unlike_the_others_are_no_divergence():
+    x = np.random.default_rng(0).normal(size=(40, 2))
+    says = r"of validation data alone: they are unlike those it learnt from"
+    with pytest.warns(ConvergenceWarning, match=says):
+        cr.RNADE(4, epochs=2, learning_rate=1e-6).fit(x, X_valid=x + 9)
 
 
 def test_parameters_that_are_not_finite_are_not_kept(monkeypatch, X):
