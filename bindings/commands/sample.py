@@ -90,8 +90,8 @@ def _rows(common: Common, run: Path, model: Any, how: SampleRequest, draw: Drawi
     else:
         names = inputs.fitted_columns(model, run)
         name = "label" if "label" not in (names or ()) else "label drawn"
-        column = tabular.Labels(name, y["y"], 0) if y else None
-        tabular.write(out, rows, model, names, labels=column)
+        beside = [labels.Beside(name, y["y"], 0)] if y else []
+        tabular.write(out, rows, model, names, beside=beside)
     each_of = f", {each} of each label: {labels.known(model)}" if how.by_label else ""
     common.say(f"{n:,} samples{each_of}; {out}")
 

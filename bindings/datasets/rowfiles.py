@@ -23,6 +23,7 @@ class Origin(NamedTuple):
             counted from 0, in an array or among `files`.
         kind: "line" or "row".
         columns, left_out: as in `tables.Table`.
+        taken_out: which column of the file, of those behind left_out, is not among the rows.
         files: the pictures' names.
     """
 
@@ -32,6 +33,12 @@ class Origin(NamedTuple):
     columns: tuple[str, ...] | None = None
     left_out: int = 0
     files: tuple[str, ...] | None = None
+    taken_out: int | None = None
+
+    def without(self, k: int) -> "Origin":
+        """Return where the same rows come from without a column."""
+        names = None if self.columns is None else (*self.columns[:k], *self.columns[k + 1 :])
+        return self._replace(columns=names, taken_out=k)
 
     def select(self, part: Any) -> "Origin":
         """Return where some of the rows come from."""
@@ -51,6 +58,7 @@ class Origin(NamedTuple):
         if self.files is not None:
             return f"pixel {k}"
         name = f" ({shown(self.columns[k])})" if self.columns else ""
+        k += self.taken_out is not None and k >= self.taken_out
         return f"column {k if self.kind == 'row' else self.left_out + k + 1}{name}"
 
 

@@ -223,10 +223,14 @@ def test_models_without_labels_take_none(data, call, tmp_path, monkeypatch):
     assert status == 2 and "say where they are with --labels-from" in err
 
 
-def test_a_column_of_labels_is_not_scored_as_a_symbol(data, trained, call):
+def test_a_column_of_labels_is_not_scored_as_a_symbol(data, trained, call, tmp_path):
     """The file that was learnt from, scored without saying where its labels are."""
     run = trained("xy.csv", "kind")
     status, out, err = call("score", run, data / "xy.csv")
+    assert (status, out) == (2, "") and "has a column 'kind', which the model was not" in err
+    assert "--labels-from kind" in err
+    np.save(tmp_path / "x.npy", np.loadtxt(data / "xy.csv", int, delimiter=",", skiprows=1))
+    status, out, err = call("score", run, tmp_path / "x.npy")
     assert (status, out) == (2, "") and "rows of 7 values, and the model learnt rows of 6" in err
     assert "--labels-from" in err
     assert call("score", run, data / "xy.csv", "--labels-from", "kind")[0] == 0
