@@ -13,7 +13,7 @@ from chainrule.commands.common import PICTURES, TABLES, Common, check_output, pi
 from chainrule.commands.labels import Given
 from chainrule.commands.requests import LabelRequest, Written
 from chainrule.datasets import readers, rowfiles
-from chainrule.encoders import frames, partial, validation
+from chainrule.encoders import frames, masks, partial, validation
 from chainrule.encoders.columns import AnyColumns
 from chainrule.encoders.frames import Frame
 from chainrule.suggestions import near
@@ -121,7 +121,8 @@ def _mask(
         if not count.isdecimal() or not 0 < int(count) < D:
             raise ValueError(f"prefix:K takes a K from 1 to {D - 1}, got {count!r}")
         return np.arange(D) < int(count)
-    if names is not None and set(chosen := observed.split(",")) <= set(names):
+    chosen = [observed] if observed in (names or ()) else observed.split(",")
+    if names is not None and set(chosen) <= set(names):
         return np.isin(list(names), chosen)
     if not observed.endswith(".npy"):
         words = ", ".join((*SIDES, "known, prefix:K", *(["names of columns"] if names else [])))
@@ -136,7 +137,7 @@ def _mask(
         mask = mask.reshape(D)
         if mask.dtype == np.uint8 and mask.max(initial=0) <= 1:
             mask = mask.astype(np.bool_)
-    return validation.as_mask(mask, D, n)
+    return masks.as_mask(mask, D, n)
 
 
 def _side(side: str, shape: tuple[int, int]) -> NDArray[np.bool_]:

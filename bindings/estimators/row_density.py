@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from chainrule import progress
 from chainrule.encoders import doubts, partial, validation
 from chainrule.encoders.bits import Bits
+from chainrule.encoders.masks import as_mask
 from chainrule.encoders.uniforms import of_rows
 from chainrule.engine import bounds, ordering
 from chainrule.engine.training.sources import RowSource, Source
@@ -274,7 +275,7 @@ class RowDensity(Density):
 
     def _mask(self, observed: Any, n: int | None = None) -> NDArray[np.bool_]:
         """Return which variables are observed, (D,) or (n, D), columns as in the data."""
-        return validation.as_mask(observed, self.n_features_in_, n, self._columns.names)
+        return as_mask(observed, self.n_features_in_, n, self._columns.names)
 
     def _given(
         self, given: Any, observed: Any, n: int
