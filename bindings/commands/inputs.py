@@ -78,7 +78,9 @@ def read_rows(
             rows, _, origin = rowfiles.read(path, missing, *written, types)
     rows = rows.reshape(len(rows), -1) if rows.ndim == 3 and len(rows) else rows
     origin = origin._replace(path=NAME) if path != x else origin
-    return labels.given(model, asked, rows, origin)
+    found = labels.given(model, asked, rows, origin)
+    index = () if origin.before is None else (labels.Beside("", origin.before, 0),)
+    return found._replace(beside=(*found.beside, *index))
 
 
 def _learnt_types(model: Density) -> Any:

@@ -25,7 +25,10 @@ LACKING = "{name} has no label at {place}; fill it in or drop that row"
 
 
 class Beside(NamedTuple):
-    """A column of a file that is none of the model's: a name, a value a row, where it stands."""
+    """A column of a file that is none of the model's: a name, a value a row, where it stands.
+
+    Of several each stands where it does among the model's and those before it; "" names an index.
+    """
 
     name: str
     values: Any
@@ -36,7 +39,7 @@ class Given(NamedTuple):
     """Rows x and what stands beside them.
 
     y: labels, one for all or (N,); None: the marginal over all. origin: where x comes from.
-    beside: the column of labels, if it stood among the rows.
+    beside: the column of labels, if it stood among the rows, and an index.
     """
 
     x: Any

@@ -81,20 +81,23 @@ def write(
     value for each row of the data.
     """
     names, of_each = names or inputs.fitted_columns(model), _variables(model)
-    if beside and names and path.suffix.lower() == ".csv":
-        rows, of_each = _typed(rows, of_each), ()
-        for name, values, k in beside:
-            rows = np.insert(rows, k, np.repeat(np.asarray(values, object), draws), axis=1)
-            names = [*names[:k], name, *names[k:]]
-    if draws > 1 and path.suffix.lower() == ".csv":
-        typed = _typed(rows, of_each)
-        row, draw = np.divmod(np.arange(len(typed)), draws)
-        numbered = np.column_stack([(row + 1).astype(object), (draw + 1).astype(object), typed])
-        write_rows(path, numbered, names and ["row", "draw", *names])
-    elif path.suffix.lower() == ".npy" or (not of_each and not beside):
-        write_rows(path, np.asarray(rows), names)
-    else:
-        write_rows(path, _typed(rows, of_each), names)
+    is_csv, numbers_alone = path.suffix.lower() == ".csv", path.suffix.lower() == ".npy"
+    columns = _columns(len(rows), draws, beside if names else ()) if is_csv else []
+    of_words = columns or (of_each and not numbers_alone)
+    rows = _typed(rows, of_each) if of_words else np.asarray(rows)
+    for name, values, k in columns:
+        rows = np.insert(rows, k, values, axis=1)
+        names = names and [*names[:k], name, *names[k:]]
+    write_rows(path, rows, names)
+
+
+def _columns(n: int, draws: int, beside: Sequence[Beside]) -> list[Beside]:
+    """Return what is put into n rows column by column: an index last, so that it stands first."""
+    each = [one._replace(values=np.repeat(np.asarray(one.values, object), draws)) for one in beside]
+    row, draw = np.divmod(np.arange(n), draws)
+    numbers = [Beside("draw", draw + 1, 0), Beside("row", row + 1, 0)] if draws > 1 else []
+    labels, index = [one for one in each if one.name], [one for one in each if not one.name]
+    return [*labels, *numbers, *index]
 
 
 def _typed(rows: Any, of_each: Sequence[Any]) -> NDArray[Any]:

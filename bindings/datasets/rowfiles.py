@@ -23,6 +23,7 @@ class Origin(NamedTuple):
             counted from 0, in an array or among `files`.
         kind: "line" or "row".
         columns, left_out: as in `tables.Table`.
+        before: as in `tables.Table`.
         taken_out: which column of the file, of those behind left_out, is not among the rows.
         files: the pictures' names.
     """
@@ -34,6 +35,7 @@ class Origin(NamedTuple):
     left_out: int = 0
     files: tuple[str, ...] | None = None
     taken_out: int | None = None
+    before: NDArray[Any] | None = None
 
     def without(self, k: int) -> "Origin":
         """Return where the same rows come from without a column."""
@@ -42,7 +44,8 @@ class Origin(NamedTuple):
 
     def select(self, part: Any) -> "Origin":
         """Return where some of the rows come from."""
-        return self._replace(rows=self.rows[part])
+        before = None if self.before is None else self.before[part]
+        return self._replace(rows=self.rows[part], before=before)
 
     def place(self, row: int, column: int) -> str:
         """Return where a cell of the selected rows stands."""
@@ -95,8 +98,8 @@ def read(
         return FileRows(images, labels, Origin(str(path), np.arange(len(images)), files=files))
     if tables.is_table(path):
         how = (missing, header, decimal, column_types)
-        x, lines, columns, left_out = tables.read(path, None, *how)
-        return FileRows(x, None, Origin(str(path), lines, "line", columns, left_out))
+        x, lines, columns, left_out, before = tables.read(path, None, *how)
+        return FileRows(x, None, Origin(str(path), lines, "line", columns, left_out, before=before))
     if path.suffix.lower() == ".npy":
         x = readers.read_npy(path)
         return FileRows(x, None, Origin(str(path), np.arange(len(x) if x.ndim else 0)))
