@@ -144,14 +144,14 @@ def verb(
             from chainrule.commands.common import Common
 
             after = {name: arguments.pop(name) for name in COMMON}
-            given = {k: v if v not in (None, False) else ctx.obj[k] for k, v in after.items()}
+            here = {k: v for k, v in after.items() if v is not None and v is not False}  # 0 counts
             for name in GROUPS.keys() & inspect.signature(function).parameters:
                 kind, options = GROUPS[name]
                 arguments[name] = kind(*(arguments.pop(option) for option in options))
             for name in unused:
                 if after[name] is not None:
                     raise ValueError(f"{function.__name__} has no use for --{name}; leave it out")
-            raise typer.Exit(function(Common(**given), **arguments) or 0)
+            raise typer.Exit(function(Common(**ctx.obj | here), **arguments) or 0)
 
         command.__signature__ = _signature(function, unused)  # type: ignore[attr-defined]
         parameters = command.__signature__.parameters.values()  # type: ignore[attr-defined]
