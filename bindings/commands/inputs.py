@@ -129,7 +129,11 @@ def check_columns(model: Density, origin: Origin, run: Path | None = None) -> No
         )
     more = [name for name in origin.columns if name not in names]
     if more and not lacking:
-        hint = "" if model.classes_ is None else f"; labels are taken from --labels-from {more[0]}"
+        hint = (
+            ""
+            if model.classes_ is None
+            else f", or if it holds labels give --labels-from {more[0]}"
+        )
         raise ValueError(
             f"{origin.path} has a column {more[0]!r}, which the model was not fitted on; leave it "
             f"out{hint}"
