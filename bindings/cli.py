@@ -21,6 +21,7 @@ from chainrule.commands.requests import LabelRequest, SampleRequest, TrainReques
 from chainrule.commands.verbs import (
     Label,
     LabelsFrom,
+    Lacking,
     Model,
     Picture,
     Rows,
@@ -34,7 +35,7 @@ from chainrule.commands.verbs import (
 
 DEBUG = "CHAINRULE_DEBUG"  # set: tracebacks and warnings are shown
 UNKEPT = "compiled kernels cannot be kept"  # how the warning of `kernels.compiled` begins
-TOLD = Written()  # as it seems
+TOLD, ANY = Written(), LabelRequest()  # as it seems; the marginal over all labels
 EXPECTED = (ValueError, TypeError, OSError, RuntimeError, ImportError, FloatingPointError)
 
 
@@ -98,12 +99,11 @@ def score(
     run: Run,
     x: Scored,
     out: Annotated[Path | None, typer.Option(help=".npy, .csv or .txt; else printed.")] = None,
-    label: Label = None,
-    labels_from: LabelsFrom = None,
+    asked: LabelRequest = ANY,
     written: Written = TOLD,
 ) -> None:
     """Write log p(x) of each row, in nats; of a text nats and bits a character."""
-    _module("score").score(common, run, x, out, LabelRequest(label, labels_from), written)
+    _module("score").score(common, run, x, out, asked, written)
 
 
 @verb()
@@ -169,36 +169,38 @@ def complete(
     ] = "top",
     out: Picture = None,
     draws: Annotated[int, typer.Option(min=1, help="Of each row; a .csv numbers them.")] = 8,
+    asked: LabelRequest = ANY,
     written: Written = TOLD,
 ) -> None:
     """Draw the rest of partly observed rows."""
-    _module("complete").complete(common, run, x, observed, out, draws, written)
+    _module("complete").complete(common, run, x, observed, out, draws, asked, written)
 
 
 @verb()
 def impute(
     common: Any,
     run: Run,
-    x: Annotated[
-        Path, typer.Argument(help="Rows that lack values: .csv, .txt, .npy; -: standard input.")
-    ],
+    x: Lacking,
     out: Annotated[Path, typer.Option(help=".csv, .txt or .npy.")] = Path("filled.csv"),
     draws: Annotated[int, typer.Option(min=1, help="Of each row; a .csv numbers several.")] = 1,
-    label: Label = None,
-    labels_from: LabelsFrom = None,
+    asked: LabelRequest = ANY,
     written: Written = TOLD,
 ) -> None:
     """Fill in the values that rows lack, by draws given all that each row has."""
-    asked = LabelRequest(label, labels_from)
     _module("impute").impute(common, run, x, out, draws, asked, written)
 
 
 @verb("seed")
 def conditionals(
-    common: Any, run: Run, x: Rows, out: Picture = None, written: Written = TOLD
+    common: Any,
+    run: Run,
+    x: Rows,
+    out: Picture = None,
+    asked: LabelRequest = ANY,
+    written: Written = TOLD,
 ) -> None:
     """Write each column's distribution given those before it, of bits p(x_i = 1 | x_<i)."""
-    _module("conditionals").conditionals(common, run, x, out, written)
+    _module("conditionals").conditionals(common, run, x, out, asked, written)
 
 
 @verb("threads", "backend", "seed")

@@ -30,7 +30,8 @@ Conditionals
 Posterior   (F6)  p(c | x) = exp(ℓ_cD - M_D): F5 after the last variable. Its largest class is the
             one that errs least often where model and prior are right.
 
-Sampling    (F7)  y from p(c), then x from p(x | y): by F1 x is then drawn from p(x).
+Sampling    (F7)  y from p(c), then x from p(x | y): by F1 x is then drawn from p(x). Where
+            x_1 … x_k are known, y from p(c | x_1 … x_k), F5 at i = k + 1, and then the rest.
 
 Given       Of a model in any order (`Abilities.any_order`), some variables x_g being known and any
             others x_f asked for, y is drawn or summed over as what x_g says of it:
@@ -121,6 +122,20 @@ def posterior(model: ModuleType, config: Any, params: Params, x: Any, log_prior:
     """Return log p(c | x) of each row and class, (N, n_classes): F6."""
     joint = _joint(model, config, params, x, log_prior)
     out: Array = (joint - _log_sum(joint, array_module(params.flat))).T  # F6
+    return out
+
+
+def posterior_after(
+    model: ModuleType, config: Any, params: Params, x: Any, k: Any, log_prior: Any
+) -> Array:
+    """Return log p(c | x_1 … x_k) of each row and class, (N, n_classes); k, (N,): F5.
+
+    What x holds behind its first k variables is of no account.
+    """
+    xp = array_module(params.flat)
+    ahead = _prefixes(model, config, params, x, log_prior)
+    ell = xp.take_along_axis(ahead, xp.asarray(k)[None, :, None], axis=2)[:, :, 0]
+    out: Array = (ell - _log_sum(ell, xp)).T  # F5
     return out
 
 

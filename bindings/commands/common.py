@@ -1,9 +1,9 @@
 """What the verbs share: their common options, speaking, and what they write."""
 
 import csv
-import os
 import re
 import sys
+import tempfile
 from collections.abc import Iterable, Sequence
 from math import log
 from pathlib import Path
@@ -99,11 +99,23 @@ def check_output(path: Path, *kinds: str) -> None:
     """Raise, before any work is done, if `path` cannot be written or is of another kind."""
     if path.suffix.lower() not in kinds:
         raise ValueError(f"cannot tell what to write from {path}; end it in {' or '.join(kinds)}")
+    if path.exists() and not path.is_file():
+        raise OSError(f"could not write {path}: it is a folder or a device; name a file")
     folder = path.resolve().parent
+    check_room(folder, f"could not write {path}")
     if not folder.is_dir():
         raise OSError(f"could not write {path}: there is no folder {folder}; make it first")
-    if not os.access(folder, os.W_OK):
-        raise OSError(f"could not write {path}: {folder} cannot be written to; name another")
+
+
+def check_room(folder: Path, trouble: str) -> None:
+    """Raise OSError, which begins with the trouble, unless a folder can hold files, or be made."""
+    there = next(one for one in (folder, *folder.parents) if one.exists())
+    if not there.is_dir():
+        raise OSError(f"{trouble}: {there} is a file and no folder; name another")
+    try:
+        tempfile.TemporaryFile(dir=there).close()  # what may be done there is told by doing it
+    except OSError as error:
+        raise OSError(f"{trouble}: {there} cannot be written to; name another folder") from error
 
 
 def write_rows(path: Path, rows: NDArray[Any], columns: Sequence[str] | None = None) -> None:

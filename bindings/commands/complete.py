@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from chainrule.commands import inputs, runs, tabular
 from chainrule.commands.common import PICTURES, TABLES, Common, check_output, picture
-from chainrule.commands.requests import Written
+from chainrule.commands.labels import Given
+from chainrule.commands.requests import LabelRequest, Written
 from chainrule.datasets import readers, rowfiles
-from chainrule.encoders import frames, partial, validation
+from chainrule.encoders import frames, masks, partial, validation
 from chainrule.encoders.columns import AnyColumns
 from chainrule.encoders.frames import Frame
 from chainrule.suggestions import near
@@ -28,6 +29,7 @@ def complete(
     observed: str,
     out: Path | None,
     draws: int,
+    asked: LabelRequest,
     written: Written,
 ) -> None:
     """Draw the unobserved part of each row several times; write a picture or a table."""
@@ -35,41 +37,57 @@ def complete(
         check_output(out, *PICTURES, *TABLES)
     model = common.show(inputs.model_of_columns(run, "complete"))
     out, D = tabular.output(model, run, out, "completed"), model.n_features_in_
-    rows, origin = inputs.read_rows(common, x, model, True, written)
-    with rowfiles.naming({"given": origin, "X": origin}):
-        inputs.check_columns(model, origin)
-        rows, shape = _table(model, rows), runs.image_shape(run, D)
-        if observed in SIDES and not tabular.are_pictures(model, run):
-            raise ValueError(
-                f"the rows of this model are no pictures and have no {observed}, as their columns "
-                "have names or are not all bits; give --observed names of columns, prefix:K, known "
-                "or a .npy mask"
-            )
+    found = inputs.read_rows(common, x, model, asked, True, written)
+    with rowfiles.naming({"given": found.origin, "X": found.origin}):
+        inputs.check_columns(model, found.origin)
+        rows, shape = _table(model, found.x), runs.image_shape(run, D)
+        _check_side(observed, tabular.are_pictures(model, run))
         mask = _mask(observed, rows, shape, inputs.fitted_columns(model))
         model._columns.encode_given(rows, mask, len(rows))
-    pictured = out.suffix.lower() in PICTURES
-    n_rows = len(rows)
+    pictured, n_rows = out.suffix.lower() in PICTURES, len(rows)
     kept = np.arange(min(n_rows, COMPLETED) if pictured else n_rows)
-    which = np.repeat(kept, draws)
-    seen = mask if mask.ndim == 1 else mask[which]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # said below
-        drawn = model.sample(len(which), seed=common.seed, given=rows[which], observed=seen)
+    drawn = _drawn(common, model, found._replace(x=rows), mask, np.repeat(kept, draws))
     if pictured:
         by_draw = np.asarray(drawn, float).reshape(len(kept), draws, D).swapaxes(0, 1)
         by_draw /= (tabular.levels(model) or 2) - 1
         shown = mask if mask.ndim == 1 else mask[kept]
         picture(out, "completions", _grey(model, rows[kept]), shown, by_draw, shape)
     else:
-        tabular.write(out, drawn, model, draws=draws)
+        tabular.write(out, drawn, model, draws=draws, beside=found.beside)
+    _tell_exactness(common, model, mask)
+    many = f"{mask.sum()} of {D}" if mask.ndim == 1 else f"{mask.mean():.0%} of all"
+    said = f"{inputs.which(len(kept), n_rows)} rows completed {draws} times"
+    common.say(f"{said}, {many} observed; {out}")
+
+
+def _drawn(
+    common: Common, model: Any, rows: Given, mask: NDArray[np.bool_], which: NDArray[np.intp]
+) -> Any:
+    """Return rows drawn given what is observed of those with numbers `which`, and their labels."""
+    seen, y = mask if mask.ndim == 1 else mask[which], rows.y
+    y = y[which] if np.ndim(y) else y
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # said afterwards
+        return model.sample(len(which), seed=common.seed, given=rows.x[which], observed=seen, y=y)
+
+
+def _tell_exactness(common: Common, model: Any, mask: NDArray[np.bool_]) -> None:
+    """Say whether rows are drawn of p(free | observed)."""
     if inputs.may_lack(model):
         common.say("a model in any order: the draws are exact, whatever is observed")
     else:
         exact = "the observed variables come first in the model's order: the draws are exact"
         common.say(model._inexact(mask[..., model.order_]) or exact)
-    many = f"{mask.sum()} of {D}" if mask.ndim == 1 else f"{mask.mean():.0%} of all"
-    said = f"{inputs.which(len(kept), n_rows)} rows completed {draws} times"
-    common.say(f"{said}, {many} observed; {out}")
+
+
+def _check_side(observed: str, are_pictures: bool) -> None:
+    """Raise ValueError where half a picture is observed, and rows are none."""
+    if observed in SIDES and not are_pictures:
+        raise ValueError(
+            f"the rows of this model are no pictures and have no {observed}, as their columns "
+            "have names or are not all bits; give --observed names of columns, prefix:K, known "
+            "or a .npy mask"
+        )
 
 
 def _table(model: Any, rows: Any) -> Any:
@@ -103,7 +121,8 @@ def _mask(
         if not count.isdecimal() or not 0 < int(count) < D:
             raise ValueError(f"prefix:K takes a K from 1 to {D - 1}, got {count!r}")
         return np.arange(D) < int(count)
-    if names is not None and set(chosen := observed.split(",")) <= set(names):
+    chosen = [observed] if observed in (names or ()) else observed.split(",")
+    if names is not None and set(chosen) <= set(names):
         return np.isin(list(names), chosen)
     if not observed.endswith(".npy"):
         words = ", ".join((*SIDES, "known, prefix:K", *(["names of columns"] if names else [])))
@@ -118,7 +137,7 @@ def _mask(
         mask = mask.reshape(D)
         if mask.dtype == np.uint8 and mask.max(initial=0) <= 1:
             mask = mask.astype(np.bool_)
-    return validation.as_mask(mask, D, n)
+    return masks.as_mask(mask, D, n)
 
 
 def _side(side: str, shape: tuple[int, int]) -> NDArray[np.bool_]:

@@ -3,34 +3,42 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from chainrule.commands import inputs, runs, tabular
 from chainrule.commands.common import PICTURES, TABLES, Common, check_output, picture
-from chainrule.commands.requests import Written
+from chainrule.commands.requests import LabelRequest, Written
 from chainrule.datasets import rowfiles
 from chainrule.kernels.types import Array
 
 PICTURED = 25  # rows drawn at most
 
 
-def conditionals(common: Common, run: Path, x: Path, out: Path | None, written: Written) -> None:
+def conditionals(
+    common: Common, run: Path, x: Path, out: Path | None, asked: LabelRequest, written: Written
+) -> None:
     """Write the distribution of each column given those before it, as a picture or a table."""
     if out is not None:
         check_output(out, *PICTURES, *TABLES)
     model = common.show(inputs.model_of_columns(run, "conditionals"))
     out = _output(model, run, out)
-    rows, origin = inputs.read_rows(common, x, model, inputs.may_lack(model), written)
+    rows, y, origin, _ = inputs.read_rows(common, x, model, asked, inputs.may_lack(model), written)
     inputs.check_columns(model, origin)
     pictured = out.suffix.lower() in PICTURES
     n_rows = len(rows)
-    rows = rows[:PICTURED] if pictured and rows.ndim else rows
+    if pictured and rows.ndim:
+        rows, y = rows[:PICTURED], y[:PICTURED] if np.ndim(y) else y
     with rowfiles.naming({"X": origin}):
-        p: Array = model.conditionals(rows)
+        p: Array = model.conditionals(rows, y)
     if pictured:
         values = model.encoder_.decode(model.encoder_.encode(rows))
         picture(out, "conditional_maps", values, p, runs.image_shape(run, p.shape[1]))
     else:
-        tabular.write_conditionals(out, p, model)
-    what = "p(x_i = 1 | x_<i)" if p.ndim == 2 else "p(x_i | x_<i), each column's distribution,"
+        tabular.write_conditionals(out, p, model, y is not None)
+    known = "x_<i" if y is None else "x_<i, label"
+    what = (
+        f"p(x_i = 1 | {known})" if p.ndim == 2 else f"p(x_i | {known}), each column's distribution,"
+    )
     common.say(f"{what} of {inputs.which(len(p), n_rows)} rows; {out}")
 
 

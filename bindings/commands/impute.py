@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.commands import inputs, labels, tabular
+from chainrule.commands import inputs, tabular
 from chainrule.commands.common import TABLES, Common, check_output
 from chainrule.commands.requests import LabelRequest, Written
 from chainrule.datasets import rowfiles
@@ -32,18 +32,13 @@ def impute(
             f"impute is for OrderlessNADE, and the model in {run} is {type(model).__name__}, which "
             "knows what comes first alone; see chainrule complete"
         )
-    found, origin = inputs.read_rows(common, x, model, True, written)
-    rows, y = labels.given(model, asked, found, origin)
-    column = None
-    if rows is found:
-        inputs.check_columns(model, origin)
-    elif asked.source and origin.columns:  # a column of labels has gone
-        column = tabular.Labels(asked.source, y, list(origin.columns).index(asked.source))
-    with rowfiles.naming({"X": origin}):
-        filled = model.impute(rows, n_draws=draws, seed=common.seed, y=y)
-    known = model.encoder_.observed(rows)
+    rows = inputs.read_rows(common, x, model, asked, True, written)
+    inputs.check_columns(model, rows.origin)
+    with rowfiles.naming({"X": rows.origin}):
+        filled = model.impute(rows.x, n_draws=draws, seed=common.seed, y=rows.y)
+    known = model.encoder_.observed(rows.x)
     several = np.stack([np.asarray(one) for one in filled], axis=1)
-    tabular.write(out, several.reshape(-1, known.shape[1]), model, draws=draws, labels=column)
+    tabular.write(out, several.reshape(-1, known.shape[1]), model, draws=draws, beside=rows.beside)
     times = f", {draws} times" if draws > 1 else ""
     common.say(
         f"{(~known).sum():,} values of {(~known.all(axis=1)).sum():,} rows filled in{times}, "

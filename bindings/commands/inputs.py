@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from chainrule import datasets
-from chainrule.commands import runs, wording
+from chainrule.commands import labels, runs, wording
 from chainrule.commands.common import Common
-from chainrule.commands.requests import Written
+from chainrule.commands.requests import LabelRequest, Written
 from chainrule.commands.standard_input import NAME, as_file
 from chainrule.datasets import rowfiles
 from chainrule.datasets.named import NAMES
@@ -54,25 +53,34 @@ def may_lack(model: Density) -> bool:
 
 
 def read_rows(
-    common: Common, x: Path, model: Density, missing: bool = False, written: Written = TOLD
-) -> tuple[NDArray[Any], Origin]:
-    """Return the rows in a file, a folder of pictures or standard input, and where each stands.
+    common: Common,
+    x: Path,
+    model: Density,
+    asked: LabelRequest,
+    missing: bool = False,
+    written: Written = TOLD,
+) -> labels.Given:
+    """Return the rows in a file, a folder of pictures or standard input, and their labels.
 
     The name of a data set is that of its test rows, which is said. Pictures, (N, H, W), are
     flattened. What the values may be is the model's business. missing: NaN for what a table of text
     lacks. Columns that the model learnt as words are words, even where all are numbers.
     """
     if str(x) in NAMES and not x.exists():
-        return _test_rows(common, str(x), written)
+        return labels.given(model, asked, *_test_rows(common, str(x), written))
     with as_file(x, text=False) as path:
         if not path.exists():
             raise FileNotFoundError(
                 f"{path} does not exist; check its name and folder{near(str(x), NAMES)}"
             )
         with said_warnings(not common.quiet):
-            rows, _, origin = rowfiles.read(path, missing, *written, _learnt_types(model))
+            types = labels.with_types(_learnt_types(model), asked.source, model)
+            rows, _, origin = rowfiles.read(path, missing, *written, types)
     rows = rows.reshape(len(rows), -1) if rows.ndim == 3 and len(rows) else rows
-    return rows, origin._replace(path=NAME) if path != x else origin
+    origin = origin._replace(path=NAME) if path != x else origin
+    found = labels.given(model, asked, rows, origin)
+    index = () if origin.before is None else (labels.Beside("", origin.before, 0),)
+    return found._replace(beside=(*found.beside, *index))
 
 
 def _learnt_types(model: Density) -> Any:
@@ -86,10 +94,10 @@ def _learnt_types(model: Density) -> Any:
     return types if names is None else dict(zip(names, types, strict=True))
 
 
-def _test_rows(common: Common, name: str, written: Written) -> tuple[NDArray[Any], Origin]:
+def _test_rows(common: Common, name: str, written: Written) -> tuple[Any, Origin]:
     """Return the test rows of a data set by name, and say that it is these."""
     data = datasets.load(name, header=written.header, decimal=written.decimal)
-    rows: NDArray[Any] = data.test.x
+    rows = data.test.x
     if not common.quiet:
         common.warn(f"the {len(rows):,} test rows of {name}, which no training on it has seen")
     return rows, Origin(name, np.arange(len(rows)), columns=data.columns)
@@ -119,18 +127,23 @@ def check_columns(model: Density, origin: Origin, run: Path | None = None) -> No
             f"{origin.path} lacks {', '.join(lacking[:KNOWN])}{', …' * (len(lacking) > KNOWN)}, of "
             "the columns that the model was fitted on; give it all of them"
         )
-    pairs = zip(names, origin.columns, strict=False)  # of another width: that is said later
-    for k, (name, other) in enumerate(pairs, 1):
+    more = [name for name in origin.columns if name not in names]
+    if more and not lacking:
+        hint = (
+            ""
+            if model.classes_ is None
+            else f", or if it holds labels give --labels-from {more[0]}"
+        )
+        raise ValueError(
+            f"{origin.path} has a column {more[0]!r}, which the model was not fitted on; leave it "
+            f"out{hint}"
+        )
+    for k, (name, other) in enumerate(zip(names, origin.columns, strict=False), 1):
         if name != other:
             raise ValueError(
                 f"{origin.path} has {other!r} as column {k} where the model was fitted on "
                 f"{name!r}; give it the same columns in the same order"
             )
-    if len(names) != len(origin.columns) and not of_columns(model):
-        raise ValueError(
-            f"{origin.path} has {len(origin.columns)} columns where the model was fitted on "
-            f"{len(names)}; give it the same columns"
-        )
 
 
 def fitted_columns(model: Density, run: Path | None = None) -> Sequence[str] | None:

@@ -1,8 +1,9 @@
 """Labels of rows on the command line: one for all rows, a column of theirs, or those in a file."""
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,41 +12,106 @@ from chainrule.commands.requests import LabelRequest
 from chainrule.datasets import readers, rowfiles
 from chainrule.datasets.rowfiles import Origin
 from chainrule.datasets.splits import SPLITS, Dataset, Split
-from chainrule.encoders import cells
+from chainrule.encoders import cells, partial
+from chainrule.encoders.cells import CellError
+from chainrule.encoders.column_types import Labelled
 from chainrule.encoders.frames import Frame
-from chainrule.encoders.partial import missing
 from chainrule.estimators.density import Density
 from chainrule.suggestions import near
 
 LONGEST = 2**30  # bytes of a file of labels
-X = "X"  # what errors call the rows
-Labelled = tuple[Any, NDArray[Any]]  # rows and their labels
+NOWHERE = Origin("", np.empty(0, np.intp))
+LACKING = "{name} has no label at {place}; fill it in or drop that row"
 
 
-def given(
-    model: Density, asked: LabelRequest, x: Any, origin: Origin | None = None
-) -> tuple[Any, Any]:
+class Beside(NamedTuple):
+    """A column of a file that is none of the model's: a name, a value a row, where it stands.
+
+    Of several each stands where it does among the model's and those before it; "" names an index.
+    """
+
+    name: str
+    values: Any
+    place: int
+
+
+class Given(NamedTuple):
+    """Rows x and what stands beside them.
+
+    y: labels, one for all or (N,); None: the marginal over all. origin: where x comes from.
+    beside: the column of labels, if it stood among the rows, and an index.
+    """
+
+    x: Any
+    y: Any
+    origin: Origin
+    beside: tuple[Beside, ...] = ()
+
+
+def given(model: Density, asked: LabelRequest, x: Any, origin: Origin = NOWHERE) -> Given:
     """Return rows x, and labels for a model: one for all, or a file's or column's; None for none.
 
     A column goes out of the rows.
 
     Raises:
-        ValueError: labels of a model that has none, or both kinds.
+        ValueError: labels of a model that has none, or both kinds, or one that it never saw.
     """
     if asked.source is None:
-        return x, one(model, asked.label)
+        return Given(x, one(model, asked.label), origin)
     if model.classes_ is None:
         raise ValueError("this model was fitted without labels; leave out --labels-from")
     if asked.label is not None:
         raise ValueError("--label is for all rows and --labels-from for each; give one of them")
-    columns = None if origin is None else origin.columns
-    if not Path(asked.source).is_file() and columns and asked.source in columns:
-        with rowfiles.naming({} if origin is None else {X: origin}):
-            x, y = _taken_out(x, columns, asked.source)
+    columns, beside = origin.columns, None
+    if columns is not None and is_column(asked.source, columns):
+        x, y = _taken_out(x, columns, asked.source, origin)
+        beside = Beside(asked.source, y, columns.index(asked.source))
     else:
         y = read(_file(asked.source, columns), len(x))
-    words = model.classes_.dtype.kind == "U" and y.dtype.kind in "iu"  # numbers may be words
-    return x, y.astype(str) if words else y
+    if model.classes_.dtype.kind == "U" and y.dtype.kind in "iu":  # numbers may be words
+        y = y.astype(str)
+    n = _first_unknown(model.classes_, y)
+    if n is not None:
+        path, place = asked.source, _place(asked.source, n)
+        if beside is not None:
+            path, place = origin.path, origin.place(n, beside.place)
+        raise ValueError(
+            f"{path} holds {cells.shown(y[n].item())} at {place}, a label never seen in training; "
+            f"the model knows {known(model)}"
+        )
+    if beside is None:
+        return Given(x, y, origin)
+    return Given(x, y, origin.without(beside.place), (beside,))
+
+
+def _first_unknown(classes: NDArray[Any], y: NDArray[Any]) -> int | None:
+    """Return the number of the first label that is none of the classes; None if all are."""
+    values, places = np.unique(y, return_index=True)
+    seen = {*classes.tolist(), *map(str, classes.tolist())}  # among words numbers are words
+    other = [n for value, n in zip(values.tolist(), places, strict=True) if value not in seen]
+    return int(min(other)) if other else None
+
+
+def _place(source: str, n: int) -> str:
+    """Return where label n stands in a file of labels."""
+    return f"[{n}]" if Path(source).suffix.lower() == ".npy" else f"line {n + 1}"
+
+
+def is_column(source: Any, columns: Sequence[str] | None) -> bool:
+    """Return whether --labels-from names a column; a file of that name comes first."""
+    return isinstance(source, str) and source in (columns or ()) and not Path(source).is_file()
+
+
+def with_types(types: Any, source: Any, model: Density | None = None) -> Any:
+    """Return what the columns of a file are, of which one may be that of labels.
+
+    Numbers among its words are words then. model: one that is fitted, whose labels may be words.
+    """
+    if not isinstance(source, str) or Path(source).is_file():
+        return types
+    classes = None if model is None else model.classes_
+    words = classes is not None and classes.dtype.kind == "U"
+    return Labelled(types, source, classes.tolist() if words and classes is not None else None)
 
 
 def one(model: Density, label: str | None) -> Any:
@@ -88,12 +154,14 @@ def relabelled(data: Dataset, source: str) -> Dataset:
     A column goes out of the rows. A file's labels stand in the order of the data's file.
     """
     splits: dict[str, Any] = {name: getattr(data, name) for name in SPLITS}
-    if not Path(source).is_file() and data.columns and source in data.columns:
+    if is_column(source, data.columns):
+        assert data.columns is not None
+        k, places_of = data.columns.index(source), data.origins or {}
         for name, split in splits.items():
-            with rowfiles.naming({X: data.origins[name]} if data.origins else {}):
-                splits[name] = Split(*_taken_out(split.x, data.columns, source))
-        columns = tuple(name for name in data.columns if name != source)
-        return data._replace(**splits, columns=columns, image_shape=None, origins=None)
+            splits[name] = Split(*_taken_out(split.x, data.columns, source, places_of.get(name)))
+        columns = data.columns[:k] + data.columns[k + 1 :]
+        rest = {name: origin.without(k) for name, origin in places_of.items()} or None
+        return data._replace(**splits, columns=columns, image_shape=None, origins=rest)
     path, origins = _file(source, data.columns), data.origins
     if origins is None or len({origin.path for origin in origins.values()}) > 1:
         raise ValueError(f"{data.name} is more than one table of rows; give its own --labels")
@@ -118,28 +186,38 @@ def _file(source: str, columns: Sequence[str] | None) -> Path:
     )
 
 
-def _taken_out(x: Any, columns: Sequence[str], name: str) -> Labelled:
+def _taken_out(
+    x: Any, columns: Sequence[str], name: str, origin: Origin | None
+) -> tuple[Any, NDArray[Any]]:
     """Return rows without a column, and that column as labels.
 
     Raises:
-        CellError: a label is missing. ValueError: what are no labels.
+        ValueError: it lacks one, or has one that is no whole number and no word.
     """
     k = columns.index(name)
-    lacking = missing(x.raw(k) if isinstance(x, Frame) else x[:, k])
-    if lacking.any():
-        row, advice = int(lacking.argmax()), "fill it in or leave that row out"
-        raise cells.missing("no label", X, row, k, name, advice)
-    if isinstance(x, Frame):
-        column, rest = x.column(k, X), x.without(k)
-        y = column.values
-        if column.kind == "category":
-            y = np.array(column.categories)[y]
-    else:
-        y, rest = x[:, k], np.delete(x, k, axis=1)
+    with nullcontext() if origin is None else rowfiles.naming({"X": origin}):
+        if not isinstance(x, Frame):
+            return np.delete(x, k, axis=1), _labels(x[:, k], k, name)
+        raw = x.raw(k)
+        gone = partial.missing(raw)
+        if gone.any():
+            raise CellError(LACKING, "X", int(np.argmax(gone)), k, name)
+        column = x.column(k, "X")
+        words = np.array(column.categories) if column.kind == "category" else None
+        y = column.values if words is None else words[column.values]
+        return x.without(k), _labels(y, k, name)
+
+
+def _labels(y: NDArray[Any], k: int, name: str) -> NDArray[Any]:
+    """Return the values of column k as labels, or name the first that is none."""
     y = _whole(y)
     if y.dtype.kind == "f":
-        raise ValueError(f"column {name!r} must hold whole numbers or words to be labels")
-    return rest, y
+        n = int(np.argmax(~np.isfinite(y) | (y != np.floor(y))))
+        told = (
+            f"{{name}} holds {y[n]:g} at {{place}}, which is no label; give words or whole numbers"
+        )
+        raise CellError(LACKING if np.isnan(y[n]) else told, "X", n, k, name)
+    return y
 
 
 def _whole(y: NDArray[Any]) -> NDArray[Any]:

@@ -120,7 +120,9 @@ def _load(estimator: Any, data: str, reading: Reading) -> Dataset:
         missing=may_lack(estimator),
         header=reading.header,
         decimal=reading.decimal,
-        column_types=getattr(estimator, "column_types", "binary"),
+        column_types=labels.with_types(
+            getattr(estimator, "column_types", "binary"), reading.labels
+        ),
     )
 
 

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from chainrule import estimators
+from chainrule.commands.common import check_room
 from chainrule.engine.storage import checkpoint
 from chainrule.engine.storage.files import replacing
 from chainrule.engine.training import train
@@ -50,9 +51,15 @@ def open_model(path: Path) -> Density:
 
 
 def check_free(folder: Path, force: bool) -> None:
-    """Raise FileExistsError if a new run would overwrite something without `force`."""
+    """Raise FileExistsError if a new run would overwrite something without `force`.
+
+    Raises:
+        OSError: the folder cannot be made.
+    """
     if folder.exists() and not folder.is_dir():
         raise FileExistsError(f"{folder} is not a folder; name another with --out")
+    if not folder.exists():
+        check_room(folder.resolve(), f"could not make {folder}")
     if not force and any((folder / name).exists() for name in FILES):
         raise FileExistsError(
             f"{folder} already holds a run; go on with --resume, replace it with --force, or name "

@@ -19,7 +19,7 @@ CHARACTERS = 500  # drawn where -n is not given
 ROWS, EACH = 100, 10  # the same of rows and lines; of those of each label
 PIECE = 4  # symbols that are written together
 OF_SEQUENCES = ("prompt", "temperature", "top_k", "top_p", "stop")
-Drawing = Callable[[int, dict[str, Any]], NDArray[Any]]  # so many rows, and y if each has its own
+Drawing = Callable[[int, dict[str, Any]], NDArray[Any]]  # so many rows; y and seed of their own
 
 
 def sample(common: Common, run: Path, how: SampleRequest) -> None:
@@ -72,10 +72,14 @@ def _of_symbols(model: Any, length: int, settings: dict[str, Any]) -> Drawing:
 
 def _rows(common: Common, run: Path, model: Any, how: SampleRequest, draw: Drawing) -> None:
     """Draw rows and write them as a picture or a table."""
-    n, out, y = how.n or ROWS, tabular.output(model, run, how.out, "samples"), {}
-    each = how.n or EACH
+    n, each = how.n or ROWS, how.n or EACH
+    y: dict[str, Any] = {}
+    out = tabular.output(model, run, how.out, "samples")
     if how.by_label:
         n, y = each * len(model.classes_), {"y": np.repeat(model.classes_, each)}
+    elif model.classes_ is not None and how.label is None:  # drawn here, to be told
+        rng = np.random.default_rng(common.seed)
+        y = {"y": model.classes_[model._classes_to_draw(None, n, rng)], "seed": rng}
     pictured = out.suffix.lower() in PICTURES
     _refuse_columns(how, pictured, f"{out} holds none")
     rows = draw(n, y)
@@ -90,8 +94,8 @@ def _rows(common: Common, run: Path, model: Any, how: SampleRequest, draw: Drawi
     else:
         names = inputs.fitted_columns(model, run)
         name = "label" if "label" not in (names or ()) else "label drawn"
-        column = tabular.Labels(name, y["y"], 0) if y else None
-        tabular.write(out, rows, model, names, labels=column)
+        beside = [labels.Beside(name, y["y"], 0)] if y else []
+        tabular.write(out, rows, model, names, beside=beside)
     each_of = f", {each} of each label: {labels.known(model)}" if how.by_label else ""
     common.say(f"{n:,} samples{each_of}; {out}")
 

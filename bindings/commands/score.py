@@ -84,16 +84,14 @@ def _rows(
         ValueError: rows that are longer: of symbols they would be scored like any others.
     """
     length = runs.read_summary(run).get("row_length")
-    found, origin = inputs.read_rows(common, x, model, inputs.may_lack(model), written)
-    rows, y = labels.given(model, asked, found, origin)
+    rows, y, origin, _ = inputs.read_rows(common, x, model, asked, inputs.may_lack(model), written)
+    inputs.check_columns(model, origin, run)
     if type(length) is int and rows.ndim == 2 and rows.shape[1] > length:
         among = "; if their labels are among them, say where with --labels-from"
         raise ValueError(
             f"{x} has rows of {rows.shape[1]} values, and the model learnt rows of {length}"
             f"{among if model.classes_ is not None else ''}"
         )
-    if rows is found:  # else a column of labels has gone
-        inputs.check_columns(model, origin, run)
     with rowfiles.naming({"X": origin}):
         log_p = model.log_prob(rows, y)
     if inputs.of_columns(model):
@@ -115,7 +113,7 @@ def _text_at(common: Common, x: Path) -> Path:
 def _lines(model: Any, path: Path, asked: LabelRequest) -> Scored:
     """Score each line of a text file, its end included."""
     lines, n_empty = read_lines(path, model.encoder_.unit)
-    log_p = model.log_prob(*labels.given(model, asked, lines))
+    log_p = model.log_prob(lines, labels.given(model, asked, lines).y)
     note = f", {n_empty:,} empty ones left out" if n_empty else ""
     return Scored(log_p, float(log_p.sum()), len(lines) + sum(map(len, lines)), "line", note)
 

@@ -9,7 +9,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,19 +17,12 @@ from rich.table import Table
 
 from chainrule.commands import inputs, runs
 from chainrule.commands.common import PICTURES, TABLES, check_output, table, write_rows
+from chainrule.commands.labels import Beside
 from chainrule.encoders.columns import AnyColumns
 from chainrule.encoders.variables import Category, Real
 
 SHOWN = 40  # columns that `info` describes
 FEW = 8  # of their values
-
-
-class Labels(NamedTuple):
-    """A column of labels beside rows: its name, a value a row of the data, and where it stands."""
-
-    name: str
-    values: Any
-    place: int
 
 
 def levels(model: Any) -> int | None:
@@ -78,29 +71,33 @@ def write(
     model: Any,
     names: Sequence[str] | None = None,
     draws: int = 1,
-    labels: Labels | None = None,
+    beside: Sequence[Beside] = (),
 ) -> None:
     """Write rows that a model drew: in a text each value as it was in the model's data.
 
     names: of the columns; by default those that the model was fitted on. draws: how many of them
     follow one another for each row of the data. If several, the first two columns of a .csv tell
-    of which row, and which draw, counted from 1. labels: a column more of a .csv with names.
+    of which row, and which draw, counted from 1. beside: more columns of a .csv with names, a
+    value for each row of the data.
     """
     names, of_each = names or inputs.fitted_columns(model), _variables(model)
-    if labels is not None and names and path.suffix.lower() == ".csv":
-        rows, k = _typed(rows, of_each), labels.place
-        column = np.repeat(np.asarray(labels.values, object), draws)
-        rows, of_each = np.insert(rows, k, column, axis=1), ()
-        names = [*names[:k], labels.name, *names[k:]]
-    if draws > 1 and path.suffix.lower() == ".csv":
-        typed = _typed(rows, of_each)
-        row, draw = np.divmod(np.arange(len(typed)), draws)
-        numbered = np.column_stack([(row + 1).astype(object), (draw + 1).astype(object), typed])
-        write_rows(path, numbered, names and ["row", "draw", *names])
-    elif path.suffix.lower() == ".npy" or (not of_each and labels is None):
-        write_rows(path, np.asarray(rows), names)
-    else:
-        write_rows(path, _typed(rows, of_each), names)
+    is_csv, numbers_alone = path.suffix.lower() == ".csv", path.suffix.lower() == ".npy"
+    columns = _columns(len(rows), draws, beside if names else ()) if is_csv else []
+    of_words = columns or (of_each and not numbers_alone)
+    rows = _typed(rows, of_each) if of_words else np.asarray(rows)
+    for name, values, k in columns:
+        rows = np.insert(rows, k, values, axis=1)
+        names = names and [*names[:k], name, *names[k:]]
+    write_rows(path, rows, names)
+
+
+def _columns(n: int, draws: int, beside: Sequence[Beside]) -> list[Beside]:
+    """Return what is put into n rows column by column: an index last, so that it stands first."""
+    each = [one._replace(values=np.repeat(np.asarray(one.values, object), draws)) for one in beside]
+    row, draw = np.divmod(np.arange(n), draws)
+    numbers = [Beside("draw", draw + 1, 0), Beside("row", row + 1, 0)] if draws > 1 else []
+    labels, index = [one for one in each if one.name], [one for one in each if not one.name]
+    return [*labels, *numbers, *index]
 
 
 def _typed(rows: Any, of_each: Sequence[Any]) -> NDArray[Any]:
@@ -115,8 +112,11 @@ def _typed(rows: Any, of_each: Sequence[Any]) -> NDArray[Any]:
     return typed
 
 
-def write_conditionals(path: Path, p: NDArray[Any], model: Any) -> None:
-    """Write conditionals, (N, D) or (N, D, P); in a text without the zeros that fill them up."""
+def write_conditionals(path: Path, p: NDArray[Any], model: Any, labelled: bool = False) -> None:
+    """Write conditionals, (N, D) or (N, D, P); in a text without the zeros that fill them up.
+
+    labelled: whether they are those given a label; else of all labels side by side.
+    """
     names = inputs.fitted_columns(model)
     if path.suffix.lower() == ".npy" or p.ndim == 2:
         write_rows(path, p, names)
@@ -127,7 +127,7 @@ def write_conditionals(path: Path, p: NDArray[Any], model: Any) -> None:
         if isinstance(variable, Category):
             own = [f"{name}={value}" for value in variable.values]
         else:
-            classes = 1 if model.classes_ is None else len(model.classes_)
+            classes = 1 if labelled or model.classes_ is None else len(model.classes_)
             numbers = range(1, model.config_.components * classes + 1)
             own = [f"{name} {what} {j}" for what in ("weight", "mean", "scale") for j in numbers]
             own += [] if variable.atom is None else [f"{name}={variable.atom:g}"]

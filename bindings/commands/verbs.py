@@ -14,7 +14,7 @@ import typer
 from typer.core import TyperCommand
 
 from chainrule.commands import fields
-from chainrule.commands.requests import Written
+from chainrule.commands.requests import LabelRequest, Written
 from chainrule.registry import HOMES
 
 app = typer.Typer(
@@ -29,7 +29,7 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print results and er
 Threads = Annotated[int | None, typer.Option(min=1, help="Threads; default one a core.")]
 Backend = Annotated[str | None, typer.Option(help="cpu, reference (NumPy) or cuda.")]
 Seed = Annotated[int | None, typer.Option(min=0, help="Seed of everything random.")]
-COMMON: dict[str, tuple[Any, Any]] = {
+COMMON = {
     "quiet": (Quiet, False),
     "threads": (Threads, None),
     "backend": (Backend, None),
@@ -52,6 +52,9 @@ Run = Annotated[Path, typer.Argument(help="A run's folder, or a model file.")]
 Rows = Annotated[
     Path,
     typer.Argument(help="Rows: .npy, .npz, .csv, .txt, folder of pictures; -: standard input."),
+]
+Lacking = Annotated[
+    Path, typer.Argument(help="Rows that lack values: .csv, .txt, .npy; -: standard input.")
 ]
 Scored = Annotated[
     Path,
@@ -79,7 +82,11 @@ Decimal = Annotated[
         help="What stands before the decimals of a .csv, .tsv or .txt: a point, or a comma: ,"
     ),
 ]
-WRITTEN: dict[str, tuple[Any, Any]] = {"header": (Header, None), "decimal": (Decimal, ".")}
+Options = dict[str, tuple[Any, Any]]  # by name: what typer reads of it, and what it is by default
+GROUPS: dict[str, tuple[Callable[..., Any], Options]] = {
+    "written": (Written, {"header": (Header, None), "decimal": (Decimal, ".")}),
+    "asked": (LabelRequest, {"label": (Label, None), "labels_from": (LabelsFrom, None)}),
+}
 Settings = Annotated[list[str] | None, typer.Option("--set", help="name=value, repeatable.")]
 Picture = Annotated[
     Path | None, typer.Option(help="A picture (.png .pdf .svg) or table (.npy .csv).")
@@ -126,7 +133,7 @@ def verb(
 
     The function gets them as its first argument, a `commands.common.Common`, and returns its exit
     status, or None for 0. One with ** gets the settings there that have an option of their own,
-    one with `written` how a table of text is written.
+    one with `written` how a table of text is written, one with `asked` whose probability it is.
 
     unused: common options that it has no use for: not in its help, and refused behind its name.
     """
@@ -137,13 +144,14 @@ def verb(
             from chainrule.commands.common import Common
 
             after = {name: arguments.pop(name) for name in COMMON}
-            given = {k: v if v not in (None, False) else ctx.obj[k] for k, v in after.items()}
-            if "written" in inspect.signature(function).parameters:
-                arguments["written"] = Written(*(arguments.pop(name) for name in WRITTEN))
+            here = {k: v for k, v in after.items() if v is not None and v is not False}  # 0 counts
+            for name in GROUPS.keys() & inspect.signature(function).parameters:
+                kind, options = GROUPS[name]
+                arguments[name] = kind(*(arguments.pop(option) for option in options))
             for name in unused:
                 if after[name] is not None:
                     raise ValueError(f"{function.__name__} has no use for --{name}; leave it out")
-            raise typer.Exit(function(Common(**given), **arguments) or 0)
+            raise typer.Exit(function(Common(**ctx.obj | here), **arguments) or 0)
 
         command.__signature__ = _signature(function, unused)  # type: ignore[attr-defined]
         parameters = command.__signature__.parameters.values()  # type: ignore[attr-defined]
@@ -157,11 +165,7 @@ def _signature(function: Callable[..., Any], unused: tuple[str, ...]) -> inspect
     """Return a verb's own parameters and the common ones, as typer reads them."""
     kind = inspect.Parameter.KEYWORD_ONLY
     own = list(inspect.signature(function).parameters.values())[1:]
-    if any(p.name == "written" for p in own):
-        written = [
-            inspect.Parameter(k, kind, default=d, annotation=a) for k, (a, d) in WRITTEN.items()
-        ]
-        own = [q for p in own for q in (written if p.name == "written" else [p])]
+    own = [q for p in own for q in _ungrouped(p)]
     if own and own[-1].kind is inspect.Parameter.VAR_KEYWORD:
         own[-1:] = [_option(setting) for setting in fields.named().values()]
     context = inspect.Parameter("ctx", kind, annotation=typer.Context)
@@ -171,6 +175,15 @@ def _signature(function: Callable[..., Any], unused: tuple[str, ...]) -> inspect
             annotation = Annotated[str | None, typer.Option(f"--{name}", hidden=True)]
         shared.append(inspect.Parameter(name, kind, default=default, annotation=annotation))
     return inspect.Signature([context, *(p.replace(kind=kind) for p in own), *shared])
+
+
+def _ungrouped(parameter: inspect.Parameter) -> list[inspect.Parameter]:
+    """Return the options that a parameter of a verb stands for, or itself."""
+    _, options = GROUPS.get(parameter.name, (None, None))
+    if options is None:
+        return [parameter]
+    kind = inspect.Parameter.KEYWORD_ONLY
+    return [inspect.Parameter(k, kind, default=d, annotation=a) for k, (a, d) in options.items()]
 
 
 def _option(setting: fields.Setting) -> inspect.Parameter:

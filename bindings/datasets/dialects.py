@@ -25,7 +25,7 @@ DELIMITERS = (",", ";", "\t")
 BLANKS = " "  # any number of them
 QUOTED = re.compile('"[^"]*"')
 DECIMAL = re.compile(r"(?<=\d),(?=\d)")
-AN_INDEX = "the first column has no name: it was taken for an index and left out"
+AN_INDEX = "the first column has no name: it was taken for an index, not for a variable"
 NO_BLANKS = (
     "its lines were taken for one column, as there are words among them; if blanks set columns "
     "apart, write commas in their place"
@@ -55,6 +55,12 @@ class Dialect(NamedTuple):
         """Return what column k of those that are kept is called."""
         name = f" ({shown(self.names[k])})" if self.names else ""
         return f"column {k + self.left_out + 1}{name}"
+
+    def ahead(self, line: str) -> str:
+        """Return the first field of a line."""
+        if '"' in line:
+            return fields.cut(line, self.delimiter)[0]
+        return line.partition(self.delimiter)[0].strip()
 
     def fields(self, number: int, line: str) -> Names:
         """Return the fields of a line, as many as there are to be.

@@ -6,6 +6,7 @@
 | 0, 1, 2, … of more than two columns, as pandas counts them | names |
 | 0 or 0, 1 above words, or above a column of fractions, as pandas counts two | names |
 | 1, 2, 3, … above words, or that counts beyond every value below it | names |
+| 0, 1, 2, … and words that do not come below, such as 0, 1, 2, label | names |
 | words and whole numbers, such as city, 2019, 2020: see `_are_mixed` | names |
 | years in even steps alone, above what are no years | names |
 | any other | a row |
@@ -46,6 +47,8 @@ def guess(first: Names, below: Sequence[Names], counts: bool = True) -> Guess:
     columns = list(zip(*below, strict=True))
     if fields.count(first):
         return _counted(first, columns, counts)
+    if _are_counted_and_words(first, columns):
+        return Guess(True, said(first, names=True))
     if len(set(first)) < len(first) or any(f in c for f, c in zip(first, columns, strict=True)):
         return Guess(False)
     numbers = [field for field in first if _is_number(field)]
@@ -79,6 +82,15 @@ def _counted(first: Names, columns: Sequence[Sequence[str]], counts: bool) -> Gu
     if counts and (first[0] == "0" or wide):
         return Guess(False, said(first, names=False))
     return Guess(False)
+
+
+def _are_counted_and_words(first: Names, columns: Sequence[Sequence[str]]) -> bool:
+    """Return whether a line counts as pandas does, to 2 at least, but for words of its own."""
+    words = [k for k, field in enumerate(first) if fields.number(field) is None]
+    numbers = [field for field in first if fields.number(field) is not None]
+    counts = len(numbers) > 2 and numbers[0] == "0" and fields.count(tuple(numbers))
+    own = all(first[k] not in columns[k] for k in words)
+    return bool(words) and counts and own and len(set(first)) == len(first)
 
 
 def _are_mixed(first: Names, columns: Sequence[Sequence[str]], numbers: Sequence[str]) -> bool:

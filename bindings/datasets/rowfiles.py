@@ -23,6 +23,8 @@ class Origin(NamedTuple):
             counted from 0, in an array or among `files`.
         kind: "line" or "row".
         columns, left_out: as in `tables.Table`.
+        before: as in `tables.Table`.
+        taken_out: which column of the file, of those behind left_out, is not among the rows.
         files: the pictures' names.
     """
 
@@ -32,10 +34,18 @@ class Origin(NamedTuple):
     columns: tuple[str, ...] | None = None
     left_out: int = 0
     files: tuple[str, ...] | None = None
+    taken_out: int | None = None
+    before: NDArray[Any] | None = None
+
+    def without(self, k: int) -> "Origin":
+        """Return where the same rows come from without a column."""
+        names = None if self.columns is None else (*self.columns[:k], *self.columns[k + 1 :])
+        return self._replace(columns=names, taken_out=k)
 
     def select(self, part: Any) -> "Origin":
         """Return where some of the rows come from."""
-        return self._replace(rows=self.rows[part])
+        before = None if self.before is None else self.before[part]
+        return self._replace(rows=self.rows[part], before=before)
 
     def place(self, row: int, column: int) -> str:
         """Return where a cell of the selected rows stands."""
@@ -51,6 +61,7 @@ class Origin(NamedTuple):
         if self.files is not None:
             return f"pixel {k}"
         name = f" ({shown(self.columns[k])})" if self.columns else ""
+        k += self.taken_out is not None and k >= self.taken_out
         return f"column {k if self.kind == 'row' else self.left_out + k + 1}{name}"
 
 
@@ -87,8 +98,8 @@ def read(
         return FileRows(images, labels, Origin(str(path), np.arange(len(images)), files=files))
     if tables.is_table(path):
         how = (missing, header, decimal, column_types)
-        x, lines, columns, left_out = tables.read(path, None, *how)
-        return FileRows(x, None, Origin(str(path), lines, "line", columns, left_out))
+        x, lines, columns, left_out, before = tables.read(path, None, *how)
+        return FileRows(x, None, Origin(str(path), lines, "line", columns, left_out, before=before))
     if path.suffix.lower() == ".npy":
         x = readers.read_npy(path)
         return FileRows(x, None, Origin(str(path), np.arange(len(x) if x.ndim else 0)))

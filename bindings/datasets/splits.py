@@ -85,7 +85,8 @@ def _whole(path: Path, rows: rowfiles.FileRows, seed: int) -> Dataset:
     x, image_shape = _flatten(path, rows.x)
     parts = parts_of(name, len(x), seed, SPLITS[1:])
     splits = cut(Split(x, rows.y), parts)
-    origins = {split: rows.origin.select(part) for split, part in parts.items()}
+    origin = rows.origin._replace(before=None)  # nobody asks for it, and it may be large
+    origins = {split: origin.select(part) for split, part in parts.items()}
     return Dataset(
         name, **splits, image_shape=image_shape, columns=rows.origin.columns, origins=origins
     )

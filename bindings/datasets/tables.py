@@ -53,12 +53,14 @@ class Table(NamedTuple):
         lines: (N,), the number of each row's line, from 1.
         columns: names of the columns; None without a header.
         left_out: how many columns stand before those of x.
+        before: (N,), the fields of the one that does, words.
     """
 
     x: NDArray[Any] | Frame
     lines: NDArray[Any]
     columns: Names | None = None
     left_out: int = 0
+    before: NDArray[Any] | None = None
 
 
 def is_table(path: Path) -> bool:
@@ -107,11 +109,15 @@ def read(
 
 
 def header(columns: Sequence[str] | None, rows: NDArray[Any]) -> Sequence[str] | None:
-    """Return names that `read` takes for names above such rows, (N, D), as they are written."""
+    """Return names that `read` takes for names above such rows, (N, D), as they are written.
+
+    The first may be empty: that of an index.
+    """
     if columns is None:
         return None
-    below = [tuple(map(str, row)) for row in rows[:FIRST].tolist()]
-    return columns if headers.guess(tuple(columns), below).names else None
+    k = int(len(columns) > 1 and not columns[0])
+    below = [tuple(map(str, row)) for row in rows[:FIRST, k:].tolist()]
+    return columns if headers.guess(tuple(columns[k:]), below).names else None
 
 
 def _digits(lines: Iterable[Line], width: int) -> Table:
@@ -145,10 +151,12 @@ def _table(
     end = dialects.trailing(head, dialect)
     if end and not (missing and dialect.names is None):  # else a column of what is missing
         raise ValueError(f"its lines end with a {SPELT[end]}, and nothing behind it; take it away")
-    gathered, numbers = Gathered(dialect, missing, types), []
+    gathered, numbers, index = Gathered(dialect, missing, types), [], []
     for block in blocks(chain(head[dialect.n_above :], lines)):
         gathered.add(block)
         numbers.append(np.array([number for number, _ in block]))
+        if dialect.left_out:
+            index.append(np.array([dialect.ahead(line) for _, line in block]))
     if not numbers:
         raise ValueError("it holds column names alone; give a row at least")
     if dialect.width == 1 and lines.gap and not missing:
@@ -164,7 +172,8 @@ def _table(
         )
     if isinstance(x, Frame) and dialect.n_above and said[0] is None:
         _doubt_words(x, name)
-    return Table(x, np.concatenate(numbers), dialect.names, dialect.left_out)
+    before = np.concatenate(index) if index else None
+    return Table(x, np.concatenate(numbers), dialect.names, dialect.left_out, before)
 
 
 def _doubt_words(x: Frame, name: str) -> None:

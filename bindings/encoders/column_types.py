@@ -5,11 +5,22 @@ alone, range(17) say, are the categories of every column.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from chainrule.encoders.frames import Frame
 from chainrule.encoders.variables import TYPES
 from chainrule.suggestions import near
+
+
+class Labelled(NamedTuple):
+    """What the columns of a table are of which one holds labels.
+
+    types: of the other columns. name: of that one. labels: its words, if they are known.
+    """
+
+    types: Any
+    name: str
+    labels: Sequence[str] | None = None
 
 
 def wanted(column_types: Any, frame: Frame) -> list[Any]:
@@ -42,6 +53,14 @@ def said(column_types: Any, names: Sequence[str] | None, D: int) -> list[Any]:
 
     What is no type, or of no column, says nothing here: `wanted` names it in an error.
     """
+    if isinstance(column_types, Labelled):
+        types, name, labels = column_types
+        if name not in (names or ()):
+            return said(types, names, D)
+        assert names is not None
+        k, words = names.index(name), "categorical" if labels is None else list(labels)
+        others = said(types, [*names[:k], *names[k + 1 :]], D - 1)
+        return [*others[:k], words, *others[k:]]
     if column_types is None or isinstance(column_types, str):
         return [column_types] * D
     if isinstance(column_types, Mapping):

@@ -172,6 +172,11 @@ def read(X: Any, name: str = "X") -> Frame:
     """
     if isinstance(X, Frame):
         return X
+    if getattr(getattr(X, "columns", None), "nlevels", 1) > 1:
+        raise ValueError(
+            f"{name} has columns with names of several levels, a MultiIndex; give each one name, "
+            'as X.columns = X.columns.map("_".join) does of words'
+        )
     frame = _framed(X)
     if frame is None:
         return Frame(None, array=_array(X, name))

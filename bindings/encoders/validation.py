@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from chainrule.encoders.cells import CellError, missing, not_binary, not_finite
 from chainrule.kernels.types import Bits
-from chainrule.suggestions import near
 
 KNOWN = 20  # names of columns that an error lists
 CELLS = 1 << 20  # of a table that are looked at or converted at once: bounds the memory beside it
@@ -205,36 +204,6 @@ def check_same_columns(X: Any, X_valid: Any) -> None:
         raise ValueError(
             "X_valid has other columns than X, or in another order; give it those of X as they are"
         )
-
-
-def as_mask(
-    observed: Any, D: int, n: int | None = None, names: Sequence[Any] | None = None
-) -> NDArray[np.bool_]:
-    """Return `observed` as a bool mask of shape (D,), or if n is given (n, D) too.
-
-    names: of the columns, one of which, or a list, may stand in place of a mask of shape (D,); an
-    empty list is none of them.
-    """
-    mask = unmasked([observed] if isinstance(observed, str) else observed, "observed")
-    if mask.shape == (0,):
-        return np.zeros(D, np.bool_)
-    if mask.ndim == 1 and mask.dtype.kind in "UOT" and all(isinstance(v, str) for v in mask):
-        known = [str(name) for name in names or ()]
-        for one in mask.tolist():
-            if one not in known:
-                there = f"; there are {', '.join(known[:KNOWN])}"
-                there = there if known else ", as none has a name"
-                raise ValueError(
-                    f"observed names {one!r}, no column of the fit{near(one, known)}{there}"
-                )
-        return np.isin(known, mask.tolist())
-    if mask.dtype != np.bool_ or mask.shape not in ((D,), (n, D)):
-        each = "" if n is None else f", or ({n}, {D}), a row for each sample"
-        raise ValueError(
-            f"observed must be a bool array of shape ({D},){each}, True where a variable is given; "
-            f"got {mask.dtype} of shape {mask.shape}"
-        )
-    return mask
 
 
 def as_given(given: Any, mask: NDArray[np.bool_], n: int, binarize: Any) -> Bits:

@@ -47,6 +47,17 @@ def posterior(model: Any, config: Any, params: Params, x: Any, y: Any, log_prior
     return _run(without_y, model, config, params, x, y, log_prior)
 
 
+def posterior_after(
+    model: Any, config: Any, params: Params, x: Any, k: Any, log_prior: Any
+) -> Array:
+    """Return log p(class | x_1 … x_k), (N, n_classes); k, (N,): of each row."""
+
+    def without_y(model: Any, config: Any, params: Params, x: Any, y: Any, log_prior: Any) -> Any:
+        return labels.posterior_after(model, config, params, x, k, log_prior)
+
+    return _run(without_y, model, config, params, x, None, log_prior)
+
+
 def log_prob_given(
     model: Any, config: Any, params: Params, x: Any, given: Any, y: Any, log_prior: Any
 ) -> Array:

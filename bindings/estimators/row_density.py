@@ -13,6 +13,8 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from chainrule import progress
 from chainrule.encoders import doubts, partial, validation
 from chainrule.encoders.bits import Bits
+from chainrule.encoders.masks import as_mask
+from chainrule.encoders.uniforms import of_rows
 from chainrule.engine import bounds, ordering
 from chainrule.engine.training.sources import RowSource, Source
 from chainrule.estimators import evaluating
@@ -194,7 +196,7 @@ class RowDensity(Density):
             observed: bool, True where `given` counts: (D,), or (n, D) for each row its own; names
                 as of `given`. Or names of columns, "age" or ["age", "sex"]. Both or neither.
             y: labels, (n,) or one for all, of a model that was fitted with labels; without them
-                a row's is drawn first.
+                a row's is drawn first, by what is given of the first variables in the order.
 
         Returns:
             uint8 0 and 1, shape (n, D), columns as in the data. The same seed and backend give
@@ -232,7 +234,7 @@ class RowDensity(Density):
             warnings.warn(why, UserWarning, stacklevel=3)
         rng = np.random.default_rng(seed)
         numbers = self._classes_of(x, mask, y, n, rng)
-        by = None if uniforms is None else self._columns.arrange(_uniforms(uniforms, n, D))
+        by = None if uniforms is None else self._columns.arrange(of_rows(uniforms, n, D))
         drawn = np.empty((n, D), self._columns.dtype)
         with self._evaluating() as params:
             dtype = self._uniform_dtype(drawn.dtype)
@@ -255,12 +257,25 @@ class RowDensity(Density):
         return "" if ordering.comes_first(observed) else NOT_EXACT
 
     def _classes_of(self, x: Any, mask: Any, y: Any, n: int, rng: np.random.Generator) -> Any:
-        """Return the class of each of n rows, of whose x, (n, D), the mask marks what is given."""
-        return self._classes_to_draw(y, n, rng)
+        """Return the class of each of n rows, of whose x, (n, D), the mask marks what is given.
+
+        Without y it is drawn by what is given of the first variables, up to the first that is not.
+        """
+        nothing = np.zeros(self.n_features_in_, np.bool_)
+        if y is not None or mask is None or self.classes_ is None or self._inexact(nothing):
+            return self._classes_to_draw(y, n, rng)
+        ahead = np.logical_and.accumulate(mask, axis=-1).sum(axis=-1)
+        k, u, drawn = np.broadcast_to(ahead, n), rng.random(n), np.empty(n, np.int32)
+        with self._evaluating() as params:
+            for rows in self._groups(n, "labels"):
+                asked = self._engine(), self._config_now(), params, x[rows], k[rows]
+                known = evaluating.posterior_after(*asked, self._log_prior())
+                drawn[rows] = evaluating.draw_given(u[rows], known)
+        return drawn
 
     def _mask(self, observed: Any, n: int | None = None) -> NDArray[np.bool_]:
         """Return which variables are observed, (D,) or (n, D), columns as in the data."""
-        return validation.as_mask(observed, self.n_features_in_, n, self._columns.names)
+        return as_mask(observed, self.n_features_in_, n, self._columns.names)
 
     def _given(
         self, given: Any, observed: Any, n: int
@@ -276,21 +291,6 @@ class RowDensity(Density):
             if named and not partial.is_part(what, self._columns.names):
                 self._check_names(what, name)
         return self._columns.encode_given(given, mask, n), self._columns.arrange(mask)
-
-
-def _uniforms(u: Any, n: int, D: int) -> NDArray[np.float64]:
-    """Return given uniforms, (n, D), as a copy."""
-    given = np.array(u, np.float64)
-    wrong = "" if given.shape == (n, D) else f"shape {given.shape}"
-    if not wrong and not (inside := (given >= 0) & (given < 1)).all():
-        row, column = np.argwhere(~inside)[0]
-        wrong = f"{given[row, column]} at [{row}, {column}]"
-    if wrong:
-        raise ValueError(
-            f"uniforms must be numbers in [0, 1) of shape ({n}, {D}), as to_uniforms returns them; "
-            f"got {wrong}"
-        )
-    return given
 
 
 def _writeable(rows: types.Bits) -> types.Bits:

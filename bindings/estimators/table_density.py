@@ -135,6 +135,7 @@ class TableDensity(FewRows, InUnits):
     def _check_names(self, X: Any, name: str) -> None:
         if not frames.names_its_own(X):
             super()._check_names(X, name)
+            self._check_numbers(X, name)
             return
         mine, names = getattr(self, "feature_names_in_", None), frames.read(X, name).names
         if mine is not None and names is not None and list(names) != list(mine):
@@ -142,6 +143,17 @@ class TableDensity(FewRows, InUnits):
                 f"{name} has columns of other names than those of the fit, or in another order; "
                 f"give it {', '.join(mine[:20])}{', …' if len(mine) > 20 else ''}"
             )
+
+    def _check_numbers(self, X: Any, name: str) -> None:
+        """Raise ValueError if names of columns that are whole numbers have another order in X.
+
+        scikit-learn, which checks words, takes these for no names.
+        """
+        mine, its = self._columns.names or (), list(getattr(X, "columns", ()))
+        numbers = any(isinstance(one, int) for one in mine)
+        if numbers and set(its) == set(mine) and its != list(mine):
+            first = f"{', '.join(map(str, mine[:20]))}{', …' if len(mine) > 20 else ''}"
+            raise ValueError(f"{name} has the columns of the fit in another order; give it {first}")
 
     def _read(self, X: Any) -> Any:
         check_is_fitted(self, "params_")
@@ -154,6 +166,7 @@ class TableDensity(FewRows, InUnits):
             self._check_names(X, "X")
         else:
             validate_data(self, X, reset=False, skip_check_array=True)  # feature names
+            self._check_numbers(X, "X")
         self._columns.check(frame)  # now, not after minutes of work
         return frame
 
@@ -267,8 +280,9 @@ class TableDensity(FewRows, InUnits):
             n, seed, y: as for other models of rows.
             given: a table of n rows or of one for all, or that row. Only what is observed is read.
             observed: bool, (D,) or (n, D), True where `given` counts; or names of columns,
-                ["age", "sex"]. The rows are draws of p(free | observed) if those columns come first
-                in `order_`; if not, a UserWarning says what they are.
+                ["age", "sex"], [2000, 2010]: numbers are names, never positions. The rows are draws
+                of p(free | observed) if those columns come first in `order_`; if not, a UserWarning
+                says what they are.
             uniforms: (n, D) in [0, 1), columns as in the data: what to draw by, in place of random
                 numbers. x_i is where F(x_i | the columns before x_i) reaches u_i.
 

@@ -33,9 +33,11 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         with open(temporary, "rb+") as file:
             os.fsync(file.fileno())
         os.replace(temporary, target)
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise OSError(f"could not write {path}: make the folder {target.parent} first") from error
     except OSError as error:
+        absent = isinstance(error, FileNotFoundError | NotADirectoryError)
+        if absent and not os.path.isdir(target.parent):
+            make = f"make the folder {target.parent} first"
+            raise OSError(f"could not write {path}: {make}") from error
         raise OSError(
             f"could not write {path}: {error.strerror or error}; what was there is untouched, so "
             "free some space or name a folder that can be written to"

@@ -328,6 +328,26 @@ def test_a_folder_that_not_even_root_can_write_to(whole, data, call):
         assert_one_sentence(err)
 
 
+def test_where_nothing_can_be_written_is_said_before_any_work(whole, data, call, tmp_path):
+    """Whatever is in the way: a file, a folder of that name, or what is no place for files."""
+    (tmp_path / "file").touch()
+    (tmp_path / "s.npy").mkdir()
+    places = ["file/s.npy", "file/more/s.npy", "s.npy", f"{'s' * 300}.npy"]
+    places += ["/proc/s.npy", "/proc/more/s.npy"] if Path("/proc").is_dir() else []
+    for place in places:
+        for verb in (("sample", whole), ("score", whole, "NONE"), ("complete", whole, "NONE")):
+            status, said, err = call(*verb, "--out", tmp_path / place)
+            assert (status, said) == (2, ""), err
+            assert_one_sentence(err)
+            assert "could not write" in err or "too long" in err, err
+    for place in ("file/run", "file/more/run", *(["/proc/run"] if len(places) > 4 else [])):
+        status, said, err = call("train", "nade", "--data", "NONE", "--out", tmp_path / place)
+        assert (status, said) == (2, "")
+        assert_one_sentence(err)
+        assert "could not make" in err and "name another" in err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "s.npy"]
+
+
 def test_a_training_that_diverges_says_so(data, tmp_path):
     arguments = ("train", "nade", "--data", data, "--out", tmp_path / "r", "--quiet")
     rate = ("--learning-rate", "1e38", "--schedule", "constant")

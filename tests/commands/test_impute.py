@@ -151,7 +151,7 @@ def test_a_label_that_is_missing_is_no_cell_to_fill_in(call, tmp_path):
     path = write(tmp_path / "x.csv", rows)
     asked = (*TRAIN, "--epochs", 1, "--data", path, "--out", tmp_path / "run")
     status, _, err = call(*asked, "--labels-from", "pet")
-    assert status == 2 and "x.csv contains no label (first at line " in err
-    assert "; fill it in or leave that row out" in err and "orderless_nade" not in err
+    assert status == 2 and "x.csv has no label at line " in err
+    assert "; fill it in or drop that row" in err and "orderless_nade" not in err
     status, _, err = call(*asked, "--labels-from", "kg")
-    assert status == 2 and "contains no label (first at line" in err
+    assert status == 2 and "has no label at line" in err

@@ -223,10 +223,14 @@ def test_models_without_labels_take_none(data, call, tmp_path, monkeypatch):
     assert status == 2 and "say where they are with --labels-from" in err
 
 
-def test_a_column_of_labels_is_not_scored_as_a_symbol(data, trained, call):
+def test_a_column_of_labels_is_not_scored_as_a_symbol(data, trained, call, tmp_path):
     """The file that was learnt from, scored without saying where its labels are."""
     run = trained("xy.csv", "kind")
     status, out, err = call("score", run, data / "xy.csv")
+    assert (status, out) == (2, "") and "has a column 'kind', which the model was not" in err
+    assert "--labels-from kind" in err
+    np.save(tmp_path / "x.npy", np.loadtxt(data / "xy.csv", int, delimiter=",", skiprows=1))
+    status, out, err = call("score", run, tmp_path / "x.npy")
     assert (status, out) == (2, "") and "rows of 7 values, and the model learnt rows of 6" in err
     assert "--labels-from" in err
     assert call("score", run, data / "xy.csv", "--labels-from", "kind")[0] == 0
@@ -253,3 +257,29 @@ def test_tables_keep_their_labels(call, tmp_path, rng):
     drawn = [row.split(",") for row in out[1].read_text().split()]
     assert drawn[0] == ["label", "age", "kg"]
     assert [row[0] for row in drawn[1:]] == ["cat", "cat", "dog", "dog"]
+    assert call("sample", tmp_path / "r", "-n", 40, "--seed", 3, "--out", out[1])[0] == 0
+    drawn = [row.split(",") for row in out[1].read_text().split()]
+    assert drawn[0] == ["label", "age", "kg"]
+    assert {row[0] for row in drawn[1:]} == {"cat", "dog"}
+    model = model_of(tmp_path / "r")
+    rows = np.array([row[1:] for row in drawn[1:]], float)
+    assert_allclose(rows, model.sample(40, seed=3), atol=1e-6)  # the rows that it draws anyway
+    assert call("sample", tmp_path / "r", "--label", "dog", "--out", out[1])[0] == 0
+    assert out[1].read_text().startswith("age,kg\n")
+
+
+def test_the_label_beside_a_drawn_row_is_its_own(data, call, tmp_path):
+    """Of rows of bits and of symbols, whose bits are nearly always their label's."""
+    for model in ("fvsbn", "transformer"):
+        run, more = tmp_path / model, TINY[:-1] if model == "transformer" else ("--epochs", 40)
+        rate = () if model == "transformer" else ("--learning-rate", 0.1)
+        train = ("train", model, "--data", data / "xy.csv", "--labels-from", "kind", "--out", run)
+        assert call(*train, *more, *rate, "-q")[0] == 0
+        out = tmp_path / "s.csv"
+        assert call("sample", run, "-n", 60, "--seed", 0, "--out", out)[0] == 0
+        head, *rows = [line.split(",") for line in out.read_text().split()]
+        assert head == ["label", *"abcdef"]
+        drawn = np.array(rows, int)
+        assert ((drawn[:, 1:].mean(axis=1) > 0.5) == drawn[:, 0]).mean() > 0.75  # 0.5 of others
+        assert call("sample", run, "-n", 60, "--seed", 0, "--out", tmp_path / "s.npy")[0] == 0
+        assert (np.load(tmp_path / "s.npy") == drawn[:, 1:]).all()

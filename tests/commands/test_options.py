@@ -179,3 +179,15 @@ def test_the_shell_completes_verbs_and_models(call, monkeypatch):
         assert status == 0 and out.split() == [completed]
     monkeypatch.delenv("_CHAINRULE_COMPLETE")
     assert cli.app.info.name == "chainrule"
+
+
+def test_a_seed_of_0_is_one(call, tmp_path, X):
+    """Before the verb and behind it, where nothing stands for none."""
+    cr.FVSBN(epochs=1).fit(X).save(tmp_path / "f.safetensors")
+    drawn = []
+    for k, (before, behind) in enumerate((((), ()), (("--seed", 0), ()), ((), ("--seed", 0)))):
+        out = tmp_path / f"{k}.npy"
+        ask = (*before, "sample", tmp_path / "f.safetensors", "-n", 60, "--out", out, *behind)
+        assert call(*ask)[0] == 0
+        drawn.append(np.load(out))
+    assert (drawn[1] == drawn[2]).all() and (drawn[0] != drawn[1]).any()

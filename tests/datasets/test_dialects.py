@@ -240,3 +240,22 @@ def test_a_minus_is_a_minus_and_other_dashes_are_refused():
     assert read("a,b\n−1.5,2\n-2.5,−3e−1\n").x.tolist() == [[-1.5, 2], [-2.5, -0.3]]
     with pytest.raises(ValueError, match=r"line 2, column 1 \('a'\) holds '–1.5', a number behind"):
         read("a,b\n–1.5,2\n–2.5,3\n")
+
+
+@pytest.mark.parametrize("label", ["digit", "kind"])
+@pytest.mark.parametrize("index", ["", ","])
+def test_columns_that_pandas_counts_beside_a_column_with_a_name(label, index):
+    """As a DataFrame of an array writes them, to which labels were added."""
+    made = [
+        (k % 2, k % 3, k % 2, k % 10 if label == "digit" else "cat dog".split()[k % 2])
+        for k in range(20)
+    ]
+    lines = [",".join(map(str, ((k, *row) if index else row))) for k, row in enumerate(made)]
+    with pytest.warns(DataWarning):
+        table = read("\n".join([f"{index}0,1,2,{label}", *lines]))
+    assert table.columns == ("0", "1", "2", label) and len(table.x) == 20
+
+
+def test_a_row_that_counts_is_one_where_its_word_comes_again():
+    table = read("0,1,2,cat\n3,1,0,cat\n0,1,2,dog\n")
+    assert table.columns is None and len(table.x) == 3

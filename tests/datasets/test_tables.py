@@ -260,7 +260,7 @@ def test_a_table_takes_little_memory_beside_itself(read, rng):
 def test_whatever_a_text_holds_it_is_a_table_or_one_sentence(text, missing):
     warnings.simplefilter("ignore", DataWarning)
     try:
-        x, at, columns, _ = tables.read(io.BytesIO(text.encode()), "x", missing)
+        x, at, columns, *_ = tables.read(io.BytesIO(text.encode()), "x", missing)
     except ValueError as error:
         assert str(error).startswith("x cannot be read as a table") and "\n" not in str(error)
     else:

@@ -213,7 +213,7 @@ def test_the_tables_of_scikit_learn(name, shape, labels):
 def test_whatever_a_text_holds_it_is_a_table_or_one_sentence(text, missing):
     warnings.simplefilter("ignore", DataWarning)
     try:
-        x, at, columns, _ = tables.read(io.BytesIO(text.encode()), "x", missing)
+        x, at, columns, *_ = tables.read(io.BytesIO(text.encode()), "x", missing)
     except ValueError as error:
         assert str(error).startswith("x cannot be read as a table") and "\n" not in str(error)
     else:

@@ -101,6 +101,25 @@ def test_draws_without_labels_are_of_all_classes(model):
     assert_array_equal(rows, draw(model, 4000, seed=1))
 
 
+@pytest.mark.parametrize("name", ["FVSBN", "FVSBN, reversed", "NADE", "MADE"])
+def test_what_is_given_says_which_label_a_draw_has(name):
+    """Rows drawn without labels are those of p(free | given) that the marginal has."""
+    made = cr.MADE(16, dtype="float64", **ROWS)
+    model = (MODELS[name]() if name in MODELS else made).fit(*labelled())
+    first, second = model.order_[:2]
+    rows = np.array(list(itertools.product([0, 1], repeat=4)))
+    p, ones = np.exp(model.log_prob(rows)), rows[:, first] == 1
+    exact = p[ones & (rows[:, second] == 1)].sum() / p[ones].sum()
+    mask, n = np.arange(4) == first, 20_000
+    drawn = model.sample(n, seed=1, given=np.ones(4), observed=mask)[:, second].mean()
+    assert abs(drawn - exact) < 5 * np.sqrt(exact * (1 - exact) / n)
+    each = np.repeat([mask, np.zeros(4, bool)], n, axis=0)  # one half given, one free
+    half = model.sample(2 * n, seed=2, given=np.ones(4), observed=each)[:, second].reshape(2, n)
+    free = p[rows[:, second] == 1].sum()
+    for share, exactly in zip(half.mean(axis=1), (exact, free), strict=True):
+        assert abs(share - exactly) < 5 * np.sqrt(exactly * (1 - exactly) / n)
+
+
 def test_draws_are_of_the_label_that_is_told(model):
     """One for all, or each row its own; what is given is kept."""
     for label, bit in (("dark", 0), ("light", 1)):

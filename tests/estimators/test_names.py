@@ -77,3 +77,42 @@ def test_labels_may_be_a_frame_of_one_column(frame):
     )
     with pytest.raises(ValueError, match="one for each row; got"):
         RNADE(4, epochs=1).fit(frame[["age"]], np.zeros((40, 2), int))
+
+
+@pytest.mark.parametrize("names", [[3, 2, 1, 0], [2000, 2010, 2020, 2030]])
+def test_whole_numbers_are_names_and_no_positions(names, rng):
+    """Of a DataFrame whose columns are called so: as observed, and where their order is another."""
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(rng.integers(0, 2, (40, 4)), columns=names)
+    model = OrderlessNADE((4,), epochs=1).fit(frame)
+    mask, given = np.array([False, True, False, False]), frame[:5]
+    drawn = model.sample(5, 0, given=given, observed=mask)
+    assert list(drawn.columns) == names
+    for one in ([names[1]], names[1], str(names[1]), np.array([names[1]])):
+        assert model.sample(5, 0, given=given, observed=one).equals(drawn)
+        assert model.sample(5, 0, given=given[[names[1]]], observed=one).equals(drawn)
+        assert_array_equal(
+            model.log_prob(frame, observed=one), model.log_prob(frame, observed=mask)
+        )
+    with pytest.raises(ValueError, match="observed names 7, no column of the fit; there are"):
+        model.sample(5, given=given, observed=[7])
+    for ask in (
+        lambda: model.log_prob(frame[names[::-1]]),
+        lambda: model.sample(5, given=given[names[::-1]], observed=mask),
+    ):
+        with pytest.raises(ValueError, match=f"another order; give it {names[0]}, {names[1]}"):
+            ask()
+    counted = OrderlessNADE((4,), epochs=1).fit(pandas.DataFrame(frame.to_numpy()))
+    with pytest.raises(ValueError, match="a mask or names of columns; give a bool array"):
+        counted.sample(5, given=given.to_numpy(), observed=[0, 1, 0, 1])
+
+
+def test_names_of_several_levels_are_refused(rng):
+    pandas = pytest.importorskip("pandas")
+    names = pandas.MultiIndex.from_product([["a", "b"], ["x", "y"]])
+    frame = pandas.DataFrame(rng.integers(0, 2, (20, 4)), columns=names)
+    with pytest.raises(ValueError, match="X has columns with names of several levels, a Multi"):
+        OrderlessNADE((4,), epochs=1).fit(frame)
+    frame.columns = frame.columns.map("_".join)  # as the error says
+    model = OrderlessNADE((4,), epochs=1).fit(frame)
+    assert list(model.sample(2).columns) == ["a_x", "a_y", "b_x", "b_y"]
