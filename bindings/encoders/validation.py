@@ -253,6 +253,16 @@ def real(name: str, value: Any, low: float = -np.inf, high: float = np.inf) -> f
     return float(value)
 
 
+def same_names(name: str, its: Sequence[Any], known: Sequence[Any]) -> None:
+    """Raise ValueError if a table's columns are not called as those of the fit, one by one."""
+    if list(its) != list(known):
+        first = f"{', '.join(map(str, known[:20]))}{', …' if len(known) > 20 else ''}"
+        raise ValueError(
+            f"{name} has columns of other names than those of the fit, or in another order; "
+            f"give it {first}"
+        )
+
+
 def choice(name: str, value: Any, choices: Sequence[str]) -> str:
     """Return a hyper-parameter that must be one of some words."""
     if not isinstance(value, str) or value not in choices:

@@ -137,23 +137,15 @@ class TableDensity(FewRows, InUnits):
             super()._check_names(X, name)
             self._check_numbers(X, name)
             return
-        mine, names = getattr(self, "feature_names_in_", None), frames.read(X, name).names
-        if mine is not None and names is not None and list(names) != list(mine):
-            raise ValueError(
-                f"{name} has columns of other names than those of the fit, or in another order; "
-                f"give it {', '.join(mine[:20])}{', …' if len(mine) > 20 else ''}"
-            )
+        mine, its = getattr(self, "feature_names_in_", None), frames.read(X, name).names
+        if mine is not None and its is not None:
+            validation.same_names(name, its, mine)
 
     def _check_numbers(self, X: Any, name: str) -> None:
-        """Raise ValueError if names of columns that are whole numbers have another order in X.
-
-        scikit-learn, which checks words, takes these for no names.
-        """
+        """Raise ValueError if names that are whole numbers, no names to scikit-learn, are moved."""
         mine, its = self._columns.names or (), list(getattr(X, "columns", ()))
-        numbers = any(isinstance(one, int) for one in mine)
-        if numbers and set(its) == set(mine) and its != list(mine):
-            first = f"{', '.join(map(str, mine[:20]))}{', …' if len(mine) > 20 else ''}"
-            raise ValueError(f"{name} has the columns of the fit in another order; give it {first}")
+        if any(isinstance(one, int) for one in mine) and set(its) == set(mine):
+            validation.same_names(name, its, mine)
 
     def _read(self, X: Any) -> Any:
         check_is_fitted(self, "params_")
@@ -174,9 +166,7 @@ class TableDensity(FewRows, InUnits):
         if not self._missing:
             return super()._count_variables(data)
         if not (n := int(self._columns.observed(data).sum())):
-            raise ValueError(
-                "X has no value at all, and so no bits a variable; give rows with some"
-            )
+            raise ValueError("X has no value, and so no bits a variable; give rows with some")
         return n
 
     # What goes out

@@ -189,8 +189,8 @@ def test_whole_numbers_may_come_as_floats_and_fractions_may_not():
     model = cr.FVSBN(epochs=1).fit(x, (y == "dark") * 2.0)
     assert model.classes_.dtype.kind == "i" and model.classes_.tolist() == [0, 2]
     assert_array_equal(model.log_prob(EVERY, 2.0), model.log_prob(EVERY, 2))
-    for wrong in (0.5, np.nan):
-        with pytest.raises(ValueError, match="whole numbers or words"):
+    for wrong, why in ((0.5, "whole numbers or words"), (np.nan, "contains NaN at 0; fill it in")):
+        with pytest.raises(ValueError, match=why):
             model.log_prob(EVERY, np.full(16, wrong))
 
 
