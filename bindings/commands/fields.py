@@ -23,6 +23,7 @@ NAMED = (  # those with an option of their own in `chainrule train`; the others 
     *("epochs", "steps", "batch_size", "learning_rate", "schedule", "warmup", "weight_decay"),
     *("l1", "clip_norm", "patience", "ordering", "binarize", "column_types", "dtype"),
 )
+BY_ROWS = ("epochs", "batch_size", "learning_rate")
 MORE = {
     "ordering": "On the command line also a .npy of them.",
     "column_types": "On the command line name:type, with commas between, range(17), or JSON.",
@@ -55,10 +56,16 @@ def kinds(cls: type) -> dict[str, type]:
 
 
 def named() -> dict[str, Setting]:
-    """Return the settings that have an option, as the first model that has them describes them."""
+    """Return the settings that have an option, as the first model that has them describes them.
+
+    Those that go by the rows in many models, by each its way, are in the fewest words of any.
+    """
     known: dict[str, Setting] = {}
     for spelt in registry.HOMES:
-        known = of_model(spelt) | known
+        for name, setting in of_model(spelt).items():
+            before = known.setdefault(name, setting)
+            if name in BY_ROWS and len(setting.meaning) < len(before.meaning):
+                known[name] = setting
     return {name: known[name] for name in NAMED if name in known}
 
 

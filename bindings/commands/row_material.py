@@ -109,7 +109,8 @@ class RowMaterial:
             "test_bits_per_dimension": bits(nll, each),
             "baselines": known,
         }
-        nlls = {**known, spelling(type(estimator)): nll}
+        told = "" if test.y is None else ", told the label"
+        nlls = {**known, f"{spelling(type(estimator))}{told}": nll}
         return Report(outcome, by_row("test rows", nlls, each))
 
 

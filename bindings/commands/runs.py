@@ -107,10 +107,11 @@ def save(
     estimator.save(folder / MODEL)
     with replacing(folder / HISTORY) as temporary, open(temporary, "w", newline="") as file:
         lines = csv.writer(file)
-        first = state.history[0] if state.history else {estimator.clock: 0}
+        history = estimator.history_  # in the data's own units
+        first = history[0] if history else {estimator.clock: 0}
         columns = ("epoch" if "epoch" in first else "step", *COLUMNS)
         lines.writerow(columns)
-        lines.writerows([record[name] for name in columns] for record in state.history)
+        lines.writerows([record[name] for name in columns] for record in history)
 
 
 def best(history: list[dict[str, Any]]) -> dict[str, Any]:

@@ -69,8 +69,9 @@ def score(
         _tell(common, model, scored, x.name, out)
     elif out is not None and scored.log_p is not None:
         mean = scored.nats / len(scored.log_p)
+        given = "" if asked.label is None and asked.source is None else " | label"
         common.say(
-            f"{len(scored.log_p):,} rows, log p(x) {mean:.2f} nats on average, "
+            f"{len(scored.log_p):,} rows, log p(x{given}) {mean:.2f} nats on average, "
             f"{bits(-scored.nats, scored.n):.4f} bits per dimension; {out}"
         )
 

@@ -80,6 +80,8 @@ def _column(y: Any, n: int, name: str) -> NDArray[Any]:
         labels = labels[:, 0]
     if labels.dtype.kind in "OT" and labels.ndim == 1:  # of a list, a Series or a Categorical
         labels = _numbers_or_words(labels.tolist(), name)
+    elif labels.dtype.kind == "U" and isinstance(y, list | tuple) and labels.ndim == 1:
+        labels = _numbers_or_words(list(y), name)  # NumPy makes words of what stands among words
     if labels.dtype.kind == "f" and np.isnan(labels).any() and labels.ndim == 1:
         gap = int(np.argmax(np.isnan(labels)))
         raise ValueError(f"{name} contains NaN at {gap}; fill it in or leave that row out")

@@ -166,7 +166,7 @@ class TableDensity(FewRows, InUnits):
         if not self._missing:
             return super()._count_variables(data)
         if not (n := int(self._columns.observed(data).sum())):
-            raise ValueError("X has no value, and so no bits a variable; give rows with some")
+            raise ValueError("X has no value at all, so no bits a variable; give rows with some")
         return n
 
     # What goes out

@@ -158,7 +158,7 @@ def _edges(axis: Axis) -> Numbers:
 
 def _apart(rows: Numbers, axes: list[Axis]) -> Numbers:
     """Return rows to be drawn as dots: those of whole numbers a bit beside them, else on a heap."""
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng([*b"dots"])  # no seed that rows are drawn with
     beside = rng.uniform(-BESIDE, BESIDE, rows.shape)
     return rows + beside * [axis.counted * axis.step for axis in axes]
 

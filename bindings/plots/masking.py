@@ -40,11 +40,15 @@ def masks(layers: Sequence[Any], direct: Any = None, title: str = "") -> Figure:
     In each panel a row is a unit and a column what it may read. The last counts by how many paths
     an output is reached from a variable; white: by none. With one output a variable, or where the
     masks say which are whose, the network is autoregressive in the model's order if all is white on
-    the diagonal and above it, which a line marks.
+    the diagonal and above it, which a line marks. Those of `made.masks_` but the first are in
+    orders of their own where it is order_agnostic, and then reach across the line.
 
     Raises:
         ValueError: no mask, masks that do not fit together, or a direct one of another shape.
+        TypeError: a model, or all masks of one.
     """
+    if hasattr(layers, "masks_") or any(hasattr(one, "inputs") for one in layers):
+        raise TypeError("these are several networks' masks; give one's: masks(made.masks_[0])")
     sides = Sides(getattr(layers, "inputs", None), getattr(layers, "outputs", None))
     if sides.inputs is not None:
         *layers, own = layers

@@ -80,6 +80,12 @@ def test_completions_are_those_given_a_label(file, data, call, tmp_path):
     assert call(*ask[:-4], "--out", tmp_path / "c.png", "--label", "no")[0] == 0
 
 
+def test_scores_say_what_they_are_given(file, data, call, tmp_path):
+    asked = ("score", file, data / "x.csv", "--out", tmp_path / "p.npy")
+    assert "rows, log p(x) " in call(*asked)[1]
+    assert "rows, log p(x | label) " in call(*asked, "--label", "yes")[1]
+
+
 def test_labels_may_be_numbers_and_words(call, tmp_path, rng):
     """A column of mostly numbers, with words among them, is one of words, in training and after."""
     y = np.where(rng.random(60) < 0.2, "3+", rng.integers(0, 3, 60).astype(str))

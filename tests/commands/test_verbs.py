@@ -46,6 +46,21 @@ def test_train_leaves_a_model_its_history_and_a_report(folder, call):
     assert summary["baselines"]["uniform"] == pytest.approx(16 * np.log(2))
 
 
+def test_the_history_of_a_table_is_in_its_own_units(call, tmp_path, rng):
+    x = rng.normal(size=(60, 2)) * 1000
+    np.save(tmp_path / "x.npy", x)
+    asked = ("train", "rnade", "--data", tmp_path / "x.npy", "--out", tmp_path / "r")
+    assert call(*asked, "--epochs", 2, "--set", "n_hidden=3")[0] == 0
+    with open(tmp_path / "r" / "history.csv", newline="") as file:
+        valid = [float(row["valid"]) for row in csv.DictReader(file)]
+    assert valid == [h["valid"] for h in cr.load(tmp_path / "r").history_] and min(valid) > 12
+
+
+def test_options_of_all_models_are_not_explained_by_one(call):
+    said = " ".join(call("train", "--help")[1].split())
+    assert "Of Adam, after the warm-up. " in said and "rows with labels" not in said
+
+
 def test_train_reports_baselines_and_quiet_says_nothing(folder, call, tmp_path):
     arguments = ("train", "fvsbn", "--data", folder / "data.npy", "--epochs", 1)
     status, out, err = call(*arguments, "--out", tmp_path / "a")

@@ -194,6 +194,16 @@ def test_whole_numbers_may_come_as_floats_and_fractions_may_not():
             model.log_prob(EVERY, np.full(16, wrong))
 
 
+@pytest.mark.parametrize("other", [np.nan, 1, True, 0.5])
+def test_a_list_of_words_holds_words_alone(other):
+    """NumPy would make the word "nan" of what is missing."""
+    words = ["light", "dark"] * 8
+    for wrong in ([other, *words[1:]], [*words[:-1], other], (other, *words[1:])):
+        with pytest.raises(ValueError, match="words alone or whole numbers alone"):
+            cr.FVSBN(epochs=1).fit(EVERY, wrong)
+    assert cr.FVSBN(epochs=1).fit(EVERY, words).classes_.tolist() == ["dark", "light"]
+
+
 def test_a_draw_of_a_label_that_cannot_be_is_refused():
     rows = cr.FVSBN(epochs=1).fit(EVERY)
     with pytest.raises(ValueError, match="fitted without labels; leave y out"):

@@ -189,6 +189,23 @@ def test_whole_numbers_have_probabilities(known, tmp_path):
     np.testing.assert_allclose(data.get_data().values, [0, *np.array([1, 2, 1, 2, 0, 1]) / 7, 0])
 
 
+def test_dots_beside_whole_numbers_say_nothing_of_the_other_column():
+    """Rows drawn with a small seed hold the very numbers of that generator."""
+
+    def log_prob(g):
+        if (g[:, 0] % 1).any():
+            raise ValueError("whole numbers")
+        return np.full(len(g), np.log(0.2))
+
+    for seed in range(5):
+        u = np.random.default_rng(seed).random((300, 2))
+        x = np.stack([np.floor(5 * u[:, 0]), u[:, 1]], axis=1)
+        figure = plots.density(log_prob, x)
+        beside = figure.axes[0].lines[-1].get_xdata() - x[:, 0]
+        assert np.abs(beside).max() > 0.1
+        assert max(abs(np.corrcoef(beside, v)[0, 1]) for v in u.T) < 0.3
+
+
 def test_whole_numbers_beside_real_ones(rng, tmp_path):
     x = np.stack([rng.poisson(3, 300), rng.normal(size=300)], axis=1)
 

@@ -90,6 +90,13 @@ def test_those_of_a_model_bring_the_direct_one_and_the_names(bits, hidden, direc
         assert_array_equal(pictures[-2], layers[-1].T)
 
 
+def test_a_model_is_not_the_masks_of_one_network(rng):
+    made = cr.MADE(3, n_masks=2, epochs=1).fit(rng.integers(0, 2, (40, 3)))
+    for wrong in (made, made.masks_):
+        with pytest.raises(TypeError, match=r"give one's: masks\(made.masks_\[0\]\)"):
+            plots.masks(wrong)
+
+
 def test_columns_are_called_by_their_names(rng):
     pandas = pytest.importorskip("pandas")
     frame = pandas.DataFrame(table(rng), columns=["word $", "a name that is long", "bit"])
