@@ -7,33 +7,19 @@ to the same bits as a training that nothing disturbed.
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+from support.stopping import EAGER, PLAIN, begin, wait_until_trained
 
 from chainrule.commands import runs
 from chainrule.engine.storage import checkpoint
 
 resource = pytest.importorskip("resource", reason="limits and signals as on Unix")
 
-# The program, but saving after every minibatch, so that stops and kills often fall into saving.
-EAGER = (
-    "import sys; from chainrule.estimators import resuming;"
-    "resuming.EVERY = resuming.AT_LEAST = 0.0;"
-    "from chainrule import cli; cli.main(sys.argv[1:])"
-)
-PLAIN = "import sys; from chainrule import cli; cli.main(sys.argv[1:])"
 TRAIN = ("train", "nade", "--threads", "2", "--quiet", "--epochs", "16", "--set", "n_hidden=20")
-
-
-def begin(program, *arguments, **options):
-    command = [sys.executable, "-c", program, *map(str, arguments)]
-    pipe = subprocess.PIPE
-    return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, **options)
 
 
 def finish(program, *arguments, **options):
@@ -46,20 +32,6 @@ def finish(program, *arguments, **options):
 def assert_one_sentence(err):
     assert err.startswith("chainrule: ") and err.count("\n") == 1 and len(err) > 30, err
     assert "unexpected" not in err and "Traceback" not in err, err
-
-
-def wait_until_trained(child, folder, seconds=120):
-    """Wait until the child has saved a training with a minibatch in it."""
-    first = None
-    while child.poll() is None and seconds > 0:
-        state = folder / runs.STATE
-        if state.exists():
-            first = first or state.stat().st_ino
-            if state.stat().st_ino != first:
-                return
-        time.sleep(0.005)
-        seconds -= 0.005
-    pytest.fail(f"the training ended at once: {child.stderr.read()}")
 
 
 @pytest.fixture(scope="module")

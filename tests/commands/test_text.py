@@ -6,11 +6,11 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from support.stopping import EAGER, PLAIN, begin, wait_until_trained
 
 import chainrule as cr
 from chainrule import cli
@@ -24,12 +24,6 @@ SMALL = {
     "attention_rnn": ["--set", "n_hidden=8", "--set", "n_heads=2", "--batch-size", 4],
 }
 every_model = pytest.mark.parametrize("model", SMALL)
-EAGER = (
-    "import sys; from chainrule.estimators import resuming;"
-    "resuming.EVERY = resuming.AT_LEAST = 0.0;"
-    "from chainrule import cli; cli.main(sys.argv[1:])"
-)
-PLAIN = "import sys; from chainrule import cli; cli.main(sys.argv[1:])"
 
 
 def arguments(model, data, out, steps=8):
@@ -154,29 +148,6 @@ def test_models_of_rows_know_no_texts(folder, call, tmp_path):
 # --- stopped and killed
 
 
-def begin(program, *command):
-    command = [sys.executable, "-c", program, *map(str, command)]
-    pipe = subprocess.PIPE
-    # Where the tests run in the background, children inherit that Ctrl-C is ignored.
-    return subprocess.Popen(command, stdout=pipe, stderr=pipe, preexec_fn=heed_ctrl_c)
-
-
-def heed_ctrl_c():
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
-def wait_until_trained(child, folder):
-    """Wait until the child has saved a training with a few minibatches in it."""
-    seen, deadline = set(), time.monotonic() + 120
-    while child.poll() is None and time.monotonic() < deadline:
-        if (folder / runs.STATE).exists():
-            seen.add((folder / runs.STATE).stat().st_ino)
-            if len(seen) > 3:
-                return
-        time.sleep(0.005)
-    pytest.fail(f"the training ended at once: {child.stderr.read()}")
-
-
 def assert_same_bits(out, whole):
     ours, theirs = (checkpoint.load_state(f / runs.STATE).state for f in (out, whole))
     for name in ("params", "best"):
@@ -192,11 +163,11 @@ def assert_same_bits(out, whole):
 @pytest.mark.parametrize(("model", "how"), [("rnn", "SIGINT"), ("transformer", "SIGKILL")])
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="signals as on Unix")
 def test_a_stopped_training_resumes_to_the_same_bits(model, how, folder, call, tmp_path):
-    steps, data, how = 150, folder / "text.txt", getattr(signal, how)
+    steps, data, how = 400, folder / "text.txt", getattr(signal, how)
     dropout = ("--set", "dropout=0.1", "--threads", 2)
     assert call(*arguments(model, data, tmp_path / "whole", steps), *dropout)[0] == 0
     child = begin(EAGER, *arguments(model, data, tmp_path / "r", steps), *dropout)
-    wait_until_trained(child, tmp_path / "r")
+    wait_until_trained(child, tmp_path / "r", savings=4)
     child.send_signal(how)
     child.communicate(timeout=120)
     assert child.returncode == (130 if how == signal.SIGINT else -how)
@@ -264,7 +235,7 @@ def test_text_comes_as_it_is_drawn_and_stops_on_ctrl_c(folder):
     finally:
         child.send_signal(signal.SIGINT)
         _, err = child.communicate(timeout=60)
-    assert child.returncode == 130 and b"Traceback" not in err, err
+    assert child.returncode == 130 and "Traceback" not in err, err
 
 
 def test_nobody_reads_on(folder):
@@ -272,7 +243,7 @@ def test_nobody_reads_on(folder):
     os.read(child.stdout.fileno(), 1)
     child.stdout.close()
     child.wait(timeout=60)
-    assert child.returncode == 1 and child.stderr.read() == b""
+    assert child.returncode == 1 and child.stderr.read() == ""
 
 
 # --- scoring

@@ -22,6 +22,7 @@ OUTPUTS = {
     "input_gradient": ("dx",),
 }
 HEADROOM = 4  # a kernel may round this many times worse than NumPy in the same dtype
+DRAWS = 5  # of which the worst count: NumPy's error in one of them may be small by luck
 SCALE = 0.3
 classes = pytest.mark.parametrize("n", [1, 3])
 
@@ -78,21 +79,24 @@ def sample(twin, u, params, x=None):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @classes
 def test_cpu_rounds_no_worse_than_numpy(n, dtype, size, density, function, rng):
-    x, params, ds = draw(rng, size, density, dtype, n_classes=n)
-    a_end = forward(reference, x, params)[1]
-    ours = call(cpu, function, x, params, ds, a_end)
-    numpys = call(reference, function, x, params, ds, a_end)
-    exact = (
-        [p.astype(np.longdouble) for p in params],
-        *(q.astype(np.longdouble) for q in (ds, a_end)),
-    )
-    truth = call(reference, function, x, *exact)
-    for name, got, ref, true in zip(OUTPUTS[function], ours, numpys, truth, strict=True):
-        assert got.dtype == dtype, name
-        assert got.shape == true.shape, name
-        floor = 16 * np.finfo(dtype).eps * np.abs(true).max(initial=0)
-        allowed = HEADROOM * np.abs(ref - true).max(initial=0) + floor
-        assert np.abs(got - true).max(initial=0) <= allowed, name
+    worst = {name: np.zeros(3) for name in OUTPUTS[function]}  # our error, NumPy's, the largest
+    for _ in range(DRAWS):
+        x, params, ds = draw(rng, size, density, dtype, n_classes=n)
+        a_end = forward(reference, x, params)[1]
+        ours = call(cpu, function, x, params, ds, a_end)
+        numpys = call(reference, function, x, params, ds, a_end)
+        exact = (
+            [p.astype(np.longdouble) for p in params],
+            *(q.astype(np.longdouble) for q in (ds, a_end)),
+        )
+        truth = call(reference, function, x, *exact)
+        for name, got, ref, true in zip(worst, ours, numpys, truth, strict=True):
+            assert got.dtype == dtype, name
+            assert got.shape == true.shape, name
+            of_this = [np.abs(v).max(initial=0) for v in (got - true, ref - true, true)]
+            worst[name] = np.maximum(worst[name], of_this)
+    for name, (error, numpys_error, largest) in worst.items():
+        assert error <= HEADROOM * numpys_error + 16 * np.finfo(dtype).eps * largest, name
 
 
 @pytest.mark.parametrize("function", ["log_prob", "nll_and_grad"])
