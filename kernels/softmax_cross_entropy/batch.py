@@ -13,13 +13,13 @@ from chainrule.kernels.types import Array
 
 SMALL = 32  # symbols; a row of more keeps a vector unit busy by itself
 TOP, SUM = AREAS, AREAS + BATCH  # m and Z, a row each
-LOGITS = AREAS + 2 * BATCH  # areas of V columns: s, e^{s - m}
+LOGITS = AREAS + 2 * BATCH  # V columns: s, e^{s - m}; of many symbols e^{s - m} of a row
 _U = np.uintp
 
 
 def working_memory(V: int) -> int:
     """Return how many numbers a batch of symbols out of V needs."""
-    return LOGITS + min(V, SMALL) * BATCH
+    return LOGITS + max(V, min(V, SMALL) * BATCH)
 
 
 @njit(**JIT, **BORROWS)
@@ -34,7 +34,7 @@ def losses(s: Array, m: int, rows: int, o: int, V: int, gradient: bool, work: Ar
             if gradient:
                 work[NLL + k] = single.loss_gradient(s, m + k, o, V, y, rate)
             else:
-                work[NLL + k] = single.loss(s, m + k, o, V, y)
+                work[NLL + k] = single.loss(s, m + k, o, V, y, work, LOGITS)
         return
     lanes = lanes_of(rows)
     gather(s, m, rows, o, V, work, LOGITS)

@@ -46,8 +46,9 @@ def _min_rows(s: Array) -> int:
 @njit(**JIT)
 def _forward(s: Array, y: Ids, nll: Array) -> None:
     V = s.shape[1]
+    e = np.empty(V, s.dtype)
     for n in range(len(s)):
-        nll[n] = rows.loss(s, n, 0, V, y[n]) if y[n] >= 0 else 0  # F1-F3
+        nll[n] = rows.loss(s, n, 0, V, y[n], e, 0) if y[n] >= 0 else 0  # F1-F3
 
 
 @njit(**JIT)

@@ -2,7 +2,8 @@
 
 The V logits lie in s[m, o : o + V]. Inlined; nothing is allocated or sliced. Indices are unsigned:
 a sum of signed ones could count from the end for all that the compiler knows, and such loops are
-not vectorised.
+not vectorised. Z is added up by one order, so the loss has the same bits with its gradient and
+without.
 
 A slope below the smallest normal number becomes 0, as in `chainrule.kernels.bernoulli.cpu`: of a
 network that is sure of its symbols one slope in ten was one.
@@ -13,18 +14,23 @@ from typing import Any
 import numpy as np
 
 from chainrule.kernels.compiled import njit
-from chainrule.kernels.inline import BORROWS, INLINE, INLINE_SUMS, exp, smallest_normal
+from chainrule.kernels.inline import BORROWS, INLINE, exp, smallest_normal
+from chainrule.kernels.sums import total
+from chainrule.kernels.tiles import row_distance
 from chainrule.kernels.types import Array
 
 _U = np.uintp
 
 
 @njit(**INLINE, **BORROWS)
-def loss(s: Array, m: int, o: int, V: int, y: int) -> Any:
-    """Return -log p of symbol y ≥ 0, in nats."""
+def loss(s: Array, m: int, o: int, V: int, y: int, e: Array, at: int) -> Any:
+    """Return -log p of symbol y ≥ 0, in nats; e[at : at + V] is overwritten with e^{s - m}."""
+    row, first = _U(m), _U(o)
     top = largest(s, m, o, V)  # F1
-    below = top - s[_U(m), _U(o + y)]
-    return np.log(_sum_of_exponentials(s, m, o, V, top)) + below  # F2, F3
+    below = top - s[row, _U(o + y)]
+    for v in range(V):
+        e[_U(at) + _U(v)] = exp(s[row, first + _U(v)] - top)
+    return np.log(total(e, at, V)) + below  # F2, F3
 
 
 @njit(**INLINE, **BORROWS)
@@ -35,7 +41,7 @@ def loss_gradient(s: Array, m: int, o: int, V: int, y: int, dL: Any) -> Any:
     below = top - s[row, of_y]
     for v in range(V):
         s[row, first + _U(v)] = exp(s[row, first + _U(v)] - top)
-    Z = _sum(s, m, o, V)
+    Z = total(s, m * row_distance(s) + o, V)
     rate, tiny, zero = dL / Z, smallest_normal(s), s.dtype.type(0)
     for v in range(V):
         slope = s[row, first + _U(v)] * rate  # B1, B2
@@ -59,19 +65,3 @@ def largest(s: Array, m: int, o: int, V: int) -> Any:
     for v in range(whole, V):
         a = max(a, s[row, first + _U(v)])
     return max(max(a, b), max(c, d))
-
-
-@njit(**INLINE_SUMS, **BORROWS)
-def _sum_of_exponentials(s: Array, m: int, o: int, V: int, top: Any) -> Any:
-    row, first, total = _U(m), _U(o), s.dtype.type(0)
-    for v in range(V):
-        total += exp(s[row, first + _U(v)] - top)
-    return total
-
-
-@njit(**INLINE_SUMS, **BORROWS)
-def _sum(s: Array, m: int, o: int, V: int) -> Any:
-    row, first, total = _U(m), _U(o), s.dtype.type(0)
-    for v in range(V):
-        total += s[row, first + _U(v)]
-    return total

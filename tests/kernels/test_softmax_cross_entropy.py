@@ -56,6 +56,13 @@ def test_cross_entropy_of_logits_of_ten_thousand(dtype, backend):
 
 
 @both_dtypes
+@pytest.mark.parametrize("V", [1, 2, 15, 16, 17, 33, 65, 128, 257])
+def test_the_loss_has_the_same_bits_with_its_gradient_and_without(V, dtype, rng):
+    s, y = rng.normal(0, 3, (20, V)).astype(dtype), rng.integers(0, V, 20).astype(np.int32)
+    assert_array_equal(forward(s, y), nll_and_grad(s, y, 1.0)[0])
+
+
+@both_dtypes
 def test_cross_entropy_ignores_padding_and_gradients_sum_to_zero(dtype, backend, rng):
     s, y = rng.normal(size=(40, 7)).astype(dtype), rng.integers(-1, 7, 40).astype(np.int32)
     nll, ds = nll_and_grad(s, y, 1.0)
