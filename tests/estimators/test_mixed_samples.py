@@ -122,7 +122,8 @@ def test_samples_of_a_census_are_like_it(rng):
 def test_samples_are_like_the_data_in_any_order(make, allowed, ordering, rng):
     columns = make(rng)
     table = as_table(columns)
-    model = TableNADE(64, epochs=200, learning_rate=0.003, ordering=ordering)
+    recipe = {"epochs": 400, "batch_size": 50, "learning_rate": 0.003}  # 600 rows: enough steps
+    model = TableNADE(64, **recipe, ordering=ordering)
     drawn = model.fit(table).sample(20_000, seed=1)
     compare(columns, drawn, allowed)
 
