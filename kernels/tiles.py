@@ -1,35 +1,34 @@
 """Register tiles: the innermost loop of a matrix product, laid out by hand for the vector unit.
 
-A tile of the product C = A B is m ≤ ROWS rows by one panel of columns, as wide as two vectors: 16
-numbers in float32, 8 in float64. All of it stays in registers while k runs:
+A tile of the product C = A B is m rows by q vectors of columns, a panel, and all of it stays in
+registers while k runs:
 
-    for k in 0 … n-1:   b = B[k, panel]                   two loads
+    for k in 0 … n-1:   b = B[k, panel]                   q loads
                         C[r, panel] += A[r, k] · b        for each of the m rows: a number of A
-                                                          spread over a vector, two multiply-adds
+                                                          spread over a vector, q multiply-adds
 
-So each number of B is read from memory once for m uses and each of A once for a panel's. At
-m = 6 the loop does 12 multiply-adds for 8 loads; 12 sums, 2 vectors of b and 1 of A make 15
-registers, and AVX2 has 16. A loop over NumPy-style indices computes the same, but no compiler we
-tried keeps such a tile in registers; hence LLVM instructions, of `chainrule.kernels.vectors`.
+So each number of B is read from memory once for m uses and each of A once for a panel's. With 32
+registers, 8 by 2 sums, 2 vectors of b and 1 of A leave some over; with 16, 6 by 2 sums make 15.
+Fewer than 8 sums would wait for each other. A loop over NumPy-style indices computes the same, but
+no compiler we tried keeps such a tile in registers; hence LLVM instructions, of
+`chainrule.kernels.vectors`.
 
-    overwrite(m, A, n, B, C)                 C  = A B      A: m rows, each contiguous
-    add(m, A, n, B, C)                       C += A B
-    overwrite_transposed(m, A, n, B, C)      C  = Aᵀ B     A: n rows, of which m columns
-    add_transposed(m, A, n, B, C)            C += Aᵀ B
+    multiply(m, q, n, A, a, a_row, a_k, B, b, b_row, C, c, c_row, anew)     C += A B;  anew: C = A B
 
-`wide_overwrite`, `wide_add` and `wide_overwrite_transposed` are the same for panels of
-`wide_width`: twice as wide where the processor has AVX-512, whose vectors are; for products whose
-panels are many and deep. The order of a sum does not depend on the width, nor does a bit of it.
+m is one of HEIGHTS (`at_once` says which; `multiply_rows` takes any), and q vectors of `lanes`
+numbers make at most a panel of `panel_width`. `tile` makes the like for other shapes.
 
-Each operand is three arguments: an array, the index of its first number and the distance of its
-rows, both counted in numbers from where the array begins in memory. Nothing is checked: the
-caller answers for bounds, for m in 1 … ROWS and for C, B overlapping nowhere.
+Each operand is an array, the index of its first number and the distance of its rows, all counted in
+numbers from where the array begins in memory. A[r, k] stands at a + r · a_row + k · a_k, so Aᵀ
+serves as well as A. Nothing is checked: the caller answers for bounds and for C, B overlapping
+nowhere. A sum begins at k = 0 and is added to C when it is whole, so a bit of it depends neither on
+the tile that it stands in nor on the width of vectors.
 
 A caller may read B in place, its rows wider than a panel, or lay it out panel by panel with `pack`
 or `pack_transposed`, whose loops are short beside a product that reads each panel many times.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -42,85 +41,111 @@ from numba.np import arrayobj as _arrayobj
 
 from chainrule.kernels.compiled import njit
 from chainrule.kernels.inline import INLINE, JIT
-from chainrule.kernels.target import VECTOR_BYTES
+from chainrule.kernels.target import REGISTERS, VECTOR_BYTES
 from chainrule.kernels.types import Array
 from chainrule.kernels.vectors import LANE, Vectors, index, numbers_in
 
-ROWS = 6
-NARROW_BYTES = 32  # a vector of the narrow tiles, and of `mask`
-PANEL_BYTES = 2 * NARROW_BYTES
-AT_ONCE = 8  # k of a round, so that a short loop has few rounds, whose end can be foreseen
+HEIGHTS = (8, 4, 2, 1) if REGISTERS == 32 else (6, 4, 2, 1)  # of tiles, the tallest first
+HEIGHT, WIDTH = HEIGHTS[0], 2
+UNROLLED = 8  # k of a round, so that a short loop has few rounds, whose end can be foreseen
 MASKED = 32  # numbers that `mask` looks at
+MASK_BYTES = 32  # of its vectors: wider ones are slower, for what was just written is read again
 # Typed as anything: Numba ships no types, and an intrinsic is not called as it is written.
 _intrinsic: Any = intrinsic
 cgutils: Any = _cgutils
 arrayobj: Any = _arrayobj
+Cases = dict[int, Callable[[], None]]
 
 
-panel_width = numbers_in(PANEL_BYTES)  # of a panel
-wide_width = numbers_in(2 * VECTOR_BYTES)  # of a panel of the wide tiles
+lanes = numbers_in(VECTOR_BYTES)  # of a vector
+panel_width = numbers_in(WIDTH * VECTOR_BYTES)  # of a panel
 
 
-def _tile(transposed: bool, accumulate: bool, size: int = NARROW_BYTES) -> Callable[..., Any]:
-    """Return the intrinsic (m, A, a, a_row, n, B, b, b_row, C, c, c_row) -> None."""
+def tile(heights: Sequence[int], widths: Sequence[int], unrolled: int) -> Any:
+    """Return `multiply` for other heights and widths of tiles, and so many k of a round."""
 
     def typed(
-        context: Any, m: Any, A: Any, a: Any, a_row: Any, n: Any, B: Any, b: Any, b_row: Any,
-        C: Any, c: Any, c_row: Any,
+        context: Any, m: Any, q: Any, n: Any, A: Any, a: Any, a_row: Any, a_k: Any, B: Any, b: Any,
+        b_row: Any, C: Any, c: Any, c_row: Any, anew: Any,
     ) -> Any:  # fmt: skip
         if not (A.dtype == B.dtype == C.dtype and A.dtype in (types.float32, types.float64)):
             raise TypingError("tiles need three arrays of one dtype, float32 or float64")
         at = types.intp
-        signature = types.void(at, A, at, at, at, B, at, at, C, at, at)
+        where = (at, at, at, A, at, at, at, B, at, at, C, at, at, types.boolean)
 
         def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-            m, n = values[0], values[4]
-            operands = []
-            for first in (1, 5, 8):
-                kind, array = signature.args[first], values[first]
-                data = context.make_array(kind)(context, builder, array).data
-                operands.append((builder.gep(data, [values[first + 1]]), values[first + 2]))
-            v, kind = Vectors(builder, operands[0][0].type.pointee, size), (transposed, accumulate)
-            heights = range(1, ROWS + 1)
-            v.choose(m, {rows: partial(_emit, v, rows, n, operands, *kind) for rows in heights})
+            of_A, of_B, of_C = (
+                builder.gep(
+                    context.make_array(signature.args[k])(context, builder, values[k]).data,
+                    [values[k + 1]],
+                )
+                for k in (3, 7, 10)
+            )
+            v = Vectors(builder, of_A.type.pointee)
+            operands = (of_A, *values[5:7]), (of_B, values[9]), (of_C, values[12])
+            anew = builder.icmp_unsigned("!=", values[13], ir.Constant(values[13].type, 0))
+
+            def of_height(m: int) -> Callable[[], None]:
+                emits = partial(_emit, v, m, n=values[2], operands=operands, anew=anew)
+                cases: Cases = {q: partial(emits, q) for q in widths}
+                return lambda: v.choose(values[1], cases)
+
+            tall: Cases = {m: of_height(m) for m in heights}
+            v.choose(values[0], tall)
             return context.get_dummy_value()
 
-        return signature, generate
+        return types.void(*where), generate
 
-    return _intrinsic(typed)  # type: ignore[no-any-return]
+    def _emit(v: Vectors, m: int, q: int, n: Any, operands: Any, anew: Any) -> None:
+        """Emit the loop over k for a tile of m rows by q vectors."""
+        A, B, C = operands
+        to = [p for begin in v.rows(C[0], C[1], m) for p in v.side_by_side(begin, q)]
+        starts = v.rows(A[0], A[1], m)
+
+        def products(k: Any, sums: list[Any]) -> list[Any]:
+            """Return the sums with the products of one k added."""
+            b = [v.load(p) for p in v.side_by_side(v.at(B[0], v.builder.mul(k, B[1])), q)]
+            along, after = v.builder.mul(k, A[2]), []
+            for r in range(m):
+                a = v.spread(v.at(starts[r], along))
+                after += [v.multiply_add(a, b[j], sums[q * r + j]) for j in range(q)]
+            return after
+
+        sums = v.unrolled(n, unrolled, [v.zero] * len(to), products)
+
+        def with_old() -> list[Any]:
+            return [v.builder.fadd(v.load(p), s) for p, s in zip(to, sums, strict=True)]
+
+        for total, p in zip(v.unless(anew, sums, with_old), to, strict=True):
+            v.store(total, p)
+
+    return _intrinsic(typed)
 
 
-def _emit(v: Vectors, rows: int, n: Any, operands: Any, transposed: bool, accumulate: bool) -> None:
-    """Emit the loop over k for a tile of so many rows."""
-    (A, a_row), (B, b_row), (C, c_row) = operands
-    targets = [p for begin in v.rows(C, c_row, rows) for p in v.side_by_side(begin, 2)]
-    before = [v.load(p) if accumulate else v.zero for p in targets]
-    # Where row r of A, or of Aᵀ, begins; and how far the next k is.
-    starts = v.rows(A, index(1) if transposed else a_row, rows)
-    step = a_row if transposed else index(1)
-
-    def multiply(k: Any, sums: list[Any]) -> list[Any]:
-        """Return the sums with the products of one k added."""
-        b = [v.load(p) for p in v.side_by_side(v.at(B, v.builder.mul(k, b_row)), 2)]
-        along = v.builder.mul(k, step)
-        after = []
-        for r in range(rows):
-            a = v.spread(v.at(starts[r], along))
-            after += [v.multiply_add(a, b[j], sums[2 * r + j]) for j in (0, 1)]
-        return after
-
-    sums = v.unrolled(n, AT_ONCE, before, multiply)
-    for total, pointer in zip(sums, targets, strict=True):
-        v.store(total, pointer)
+multiply = tile(HEIGHTS, range(1, WIDTH + 1), UNROLLED)
 
 
-overwrite = _tile(transposed=False, accumulate=False)
-add = _tile(transposed=False, accumulate=True)
-overwrite_transposed = _tile(transposed=True, accumulate=False)
-add_transposed = _tile(transposed=True, accumulate=True)
-wide_overwrite = _tile(transposed=False, accumulate=False, size=VECTOR_BYTES)
-wide_add = _tile(transposed=False, accumulate=True, size=VECTOR_BYTES)
-wide_overwrite_transposed = _tile(transposed=True, accumulate=False, size=VECTOR_BYTES)
+@njit(**INLINE)
+def at_once(left: int, heights: Any = HEIGHTS) -> int:
+    """Return the tallest of some heights that is not above what is left."""
+    for height in heights:
+        if height <= left:
+            return int(height)
+    return 1
+
+
+@njit(**INLINE)
+def multiply_rows(
+    m: int, q: int, n: int, A: Array, a: int, a_row: int, a_k: int, B: Array, b: int, b_row: int,
+    C: Array, c: int, c_row: int, anew: bool,
+) -> None:  # fmt: skip
+    """`multiply` for any number of rows, tile by tile."""
+    r = 0
+    while r < m:
+        tall = at_once(m - r)
+        at, to = a + r * a_row, c + r * c_row
+        multiply(tall, q, n, A, at, a_row, a_k, B, b, b_row, C, to, c_row, anew)
+        r += tall
 
 
 @njit(**INLINE)
@@ -186,7 +211,7 @@ def mask(context: Any, x: Any, start: Any, first: Any, value: Any) -> Any:
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         data = context.make_array(x)(context, builder, values[0]).data
-        width = NARROW_BYTES * 8 // x.dtype.bitwidth
+        width = MASK_BYTES * 8 // x.dtype.bitwidth
         vector, lane = ir.VectorType(data.type.pointee, width), ir.VectorType(LANE, width)
 
         def spread(one: Any, kind: Any) -> Any:
@@ -200,11 +225,11 @@ def mask(context: Any, x: Any, start: Any, first: Any, value: Any) -> Any:
         for at in range(0, MASKED, width):
             here = builder.gep(data, [builder.add(values[1], index(at))])
             here = builder.bitcast(here, vector.as_pointer())
-            old = builder.load(here, align=NARROW_BYTES // width)
+            old = builder.load(here, align=MASK_BYTES // width)
             lanes = ir.Constant(lane, list(range(at, at + width)))
             inside = builder.icmp_signed("<", lanes, limit)
             chosen = builder.select(inside, old, new)
-            builder.store(chosen, here, align=NARROW_BYTES // width)
+            builder.store(chosen, here, align=MASK_BYTES // width)
         return context.get_dummy_value()
 
     return types.void(x, types.intp, types.intp, x.dtype), generate

@@ -1,6 +1,6 @@
 """Numba twin of causal attention: splits the heads over threads; `heads` computes.
 
-A head's size is padded to a whole panel where it is not a multiple of one, a copy that heads of 32,
+A head's size is padded to whole vectors where it is not a multiple of one, a copy that heads of 32,
 64 and 128 do without.
 """
 
@@ -13,11 +13,11 @@ from chainrule.kernels.causal_attention import heads
 from chainrule.kernels.causal_attention.rows import attend
 from chainrule.kernels.compiled import njit
 from chainrule.kernels.inline import JIT
-from chainrule.kernels.tiles import ROWS, panel_width
+from chainrule.kernels.tiles import HEIGHT, lanes
 from chainrule.kernels.types import Array, Ids
 
-BLOCK = 8 * ROWS  # queries that share each key and value read, at most
-BACKWARD_BLOCK = 12 * ROWS  # the same in the backward, whose sums over queries like to be long
+BLOCK = 8 * HEIGHT  # queries that share each key and value read, at most
+BACKWARD_BLOCK = 12 * HEIGHT  # the same in the backward, whose sums over queries like to be long
 CHUNK = 4 * BACKWARD_BLOCK  # keys that share each query read in the backward; whole panels
 SCORES = 128 * 1024  # bytes of scores in a block, at most: they stay in a core's second-level cache
 THREAD_WORK = 1_000_000  # pairs · d worth a thread: about 0.1 ms
@@ -81,8 +81,8 @@ def _decode(
 
 def _block(q: Array) -> int:
     """Return how many queries are taken at a time: whole tiles, fewer the longer their rows."""
-    tiles = SCORES // (max(1, q.shape[1]) * q.itemsize * ROWS)
-    return int(min(BLOCK, max(ROWS, tiles * ROWS)))
+    tiles = SCORES // (max(1, q.shape[1]) * q.itemsize * HEIGHT)
+    return int(min(BLOCK, max(HEIGHT, tiles * HEIGHT)))
 
 
 def _map_heads(some: Callable[[int, int], None], q: Array) -> None:
@@ -92,8 +92,8 @@ def _map_heads(some: Callable[[int, int], None], q: Array) -> None:
 
 
 def _padded(a: Array) -> Array:
-    """Return a, (N, T, n, d), with zeros after d up to a whole panel; a itself if d is whole."""
-    missing = -a.shape[3] % panel_width(a)
+    """Return a, (N, T, n, d), with zeros after d up to a whole vector; a itself if d is whole."""
+    missing = -a.shape[3] % lanes(a)
     return np.pad(a, [(0, 0)] * 3 + [(0, missing)]) if missing else a
 
 

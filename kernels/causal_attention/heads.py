@@ -3,10 +3,10 @@
 Forward, a block is some queries of one head and the whole rows of scores that they have. It is
 small enough to stay near the core between F1 and F4. Division by the row's sum comes last, d
 numbers a row instead of T. The backward knows the sums already, so there rows come in pieces too.
-Products stop at the diagonal, tile by tile. They are chainrule.kernels.tiles', whose tiles are ROWS
-high and a panel wide; so scores are made zero from the diagonal to the end of its tile.
+Products stop at the diagonal, tile by tile, a vector wide; so scores are made zero from the
+diagonal to the end of its tile.
 
-Arrays are (N, T, n, d) as in the contract, d a multiple of the panel's width. scale = 1/√d of the
+Arrays are (N, T, n, d) as in the contract, d a multiple of a vector's width. scale = 1/√d of the
 heads' true size.
 """
 
@@ -17,13 +17,14 @@ import numpy as np
 from chainrule.kernels.compiled import njit
 from chainrule.kernels.inline import INLINE, INLINE_SUMS, JIT, exp
 from chainrule.kernels.tiles import (
+    HEIGHT,
     MASKED,
-    ROWS,
-    add,
-    add_transposed,
+    WIDTH,
+    at_once,
+    lanes,
     larger,
     mask,
-    overwrite,
+    multiply,
     pack,
     pack_transposed,
     panel_width,
@@ -149,7 +150,7 @@ def _packed(q: Array) -> Array:
     """Return memory for one head's keys or values in panels."""
     T, _, d = q.shape[1:]
     width = panel_width(q)
-    return np.empty((d // width, T, width), q.dtype)
+    return np.empty((-(-d // width), T, width), q.dtype)
 
 
 @njit(**INLINE)
@@ -164,9 +165,9 @@ def _packed_transposed(q: Array) -> Array:
 def _reach(seen: int) -> int:
     """Return where the scores end of queries in a tile with one that sees `seen` keys.
 
-    Another of the tile may see ROWS - 1 more. Rounded up to LANES, and at least MASKED.
+    Another of the tile may see HEIGHT - 1 more. Rounded up to LANES, and at least MASKED.
     """
-    return max(MASKED, -(-(seen + ROWS - 1) // LANES) * LANES)
+    return max(MASKED, -(-(seen + HEIGHT - 1) // LANES) * LANES)
 
 
 # In the following, queries are first … last - 1 and keys start … stop - 1, start ≤ first; query i
@@ -180,13 +181,15 @@ def scores(x: Array, yT: Array, first: int, last: int, start: int, stop: int, S:
     x: (T, d); yT: y, (T, d), by `pack_transposed`; start is a multiple of a panel's width.
     """
     d, width = yT.shape[1:]
-    x_row, S_row = row_distance(x), S.shape[1]
+    x_row, S_row, across = row_distance(x), S.shape[1], lanes(x)
     for j in range(start, stop, width):
-        for i in range(first, last, ROWS):
-            m = min(ROWS, last - i)
+        i = first
+        while i < last:
+            m = at_once(last - i)
             if j < i + m:
-                to = (i - first) * S_row + j - start
-                overwrite(m, x, i * x_row, x_row, d, yT, j * d, width, S, to, S_row)
+                q, to = min(WIDTH, 1 + (i + m - 1 - j) // across), (i - first) * S_row + j - start
+                multiply(m, q, d, x, i * x_row, x_row, 1, yT, j * d, width, S, to, S_row, True)
+            i += m
 
 
 @njit(**JIT)
@@ -194,17 +197,15 @@ def weighted_sums(
     S: Array, y: Array, first: int, last: int, start: int, stop: int, x: Array
 ) -> None:
     """x_i = Σ_j S y_j where start is 0, else x_i += Σ_j S y_j; x: (T, d); y by `pack`."""
-    T, width = y.shape[1:]
+    (T, width), d = y.shape[1:], x.shape[1]
     x_row, S_row = row_distance(x), S.shape[1]
     for g in range(y.shape[0]):
-        of = (g * T + start) * width
-        for i in range(first, last, ROWS):
-            m = min(ROWS, last - i)
+        of, q, i = (g * T + start) * width, min(WIDTH, (d - g * width) // lanes(x)), first
+        while i < last:
+            m = at_once(last - i)
             at, to, n = (i - first) * S_row, i * x_row + g * width, min(i + m, stop) - start
-            if start == 0:
-                overwrite(m, S, at, S_row, n, y, of, width, x, to, x_row)
-            else:
-                add(m, S, at, S_row, n, y, of, width, x, to, x_row)
+            multiply(m, q, n, S, at, S_row, 1, y, of, width, x, to, x_row, start == 0)
+            i += m
 
 
 @njit(**JIT)
@@ -213,13 +214,15 @@ def add_weighted_rows(
 ) -> None:
     """y_j += Σ_i S x_i; x, y: (T, d). A block's x_i are few enough to be read as they lie."""
     x_row, y_row, S_row = row_distance(x), row_distance(y), S.shape[1]
-    width = panel_width(x)
-    for c in range(0, x.shape[1], width):
-        for j in range(start, min(stop, last), ROWS):
-            m = min(ROWS, min(stop, last) - j)
+    d, end = x.shape[1], min(stop, last)
+    for c in range(0, d, panel_width(x)):
+        q, j = min(WIDTH, (d - c) // lanes(x)), start
+        while j < end:
+            m = at_once(end - j)
             i = max(first, j)  # no earlier query sees key j
             at, of, to = (i - first) * S_row + j - start, i * x_row + c, j * y_row + c
-            add_transposed(m, S, at, S_row, last - i, x, of, x_row, y, to, y_row)
+            multiply(m, q, last - i, S, at, 1, S_row, x, of, x_row, y, to, y_row, False)
+            j += m
 
 
 @njit(**INLINE)

@@ -17,12 +17,11 @@ from chainrule.kernels.dense import NONE
 from chainrule.kernels.entries import entry
 from chainrule.kernels.inline import JIT
 from chainrule.kernels.linear.panels import multiply_at, multiply_part, share, types_of
-from chainrule.kernels.linear.tile import lanes
 from chainrule.kernels.masked_linear.cpu import sum_columns
 from chainrule.kernels.matrices import matrix
 from chainrule.kernels.teams import finish, take, wait
 from chainrule.kernels.threads import map_rows, n_threads
-from chainrule.kernels.tiles import row
+from chainrule.kernels.tiles import lanes, row
 from chainrule.kernels.types import Array
 
 THREAD_WORK = 4_000_000  # multiply-adds worth a thread: 0.06 ms

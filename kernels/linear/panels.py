@@ -21,9 +21,9 @@ from chainrule.kernels.compiled import njit
 from chainrule.kernels.entries import call
 from chainrule.kernels.inline import INLINE, JIT
 from chainrule.kernels.linear import tile
-from chainrule.kernels.linear.tile import HEIGHT, lanes, panel_width
+from chainrule.kernels.linear.tile import HEIGHT, panel_width
 from chainrule.kernels.memory import lines
-from chainrule.kernels.tiles import row, row_distance
+from chainrule.kernels.tiles import lanes, row, row_distance
 from chainrule.kernels.transposed import turn
 from chainrule.kernels.types import Array
 
@@ -122,7 +122,7 @@ def multiply_panel(
             to, begin, distance = edge, 0, width
             if not anew:
                 _copy(y, i + r, j, edge, 0, 0, tall, c)
-        tile.add(tall, q, n, x, a, x_row, x_k, W, w, W_row, to, begin, distance, anew)
+        tile.multiply(tall, q, n, x, a, x_row, x_k, W, w, W_row, to, begin, distance, anew)
         if not whole:
             _copy(edge, 0, 0, y, i + r, j, tall, c)
         r += tall

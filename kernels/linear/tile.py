@@ -14,69 +14,21 @@ Measured on a Xeon with AVX-512: 177 of the core's 178 GFLOP/s, in float32, from
 from functools import partial
 from typing import Any
 
-from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
 from chainrule.kernels.target import REGISTERS, VECTOR_BYTES
+from chainrule.kernels.tiles import tile
 from chainrule.kernels.vectors import Vectors, index, numbers_in
 
 HEIGHT, WIDTH = (8, 3) if REGISTERS == 32 else (4, 3)
 HEIGHTS = (HEIGHT, HEIGHT // 2, 1)  # a product's last rows are in lower tiles
-lanes = numbers_in(VECTOR_BYTES)  # of a vector
 panel_width = numbers_in(WIDTH * VECTOR_BYTES)
 _intrinsic: Any = intrinsic  # as anything: Numba ships no types
 _AT = types.intp
 
 
-@_intrinsic
-def add(
-    context: Any, m: Any, q: Any, n: Any, A: Any, a: Any, a_row: Any, a_k: Any, B: Any, b: Any,
-    b_row: Any, C: Any, c: Any, c_row: Any, anew: Any,
-) -> Any:  # fmt: skip
-    """C += A B for m rows, one of HEIGHTS, and q ≤ WIDTH vectors of columns; anew: C = A B.
-
-    n: how many k. A[r, k] stands at a + r · a_row + k · a_k. Rows of B and C lie so far apart.
-    """
-    where = (_AT, _AT, _AT, A, _AT, _AT, _AT, B, _AT, _AT, C, _AT, _AT, types.boolean)
-
-    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        of_A, of_B, of_C = (
-            builder.gep(context.make_array(signature.args[k])(context, builder, values[k]).data, at)
-            for k, at in ((3, [values[4]]), (7, [values[8]]), (10, [values[11]]))
-        )
-        v = Vectors(builder, of_A.type.pointee)
-        widths = range(1, WIDTH + 1)
-        anew = builder.icmp_unsigned("!=", values[13], ir.Constant(values[13].type, 0))
-
-        def emit(m: int, q: int) -> None:
-            to = [p for row in v.rows(of_C, values[12], m) for p in v.side_by_side(row, q)]
-
-            starts = v.rows(of_A, values[5], m)
-
-            def products(k: Any, sums: list[Any]) -> list[Any]:
-                row = v.at(of_B, builder.mul(k, values[9]))
-                b = [v.load(p) for p in v.side_by_side(row, q)]
-                along = builder.mul(k, values[6])
-                a = [v.spread(v.at(start, along)) for start in starts]
-                pairs = [(x, y) for x in a for y in b]
-                return [v.multiply_add(*xy, s) for xy, s in zip(pairs, sums, strict=True)]
-
-            sums = v.loop(index(0), values[2], 1, [v.zero] * len(to), products)
-
-            def with_old() -> list[Any]:
-                return [builder.fadd(v.load(p), s) for p, s in zip(to, sums, strict=True)]
-
-            for total, p in zip(v.unless(anew, sums, with_old), to, strict=True):
-                v.store(total, p)
-
-        def of_height(m: int) -> Any:
-            return lambda: v.choose(values[1], {q: partial(emit, m, q) for q in widths})
-
-        v.choose(values[0], {m: of_height(m) for m in HEIGHTS})
-        return context.get_dummy_value()
-
-    return types.void(*where), generate
+multiply = tile(HEIGHTS, range(1, WIDTH + 1), unrolled=1)
 
 
 @_intrinsic

@@ -4,7 +4,7 @@ x here is the matrix of those inputs that enter as numbers, (N, K), of W's dtype
 
 F1      A panel of outputs sees the first `seen` numbers of its last output, and needs no more of
         them: a product of that depth. The panel is laid out with zeros below the stairs.
-B1      A panel of dy meets the numbers that it sees, a block of ROWS at a time. Products are
+B1      A panel of dy meets the numbers that it sees, a block of HEIGHT at a time. Products are
         written where they belong, but for tiles across the stairs, of which a part is zero.
 B3      A panel of inputs is seen by the outputs from its first input's `first` on: a product of
         that depth, with W's rows laid out as columns, zeros below the stairs again.
@@ -18,15 +18,7 @@ from chainrule.kernels import memory
 from chainrule.kernels.compiled import njit
 from chainrule.kernels.inline import INLINE, JIT
 from chainrule.kernels.masked_linear import Staircase
-from chainrule.kernels.tiles import (
-    ROWS,
-    row,
-    row_distance,
-    wide_add,
-    wide_overwrite,
-    wide_overwrite_transposed,
-    wide_width,
-)
+from chainrule.kernels.tiles import HEIGHT, WIDTH, multiply_rows, panel_width, row, row_distance
 from chainrule.kernels.transposed import block_width, turn
 from chainrule.kernels.types import Array
 
@@ -96,9 +88,9 @@ def _share(
 @njit(**JIT)
 def multiply(x: Array, W: Array, stairs: Staircase, y: Array, lo: int, hi: int, parts: int) -> None:
     """Add F1's sum over numbers to part lo … hi of y's tiles, cut into `parts` of equal work."""
-    (N, O), width = y.shape, wide_width(y)
-    x_row, y_row, n_tiles = row_distance(x), row_distance(y), -(-N // ROWS)
-    panel, edge = lines(DEPTH, width, W), lines(ROWS, width, W)
+    (N, O), width = y.shape, panel_width(y)
+    x_row, y_row, n_tiles = row_distance(x), row_distance(y), -(-N // HEIGHT)
+    panel, edge = lines(DEPTH, width, W), lines(HEIGHT, width, W)
     work = done = 0
     for at in range(0, O, width):
         work += n_tiles * (stairs.seen[min(O, at + width) - 1] + EDGE)
@@ -110,24 +102,23 @@ def multiply(x: Array, W: Array, stairs: Staircase, y: Array, lo: int, hi: int, 
         for k in range(0, seen if first < last else 0, DEPTH):
             depth = min(DEPTH, seen - k)
             pack(W, stairs, k, depth, at, panel)
-            for n in range(first * ROWS, min(N, last * ROWS), ROWS):
-                rows = min(ROWS, N - n)
-                product = (rows, x, n * x_row + k, x_row, depth, panel, 0, width)
-                if m == width:
-                    wide_add(*product, y, n * y_row + at, y_row)  # F1
-                    continue
-                wide_overwrite(*product, edge, 0, width)  # F1
-                for r in range(rows):
+            for n in range(first * HEIGHT, min(N, last * HEIGHT), HEIGHT):
+                rows, whole = min(HEIGHT, N - n), m == width
+                place = (y, n * y_row + at, y_row) if whole else (edge, 0, width)
+                product = (rows, WIDTH, depth, x, n * x_row + k, x_row, 1, panel, 0, width)
+                multiply_rows(*product, *place, not whole)  # F1
+                left = 0 if whole else rows
+                for r in range(left):
                     for j in range(m):
                         y[n + r, at + j] += edge[r, j]
 
 
 @njit(**JIT)
 def weight_gradient(dy: Array, x: Array, stairs: Staircase, dW: Array, lo: int, hi: int) -> None:
-    """Overwrite the rows of dW of the numbers lo … hi - 1 by B1; lo a multiple of ROWS."""
-    (N, O), width = dy.shape, wide_width(dW)
+    """Overwrite the rows of dW of the numbers lo … hi - 1 by B1; lo a multiple of HEIGHT."""
+    (N, O), width = dy.shape, panel_width(dW)
     x_row, dW_row = row_distance(x), row_distance(dW)
-    panel, tile = lines(N, width, dW), lines(ROWS, width, dW)
+    panel, tile = lines(N, width, dW), lines(HEIGHT, width, dW)
     for k in range(lo, hi):
         i = stairs.numbers[k]
         first = stairs.first[i]
@@ -139,18 +130,16 @@ def weight_gradient(dy: Array, x: Array, stairs: Staircase, dW: Array, lo: int, 
         seen = min(hi, stairs.seen[at + m - 1])
         if lo < seen:
             pack_rows(dy, 0, N, at, panel)
-        for k in range(lo, seen, ROWS):
-            rows = min(ROWS, hi - k)
+        for k in range(lo, seen, HEIGHT):
+            rows = min(HEIGHT, hi - k)
             begin, last = stairs.numbers[k], stairs.numbers[k + rows - 1]
             together = stairs.rows[last] - stairs.rows[begin] == rows - 1
-            product = (rows, x, k, x_row, N, panel, 0, width)
-            if together and m == width and stairs.first[last] <= at:
-                wide_overwrite_transposed(
-                    *product, dW, stairs.rows[begin] * dW_row + at, dW_row
-                )  # B1
-                continue
-            wide_overwrite_transposed(*product, tile, 0, width)  # B1
-            for r in range(rows):
+            whole = together and m == width and stairs.first[last] <= at
+            place = (dW, stairs.rows[begin] * dW_row + at, dW_row) if whole else (tile, 0, width)
+            product = (rows, WIDTH, N, x, k, 1, x_row, panel, 0, width)
+            multiply_rows(*product, *place, True)  # B1
+            left = 0 if whole else rows
+            for r in range(left):
                 i = stairs.numbers[k + r]
                 if stairs.first[i] < at + m:
                     to = row(dW, stairs.rows[i])[at : at + m]
@@ -162,9 +151,9 @@ def input_gradient(
     dy: Array, W: Array, stairs: Staircase, dx: Array, lo: int, hi: int, parts: int
 ) -> None:
     """Overwrite part lo … hi of the numbers' tiles of dx by B3, cut into `parts` of equal work."""
-    (N, O), K, width = dy.shape, stairs.numbers.size, wide_width(W)
-    dy_row, dx_row, n_tiles = row_distance(dy), row_distance(dx), -(-N // ROWS)
-    panel, tile = lines(DEPTH, width, W), lines(ROWS, width, W)
+    (N, O), K, width = dy.shape, stairs.numbers.size, panel_width(W)
+    dy_row, dx_row, n_tiles = row_distance(dy), row_distance(dx), -(-N // HEIGHT)
+    panel, tile = lines(DEPTH, width, W), lines(HEIGHT, width, W)
     work = done = 0
     for at in range(0, K, width):
         work += n_tiles * (O - stairs.first[stairs.numbers[at]] + EDGE)
@@ -177,19 +166,17 @@ def input_gradient(
         for o in range(begin, max(O, begin + 1) if first < last else 0, DEPTH):
             depth = min(DEPTH, O - o)
             _pack_columns(W, stairs, at, o, depth, panel)
-            for n in range(first * ROWS, min(N, last * ROWS), ROWS):
-                rows = min(ROWS, N - n)
-                product = (rows, dy, n * dy_row + o, dy_row, depth, panel, 0, width)
-                if together and o == begin:
-                    wide_overwrite(*product, dx, n * dx_row + own[0], dx_row)  # B3
-                elif together:
-                    wide_add(*product, dx, n * dx_row + own[0], dx_row)  # B3
-                else:
-                    wide_overwrite(*product, tile, 0, width)  # B3
-                    for r in range(rows):
-                        for j in range(m):
-                            before = dx.dtype.type(0) if o == begin else dx[n + r, own[j]]
-                            dx[n + r, own[j]] = before + tile[r, j]
+            for n in range(first * HEIGHT, min(N, last * HEIGHT), HEIGHT):
+                rows = min(HEIGHT, N - n)
+                place = (dx, n * dx_row + own[0], dx_row) if together else (tile, 0, width)
+                product = (rows, WIDTH, depth, dy, n * dy_row + o, dy_row, 1, panel, 0, width)
+                anew = o == begin or not together
+                multiply_rows(*product, *place, anew)  # B3
+                left = 0 if together else rows
+                for r in range(left):
+                    for j in range(m):
+                        before = dx.dtype.type(0) if o == begin else dx[n + r, own[j]]
+                        dx[n + r, own[j]] = before + tile[r, j]
 
 
 @njit(**JIT)
@@ -239,13 +226,13 @@ def cut(stairs: Staircase, lo: int, hi: int, total: int) -> tuple[int, int]:
     """Return which numbers, in whole blocks, are the part lo … hi of `total`, of equal work."""
     O, K = stairs.seen.size, stairs.numbers.size
     work = 0
-    for k in range(0, K, ROWS):
+    for k in range(0, K, HEIGHT):
         work += O - stairs.first[stairs.numbers[k]] + O // 4 + 1  # zeros are written too
     first = last = done = 0
-    for k in range(0, K, ROWS):
+    for k in range(0, K, HEIGHT):
         if done * total < lo * work:
-            first = min(K, k + ROWS)
+            first = min(K, k + HEIGHT)
         if done * total < hi * work:
-            last = min(K, k + ROWS)
+            last = min(K, k + HEIGHT)
         done += O - stairs.first[stairs.numbers[k]] + O // 4 + 1
     return first, last

@@ -24,7 +24,7 @@ from chainrule.kernels.compiled import njit
 from chainrule.kernels.inline import BORROWS, INLINE, JIT, sigmoid
 from chainrule.kernels.memory import LINE
 from chainrule.kernels.nade_columns.products import FEW, TALL, at_once, dots
-from chainrule.kernels.tiles import row, row_distance, wide_width
+from chainrule.kernels.tiles import panel_width, row, row_distance
 from chainrule.kernels.types import Array, Bits
 
 # Of a block a, h and P stay in a core's second-level cache: 128 rows of 500 units, 0.8 MB in
@@ -58,7 +58,7 @@ def new(n_rows: int, layout: Layout, V: Array) -> Block:
 
 def rows_of_zeros(n_rows: int, n: int, like: Array) -> Array:
     """Return rows of n numbers and more: whole panels, on lines of which each has an odd number."""
-    line, width = LINE // like.itemsize, wide_width(like)
+    line, width = LINE // like.itemsize, panel_width(like)
     lines = -(-n // width) * width // line | 1
     raw: Array = np.zeros((n_rows * lines + 1) * line, like.dtype)
     first = -raw.ctypes.data % LINE // like.itemsize

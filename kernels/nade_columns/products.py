@@ -7,7 +7,7 @@
 
 All are skinny: a variable has few outputs. In `dots` the sum runs along the rows of both, so that
 neither has to be turned round; tiles of TALL by FEW numbers hold a vector of partial sums each. The
-others hold tiles of some rows by a panel, `chainrule.kernels.tiles.wide_width` numbers, as the
+others hold tiles of some rows by a panel, `chainrule.kernels.tiles.panel_width` numbers, as the
 tiles there do; but they begin with what is there, and end with what is made of dh, which no other
 way leaves in registers.
 

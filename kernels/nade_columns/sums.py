@@ -27,7 +27,7 @@ from chainrule.kernels.nade_columns.products import (
     prefetch,
     to_panel,
 )
-from chainrule.kernels.tiles import row, row_distance, wide_width
+from chainrule.kernels.tiles import panel_width, row, row_distance
 from chainrule.kernels.types import Array
 
 
@@ -42,7 +42,7 @@ class Sums(NamedTuple):
 
 def new(n_rows: int, layout: Layout, V: Array) -> Sums:
     """Return room for so many rows."""
-    most, width = most_outputs(layout), wide_width(V)
+    most, width = most_outputs(layout), panel_width(V)
     edges = np.zeros((2, most, width), V.dtype)
     return Sums(rows_of_zeros(n_rows, V.shape[1], V), np.zeros(width, V.dtype), *edges)
 
@@ -96,7 +96,7 @@ def of_units(
     ds_i in block.s. anew: of dV_i nothing is there to be added to. Meanwhile the next variable's
     rows of V are fetched from memory.
     """
-    H, V_row, width = V.shape[1], row_distance(V), wide_width(V)
+    H, V_row, width = V.shape[1], row_distance(V), panel_width(V)
     rescaled, rate = rho.size > 0, V.dtype.type(1)
     if rescaled:
         rate = rho[i]

@@ -6,7 +6,7 @@ from numba import njit
 from numpy.testing import assert_allclose, assert_array_equal
 
 from chainrule.kernels.nade_columns import products
-from chainrule.kernels.tiles import wide_width
+from chainrule.kernels.tiles import panel_width
 
 GUARD = 7.0
 every_float = pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=["f32", "f64"])
@@ -48,7 +48,7 @@ def test_dots_are_a_product_of_rows(n, dtype, rng):
     """B's rows are read up to n: NaN stands behind them. Of A's rows whole vectors are."""
     for m in products.TALL:
         for q in products.FEW:
-            A = rng.normal(size=(m, n + wide_width(np.empty(0, dtype)))).astype(dtype)
+            A = rng.normal(size=(m, n + panel_width(np.empty(0, dtype)))).astype(dtype)
             B = np.full((q, n + 3), np.nan, dtype)
             B[:, :n] = rng.normal(size=(q, n))
             bias, C = rng.normal(size=q + 2).astype(dtype), np.full((m + 2, q + 2), GUARD, dtype)
@@ -65,7 +65,7 @@ def test_dots_are_a_product_of_rows(n, dtype, rng):
 @every_float
 @pytest.mark.parametrize("n", [0, 1, 7])
 def test_outer_is_a_product_that_may_be_added(n, dtype, rng):
-    width = wide_width(np.empty(0, dtype))
+    width = panel_width(np.empty(0, dtype))
     for m in products.HEIGHTS:
         A, B = rng.normal(size=(n, m + 2)).astype(dtype), rng.normal(size=(n, width + 5))
         B, C = B.astype(dtype), np.full((m + 2, width + 4), GUARD, dtype)
@@ -84,7 +84,7 @@ def test_outer_is_a_product_that_may_be_added(n, dtype, rng):
 @pytest.mark.parametrize("rescaled", [False, True])
 @pytest.mark.parametrize("n", [0, 1, 7])
 def test_into_sums_adds_what_the_units_pass_on(n, rescaled, dtype, rng):
-    width = wide_width(np.empty(0, dtype))
+    width = panel_width(np.empty(0, dtype))
     for m in products.MANY:
         A, B = rng.normal(size=(m, n + 1)).astype(dtype), rng.normal(size=(n, width)).astype(dtype)
         a, h, P = (np.full((m + 2, width + 4), GUARD, dtype) for _ in range(3))
@@ -103,7 +103,7 @@ def test_into_sums_adds_what_the_units_pass_on(n, rescaled, dtype, rng):
 
 @every_float
 def test_what_fills_no_panel_is_copied_there_and_back(dtype, rng):
-    width = wide_width(np.empty(0, dtype))
+    width = panel_width(np.empty(0, dtype))
     for n in range(1, width):
         A = rng.normal(size=width).astype(dtype)
         B, C = np.full(width + 1, GUARD, dtype), np.full(n + 2, GUARD, dtype)

@@ -1,5 +1,7 @@
 """Register tiles against NumPy, at every height and beside memory that must not be touched."""
 
+import itertools
+
 import numpy as np
 import pytest
 from numba import njit
@@ -7,77 +9,58 @@ from numba.core.errors import TypingError
 from numpy.testing import assert_allclose, assert_array_equal
 
 from chainrule.kernels import target, tiles
+from chainrule.kernels.linear import tile as linear
 
 FLOATS = [np.float32, np.float64]
 GUARD = 7.0
 
 
 @njit
-def run_overwrite(m, A, a_row, n, B, b, b_row, C, c, c_row):
-    tiles.overwrite(m, A, 0, a_row, n, B, b, b_row, C, c, c_row)
+def run(m, q, n, A, a_row, a_k, B, b, b_row, C, c, c_row, anew):
+    tiles.multiply(m, q, n, A, 0, a_row, a_k, B, b, b_row, C, c, c_row, anew)
 
 
 @njit
-def run_add(m, A, a_row, n, B, b, b_row, C, c, c_row):
-    tiles.add(m, A, 0, a_row, n, B, b, b_row, C, c, c_row)
+def run_linear(m, q, n, A, a_row, a_k, B, b, b_row, C, c, c_row, anew):
+    linear.multiply(m, q, n, A, 0, a_row, a_k, B, b, b_row, C, c, c_row, anew)
 
 
 @njit
-def run_add_transposed(m, A, a_row, n, B, b, b_row, C, c, c_row):
-    tiles.add_transposed(m, A, 0, a_row, n, B, b, b_row, C, c, c_row)
-
-
-@njit
-def run_overwrite_transposed(m, A, a_row, n, B, b, b_row, C, c, c_row):
-    tiles.overwrite_transposed(m, A, 0, a_row, n, B, b, b_row, C, c, c_row)
-
-
-@njit
-def run_wide_overwrite(m, A, a_row, n, B, b, b_row, C, c, c_row):
-    tiles.wide_overwrite(m, A, 0, a_row, n, B, b, b_row, C, c, c_row)
-
-
-@njit
-def run_wide_add(m, A, a_row, n, B, b, b_row, C, c, c_row):
-    tiles.wide_add(m, A, 0, a_row, n, B, b, b_row, C, c, c_row)
-
-
-@njit
-def run_wide_transposed(m, A, a_row, n, B, b, b_row, C, c, c_row):
-    tiles.wide_overwrite_transposed(m, A, 0, a_row, n, B, b, b_row, C, c, c_row)
+def run_rows(m, q, n, A, a_row, a_k, B, b, b_row, C, c, c_row, anew):
+    tiles.multiply_rows(m, q, n, A, 0, a_row, a_k, B, b, b_row, C, c, c_row, anew)
 
 
 TILES = {
-    "overwrite": run_overwrite,
-    "add": run_add,
-    "add transposed": run_add_transposed,
-    "overwrite transposed": run_overwrite_transposed,
-    "wide overwrite": run_wide_overwrite,
-    "wide add": run_wide_add,
-    "wide overwrite transposed": run_wide_transposed,
+    "multiply": (run, tiles.HEIGHTS, tiles.WIDTH),
+    "of linear": (run_linear, linear.HEIGHTS, linear.WIDTH),
+    "any rows": (run_rows, range(1, 2 * tiles.HEIGHT), tiles.WIDTH),
 }
 
 
+@pytest.mark.parametrize("anew", [True, False], ids=["anew", "added"])
+@pytest.mark.parametrize("transposed", [False, True], ids=["A", "A turned"])
 @pytest.mark.parametrize("dtype", FLOATS)
 @pytest.mark.parametrize("n", [0, 1, 5, 33])
 @pytest.mark.parametrize("kind", TILES)
-def test_a_tile_is_a_product_and_touches_nothing_else(kind, n, dtype, rng):
-    transposed, eps = kind.endswith("transposed"), np.finfo(dtype).eps
-    width = (tiles.wide_width if "wide" in kind else tiles.panel_width)(np.empty(0, dtype))
-    for m in range(1, tiles.ROWS + 1):
+def test_a_tile_is_a_product_and_touches_nothing_else(kind, n, dtype, transposed, anew, rng):
+    multiply, heights, widest = TILES[kind]
+    eps, across = np.finfo(dtype).eps, tiles.lanes(np.empty(0, dtype))
+    for m, q in itertools.product(heights, range(1, widest + 1)):
+        width = q * across
         shape = (n, m + 2) if transposed else (m, n + 3)  # rows longer than needed
         A, B = rng.normal(size=shape).astype(dtype), rng.normal(size=(n, width + 5)).astype(dtype)
         C = np.full((m + 2, width + 4), GUARD, dtype)
         inner = C[1 : m + 1, 2 : width + 2]
         inner[...] = rng.normal(size=inner.shape)
         a = A[:, :m].T if transposed else A[:, :n]
-        before = 0 if "overwrite" in kind else inner.astype(np.float64)
+        before = 0 if anew else inner.astype(np.float64)
         expected = before + a.astype(np.float64) @ B[:, 3 : width + 3].astype(np.float64)
+        steps = (1, A.shape[1]) if transposed else (A.shape[1], 1)
         at = C.shape[1] + 2
-        TILES[kind](m, A, A.shape[1], n, B, 3, B.shape[1], C, at, C.shape[1])
+        multiply(m, q, n, A, *steps, B, 3, B.shape[1], C, at, C.shape[1], anew)
         assert_allclose(inner, expected, rtol=0, atol=8 * (n + 1) * eps)
         inner[...] = GUARD
-        assert (C == GUARD).all(), f"{kind} of {m} rows wrote beside its tile"
+        assert (C == GUARD).all(), f"a tile of {m} rows by {q} vectors wrote beside its place"
 
 
 @pytest.mark.parametrize(
@@ -91,7 +74,7 @@ def test_wide_tiles_are_as_wide_as_vectors_are(features, size):
 def test_arrays_of_different_dtypes_are_refused():
     single, double = np.zeros((6, 16), np.float32), np.zeros((6, 16))
     with pytest.raises(TypingError, match="one dtype"):
-        run_overwrite(6, single, 16, 6, double, 0, 16, single, 0, 16)
+        run(1, 1, 6, single, 16, 1, double, 0, 16, single, 0, 16, True)
 
 
 @njit
