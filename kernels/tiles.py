@@ -47,7 +47,7 @@ from chainrule.kernels.vectors import LANE, Vectors, index, numbers_in
 
 HEIGHTS = (8, 4, 2, 1) if REGISTERS == 32 else (6, 4, 2, 1)  # of tiles, the tallest first
 HEIGHT, WIDTH = HEIGHTS[0], 2
-UNROLLED = 8  # k of a round, so that a short loop has few rounds, whose end can be foreseen
+AT_ONCE = 2  # k of a round; of 8 LLVM loads a row's as a vector and takes it apart: twice as slow
 MASKED = 32  # numbers that `mask` looks at
 MASK_BYTES = 32  # of its vectors: wider ones are slower, for what was just written is read again
 # Typed as anything: Numba ships no types, and an intrinsic is not called as it is written.
@@ -61,8 +61,8 @@ lanes = numbers_in(VECTOR_BYTES)  # of a vector
 panel_width = numbers_in(WIDTH * VECTOR_BYTES)  # of a panel
 
 
-def tile(heights: Sequence[int], widths: Sequence[int], unrolled: int) -> Any:
-    """Return `multiply` for other heights and widths of tiles, and so many k of a round."""
+def tile(heights: Sequence[int], widths: Sequence[int]) -> Any:
+    """Return `multiply` for other heights and widths of tiles."""
 
     def typed(
         context: Any, m: Any, q: Any, n: Any, A: Any, a: Any, a_row: Any, a_k: Any, B: Any, b: Any,
@@ -111,7 +111,7 @@ def tile(heights: Sequence[int], widths: Sequence[int], unrolled: int) -> Any:
                 after += [v.multiply_add(a, b[j], sums[q * r + j]) for j in range(q)]
             return after
 
-        sums = v.unrolled(n, unrolled, [v.zero] * len(to), products)
+        sums = v.unrolled(n, AT_ONCE, [v.zero] * len(to), products)
 
         def with_old() -> list[Any]:
             return [v.builder.fadd(v.load(p), s) for p, s in zip(to, sums, strict=True)]
@@ -122,7 +122,7 @@ def tile(heights: Sequence[int], widths: Sequence[int], unrolled: int) -> Any:
     return _intrinsic(typed)
 
 
-multiply = tile(HEIGHTS, range(1, WIDTH + 1), UNROLLED)
+multiply = tile(HEIGHTS, range(1, WIDTH + 1))
 
 
 @njit(**INLINE)

@@ -28,7 +28,7 @@ _intrinsic: Any = intrinsic  # as anything: Numba ships no types
 _AT = types.intp
 
 
-multiply = tile(HEIGHTS, range(1, WIDTH + 1), unrolled=1)
+multiply = tile(HEIGHTS, range(1, WIDTH + 1))
 
 
 @_intrinsic
