@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from chainrule.kernels.linear import panels
+from chainrule.kernels.linear import biases, panels
 from chainrule.kernels.threads import map_rows
 from chainrule.kernels.types import Array
 
@@ -38,8 +38,17 @@ def product(x: Array, W: Array, y: Array) -> None:
 
 def forward(x: Array, W: Array, b: Array, y: Array) -> None:
     """See `chainrule.kernels.linear.forward`."""
-    product(x, W, y)
-    y += b  # F2
+    if not _in_rows(y):  # parts are of yᵀ then
+        product(x, W, y)
+        y += b
+        return
+    one = _product(x, W, y)
+
+    def part(lo: int, hi: int) -> None:
+        one.part(lo, hi)  # F1
+        biases.add_part(y, b, lo, hi, PARTS)  # F2
+
+    map_rows(part, PARTS, _least(x.shape[1], y))
 
 
 def product_backward(dy: Array, x: Array, W: Array, dx: Array, dW: Array) -> None:
