@@ -11,6 +11,7 @@ import numpy as np
 
 from chainrule.kernels.compiled import njit
 from chainrule.kernels.inline import JIT, JIT_SUMS, exp
+from chainrule.kernels.tiles import larger
 from chainrule.kernels.types import Array
 
 
@@ -38,7 +39,7 @@ def attend(
     for head in range(n_heads):
         largest = p.dtype.type(-np.inf)
         for j in range(stop):
-            largest = max(largest, p[head, j])
+            largest = larger(largest, p[head, j])
         total = exponentials(p[head], stop, largest)
         inverse = one / total if stop > 0 else one
         for j in range(stop):
