@@ -15,7 +15,13 @@ config: Any = _config
 
 def vector_bytes(features: str) -> int:
     """Return how wide a vector register is, given LLVM's list of a processor's features."""
-    return 64 if "+avx512f" in features.split(",") else 32
+    has = features.split(",")
+    return 64 if "+avx512f" in has else 32 if "+avx" in has else 16
+
+
+def registers(features: str) -> int:
+    """Return how many there are: 32 with AVX-512 and on Arm, 16 on other x86 processors."""
+    return 32 if {"+avx512f", "+neon"} & set(features.split(",")) else 16
 
 
 def _features() -> str:
@@ -24,5 +30,4 @@ def _features() -> str:
     return str(codegen.get_host_cpu_features()) if chosen is None else chosen
 
 
-VECTOR_BYTES = vector_bytes(_features())
-REGISTERS = 32 if VECTOR_BYTES == 64 else 16
+VECTOR_BYTES, REGISTERS = vector_bytes(_features()), registers(_features())

@@ -121,10 +121,14 @@ class Vectors:
         return self._call("fmuladd", "", self.kind, [x, y, z])
 
     def part(self, vectors: list[Any], first: int, n: int) -> Any:
-        """Return n ≤ lanes numbers, counted from lane `first` of the first vector, as one."""
-        at, begin = divmod(first, self.lanes)
-        x, y = [*vectors, self._nothing][at : at + 2]
-        return self.builder.shuffle_vector(x, y, _lanes(range(begin, begin + n)))
+        """Return n numbers, counted from lane `first` of the first vector, as one."""
+        number = self.kind.element
+        whole = ir.Constant(ir.VectorType(number, n), ir.Undefined)
+        for k in range(n):
+            at, lane = divmod(first + k, self.lanes)
+            x = self.builder.extract_element(vectors[at], ir.Constant(LANE, lane))
+            whole = self.builder.insert_element(whole, x, ir.Constant(LANE, k))
+        return whole
 
     def totals(self, vectors: list[Any]) -> list[Any]:
         """Return the sum of each vector's lanes, one after the other, in as few vectors as hold it.

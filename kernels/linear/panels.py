@@ -2,10 +2,11 @@
 
     y = x W, for x or xᵀ, W or Wᵀ as they lie in memory
 
-DEPTH numbers of k are done at a time. Of x, some rows are laid out in panels of a vector's width
-that a core's second cache holds; of W, a panel of columns that the first one does, and with it all
-those rows are multiplied, tile by tile (`tile`). Laying out costs two passes over what is read many
-times; where it is turned over, square blocks at a time (`chainrule.kernels.transposed`).
+DEPTH numbers of k are done at a time. Of x, some rows are laid out in panels as wide as a vector
+and as a tile is high, that a core's second cache holds; of W, a panel of columns that the first one
+does, and with it all those rows are multiplied, tile by tile (`tile`). Laying out costs two passes
+over what is read many times; where it is turned over, square blocks at a time
+(`chainrule.kernels.transposed`).
 
 Every number of y is a sum over k = 0, 1, 2 … of DEPTH fused multiply-adds, one after the other, and
 of such sums, whatever tile, thread or neighbour it stands in: the bits of a row are the same alone
@@ -21,9 +22,9 @@ from chainrule.kernels.compiled import njit
 from chainrule.kernels.entries import call
 from chainrule.kernels.inline import INLINE, JIT
 from chainrule.kernels.linear import tile
-from chainrule.kernels.linear.tile import HEIGHT, panel_width
+from chainrule.kernels.linear.tile import HEIGHT, HEIGHTS, panel_width
 from chainrule.kernels.memory import lines
-from chainrule.kernels.tiles import lanes, row, row_distance
+from chainrule.kernels.tiles import at_once, lanes, row, row_distance
 from chainrule.kernels.transposed import turn
 from chainrule.kernels.types import Array
 
@@ -57,9 +58,9 @@ def multiply_part(
     """
     i, i_end, j, j_end = share(y.shape[0], y.shape[1], lanes(y), lo, hi, parts)
     K = x.shape[0] if x_turned else x.shape[1]
-    width, across, W_row = panel_width(y), lanes(y), row_distance(W)
+    width, tall, W_row = panel_width(y), max(HEIGHT, lanes(y)), row_distance(W)
     thin = i_end - i <= HEIGHT and not W_turned
-    of_x = lines((min(ROWS, i_end - i) + across) * min(DEPTH, K), y).reshape((1, -1))
+    of_x = lines((min(ROWS, i_end - i) + tall) * min(DEPTH, K), y).reshape((1, -1))
     of_W = lines(width * min(DEPTH, K), y).reshape((1, -1))
     edge = lines(width * HEIGHT, y).reshape((HEIGHT, width))
     if K == 0:
@@ -68,7 +69,7 @@ def multiply_part(
         n = min(DEPTH, K - k)
         for i_at in range(i, i_end, ROWS):
             m = min(ROWS, i_end - i_at)
-            lay(x, x_turned, k, n, i_at, m, across, of_x)
+            lay(x, x_turned, k, n, i_at, m, tall, of_x)
             for j_at in range(j, j_end, width):
                 c = min(width, j_end - j_at)
                 panel, at, distance = of_W, 0, width
@@ -111,11 +112,12 @@ def multiply_panel(
     panel: n rows from index w of W on, W_row apart. edge: for tiles that y has no room for.
     """
     width, across, y_row = panel_width(y), lanes(y), row_distance(y)
-    q, x_row, x_k = -(-c // across), 1 if laid else row_distance(x), across if laid else 1
+    wide = max(HEIGHT, across)  # a panel of x
+    q, x_row, x_k = -(-c // across), 1 if laid else row_distance(x), wide if laid else 1
     r = 0
     while r < m:
-        tall = HEIGHT if m - r >= HEIGHT else HEIGHT // 2 if m - r >= HEIGHT // 2 else 1
-        a = at + (r // across * n * across + r % across if laid else r * x_row)
+        tall = at_once(m - r, HEIGHTS)
+        a = at + (r // wide * n * wide + r % wide if laid else r * x_row)
         to, begin, distance = y, (i + r) * y_row + j, y_row
         whole = c == q * across
         if not whole:

@@ -23,6 +23,7 @@ from chainrule.kernels.vectors import Vectors, index, numbers_in
 
 HEIGHT, WIDTH = (8, 3) if REGISTERS == 32 else (4, 3)
 HEIGHTS = (HEIGHT, HEIGHT // 2, 1)  # a product's last rows are in lower tiles
+MOST = max(WIDTH, HEIGHT * 8 // VECTOR_BYTES)  # vectors that are laid out side by side
 panel_width = numbers_in(WIDTH * VECTOR_BYTES)
 _intrinsic: Any = intrinsic  # as anything: Numba ships no types
 _AT = types.intp
@@ -35,7 +36,7 @@ multiply = tile(HEIGHTS, range(1, WIDTH + 1))
 def copy(
     context: Any, q: Any, n: Any, A: Any, a: Any, a_row: Any, B: Any, b: Any, b_row: Any
 ) -> Any:
-    """B = A, n rows of q ≤ WIDTH vectors."""
+    """B = A, n rows of q ≤ MOST vectors."""
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         of_A, of_B = (
@@ -56,7 +57,7 @@ def copy(
 
             v.loop(index(0), values[1], 1, [], row)
 
-        v.choose(values[0], {q: partial(emit, q) for q in range(1, WIDTH + 1)})
+        v.choose(values[0], {q: partial(emit, q) for q in range(1, MOST + 1)})
         return context.get_dummy_value()
 
     return types.void(_AT, _AT, A, _AT, _AT, B, _AT, _AT), generate

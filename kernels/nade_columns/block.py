@@ -59,7 +59,7 @@ def new(n_rows: int, layout: Layout, V: Array) -> Block:
 def rows_of_zeros(n_rows: int, n: int, like: Array) -> Array:
     """Return rows of n numbers and more: whole panels, on lines of which each has an odd number."""
     line, width = LINE // like.itemsize, panel_width(like)
-    lines = -(-n // width) * width // line | 1
+    lines = -(-n // width * width // line) | 1  # rounded up twice
     raw: Array = np.zeros((n_rows * lines + 1) * line, like.dtype)
     first = -raw.ctypes.data % LINE // like.itemsize
     return raw[first : first + n_rows * lines * line].reshape(n_rows, lines * line)

@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 from support import targets
 
-from chainrule.kernels.target import vector_bytes
+from chainrule.kernels.target import registers, vector_bytes
 
 TESTS = Path(__file__).parents[1]
 # Whatever is made of vectors by hand, and what is built on it.
 FILES = (
     *("tiles", "linear", "dense", "chosen_rows", "transposed", "inline", "masked_linear"),
     *("masked_bits", "nade", "nade_columns", "nade_columns_products", "mixture", "columns"),
-    *("causal_attention", "lstm", "gru", "rnn", "triangular"),
+    *("causal_attention", "lstm", "gru", "rnn", "triangular", "sums", "softmax_cross_entropy"),
 )
 
 
@@ -32,10 +32,17 @@ def compiled_for_arm(what, folder):
 
 
 @pytest.mark.parametrize(
-    ("features", "width"), [("+avx512f,+avx2", 64), ("+avx2,-avx512f", 32), ("+neon", 32)]
+    ("features", "width", "number"),
+    [
+        ("+sse4.2,+avx,+avx2,+avx512f,+avx512vl", 64, 32),
+        ("+sse4.2,+avx,+avx2,+fma,-avx512f", 32, 16),
+        ("+sse4.2,-avx,-avx2,-avx512f", 16, 16),
+        ("+fp-armv8,+neon", 16, 32),
+        ("", 16, 16),
+    ],
 )
-def test_the_widest_registers_are_used(features, width):
-    assert vector_bytes(features) == width
+def test_the_widest_registers_are_used_and_all_of_them(features, width, number):
+    assert (vector_bytes(features), registers(features)) == (width, number)
 
 
 def test_products_compile_for_arm(tmp_path):
@@ -59,7 +66,7 @@ def test_every_kernel_compiles_for_arm(tmp_path):
 def test_kernels_hold_on_a_narrower_processor(file, name, tmp_path_factory):
     if name not in targets.here():
         pytest.skip(f"this processor cannot run {name}'s code")
-    folder = tmp_path_factory.getbasetemp() / name  # of all files
+    folder = tmp_path_factory.getbasetemp() / name.replace(" ", "_")  # of all files
     words = ["-m", "pytest", "-q", "-p", "no:cacheprovider", f"kernels/test_{file}.py"]
     done = subprocess.run(
         [sys.executable, *words],

@@ -8,7 +8,7 @@ from numba import njit
 from numba.core.errors import TypingError
 from numpy.testing import assert_allclose, assert_array_equal
 
-from chainrule.kernels import target, tiles
+from chainrule.kernels import tiles
 from chainrule.kernels.linear import tile as linear
 
 FLOATS = [np.float32, np.float64]
@@ -61,14 +61,6 @@ def test_a_tile_is_a_product_and_touches_nothing_else(kind, n, dtype, transposed
         assert_allclose(inner, expected, rtol=0, atol=8 * (n + 1) * eps)
         inner[...] = GUARD
         assert (C == GUARD).all(), f"a tile of {m} rows by {q} vectors wrote beside its place"
-
-
-@pytest.mark.parametrize(
-    ("features", "size"),
-    [("", 32), ("+avx2,+fma,-avx512f", 32), ("+neon", 32), ("+avx2,+avx512f,+avx512vl", 64)],
-)
-def test_wide_tiles_are_as_wide_as_vectors_are(features, size):
-    assert target.vector_bytes(features) == size
 
 
 def test_arrays_of_different_dtypes_are_refused():

@@ -13,20 +13,24 @@ from llvmlite import binding as llvm
 from numba.core.codegen import get_host_cpu_features
 
 WIDER = {"avx2": ("avx512", "avx10", "amx"), "sse": ("avx", "amx", "fma", "f16c", "vaes", "vpcl")}
-NAMES = {"avx2": "haswell", "sse": "nehalem"}
+WIDER["arm's registers"] = WIDER["sse"]  # code for 32 of 16 bytes runs here too, if not fast
+NAMES = {"avx2": "haswell", "sse": "nehalem", "arm's registers": "nehalem"}
 ARM, ARM_PROCESSOR = "aarch64-unknown-linux-gnu", "neoverse-n1"
 
 
 def here() -> list[str]:
     """Return which narrower processors' code this one can run."""
     features = str(get_host_cpu_features()).split(",")
-    return [name for name, has in (("avx2", "+avx2"), ("sse", "+sse4.2")) if has in features]
+    needs = {"avx2": "+avx2", "sse": "+sse4.2", "arm's registers": "+sse4.2"}
+    return [name for name, has in needs.items() if has in features]
 
 
 def variables(name: str, folder: Any) -> dict[str, str]:
     """Return this process' environment, but for what Numba compiles for, and a cache of its own."""
     features = str(get_host_cpu_features()).split(",")
     held = [f"-{f[1:]}" if f[1:].startswith(WIDER[name]) else f for f in features]
+    if name == "arm's registers":
+        held.append("+neon")  # LLVM says that it knows no such thing, and goes on
     wanted = {"NUMBA_CPU_NAME": NAMES[name], "NUMBA_CPU_FEATURES": ",".join(held)}
     return os.environ | wanted | {"NUMBA_CACHE_DIR": str(folder)}
 
