@@ -18,7 +18,8 @@ OF_OTHERS = {
     "MKL_ENABLE_INSTRUCTIONS": "AVX2",
     "ONEDNN_MAX_CPU_ISA": "AVX2",
     "OPENBLAS_CORETYPE": "Haswell",
-    # The first alone holds what XLA compiles, but not the library that it takes products from.
+    # The first alone holds what XLA compiles, but not the library that it takes products from:
+    # without that, it takes oneDNN's, which is held above.
     "XLA_FLAGS": "--xla_cpu_max_isa=AVX2 --xla_cpu_experimental_ynn_fusion_type=",
 }
 
