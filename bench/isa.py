@@ -19,7 +19,7 @@ OF_OTHERS = {
     "ONEDNN_MAX_CPU_ISA": "AVX2",
     "OPENBLAS_CORETYPE": "Haswell",
     # The first alone holds what XLA compiles, but not the library that it takes products from:
-    # without that, it takes oneDNN's, which is held above.
+    # without that, it takes oneDNN's, which is held above. jaxlib 0.10 knows both.
     "XLA_FLAGS": "--xla_cpu_max_isa=AVX2 --xla_cpu_experimental_ynn_fusion_type=",
 }
 

@@ -1,9 +1,10 @@
 """The processor that kernels are compiled for: the vector registers that loops are written for.
 
 It is Numba's target: this processor, or what NUMBA_CPU_NAME and NUMBA_CPU_FEATURES say, which may
-be any that it can execute. What is written for wider vectors than it has LLVM splits.
+be any that it can execute.
 """
 
+import platform
 from typing import Any
 
 from numba.core import codegen as _codegen
@@ -27,7 +28,11 @@ def registers(features: str) -> int:
 def _features() -> str:
     """Return the features that Numba compiles for."""
     chosen: str | None = config.CPU_FEATURES
-    return str(codegen.get_host_cpu_features()) if chosen is None else chosen
+    if chosen is not None:
+        return chosen
+    # LLVM does not list what every 64-bit Arm processor has on all of their systems.
+    arm = ",+neon" if platform.machine().lower() in ("arm64", "aarch64") else ""
+    return str(codegen.get_host_cpu_features()) + arm
 
 
 VECTOR_BYTES, REGISTERS = vector_bytes(_features()), registers(_features())

@@ -96,30 +96,31 @@ def tile(heights: Sequence[int], widths: Sequence[int]) -> Any:
 
         return types.void(*where), generate
 
-    def _emit(v: Vectors, m: int, q: int, n: Any, operands: Any, anew: Any) -> None:
-        """Emit the loop over k for a tile of m rows by q vectors."""
-        A, B, C = operands
-        to = [p for begin in v.rows(C[0], C[1], m) for p in v.side_by_side(begin, q)]
-        starts = v.rows(A[0], A[1], m)
-
-        def products(k: Any, sums: list[Any]) -> list[Any]:
-            """Return the sums with the products of one k added."""
-            b = [v.load(p) for p in v.side_by_side(v.at(B[0], v.builder.mul(k, B[1])), q)]
-            along, after = v.builder.mul(k, A[2]), []
-            for r in range(m):
-                a = v.spread(v.at(starts[r], along))
-                after += [v.multiply_add(a, b[j], sums[q * r + j]) for j in range(q)]
-            return after
-
-        sums = v.unrolled(n, AT_ONCE, [v.zero] * len(to), products)
-
-        def with_old() -> list[Any]:
-            return [v.builder.fadd(v.load(p), s) for p, s in zip(to, sums, strict=True)]
-
-        for total, p in zip(v.unless(anew, sums, with_old), to, strict=True):
-            v.store(total, p)
-
     return _intrinsic(typed)
+
+
+def _emit(v: Vectors, m: int, q: int, n: Any, operands: Any, anew: Any) -> None:
+    """Emit the loop over k for a tile of m rows by q vectors."""
+    A, B, C = operands
+    to = [p for begin in v.rows(C[0], C[1], m) for p in v.side_by_side(begin, q)]
+    starts = v.rows(A[0], A[1], m)
+
+    def products(k: Any, sums: list[Any]) -> list[Any]:
+        """Return the sums with the products of one k added."""
+        b = [v.load(p) for p in v.side_by_side(v.at(B[0], v.builder.mul(k, B[1])), q)]
+        along, after = v.builder.mul(k, A[2]), []
+        for r in range(m):
+            a = v.spread(v.at(starts[r], along))
+            after += [v.multiply_add(a, b[j], sums[q * r + j]) for j in range(q)]
+        return after
+
+    sums = v.unrolled(n, AT_ONCE, [v.zero] * len(to), products)
+
+    def with_old() -> list[Any]:
+        return [v.builder.fadd(v.load(p), s) for p, s in zip(to, sums, strict=True)]
+
+    for total, p in zip(v.unless(anew, sums, with_old), to, strict=True):
+        v.store(total, p)
 
 
 multiply = tile(HEIGHTS, range(1, WIDTH + 1))

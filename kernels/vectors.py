@@ -4,11 +4,11 @@ What an intrinsic is put together from that keeps its sums in registers: `chainr
 says why such things are written by hand. A `Vectors` writes into the function that is being
 compiled:
 
-    v = Vectors(builder, number, size)                      number: LLVM's float or double
+    v = Vectors(builder, number)                            number: LLVM's float or double
     sums = v.loop(first, end, step, [v.zero], body)         body(k, sums): the sums after k
     v.choose(m, {6: six, 1: one})                           a switch, of what emits each case
 
-LLVM splits the vectors where a processor's are narrower, so nothing here is x86's alone.
+Nothing here is x86's alone: LLVM knows the instructions of every processor.
 """
 
 from collections.abc import Callable
@@ -55,11 +55,11 @@ def numbers_in(size: int) -> Callable[[Array], int]:
 class Vectors:
     """Instructions on vectors of one kind of number."""
 
-    def __init__(self, builder: Any, number: Any, size: int = VECTOR_BYTES) -> None:
-        """Write to builder; number: the LLVM type of a lane; size: bytes of a vector."""
+    def __init__(self, builder: Any, number: Any) -> None:
+        """Write to builder; number: the LLVM type of a lane."""
         self.builder = builder
         self.size = 4 if isinstance(number, ir.FloatType) else 8  # bytes of a lane
-        self.lanes = size // self.size
+        self.lanes = VECTOR_BYTES // self.size
         self.kind = ir.VectorType(number, self.lanes)
         self.zero, self.one = (ir.Constant(self.kind, [x] * self.lanes) for x in (0.0, 1.0))
         self._nothing = ir.Constant(self.kind, ir.Undefined)

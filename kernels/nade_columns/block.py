@@ -23,8 +23,8 @@ from chainrule.kernels.columns import REAL, Layout
 from chainrule.kernels.compiled import njit
 from chainrule.kernels.inline import BORROWS, INLINE, JIT, sigmoid
 from chainrule.kernels.memory import LINE
-from chainrule.kernels.nade_columns.products import FEW, TALL, at_once, dots
-from chainrule.kernels.tiles import panel_width, row, row_distance
+from chainrule.kernels.nade_columns.products import FEW, TALL, dots
+from chainrule.kernels.tiles import at_once, panel_width, row, row_distance
 from chainrule.kernels.types import Array, Bits
 
 # Of a block a, h and P stay in a core's second-level cache: 128 rows of 500 units, 0.8 MB in

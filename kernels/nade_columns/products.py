@@ -13,7 +13,7 @@ way leaves in registers.
 
 Operands are as there: an array, the index of its first number and the distance of its rows. The
 caller answers for bounds: the rows of A in `dots` are read in whole vectors, B's up to n. How many
-rows are done at a time, `at_once` says; a sum has one order, whatever number that is.
+rows are done at a time, `tiles.at_once` says; a sum has one order, whatever number that is.
 """
 
 from functools import partial
@@ -23,27 +23,16 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from chainrule.kernels.compiled import njit
-from chainrule.kernels.inline import BORROWS, INLINE
 from chainrule.kernels.target import REGISTERS
+from chainrule.kernels.tiles import HEIGHTS
 from chainrule.kernels.vectors import Vectors, index
 
 _intrinsic: Any = intrinsic  # as anything: Numba ships no types
 # Heights of tiles, the tallest that registers hold first.
 TALL = (4, 1) if REGISTERS == 32 else (3, 1)
 FEW = (5, 4, 1) if REGISTERS == 32 else (4, 1)  # widths of `dots`
-HEIGHTS = (8, 4, 2, 1) if REGISTERS == 32 else (6, 4, 2, 1)  # of `outer`
 MANY = (6, 3, 1)  # of `into_sums`
 _AT = types.intp
-
-
-@njit(**INLINE, **BORROWS)
-def at_once(left: int, heights: Any) -> int:
-    """Return the tallest of some heights that is not above what is left."""
-    for height in heights:
-        if height <= left:
-            return int(height)
-    return 1
 
 
 def _data(context: Any, builder: Any, signature: Any, values: Any, k: int) -> Any:

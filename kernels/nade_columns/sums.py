@@ -18,16 +18,14 @@ from chainrule.kernels.nade_columns.block import (
     rows_of_zeros,
 )
 from chainrule.kernels.nade_columns.products import (
-    HEIGHTS,
     MANY,
-    at_once,
     from_panel,
     into_sums,
     outer,
     prefetch,
     to_panel,
 )
-from chainrule.kernels.tiles import panel_width, row, row_distance
+from chainrule.kernels.tiles import HEIGHTS, at_once, panel_width, row, row_distance
 from chainrule.kernels.types import Array
 
 

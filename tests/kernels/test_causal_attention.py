@@ -11,20 +11,21 @@ from chainrule.kernels.causal_attention import cpu, reference
 from chainrule.kernels.dispatch import HOST_BACKENDS
 
 FLOATS = [np.float32, np.float64]
-# Around a tile's 6 rows, a panel's 16 (8 in float64) columns and a block's 48 queries; heads that
-# are whole panels and heads that are not.
+# Around a tile's rows, a panel's columns and a block's queries, and over several chunks of keys;
+# heads that are whole vectors and heads that are not.
 SHAPES = [
     (1, 1, 1, 1),
     (2, 1, 3, 16),
     (2, 5, 2, 3),
-    (1, 6, 1, 32),
-    (2, 7, 2, 16),
+    (1, tiles.HEIGHT, 1, 32),
+    (2, tiles.HEIGHT + 1, 2, 16),
     (3, 17, 1, 40),
     (1, 33, 2, 128),
-    (1, 48, 1, 64),
-    (1, 49, 2, 20),
+    (1, cpu.BLOCK, 1, 64),
+    (1, cpu.BLOCK + 1, 2, 20),
+    (1, 60, 1, 48),
     (2, 131, 1, 32),
-    (1, 301, 2, 16),
+    (1, cpu.CHUNK + 13, 2, 16),
 ]
 
 
@@ -93,15 +94,15 @@ def test_cpu_rounds_no_worse_than_numpy(shape, dtype, threads, rng, monkeypatch)
 
 
 def test_a_position_sees_itself_and_the_past_and_nothing_else(backend, rng):
-    q, k, v, _ = fused(rng, 1, 60, 1, 4)
-    o, lse = np.empty(q.shape), np.empty((1, 1, 60))
+    q, k, v, _ = fused(rng, 1, cpu.BLOCK + 12, 1, 4)
+    o, lse = np.empty(q.shape), np.empty((1, 1, cpu.BLOCK + 12))
 
     def outputs():
         causal_attention.forward(q, k, v, o, lse)
         return o.copy(), lse.copy()
 
     before, lse_before = outputs()
-    for j in (0, 5, 31, 47, 48, 59):
+    for j in (0, 5, 31, cpu.BLOCK - 1, cpu.BLOCK, cpu.BLOCK + 11):
         for of, moves_itself in ((k, j > 0), (v, True)):  # one key alone has all the weight
             old = of[0, j].copy()
             of[0, j] += 1

@@ -67,6 +67,9 @@ def test_any_of_the_three_may_be_a_transpose(transposed, many_threads, rng):
     lying = [np.asfortranarray(a) if transposed >> k & 1 else a for k, a in enumerate((x, W, y))]
     cpu.product(*lying)
     assert_allclose(lying[2], x @ W, rtol=1e-12, atol=1e-12)
+    b = rng.normal(size=50)
+    cpu.forward(*lying[:2], b, lying[2])
+    assert_allclose(lying[2], x @ W + b, rtol=1e-12, atol=1e-12)
 
 
 def test_parts_of_larger_arrays(rng):
@@ -77,6 +80,9 @@ def test_parts_of_larger_arrays(rng):
         a[part] = rng.normal(size=a[part].shape)
     cpu.product(x[inner[0]], W[inner[1]], y[inner[2]])
     assert_allclose(y[inner[2]], x[inner[0]] @ W[inner[1]], rtol=1e-12, atol=1e-12)
+    b = rng.normal(size=51)
+    cpu.forward(x[inner[0]], W[inner[1]], b, y[inner[2]])
+    assert_allclose(y[inner[2]], x[inner[0]] @ W[inner[1]] + b, rtol=1e-12, atol=1e-12)
     y[inner[2]] = 7
     assert (y == 7).all()
     cpu.product(x[5:55:2, 3:53:2], W[10:35, 1:52], y[4:29, 30:81])  # no rows, no transpose

@@ -20,8 +20,9 @@ FILES = (
 
 def compiled_for_arm(what, folder):
     """Return what `support.fits` prints, split into words."""
-    # A bare x86-64, whose vectors have 16 bytes as Arm's do, and no optimisation.
-    of_nobody = {"NUMBA_OPT": "0", "NUMBA_CPU_NAME": "x86-64", "NUMBA_CPU_FEATURES": "+sse2"}
+    # A bare x86-64, whose vectors have 16 bytes as Arm's do, with its number of registers, and no
+    # optimisation.
+    of_nobody = {"NUMBA_OPT": "0", "NUMBA_CPU_NAME": "x86-64", "NUMBA_CPU_FEATURES": "+sse2,+neon"}
     environment = targets.variables("sse", folder) | of_nobody
     done = subprocess.run(
         [sys.executable, str(TESTS / "support" / "fits.py"), what],

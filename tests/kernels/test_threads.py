@@ -458,6 +458,17 @@ def blas_threads():
     }
 
 
+def test_libraries_of_blas_are_looked_up_again_where_there_are_new_modules(monkeypatch):
+    blas_threads()
+    with threads.serial_blas():
+        before = threads._blas_libraries.cache_info().misses
+    with threads.serial_blas():
+        assert threads._blas_libraries.cache_info().misses == before
+    monkeypatch.setitem(sys.modules, "that_brings_a_library", sys)
+    with threads.serial_blas():
+        assert threads._blas_libraries.cache_info().misses == before + 1
+
+
 def test_overlapping_fits_leave_blas_as_it_was():
     before = blas_threads()
     first, second = threads.serial_blas(), threads.serial_blas()
