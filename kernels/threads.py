@@ -228,13 +228,13 @@ def serial_blas() -> Iterator[None]:
     """
     global _blas_users, _blas_limit
     try:
-        import threadpoolctl  # noqa: F401
+        libraries = _blas_libraries(len(sys.modules))
     except ImportError:  # the engine alone needs only numpy and numba
         yield
         return
     with _blas_lock:
         if _blas_users == 0:
-            _blas_limit = _blas_libraries(len(sys.modules)).limit(limits=1, user_api="blas")
+            _blas_limit = libraries.limit(limits=1, user_api="blas")
         _blas_users += 1
     try:
         yield

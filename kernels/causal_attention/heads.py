@@ -14,16 +14,14 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.kernels.causal_attention.scores import MASKED, larger, mask
 from chainrule.kernels.compiled import njit
 from chainrule.kernels.inline import INLINE, INLINE_SUMS, JIT, exp
 from chainrule.kernels.tiles import (
     HEIGHT,
-    MASKED,
     WIDTH,
     at_once,
     lanes,
-    larger,
-    mask,
     multiply,
     pack,
     pack_transposed,

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.kernels.causal_attention.scores import larger
 from chainrule.kernels.compiled import njit
 from chainrule.kernels.inline import JIT, JIT_SUMS, exp
-from chainrule.kernels.tiles import larger
 from chainrule.kernels.types import Array
 
 

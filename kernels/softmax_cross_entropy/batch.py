@@ -1,6 +1,6 @@
 """A batch of symbols of a small alphabet: their losses, and gradients in place of the logits.
 
-Working memory as `chainrule.kernels.batches` has it, of `working_memory(V)` numbers of s's dtype.
+Working memory as `chainrule.kernels.batches` has it, of LOGITS + V · BATCH numbers of s's dtype.
 """
 
 import numpy as np
@@ -15,11 +15,6 @@ SMALL = 32  # symbols; a row of more keeps a vector unit busy by itself
 TOP, SUM = AREAS, AREAS + BATCH  # m and Z, a row each
 LOGITS = AREAS + 2 * BATCH  # V columns: s, e^{s - m}; of many symbols e^{s - m} of a row
 _U = np.uintp
-
-
-def working_memory(V: int) -> int:
-    """Return how many numbers a batch of symbols out of V needs."""
-    return LOGITS + max(V, min(V, SMALL) * BATCH)
 
 
 @njit(**JIT, **BORROWS)

@@ -9,6 +9,7 @@ from numba.core.errors import TypingError
 from numpy.testing import assert_allclose, assert_array_equal
 
 from chainrule.kernels import tiles
+from chainrule.kernels.causal_attention import scores
 from chainrule.kernels.linear import tile as linear
 
 FLOATS = [np.float32, np.float64]
@@ -71,16 +72,16 @@ def test_arrays_of_different_dtypes_are_refused():
 
 @njit
 def run_mask(x, start, first, value):
-    tiles.mask(x, start, first, value)
+    scores.mask(x, start, first, value)
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
 def test_mask(dtype, rng):
     for start in (0, 3, 8):
-        for first in range(start, start + tiles.MASKED + 2):
-            x = rng.normal(size=start + tiles.MASKED + 5).astype(dtype)
+        for first in range(start, start + scores.MASKED + 2):
+            x = rng.normal(size=start + scores.MASKED + 5).astype(dtype)
             expected = x.copy()
-            expected[first : start + tiles.MASKED] = -2
+            expected[first : start + scores.MASKED] = -2
             run_mask(x, start, first, dtype(-2))
             assert_array_equal(x, expected)
 
@@ -89,7 +90,7 @@ def test_mask(dtype, rng):
 def largest(x):
     found = x[0]
     for j in range(x.size):
-        found = tiles.larger(found, x[j])
+        found = scores.larger(found, x[j])
     return found
 
 
