@@ -1,4 +1,4 @@
-"""The distribution of a pixel's level, 0 … levels - 1, from a network's outputs, channel by channel.
+"""The distribution of a pixel's level, 0 … levels - 1, from a network's outputs by channel.
 
     levels = 2          a logit                              bernoulli
     more                a logit for each                     categorical
@@ -49,7 +49,7 @@ def conditionals(s: Array, channels: int, levels: int, n_logistics: int = 0) -> 
 
 def sample(s: Array, u: Array, levels: int, n_logistics: int = 0) -> Any:
     """Return levels, (M,), drawn by uniforms u, (M,) float64, from outputs s, (M, K)."""
-    out = np.zeros(len(u), np.int32)
+    out: Any = np.zeros(len(u), np.int32)
     if is_bit(levels, n_logistics):
         bernoulli.sample(s[:, 0], u, out)
     else:
@@ -62,7 +62,7 @@ def is_bit(levels: int, n_logistics: int = 0) -> bool:
     return levels == 2 and not n_logistics
 
 
-def _rows(a: Array) -> Array:
+def _rows(a: Any) -> Any:
     """Return an image a row, a view."""
     return a.reshape(len(a), -1)
 

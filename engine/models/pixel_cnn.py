@@ -196,9 +196,9 @@ def _forward(
     if config.gated:
         v = h = z  # F3
         layers = zip(_layers(config, params), config.stacks, sites, strict=True)
-        for l, (w, see, site) in enumerate(layers):
+        for l, (of_layer, see, site) in enumerate(layers):
             v, h, cache = gated_pixels.forward(
-                v, h, w, y, see, site, new, first=l == 0, last=l == config.n_layers
+                v, h, of_layer, y, see, site, new, first=l == 0, last=l == config.n_layers
             )
             blocks.append(cache)
     else:

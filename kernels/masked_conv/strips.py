@@ -109,7 +109,7 @@ def convolve(
     x: Array, W: Array, b: Array, how: int, runs: Any, pads: Any, rows: int, y: Array, lo: int,
     hi: int,
 ) -> None:  # fmt: skip
-    """Write blocks lo … hi - 1 of y: rows of the images, `rows` at a time, one image's after another's.
+    """Write blocks lo … hi - 1 of y: `rows` rows of an image each, an image's after another's.
 
     W: by `packed`. b: the bias, if how is BIAS.
     """
