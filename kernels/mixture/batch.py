@@ -52,20 +52,20 @@ def losses(
     """
     n, lanes = (3 if learned else 2) * K, lanes_of(rows)
     gather(s, m, rows, o, n, work, OF_EACH)
-    _weigh(K, lanes, learned, work)
+    weigh(K, lanes, learned, work)
     if half == 0:
         _measure(K, lanes, family, work)
-        _share(K, lanes, LOG_C[0] if family == GAUSSIAN else LOG_C[1], work)
+        share(K, lanes, LOG_C[0] if family == GAUSSIAN else LOG_C[1], work)
     else:
         _measure_steps(K, lanes, half, family, work)
-        _share(K, lanes, 0.0, work)
+        share(K, lanes, 0.0, work)
     if gradient:
-        _turn_round(K, lanes, learned, work)
+        turn_round(K, lanes, learned, work)
         scatter(work, OF_EACH, s, m, rows, o, n)
 
 
 @njit(**INLINE, **BORROWS)
-def _weigh(K: int, lanes: int, learned: bool, work: Array) -> None:
+def weigh(K: int, lanes: int, learned: bool, work: Array) -> None:
     """Make b, e^b and A (F4)."""
     a, b = OF_EACH + 2 * K * BATCH, OF_EACH + 4 * K * BATCH
     zero, nothing = work.dtype.type(0), work.dtype.type(NOTHING)
@@ -178,7 +178,7 @@ def _laplace_steps(K: int, j: int, lanes: int, half: float, work: Array) -> None
 
 
 @njit(**INLINE, **BORROWS)
-def _share(K: int, lanes: int, log_of_c: float, work: Array) -> None:
+def share(K: int, lanes: int, log_of_c: float, work: Array) -> None:
     """Make e and Z of the exponents (F5), and -log p (F6)."""
     zero, nothing = work.dtype.type(0), work.dtype.type(NOTHING)
     log_c = work.dtype.type(log_of_c)
@@ -197,7 +197,7 @@ def _share(K: int, lanes: int, log_of_c: float, work: Array) -> None:
 
 
 @njit(**INLINE, **BORROWS)
-def _turn_round(K: int, lanes: int, learned: bool, work: Array) -> None:
+def turn_round(K: int, lanes: int, learned: bool, work: Array) -> None:
     """Turn S/σ, V e^t / σ and e^b into the gradients of μ, t and a, times RATE."""
     for k in range(lanes):
         work[_U(SUM + k)] = work[_U(RATE + k)] / work[_U(SUM + k)]
