@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
-from cuda_on_cpu import attention, masked, networks, recurrent, tables
+from cuda_on_cpu import attention, levels, masked, networks, recurrent, tables
 from cuda_on_cpu import transformer_parts as parts
 
 from chainrule.kernels import (
@@ -27,6 +27,7 @@ from chainrule.kernels import (
     gru,
     layer_norm,
     linear,
+    logistics,
     lstm,
     masked_bits,
     masked_linear,
@@ -181,6 +182,7 @@ CASES = {
     "adam": Case(adam, _adam_inputs, _adam),
     "causal_attention": Case(causal_attention, attention.inputs, attention.run),
     "mixture": Case(mixture, tables.mixture_inputs, tables.mixture, tables.MIXTURES),
+    "logistics": Case(logistics, levels.logistics_inputs, levels.logistics, levels.SHAPES),
     "columns": Case(columns, tables.columns_inputs, tables.columns, tables.COLUMNS),
     "activation": Case(activation, masked.activation_inputs, masked.activate),
     "masked_linear": Case(masked_linear, masked.linear_inputs, masked.linear, masked.SHAPES),

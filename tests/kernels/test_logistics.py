@@ -1,0 +1,5 @@
+from support.parity import Parity
+
+
+class TestLogistics(Parity):
+    name = "logistics"
