@@ -10,7 +10,7 @@ import numpy as np
 from chainrule.kernels.batches import BATCH, X, gather, lanes_of, scatter
 from chainrule.kernels.compiled import njit
 from chainrule.kernels.inline import BORROWS, JIT, exp, one_less_exp
-from chainrule.kernels.logistics import K_MAX, T_MAX, Z_MAX
+from chainrule.kernels.logistics import T_MAX, Z_MAX
 from chainrule.kernels.mixture.batch import LEAST, OF_EACH, TOP, share, turn_round, weigh
 from chainrule.kernels.types import Array
 
@@ -45,7 +45,11 @@ def _place(K: int, j: int, lanes: int, levels: int, least: float, work: Array) -
     zero, one, far = work.dtype.type(0), work.dtype.type(1), work.dtype.type(Z_MAX)
     lowest, highest = work.dtype.type(least), work.dtype.type(T_MAX)
     n = work.dtype.type(levels - 1)
-    of_mu, of_t, of_g = OF_EACH + j * BATCH, OF_EACH + (K + j) * BATCH, OF_EACH + (3 * K + j) * BATCH
+    of_mu, of_t, of_g = (
+        OF_EACH + j * BATCH,
+        OF_EACH + (K + j) * BATCH,
+        OF_EACH + (3 * K + j) * BATCH,
+    )
     h = one / n
     for k in range(lanes):
         t = work[_U(of_t + k)]

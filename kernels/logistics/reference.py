@@ -85,7 +85,7 @@ def _weights(s: Array) -> tuple[Array, Array]:
         return b, np.exp(b).sum(axis=1)
 
 
-def _steps(s: Array, levels: int) -> tuple[Array, Array]:
+def _steps(s: Array, levels: int) -> tuple[Array, Any]:
     """Return k, and whether t is held, (M, K)."""
     K, least = s.shape[1] // 3, least_log_scale(levels)
     t = s[:, K : 2 * K]
@@ -101,7 +101,7 @@ def _distances(s: Array, twice: Any, levels: int, k: Array) -> Array:
     return z
 
 
-def _masses(s: Array, x: Any, levels: int) -> tuple[_Masses, Array, Array]:
+def _masses(s: Array, x: Any, levels: int) -> tuple[_Masses, Array, Any]:
     """Return what F6 and the gradient need of each component's mass, k, and whether t is held."""
     k, held = _steps(s, levels)
     z = _distances(s, 2 * np.maximum(x, 0), levels, k)
