@@ -72,8 +72,9 @@ Table       (C1)  p_v = Σ_j π_j M_j of every level, by F3 and F4
 Draw        In float64, whatever s is in, of each row with u ≥ 0; where u < 0, x stays as it is.
             (D1)  x is the first v with F(x_v + h) > u, and F of the last one's end is 1
                   So P(v) of all u give v, and a larger u never gives a smaller level.
-            (D2)  F(x_v + h) > u where Σ_j e^{b_j} σ(z_j + k_j) > u A; for u > 1/2, where
-                  Σ_j e^{b_j} σ(-z_j - k_j) < (1 - u) A: neither tail cancels
+            (D2)  F(x_v + h) > u where Σ_j e^{b_j} σ(z_j + k_j) > u A
+                  Exact next to F in the lower tail, and in the upper one to a few 2^-53, which
+                  is the spacing of u there.
             (D3)  F grows with v, so halving the levels left finds it in log₂ L questions
 
 Cost        Five exponentials a component for the loss with its gradient, two of them for both

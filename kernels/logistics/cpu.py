@@ -175,8 +175,8 @@ def _draw(s: Array, u: Array, levels: int, least: float, x: Ids) -> None:
 @njit(**JIT)
 def _ends_beyond(u: float, y: int, A: float, w: Array, mu: Array, k: Array) -> bool:
     """Return whether F > u at the end of level y (D1, D2)."""
-    side, total = -1.0 if u > 0.5 else 1.0, 0.0
+    below = 0.0
     for j in range(w.size):
         end = _held((np.float64(y) - mu[j]) * k[j], k) + k[j]
-        total += w[j] / (1 + np.exp(-side * end))
-    return total < (1 - u) * A if u > 0.5 else total > u * A
+        below += w[j] / (1 + np.exp(-end))
+    return below > u * A

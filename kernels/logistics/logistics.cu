@@ -162,7 +162,6 @@ logistics_draw(const REAL* s, const double* u, int* x, int M, int K, int levels,
     s += (size_t)row.m * 3 * K;
     const REAL* const a = s + 2 * K;
     const Levels of{K, levels - 1, least};
-    const bool upper = of_row > 0.5;
     REAL most = LEAST;
     double A = 0;
     for (int j = row.team.me; row.on && j < K; j += TEAM) most = fmax(most, a[j]);
@@ -172,14 +171,12 @@ logistics_draw(const REAL* s, const double* u, int* x, int M, int K, int levels,
     int low = 0, high = levels - 1;
     for (int left = levels - 1; left > 0; left >>= 1) {  // D3
         const int v = (low + high) / 2;
-        double sum = 0;
+        double below = 0;
         for (int j = row.team.me; row.on && j < K; j += TEAM) {
             const Place<double> at(s, j, v, of);
-            const double end = upper ? -at.z - at.k : at.z + at.k;
-            sum += exp(double(a[j]) - double(most)) / (1 + exp(-end));
+            below += exp(double(a[j]) - double(most)) / (1 + exp(-at.z - at.k));
         }
-        sum = row.team.sum(sum);
-        const bool beyond = upper ? sum < (1 - of_row) * A : sum > of_row * A;  // D1, D2
+        const bool beyond = row.team.sum(below) > of_row * A;  // D1, D2
         if (low < high) (beyond ? high : low) = beyond ? v : v + 1;
     }
     if (row.on && row.team.me == 0) x[row.m] = low;

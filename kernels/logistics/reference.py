@@ -69,9 +69,7 @@ def draw(s: Array, u: Array, levels: int, x: Ids) -> None:
     for _ in range((levels - 1).bit_length()):
         v = (low + high) // 2
         end = _distances(s, 2 * v, levels, k) + k
-        upper = u > 0.5
-        of_side = (w * sigmoid(np.where(upper[:, None], -end, end))).sum(axis=1)
-        beyond = np.where(upper, of_side < (1 - u) * A, of_side > u * A)  # D1, D2
+        beyond = (w * sigmoid(end)).sum(axis=1) > u * A  # D1, D2
         open_ = low < high
         low, high = np.where(open_ & ~beyond, v + 1, low), np.where(open_ & beyond, v, high)  # D3
     x[wanted] = low
