@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
-from cuda_on_cpu import attention, gated, masked, networks, recurrent, tables
+from cuda_on_cpu import attention, gated, levels, masked, networks, recurrent, tables
 from cuda_on_cpu import transformer_parts as parts
 
 from chainrule.kernels import (
@@ -28,6 +28,7 @@ from chainrule.kernels import (
     gru,
     layer_norm,
     linear,
+    logistics,
     lstm,
     masked_bits,
     masked_linear,
@@ -182,6 +183,7 @@ CASES = {
     "adam": Case(adam, _adam_inputs, _adam),
     "causal_attention": Case(causal_attention, attention.inputs, attention.run),
     "mixture": Case(mixture, tables.mixture_inputs, tables.mixture, tables.MIXTURES),
+    "logistics": Case(logistics, levels.logistics_inputs, levels.logistics, levels.SHAPES),
     "columns": Case(columns, tables.columns_inputs, tables.columns, tables.COLUMNS),
     "activation": Case(activation, masked.activation_inputs, masked.activate),
     "gate": Case(gate, gated.gate_inputs, gated.gate),
