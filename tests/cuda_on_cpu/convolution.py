@@ -9,13 +9,13 @@ from chainrule.kernels.masked_conv import above, left, raster
 Arrays = dict[str, Any]
 # One of everything; rows of no, of one and of both sides in 16-byte accesses; tiles in part, one
 # and a piece, and several, of pixels, of outputs and of what the window shows.
-SHAPES = ((1, 1, 1), (2, 3, 31), (3, 20, 33), (37, 5, 8), (2, 35, 40), (1, 9, 330))
+SHAPES = ((1, 1, 1), (2, 3, 31), (3, 20, 33), (37, 5, 8), (2, 35, 16), (1, 9, 180), (1, 9, 320))
 WINDOWS = {  # the last two of one channel of data
     "raster 3 B": raster(3, "B"),
     "raster 3 A of 3": raster(3, "A", 3),
     "raster 1 B of 3": raster(1, "B", 3),
     "above 3 B": above(3, "B"),
-    "left 5 B of 3": left(5, "B", 3),
+    "left 5 B of 2": left(5, "B", 2),  # groups that end within 16 bytes
     "raster 7 A": raster(7, "A"),
     "above 5 A": above(5, "A"),
 }
@@ -23,9 +23,9 @@ OF_DATA = ("raster 7 A", "above 5 A")
 
 
 def inputs(rng: np.random.Generator, N: int, D: int, H: int) -> Arrays:
-    """Return N images of some D pixels, of one channel and of some H / 10, and weights."""
+    """Return N images of some D pixels, of one channel and of some H / 3, and weights."""
     size = (N, 1 + (D - 1) // 8, 1 + (D - 1) % 8)
-    C, O = 3 * (1 + H // 10), 3 * (1 + H // 8)
+    C, O = 6 * (1 + H // 20), 6 * (1 + H // 16)
     arrays = {"x": (*size, C), "data": (*size, 1), "b": (O,), "dy": (*size, O), "old": (*size, O)}
     for name, window in WINDOWS.items():
         arrays[f"W of {name}"] = (window.n_taps, 1 if name in OF_DATA else C, O)
