@@ -18,18 +18,18 @@
 
 #include "../device.cuh"
 
-constexpr int TILE = 64, DEPTH = 16, THREADS = 256;
-constexpr int MINE = 4;                // rows and columns of a tile that are a thread's
-constexpr int STRIDE = TILE + MINE;    // padding, against bank conflicts
-constexpr int NOWHERE = -(1 << 30);    // a row that no tap leads back into an image from
+constexpr int TILE = 64, DEPTH = 16, THREADS = 128;
+constexpr int BLOCKS = sizeof(REAL) == 4 ? 3 : 2;  // that a multiprocessor has registers for
+constexpr int ROWS = 8, COLUMNS = 4;    // of a tile, that are a thread's
+constexpr int STRIDE = TILE + COLUMNS;  // of a piece's depths, against bank conflicts
+constexpr int NOWHERE = -(1 << 30);     // a row that no tap leads back into an image from
 constexpr int X_WIDTH = WIDE_X ? PACK : 1, Y_WIDTH = WIDE_Y ? PACK : 1;
 
 using Piece = REAL[DEPTH][STRIDE];
-using Sums = REAL[MINE][MINE];
+using Sums = REAL[ROWS][COLUMNS];
 
 struct Tiles {
-    alignas(MINE * sizeof(REAL)) Piece left;  // [depth][row]
-    alignas(MINE * sizeof(REAL)) Piece right; // [depth][column]
+    alignas(COLUMNS * sizeof(REAL)) Piece left, right;  // [depth][row], [depth][column]
 };
 
 // What a thread brings of a piece, in accesses of WIDTH numbers.
@@ -120,20 +120,27 @@ struct Images {
     }
 };
 
-__device__ __forceinline__ int my_row() {  // the first of MINE, of the block's tile
-    return (threadIdx.x / LANES / 2 * 4 + threadIdx.x % LANES / 8) * MINE;
+// The first of the thread's rows and columns of a tile, of which warps have quarters.
+__device__ __forceinline__ int my_row() {
+    return (threadIdx.x / (2 * LANES) * 4 + threadIdx.x % LANES / 8) * ROWS;
 }
-__device__ __forceinline__ int my_column() { return (threadIdx.x / LANES % 2 * 8 + threadIdx.x % 8) * MINE; }
+__device__ __forceinline__ int my_column() {
+    return (threadIdx.x / LANES % 2 * 8 + threadIdx.x % 8) * COLUMNS;
+}
 
 __device__ __forceinline__ void add_products(Sums& sum, const Tiles& tiles) {
-    const REAL *a = &tiles.left[0][my_row()], *b = &tiles.right[0][my_column()];
+    const REAL *left = &tiles.left[0][my_row()], *right = &tiles.right[0][my_column()];
 #pragma unroll
-    for (int k = 0; k < DEPTH; ++k) {
-        const Numbers<MINE> left = load<MINE>(a + k * STRIDE), right = load<MINE>(b + k * STRIDE);
+    for (int k = 0; k < DEPTH; ++k, left += STRIDE, right += STRIDE) {
+        const Numbers<COLUMNS> columns = load<COLUMNS>(right);
 #pragma unroll
-        for (int q = 0; q < MINE; ++q)
+        for (int first = 0; first < ROWS; first += COLUMNS) {
+            const Numbers<COLUMNS> rows = load<COLUMNS>(left + first);
 #pragma unroll
-            for (int r = 0; r < MINE; ++r) sum[q][r] += left.v[q] * right.v[r];
+            for (int q = 0; q < COLUMNS; ++q)
+#pragma unroll
+                for (int r = 0; r < COLUMNS; ++r) sum[first + q][r] += rows.v[q] * columns.v[r];
+        }
     }
 }
 
@@ -166,9 +173,9 @@ template <int WIDTH, typename Finish>
 __device__ __forceinline__ void write(const Sums& sum, REAL* out, int row0, int n_rows, int column0,
                                       int n_columns, Finish finish) {
 #pragma unroll
-    for (int q = 0; q < MINE; ++q)
+    for (int q = 0; q < ROWS; ++q)
 #pragma unroll
-        for (int r = 0; r < MINE; r += WIDTH) {
+        for (int r = 0; r < COLUMNS; r += WIDTH) {
             const int row = row0 + my_row() + q, column = column0 + my_column() + r;
             if (row >= n_rows || column >= n_columns) continue;
             Numbers<WIDTH> result;
@@ -214,7 +221,7 @@ struct Seen : Turned<WIDTH> {
 };
 
 // y becomes b plus what it sees; itself plus it where `more`.
-extern "C" __global__ void __launch_bounds__(THREADS, 2)
+extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS)
 conv_forward(const REAL* __restrict__ x, const REAL* __restrict__ W, const REAL* b, REAL* y, int P,
              int R, int S, int C, int O, int u0, int v0, int width, int taps, int centre,
              int groups, int own, int more) {
@@ -259,7 +266,7 @@ conv_forward(const REAL* __restrict__ x, const REAL* __restrict__ W, const REAL*
     });
 }
 
-extern "C" __global__ void __launch_bounds__(THREADS, 2)
+extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS)
 conv_inputs(const REAL* __restrict__ dy, const REAL* __restrict__ W, REAL* __restrict__ dx, int P,
             int R, int S, int C, int O, int u0, int v0, int width, int taps, int centre, int groups,
             int own) {
@@ -299,7 +306,7 @@ conv_inputs(const REAL* __restrict__ dy, const REAL* __restrict__ W, REAL* __res
 }
 
 // dW of a group of pixels, one of gridDim.z, into partial: (groups of pixels, T·C, O).
-extern "C" __global__ void __launch_bounds__(THREADS, 2)
+extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS)
 conv_weights(const REAL* __restrict__ dy, const REAL* __restrict__ x, REAL* __restrict__ partial,
              int P, int R, int S, int C, int O, int u0, int v0, int width, int taps, int centre,
              int groups, int own) {
@@ -358,7 +365,7 @@ conv_weights(const REAL* __restrict__ dy, const REAL* __restrict__ x, REAL* __re
 }
 
 // dW = the sum over the groups of pixels, in their order. A thread an entry, of n.
-extern "C" __global__ void __launch_bounds__(THREADS, 2)
+extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS)
 conv_weights_sum(const REAL* __restrict__ partial, REAL* __restrict__ dW, int n, int n_groups) {
     const int k = blockIdx.x * THREADS + threadIdx.x;
     if (k < n) dW[k] = sum_of_groups(partial + k, n_groups, n);  // B1
