@@ -1,6 +1,6 @@
 """CUDA twin of masked convolution: products of tiles, of which one factor is seen, never stored.
 
-Tiles       Of F1, B3 and B1 each is one product of matrices, as masked_conv.cu says; what a window
+Tiles       F1, B3 and B1 are each one product of matrices (masked_conv.cu, products.cuh); what a window
             shows is looked up in the images as it is needed. A block has 64 × 64 sums, pixels by
             outputs, pixels by inputs, or rows of W by outputs, and goes 16 deep at a time; each of
             its 128 threads has 8 × 4 of them. The depth is all taps' channels in a row, so one
