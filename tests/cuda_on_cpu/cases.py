@@ -11,7 +11,16 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
-from cuda_on_cpu import attention, gated, levels, masked, networks, recurrent, tables
+from cuda_on_cpu import (
+    attention,
+    convolution,
+    gated,
+    levels,
+    masked,
+    networks,
+    recurrent,
+    tables,
+)
 from cuda_on_cpu import transformer_parts as parts
 
 from chainrule.kernels import (
@@ -31,6 +40,7 @@ from chainrule.kernels import (
     logistics,
     lstm,
     masked_bits,
+    masked_conv,
     masked_linear,
     mixture,
     nade,
@@ -189,6 +199,7 @@ CASES = {
     "gate": Case(gate, gated.gate_inputs, gated.gate),
     "masked_linear": Case(masked_linear, masked.linear_inputs, masked.linear, masked.SHAPES),
     "masked_bits": Case(masked_bits, masked.bits_inputs, masked.bits, masked.SHAPES),
+    "masked_conv": Case(masked_conv, convolution.inputs, convolution.run, convolution.SHAPES),
     "linear": Case(linear, networks.linear_inputs, networks.linear),
     "dense": Case(dense, networks.dense_inputs, networks.dense),
     "nade_columns": Case(nade_columns, tables.nade_inputs, tables.nade, tables.NADES),

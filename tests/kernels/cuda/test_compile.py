@@ -35,6 +35,8 @@ from chainrule.kernels.gru import cuda as gru
 from chainrule.kernels.layer_norm import cuda as layer_norm
 from chainrule.kernels.logistics import cuda as logistics
 from chainrule.kernels.lstm import cuda as lstm
+from chainrule.kernels.masked_conv import cuda as convolution
+from chainrule.kernels.masked_conv import raster
 from chainrule.kernels.masked_linear import cuda as masked
 from chainrule.kernels.mixture import cuda as mixture
 from chainrule.kernels.nade import cuda as nade
@@ -80,6 +82,9 @@ def plans():
             masked.SOURCE,
             masked.plan_tiles("masked_forward", (100, 500), dtype, 100, 784, 500, 0),
         )
+        for wide in ((False, True), (True, True), (True, False), (False, False)):
+            shape, window = (16, 28, 28, 64), raster(3, "B")
+            yield convolution.SOURCE, convolution.plan_weights(shape, 64, window, dtype, wide)
         for n in (2, 20):  # a lane a row, and a few
             yield mixture.SOURCE, mixture.plan("cdf", 6400, n, dtype)
         for K in (1, 10):
