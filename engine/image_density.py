@@ -95,7 +95,7 @@ def functions(forward: Forward, backward: Backward) -> Functions:
             dz = None if dx is None else new(z.shape)
             backward(config, params, grad, tape, s, y, dz)
             if dx is not None:
-                dx += 2 / (config.levels - 1) * dz
+                dx += pixels.unscaled(dz, config.levels)
         return loss
 
     def input_gradient(
@@ -115,7 +115,7 @@ def functions(forward: Forward, backward: Backward) -> Functions:
             s[:, i, j, c * K : (c + 1) * K] = 1 + array_module(s).arange(K) / K
             dz = new(z.shape)
             backward(config, params, spare, tape, s, y, dz)
-            dx: Array = 2 / (config.levels - 1) * dz
+            dx = pixels.unscaled(dz, config.levels)
         return dx
 
     def start(config: Any, params: Params, n: int, y: Any = None) -> ImageSampler:

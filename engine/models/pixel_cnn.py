@@ -114,7 +114,7 @@ class Config:
         return raster(self.kernel_size, "B", self.channels)
 
     @property
-    def stacks(self) -> list[gated_pixels.Windows]:
+    def stacks(self) -> list[gated_pixels.Stacks]:
         """The windows of the gated network's layers."""
         first = gated_pixels.windows(self.first_size, "A", self.channels)
         later = gated_pixels.windows(self.kernel_size, "B", self.channels)

@@ -28,7 +28,7 @@ FLOORS = {
         {"arena", "event", "noise", "ordering", "params", "ragged", "receptive", "windows"},
         {"averages", "bounds", "classes", "distributions", "labels", "subsets"},
         {"layers"},
-        {"reading", "sampling", "stepping"},
+        {"image_density", "reading", "sampling", "stepping"},
         {"models"},
         {"density"},
         {"gradcheck"},
