@@ -124,7 +124,7 @@ class Config:
 
 
 def shapes(config: Config) -> Shapes:
-    """Return the parameters' names and shapes, in layout order; those of the other network empty."""
+    """Return the parameters' names and shapes, in layout order; the other network's are empty."""
     C, F, L = config.channels, config.n_features, config.n_layers
     outputs = C * distribution.n_outputs(config.levels, config.n_logistics)
     if config.gated:

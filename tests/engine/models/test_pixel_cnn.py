@@ -24,6 +24,7 @@ CONFIGS = {
     "gated of labels": GRAY | DRAWN | {"gated": True},
     "gated of colours": {**COLOUR, "first_size": 3, **DRAWN, "gated": True},
 }
+NOISE = Noise(seed=5, step=6, row=0)
 every_config = pytest.mark.parametrize("name", CONFIGS)
 both_networks = pytest.mark.parametrize("gated", [False, True], ids=["plain", "gated"])
 
@@ -46,7 +47,7 @@ def levels(config, rng, n):
     return rng.integers(0, config.levels, (n, *config.event.shape)).astype(config.event.dtype)
 
 
-def given(config, n, noise=Noise(5, 6, 0)):
+def given(config, n, noise=NOISE):
     """Return the labels and the noise that a config needs, as keywords."""
     y = {"y": np.arange(n, dtype=np.int32) * 2 % config.n_classes} if config.n_classes > 1 else {}
     return y | ({"noise": noise} if config.dropout else {})
