@@ -161,7 +161,7 @@ def init(config: Config, rng: np.random.Generator, dtype: Any = np.float32) -> P
     """Return initial parameters; see Start above."""
     params = Params(shapes(config), dtype=dtype)
     scales = {"W_o": config.n_layers**-0.5, "W_s": 0.1}
-    for name, window in _windows(config).items():
+    for name, window in windows(config).items():
         W = params[name]
         hidden = ~window.mask(*W.shape[-2:])
         gain = 1 if config.gated and name not in ("W_t", "W_s") else 2
@@ -171,7 +171,7 @@ def init(config: Config, rng: np.random.Generator, dtype: Any = np.float32) -> P
     return params
 
 
-def _windows(config: Config) -> dict[str, Window]:
+def windows(config: Config) -> dict[str, Window]:
     """Return what each matrix sees."""
     own = raster(1, "B", config.channels)
     top = {"W_o": own, "W_t": own, "W_s": own}

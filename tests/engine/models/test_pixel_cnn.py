@@ -55,7 +55,7 @@ def given(config, n, noise=NOISE):
 
 def weights_and_windows(config, params):
     """Yield every matrix's name, the matrices and what they see."""
-    for name, window in pixel_cnn._windows(config).items():
+    for name, window in pixel_cnn.windows(config).items():
         yield name, params[name], window.mask(*params[name].shape[-2:])
 
 
