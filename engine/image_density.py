@@ -94,7 +94,7 @@ def functions(forward: Forward, backward: Backward) -> Functions:
             loss = distribution.loss_and_grad(s, x, total, s, *kind)
             dz = None if dx is None else new(z.shape)
             backward(config, params, grad, tape, s, y, dz)
-            if dx is not None:
+            if dx is not None and dz is not None:
                 dx += pixels.unscaled(dz, config.levels)
         return loss
 

@@ -1,13 +1,13 @@
-"""Our side of the workloads that are no whole model: attention, recurrent layers, columns."""
+"""Our side of what is no whole model: attention, recurrent layers, columns, convolution."""
 
 from collections.abc import Callable
 from typing import Any
 
-from bench.cases import Problem
+from bench.cases import Problem, convolution
 from bench.cases.ours import Place, Run, to_host
 from chainrule.engine import arena
 from chainrule.engine.params import Params
-from chainrule.kernels import causal_attention, columns, gru, linear, lstm, rnn
+from chainrule.kernels import causal_attention, columns, gru, linear, lstm, masked_conv, rnn
 from chainrule.kernels.dispatch import array_module
 from chainrule.kernels.threads import sum_rows
 
@@ -50,6 +50,33 @@ def table(problem: Problem, place: Place, dtype: Any) -> Run:
     def answer() -> dict[str, Any]:
         call()
         return {"nll": to_host(nll), "ds": to_host(ds)}
+
+    return Run(call, answer)
+
+
+def masked(problem: Problem, place: Place, dtype: Any) -> Run:
+    """Return masked convolution set up: forward, and backward where a gradient is asked for."""
+    x, W, b, dy = (
+        place.put(a.astype(dtype)) for a in (problem.x, *problem.theta.values(), problem.dy)
+    )
+    w, see, xp = problem.workload, convolution.window(problem.workload.size), array_module(x)
+    y, dW, db = (xp.empty_like(a) for a in (dy, W, b))
+    found = {"y": y}
+    if w.operation == "grad":
+        found |= {"dW": dW, "db": db} | ({} if w.size.kind == "A" else {"dx": xp.empty_like(x)})
+
+    def work() -> None:
+        masked_conv.forward(x, W, b, see, y)
+        if "dx" in found:
+            masked_conv.backward(dy, x, W, see, found["dx"], dW, db)
+        elif "dW" in found:
+            masked_conv.weight_gradient(dy, x, see, dW, db)
+
+    call = place.bind(work)
+
+    def answer() -> dict[str, Any]:
+        call()
+        return {name: to_host(array) for name, array in found.items()}
 
     return Run(call, answer)
 
@@ -134,6 +161,8 @@ _CELLS: dict[str, Callable[..., None]] = {"lstm": _lstm, "gru": _gru, "rnn": _rn
 RUNS: dict[tuple[str, str], Callable[[Problem, Place, Any], Run]] = {
     ("causal_attention", "forward"): attention,
     ("causal_attention", "grad"): attention,
+    ("masked_conv", "forward"): masked,
+    ("masked_conv", "grad"): masked,
     ("categories", "grad"): table,
     ("mixtures", "grad"): table,
     **{(cell, "grad"): layer for cell in _CELLS},

@@ -115,7 +115,8 @@ def backward(
 
 
 def first_backward(
-    dv: Array, dh: Array, cache: GatedCache, w: Weights, dw: Weights, y: Ids, see: Stacks, last: bool,
+    dv: Array, dh: Array, cache: GatedCache, w: Weights, dw: Weights, y: Ids, see: Stacks,
+    last: bool,
     dz: Array | None,
 ) -> None:  # fmt: skip
     """Overwrite dw, of the first layer, and dz, where it is wanted: the gradient in its input."""

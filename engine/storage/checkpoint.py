@@ -13,7 +13,7 @@ Format 2, which is written, knows Config fields that are tuples, dataclasses or 
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, is_dataclass
+from dataclasses import asdict, fields, is_dataclass
 from math import isfinite, isnan
 from types import ModuleType
 from typing import Any, NamedTuple, get_type_hints
@@ -274,8 +274,8 @@ def _model(
 
 def _too_small(value: Any, least: int = 1) -> bool:
     """Return whether there is a size below 1 in a Config, or a number below 0 in its tuples."""
-    if is_dataclass(value):
-        return any(_too_small(inner) for inner in vars(value).values())
+    if is_dataclass(value):  # what is 0 unless it is given may be 0
+        return any(_too_small(getattr(value, f.name), f.default != 0) for f in fields(value))
     if isinstance(value, tuple):
         return any(_too_small(inner, least=0) for inner in value)  # 0 has a meaning in events
     return type(value) is int and value < least
