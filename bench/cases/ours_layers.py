@@ -4,10 +4,20 @@ from collections.abc import Callable
 from typing import Any
 
 from bench.cases import Problem, convolution
+from bench.cases.columns import LEVELS
 from bench.cases.ours import Place, Run, to_host
 from chainrule.engine import arena
 from chainrule.engine.params import Params
-from chainrule.kernels import causal_attention, columns, gru, linear, lstm, masked_conv, rnn
+from chainrule.kernels import (
+    causal_attention,
+    columns,
+    gru,
+    linear,
+    logistics,
+    lstm,
+    masked_conv,
+    rnn,
+)
 from chainrule.kernels.dispatch import array_module
 from chainrule.kernels.threads import sum_rows
 
@@ -77,6 +87,21 @@ def masked(problem: Problem, place: Place, dtype: Any) -> Run:
     def answer() -> dict[str, Any]:
         call()
         return {name: to_host(array) for name, array in found.items()}
+
+    return Run(call, answer)
+
+
+def levels(problem: Problem, place: Place, dtype: Any) -> Run:
+    """Return the loss of levels set up, with its gradient."""
+    s, x = place.put(problem.theta["s"].astype(dtype)), place.put(problem.x)
+    xp, K = array_module(s), problem.workload.size.K
+    nll, ds, rows = xp.empty(x.size, dtype), xp.empty_like(s), s.reshape(-1, 3 * K)
+    both, of_rows = logistics.nll_and_grad, ds.reshape(-1, 3 * K)
+    call = place.bind(lambda: both(rows, x.reshape(-1), LEVELS, 1.0, nll, of_rows))
+
+    def answer() -> dict[str, Any]:
+        call()
+        return {"nll": to_host(nll).reshape(x.shape).sum(axis=1), "ds": to_host(ds)}
 
     return Run(call, answer)
 
@@ -165,5 +190,6 @@ RUNS: dict[tuple[str, str], Callable[[Problem, Place, Any], Run]] = {
     ("masked_conv", "grad"): masked,
     ("categories", "grad"): table,
     ("mixtures", "grad"): table,
+    ("levels", "grad"): levels,
     **{(cell, "grad"): layer for cell in _CELLS},
 }
