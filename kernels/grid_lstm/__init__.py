@@ -37,9 +37,9 @@ Backward    Let δ_q = dL/dh_q and ε_q = dL/dc_q along every path. h_q enters F
                   da_g = dg ∘ (1 - g_q²)
             (B5)  dW_p = Σ_n Σ_q h_{q + (u_p, v_p)}ᵀ da_q                    undoes F1 of every cell
 
-Skewing     A front of `diagonals` is a column of the skewed map, whose row i is the image's, moved
-            right by i. There pixel (i, d - i) is entry (i, d), what lies above it is (i - 1, d - 1),
-            what lies left of it (i, d - 1): a convolution of 2 × 1 over the column before. Moving
+Skewing     A front of `diagonals` is a column of the skewed map, whose row i is the image's moved
+            right by i. There pixel (i, d - i) is entry (i, d), the one above it (i - 1, d - 1) and
+            the one to its left (i, d - 1): a convolution of 2 × 1 over the column before. Moving
             numbers about is linear, and its gradient moves them back; so where (i, d) is read as
             (i, d - i) instead, in F1 as in B1, no map is skewed, and neither is a gradient.
 
@@ -47,9 +47,9 @@ Skewing     A front of `diagonals` is a column of the skewed map, whose row i is
             pixels (i, j' ≥ j), which are not in the past. Those of the row above it are, so that
             h_{i-1, j} may be told to pixel (i, j): the caller moves its map down by one row.
 
-Cost        8 P·N·R·S·H² FLOPs forward, twice that backward, 5 N·R·S·H exponentials, in R or R + S - 1
-            fronts that wait for each other, of N·S, or at most N·min(R, S), cells each. Beside W the
-            arrays are read or written once, 44 N·R·S·H bytes in float32, and twice that backward.
+Cost        8 P·N·R·S·H² FLOPs forward, twice that backward, 5 N·R·S·H exponentials, in R fronts of
+            N·S cells that wait for each other, or R + S - 1 of N·min(R, S) at most. Beside W the
+            arrays are read or written once, 40 N·R·S·H bytes in float32, and twice that backward.
 
 Source      van den Oord, Kalchbrenner and Kavukcuoglu 2016, "Pixel Recurrent Neural Networks"
             (arXiv:1601.06759), sections 3.1 and 3.2; its gates are (o, f, i, g), and no c is
@@ -71,8 +71,9 @@ def forward(a: Array, W: Array, fronts: Fronts, h: Array, c: Array) -> None:
     Raises:
         ValueError: a W of another shape, or groups of unequal size.
     """
+    op = select(__name__, a, W, h, c)
     fronts.check(W, h.shape[3])
-    select(__name__, a, W, h, c).forward(a, W, fronts, h, c)
+    op.forward(a, W, fronts, h, c)
 
 
 def pixel(a: Array, W: Array, fronts: Fronts, i: int, j: int, h: Array, c: Array) -> None:
@@ -80,8 +81,9 @@ def pixel(a: Array, W: Array, fronts: Fronts, i: int, j: int, h: Array, c: Array
 
     a: (N, 4H), of that pixel, overwritten by the gates. Raises as `forward`.
     """
+    op = select(__name__, a, W, h, c)
     fronts.check(W, h.shape[3])
-    select(__name__, a, W, h, c).pixel(a, W, fronts, i, j, h, c)
+    op.pixel(a, W, fronts, i, j, h, c)
 
 
 def backward(
@@ -91,6 +93,6 @@ def backward(
 
     da may be gates itself. Raises as `forward`.
     """
-    fronts.check(W, h.shape[3])
     op = select(__name__, dh, gates, W, h, c, da, dW)
+    fronts.check(W, h.shape[3])
     op.backward(dh, gates, W, fronts, h, c, da, dW)

@@ -135,9 +135,7 @@ def _backward(
 
 
 @njit(**INLINE)
-def _room(
-    W: Array, columns: int, walk: Walk, n: int, like: Array
-) -> tuple[int, Array, Array]:
+def _room(W: Array, columns: int, walk: Walk, n: int, like: Array) -> tuple[int, Array, Array]:
     """Return how many images to take at a time, and room for x and x W of a front of them."""
     M = max(1, min(n, CELLS // walk.n_lines))
     width = -(-columns // lanes(like)) * lanes(like)  # whole vectors
@@ -149,7 +147,7 @@ def _room(
 @njit(**JIT)
 def _gather(
     h: Array, walk: Walk, k: int, l: int, l_end: int, n: int, n_end: int, x: Array
-) -> None:
+) -> None:  # fmt: skip
     """Lay out what cells l … l_end - 1 of front k see, image by image, a row of x for each."""
     H, (first, end), r = h.shape[1], _lines(walk, k - 1), 0
     P = x.shape[1] // H

@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
-from cuda_on_cpu import attention, masked, networks, recurrent, tables
+from cuda_on_cpu import attention, grids, masked, networks, recurrent, tables
 from cuda_on_cpu import transformer_parts as parts
 
 from chainrule.kernels import (
@@ -24,6 +24,7 @@ from chainrule.kernels import (
     dropout,
     embedding,
     gelu,
+    grid_lstm,
     gru,
     layer_norm,
     linear,
@@ -186,6 +187,7 @@ CASES = {
     "masked_linear": Case(masked_linear, masked.linear_inputs, masked.linear, masked.SHAPES),
     "masked_bits": Case(masked_bits, masked.bits_inputs, masked.bits, masked.SHAPES),
     "linear": Case(linear, networks.linear_inputs, networks.linear),
+    "grid_lstm": Case(grid_lstm, grids.inputs, grids.run, grids.SHAPES),
     "dense": Case(dense, networks.dense_inputs, networks.dense),
     "nade_columns": Case(nade_columns, tables.nade_inputs, tables.nade, tables.NADES),
     **RECURRENT,

@@ -30,6 +30,8 @@ from chainrule.kernels.columns import cuda as columns
 from chainrule.kernels.dropout import cuda as dropout
 from chainrule.kernels.embedding import cuda as embedding
 from chainrule.kernels.gelu import cuda as gelu
+from chainrule.kernels.grid_lstm import cuda as grid_lstm
+from chainrule.kernels.grid_lstm import rows as grid_rows
 from chainrule.kernels.gru import cuda as gru
 from chainrule.kernels.layer_norm import cuda as layer_norm
 from chainrule.kernels.lstm import cuda as lstm
@@ -78,6 +80,8 @@ def plans():
             masked.SOURCE,
             masked.plan_tiles("masked_forward", (100, 500), dtype, 100, 784, 500, 0),
         )
+        image = (0, 0, 28), (16, 32, 32, 3), grid_rows().walk(28, 28), (0, 784, 1)
+        yield grid_lstm.SOURCE, grid_lstm.plan("grid_lstm_forward", *image, dtype)
         for n in (2, 20):  # a lane a row, and a few
             yield mixture.SOURCE, mixture.plan("cdf", 6400, n, dtype)
         # Bits, a lane each; categories of 256, a warp each; mixtures of 10, several rows a block.
