@@ -43,6 +43,8 @@ from chainrule.engine.distributions import levels as distribution
 from chainrule.engine.event import Abilities, Image
 from chainrule.engine.layers import grid_lstm, pixels
 from chainrule.engine.layers.grid_lstm import CELLS, Cell
+from chainrule.engine.layers.grid_lstm_steps import Steps
+from chainrule.engine.layers.one_pixel import Map, rectified
 from chainrule.engine.noise import Noise
 from chainrule.engine.params import Params, Shapes
 from chainrule.kernels.masked_conv import Window, raster
@@ -201,6 +203,48 @@ def _top(config: Config, params: Params) -> pixels.TopWeights:
     return pixels.TopWeights(params["W_t"], params["b_t"][None], params["W_s"], b_s)
 
 
+class _Memory:
+    """What is remembered of n images that are being drawn: two rows of each layer's states."""
+
+    def __init__(self, config: Config, params: Params, y: Ids, n: int) -> None:
+        """Begin before the first pixel. y: the images' classes."""
+        self._config, self._like, top = config, params.flat, _top(config, params)
+        own, b_x = raster(1, "B", config.channels), classes.table(config, params["b_x"])
+        self._first = Map(params["W_x"], b_x, y, config.first)
+        self._layers = [
+            Steps(w, config.of_cell, y, n, config.width) for w in _layers(config, params)
+        ]
+        self._top = Map(top.W_t, top.b_t, y, own), Map(top.W_s, top.b_s, y, own)
+        self._row, self._known = 0, 0  # the row that is drawn; pixels whose features are final
+
+    def __call__(self, x: Any, at: int) -> Array:
+        """Return the outputs, (n, K), for number `at` of images x, given those before it."""
+        pixel, channel = divmod(at, self._config.channels)
+        for before in range(self._known, pixel):
+            self._features(x, before)
+        h = self._features(x, pixel)
+        # A pixel's features know its channels but the last one: they change with each but that.
+        self._known = pixel + (channel == self._config.channels - 1)
+        for of_top in self._top:
+            h = of_top(rectified(h), 0, 0)  # F3
+        return h.reshape(len(h), self._config.channels, -1)[:, channel]
+
+    def _features(self, x: Any, pixel: int) -> Array:
+        """Return x^L at a pixel, and let the layers remember it."""
+        i, j = divmod(pixel, self._config.width)
+        if i > self._row:
+            self._row = i
+            for layer in self._layers:
+                layer.next_row()
+        top = max(0, i - self._config.first_size // 2)
+        with arena.borrow(self._like) as new:
+            z = pixels.scaled(x[:, top : i + 1], self._config.levels, new)
+            h = self._first(z, i - top, j)  # F1
+        for layer in self._layers:
+            h = layer.pixel(h, j)  # F2
+        return h
+
+
 log_prob, log_prob_terms, conditionals, loss_and_grad, start, sample = image_density.functions(
-    _forward, _backward
+    _forward, _backward, _Memory
 )
