@@ -8,12 +8,12 @@ Shapes      x, dx: (N, R, S, F), F = 2H features    a_d: (N, R, S, 4H)    h_d, c
             row         1   `left` 3, kind B: T = 2             rows
             diagonal    2   1 × 1, kind B                       diagonals, mirrored diagonals
 
-Forward     (F1)  a_d = W_i^d x + b_i,y^d           for all pixels at once; chainrule.kernels.masked_conv
+Forward     (F1)  a_d = W_i^d x + b_i,y^d       all pixels at once; chainrule.kernels.masked_conv
             (F2)  h_d = the recurrence over a_d     chainrule.kernels.grid_lstm
             (F3)  m_ij = h_1,ij + h_2,i-1,j         h_2 of the row above; beyond the image 0
             (F4)  x' = x + W_o m                    1 × 1, kind B; its bias would be the next map's
 
-            The mirrored direction's h_2,ij knows pixels to the right of (i, j), which come after it.
+            The mirrored direction's h_2,ij knows pixels to the right of (i, j), which come after.
             Moved down by a row they are the row above's, all of which comes before: h_2,i-1,j knows
             pixels (i', j') of i' < i, and no other.
 
@@ -23,8 +23,8 @@ Backward    With x' = x + f(x), dx = dx' + (df/dx)ᵀ dx': one array is both.
             (B3)  da_d, dW_h^d, fronts in reverse                       undoes F2
             (B4)  dx = dx' + Σ_d W_i^dᵀ da_d,  dW_i^d,  db_i^d          undoes F1
 
-Cost        (D (4 T F + 4 P H) + F) H multiply-adds a pixel forward, that is 30 H² for `row` and 34 H²
-            for `diagonal`; twice that backward. Kept: D (4 + 2) H + F numbers a pixel.
+Cost        (D (4 T F + 4 P H) + F) H multiply-adds a pixel forward, that is 30 H² for `row` and
+            34 H² for `diagonal`; twice that backward. Kept: 8 H numbers a pixel, or 15 H.
 
 Source      van den Oord, Kalchbrenner and Kavukcuoglu 2016, arXiv:1601.06759, sections 3.1 to 3.3,
             figures 3, 4 and 5; table 1 for the windows.

@@ -4,7 +4,6 @@ A masked map (`chainrule.engine.layers.pixels`) of a whole image is a product fo
 pixel it is one product: what its taps see, side by side, with their matrices below each other.
 """
 
-from chainrule.engine import classes
 from chainrule.kernels import linear
 from chainrule.kernels.dispatch import array_module
 from chainrule.kernels.masked_conv import Window

@@ -2,27 +2,30 @@
 
 Model       x: (N, R, S, C), levels 0 … levels - 1, pixels in raster order, the channels of a pixel
             one after the other. One map from levels to features that know the pixels before, then
-            layers of recurrences over the image, whose cells see cells before them, so that every
-            pixel before is seen, however far away:
+            layers of recurrences over the image, whose cells see cells before them, so that pixels
+            are seen however far away they are:
                 levels to numbers, features to outputs s        chainrule.engine.layers.pixels
                 which pixels a map sees, and why that will do   chainrule.kernels.masked_conv
-                what s says of a level                          chainrule.engine.distributions.levels
+                what s says of a level                  chainrule.engine.distributions.levels
             (F1)  x^0 = W_x z + b_x,y                       first_size², kind A
             (F2)  x^l, l = 1 … L                            chainrule.engine.layers.grid_lstm
             (F3)  s = top(x^L)
 
             Row LSTM: a cell sees three cells of the row above, so a pixel sees a triangle above it.
             Diagonal BiLSTM: the cells above and to the left, and of a second direction above and to
-            the right; together all that comes before.
+            the right. Together all that comes before, but one pixel at a row's beginning: the last
+            one of the row above, which no features know but those after it, until the first map
+            reaches it.
 
             With labels, p(x | y): y chooses the biases of the first map, of all cells' inputs and
             of the outputs.
 
 Gradient    loss = Σ_n -log p(x_n) / total, through the same in reverse; in x as of PixelCNN.
 
-Start       Weights normal, of deviation √(1 / inputs), before a ReLU √(2 / inputs); what a layer adds
-            to the stream is scaled by 1/√L; of outputs a tenth. 0 where masks hide them. Biases 0,
-            but of forget gates 1: Jozefowicz et al. 2015.
+Start       Weights normal, of deviation √(1 / inputs), before a ReLU √(2 / inputs); what a layer
+            adds to the stream is scaled by 1/√L; of outputs a tenth. 0 where masks hide them.
+            Biases 0, but of forget gates 1 (Jozefowicz et al. 2015), and of mixtures near the
+            uniform distribution.
 
 Cost        Two FLOPs a pixel for each weight that is not hidden, but for edges, in R, or R + S - 1,
             fronts a layer that wait for each other; twice that backward. A sample costs as much as
@@ -147,6 +150,7 @@ def init(config: Config, rng: np.random.Generator, dtype: Any = np.float32) -> P
             W[..., ~windows.get(name, own).mask(*W.shape[-2:])] = 0
     gates = params["b_i"].reshape(-1, config.channels, 4, config.n_hidden // config.channels)
     gates[:, :, 1] = 1
+    params["b_s"][...] = distribution.first_biases(config.channels, config.n_logistics)
     return params
 
 
@@ -245,6 +249,12 @@ class _Memory:
         return h
 
 
-log_prob, log_prob_terms, conditionals, loss_and_grad, start, sample = image_density.functions(
-    _forward, _backward, _Memory
-)
+(
+    log_prob,
+    log_prob_terms,
+    conditionals,
+    loss_and_grad,
+    input_gradient,
+    start,
+    sample,
+) = image_density.functions(_forward, _backward, _Memory)

@@ -44,7 +44,7 @@ def sees(kind, R, S):
     places = [(i, j) for i in range(R) for j in range(S)]
 
     def one(i, j, u, v):
-        if kind == "diagonal":  # above and to the left; above and to the right, from the row above on
+        if kind == "diagonal":  # up to its left; above and to its right, from the row above on
             return (u <= i and v <= j) or (u < i and v >= j)
         triangle = u <= i and abs(v - j) <= i - u
         left_of_it = u <= i and abs(v + 1 - j) <= i - u and v + 1 < S

@@ -19,6 +19,7 @@ SMALL = {  # height, width, channels, levels, n_hidden, n_layers
     "bits": {"levels": 2, "n_hidden": 5, "n_layers": 2},
     "levels, labels": {"levels": 4, "n_hidden": 3, "n_layers": 1, "n_classes": 3},
     "colours": {"channels": 3, "levels": 3, "n_hidden": 6, "n_layers": 2},
+    "mixtures": {"channels": 3, "levels": 9, "n_hidden": 3, "n_layers": 1, "n_logistics": 2},
     "no layers": {"n_hidden": 4, "n_layers": 0},
 }
 every_size = pytest.mark.parametrize("size", SMALL)
