@@ -61,7 +61,7 @@ def conditionals(s: Array, channels: int, levels: int, n_logistics: int = 0) -> 
 
 def sample(s: Array, u: Array, levels: int, n_logistics: int = 0) -> Any:
     """Return levels, (M,), drawn by uniforms u, (M,) float64, from outputs s, (M, K)."""
-    out: Any = np.zeros(len(u), np.int32)
+    out: Any = array_module(s).zeros(len(u), np.int32)
     if is_bit(levels, n_logistics):
         bernoulli.sample(s[:, 0], u, out)
     elif n_logistics:
