@@ -31,7 +31,8 @@ def reduce_levels(x: Any, levels: int, of: int = MOST) -> NDArray[np.uint8]:
     if x.dtype.kind not in "biu" or (x.size and not 0 <= x.min() <= x.max() < of):
         got = x.dtype if x.dtype.kind not in "biu" or not x.size else f"{x.min()} to {x.max()}"
         raise ValueError(f"pixels must be whole numbers from 0 to {of - 1}, got {got}")
-    return bins(levels, of)[x.astype(np.intp, copy=False)]
+    reduced: NDArray[np.uint8] = bins(levels, of)[x.astype(np.intp, copy=False)]
+    return reduced
 
 
 def checked(levels: Any, of: int = MOST) -> int:
