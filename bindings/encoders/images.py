@@ -183,7 +183,11 @@ class Images(Encoder):
     def as_json(self) -> dict[str, Any]:
         """Return what a file keeps of it; settings stand among the hyper-parameters."""
         names = None if self.names is None else [str(name) for name in self.names]
-        images = {"shape": list(self.shape), "form": list(self.form), "dtype": self.dtype.name}
+        images: dict[str, Any] = {
+            "shape": list(self.shape),
+            "form": list(self.form),
+            "dtype": self.dtype.name,
+        }
         images |= {"levels": self.levels, "of": self.of, "shares": self.shares}
         return {"images": images, "feature_names": names}
 
