@@ -1,7 +1,6 @@
 """NumPy twin of masked convolution: the definition that the fast ones are tested against."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 
@@ -9,14 +8,6 @@ from chainrule.kernels.masked_conv.windows import Window
 from chainrule.kernels.types import Array
 
 Part = tuple[slice, slice]
-
-
-def mask(window: Window, C: int, O: int) -> Any:
-    """Return the mask that nobody else stores, (T, C, O) bool: whether W's entry is read."""
-    seen = np.ones((window.n_taps, C, O), bool)
-    if window.centre is not None:
-        seen[window.centre] = np.arange(C)[:, None] < window.seen(C, O)
-    return seen
 
 
 def forward(x: Array, W: Array, b: Array, window: Window, y: Array) -> None:
@@ -27,7 +18,7 @@ def forward(x: Array, W: Array, b: Array, window: Window, y: Array) -> None:
 
 def add(x: Array, W: Array, window: Window, y: Array) -> None:
     """See `chainrule.kernels.masked_conv.add`."""
-    W = np.where(mask(window, *W.shape[1:]), W, 0)
+    W = np.where(window.mask(*W.shape[1:]), W, 0)
     for t, here, there in _pairs(window, x.shape):
         y[:, *here] += x[:, *there] @ W[t]  # F1
 
@@ -46,13 +37,13 @@ def weight_gradient(dy: Array, x: Array, window: Window, dW: Array, db: Array) -
     dW[...] = 0
     for t, here, there in _pairs(window, x.shape):
         dW[t] = np.einsum("nijc,nijo->co", x[:, *there], dy[:, *here])  # B1
-    dW[~mask(window, *dW.shape[1:])] = 0
+    dW[~window.mask(*dW.shape[1:])] = 0
 
 
 def add_backward(dy: Array, x: Array, W: Array, window: Window, dx: Array, dW: Array) -> None:
     """See `chainrule.kernels.masked_conv.add_backward`."""
     weight_gradient(dy, x, window, dW, np.empty(dy.shape[3], dy.dtype))
-    W = np.where(mask(window, *W.shape[1:]), W, 0)
+    W = np.where(window.mask(*W.shape[1:]), W, 0)
     dx[...] = 0
     for t, here, there in _pairs(window, x.shape):
         dx[:, *there] += dy[:, *here] @ W[t].T  # B3

@@ -13,7 +13,9 @@ own pixel's channels. Features of kind A know no more than they may, so that lat
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import numpy as np
 
 KINDS = ("A", "B")
 
@@ -62,6 +64,13 @@ class Window(NamedTuple):
             )
         own = 0 if self.strict else 1
         return [(o * self.groups // O + own) * C // self.groups for o in range(O)]
+
+    def mask(self, C: int, O: int) -> Any:
+        """Return the mask that nobody else stores, (T, C, O) bool: whether W's entry is read."""
+        visible = np.ones((self.n_taps, C, O), bool)
+        if self.centre is not None:
+            visible[self.centre] = np.arange(C)[:, None] < self.seen(C, O)
+        return visible
 
 
 def raster(k: int, kind: str, groups: int = 1) -> Window:

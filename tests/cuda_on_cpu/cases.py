@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
-from cuda_on_cpu import attention, masked, networks, recurrent, tables
+from cuda_on_cpu import attention, gated, masked, networks, recurrent, tables
 from cuda_on_cpu import transformer_parts as parts
 
 from chainrule.kernels import (
@@ -23,6 +23,7 @@ from chainrule.kernels import (
     dense,
     dropout,
     embedding,
+    gate,
     gelu,
     gru,
     layer_norm,
@@ -183,6 +184,7 @@ CASES = {
     "mixture": Case(mixture, tables.mixture_inputs, tables.mixture, tables.MIXTURES),
     "columns": Case(columns, tables.columns_inputs, tables.columns, tables.COLUMNS),
     "activation": Case(activation, masked.activation_inputs, masked.activate),
+    "gate": Case(gate, gated.gate_inputs, gated.gate),
     "masked_linear": Case(masked_linear, masked.linear_inputs, masked.linear, masked.SHAPES),
     "masked_bits": Case(masked_bits, masked.bits_inputs, masked.bits, masked.SHAPES),
     "linear": Case(linear, networks.linear_inputs, networks.linear),

@@ -29,6 +29,7 @@ from chainrule.kernels.causal_attention import cuda as attention
 from chainrule.kernels.columns import cuda as columns
 from chainrule.kernels.dropout import cuda as dropout
 from chainrule.kernels.embedding import cuda as embedding
+from chainrule.kernels.gate import cuda as gate
 from chainrule.kernels.gelu import cuda as gelu
 from chainrule.kernels.gru import cuda as gru
 from chainrule.kernels.layer_norm import cuda as layer_norm
@@ -94,6 +95,7 @@ def plans():
         yield sampler.SOURCE, sampler.plan_append((64, 4, 256, 128), 16, 0, dtype)
         for vector in (True, False):
             yield adam.SOURCE, adam.plan("adam_step", 1000, dtype, vector)
+            yield gate.SOURCE, gate.plan("gate_forward", 784, 96, 3, dtype, vector)
             yield from transformer_parts(dtype, vector)
         yield from attention_plans(dtype)
         for N in (32, 1000):  # few rows a block, and many

@@ -33,6 +33,7 @@ LARGE_OF = {
     "embedding": (768, 65, 128),
     "rotary": (12, 64, 64),
     "dropout": (12, 64, 128),
+    "gate": (16384, 1, 32),
 }
 
 pytestmark = pytest.mark.gpu

@@ -1,0 +1,76 @@
+"""The distribution of a pixel's level, 0 … levels - 1, from a network's outputs by channel.
+
+    levels = 2          a logit                              bernoulli
+    more                a logit for each                     categorical
+    n_logistics > 0     a mixture of so many logistics       logistics: 3 numbers for each
+
+s: (N, R, S, C·K), K outputs a channel, those of a channel next to each other. x: (N, R, S, C).
+"""
+
+from typing import Any
+
+import numpy as np
+
+from chainrule.engine.distributions import bernoulli, categorical
+from chainrule.kernels.types import Array
+
+
+def n_outputs(levels: int, n_logistics: int = 0) -> int:
+    """Return K, how many outputs a channel needs."""
+    if n_logistics:
+        return 3 * n_logistics
+    return 1 if levels == 2 else levels
+
+
+def log_prob_terms(s: Array, x: Any, levels: int, n_logistics: int = 0) -> Array:
+    """Return log p(x_i | x_<i) of every channel of every pixel in nats, shaped like x."""
+    if is_bit(levels, n_logistics):
+        terms = bernoulli.log_prob_terms(_rows(s), _rows(x))
+    else:
+        terms = categorical.log_prob_terms(_each(s, x), _codes(x))
+    return terms.reshape(x.shape)
+
+
+def loss_and_grad(
+    s: Array, x: Any, total: int, ds: Array, levels: int, n_logistics: int = 0
+) -> float:
+    """Return Σ -log p / total in nats; overwrite ds by its gradient; ds may be s itself."""
+    if is_bit(levels, n_logistics):
+        return bernoulli.loss_and_grad(_rows(s), _rows(x), total, _rows(ds))
+    return categorical.loss_and_grad(_each(s, x), _codes(x), total, _each(ds, x))
+
+
+def conditionals(s: Array, channels: int, levels: int, n_logistics: int = 0) -> Array:
+    """Return p(x_i = 1) of bits, (N, R, S, C); else p(x_i = v), (N, R, S, C, levels)."""
+    if is_bit(levels, n_logistics):
+        return bernoulli.conditionals(s)
+    return categorical.conditionals(s.reshape(*s.shape[:3], channels, -1))
+
+
+def sample(s: Array, u: Array, levels: int, n_logistics: int = 0) -> Any:
+    """Return levels, (M,), drawn by uniforms u, (M,) float64, from outputs s, (M, K)."""
+    out: Any = np.zeros(len(u), np.int32)
+    if is_bit(levels, n_logistics):
+        bernoulli.sample(s[:, 0], u, out)
+    else:
+        categorical.sample(s, u, out)
+    return out
+
+
+def is_bit(levels: int, n_logistics: int = 0) -> bool:
+    """Return whether a level is a bit with a logit."""
+    return levels == 2 and not n_logistics
+
+
+def _rows(a: Any) -> Any:
+    """Return an image a row, a view."""
+    return a.reshape(len(a), -1)
+
+
+def _each(s: Array, x: Array) -> Array:
+    """Return a channel a row, (M, K), a view."""
+    return s.reshape(x.size, -1)
+
+
+def _codes(x: Any) -> Any:
+    return x.reshape(-1).astype(np.int32)

@@ -1,0 +1,137 @@
+"""What networks over images share: levels as numbers, masked maps with labels, the top layers.
+
+Shapes      x: (N, R, S, C) levels    h, dh: (N, R, S, F)    s, ds: (N, R, S, C·K)    y: labels
+            W_t: (1, F, Q)    W_s: (1, Q, C·K)    b_t: (Q,)    b_s: (n_classes, C·K)
+
+Forward     (F1)  z = 2 x / (levels - 1) - 1                 in [-1, 1]; beyond the image 0, which
+                                                             is no level, so that edges are seen
+            (F2)  a = b_y + masked convolution of z or h     b_y: the bias of the image's class;
+                                                             chainrule.kernels.masked_conv
+            (F3)  s = W_s relu(W_t relu(h) + b_t) + b_s,y    the top: 1 × 1, kind B
+
+Backward    (B1)  dx = 2 dz / (levels - 1)                   undoes F1
+            (B2)  db_c = Σ over images of class c, and over their pixels, of da; the rest is
+                  masked_conv's                              undoes F2
+            (B3)  the maps' and the slopes' backward, in reverse        undoes F3
+
+Source      van den Oord, Kalchbrenner and Kavukcuoglu 2016, arXiv:1601.06759, table 1, for the top.
+"""
+
+from typing import Any, NamedTuple
+
+from chainrule.engine import classes
+from chainrule.engine.arena import New
+from chainrule.kernels import activation, masked_conv
+from chainrule.kernels.dispatch import array_module
+from chainrule.kernels.masked_conv import Window
+from chainrule.kernels.types import Array, Ids
+
+
+def scaled(x: Any, levels: int, new: New) -> Array:
+    """Return levels as numbers in [-1, 1]; F1."""
+    z = new(x.shape)
+    z[...] = x
+    z *= 2 / (levels - 1)  # F1
+    z -= 1
+    return z
+
+
+def mapped(h: Array, W: Array, table: Array, y: Ids, window: Window, new: New) -> Array:
+    """Return a of F2; table: (n_classes, O), each class's bias."""
+    a = new((*h.shape[:3], W.shape[2]))
+    if len(table) == 1:
+        masked_conv.forward(h, W, table[0], window, a)  # F2
+        return a
+    a[...] = classes.rows(table, y, len(h))[:, None, None]
+    masked_conv.add(h, W, window, a)
+    return a
+
+
+def mapped_backward(
+    da: Array, h: Array, W: Array, y: Ids, window: Window, dh: Array, dW: Array, dtable: Array
+) -> None:
+    """Overwrite dh, dW and the biases' gradient, given da = dL/da; B2."""
+    if len(dtable) == 1:
+        masked_conv.backward(da, h, W, window, dh, dW, dtable[0])
+        return
+    masked_conv.add_backward(da, h, W, window, dh, dW)
+    _add_up(da, y, dtable)
+
+
+def mapped_weights(da: Array, z: Array, y: Ids, window: Window, dW: Array, dtable: Array) -> None:
+    """Overwrite dW and the biases' gradient of a map of data; B2."""
+    if len(dtable) == 1:
+        masked_conv.weight_gradient(da, z, window, dW, dtable[0])
+        return
+    unused = array_module(da).empty_like(dtable[0])
+    masked_conv.weight_gradient(da, z, window, dW, unused)
+    _add_up(da, y, dtable)
+
+
+def _add_up(da: Array, y: Ids, dtable: Array) -> None:
+    classes.add_up(da.sum(axis=(1, 2)), y, dtable)
+
+
+def rectified(h: Array, new: New) -> Array:
+    """Return max(h, 0), an array of its own."""
+    u = new(h.shape)
+    array_module(h).maximum(h, 0, out=u)
+    return u
+
+
+def slope(u: Array, du: Array) -> None:
+    """Update du by ReLU's slope, u what came out of it."""
+    activation.backward(activation.RELU, _flat(u), _flat(du))
+
+
+def rectify(a: Array) -> None:
+    """Update a to max(a, 0)."""
+    activation.forward(activation.RELU, _flat(a))
+
+
+def _flat(a: Array) -> Array:
+    return a.reshape(-1, a.shape[-1])
+
+
+class TopWeights(NamedTuple):
+    """The top's parameters, or their gradients; the biases with their axis of classes in front."""
+
+    W_t: Array
+    b_t: Array
+    W_s: Array
+    b_s: Array
+
+
+class TopCache(NamedTuple):
+    """What `top_backward` needs from `top`."""
+
+    u: Array
+    t: Array
+
+
+def top(h: Array, w: TopWeights, y: Ids, groups: int, new: New) -> tuple[Array, TopCache]:
+    """Return s of F3, and the cache for `top_backward`."""
+    window = masked_conv.raster(1, "B", groups)
+    u = rectified(h, new)
+    t = mapped(u, w.W_t, w.b_t, y, window, new)
+    rectify(t)
+    return mapped(t, w.W_s, w.b_s, y, window, new), TopCache(u, t)
+
+
+def top_backward(
+    ds: Array,
+    cache: TopCache,
+    w: TopWeights,
+    dw: TopWeights,
+    y: Ids,
+    groups: int,
+    dh: Array,
+    new: New,
+) -> None:
+    """Overwrite dh and dw, given ds = dL/ds; B3."""
+    window = masked_conv.raster(1, "B", groups)
+    dt = new(cache.t.shape)
+    mapped_backward(ds, cache.t, w.W_s, y, window, dt, dw.W_s, dw.b_s)
+    slope(cache.t, dt)
+    mapped_backward(dt, cache.u, w.W_t, y, window, dh, dw.W_t, dw.b_t)
+    slope(cache.u, dh)

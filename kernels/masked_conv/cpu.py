@@ -1,0 +1,89 @@
+"""Numba twin of masked convolution: cuts work into shares for threads; `strips` computes.
+
+Images are worked on a few rows at a time, with those that their windows look at, in a copy with
+zeros around it: what lies in a core's second cache. There a window's row of taps is one run of
+numbers, and a convolution a few products of matrices with shifted rows (`strips`). A run at the
+pixel itself is cut where groups of channels are hidden (`runs`).
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from chainrule.kernels.masked_conv import strips
+from chainrule.kernels.masked_conv.runs import Plan, plan
+from chainrule.kernels.masked_conv.windows import Window
+from chainrule.kernels.threads import map_rows
+from chainrule.kernels.tiles import HEIGHT
+from chainrule.kernels.types import Array
+
+THREAD_WORK = 4_000_000  # multiply-adds worth a thread: about 0.1 ms
+PARTS = 1 << 12  # what shares of dW's rows are counted in
+Part = Callable[[int, int], None]
+
+
+def forward(x: Array, W: Array, b: Array, window: Window, y: Array) -> None:
+    """See `chainrule.kernels.masked_conv.forward`."""
+    _multiply(x, W, b, window, y)
+
+
+def add(x: Array, W: Array, window: Window, y: Array) -> None:
+    """See `chainrule.kernels.masked_conv.add`."""
+    _multiply(x, W, None, window, y)
+
+
+def _multiply(x: Array, W: Array, b: Array | None, window: Window, y: Array) -> None:
+    p = plan(window, False, x.shape, W.shape, x.dtype)
+    panels = strips.packed(W, p.hidden)
+    start = strips.NOTHING if b is None else np.ascontiguousarray(b)
+    how = strips.ADD if b is None else strips.BIAS
+    _over_images(x, panels, start, how, p, y)
+
+
+def _over_images(x: Array, panels: Array, b: Any, how: int, p: Plan, y: Array) -> None:
+    """Convolve all rows of all images, shared out over threads."""
+    n_blocks = -(-x.shape[1] // p.rows)
+    x, b = np.ascontiguousarray(x), b.astype(x.dtype, copy=False)
+
+    def part(lo: int, hi: int) -> None:
+        strips.convolve(x, panels, b, how, p.runs, p.pads, p.rows, y, lo, hi)
+
+    work = max(1, p.work // n_blocks)  # of a block
+    map_rows(part, len(x) * n_blocks, 1 + THREAD_WORK // work)
+
+
+def backward(
+    dy: Array, x: Array, W: Array, window: Window, dx: Array, dW: Array, db: Array
+) -> None:
+    """See `chainrule.kernels.masked_conv.backward`."""
+    weight_gradient(dy, x, window, dW, db)
+    _input_gradient(dy, W, window, dx)
+
+
+def add_backward(dy: Array, x: Array, W: Array, window: Window, dx: Array, dW: Array) -> None:
+    """See `chainrule.kernels.masked_conv.add_backward`."""
+    weight_gradient(dy, x, window, dW, np.empty(dy.shape[3], dy.dtype))
+    _input_gradient(dy, W, window, dx)
+
+
+def _input_gradient(dy: Array, W: Array, window: Window, dx: Array) -> None:
+    """Overwrite dx by B3: the mirrored window's convolution of dy."""
+    p = plan(window, True, dy.shape, W.shape, dy.dtype)
+    _over_images(dy, strips.packed_mirrored(W, p.hidden), strips.NOTHING, strips.ANEW, p, dx)
+
+
+def weight_gradient(dy: Array, x: Array, window: Window, dW: Array, db: Array) -> None:
+    """See `chainrule.kernels.masked_conv.weight_gradient`."""
+    p = plan(window, False, x.shape, dW.shape, x.dtype)
+    x, dy = np.ascontiguousarray(x), np.ascontiguousarray(dy)
+    K = dW.shape[0] * dW.shape[1]
+    tiles = -(-K // HEIGHT)
+
+    def part(lo: int, hi: int) -> None:
+        first, end = lo * tiles // PARTS * HEIGHT, min(K, hi * tiles // PARTS * HEIGHT)
+        strips.weight_gradient(x, dy, p.whole, p.pads, p.rows, dW, first, end)  # B1
+        strips.sum_pixels(dy, db, lo, hi, PARTS)  # B2
+
+    map_rows(part, PARTS, 1 + PARTS * THREAD_WORK // max(1, p.work * len(x)))
+    strips.hide(dW, p.hidden)

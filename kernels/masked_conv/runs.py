@@ -1,0 +1,100 @@
+"""How the CPU's convolution walks over a window: runs of numbers in rows with zeros around them.
+
+A few rows of an image, C numbers a pixel, lie one after the other, each with `gap` pixels of zeros
+behind it, which are the margin of the next row too. Tap (u, v) of a pixel is then u·(S + gap) + v
+pixels away, and a row of taps is one run of numbers, whatever the pixel.
+"""
+
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from chainrule.kernels.masked_conv.windows import Window
+from chainrule.kernels.tiles import panel_width
+
+ROW_BYTES = 96 * 1024  # of an image's rows that are worked on at once: beside a panel, in L2
+
+
+class Pads(NamedTuple):
+    """The zeros around rows of an image: before the first pixel, behind a row, above and below."""
+
+    left: int
+    gap: int
+    up: int
+    down: int
+
+
+class Plan(NamedTuple):
+    """What to multiply.
+
+    runs: (panels, runs, 3) int64: a run's begin, in numbers from the pixel's own first one on, how
+    many they are, and with which row of the panel they begin to be multiplied. whole: (runs, 3),
+    the same where nothing is hidden. hidden: (T, 2) … see `Window.mask`: (C, O) bool of the centre
+    tap's entries, or empty; centre: which tap that is. rows: of an image at once. work:
+    multiply-adds an image.
+    """
+
+    runs: Any
+    whole: Any
+    hidden: Any
+    pads: Pads
+    rows: int
+    work: int
+
+
+@lru_cache(maxsize=256)
+def plan(
+    window: Window, mirrored: bool, shape: tuple[int, ...], of_W: tuple[int, ...], dtype: Any
+) -> Plan:
+    """Return the walk over images of a shape, (N, R, S, C), for weights (T, C, O).
+
+    mirrored: for B3, over dy, (N, R, S, O).
+    """
+    (_, R, S, _), (T, C, O) = shape, of_W
+    n_in, n_out = (O, C) if mirrored else (C, O)
+    taps = [*window.taps()]
+    rows = [(-u, 1 - v - n, n) for u, v, n in reversed(window.runs)] if mirrored else window.runs
+    us, vs = [u for u, _ in taps], [v for _, v in taps]
+    if mirrored:
+        us, vs = [-u for u in us], [-v for v in vs]
+    left, right = max(0, -min(vs)), max(0, max(vs))
+    pads = Pads(left, max(left, right), max(0, -min(us)), max(0, max(us)))
+    step = S + pads.gap
+    seen = window.seen(C, O) if window.centre is not None else []
+    width = int(panel_width(np.empty(1, dtype)))
+    n_panels = -(-n_out // width)
+    runs = []
+    for g in range(n_panels):
+        at, last = g * width, min(n_out, (g + 1) * width) - 1
+        if not seen:
+            own = (0, n_in)
+        elif mirrored:
+            own = (int(np.searchsorted(seen, at, "right")), n_in)
+        else:
+            own = (0, seen[last])
+        runs.append(_of_panel(rows, n_in, step, own, window.groups > 1))
+    hidden = np.zeros((0, 0, 0), bool)
+    if window.groups > 1 and window.centre is not None:
+        hidden = ~window.mask(C, O)
+    bytes_a_row = max(1, step * n_in * np.dtype(dtype).itemsize)
+    at_once = max(1, min(R, ROW_BYTES // bytes_a_row))
+    even = -(-R // -(-R // at_once))  # blocks of one size, or nearly
+    whole = np.array(_of_panel(rows, n_in, step, (0, n_in), False), np.int64)
+    return Plan(np.array(runs, np.int64), whole, hidden, pads, even, R * S * T * C * O)
+
+
+def _of_panel(
+    rows: Any, C: int, step: int, own: tuple[int, int], cut: bool
+) -> list[tuple[int, int, int]]:
+    """Return a panel's runs; own: which of the pixel's own numbers it sees, if they are cut off."""
+    runs, k = [], 0
+    for u, v, n in rows:
+        pieces = [(v, n)]
+        if cut and u == 0 and v <= 0 < v + n:
+            pieces = [piece for piece in ((v, -v), (0, 1), (1, v + n - 1)) if piece[1]]
+        for begin, count in pieces:
+            lo, hi = own if cut and (u, begin, count) == (0, 0, 1) else (0, count * C)
+            runs.append(((u * step + begin) * C + lo, max(0, hi - lo), k + lo))
+            k += count * C
+    return runs
