@@ -39,7 +39,7 @@ class Images(Encoder):
     Attributes:
         shape: (R, S, C). levels: of the model. of: of the data.
         shares: whether pixels are shares from 0 to 1, of which bits are drawn.
-        form: the shape of an image as it came, (D,), (R, S) or (R, S, C). dtype: of its pixels.
+        form: the shape of an image as it came, (D,), (R, S) or (R, S, C); kind: its dtype.
         names: of columns, where rows had such.
     """
 
@@ -51,7 +51,7 @@ class Images(Encoder):
         self.names: Sequence[str] | None = None
         self.shape: tuple[int, ...]
         self.form: tuple[int, ...]
-        self.dtype: np.dtype[Any]
+        self.kind: np.dtype[Any]
         self.levels, self.of, self.shares = 2, 2, False
 
     @property
@@ -66,6 +66,11 @@ class Images(Encoder):
         return Image(R, S, C, self.levels)
 
     @property
+    def dtype(self) -> np.dtype[Any]:
+        """The dtype of x."""
+        return self.event.dtype
+
+    @property
     def highest(self) -> int:
         """The largest value of a pixel as users have it, which is white."""
         return 1 if self.shares or self.settings.binarize is not None else self.of - 1
@@ -77,7 +82,7 @@ class Images(Encoder):
         data = as_images(X, name)
         self.form = data.shape[1:]
         self.shape = _shape(self.form, self.settings.image_shape, name)
-        self.dtype = np.dtype(np.float64) if data.dtype.kind == "O" else data.dtype
+        self.kind = np.dtype(np.float64) if data.dtype.kind == "O" else data.dtype
         found = pixels.learnt(self.settings, _table(data), name, self._place)
         self.levels, self.of, self.shares = found
         return self
@@ -108,7 +113,8 @@ class Images(Encoder):
         table = _table(self.read(X, name))
         if pixels.may_stay(table, self.settings, self.levels):
             self.check(table, name)
-            return table.view(np.uint8).reshape(-1, *self.shape)
+            x: NDArray[np.uint8] = table.view(np.uint8).reshape(-1, *self.shape)
+            return x
         rows = np.empty(table.shape, np.uint8)
         for lo, part in self._blocks(table, name):
             rows[lo : lo + len(part)] = self._drawn(part) if self.settings.draws else part
@@ -140,6 +146,10 @@ class Images(Encoder):
         rows = self.encode(validation.known(given, mask, n), "given")
         return np.broadcast_to(rows.reshape(len(rows), -1) * mask, (n, self.dims)).copy()
 
+    def arrange(self, x: Any) -> Any:
+        """Return x, whose last axis are an image's variables, in the model's order: as it is."""
+        return x
+
     def mask(self, observed: Any, n: int) -> Any:
         """Return `observed`, (R, S) or (R, S, C) or n of them, as rows, (D,) or (n, D).
 
@@ -164,7 +174,7 @@ class Images(Encoder):
             return self.undo(x)
         if not self.shares and self.of > self.levels:
             x = bins.representatives(self.levels, self.of)[x]
-        return self.undo(x).astype(self.dtype)
+        return self.undo(x).astype(self.kind)
 
     def undo(self, x: Any, form: tuple[int, ...] | None = None) -> Any:
         """Return numbers a variable, (N, R, S, C, …), in the images' own shape, or in `form`."""
@@ -186,7 +196,7 @@ class Images(Encoder):
         images: dict[str, Any] = {
             "shape": list(self.shape),
             "form": list(self.form),
-            "dtype": self.dtype.name,
+            "dtype": self.kind.name,
         }
         images |= {"levels": self.levels, "of": self.of, "shares": self.shares}
         return {"images": images, "feature_names": names}
@@ -199,13 +209,13 @@ class Images(Encoder):
         """
         images, names = values["images"], values.get("feature_names")
         self.shape, self.form = (tuple(images[key]) for key in ("shape", "form"))
-        self.dtype, self.of = np.dtype(images["dtype"]), validation.integer("of", images["of"], 2)
+        self.kind, self.of = np.dtype(images["dtype"]), validation.integer("of", images["of"], 2)
         self.levels, self.shares = images["levels"], images["shares"]
         known = {(self.dims,), self.shape, *([self.shape[:2]] if self.shape[2] == 1 else [])}
         whole = self.of == self.levels or 2 <= self.levels < self.of <= bins.MOST
         if self.event != event or self.form not in known or not whole:
             raise ValueError("its images are of other sizes or levels than its model's")
-        if type(self.shares) is not bool or self.dtype.kind not in "biuf":
+        if type(self.shares) is not bool or self.kind.kind not in "biuf":
             raise TypeError("its metadata are damaged")
         if names is not None and (not isinstance(names, list) or len(names) != self.dims):
             raise ValueError("it names other columns than it has")
