@@ -87,7 +87,7 @@ class PixelCNN(ImageDensity):
             event.channels,
             event.levels,
             n_features=validation.integer("n_features", self.n_features, 1),
-            n_layers=validation.integer("n_layers", self.n_layers, 0),
+            n_layers=validation.integer("n_layers", self.n_layers, 1),
             kernel_size=validation.integer("kernel_size", self.kernel_size, 1),
             first_size=validation.integer("first_size", self.first_size, 1),
             gated=bool(self.gated),

@@ -42,11 +42,11 @@ __all__ = [
 ]
 
 FORMAT, READABLE = 2, (1, 2)
-EXTRA = "extra/"
-HISTORY = "history/"  # the extra array's name before its clock
+EXTRA, HISTORY = "extra/", "history/"  # names of arrays begin so; a history's ends in its clock
 PLACE = ("step", "size", "n_seen", "loss_sum", "seconds")
 COUNTERS = (*PLACE, "best_record", "best_valid")
 RENAMED = {"n_rows": "size", "best_epoch": "best_record"}  # of format 1
+MAY_BE_0 = {"n_logistics"}  # sizes in a Config: there are none
 ABSENT: dict[str, Any] = {"n_classes": 1, "half_steps": [], "atoms": []}  # of older Configs
 
 
@@ -275,7 +275,7 @@ def _model(
 def _too_small(value: Any, least: int = 1) -> bool:
     """Return whether there is a size below 1 in a Config, or a number below 0 in its tuples."""
     if is_dataclass(value):
-        return any(_too_small(inner) for inner in vars(value).values())
+        return any(_too_small(v) for name, v in vars(value).items() if name not in MAY_BE_0)
     if isinstance(value, tuple):
         return any(_too_small(inner, least=0) for inner in value)  # 0 has a meaning in events
     return type(value) is int and value < least
