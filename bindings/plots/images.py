@@ -1,25 +1,26 @@
 """Rows as pictures: grids of images, probabilities beside them, completions, weights.
 
 Rows of pixels are drawn as a grid of images, each pixel of the data as a whole number of pixels of
-the picture; rows that are no image as strips, one a row.
+the picture; rows that are no image as strips, one a row. What is called (N, D) below may be images,
+too: (N, h, w), or in colour (N, h, w, 3), numbers from 0 to 1, as may be a shape (h, w, 3) of rows.
 """
 
 import os
 from collections.abc import Sequence
-from math import ceil, isqrt
+from math import ceil, isqrt, prod
 from typing import Any, NamedTuple
 
 import numpy as np
-from matplotlib.colors import Colormap
+from matplotlib.colors import Colormap, to_rgb
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from chainrule.engine.storage.files import replacing
 from chainrule.plots.canvas import Picture, visible, words
-from chainrule.plots.palette import DPI, GREY, INK, INKS, SIGNED, SOFT, SURPRISE, VEILED
+from chainrule.plots.palette import DPI, GREY, INK, INKS, SIGNED, SOFT, SURPRISE, VEIL, VEILED
 
 Image = NDArray[np.floating[Any]]
-Shape = tuple[int, int]
+Shape = tuple[int, ...]
 
 WIDTH, HEIGHT, ZOOM = 1800, 2400, 24  # pixels a picture takes at most, where one a value allows it
 GUTTER, MARGIN, TITLE, KEY = 44, 28, 62, 50  # pixels
@@ -32,6 +33,7 @@ PROBABILITY = "p(x = 1 | what came before)"
 class Panel(NamedTuple):
     """One block of equally large tiles, (N, h, w), and what their colours mean.
 
+    Tiles (N, h, w, 3) have colours of their own.
     names: what stands in front of each row of tiles.
     """
 
@@ -46,10 +48,10 @@ class Panel(NamedTuple):
 
     def mosaic(self) -> Image:
         """Return the tiles as one array, NaN in the gaps between them."""
-        N, h, w = self.tiles.shape
-        gap = ceil(min(h, w) / 16)
+        N, h, w, *colour = self.tiles.shape
+        gap, between = ceil(min(h, w) / 16), 1.0 if colour else np.nan
         rows, columns = ceil(N / self.columns), min(N, self.columns)
-        grid = np.full((rows * (h + gap) - gap, columns * (w + gap) - gap), np.nan)
+        grid = np.full((rows * (h + gap) - gap, columns * (w + gap) - gap, *colour), between)
         for n, tile in enumerate(self.tiles):
             top, left = n // self.columns * (h + gap), n % self.columns * (w + gap)
             grid[top : top + h, left : left + w] = tile
@@ -63,20 +65,29 @@ def infer_shape(D: int) -> Shape:
 
 
 def _tiles(x: Any, shape: Shape | None) -> Image:
-    """Return rows x, (N, D), as tiles, (N, h, w); a strip is made tall enough to be seen."""
+    """Return rows x, (N, D), as tiles, (N, h, w), in colour (N, h, w, 3).
+
+    Images come back as they are; a strip is made tall enough to be seen.
+    """
     rows = np.asarray(x, dtype=np.float64)
-    if rows.ndim != 2 or not rows.size:
+    if rows.ndim not in (2, 3, 4) or not rows.size:
         raise ValueError(f"a picture needs rows of shape (N, D) and not empty, got {rows.shape}")
-    h, w = shape or infer_shape(rows.shape[1])
-    if h * w != rows.shape[1]:
-        raise ValueError(f"rows of {rows.shape[1]} values are not images of {h} by {w}")
-    tiles = rows.reshape(-1, h, w)
+    if rows.ndim == 2:
+        shape = shape or infer_shape(rows.shape[1])
+        if prod(shape) != rows.shape[1]:
+            by = " by ".join(map(str, shape))
+            raise ValueError(f"rows of {rows.shape[1]} values are not images of {by}")
+        rows = rows.reshape(-1, *shape)
+    if rows.ndim == 4 and rows.shape[3] not in (1, 3):
+        raise ValueError(f"images have 1 channel, or in colour 3, got {rows.shape[3]}")
+    tiles = rows[..., 0] if rows.ndim == 4 and rows.shape[3] == 1 else rows
+    h, w = tiles.shape[1:3]
     return np.repeat(tiles, max(1, min(3, w // 5), w // 120), axis=1) if h == 1 else tiles
 
 
 def _columns(tiles: Image, columns: int | None) -> int:
     """Return how many tiles stand side by side: as asked, else one strip or a squarish block."""
-    N, h, w = tiles.shape
+    N, h, w = tiles.shape[:3]
     return columns or (1 if w > 4 * h else ceil(N**0.5))
 
 
@@ -109,6 +120,8 @@ def _draw_panel(
     left, bottom, _, height = box
     axes = figure.add_axes(box)
     axes.set_axis_off()
+    if grid.ndim == 3:  # numbers that are no probabilities may be a little off
+        grid = np.clip(grid, 0, 1)
     axes.imshow(
         grid, panel.colours, vmin=panel.low, vmax=panel.high, interpolation="nearest", aspect="auto"
     )
@@ -188,6 +201,7 @@ def conditional_maps(
     tiny = np.finfo(np.float32).tiny
     cost = -np.log(np.maximum(np.where(bits > 0.5, prob, 1 - prob), tiny))
     tiles, soft, nats = (_tiles(rows, shape) for rows in (bits, prob, cost))
+    nats = nats.sum(axis=3) if nats.ndim == 4 else nats  # of all channels of a pixel
     columns = _columns(tiles, columns)
     return _draw(
         [
@@ -207,15 +221,17 @@ def completions(
 ) -> Figure:
     """Return rows x, what the model saw of them, and several completions of each.
 
-    x: (N, D); observed: (D,) bool; drawn: (K, N, D), K completions of every row.
+    x: (N, D); observed: (D,) or (N, D) bool; drawn: (K, N, D), K completions of every row.
     """
     rows, drawn = np.asarray(x, np.float64), np.asarray(drawn, np.float64)
-    seen = np.where(np.asarray(observed, bool), rows, UNSEEN)
-    order = drawn.transpose(1, 0, 2).reshape(-1, rows.shape[1])  # a row's completions together
+    order = drawn.swapaxes(0, 1).reshape(-1, *rows.shape[1:])  # a row's completions together
+    data = _tiles(rows, shape)
+    marks = _tiles(np.broadcast_to(np.asarray(observed, bool), rows.shape), shape) > 0
+    unseen = UNSEEN if data.ndim == 3 else to_rgb(VEIL)
     return _draw(
         [
-            Panel("data", _tiles(rows, shape), 1),
-            Panel("seen", _tiles(seen, shape), 1, VEILED, UNSEEN, 1),
+            Panel("data", data, 1),
+            Panel("seen", np.where(marks, data, unseen), 1, VEILED, UNSEEN, 1),
             Panel(title, _tiles(order, shape), len(drawn)),
         ]
     )

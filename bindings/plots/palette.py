@@ -16,7 +16,8 @@ def _ramp(*colours: str, bad: str = "white") -> Colormap:
 INKS = _ramp(PAPER, INK)
 SOFT = _ramp(PAPER, "#8fa6cf", BLUE, "#0f2347")
 SURPRISE = _ramp(PAPER, "#eebd84", RED, "#4d0d12")
-VEILED = _ramp("#d9c9b4", PAPER, INK)  # -1: not seen
+VEIL = "#d9c9b4"
+VEILED = _ramp(VEIL, PAPER, INK)  # -1: not seen
 SIGNED = _ramp(BLUE, "#b9c9e4", "#fbfaf7", "#edc0ae", RED)
 BLUES = _ramp("#cfdaec", "#8fa6cf", BLUE, "#0f2347", bad=CLEAR)  # where the least is something
 REDS = _ramp("#f5d3bd", "#e39a78", RED, "#4d0d12", bad=CLEAR)
