@@ -17,6 +17,7 @@ import csv
 import json
 import re
 from contextlib import suppress
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -155,12 +156,12 @@ def read_summary(path: Path) -> dict[str, Any]:
     return summary if isinstance(summary, dict) else {}
 
 
-def image_shape(path: Path, D: int) -> tuple[int, int]:
+def image_shape(path: Path, D: int) -> tuple[int, ...]:
     """Return the shape of a row as a picture: the data set's, else a square, else a strip."""
     shape = read_summary(path).get("image_shape")
     if isinstance(shape, list) and all(type(n) is int and n > 0 for n in shape):
-        if len(shape) == 2 and shape[0] * shape[1] == D:
-            return shape[0], shape[1]
+        if len(shape) in (2, 3) and prod(shape) == D:
+            return tuple(shape)
     from chainrule import plots
 
     return plots.infer_shape(D)
