@@ -140,7 +140,16 @@ class ImageDensity(FixedDensity):
         return data
 
     def _mask(self, observed: Any, n: int | None = None) -> NDArray[np.bool_]:
-        return super()._mask(self._columns.mask(observed, n), n)
+        marks = self._columns.mask(observed, n)
+        known = np.ndim(marks) == 1 or np.shape(marks) == (n, self._columns.dims)
+        if known:
+            return super()._mask(marks, n)
+        R, S, C = self._columns.shape
+        raise ValueError(
+            f"observed must be a bool array of shape ({R}, {S}) or ({R}, {S}, {C}), or {n} of "
+            f"them, True where a pixel is given; got {np.asarray(marks).dtype} of shape "
+            f"{np.shape(marks)}"
+        )
 
     # What goes out
 
