@@ -20,6 +20,7 @@ from chainrule.kernels import (
     columns,
     dropout,
     embedding,
+    gate,
     gelu,
     gru,
     layer_norm,
@@ -169,6 +170,15 @@ def parts(draw: Draw) -> Cases:
         )
 
 
+def images(draw: Draw) -> Cases:
+    """What a PixelCNN over 16 images of 32 × 32 pixels is made of, three groups of 32 features."""
+    M, H = 16 * 32 * 32, 96
+    a, y, dy, size = draw.normal(M, 2 * H), draw.normal(M, H), draw.normal(M, H), f"M={M} H={H} G=3"
+    da = draw.xp.empty_like(a)
+    yield "gate.forward", size, lambda: gate.forward(a, 3, y)
+    yield "gate.backward", size, lambda: gate.backward(dy, a, 3, da)
+
+
 def tables(draw: Draw) -> Cases:
     """Rows of categories and of mixtures, their losses and draws."""
     for values, K, D in (("categories", 16, 784), ("categories", 256, 64), ("mixtures", 10, 64)):
@@ -244,7 +254,7 @@ def main() -> None:
         parser.error("no CUDA device, or CuPy is not installed")
     print(f"{about['device']}; microseconds a call: p20, median, p80")
     draw, results = Draw(), []
-    for family in (binary, attention, recurrent, parts, tables):
+    for family in (binary, attention, recurrent, parts, images, tables):
         for operation, size, call in family(draw):
             p20, median, p80, recorded = microseconds(call)
             mark = "" if recorded else "  with launches"

@@ -34,6 +34,7 @@ class Functions(NamedTuple):
     log_prob_terms: Callable[..., Array]
     conditionals: Callable[..., Array]
     loss_and_grad: Callable[..., float]
+    input_gradient: Callable[..., Array]
     start: Callable[..., "ImageSampler"]
     sample: Callable[..., Any]
 
@@ -97,6 +98,26 @@ def functions(forward: Forward, backward: Backward) -> Functions:
                 dx += 2 / (config.levels - 1) * dz
         return loss
 
+    def input_gradient(
+        config: Any, params: Params, x: Any, pixel: tuple[int, int, int], y: Any = None
+    ) -> Array:
+        """Return the gradient in x, as if levels were real, of one channel's outputs, (N, R, S, C).
+
+        pixel: (row, column, channel), whose outputs are added up, each times a number of its own,
+        so that none can hide another: what `chainrule.engine.receptive` measures.
+        """
+        y, (i, j, c) = classes.told(config, params, len(x), y), pixel
+        K, spare = distribution.n_outputs(config.levels, config.n_logistics), params.like()
+        with arena.borrow(params.flat) as new:
+            z = pixels.scaled(x, config.levels, new)
+            s, tape = forward(config, params, z, y, None, new)
+            s[...] = 0
+            s[:, i, j, c * K : (c + 1) * K] = 1 + array_module(s).arange(K) / K
+            dz = new(z.shape)
+            backward(config, params, spare, tape, s, y, dz)
+            dx: Array = 2 / (config.levels - 1) * dz
+        return dx
+
     def start(config: Any, params: Params, n: int, y: Any = None) -> ImageSampler:
         """Return a sampler of n images. y: (n,), their classes, where n_classes > 1."""
         return ImageSampler(config, params, classes.told(config, params, n, y), n, outputs)
@@ -111,7 +132,9 @@ def functions(forward: Forward, backward: Backward) -> Functions:
         rows = start(config, params, n, y).extend(uniforms.reshape(n, -1), given)
         return rows.reshape(n, *shape)
 
-    return Functions(log_prob, log_prob_terms, conditionals, loss_and_grad, start, sample)
+    return Functions(
+        log_prob, log_prob_terms, conditionals, loss_and_grad, input_gradient, start, sample
+    )
 
 
 class ImageSampler:

@@ -48,12 +48,7 @@ def complete(
     drawn = _drawn(common, model, found._replace(x=rows), mask, np.repeat(kept, draws))
     if pictured:
         by_draw = np.reshape(drawn, (len(kept), draws, D)).swapaxes(0, 1)
-        completed, shape_drawn = tabular.drawable(model, run, by_draw)
-        shown = mask if mask.ndim == 1 else mask[kept]
-        seen, data = shown, _grey(model, run, rows[kept])
-        if data.ndim > 2:  # images, with as many channels as are drawn
-            seen = np.broadcast_to(shown.reshape(-1, *model.encoder_.shape), data.shape)
-        picture(out, "completions", data, seen, completed, shape_drawn)
+        _draw(out, model, run, rows[kept], mask if mask.ndim == 1 else mask[kept], by_draw)
     else:
         tabular.write(out, drawn, model, draws=draws, beside=found.beside)
     _tell_exactness(common, model, mask)
@@ -108,12 +103,18 @@ def _shape(model: Any, run: Path) -> tuple[int, ...]:
     return runs.image_shape(run, model.n_features_in_)
 
 
-def _grey(model: Any, run: Path, rows: Any) -> NDArray[Any]:
-    """Return rows of bits or levels as they are drawn; NaN, what is unknown, as 0."""
+def _draw(out: Path, model: Any, run: Path, rows: Any, mask: Any, drawn: Any) -> None:
+    """Draw rows, what is seen of them, and completions, (K, N, D); what is unknown as 0."""
     threshold = model.get_params()["binarize"]
     table = rows.numbers() if isinstance(rows, Frame) else np.asarray(rows, float)
     values = np.nan_to_num(table) if threshold is None else (table > threshold).astype(float)
-    return tabular.drawable(model, run, values)[0]
+    data, shape, levels = tabular.drawable(model, run, values)
+    completed = tabular.drawable(model, run, drawn)[0]
+    seen = mask
+    if shape is None:
+        seen = np.broadcast_to(mask, values.shape).reshape(data.shape)
+    title = "completed by the model"
+    picture(out, "completions", data, seen, completed, shape, title, levels)
 
 
 def _mask(model: Any, observed: str, rows: Any, shape: tuple[int, ...]) -> NDArray[np.bool_]:

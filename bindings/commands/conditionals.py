@@ -31,13 +31,13 @@ def conditionals(
     with rowfiles.naming({"X": origin}):
         p: Array = model.conditionals(rows, y)
     of_bits = p.ndim == 2
-    if pictured:
-        values, shape = model.encoder_.encode(rows), model.config_.event.shape
-        if inputs.of_images(model):
-            p = p.reshape(values.shape)
-        else:
-            values, shape = model.encoder_.decode(values), runs.image_shape(run, p.shape[1])
-        picture(out, "conditional_maps", values, p, shape)
+    if pictured and inputs.of_images(model):
+        images = model.encoder_.encode(rows)
+        probabilities = p.reshape(*images.shape, *p.shape[2:])
+        picture(out, "conditional_probability", images, probabilities, model.encoder_.levels)
+    elif pictured:
+        values = model.encoder_.decode(model.encoder_.encode(rows))
+        picture(out, "conditional_maps", values, p, runs.image_shape(run, p.shape[1]))
     else:
         tabular.write_conditionals(out, p, model, y is not None)
     known = "x_<i" if y is None else "x_<i, label"
@@ -52,13 +52,8 @@ def _output(model: Any, run: Path, asked: Path | None) -> Path:
         ValueError: a picture, of more than bits.
     """
     if inputs.of_images(model) and model.encoder_.levels > 2:
-        out = asked or Path("conditionals.npy")
-        if out.suffix.lower() != ".npy":
-            raise ValueError(
-                f"{out} would hold {model.encoder_.levels} probabilities of each pixel; end it in "
-                ".npy"
-            )
-        check_output(out, ".npy")
+        out = asked or Path("conditionals.png")
+        check_output(out, *PICTURES, ".npy")
         return out
     if inputs.of_images(model) or set(model.config_.event.values) == {2}:
         return tabular.output(model, run, asked, "conditionals")

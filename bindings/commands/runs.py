@@ -156,12 +156,15 @@ def read_summary(path: Path) -> dict[str, Any]:
     return summary if isinstance(summary, dict) else {}
 
 
-def image_shape(path: Path, D: int) -> tuple[int, ...]:
-    """Return the shape of a row as a picture: the data set's, else a square, else a strip."""
+def image_shape(path: Path, D: int) -> tuple[int, int]:
+    """Return the shape of a row as a picture: the data set's, else a square, else a strip.
+
+    The channels of a pixel in colour stand side by side.
+    """
     shape = read_summary(path).get("image_shape")
     if isinstance(shape, list) and all(type(n) is int and n > 0 for n in shape):
         if len(shape) in (2, 3) and prod(shape) == D:
-            return tuple(shape)
+            return shape[0], prod(shape[1:])
     from chainrule import plots
 
     return plots.infer_shape(D)

@@ -84,12 +84,13 @@ def _rows(common: Common, run: Path, model: Any, how: SampleRequest, draw: Drawi
     _refuse_columns(how, pictured, f"{out} holds none")
     rows = draw(n, y)
     if pictured:
-        grey, shape = tabular.drawable(model, run, np.reshape(rows, (n, -1)))
+        shown, shape, levels = tabular.drawable(model, run, np.reshape(rows, (n, -1)))
         title = f"samples of {spelling(type(model))}"
         if how.by_label:
-            picture(out, "class_grid", grey, model.classes_.tolist(), shape, f"{title} by label")
+            by_label = f"{title} by label"
+            picture(out, "class_grid", shown, model.classes_.tolist(), shape, by_label, levels)
         else:
-            picture(out, "sample_grid", grey, shape, how.columns, title)
+            picture(out, "sample_grid", shown, shape, how.columns, title, levels)
     else:
         names = inputs.fitted_columns(model, run)
         name = "label" if "label" not in (names or ()) else "label drawn"

@@ -51,19 +51,16 @@ def are_pictures(model: Any, run: Path) -> bool:
     return levels(model) is not None and (pictured or nameless)
 
 
-def drawable(model: Any, run: Path, rows: Any) -> tuple[NDArray[Any], tuple[int, ...] | None]:
-    """Return rows, (…, D), of a model's values as `plots` draws them, and their shape; None: own.
+def drawable(model: Any, run: Path, rows: Any) -> tuple[NDArray[Any], Any, int | None]:
+    """Return rows, (…, D), of a model's values as `plots` draws them, their shape, and levels.
 
-    Numbers from 0 to 1, which of rows of bits or levels are ink. Images of more than two levels of
-    grey have the greys that they are, as those in colour have their colours.
+    Of images they are images, (…, R, S, C), of so many levels; else numbers from 0 to 1.
     """
+    if inputs.of_images(model):
+        images = np.reshape(rows, (*np.shape(rows)[:-1], *model.encoder_.shape))
+        return images, None, levels(model)
     table = np.asarray(rows, float) / max(1, (levels(model) or 2) - 1)
-    if not inputs.of_images(model):
-        return table, runs.image_shape(run, table.shape[-1])
-    R, S, C = model.encoder_.shape
-    images = table.reshape(*table.shape[:-1], R, S, C)
-    true_greys = C == 1 and model.encoder_.levels > 2
-    return (np.repeat(images, 3, axis=-1) if true_greys else images), None
+    return table, runs.image_shape(run, table.shape[-1]), None
 
 
 def output(model: Any, run: Path, asked: Path | None, stem: str) -> Path:

@@ -21,7 +21,8 @@ Gradient    loss = Σ_n -log p(x_n) / total, through the same in reverse. In x, 
 
 Start       Weights normal, of deviation √(2 / inputs) before a ReLU and √(1 / inputs) before a
             gate; what a block adds to the stream is scaled by 1/√L; of outputs a tenth. 0 where
-            masks hide them. Biases 0.
+            masks hide them. Biases 0, but those of mixtures, which begin near the uniform
+            distribution.
 
 Cost        Two FLOPs a pixel for each weight that is not hidden, but for edges; twice that
             backward. A pixel of a sample costs as much as one of a pass.
@@ -165,6 +166,7 @@ def init(config: Config, rng: np.random.Generator, dtype: Any = np.float32) -> P
         std = scales.get(name, 1) * (gain / (window.n_taps * W.shape[-2])) ** 0.5
         W[...] = rng.normal(0, std, W.shape)
         W[..., hidden] = 0
+    params["b_s"][...] = distribution.first_biases(config.channels, config.n_logistics)
     return params
 
 
@@ -271,6 +273,12 @@ def _top(config: Config, params: Params) -> pixels.TopWeights:
     return pixels.TopWeights(params["W_t"], params["b_t"][None], params["W_s"], b_s)
 
 
-log_prob, log_prob_terms, conditionals, loss_and_grad, start, sample = image_density.functions(
-    _forward, _backward
-)
+(
+    log_prob,
+    log_prob_terms,
+    conditionals,
+    loss_and_grad,
+    input_gradient,
+    start,
+    sample,
+) = image_density.functions(_forward, _backward)
