@@ -1,10 +1,11 @@
 """CUDA twin of masked convolution: products of tiles, of which one factor is seen, never stored.
 
-Tiles       F1, B3 and B1 are each one product of matrices (masked_conv.cu, products.cuh); what a window
-            shows is looked up in the images as it is needed. A block has 64 × 64 sums, pixels by
-            outputs, pixels by inputs, or rows of W by outputs, and goes 16 deep at a time; each of
-            its 128 threads has 8 × 4 of them. The depth is all taps' channels in a row, so one
-            channel of 24 taps is two rounds and not 24. Hidden blocks of W are passed over.
+Tiles       F1, B3 and B1 are each one product of matrices (masked_conv.cu, products.cuh); what a
+            window shows is looked up in the images as it is needed. A block has 64 × 64 sums,
+            pixels by outputs, pixels by inputs, or rows of W by outputs, and goes 16 deep at a
+            time; each of its 128 threads has 8 × 4 of them. The depth is all taps' channels in a
+            row, so one channel of 24 taps is two rounds and not 24. Hidden blocks of W are passed
+            over.
 
 Backward    dx needs one launch. For dW the pixels are cut into groups, until there are two blocks
             for each multiprocessor, and a second launch adds up what they found: in a fixed order,
