@@ -42,13 +42,13 @@ from chainrule.suggestions import near
 CHOICES: dict[str, tuple[Any, ...]] = {
     "tied": (True, False),
     "cell": ("lstm", "gru", "tanh"),
-    "rotary": (False, True),
     "dropout": (0.0, 0.1),
     "n_masks": (1, 2),
-    "gated": (False, True),
+    **dict.fromkeys(("rotary", "gated"), (False, True)),
     "likelihood": ("softmax", "logistics"),
 }
 SHORT = {"epochs": 1, "steps": 2, "batch_size": 8, "n_threads": 1, "verbose": False}
+LEVELS = {"levels": 256}  # where the likelihood is not that of bits
 TITLE, DTYPES = "compiling kernels", ("float32", "float64")
 
 
@@ -171,10 +171,8 @@ def run(task: Task, dtype: str) -> int:
     before = compiled.n_compiled()
     waiting.look(np.ones(1, np.int64))  # what threads do, now and then, as they wait for others
     estimator: Any = ESTIMATORS[task.model](dtype=dtype, **task.how)
-    known = estimator.get_params()
-    estimator.set_params(**{key: value for key, value in SHORT.items() if key in known})
-    if "likelihood" in task.how:  # bits have none
-        estimator.set_params(levels=256)
+    known, short = estimator.get_params(), SHORT | LEVELS if "likelihood" in task.how else SHORT
+    estimator.set_params(**{key: value for key, value in short.items() if key in known})
     data, use = OF_EVENT[estimator._model().EVENT]
     if "column_types" in known and hasattr(estimator, "log_prob"):  # the contrast takes bits
         data = _table(known["column_types"])

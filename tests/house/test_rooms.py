@@ -29,7 +29,7 @@ FLOORS = {
         | {"ragged", "receptive", "windows"},
         {"averages", "bounds", "classes", "distributions", "labels", "subsets"},
         {"layers"},
-        {"reading", "sampling", "stepping"},
+        {"image_density", "reading", "sampling", "stepping"},
         {"models"},
         {"density"},
         {"gradcheck"},
