@@ -42,22 +42,42 @@ def _tiles(x: Any, shape: Shape | None) -> Image:
     return np.repeat(tiles, max(1, min(3, w // 5), w // 120), axis=1) if h == 1 else tiles
 
 
+def _faces(x: Any, shape: Shape | None, levels: int | None) -> Faces:
+    """Return rows, (N, D) in [0, 1], or images of levels, (N, R, S, C), as tiles."""
+    if np.ndim(x) != 4:
+        return Faces(_tiles(x, shape))
+    return faces(x, levels or levels_of(x))
+
+
 def sample_grid(
-    x: Any, shape: Shape | None = None, columns: int | None = None, title: str = "samples"
+    x: Any,
+    shape: Shape | None = None,
+    columns: int | None = None,
+    title: str = "samples",
+    levels: int | None = None,
 ) -> Figure:
-    """Return the rows of x, (N, D), as a grid of images; values in [0, 1]."""
-    tiles = _tiles(x, shape)
-    return draw([Panel(title, tiles, side_by_side(tiles, columns))])
+    """Return the rows of x, (N, D), as a grid of images; values in [0, 1].
+
+    Or images of levels, (N, R, S, C), C 1 or 3. levels: how many there are; None: as many as the
+    images show.
+    """
+    shown = _faces(x, shape, levels)
+    return draw([shown.panel(title, side_by_side(shown.tiles, columns))])
 
 
 def class_grid(
-    x: Any, names: Sequence[Any], shape: Shape | None = None, title: str = "samples by label"
+    x: Any,
+    names: Sequence[Any],
+    shape: Shape | None = None,
+    title: str = "samples by label",
+    levels: int | None = None,
 ) -> Figure:
     """Return rows of x, (n_classes · n, D), as images, n of a class in a row behind its name.
 
-    Strips stand below each other.
+    Strips stand below each other. Or images of levels, as `sample_grid` takes them.
     """
-    tiles = _tiles(x, shape)
+    face = _faces(x, shape, levels)
+    tiles = face.tiles
     if not len(names) or len(tiles) % len(names):
         raise ValueError(f"{len(tiles)} rows are not equally many of {len(names)} classes")
     shown = [visible(str(name)) for name in names]
@@ -65,7 +85,7 @@ def class_grid(
     each = len(tiles) // len(names)
     if side_by_side(tiles, None) == 1:
         each, shown = 1, [line for name in shown for line in (name, *[""] * (each - 1))]
-    return draw([Panel(title, tiles, each, names=shown)])
+    return draw([face.panel(title, each)._replace(names=shown)])
 
 
 def samples_with_probabilities(
@@ -123,10 +143,10 @@ def completions(
 ) -> Figure:
     """Return rows x, what the model saw of them, and several completions of each.
 
-    x: (N, D) in [0, 1]; observed: (D,) bool; drawn: (K, N, D), K completions of every row. Or
-    images of levels, (N, R, S, C), C 1 or 3; observed (R, S), (R, S, C) or (N, R, S, C), a pixel
-    seen if all its channels are; drawn (K, N, R, S, C). levels: how many there are; None: as many
-    as the images show.
+    x: (N, D) in [0, 1]; observed: (D,) or (N, D) bool; drawn: (K, N, D), K completions of every
+    row. Or images of levels, (N, R, S, C), C 1 or 3; observed (R, S), (R, S, C) or (N, R, S, C), a
+    pixel seen if all its channels are; drawn (K, N, R, S, C). levels: how many there are; None: as
+    many as the images show.
     """
     given, ways = np.asarray(x), np.asarray(drawn)
     every = ways.swapaxes(0, 1).reshape(-1, *given.shape[1:])  # an image's completions together
@@ -135,7 +155,7 @@ def completions(
         data, made, seen = faces(given, K), faces(every, K), _seen(observed, given.shape)
     else:
         data, made = Faces(_tiles(given, shape)), Faces(_tiles(every, shape))
-        seen = _tiles(np.asarray(observed, bool)[None], shape) > 0
+        seen = _tiles(np.atleast_2d(np.asarray(observed, bool)), shape) > 0
     return draw([data.panel("data", 1), data.veiled("seen", seen), made.panel(title, len(ways))])
 
 

@@ -47,7 +47,7 @@ from chainrule.engine.params import Params, Shapes
 from chainrule.kernels.masked_conv import Window, raster
 from chainrule.kernels.types import Array, Ids
 
-WEIGHTS = ("W_x", "W_i", "W_m", "W_o", "W_xv", "W_xh", "W_v", "W_h", "W_vh", "W_t", "W_s")
+WEIGHTS = ("W_x", "W_i", "W_m", "W_xv", "W_xh", "W_v", "W_h", "W_vh", "W_o", "W_t", "W_s")
 EVENT = Image
 ABILITIES = Abilities(labels=True, dropout=True)
 

@@ -25,7 +25,8 @@ HOMES = {  # inner packages first: of the wheel, bindings' folder holds the othe
 # what is in the same room; not its neighbours on the same floor.
 FLOORS = {
     "chainrule.engine": (
-        {"arena", "event", "noise", "ordering", "params", "ragged", "receptive", "windows"},
+        {"arena", "event", "greys", "noise", "ordering", "params"}
+        | {"ragged", "receptive", "windows"},
         {"averages", "bounds", "classes", "distributions", "labels", "subsets"},
         {"layers"},
         {"image_density", "reading", "sampling", "stepping"},
