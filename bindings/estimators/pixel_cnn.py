@@ -22,7 +22,7 @@ class PixelCNN(ImageDensity):
 
     Args:
         n_layers: blocks or gated layers after the first.
-        n_features: of a pixel, in each layer; a multiple of the channels, each of which has a share.
+        n_features: of a pixel, in each layer; a multiple of the channels, which share them.
         gated: gated layers of two stacks, which see every pixel before, instead of residual blocks.
         likelihood: of a pixel's levels, "softmax", a probability for each, or "logistics", a
             discretised mixture of n_logistics logistic distributions; bits have one probability.
