@@ -7,7 +7,12 @@ A network is two functions,
     backward(config, params, grad, tape, ds, y, dz)            overwrites grad, and dz unless None
 
 so that s at a pixel's channel depends on what comes before it in raster order alone. The rest of a
-model's contract (`chainrule.engine.models`) follows: `functions(forward, backward)`.
+model's contract (`chainrule.engine.models`) follows: `functions(forward, backward, memory)`. A
+third one may be there for samples, which else take a whole pass for each number:
+
+    memory(config, params, y, n) -> outputs                    of n images that are being drawn
+    outputs(x, at) -> s                                        x: (n, R, S, C); s: (n, K), for
+                                                               number `at`, never less than before
 """
 
 from collections.abc import Callable
@@ -25,6 +30,8 @@ from chainrule.kernels.types import Array
 PIXELS_AT_ONCE = 1 << 13  # in one pass where no gradient is wanted
 Forward = Callable[..., tuple[Array, Any]]
 Backward = Callable[..., None]
+Outputs = Callable[[Any, int], Array]
+Memory = Callable[..., Outputs]
 
 
 class Functions(NamedTuple):
@@ -39,8 +46,8 @@ class Functions(NamedTuple):
     sample: Callable[..., Any]
 
 
-def functions(forward: Forward, backward: Backward) -> Functions:
-    """Return what follows from a network's two directions."""
+def functions(forward: Forward, backward: Backward, memory: Memory | None = None) -> Functions:
+    """Return what follows from a network's two directions, and from what samples remember."""
 
     def outputs(config: Any, params: Params, x: Any, y: Any) -> Array:
         """Return s of every image, a few images at a time."""
@@ -94,8 +101,8 @@ def functions(forward: Forward, backward: Backward) -> Functions:
             loss = distribution.loss_and_grad(s, x, total, s, *kind)
             dz = None if dx is None else new(z.shape)
             backward(config, params, grad, tape, s, y, dz)
-            if dx is not None:
-                dx += 2 / (config.levels - 1) * dz
+            if dx is not None and dz is not None:
+                dx += pixels.unscaled(dz, config.levels)
         return loss
 
     def input_gradient(
@@ -115,12 +122,23 @@ def functions(forward: Forward, backward: Backward) -> Functions:
             s[:, i, j, c * K : (c + 1) * K] = 1 + array_module(s).arange(K) / K
             dz = new(z.shape)
             backward(config, params, spare, tape, s, y, dz)
-            dx: Array = 2 / (config.levels - 1) * dz
+            dx = pixels.unscaled(dz, config.levels)
         return dx
 
     def start(config: Any, params: Params, n: int, y: Any = None) -> ImageSampler:
         """Return a sampler of n images. y: (n,), their classes, where n_classes > 1."""
-        return ImageSampler(config, params, classes.told(config, params, n, y), n, outputs)
+        told = classes.told(config, params, n, y)
+        remembering = memory(config, params, told, n) if memory else anew(config, params, told)
+        return ImageSampler(config, params, n, remembering)
+
+    def anew(config: Any, params: Params, y: Any) -> Outputs:
+        each = distribution.n_outputs(config.levels, config.n_logistics)
+
+        def of_next(x: Any, at: int) -> Array:
+            flat: Array = outputs(config, params, x, y).reshape(len(x), -1, each)[:, at]
+            return flat
+
+        return of_next
 
     def sample(config: Any, params: Params, uniforms: Array, x: Any = None, y: Any = None) -> Any:
         """Return images, (N, R, S, C): drawn where the uniform is in [0, 1), else x's.
@@ -138,13 +156,11 @@ def functions(forward: Forward, backward: Backward) -> Functions:
 
 
 class ImageSampler:
-    """Images that are being drawn, channel by channel of pixel by pixel, each by a whole pass."""
+    """Images that are being drawn, channel by channel of pixel by pixel."""
 
-    def __init__(
-        self, config: Any, params: Params, y: Any, n: int, outputs: Callable[..., Array]
-    ) -> None:
-        """Let n images begin with no pixel. y: of `told`."""
-        self.config, self.params, self.y, self.outputs = config, params, y, outputs
+    def __init__(self, config: Any, params: Params, n: int, outputs: Outputs) -> None:
+        """Let n images begin with no pixel."""
+        self.config, self.outputs = config, outputs
         xp, event = array_module(params.flat), config.event
         self.x, self.at = xp.zeros((n, *event.shape), event.dtype), 0
 
@@ -173,7 +189,4 @@ class ImageSampler:
 
     def _s(self) -> Array:
         """Return the outputs of the next channel, (n, K)."""
-        s = self.outputs(self.config, self.params, self.x, self.y)
-        each = distribution.n_outputs(self.config.levels, self.config.n_logistics)
-        flat: Array = s.reshape(len(s), -1, each)[:, self.at]
-        return flat
+        return self.outputs(self.x, self.at)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.engine.distributions import bernoulli, categorical, logistics
+from chainrule.kernels.dispatch import array_module
 from chainrule.kernels.types import Array
 
 
@@ -60,7 +61,7 @@ def conditionals(s: Array, channels: int, levels: int, n_logistics: int = 0) -> 
 
 def sample(s: Array, u: Array, levels: int, n_logistics: int = 0) -> Any:
     """Return levels, (M,), drawn by uniforms u, (M,) float64, from outputs s, (M, K)."""
-    out: Any = np.zeros(len(u), np.int32)
+    out: Any = array_module(s).zeros(len(u), np.int32)
     if is_bit(levels, n_logistics):
         bernoulli.sample(s[:, 0], u, out)
     elif n_logistics:
@@ -86,4 +87,6 @@ def _each(s: Array, x: Array) -> Array:
 
 
 def _codes(x: Any) -> Any:
-    return x.reshape(-1).astype(np.int32)
+    """Return levels, (M,) int32; of real ones, which a gradient in x is checked by, the nearest."""
+    whole = x if x.dtype.kind in "iu" else array_module(x).rint(x)
+    return whole.reshape(-1).astype(np.int32)

@@ -78,7 +78,7 @@ Draw        In float64, whatever s is in, of each row with u ≥ 0; where u < 0,
             (D3)  F grows with v, so halving the levels left finds it in log₂ L questions
 
 Cost        Five exponentials a component for the loss with its gradient, two of them for both
-            ends of the step together, one logarithm a variable, and about 60 K FLOPs. A draw
+            ends of the step together, two logarithms a variable, and about 60 K FLOPs. A draw
             takes K log₂ L exponentials in float64, the table K L.
 
 Source      Salimans, Karpathy, Chen and Kingma 2017, "PixelCNN++", arXiv:1701.05517, 2.1. There

@@ -33,7 +33,7 @@ def backward(dnll: Array, s: Array, x: Ids, levels: int, ds: Array) -> None:
     b, A = _weights(s)
     mass, k, held = _masses(s, x, levels)
     _, e = _shares(b, mass)
-    dL = np.where(x < 0, dnll.dtype.type(0), dnll)[:, None]
+    dL = dnll[:, None]
     with np.errstate(under="ignore"):
         r, pi = e / e.sum(axis=1, keepdims=True), np.exp(b) / A[:, None]  # B1
     ds[:, :K] = -dL * r * ((levels - 1) * k * mass.slope)  # B4

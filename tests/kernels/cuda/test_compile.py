@@ -31,6 +31,8 @@ from chainrule.kernels.dropout import cuda as dropout
 from chainrule.kernels.embedding import cuda as embedding
 from chainrule.kernels.gate import cuda as gate
 from chainrule.kernels.gelu import cuda as gelu
+from chainrule.kernels.grid_lstm import cuda as grid_lstm
+from chainrule.kernels.grid_lstm import rows as grid_rows
 from chainrule.kernels.gru import cuda as gru
 from chainrule.kernels.layer_norm import cuda as layer_norm
 from chainrule.kernels.logistics import cuda as logistics
@@ -82,6 +84,8 @@ def plans():
             masked.SOURCE,
             masked.plan_tiles("masked_forward", (100, 500), dtype, 100, 784, 500, 0),
         )
+        image = (0, 0, 28), (16, 32, 32, 3), grid_rows().walk(28, 28), (0, 784, 1)
+        yield grid_lstm.SOURCE, grid_lstm.plan("grid_lstm_forward", *image, dtype)
         for wide in ((False, True), (True, True), (True, False), (False, False)):
             shape, window = (16, 28, 28, 64), raster(3, "B")
             yield convolution.SOURCE, convolution.plan_weights(shape, 64, window, dtype, wide)
