@@ -22,7 +22,7 @@ class PixelCNN(ImageDensity):
 
     Args:
         n_layers: blocks or gated layers after the first.
-        n_features: of a pixel, in each layer; a multiple of the channels.
+        n_features: of a pixel, in each layer; a multiple of the channels, which share them.
         gated: gated layers of two stacks, which see every pixel before, instead of residual blocks.
         likelihood: of a pixel's levels, "softmax", a probability for each, or "logistics", a
             discretised mixture of n_logistics logistic distributions; bits have one probability.
@@ -65,7 +65,7 @@ class PixelCNN(ImageDensity):
     """
 
     n_layers: int = field(default=7, kw_only=False)
-    n_features: int = field(default=32, kw_only=False)
+    n_features: int = field(default=24, kw_only=False)
     gated: bool = False
     likelihood: str = "softmax"
     n_logistics: int = 10

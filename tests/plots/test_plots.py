@@ -235,3 +235,20 @@ def test_symbols_stand_along_both_axes_so_that_they_can_be_seen(rng, tmp_path):
 def test_maps_of_another_shape_are_refused(shape, symbols, text):
     with pytest.raises(ValueError, match=text):
         plots.attention_maps(np.zeros(shape), symbols)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_images_of_levels_are_drawn_as_they_are(channels, rng):
+    x = rng.integers(0, 4, (6, 5, 4, channels))
+    (grid,) = mosaics(plots.sample_grid(x, columns=3, levels=4))
+    tile = x[4] / 3 if channels == 3 else x[4, ..., 0] / 3
+    np.testing.assert_allclose(grid[6:11, 5:9], tile)
+    (grid,) = mosaics(plots.class_grid(x, ["a", "b"], levels=4))
+    np.testing.assert_allclose(grid[6:11, 5:9], tile)
+
+
+def test_each_row_may_have_seen_something_else():
+    x = np.zeros((2, 4))
+    observed = np.array([[True] * 4, [False] * 4])
+    _, seen, _ = mosaics(plots.completions(x, observed, x[None]))
+    assert (seen[:2] == 0).all() and (seen[-2:] == -1).all()
