@@ -16,6 +16,8 @@ from chainrule.engine.training.pixels import ImageSource
 from chainrule.engine.training.sources import Source
 from chainrule.estimators.fixed_density import FixedDensity, writeable
 
+LIKELIHOODS = ("softmax", "logistics")
+
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class ImageDensity(FixedDensity):
@@ -24,6 +26,9 @@ class ImageDensity(FixedDensity):
     X is (N, R, S), in colour (N, R, S, C), or rows (N, D) of pixels, row by row of the image.
 
     Args:
+        likelihood: of a pixel's levels, "softmax", a probability for each, or "logistics", a
+            discretised mixture of n_logistics logistic distributions; bits have one probability.
+        n_logistics: components of the mixture.
         levels: of a pixel, 2 to 256, whole numbers from 0 on. None: 2 if all of X are 0 and 1, else
             256.
         image_shape: (R, S) or (R, S, C) of rows; None: a square where D is one, else one row of D.
@@ -37,6 +42,8 @@ class ImageDensity(FixedDensity):
         epochs: passes over the data, at most.
     """
 
+    likelihood: str = "softmax"
+    n_logistics: int = 10
     levels: int | None = None
     image_shape: tuple[int, ...] | None = None
     binarize: float | None = None
@@ -71,6 +78,17 @@ class ImageDensity(FixedDensity):
         of_all = super()._of_json(settings)
         shape = of_all.get("image_shape")
         return of_all | ({"image_shape": tuple(shape)} if isinstance(shape, list) else {})
+
+    def _components(self, levels: int) -> int:
+        """Return how many logistics there are, 0 for a softmax."""
+        n = validation.integer("n_logistics", self.n_logistics, 1)
+        kind = validation.choice("likelihood", self.likelihood, LIKELIHOODS)
+        if kind == "logistics" and levels == 2:
+            raise ValueError(
+                "likelihood='logistics' is of more than 2 levels, and bits have one probability; "
+                "leave it out, or give levels"
+            )
+        return n if kind == "logistics" else 0
 
     # What comes in
 

@@ -8,8 +8,6 @@ from chainrule.engine.models import pixel_cnn
 from chainrule.estimators.images import ImageDensity
 from chainrule.estimators.sequences import _share
 
-LIKELIHOODS = ("softmax", "logistics")
-
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class PixelCNN(ImageDensity):
@@ -24,9 +22,6 @@ class PixelCNN(ImageDensity):
         n_layers: blocks or gated layers after the first.
         n_features: of a pixel, in each layer; a multiple of the channels, which share them.
         gated: gated layers of two stacks, which see every pixel before, instead of residual blocks.
-        likelihood: of a pixel's levels, "softmax", a probability for each, or "logistics", a
-            discretised mixture of n_logistics logistic distributions; bits have one probability.
-        n_logistics: components of the mixture.
         kernel_size, first_size: rows and columns that a layer looks at, and the first one; odd.
         dropout: share of features dropped in each block while training, in [0, 1).
 
@@ -52,7 +47,7 @@ class PixelCNN(ImageDensity):
         >>> from chainrule import PixelCNN
         >>> X = np.indices((4, 4)).sum(axis=0) % 2  # a chessboard
         >>> X = np.stack([X, 1 - X] * 50)  # and its negative
-        >>> model = PixelCNN(n_layers=1, n_features=8, epochs=8, learning_rate=0.01, seed=0).fit(X)
+        >>> model = PixelCNN(n_layers=1, n_features=8, epochs=20, learning_rate=0.01, seed=0).fit(X)
         >>> model.score(X) > -1.5  # nats: the entropy of one fair coin is ln 2
         True
         >>> top = np.arange(4)[:, None] < np.full(4, 2)  # see two rows, draw the others
@@ -67,8 +62,6 @@ class PixelCNN(ImageDensity):
     n_layers: int = field(default=7, kw_only=False)
     n_features: int = field(default=24, kw_only=False)
     gated: bool = False
-    likelihood: str = "softmax"
-    n_logistics: int = 10
     kernel_size: int = 3
     first_size: int = 7
     dropout: float = 0.0
@@ -95,14 +88,3 @@ class PixelCNN(ImageDensity):
             n_classes=n_classes,
             dropout=_share("dropout", self.dropout),
         )
-
-    def _components(self, levels: int) -> int:
-        """Return how many logistics there are, 0 for a softmax."""
-        n = validation.integer("n_logistics", self.n_logistics, 1)
-        kind = validation.choice("likelihood", self.likelihood, LIKELIHOODS)
-        if kind == "logistics" and levels == 2:
-            raise ValueError(
-                "likelihood='logistics' is of more than 2 levels, and bits have one probability; "
-                "leave it out, or give levels"
-            )
-        return n if kind == "logistics" else 0
