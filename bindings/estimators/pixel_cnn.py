@@ -6,9 +6,6 @@ from chainrule.encoders import validation
 from chainrule.engine.event import Image
 from chainrule.engine.models import pixel_cnn
 from chainrule.estimators.images import ImageDensity
-from chainrule.estimators.sequences import _share
-
-LIKELIHOODS = ("softmax", "logistics")
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -24,9 +21,6 @@ class PixelCNN(ImageDensity):
         n_layers: blocks or gated layers after the first.
         n_features: of a pixel, in each layer; a multiple of the channels, which share them.
         gated: gated layers of two stacks, which see every pixel before, instead of residual blocks.
-        likelihood: of a pixel's levels, "softmax", a probability for each, or "logistics", a
-            discretised mixture of n_logistics logistic distributions; bits have one probability.
-        n_logistics: components of the mixture.
         kernel_size, first_size: rows and columns that a layer looks at, and the first one; odd.
         dropout: share of features dropped in each block while training, in [0, 1).
 
@@ -67,8 +61,6 @@ class PixelCNN(ImageDensity):
     n_layers: int = field(default=7, kw_only=False)
     n_features: int = field(default=24, kw_only=False)
     gated: bool = False
-    likelihood: str = "softmax"
-    n_logistics: int = 10
     kernel_size: int = 3
     first_size: int = 7
     dropout: float = 0.0
@@ -76,33 +68,13 @@ class PixelCNN(ImageDensity):
     def _model_name(self) -> str:
         return "pixel_cnn"
 
-    def _check_hyperparameters(self) -> None:
-        super()._check_hyperparameters()
-        self._image_config(Image(1, 1, 1, self.levels or 256), 1)
-
     def _image_config(self, event: Image, n_classes: int) -> pixel_cnn.Config:
         return pixel_cnn.Config(
-            event.height,
-            event.width,
-            event.channels,
-            event.levels,
+            **self._of_images(event, n_classes),
             n_features=validation.integer("n_features", self.n_features, 1),
             n_layers=validation.integer("n_layers", self.n_layers, 1),
             kernel_size=validation.integer("kernel_size", self.kernel_size, 1),
             first_size=validation.integer("first_size", self.first_size, 1),
             gated=bool(self.gated),
-            n_logistics=self._components(event.levels),
-            n_classes=n_classes,
-            dropout=_share("dropout", self.dropout),
+            dropout=validation.share("dropout", self.dropout),
         )
-
-    def _components(self, levels: int) -> int:
-        """Return how many logistics there are, 0 for a softmax."""
-        n = validation.integer("n_logistics", self.n_logistics, 1)
-        kind = validation.choice("likelihood", self.likelihood, LIKELIHOODS)
-        if kind == "logistics" and levels == 2:
-            raise ValueError(
-                "likelihood='logistics' is of more than 2 levels, and bits have one probability; "
-                "leave it out, or give levels"
-            )
-        return n if kind == "logistics" else 0
