@@ -46,9 +46,9 @@ class PixelCNN(ImageDensity):
         >>> from chainrule import PixelCNN
         >>> X = np.indices((4, 4)).sum(axis=0) % 2  # a chessboard
         >>> X = np.stack([X, 1 - X] * 50)  # and its negative
-        >>> model = PixelCNN(n_layers=1, n_features=8, epochs=8, learning_rate=0.01, seed=0).fit(X)
-        >>> model.score(X) > -1.5  # nats: the entropy of one fair coin is ln 2
-        True
+        >>> model = PixelCNN(1, 8, epochs=20, batch_size=10, learning_rate=0.01, seed=0).fit(X)
+        >>> round(-model.score(X), 1)  # nats: the entropy of one fair coin is ln 2
+        0.7
         >>> top = np.arange(4)[:, None] < np.full(4, 2)  # see two rows, draw the others
         >>> model.sample(2, seed=1, given=X[0], observed=top).shape
         (2, 4, 4)
