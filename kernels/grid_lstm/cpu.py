@@ -12,7 +12,7 @@ from numba.np.numpy_support import from_dtype
 from chainrule.kernels import threads
 from chainrule.kernels.compiled import njit
 from chainrule.kernels.entries import entry
-from chainrule.kernels.grid_lstm.fronts import Fronts, CellWalk
+from chainrule.kernels.grid_lstm.fronts import CellWalk, Fronts
 from chainrule.kernels.inline import INLINE, JIT
 from chainrule.kernels.linear import cpu as linear
 from chainrule.kernels.linear.packed import packed, product

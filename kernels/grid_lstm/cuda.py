@@ -26,7 +26,7 @@ import numpy as np
 
 from chainrule.kernels.device import Plan, blocks, launch, need_contiguous, planner
 from chainrule.kernels.dispatch import array_module
-from chainrule.kernels.grid_lstm.fronts import Fronts, CellWalk
+from chainrule.kernels.grid_lstm.fronts import CellWalk, Fronts
 from chainrule.kernels.grid_lstm.reference import weight_gradient
 from chainrule.kernels.types import Array
 

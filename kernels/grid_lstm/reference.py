@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.kernels.grid_lstm.fronts import Fronts, CellWalk
+from chainrule.kernels.grid_lstm.fronts import CellWalk, Fronts
 from chainrule.kernels.maths import sigmoid
 from chainrule.kernels.types import Array
 
