@@ -63,7 +63,7 @@ def backward(
 
 def add_backward(dy: Array, x: Array, W: Array, window: Window, dx: Array, dW: Array) -> None:
     """See `chainrule.kernels.masked_conv.add_backward`."""
-    _weight_gradient(dy, x, window, dW, db=dW[:0])
+    _weight_gradient(dy, x, window, dW, dW[:0])
     _input_gradient(dy, W, window, dx)
 
 
