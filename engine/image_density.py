@@ -7,12 +7,15 @@ A network is two functions,
     backward(config, params, grad, tape, ds, y, dz)            overwrites grad, and dz unless None
 
 so that s at a pixel's channel depends on what comes before it in raster order alone. The rest of a
-model's contract (`chainrule.engine.models`) follows: `functions(forward, backward)`.
+model's contract (`chainrule.engine.models`) follows: `functions(forward, backward)`. A model whose
+pixels can be had for less than a whole pass each says how: `functions(forward, backward, sampler)`.
 """
 
 from collections.abc import Callable
 from math import prod
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from chainrule.engine import arena, classes
 from chainrule.engine.distributions import levels as distribution
@@ -20,7 +23,8 @@ from chainrule.engine.layers import pixels
 from chainrule.engine.noise import Noise
 from chainrule.engine.params import Params
 from chainrule.kernels.dispatch import array_module
-from chainrule.kernels.types import Array
+from chainrule.kernels.samplers import pixel_cnn
+from chainrule.kernels.types import Array, Ids
 
 PIXELS_AT_ONCE = 1 << 13  # in one pass where no gradient is wanted
 Forward = Callable[..., tuple[Array, Any]]
@@ -38,8 +42,13 @@ class Functions(NamedTuple):
     sample: Callable[..., Any]
 
 
-def functions(forward: Forward, backward: Backward) -> Functions:
-    """Return what follows from a network's two directions."""
+def functions(
+    forward: Forward, backward: Backward, sampler: "Callable[..., ImageSampler] | None" = None
+) -> Functions:
+    """Return what follows from a network's two directions.
+
+    sampler: called with (config, params, y, n, outputs), as `ImageSampler`, which is the default.
+    """
 
     def outputs(config: Any, params: Params, x: Any, y: Any) -> Array:
         """Return s of every image, a few images at a time."""
@@ -99,7 +108,8 @@ def functions(forward: Forward, backward: Backward) -> Functions:
 
     def start(config: Any, params: Params, n: int, y: Any = None) -> ImageSampler:
         """Return a sampler of n images. y: (n,), their classes, where n_classes > 1."""
-        return ImageSampler(config, params, classes.told(config, params, n, y), n, outputs)
+        y = classes.told(config, params, n, y)
+        return (sampler or ImageSampler)(config, params, y, n, outputs)
 
     def sample(config: Any, params: Params, uniforms: Array, x: Any = None, y: Any = None) -> Any:
         """Return images, (N, R, S, C): drawn where the uniform is in [0, 1), else x's.
@@ -154,3 +164,60 @@ class ImageSampler:
         each = distribution.n_outputs(self.config.levels, self.config.n_logistics)
         flat: Array = s.reshape(len(s), -1, each)[:, self.at]
         return flat
+
+
+def pixel_cnn_sampler(
+    config: Any, params: Params, y: Any, n: int, outputs: Callable[..., Array]
+) -> ImageSampler:
+    """Return a sampler of a PixelCNN, which remembers features where their kernel knows s."""
+    kind = ImageSampler if config.n_logistics else PixelCNNSampler
+    return kind(config, params, y, n, outputs)
+
+
+class PixelCNNSampler(ImageSampler):
+    """A PixelCNN's images: a channel costs its own features alone."""
+
+    def __init__(
+        self, config: Any, params: Params, y: Any, n: int, outputs: Callable[..., Array]
+    ) -> None:
+        """Let n images begin with no pixel. y: of `told`."""
+        super().__init__(config, params, y, n, outputs)
+        event = config.event
+        sizes = (event.height, event.width, event.channels, event.levels)
+        kernels = (config.kernel_size, config.first_size)
+        self._model = _weights(config, params), pixel_cnn.Sizes(*sizes, *kernels)
+        x: Ids = array_module(params.flat).zeros((n, prod(event.shape)), np.int32)
+        self._memory = pixel_cnn.Memory(x, y, {})
+
+    def extend(self, uniforms: Array, x: Any = None) -> Any:
+        """See `ImageSampler`."""
+        out: Ids = array_module(uniforms).zeros(uniforms.shape, np.int32)
+        if x is not None:
+            out[...] = x
+        pixel_cnn.extend(uniforms, *self._model, self.at, self._memory, out)
+        self.at += uniforms.shape[1]
+        return out.astype(self.x.dtype)
+
+    def put(self, x: Any) -> None:
+        """See `ImageSampler`; what it costs, the next draw pays."""
+        self._memory.x[:, self.at] = x
+        self.at += 1
+
+    def _s(self) -> Array:
+        K = distribution.n_outputs(self.config.levels)
+        s: Array = array_module(self.params.flat).empty((len(self.x), K), self.params.dtype)
+        pixel_cnn.peek(*self._model, self.at, self._memory, s)
+        return s
+
+
+def _weights(config: Any, params: Params) -> pixel_cnn.Weights:
+    """Return a PixelCNN's parameters as the kernel's contract has them: views."""
+    absent = params.flat[:0].reshape(0, 0, 0)
+
+    def of(name: str) -> Array:
+        if name not in params or name.startswith("W_"):
+            return params.get(name, absent)
+        one_for_all = name in ("b_i", "b_t")
+        return params[name][None] if one_for_all else classes.table(config, params[name])
+
+    return pixel_cnn.Weights(*map(of, pixel_cnn.Weights._fields))

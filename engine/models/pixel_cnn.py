@@ -24,7 +24,8 @@ Start       Weights normal, of deviation √(2 / inputs) before a ReLU and √(1
             masks hide them. Biases 0.
 
 Cost        Two FLOPs a pixel for each weight that is not hidden, but for edges; twice that
-            backward. A pixel of a sample costs as much as one of a pass.
+            backward. A pixel of a sample costs as much as one of a pass
+            (chainrule.kernels.samplers.pixel_cnn).
 
 Source      van den Oord, Kalchbrenner and Kavukcuoglu 2016, arXiv:1601.06759; van den Oord et al.
             2016, arXiv:1606.05328, for the gated one.
@@ -272,5 +273,5 @@ def _top(config: Config, params: Params) -> pixels.TopWeights:
 
 
 log_prob, log_prob_terms, conditionals, loss_and_grad, start, sample = image_density.functions(
-    _forward, _backward
+    _forward, _backward, image_density.pixel_cnn_sampler
 )
