@@ -39,9 +39,9 @@ Step t      Channel c of pixel (i, j). `seen` are masked maps (chainrule.kernels
             is what was computed when these were drawn. Of the own pixel they read groups up to c,
             which were computed one after the other before this one.
 
-            What is kept: of a (plain), or v (gated), the rows that a window still reaches, ⌊k/2⌋ + 1
-            of them, each row in the place of the one that leaves; of h (gated) the own row, and of
-            W_vh p; of z all. Beyond the image, and above its first row, there are zeros.
+            What is kept: of a (plain), or v (gated), the rows that a window still reaches, ⌊k/2⌋ +
+            1 of them, each row in the place of the one that leaves; of h (gated) the own row, and
+            of W_vh p; of z all. Beyond the image, and above its first row, there are zeros.
             Of a pixel all of whose channels are given nothing is computed that only s would read.
 
 Cost        2 FLOPs for each weight that is not hidden, a pixel and image: a pass over R S pixels

@@ -5,7 +5,7 @@ tail            whether s will be wanted of the pixels: else what only s would r
 """
 
 from chainrule.kernels.compiled import njit
-from chainrule.kernels.inline import JIT
+from chainrule.kernels.inline import BORROWS, JIT
 from chainrule.kernels.samplers.pixel_cnn.memory import Grids, Kept, Scratch
 from chainrule.kernels.samplers.pixel_cnn.panels import Net
 from chainrule.kernels.samplers.pixel_cnn.products import (
@@ -26,7 +26,7 @@ from chainrule.kernels.samplers.pixel_cnn.products import (
 from chainrule.kernels.types import Ids
 
 
-@njit(**JIT)
+@njit(**JIT, **BORROWS)
 def compute(
     of: Pixels, lo_g: int, hi_g: int, tail: bool, net: Net, y: Ids, grids: Grids, kept: Kept,
     scratch: Scratch,
@@ -47,7 +47,7 @@ def compute(
         rectify(of, kept.t, here, g * n, n)
 
 
-@njit(**JIT)
+@njit(**JIT, **BORROWS)
 def outputs(of: Pixels, g: int, net: Net, y: Ids, kept: Kept, scratch: Scratch) -> None:
     """Write s of channel g of one pixel of every image into the working memory."""
     at, n = listed(0, of), net.s.outputs
@@ -55,7 +55,7 @@ def outputs(of: Pixels, g: int, net: Net, y: Ids, kept: Kept, scratch: Scratch) 
     multiply_rows(of, kept.t, listed(of.lo, of), net.s, 0, g, 0, scratch.s, at, 0, scratch.edge)
 
 
-@njit(**JIT)
+@njit(**JIT, **BORROWS)
 def _plain(
     of: Pixels, lo_g: int, hi_g: int, tail: bool, net: Net, y: Ids, grids: Grids, kept: Kept,
     scratch: Scratch,
@@ -86,7 +86,7 @@ def _plain(
             own(of, m, at, net.o, l, g, h, here, edge)
 
 
-@njit(**JIT)
+@njit(**JIT, **BORROWS)
 def rows_above(of: Pixels, net: Net, y: Ids, grids: Grids, kept: Kept, scratch: Scratch) -> None:
     """F2: of a whole row of every image, the stack of the rows above it."""
     p, here, edge, n = scratch.p, listed(0, of), scratch.edge, net.vh.outputs
@@ -104,7 +104,7 @@ def rows_above(of: Pixels, net: Net, y: Ids, grids: Grids, kept: Kept, scratch: 
             gated(of, p, here, 0, kept.rows, spot(grids.rows, l, of, 0, 0), n // 2)
 
 
-@njit(**JIT)
+@njit(**JIT, **BORROWS)
 def _gated(
     of: Pixels, lo_g: int, hi_g: int, tail: bool, net: Net, y: Ids, grids: Grids, kept: Kept,
     scratch: Scratch,

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from chainrule.kernels.compiled import njit
 from chainrule.kernels.gate.cpu import gate
-from chainrule.kernels.inline import INLINE, JIT
+from chainrule.kernels.inline import BORROWS, INLINE, JIT
 from chainrule.kernels.samplers.pixel_cnn.panels import Bias, Map
 from chainrule.kernels.tiles import at_once, lanes, multiply, row
 from chainrule.kernels.types import Array, Ids
@@ -47,19 +47,19 @@ class Place(NamedTuple):
     inner: int
 
 
-@njit(**INLINE)
+@njit(**INLINE, **BORROWS)
 def counts(of: Pixels) -> tuple[int, int]:
     """Return how many o and r there are, in a place's words."""
     return (1, of.n) if of.span == 1 else (of.n, of.span)
 
 
-@njit(**INLINE)
+@njit(**INLINE, **BORROWS)
 def listed(first: int, of: Pixels) -> Place:
     """Return the place of pixels in an array that has them one after the other."""
     return Place(first, of.span, 1)
 
 
-@njit(**INLINE)
+@njit(**INLINE, **BORROWS)
 def spot(grid: Grid, layer: int, of: Pixels, dy: int, dx: int) -> Place:
     """Return where the pixels dy rows and dx columns from `of` are."""
     slot = (of.i + dy + grid.slots) % grid.slots
@@ -67,7 +67,7 @@ def spot(grid: Grid, layer: int, of: Pixels, dy: int, dx: int) -> Place:
     return Place(at, grid.width, grid.width if of.span == 1 else 1)
 
 
-@njit(**JIT)
+@njit(**JIT, **BORROWS)
 def multiply_rows(
     of: Pixels, x: Array, x_at: Place, w: Map, layer: int, g: int, run: int, y: Array, y_at: Place,
     column: int, edge: Array,
@@ -87,10 +87,10 @@ def multiply_rows(
             while r < inner:
                 tall = at_once(inner - r)
                 a = (x_at.at + o * x_at.outer + r * x_at.inner) * C
-                to = (y_at.at + o * y_at.outer + r * y_at.inner) * Q + column + b * width
+                at, j = y_at.at + o * y_at.outer + r * y_at.inner, column + b * width
                 if c == q * across:
                     multiply(
-                        tall, q, n, x, a, x_at.inner * C, 1, w.panels, first, width, y, to,
+                        tall, q, n, x, a, x_at.inner * C, 1, w.panels, first, width, y, at * Q + j,
                         y_at.inner * Q, False,
                     )  # fmt: skip
                 else:
@@ -98,21 +98,22 @@ def multiply_rows(
                         tall, q, n, x, a, x_at.inner * C, 1, w.panels, first, width, edge, 0,
                         width, True,
                     )  # fmt: skip
-                    _add_edge(edge, tall, c, y, to, y_at.inner * Q)
+                    _add_edge(edge, tall, c, y, at, y_at.inner, j)
                 r += tall
 
 
-@njit(**JIT)
-def _add_edge(edge: Array, tall: int, c: int, y: Array, to: int, distance: int) -> None:
+@njit(**JIT, **BORROWS)
+def _add_edge(
+    edge: Array, tall: int, c: int, y: Array, first: int, distance: int, column: int
+) -> None:
     """Add a tile's part that a group has columns for."""
-    numbers = y.reshape(y.size)
     for r in range(tall):
-        at = to + r * distance
-        for k in range(c):
-            numbers[at + k] += edge[r, k]
+        of_r, to = row(edge, r), row(y, first + r * distance)[column : column + c]
+        for k in range(to.size):
+            to[k] += of_r[k]
 
 
-@njit(**INLINE)
+@njit(**INLINE, **BORROWS)
 def own(
     of: Pixels, x: Array, x_at: Place, w: Map, layer: int, g: int, y: Array, y_at: Place,
     edge: Array,
@@ -121,7 +122,7 @@ def own(
     multiply_rows(of, x, x_at, w, layer, g, 0, y, y_at, g * w.outputs, edge)
 
 
-@njit(**INLINE)
+@njit(**INLINE, **BORROWS)
 def look(
     of: Pixels, x: Array, grid: Grid, x_layer: int, w: Map, layer: int, g: int, y: Array,
     y_at: Place, edge: Array,
@@ -132,7 +133,7 @@ def look(
         multiply_rows(of, x, x_at, w, layer, g, run, y, y_at, g * w.outputs, edge)
 
 
-@njit(**JIT)
+@njit(**JIT, **BORROWS)
 def spread(
     of: Pixels, bias: Bias, y: Ids, layer: int, begin: int, n: int, out: Array, at: Place,
     column: int,
@@ -148,7 +149,7 @@ def spread(
                 to[k] = b[k]
 
 
-@njit(**JIT)
+@njit(**JIT, **BORROWS)
 def rectify(of: Pixels, x: Array, at: Place, column: int, n: int) -> None:
     """Update n columns of x to max(x, 0)."""
     (outer, inner), zero = counts(of), x.dtype.type(0)
@@ -159,11 +160,11 @@ def rectify(of: Pixels, x: Array, at: Place, column: int, n: int) -> None:
                 numbers[k] = max(numbers[k], zero)
 
 
-@njit(**JIT)
+@njit(**JIT, **BORROWS)
 def rectified(
     of: Pixels, x: Array, x_at: Place, y: Array, y_at: Place, column: int, n: int
 ) -> None:
-    """Overwrite n columns of y by max(x, 0); a function of its own: of one array it would be slow."""
+    """Overwrite n columns of y by max(x, 0): of two arrays that are one it would be slow."""
     (outer, inner), zero = counts(of), x.dtype.type(0)
     for o in range(outer):
         for r in range(inner):
@@ -173,7 +174,7 @@ def rectified(
                 to[k] = max(numbers[k], zero)
 
 
-@njit(**JIT)
+@njit(**JIT, **BORROWS)
 def copy(of: Pixels, x: Array, x_at: Place, y: Array, y_at: Place, column: int, n: int) -> None:
     """Overwrite n columns of y by x's."""
     outer, inner = counts(of)
@@ -185,7 +186,7 @@ def copy(of: Pixels, x: Array, x_at: Place, y: Array, y_at: Place, column: int, 
                 to[k] = numbers[k]
 
 
-@njit(**JIT)
+@njit(**JIT, **BORROWS)
 def clear(of: Pixels, x: Array, at: Place, column: int, n: int) -> None:
     """Overwrite n columns of x by 0."""
     (outer, inner), zero = counts(of), x.dtype.type(0)
@@ -196,7 +197,7 @@ def clear(of: Pixels, x: Array, at: Place, column: int, n: int) -> None:
                 numbers[k] = zero
 
 
-@njit(**JIT)
+@njit(**JIT, **BORROWS)
 def add_rows(of: Pixels, x: Array, x_at: Place, y: Array, y_at: Place, column: int, n: int) -> None:
     """Add n columns of x to y's."""
     outer, inner = counts(of)
@@ -208,7 +209,7 @@ def add_rows(of: Pixels, x: Array, x_at: Place, y: Array, y_at: Place, column: i
                 to[k] += numbers[k]
 
 
-@njit(**JIT)
+@njit(**JIT, **BORROWS)
 def gated(of: Pixels, a: Array, a_at: Place, g: int, y: Array, y_at: Place, n: int) -> None:
     """Overwrite y's group g, n numbers, by the gate of a's, twice as many."""
     outer, inner = counts(of)
