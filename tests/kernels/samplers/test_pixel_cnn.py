@@ -6,41 +6,21 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from support import goodness
+from support.pixel_cnn import KINDS, SHAPE, a_model, labels, uniforms_and_given
 
 from chainrule.engine.models import pixel_cnn
 from chainrule.kernels import use_backend, use_threads
 from chainrule.kernels.samplers.pixel_cnn import cpu, loop
 
-KINDS = list(product((False, True), (1, 3), (2, 5), (1, 3)))  # gated, channels, levels, classes
 every_kind = pytest.mark.parametrize(("gated", "channels", "levels", "n_classes"), KINDS, ids=str)
 # Odd, smaller than the first kernel, a row, a column; sizes of kernels; features a channel; blocks.
 SHAPES = [
-    ((3, 5), (3, 7), 4, 2),
+    SHAPE,
     ((2, 2), (5, 3), 3, 1),
     ((1, 6), (3, 5), 17, 1),
     ((5, 1), (1, 3), 2, 2),
     ((4, 3), (3, 3), 1, 0),
 ]
-
-
-def a_model(gated=False, channels=1, levels=2, n_classes=1, shape=SHAPES[0], dtype=np.float64):
-    (height, width), (k, first), features, L = shape
-    config = pixel_cnn.Config(
-        height, width, channels, levels, features * channels, L, k, first, gated,
-        n_classes=n_classes,
-    )  # fmt: skip
-    params = pixel_cnn.init(config, np.random.default_rng(0), dtype)
-    params.flat[...] = 0.4 * np.random.default_rng(1).normal(size=params.size)  # of the hidden too
-    return config, params
-
-
-def uniforms_and_given(rng, config, N):
-    """Return uniforms and levels: of many pixels some are given, of some all of all images."""
-    shape = (N, *config.event.shape)
-    u, x = rng.random(shape), rng.integers(0, config.levels, shape).astype(config.event.dtype)
-    u[rng.random(shape) < 0.3] = -1
-    u[:, rng.random(shape[1:3]) < 0.4] = -1
-    return u.reshape(N, -1), x.reshape(N, -1)
 
 
 def recomputed(config, params, u, x, y):
@@ -55,10 +35,6 @@ def recomputed(config, params, u, x, y):
         drawn = v[:, 0] if config.levels == 2 else (below <= u[:, q, None] * below[:, -1:]).sum(1)
         out[:, q] = np.where(u[:, q] < 0, x[:, q], drawn)
     return out
-
-
-def labels(config, N):
-    return np.arange(N, dtype=np.int32) % config.n_classes if config.n_classes > 1 else None
 
 
 @pytest.mark.parametrize(
