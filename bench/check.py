@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from bench.cases import Problem, home, ours
-from chainrule.engine import models
-from chainrule.engine.event import Columns
+from bench.cases import Problem, Workload, home, ours
+from chainrule.engine.event import Columns, Image
 from chainrule.kernels import use_backend
 
 TOLERANCE = 2e-5
@@ -19,6 +18,12 @@ TIE = 1e-5  # a uniform this close to a boundary may fall on either side in floa
 
 class MismatchError(Exception):
     """A rival's numbers are not the reference's."""
+
+
+def of_bits(workload: Workload) -> bool:
+    """Return whether what a model draws are bits."""
+    event = home(workload).engine(workload)[1].event
+    return isinstance(event, Columns) or (isinstance(event, Image) and event.levels == 2)
 
 
 def expected(problem: Problem) -> dict[str, Any]:
@@ -41,8 +46,7 @@ def verify(problem: Problem, answer: dict[str, Any], truth: dict[str, Any]) -> f
     """
     w = problem.workload
     if w.operation == "sample":
-        bits = w.model in models.of(Columns)
-        return (_verify_bits if bits else _verify_symbols)(problem, answer["x"])
+        return (_verify_bits if of_bits(w) else _verify_symbols)(problem, answer["x"])
     if w.operation == "step":
         return _verify_step(problem, answer, truth)
     worst = 0.0
@@ -85,7 +89,7 @@ def _verify_bits(problem: Problem, x: Any) -> float:
     Comparing with another sampler's rows would not do: where a uniform ties with a probability
     in float32, two correct samplers may part, and differ from there on.
     """
-    x = np.ascontiguousarray(x, np.uint8)
+    x = np.ascontiguousarray(x, np.uint8).reshape(problem.u.shape)
     p = _conditionals(problem, x)
     wrong = (x != (problem.u < p)) & (np.abs(problem.u - p) > TIE)
     _require(not wrong.any(), f"{int(wrong.sum())} of {x.size} draws are wrong")

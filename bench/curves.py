@@ -17,6 +17,9 @@ AXES = {
     "d": "D, variables",
     "h": "H, hidden units",
     "b": "B, rows",
+    "r": "R, an image's side",
+    "c": "C, features",
+    "f": "F, features",
 }
 PEERS = ("#c2553a", "#6a5fb0", "#b8902f", "#5b8fc7", "#8a8f98")
 

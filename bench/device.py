@@ -20,7 +20,9 @@ from chainrule.kernels import (
     columns,
     dropout,
     embedding,
+    gate,
     gelu,
+    grid_lstm,
     gru,
     layer_norm,
     lstm,
@@ -169,6 +171,28 @@ def parts(draw: Draw) -> Cases:
         )
 
 
+def images(draw: Draw) -> Cases:
+    """What a PixelCNN over 16 images of 32 × 32 pixels is made of, three groups of 32 features."""
+    M, H = 16 * 32 * 32, 96
+    a, y, dy, size = draw.normal(M, 2 * H), draw.normal(M, H), draw.normal(M, H), f"M={M} H={H} G=3"
+    da = draw.xp.empty_like(a)
+    yield "gate.forward", size, lambda: gate.forward(a, 3, y)
+    yield "gate.backward", size, lambda: gate.backward(dy, a, 3, da)
+
+
+def grids(draw: Draw) -> Cases:
+    """A layer's recurrence of a PixelRNN over 16 images of 28 × 28 pixels, 32 units."""
+    shape, H = (16, 28, 28), 32
+    h, c, dh, da, dz = (draw.normal(*shape, n * H) for n in (1, 1, 1, 4, 4))
+    for kind in (grid_lstm.rows, grid_lstm.diagonals):
+        fronts, size = kind(), f"N=16 28x28 H={H} {kind.__name__}"
+        W = draw.normal(len(fronts.taps), H, 4 * H, scale=H**-0.5)
+        dW = draw.xp.empty_like(W)
+        forward, backward = (da, W, fronts, h, c), (dh, da, W, fronts, h, c, dz, dW)
+        yield "grid_lstm.forward", size, lambda a=forward: grid_lstm.forward(*a)
+        yield "grid_lstm.backward", size, lambda a=backward: grid_lstm.backward(*a)
+
+
 def tables(draw: Draw) -> Cases:
     """Rows of categories and of mixtures, their losses and draws."""
     for values, K, D in (("categories", 16, 784), ("categories", 256, 64), ("mixtures", 10, 64)):
@@ -244,7 +268,7 @@ def main() -> None:
         parser.error("no CUDA device, or CuPy is not installed")
     print(f"{about['device']}; microseconds a call: p20, median, p80")
     draw, results = Draw(), []
-    for family in (binary, attention, recurrent, parts, tables):
+    for family in (binary, attention, recurrent, parts, images, grids, tables):
         for operation, size, call in family(draw):
             p20, median, p80, recorded = microseconds(call)
             mark = "" if recorded else "  with launches"

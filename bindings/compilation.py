@@ -33,7 +33,7 @@ import llvmlite.binding as llvm
 import numpy as np
 
 from chainrule import engine, progress
-from chainrule.engine.event import Columns, Sequence
+from chainrule.engine.event import Columns, Image, Sequence
 from chainrule.estimators import ESTIMATORS
 from chainrule.kernels import compiled, waiting
 from chainrule.kernels.threads import n_threads
@@ -42,13 +42,14 @@ from chainrule.suggestions import near
 CHOICES: dict[str, tuple[Any, ...]] = {
     "tied": (True, False),
     "cell": ("lstm", "gru", "tanh"),
-    "rotary": (False, True),
     "dropout": (0.0, 0.1),
     "n_masks": (1, 2),
+    **dict.fromkeys(("rotary", "gated"), (False, True)),
+    "likelihood": ("softmax", "logistics"),
 }
 SHORT = {"epochs": 1, "steps": 2, "batch_size": 8, "n_threads": 1, "verbose": False}
-TITLE = "compiling kernels"
-DTYPES = ("float32", "float64")
+LEVELS = {"levels": 256}  # where the likelihood is not that of bits
+TITLE, DTYPES = "compiling kernels", ("float32", "float64")
 
 
 class Task(NamedTuple):
@@ -96,7 +97,8 @@ def compile_kernels(
         raise RuntimeError("compiled kernels cannot be kept; set XDG_CACHE_HOME to a folder")
     todo = [task for task in todo if not _trace(task, dtype).exists()]
     done = _by_workers(todo, dtype, n_processes or n_threads())
-    shown = progress.track(done, TITLE, verbose, _words, None, len(todo), verbose)
+    words = lambda one: f"{TITLE}  {one[0]}"  # noqa: E731
+    shown = progress.track(done, TITLE, verbose, words, None, len(todo), verbose)
     total = 0
     for task, count in shown:
         _trace(task, dtype).touch()
@@ -169,8 +171,8 @@ def run(task: Task, dtype: str) -> int:
     before = compiled.n_compiled()
     waiting.look(np.ones(1, np.int64))  # what threads do, now and then, as they wait for others
     estimator: Any = ESTIMATORS[task.model](dtype=dtype, **task.how)
-    known = estimator.get_params()
-    estimator.set_params(**{key: value for key, value in SHORT.items() if key in known})
+    known, short = estimator.get_params(), SHORT | LEVELS if "likelihood" in task.how else SHORT
+    estimator.set_params(**{key: value for key, value in short.items() if key in known})
     data, use = OF_EVENT[estimator._model().EVENT]
     if "column_types" in known and hasattr(estimator, "log_prob"):  # the contrast takes bits
         data = _table(known["column_types"])
@@ -190,6 +192,12 @@ def _use_rows(model: Any, X: Any) -> None:
     model.conditionals(X)
     model.sample(1, seed=0)
     model.sample(300, seed=0, given=X[0], observed=np.arange(X.shape[1]) < 9)
+
+
+def _use_images(model: Any, X: Any) -> None:
+    model.score(X)
+    model.conditionals(X[:9])
+    model.sample(2, seed=0, given=X[0], observed=np.arange(9)[:, None] < np.full(9, 5))
 
 
 def _table(types: Any) -> Any:
@@ -213,6 +221,7 @@ _RNG = np.random.default_rng(0)
 OF_EVENT: dict[type, tuple[Any, Callable[[Any, Any], None]]] = {
     # Some minibatches with many ones and some with few: there may be kernels for either.
     Columns: ((_RNG.random((150, 64)) < _RNG.random((150, 1)) / 2).astype(np.uint8), _use_rows),
+    Image: (_RNG.integers(0, 2, (16, 9, 9), np.uint8), _use_images),
     Sequence: ("to be or not to be, that is the question. " * 20, _use_text),
 }
 
@@ -284,10 +293,6 @@ def _by_workers(todo: list[Task], dtype: str, n: int) -> Iterator[tuple[Task, in
         pool.shutdown(wait=False, cancel_futures=True)
         for worker in workers:
             worker.stop()
-
-
-def _words(done: tuple[Task, int]) -> str:
-    return f"{TITLE}  {done[0]}"
 
 
 if __name__ == "__main__":

@@ -7,8 +7,14 @@ A network is two functions,
     backward(config, params, grad, tape, ds, y, dz)            overwrites grad, and dz unless None
 
 so that s at a pixel's channel depends on what comes before it in raster order alone. The rest of a
-model's contract (`chainrule.engine.models`) follows: `functions(forward, backward)`. A model whose
-pixels can be had for less than a whole pass each says how: `functions(forward, backward, sampler)`.
+model's contract (`chainrule.engine.models`) follows: `functions(forward, backward, memory)`. A
+third one may be there for samples, which else take a whole pass for each number:
+
+    memory(config, params, y, n) -> outputs                    of n images that are being drawn
+    outputs(x, at) -> s                                        x: (n, R, S, C); s: (n, K), for
+                                                               number `at`, never less than before
+
+or, where a compiled loop draws, a sampler of its own, as `PixelCNNSampler`.
 """
 
 from collections.abc import Callable
@@ -29,6 +35,8 @@ from chainrule.kernels.types import Array, Ids
 PIXELS_AT_ONCE = 1 << 13  # in one pass where no gradient is wanted
 Forward = Callable[..., tuple[Array, Any]]
 Backward = Callable[..., None]
+Outputs = Callable[[Any, int], Array]
+Memory = Callable[..., Outputs]
 
 
 class Functions(NamedTuple):
@@ -38,16 +46,20 @@ class Functions(NamedTuple):
     log_prob_terms: Callable[..., Array]
     conditionals: Callable[..., Array]
     loss_and_grad: Callable[..., float]
+    input_gradient: Callable[..., Array]
     start: Callable[..., "ImageSampler"]
     sample: Callable[..., Any]
 
 
 def functions(
-    forward: Forward, backward: Backward, sampler: "Callable[..., ImageSampler] | None" = None
+    forward: Forward,
+    backward: Backward,
+    memory: Memory | None = None,
+    sampler: "Callable[..., ImageSampler] | None" = None,
 ) -> Functions:
-    """Return what follows from a network's two directions.
+    """Return what follows from a network's two directions, and from what samples remember.
 
-    sampler: called with (config, params, y, n, outputs), as `ImageSampler`, which is the default.
+    sampler: called with (config, params, n, y) for a sampler of n images, y being of `told`.
     """
 
     def outputs(config: Any, params: Params, x: Any, y: Any) -> Array:
@@ -102,14 +114,46 @@ def functions(
             loss = distribution.loss_and_grad(s, x, total, s, *kind)
             dz = None if dx is None else new(z.shape)
             backward(config, params, grad, tape, s, y, dz)
-            if dx is not None:
-                dx += 2 / (config.levels - 1) * dz
+            if dx is not None and dz is not None:
+                dx += pixels.unscaled(dz, config.levels)
         return loss
+
+    def input_gradient(
+        config: Any, params: Params, x: Any, pixel: tuple[int, int, int], y: Any = None
+    ) -> Array:
+        """Return the gradient in x, as if levels were real, of one channel's outputs, (N, R, S, C).
+
+        pixel: (row, column, channel), whose outputs are added up, each times a number of its own,
+        so that none can hide another: what `chainrule.engine.receptive` measures.
+        """
+        y, (i, j, c) = classes.told(config, params, len(x), y), pixel
+        K, spare = distribution.n_outputs(config.levels, config.n_logistics), params.like()
+        with arena.borrow(params.flat) as new:
+            z = pixels.scaled(x, config.levels, new)
+            s, tape = forward(config, params, z, y, None, new)
+            s[...] = 0
+            s[:, i, j, c * K : (c + 1) * K] = 1 + array_module(s).arange(K) / K
+            dz = new(z.shape)
+            backward(config, params, spare, tape, s, y, dz)
+            dx = pixels.unscaled(dz, config.levels)
+        return dx
 
     def start(config: Any, params: Params, n: int, y: Any = None) -> ImageSampler:
         """Return a sampler of n images. y: (n,), their classes, where n_classes > 1."""
-        y = classes.told(config, params, n, y)
-        return (sampler or ImageSampler)(config, params, y, n, outputs)
+        told = classes.told(config, params, n, y)
+        if sampler:
+            return sampler(config, params, n, told)
+        remembering = memory(config, params, told, n) if memory else anew(config, params, told)
+        return ImageSampler(config, params, n, remembering)
+
+    def anew(config: Any, params: Params, y: Any) -> Outputs:
+        each = distribution.n_outputs(config.levels, config.n_logistics)
+
+        def of_next(x: Any, at: int) -> Array:
+            flat: Array = outputs(config, params, x, y).reshape(len(x), -1, each)[:, at]
+            return flat
+
+        return of_next
 
     def sample(config: Any, params: Params, uniforms: Array, x: Any = None, y: Any = None) -> Any:
         """Return images, (N, R, S, C): drawn where the uniform is in [0, 1), else x's.
@@ -121,17 +165,17 @@ def functions(
         rows = start(config, params, n, y).extend(uniforms.reshape(n, -1), given)
         return rows.reshape(n, *shape)
 
-    return Functions(log_prob, log_prob_terms, conditionals, loss_and_grad, start, sample)
+    return Functions(
+        log_prob, log_prob_terms, conditionals, loss_and_grad, input_gradient, start, sample
+    )
 
 
 class ImageSampler:
-    """Images that are being drawn, channel by channel of pixel by pixel, each by a whole pass."""
+    """Images that are being drawn, channel by channel of pixel by pixel."""
 
-    def __init__(
-        self, config: Any, params: Params, y: Any, n: int, outputs: Callable[..., Array]
-    ) -> None:
-        """Let n images begin with no pixel. y: of `told`."""
-        self.config, self.params, self.y, self.outputs = config, params, y, outputs
+    def __init__(self, config: Any, params: Params, n: int, outputs: Outputs) -> None:
+        """Let n images begin with no pixel."""
+        self.config, self.outputs = config, outputs
         xp, event = array_module(params.flat), config.event
         self.x, self.at = xp.zeros((n, *event.shape), event.dtype), 0
 
@@ -160,38 +204,29 @@ class ImageSampler:
 
     def _s(self) -> Array:
         """Return the outputs of the next channel, (n, K)."""
-        s = self.outputs(self.config, self.params, self.x, self.y)
-        each = distribution.n_outputs(self.config.levels, self.config.n_logistics)
-        flat: Array = s.reshape(len(s), -1, each)[:, self.at]
-        return flat
-
-
-def pixel_cnn_sampler(
-    config: Any, params: Params, y: Any, n: int, outputs: Callable[..., Array]
-) -> ImageSampler:
-    """Return a sampler of a PixelCNN, which remembers features where their kernel knows s."""
-    kind = ImageSampler if config.n_logistics else PixelCNNSampler
-    return kind(config, params, y, n, outputs)
+        return self.outputs(self.x, self.at)
 
 
 class PixelCNNSampler(ImageSampler):
-    """A PixelCNN's images: a channel costs its own features alone."""
+    """A PixelCNN's images: a channel costs its own features alone, and the loop is compiled."""
 
-    def __init__(
-        self, config: Any, params: Params, y: Any, n: int, outputs: Callable[..., Array]
-    ) -> None:
+    def __init__(self, config: Any, params: Params, n: int, y: Ids) -> None:
         """Let n images begin with no pixel. y: of `told`."""
-        super().__init__(config, params, y, n, outputs)
-        event = config.event
-        sizes = (event.height, event.width, event.channels, event.levels)
-        kernels = (config.kernel_size, config.first_size)
-        self._model = _weights(config, params), pixel_cnn.Sizes(*sizes, *kernels)
-        x: Ids = array_module(params.flat).zeros((n, prod(event.shape)), np.int32)
+        super().__init__(config, params, n, self._look)
+        height, width, channels = config.event.shape
+        kernels = config.kernel_size, config.first_size
+        kind = config.levels, config.n_logistics
+        self._model = (
+            _weights(config, params),
+            pixel_cnn.Sizes(height, width, channels, *kind, *kernels),
+        )
+        self._dtype, self._xp = params.dtype, array_module(params.flat)
+        x: Ids = self._xp.zeros((n, height * width * channels), np.int32)
         self._memory = pixel_cnn.Memory(x, y, {})
 
     def extend(self, uniforms: Array, x: Any = None) -> Any:
         """See `ImageSampler`."""
-        out: Ids = array_module(uniforms).zeros(uniforms.shape, np.int32)
+        out: Ids = self._xp.zeros(uniforms.shape, np.int32)
         if x is not None:
             out[...] = x
         pixel_cnn.extend(uniforms, *self._model, self.at, self._memory, out)
@@ -203,10 +238,9 @@ class PixelCNNSampler(ImageSampler):
         self._memory.x[:, self.at] = x
         self.at += 1
 
-    def _s(self) -> Array:
-        K = distribution.n_outputs(self.config.levels)
-        s: Array = array_module(self.params.flat).empty((len(self.x), K), self.params.dtype)
-        pixel_cnn.peek(*self._model, self.at, self._memory, s)
+    def _look(self, x: Any, at: int) -> Array:
+        s: Array = self._xp.empty((len(x), self._model[1].n_outputs), self._dtype)
+        pixel_cnn.peek(*self._model, at, self._memory, s)
         return s
 
 
@@ -215,9 +249,11 @@ def _weights(config: Any, params: Params) -> pixel_cnn.Weights:
     absent = params.flat[:0].reshape(0, 0, 0)
 
     def of(name: str) -> Array:
-        if name not in params or name.startswith("W_"):
-            return params.get(name, absent)
-        one_for_all = name in ("b_i", "b_t")
-        return params[name][None] if one_for_all else classes.table(config, params[name])
+        if name not in params or not params[name].size:
+            return absent
+        shared = name in ("b_i", "b_t")
+        if name.startswith("W_"):
+            return params[name]
+        return params[name][None] if shared else classes.table(config, params[name])
 
     return pixel_cnn.Weights(*map(of, pixel_cnn.Weights._fields))

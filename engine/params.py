@@ -83,10 +83,13 @@ class Params(Mapping[str, Array]):
         """Return how many entries of `flat` the first arrays hold, which must be `names`.
 
         A name also stands for the arrays of further layers, called by it and a number: "W" for
-        "W2", "W3", … beside "W", so that a model's WEIGHTS need not know how deep a network is.
+        "W2", "W3", … beside "W", so that a model's WEIGHTS need not know how deep a network is. Of
+        names for several networks, those count that there are, one at least.
         """
         first = [k for k in self.shapes if k in names or k.rstrip("0123456789") in names]
         exact = tuple(k for k in first if k in names)
-        if exact != names or tuple(self.shapes)[: len(first)] != tuple(first):
+        there = tuple(name for name in names if name in self.shapes)
+        known = exact == there and (there or not names)
+        if not known or tuple(self.shapes)[: len(first)] != tuple(first):
             raise ValueError(f"{names} must be the first arrays of {tuple(self.shapes)}")
         return sum(prod(self.shapes[name]) for name in first)

@@ -28,7 +28,9 @@ from bench.cases import (
     attention,
     binary,
     columns,
+    convolution,
     fvsbn,
+    images,
     made,
     nade,
     orderless,
@@ -41,7 +43,17 @@ from bench.cases.problem import Problem, Workload
 __all__ = ["ADAM", "Problem", "Workload", "fvsbn", "made", "nade", "orderless"]
 
 ADAM = binary.OPTIMIZER
-_FILES = (binary, orderless, tables, transformer, attention, recurrent, columns)
+_FILES = (
+    binary,
+    orderless,
+    tables,
+    transformer,
+    attention,
+    recurrent,
+    columns,
+    convolution,
+    images,
+)
 HOMES: dict[str, ModuleType] = {model: home for home in _FILES for model in home.MODELS}
 
 
@@ -87,5 +99,10 @@ MEMORY = {
     "transformer/memory": [
         ("transformer/step", "small", "chars"),
         ("transformer/step", "small", "t1024"),
+    ],
+    "pixel_cnn/memory": [
+        ("pixel_cnn/step", "small", "mnist"),
+        ("pixel_cnn/step", "small", "r64"),
+        ("gated_pixel_cnn/step", "small", "mnist"),
     ],
 }

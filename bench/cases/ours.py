@@ -142,17 +142,22 @@ def _gradient(side: _Side) -> tuple[Callable[[], float], Params]:
         place.slices(len(x))
         more: dict[str, Any] = {"noise": orderless.NOISE} if noise.wanted(model, config) else {}
         if model.EVENT is not Columns:
-            more["total"] = x.size
+            more["total"] = _total(config, x)
         return lambda: model.loss_and_grad(config, params, x, grad, **more), grad
     grads = [params.like() for _ in range(place.slices(len(x)))]
 
     def one_slice(lo: int, hi: int, flat: Any) -> float:
         mine = Params(params.shapes, flat)
-        loss: float = model.loss_and_grad(config, params, x[lo:hi], mine, total=x.size)
+        loss: float = model.loss_and_grad(config, params, x[lo:hi], mine, total=_total(config, x))
         return loss
 
     shares = [(grad.flat,) for grad in grads]
     return lambda: sum(sum_rows(one_slice, len(x), shares)), grads[0]
+
+
+def _total(config: Any, x: Any) -> int:
+    """Return by how many the summed loss is divided: symbols, or rows."""
+    return int(x.size) if config.event.per == "symbol" else len(x)
 
 
 def _grad(side: _Side) -> Run:

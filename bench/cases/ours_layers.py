@@ -1,13 +1,23 @@
-"""Our side of the workloads that are no whole model: attention, recurrent layers, columns."""
+"""Our side of what is no whole model: attention, recurrent layers, columns, convolution."""
 
 from collections.abc import Callable
 from typing import Any
 
-from bench.cases import Problem
+from bench.cases import Problem, convolution
+from bench.cases.columns import LEVELS
 from bench.cases.ours import Place, Run, to_host
 from chainrule.engine import arena
 from chainrule.engine.params import Params
-from chainrule.kernels import causal_attention, columns, gru, linear, lstm, rnn
+from chainrule.kernels import (
+    causal_attention,
+    columns,
+    gru,
+    linear,
+    logistics,
+    lstm,
+    masked_conv,
+    rnn,
+)
 from chainrule.kernels.dispatch import array_module
 from chainrule.kernels.threads import sum_rows
 
@@ -50,6 +60,48 @@ def table(problem: Problem, place: Place, dtype: Any) -> Run:
     def answer() -> dict[str, Any]:
         call()
         return {"nll": to_host(nll), "ds": to_host(ds)}
+
+    return Run(call, answer)
+
+
+def masked(problem: Problem, place: Place, dtype: Any) -> Run:
+    """Return masked convolution set up: forward, and backward where a gradient is asked for."""
+    x, W, b, dy = (
+        place.put(a.astype(dtype)) for a in (problem.x, *problem.theta.values(), problem.dy)
+    )
+    w, see, xp = problem.workload, convolution.window(problem.workload.size), array_module(x)
+    y, dW, db = (xp.empty_like(a) for a in (dy, W, b))
+    found = {"y": y}
+    if w.operation == "grad":
+        found |= {"dW": dW, "db": db} | ({} if w.size.kind == "A" else {"dx": xp.empty_like(x)})
+
+    def work() -> None:
+        masked_conv.forward(x, W, b, see, y)
+        if "dx" in found:
+            masked_conv.backward(dy, x, W, see, found["dx"], dW, db)
+        elif "dW" in found:
+            masked_conv.weight_gradient(dy, x, see, dW, db)
+
+    call = place.bind(work)
+
+    def answer() -> dict[str, Any]:
+        call()
+        return {name: to_host(array) for name, array in found.items()}
+
+    return Run(call, answer)
+
+
+def levels(problem: Problem, place: Place, dtype: Any) -> Run:
+    """Return the loss of levels set up, with its gradient."""
+    s, x = place.put(problem.theta["s"].astype(dtype)), place.put(problem.x)
+    xp, K = array_module(s), problem.workload.size.K
+    nll, ds, rows = xp.empty(x.size, dtype), xp.empty_like(s), s.reshape(-1, 3 * K)
+    both, of_rows = logistics.nll_and_grad, ds.reshape(-1, 3 * K)
+    call = place.bind(lambda: both(rows, x.reshape(-1), LEVELS, 1.0, nll, of_rows))
+
+    def answer() -> dict[str, Any]:
+        call()
+        return {"nll": to_host(nll).reshape(x.shape).sum(axis=1), "ds": to_host(ds)}
 
     return Run(call, answer)
 
@@ -134,7 +186,10 @@ _CELLS: dict[str, Callable[..., None]] = {"lstm": _lstm, "gru": _gru, "rnn": _rn
 RUNS: dict[tuple[str, str], Callable[[Problem, Place, Any], Run]] = {
     ("causal_attention", "forward"): attention,
     ("causal_attention", "grad"): attention,
+    ("masked_conv", "forward"): masked,
+    ("masked_conv", "grad"): masked,
     ("categories", "grad"): table,
     ("mixtures", "grad"): table,
+    ("levels", "grad"): levels,
     **{(cell, "grad"): layer for cell in _CELLS},
 }

@@ -31,6 +31,8 @@ TORCH = {
     "attention": ("torch_layers", "eager"),
     "recurrent": ("torch_layers", "eager"),
     "columns": ("torch_columns", "eager"),
+    "convolution": ("torch_images", "eager"),
+    "images": ("torch_images", "eager"),
 }
 JAX = {
     "binary": ("jax_scan", ""),
@@ -38,11 +40,13 @@ JAX = {
     "attention": ("jax_layers", ""),
     "recurrent": ("jax_layers", ""),
     "columns": ("jax_columns", ""),
+    "convolution": ("jax_images", ""),
+    "images": ("jax_images", ""),
 }
 PEERS = {
     "torch": Peer(
         "torch",
-        "PyTorch eager; NADE's loop over D walks W.unbind(0)",
+        "PyTorch eager; NADE's loop over D walks W.unbind(0); images in the faster of two layouts",
         TORCH,
     ),
     "torch-plain": Peer(
@@ -59,6 +63,8 @@ PEERS = {
             "attention": ("torch_layers", "compiled"),
             "recurrent": ("torch_layers", "compiled"),
             "columns": ("torch_columns", "compiled"),
+            "convolution": ("torch_images", "compiled"),
+            "images": ("torch_images", "compiled"),
         },
     ),
     "torch.compile-body": Peer(

@@ -113,24 +113,25 @@ def prepare(problem: Problem, threads: int, variant: str = "") -> Run:
     theta = {name: jnp.asarray(value) for name, value in theta.items()}
     x, u = jnp.asarray(problem.x, jnp.float32), jnp.asarray(problem.u)
     if operation in ("grad", "step"):
-        return _training(logits, theta, x, step=operation == "step")
+        return training(logits, theta, x, step=operation == "step")
     if operation == "sample":
-        return _run("x", sample, theta, u)
-    return _run("log_prob", lambda theta, x: _bernoulli(logits(theta, x), x), theta, x)
+        return run("x", sample, theta, u)
+    return run("log_prob", lambda theta, x: bernoulli(logits(theta, x), x), theta, x)
 
 
-def _bernoulli(s: Any, x: Any) -> Any:
+def bernoulli(s: Any, x: Any) -> Any:
     """Return log p(x) of each row from logits, (N,)."""
     import jax
 
     return (x * s - jax.nn.softplus(s)).sum(1)
 
 
-def _training(logits: Callable[..., Any], theta: Any, x: Any, step: bool) -> Run:
+def training(logits: Callable[..., Any], theta: Any, x: Any, step: bool) -> Run:
+    """Return the gradient of the mean loss of rows x, (N, D), and Adam's step where it is asked."""
     import jax
     import jax.numpy as jnp
 
-    loss = jax.value_and_grad(lambda theta, x: -_bernoulli(logits(theta, x), x).mean())
+    loss = jax.value_and_grad(lambda theta, x: -bernoulli(logits(theta, x), x).mean())
     if not step:
         compiled = jax.jit(loss)
         call = lambda: jax.block_until_ready(compiled(theta, x))  # noqa: E731
@@ -165,7 +166,8 @@ def _adam(theta: Any, grad: Any, m: Any, v: Any, t: Any) -> Any:
     return jax.tree.map(move, theta, m, v), m, v
 
 
-def _run(key: str, function: Callable[..., Any], theta: Any, rows: Any) -> Run:
+def run(key: str, function: Callable[..., Any], theta: Any, rows: Any) -> Run:
+    """Return a function of parameters and rows, compiled; key: what its answer is called."""
     import jax
 
     compiled = jax.jit(function)

@@ -1,7 +1,6 @@
 """`chainrule complete`: the rest of partly observed rows, drawn several times."""
 
 import warnings
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,23 +34,21 @@ def complete(
     """Draw the unobserved part of each row several times; write a picture or a table."""
     if out is not None:
         check_output(out, *PICTURES, *TABLES)
-    model = common.show(inputs.model_of_columns(run, "complete"))
+    model = common.show(inputs.model_of_rows(run, "complete"))
     out, D = tabular.output(model, run, out, "completed"), model.n_features_in_
     found = inputs.read_rows(common, x, model, asked, True, written)
     with rowfiles.naming({"given": found.origin, "X": found.origin}):
         inputs.check_columns(model, found.origin)
-        rows, shape = _table(model, found.x), runs.image_shape(run, D)
+        rows, shape = _table(model, found.x), _shape(model, run)
         _check_side(observed, tabular.are_pictures(model, run))
-        mask = _mask(observed, rows, shape, inputs.fitted_columns(model))
+        mask = _mask(model, observed, rows, shape)
         model._columns.encode_given(rows, mask, len(rows))
     pictured, n_rows = out.suffix.lower() in PICTURES, len(rows)
     kept = np.arange(min(n_rows, COMPLETED) if pictured else n_rows)
     drawn = _drawn(common, model, found._replace(x=rows), mask, np.repeat(kept, draws))
     if pictured:
-        by_draw = np.asarray(drawn, float).reshape(len(kept), draws, D).swapaxes(0, 1)
-        by_draw /= (tabular.levels(model) or 2) - 1
-        shown = mask if mask.ndim == 1 else mask[kept]
-        picture(out, "completions", _grey(model, rows[kept]), shown, by_draw, shape)
+        by_draw = np.reshape(drawn, (len(kept), draws, D)).swapaxes(0, 1)
+        _draw(out, model, run, rows[kept], mask if mask.ndim == 1 else mask[kept], by_draw)
     else:
         tabular.write(out, drawn, model, draws=draws, beside=found.beside)
     _tell_exactness(common, model, mask)
@@ -77,7 +74,7 @@ def _tell_exactness(common: Common, model: Any, mask: NDArray[np.bool_]) -> None
         common.say("a model in any order: the draws are exact, whatever is observed")
     else:
         exact = "the observed variables come first in the model's order: the draws are exact"
-        common.say(model._inexact(mask[..., model.order_]) or exact)
+        common.say(model._inexact(model._columns.arrange(mask)) or exact)
 
 
 def _check_side(observed: str, are_pictures: bool) -> None:
@@ -98,19 +95,31 @@ def _table(model: Any, rows: Any) -> Any:
     return table
 
 
-def _grey(model: Any, rows: Any) -> NDArray[Any]:
-    """Return rows of bits or levels as numbers from 0, black, to 1; NaN, what is unknown, as 0."""
-    highest, threshold = (tabular.levels(model) or 2) - 1, model.get_params()["binarize"]
+def _shape(model: Any, run: Path) -> tuple[int, ...]:
+    """Return the shape of a row as a picture."""
+    if inputs.of_images(model):
+        shape: tuple[int, ...] = model.encoder_.shape
+        return shape
+    return runs.image_shape(run, model.n_features_in_)
+
+
+def _draw(out: Path, model: Any, run: Path, rows: Any, mask: Any, drawn: Any) -> None:
+    """Draw rows, what is seen of them, and completions, (K, N, D); what is unknown as 0."""
+    threshold = model.get_params()["binarize"]
     table = rows.numbers() if isinstance(rows, Frame) else np.asarray(rows, float)
-    grey: NDArray[Any] = np.nan_to_num(table) / highest
-    return grey if threshold is None else (table > threshold).astype(float)
+    values = np.nan_to_num(table) if threshold is None else (table > threshold).astype(float)
+    data, shape, levels = tabular.drawable(model, run, values)
+    completed = tabular.drawable(model, run, drawn)[0]
+    seen = mask
+    if shape is None:
+        seen = np.broadcast_to(mask, values.shape).reshape(data.shape)
+    title = "completed by the model"
+    picture(out, "completions", data, seen, completed, shape, title, levels)
 
 
-def _mask(
-    observed: str, rows: Any, shape: tuple[int, int], names: Sequence[str] | None
-) -> NDArray[np.bool_]:
+def _mask(model: Any, observed: str, rows: Any, shape: tuple[int, ...]) -> NDArray[np.bool_]:
     """Return which columns are observed, bool, (D,) or (N, D); --help has the spellings."""
-    n, D = rows.shape
+    (n, D), names = rows.shape, inputs.fitted_columns(model)
     if observed in SIDES:
         return _side(observed, shape)
     if observed == "known":
@@ -132,20 +141,26 @@ def _mask(
         )
     if not Path(observed).exists():
         raise FileNotFoundError(f"{observed} does not exist; check its name and folder")
-    mask = readers.read_npy(Path(observed))
+    return _of_file(model, readers.read_npy(Path(observed)), n, D)
+
+
+def _of_file(model: Any, mask: NDArray[Any], n: int, D: int) -> NDArray[np.bool_]:
+    """Return a file's mask; of images also one that does not tell channels apart."""
+    if inputs.of_images(model):
+        mask = model.encoder_.mask(mask, n)
     if mask.size == D:
         mask = mask.reshape(D)
-        if mask.dtype == np.uint8 and mask.max(initial=0) <= 1:
-            mask = mask.astype(np.bool_)
+    if mask.size == D and mask.dtype == np.uint8 and mask.max(initial=0) <= 1:
+        mask = mask.astype(np.bool_)
     return masks.as_mask(mask, D, n)
 
 
-def _side(side: str, shape: tuple[int, int]) -> NDArray[np.bool_]:
-    """Return the mask of half a picture."""
-    h, w = shape
+def _side(side: str, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """Return the mask of half a picture, of all its channels."""
+    h, w, channels = (*shape, 1)[:3]
     if min(h, w) == 1 < max(h, w) and side in ("top", "bottom"):
         raise ValueError(f"rows that are no pictures have no {side}; use left, right or prefix:K")
     row, column = np.divmod(np.arange(h * w), w)
     half = {"top": row < h // 2, "bottom": row >= h // 2, "left": column < w // 2}
     mask: NDArray[np.bool_] = half[side] if side in half else column >= w // 2
-    return mask
+    return np.repeat(mask, channels)

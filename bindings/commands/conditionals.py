@@ -20,7 +20,7 @@ def conditionals(
     """Write the distribution of each column given those before it, as a picture or a table."""
     if out is not None:
         check_output(out, *PICTURES, *TABLES)
-    model = common.show(inputs.model_of_columns(run, "conditionals"))
+    model = common.show(inputs.model_of_rows(run, "conditionals"))
     out = _output(model, run, out)
     rows, y, origin, _ = inputs.read_rows(common, x, model, asked, inputs.may_lack(model), written)
     inputs.check_columns(model, origin)
@@ -30,15 +30,18 @@ def conditionals(
         rows, y = rows[:PICTURED], y[:PICTURED] if np.ndim(y) else y
     with rowfiles.naming({"X": origin}):
         p: Array = model.conditionals(rows, y)
-    if pictured:
+    of_bits = p.ndim == 2
+    if pictured and inputs.of_images(model):
+        images = model.encoder_.encode(rows)
+        probabilities = p.reshape(*images.shape, *p.shape[2:])
+        picture(out, "conditional_probability", images, probabilities, model.encoder_.levels)
+    elif pictured:
         values = model.encoder_.decode(model.encoder_.encode(rows))
         picture(out, "conditional_maps", values, p, runs.image_shape(run, p.shape[1]))
     else:
         tabular.write_conditionals(out, p, model, y is not None)
     known = "x_<i" if y is None else "x_<i, label"
-    what = (
-        f"p(x_i = 1 | {known})" if p.ndim == 2 else f"p(x_i | {known}), each column's distribution,"
-    )
+    what = f"p(x_i = 1 | {known})" if of_bits else f"p(x_i | {known}), each column's distribution,"
     common.say(f"{what} of {inputs.which(len(p), n_rows)} rows; {out}")
 
 
@@ -48,7 +51,11 @@ def _output(model: Any, run: Path, asked: Path | None) -> Path:
     Raises:
         ValueError: a picture, of more than bits.
     """
-    if set(model.config_.event.values) == {2}:
+    if inputs.of_images(model) and model.encoder_.levels > 2:
+        out = asked or Path("conditionals.png")
+        check_output(out, *PICTURES, ".npy")
+        return out
+    if inputs.of_images(model) or set(model.config_.event.values) == {2}:
         return tabular.output(model, run, asked, "conditionals")
     out = asked or Path("conditionals.csv")
     check_output(out, *PICTURES, *TABLES)

@@ -49,9 +49,7 @@ def demo(common: Common, out: Path) -> None:
     common.say("", _table(data, {"FVSBN": fvsbn, "NADE": nade}), "")
     samples = nade.sample(SHOWN, seed=common.seed or 0)
     where, far = nearest(samples, data.train.x)
-    figure = plots.with_nearest(
-        samples, nade.conditionals(samples), data.train.x[where], data.image_shape
-    )
+    figure = plots.with_nearest(samples, nade.conditionals(samples), data.train.x[where], (h, w))
     plots.save(figure, out)
     real = nearest(data.test.x, data.train.x)[1]
     common.say(f"{out}: {SHOWN} samples, the probabilities they came from, and the training digits")

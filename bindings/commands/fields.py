@@ -29,6 +29,7 @@ MORE = {
     "column_types": "On the command line name:type, with commas between, range(17), or JSON.",
 }
 KINDS = {"int": int, "float": float, "bool": bool, "int | Sequence[int]": tuple}
+KINDS["tuple[int, ...]"] = tuple
 
 
 class Setting(NamedTuple):

@@ -9,11 +9,11 @@ import numpy as np
 from chainrule import progress
 from chainrule.commands import settings
 from chainrule.commands.common import Common, console, table
-from chainrule.commands.inputs import of_columns
+from chainrule.commands.inputs import of_images, of_rows
 from chainrule.encoders import validation
 from chainrule.engine import gradcheck as referee
 from chainrule.engine import models
-from chainrule.engine.event import CONTINUOUS, Columns
+from chainrule.engine.event import CONTINUOUS, Columns, Image
 from chainrule.estimators import runtime
 from chainrule.estimators.table_density import TableDensity
 from chainrule.kernels.dispatch import HOST_BACKENDS
@@ -25,8 +25,15 @@ V, T = 4, 5  # symbols and lengths of sequences
 SMALL = {
     **{"n_hidden": H, "hidden": (2 * H, H), "n_components": 2},
     **{"n_layers": 2, "n_embd": 4, "n_heads": 1, "context": T},
+    **{"n_features": 2 * 3, "first_size": 3, "n_logistics": 2},
 }
-ALSO = ("tied", "context")  # decide what is checked, though they are in no model's Config
+IMAGE, LEVELS = (3, 2, 3), 4  # of an image: its shape, and how many levels it has
+ALSO = (
+    "tied",
+    "context",
+    "likelihood",
+    "image_shape",
+)  # decide what is checked, though they are in no model's Config
 HALF_STEP, ATOM = 0.2, -0.4  # of whole numbers, in standardised units; of all numbers
 NOISE = 0.5  # standard deviation of the parameters, so that no gradient is trivial
 DROPPED = 0.8  # at most: so small a model would have no gradient left
@@ -65,7 +72,12 @@ def _data(estimator: Any, rng: np.random.Generator) -> tuple[Any, Any]:
     """Return the Config of an estimator's model for a few random rows, and the rows."""
     if isinstance(estimator, TableDensity):
         return _table(estimator, rng)
-    if of_columns(estimator):
+    if of_images(estimator):
+        R, S, C = (*(estimator.image_shape or IMAGE), 1)[:3]
+        event = Image(R, S, C, estimator.levels or LEVELS)
+        x = rng.integers(0, event.levels, (N, R, S, C), dtype=np.uint8)
+        return estimator._image_config(event, 1), x
+    if of_rows(estimator):
         return estimator._config(D), rng.integers(0, 2, (N, D), dtype=np.uint8)
     length = min(T, estimator.context)
     return estimator._config(V, 1), rng.integers(0, V, (N, length), dtype=np.int32)

@@ -26,7 +26,7 @@ def impute(
     several, the first two columns of a .csv say which row, and which draw, counted from 1.
     """
     check_output(out, *TABLES)
-    model: Any = common.show(inputs.model_of_columns(run, "impute"))
+    model: Any = common.show(inputs.model_of_rows(run, "impute"))
     if not inputs.may_lack(model):
         raise ValueError(
             f"impute is for OrderlessNADE, and the model in {run} is {type(model).__name__}, which "

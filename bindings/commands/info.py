@@ -8,7 +8,7 @@ from typing import Any
 from chainrule.commands import labels, runs, tabular
 from chainrule.commands.common import Common, bits, console, table
 from chainrule.commands.fields import spelt
-from chainrule.commands.inputs import of_columns
+from chainrule.commands.inputs import of_images, of_rows
 from chainrule.engine import models, ordering
 from chainrule.engine.models import nade_untied
 from chainrule.engine.storage.container import CheckpointError
@@ -27,7 +27,7 @@ def info(common: Common, run: Path) -> None:
     facts.columns[1].no_wrap = False
     for name, value in _facts(model, folder):
         facts.add_row(name, value)
-    how_far = None if folder is None else _how_far(folder, of_columns(model))
+    how_far = None if folder is None else _how_far(folder, of_rows(model))
     if how_far:
         facts.add_row("not finished", how_far)
     out.print(facts, "")
@@ -103,7 +103,9 @@ def _network(config: Any) -> str:
 
 def _of_data(model: Any) -> list[tuple[str, str]]:
     """Return what a model's observations are, as name and value."""
-    if of_columns(model):
+    if of_images(model):
+        return [("images", model.encoder_.describe())]
+    if of_rows(model):
         return [("ordering", _order(model))] if hasattr(model, "order_") else []
     known = "".join(repr(c)[1:-1] for c in model.vocabulary_.characters)
     return [("symbols", f"{model.encoder_.describe()} {known}".rstrip())]
@@ -119,7 +121,7 @@ def _of_training(model: Any) -> list[tuple[str, str]]:
     for name in ("train", "valid"):
         if record[name] is not None and not hasattr(model, "log_prob"):
             facts.append((f"{name} error", f"{record[name]:.2f} a row"))
-        elif record[name] is not None and of_columns(model):
+        elif record[name] is not None and of_rows(model):
             facts.append((f"{name} NLL", _nll(record[name], model.encoder_.dims)))
         elif record[name] is not None:
             facts.append((f"{name}, then", nats_and_bits(record[name])))

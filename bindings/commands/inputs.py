@@ -17,20 +17,39 @@ from chainrule.datasets import rowfiles
 from chainrule.datasets.named import NAMES
 from chainrule.datasets.rowfiles import Origin
 from chainrule.encoders.validation import KNOWN
-from chainrule.engine.event import Columns
+from chainrule.engine import event
 from chainrule.estimators.density import Density
 from chainrule.suggestions import near
 
 TOLD = Written()  # as it seems
 
 
-def of_columns(model: Density) -> bool:
-    """Return whether a model's observations are rows of columns, not sequences of symbols."""
-    return model._model().EVENT is Columns
+def of_rows(model: Density) -> bool:
+    """Return whether a model's observations are of one size: rows or images, and no sequences."""
+    return model._model().EVENT is not event.Sequence
 
 
-def model_of_columns(run: Path, verb: str) -> Any:
-    """Return the model of a run, or of a file, which must be a density of columns for this verb.
+def of_images(model: Density) -> bool:
+    """Return whether a model's observations are images."""
+    return model._model().EVENT is event.Image
+
+
+def of_pictures(model: Any, data: str) -> dict[str, bool]:
+    """Return how a model's data are to be loaded if they are pictures: as options of `load`.
+
+    Images come in colour, if they have any, and with all their levels where they are not said, or
+    seen, to be bits.
+    """
+    if not of_images(model):
+        return {}
+    known = model.get_params()
+    bits = known["levels"] in (None, 2) and known["reduce_from"] is None
+    plain = bits and known["binarize"] is None and not known["dynamic_binarization"]
+    return {"raw": not plain, "colour": Path(data).is_dir()}
+
+
+def model_of_rows(run: Path, verb: str) -> Any:
+    """Return the model of a run, or of a file, which must be a density of rows for this verb.
 
     Raises:
         ValueError: it is another.
@@ -39,9 +58,9 @@ def model_of_columns(run: Path, verb: str) -> Any:
     if not hasattr(model, "sample"):
         name = type(model).__name__
         raise ValueError(f"{verb} is for densities, and {name} is none; take a made in its place")
-    if not of_columns(model):
+    if not of_rows(model):
         raise ValueError(
-            f"{verb} is for models of binary rows, and that in {run} is {type(model).__name__}; "
+            f"{verb} is for models of rows, and that in {run} is {type(model).__name__}; "
             "see chainrule sample --prompt, and conditionals in Python"
         )
     return model
@@ -49,7 +68,7 @@ def model_of_columns(run: Path, verb: str) -> Any:
 
 def may_lack(model: Density) -> bool:
     """Return whether rows of a model, fitted or not, may lack values."""
-    return of_columns(model) and bool(model._model().ABILITIES.any_order)
+    return of_rows(model) and bool(model._model().ABILITIES.any_order)
 
 
 def read_rows(
@@ -62,12 +81,13 @@ def read_rows(
 ) -> labels.Given:
     """Return the rows in a file, a folder of pictures or standard input, and their labels.
 
-    The name of a data set is that of its test rows, which is said. Pictures, (N, H, W), are
-    flattened. What the values may be is the model's business. missing: NaN for what a table of text
-    lacks. Columns that the model learnt as words are words, even where all are numbers.
+    The name of a data set is that of its test rows, which is said. Pictures, (N, H, W) or in colour
+    (N, H, W, C), are flattened. What the values may be is the model's business. missing: NaN for
+    what a table of text lacks. Columns that the model learnt as words are words, even where all are
+    numbers.
     """
     if str(x) in NAMES and not x.exists():
-        return labels.given(model, asked, *_test_rows(common, str(x), written))
+        return labels.given(model, asked, *_test_rows(common, model, str(x), written))
     with as_file(x, text=False) as path:
         if not path.exists():
             raise FileNotFoundError(
@@ -75,8 +95,9 @@ def read_rows(
             )
         with said_warnings(not common.quiet):
             types = labels.with_types(_learnt_types(model), asked.source, model)
-            rows, _, origin = rowfiles.read(path, missing, *written, types)
-    rows = rows.reshape(len(rows), -1) if rows.ndim == 3 and len(rows) else rows
+            colour = of_images(model) and path.is_dir()
+            rows, _, origin = rowfiles.read(path, missing, *written, types, colour)
+    rows = rows.reshape(len(rows), -1) if rows.ndim in (3, 4) and len(rows) else rows
     origin = origin._replace(path=NAME) if path != x else origin
     found = labels.given(model, asked, rows, origin)
     index = () if origin.before is None else (labels.Beside("", origin.before, 0),)
@@ -94,9 +115,10 @@ def _learnt_types(model: Density) -> Any:
     return types if names is None else dict(zip(names, types, strict=True))
 
 
-def _test_rows(common: Common, name: str, written: Written) -> tuple[Any, Origin]:
+def _test_rows(common: Common, model: Density, name: str, written: Written) -> tuple[Any, Origin]:
     """Return the test rows of a data set by name, and say that it is these."""
-    data = datasets.load(name, header=written.header, decimal=written.decimal)
+    how: dict[str, Any] = {**written._asdict(), **of_pictures(model, name)}
+    data = datasets.load(name, **how)
     rows = data.test.x
     if not common.quiet:
         common.warn(f"the {len(rows):,} test rows of {name}, which no training on it has seen")
@@ -152,7 +174,7 @@ def fitted_columns(model: Density, run: Path | None = None) -> Sequence[str] | N
     run: where those of a table of symbols are, of which its model knows nothing.
     """
     names = getattr(model, "feature_names_in_", None)
-    if names is None and run is not None and not of_columns(model):
+    if names is None and run is not None and not of_rows(model):
         names = runs.read_summary(run).get("columns")
         names = names if isinstance(names, list) else None
     return None if names is None else [str(name) for name in names]

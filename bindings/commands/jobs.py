@@ -8,7 +8,7 @@ import numpy as np
 
 from chainrule.commands import runs, standard_input
 from chainrule.commands.common import Common
-from chainrule.commands.inputs import of_columns
+from chainrule.commands.inputs import of_rows
 from chainrule.commands.line_material import LineMaterial
 from chainrule.commands.material import Material, digest
 from chainrule.commands.requests import Reading, TrainRequest, Written
@@ -42,7 +42,7 @@ def new(cls: type[Density], asked: TrainRequest, data: str | None, threads: int)
         if name in asked.reading and not is_text(data):
             raise ValueError(f"{option} is for texts, and {data} holds rows; leave it out")
     for name in Written._fields:
-        if name in asked.reading and is_text(data) and not of_columns(cls()):
+        if name in asked.reading and is_text(data) and not of_rows(cls()):
             raise ValueError(f"--{name} is of tables, and {data} is a text; leave it out")
     estimator = cls(**asked.options)
     material = _open(estimator, data, asked.reading)
@@ -133,7 +133,7 @@ def _digest_as_before(
 def _open(estimator: Density, data: str, reading: dict[str, Any]) -> Material:
     """Return the data for an estimator, checked: rows, a text, or a text's lines."""
     how = Reading(**reading)
-    if of_columns(estimator) or not is_text(data):
+    if of_rows(estimator) or not is_text(data):
         return RowMaterial(estimator, data, how)
     if how.labels:
         raise ValueError("--labels are of rows; a text has none")
@@ -160,6 +160,6 @@ def reading_of(cls: type[Density], asked: dict[str, Any]) -> dict[str, Any]:
     if isinstance(labels, str):
         reading["labels"] = _absolute(labels)
     for name, option in OPTIONS.items():
-        if name in reading and of_columns(model):
+        if name in reading and of_rows(model):
             raise ValueError(f"{option} is for models of sequences; leave it out")
     return reading

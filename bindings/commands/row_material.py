@@ -7,7 +7,7 @@ import numpy as np
 from chainrule import datasets
 from chainrule.commands import baselines, labels
 from chainrule.commands.common import bits, table
-from chainrule.commands.inputs import may_lack, of_columns
+from chainrule.commands.inputs import may_lack, of_images, of_pictures, of_rows
 from chainrule.commands.material import Report, by_row
 from chainrule.commands.requests import Reading
 from chainrule.datasets import Dataset, rowfiles
@@ -46,9 +46,9 @@ class RowMaterial:
                 f"{self.name} has {n} rows, and 1 is left to train on, as {len(valid.x)} validates "
                 f"and {len(test.x)} tests; give more rows"
             ) from error
-        if self._data.columns is not None and of_columns(estimator):
+        if self._data.columns is not None and of_rows(estimator):
             estimator._name_columns(self._data.columns)
-        kinds = estimator.encoder_.describe() if of_columns(estimator) else ""
+        kinds = estimator.encoder_.describe() if of_rows(estimator) else ""
         self._rows = kinds or f"rows of {self._width} {estimator.encoder_.unit}s"
 
     def _named(self, estimator: Any) -> tuple[Any, Any, Any, Any]:
@@ -56,7 +56,15 @@ class RowMaterial:
         train, valid, columns = self._data.train, self._data.valid, self._data.columns
         if not isinstance(estimator, TableDensity) or estimator.binarize is not None:
             columns = None
-        return frames.named(train.x, columns), train.y, frames.named(valid.x, columns), valid.y
+        x, x_valid = (self._images(estimator, frames.named(s.x, columns)) for s in (train, valid))
+        return x, train.y, x_valid, valid.y
+
+    def _images(self, estimator: Any, x: Any) -> Any:
+        """Return rows that are images as such, where nobody says otherwise."""
+        shape = self._data.image_shape
+        if shape is None or not of_images(estimator) or estimator.image_shape is not None:
+            return x
+        return x.reshape(-1, *shape)
 
     def _check_in_order(self, estimator: Any) -> None:
         """Raise ValueError for the first cell of the file that is wrong by itself, if one is.
@@ -82,6 +90,13 @@ class RowMaterial:
     def _width(self) -> int:
         return int(self._data.train.x.shape[1])
 
+    def _shape(self, estimator: Any) -> Any:
+        """Return the shape of a row as a picture, (H, W) or (H, W, C); None if it is none."""
+        if not of_images(estimator):
+            return self._data.image_shape
+        shape = estimator.encoder_.shape
+        return shape[:2] if shape[2] == 1 else shape
+
     def describe(self) -> str:
         """Return the data's name and sizes in words."""
         sizes = ", ".join(f"{len(getattr(self._data, s).x):,} {s}" for s in datasets.SPLITS)
@@ -92,7 +107,7 @@ class RowMaterial:
         """Return how well the test rows are predicted, beside baselines."""
         test, D = self._data.test, self._width
         outcome: dict[str, Any] = {
-            "image_shape": self._data.image_shape,
+            "image_shape": self._shape(estimator),
             "row_length": D,
             "columns": None if self._data.columns is None else list(self._data.columns),
             "rows": {split: len(getattr(self._data, split).x) for split in datasets.SPLITS},
@@ -102,7 +117,7 @@ class RowMaterial:
         nll = -float(estimator.log_prob(test.x, test.y).mean(dtype=float))
         known = _baselines(estimator, self._data)
         each: float = D
-        if of_columns(estimator):
+        if of_rows(estimator):
             each = estimator._count_variables(test.x) / len(test.x)  # of what is known
         outcome |= {
             "test_nll": nll,
@@ -122,8 +137,10 @@ def _load(estimator: Any, data: str, reading: Reading) -> Dataset:
         header=reading.header,
         decimal=reading.decimal,
         column_types=labels.with_types(
-            getattr(estimator, "column_types", "binary"), reading.labels
+            getattr(estimator, "column_types", None if of_images(estimator) else "binary"),
+            reading.labels,
         ),
+        **of_pictures(estimator, data),
     )
 
 
@@ -141,7 +158,13 @@ def _baselines(estimator: Any, data: Dataset) -> dict[str, float]:
     Of rows that lack values nothing.
     """
     train, test = data.train.x, data.test.x
-    if of_columns(estimator):
+    if of_images(estimator):
+        train, test = (estimator.encoder_.encode(x).reshape(len(x), -1) for x in (train, test))
+        levels = estimator.encoder_.levels
+        if levels == 2:
+            return baselines.of_bits(train, test)
+        return baselines.of_symbols(train, test, levels)
+    if of_rows(estimator):
         train, test = map(estimator.encoder_.encode, (train, test))
         if not all(estimator.encoder_.event.known(x).all() for x in (train, test)):
             return {}

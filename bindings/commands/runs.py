@@ -17,6 +17,7 @@ import csv
 import json
 import re
 from contextlib import suppress
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -156,11 +157,14 @@ def read_summary(path: Path) -> dict[str, Any]:
 
 
 def image_shape(path: Path, D: int) -> tuple[int, int]:
-    """Return the shape of a row as a picture: the data set's, else a square, else a strip."""
+    """Return the shape of a row as a picture: the data set's, else a square, else a strip.
+
+    The channels of a pixel in colour stand side by side.
+    """
     shape = read_summary(path).get("image_shape")
     if isinstance(shape, list) and all(type(n) is int and n > 0 for n in shape):
-        if len(shape) == 2 and shape[0] * shape[1] == D:
-            return shape[0], shape[1]
+        if len(shape) in (2, 3) and prod(shape) == D:
+            return shape[0], prod(shape[1:])
     from chainrule import plots
 
     return plots.infer_shape(D)

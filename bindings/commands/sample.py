@@ -31,7 +31,7 @@ def sample(common: Common, run: Path, how: SampleRequest) -> None:
         _check_by_label(model, how)
     settings: dict[str, Any] = {"seed": common.seed, "y": labels.one(model, how.label)}
     given = {name: getattr(how, name) for name in OF_SEQUENCES if getattr(how, name) is not None}
-    if inputs.of_columns(model):
+    if inputs.of_rows(model):
         for name in given:
             option = name.replace("_", "-")
             raise ValueError(f"--{option} is for models of sequences; leave it out")
@@ -84,13 +84,13 @@ def _rows(common: Common, run: Path, model: Any, how: SampleRequest, draw: Drawi
     _refuse_columns(how, pictured, f"{out} holds none")
     rows = draw(n, y)
     if pictured:
-        shape = runs.image_shape(run, rows.shape[1])
-        grey = np.asarray(rows) / max(1, (tabular.levels(model) or 1) - 1)
+        shown, shape, levels = tabular.drawable(model, run, np.reshape(rows, (n, -1)))
         title = f"samples of {spelling(type(model))}"
         if how.by_label:
-            picture(out, "class_grid", grey, model.classes_.tolist(), shape, f"{title} by label")
+            by_label = f"{title} by label"
+            picture(out, "class_grid", shown, model.classes_.tolist(), shape, by_label, levels)
         else:
-            picture(out, "sample_grid", grey, shape, how.columns, title)
+            picture(out, "sample_grid", shown, shape, how.columns, title, levels)
     else:
         names = inputs.fitted_columns(model, run)
         name = "label" if "label" not in (names or ()) else "label drawn"

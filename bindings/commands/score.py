@@ -61,11 +61,11 @@ def score(
             scored = _lines(model, path, asked) if model.ends_ else _text(model, path, asked, out)
     if out is not None and scored.log_p is not None:
         write_rows(out, scored.log_p, ["log_prob"])
-    elif scored.log_p is not None and (common.quiet or inputs.of_columns(model)):
+    elif scored.log_p is not None and (common.quiet or inputs.of_rows(model)):
         print_numbers(scored.log_p.tolist())
     elif common.quiet:
         print_numbers([-scored.nats / scored.n])
-    if not inputs.of_columns(model):
+    if not inputs.of_rows(model):
         _tell(common, model, scored, x.name, out)
     elif out is not None and scored.log_p is not None:
         mean = scored.nats / len(scored.log_p)
@@ -95,7 +95,7 @@ def _rows(
         )
     with rowfiles.naming({"X": origin}):
         log_p = model.log_prob(rows, y)
-    if inputs.of_columns(model):
+    if inputs.of_rows(model):
         n = model._count_variables(rows)  # of what is known
     else:
         n = rows.size + model.ends_ * len(rows)

@@ -2,6 +2,7 @@
 
 | the rows | written by default as |
 |---|---|
+| images | a picture |
 | bits or levels of grey of a data set of pictures | a picture |
 | bits whose columns have no names | a picture |
 | all others | a .csv |
@@ -27,7 +28,9 @@ FEW = 8  # of their values
 
 def levels(model: Any) -> int | None:
     """Return how many levels of grey a model's rows have; None if they cannot be pictures."""
-    if not inputs.of_columns(model):
+    if inputs.of_images(model):
+        return int(model.encoder_.highest) + 1
+    if not inputs.of_rows(model):
         return int(model.vocabulary_.size)
     highest = 1
     for variable in _variables(model):
@@ -41,9 +44,23 @@ def levels(model: Any) -> int | None:
 
 def are_pictures(model: Any, run: Path) -> bool:
     """Return whether a model's rows may be pictures: of a data set of such, or nameless bits."""
+    if inputs.of_images(model):
+        return True
     pictured = isinstance(runs.read_summary(run).get("image_shape"), list)
     nameless = levels(model) == 2 and inputs.fitted_columns(model) is None
     return levels(model) is not None and (pictured or nameless)
+
+
+def drawable(model: Any, run: Path, rows: Any) -> tuple[NDArray[Any], Any, int | None]:
+    """Return rows, (…, D), of a model's values as `plots` draws them, their shape, and levels.
+
+    Of images they are images, (…, R, S, C), of so many levels; else numbers from 0 to 1.
+    """
+    if inputs.of_images(model):
+        images = np.reshape(rows, (*np.shape(rows)[:-1], *model.encoder_.shape))
+        return images, None, levels(model)
+    table = np.asarray(rows, float) / max(1, (levels(model) or 2) - 1)
+    return table, runs.image_shape(run, table.shape[-1]), None
 
 
 def output(model: Any, run: Path, asked: Path | None, stem: str) -> Path:
@@ -84,7 +101,8 @@ def write(
     is_csv, numbers_alone = path.suffix.lower() == ".csv", path.suffix.lower() == ".npy"
     columns = _columns(len(rows), draws, beside if names else ()) if is_csv else []
     of_words = columns or (of_each and not numbers_alone)
-    rows = _typed(rows, of_each) if of_words else np.asarray(rows)
+    rows = _typed(rows, of_each) if of_words and of_each else np.asarray(rows)
+    rows = rows.reshape(len(rows), -1) if columns else rows
     for name, values, k in columns:
         rows = np.insert(rows, k, values, axis=1)
         names = names and [*names[:k], name, *names[k:]]

@@ -11,7 +11,7 @@ from typing import Any
 from chainrule import progress
 from chainrule.commands import jobs, locking, runs, settings, standard_input
 from chainrule.commands.common import Common
-from chainrule.commands.inputs import of_columns, said_warnings
+from chainrule.commands.inputs import of_rows, said_warnings
 from chainrule.commands.jobs import Job
 from chainrule.commands.material import kept
 from chainrule.commands.requests import TrainRequest
@@ -38,7 +38,7 @@ def run(common: Common, asked: TrainRequest) -> int:
             alone.enter_context(locking.only_one(out, common.warn))
         source = asked.data
         if source == standard_input.DASH:
-            text = not of_columns(cls())
+            text = not of_rows(cls())
             source = str(alone.enter_context(standard_input.as_file(Path(source), text)))
         with said_warnings(not common.quiet and not asked.resume):  # what was said when it began
             if asked.resume:
@@ -142,7 +142,7 @@ def _stopped(common: Common, job: Job) -> int:
 
 def _progress(job: Job) -> str:
     """Return how far a training is, in epochs or steps."""
-    if of_columns(job.estimator):
+    if of_rows(job.estimator):
         an_epoch = -(-job.data.source.size // job.estimator._recipe().batch_size)
         return f"{job.state.step // an_epoch} epochs"
     return f"{job.state.step} of {job.estimator._recipe().steps} steps"

@@ -51,6 +51,8 @@ RULES = tuple(
             + one[1].replace("'", '"')
             + ": [… all categories …]}'",
         ),
+        (r"\breduce_from=256", "--set reduce_from=256"),
+        (r"\bset binarize=0\.5", "train with --binarize 0.5"),
         (r"\bset context=(\d+)", r"give --set context=\1"),
     )
 )  # fmt: skip

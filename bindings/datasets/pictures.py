@@ -1,8 +1,12 @@
-"""Read a folder of pictures of one size as grey levels, and its subfolders as classes."""
+"""Read a folder of pictures of one size, as grey levels or in colour; its subfolders are classes.
+
+A picture is decoded into the array of all, one after the other: no more than one is held beside it.
+"""
 
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from math import prod
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,6 +19,7 @@ from chainrule.encoders.doubts import DataWarning
 MAX_PIXELS = 2**24  # of one picture
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "PPM", "WEBP")  # and no others: EPS runs programs
 SUFFIXES = (".png .jpg .jpeg .jpe .bmp .gif .tif .tiff .pgm .pbm .ppm .pnm .webp").split()
+AS_THEY_ARE = ("1", "L", "RGB")  # modes of pictures that need no conversion
 IGNORED = ("thumbs.db", "desktop.ini")  # and what begins with a dot
 SPLITS = {"train", "training", "valid", "val", "validation", "test"}
 
@@ -23,7 +28,7 @@ class Pictures(NamedTuple):
     """Pictures in the order of classes, then of names.
 
     Attributes:
-        images: (N, H, W) uint8, grey levels 0 … 255.
+        images: (N, H, W) uint8, grey levels 0 … 255, or in colour (N, H, W, 3).
         labels: (N,) names of subfolders, or None where there are none.
         files: (N,) the pictures' names below the folder.
     """
@@ -33,11 +38,13 @@ class Pictures(NamedTuple):
     files: tuple[str, ...]
 
 
-def read(folder: Path) -> Pictures:
+def read(folder: Path, colour: bool = False) -> Pictures:
     """Return the pictures in a folder, or in its subfolders, which are then their classes.
 
     Colours are averaged, transparency is ignored, levels of 16 bits are rounded to 8. Of a file
     with several pictures the first is read. What is no picture is named in a `DataWarning`.
+
+    colour: pictures as they are, all of them grey (L) or all in colour (RGB), and one a file.
 
     Raises:
         ValueError: no pictures, or of different sizes; pictures beside subfolders; a damaged or
@@ -48,24 +55,57 @@ def read(folder: Path) -> Pictures:
     images, animated = None, []
     for k, path in enumerate(paths):
         with _open(path) as picture:
-            width, height = picture.size
-            if images is None:
-                if len(paths) * height * width > readers.MAX_BYTES:
-                    raise ValueError(
-                        f"{folder} holds more than {readers.MAX_BYTES:,} pixels; use fewer or "
-                        "smaller pictures"
-                    )
-                images = np.empty((len(paths), height, width), np.uint8)
-            if images.shape[1:] != (height, width):
-                h, w = images.shape[1:]
-                raise ValueError(f"{path} is not {h}×{w} as {files[0]} is; resize it")
             if getattr(picture, "is_animated", False):
                 animated.append(files[k])
-            images[k] = _grey(picture, path)
+            if colour:
+                _check_as_it_is(picture, path)
+            shape = _shape(picture, colour)
+            if images is None:
+                images = _room(folder, len(paths), shape)
+            _check_alike(path, shape, files[0], images.shape[1:])
+            images[k] = _levels(picture, path, colour)
     _warn(folder, animated, "holds several pictures, of which the first was read")
     assert images is not None  # there is one path at least
     labels = None if classes is None else np.array(classes)
     return Pictures(images, labels, files)
+
+
+def _shape(picture: Any, colour: bool) -> tuple[int, ...]:
+    """Return the shape of a picture's levels."""
+    width, height = picture.size
+    return (height, width, 3) if colour and picture.mode == "RGB" else (height, width)
+
+
+def _room(folder: Path, n: int, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    """Return an array for n pictures, if they are not too many."""
+    if n * prod(shape) > readers.MAX_BYTES:
+        raise ValueError(
+            f"{folder} holds more than {readers.MAX_BYTES:,} pixels; use fewer or smaller pictures"
+        )
+    return np.empty((n, *shape), np.uint8)
+
+
+def _check_alike(path: Path, shape: tuple[int, ...], first: str, wanted: tuple[int, ...]) -> None:
+    """Raise ValueError unless a picture is of the size and the kind of the first."""
+    if shape[:2] != wanted[:2]:
+        h, w = wanted[:2]
+        raise ValueError(f"{path} is not {h}×{w} as {first} is; resize it")
+    if shape != wanted:
+        words = {2: "grey", 3: "in colour"}
+        raise ValueError(
+            f"{path} is {words[len(shape)]} and {first} is {words[len(wanted)]}; convert one of "
+            "them, so that all are alike"
+        )
+
+
+def _check_as_it_is(picture: Any, path: Path) -> None:
+    """Raise ValueError for a picture that is neither grey nor in colour, or one of several."""
+    if picture.mode not in AS_THEY_ARE:
+        raise ValueError(
+            f"{path} has the mode {picture.mode}, neither grey (L) nor colour (RGB); convert it"
+        )
+    if getattr(picture, "is_animated", False):
+        raise ValueError(f"{path} holds several pictures; save the one that is meant alone")
 
 
 def _paths(folder: Path) -> tuple[list[Path], list[str] | None]:
@@ -148,14 +188,16 @@ def _open(path: Path) -> Iterator[Any]:
         yield picture
 
 
-def _grey(picture: Any, path: Path) -> NDArray[np.uint8]:
-    """Return a picture's grey levels, (H, W), decoded."""
+def _levels(picture: Any, path: Path, colour: bool) -> NDArray[np.uint8]:
+    """Return a picture's levels, decoded: grey, (H, W), or where colour is wanted as they are."""
     mode = picture.mode
     with readers.one_sentence(path, "a picture"):
         if mode == "F":
             raise ValueError("its pixels are fractions; save it as .npy instead")
         try:
-            if mode.startswith("I"):  # levels of 16 bits
+            if colour and mode == "RGB":
+                levels = np.asarray(picture)
+            elif mode.startswith("I"):  # levels of 16 bits
                 levels = np.asarray(picture).astype(np.float64) / 257
             elif mode in ("1", "L", "LA"):
                 levels = np.asarray(
@@ -167,4 +209,4 @@ def _grey(picture: Any, path: Path) -> NDArray[np.uint8]:
             raise ValueError("it is damaged or cut short") from error
         if levels.min() < 0 or levels.max() > 255:
             raise ValueError("its grey levels have more than 16 bits; save it as .npy instead")
-    return np.rint(levels).astype(np.uint8)
+    return np.rint(levels).astype(np.uint8) if levels.dtype != np.uint8 else levels

@@ -66,7 +66,9 @@ class Origin(NamedTuple):
 
 
 class FileRows(NamedTuple):
-    """What a file holds: x, (N, D) or whatever shape an array has; pictures are (N, H, W).
+    """What a file holds: x, (N, D) or whatever shape an array has.
+
+    Pictures are (N, H, W), in colour (N, H, W, 3).
 
     x is a `Frame` of a table with words.
     """
@@ -82,19 +84,20 @@ def read(
     header: bool | None = None,
     decimal: str = tables.POINT,
     column_types: Any = None,
+    colour: bool = False,
 ) -> FileRows:
     """Return what a .npy, .npz, a table of text or a folder of pictures holds.
 
     Of a .npz of several arrays, as training takes it, these are the test rows.
 
-    missing, header, decimal, column_types: as in `tables.read`.
+    missing, header, decimal, column_types: as in `tables.read`. colour: as in `pictures.read`.
 
     Raises:
         ValueError: it is of another kind, or damaged; a header of what is no table of text.
     """
     check_text(path, header, decimal)
     if path.is_dir():
-        images, labels, files = pictures.read(path)
+        images, labels, files = pictures.read(path, colour)
         return FileRows(images, labels, Origin(str(path), np.arange(len(images)), files=files))
     if tables.is_table(path):
         how = (missing, header, decimal, column_types)

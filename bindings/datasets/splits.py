@@ -29,7 +29,7 @@ class Dataset(NamedTuple):
 
     Attributes:
         name: what it is called. train, valid, test: its rows.
-        image_shape: (H, W) if a row is a picture, else None.
+        image_shape: (H, W), or in colour (H, W, C), if a row is a picture, else None.
         columns: names of the variables, from a file's header, else None.
         origins: by split, where each row stands in the file or folder; None for named data sets.
     """
@@ -38,13 +38,13 @@ class Dataset(NamedTuple):
     train: Split
     valid: Split
     test: Split
-    image_shape: tuple[int, int] | None = None
+    image_shape: tuple[int, ...] | None = None
     columns: tuple[str, ...] | None = None
     origins: Mapping[str, Origin] | None = None
 
 
 def packed(
-    name: str, arrays: Mapping[str, NDArray[Any]], path: Path, image_shape: tuple[int, int] | None
+    name: str, arrays: Mapping[str, NDArray[Any]], path: Path, image_shape: tuple[int, ...] | None
 ) -> Dataset:
     """Return the data set of three arrays of packed bits and the number of variables."""
     if not {*SPLITS, "n_vars"} <= arrays.keys():
@@ -64,10 +64,11 @@ def from_path(
     header: bool | None = None,
     decimal: str = ".",
     column_types: Any = None,
+    colour: bool = False,
 ) -> Dataset:
-    """Return the data set in a file or folder; missing and all that follow: as in `tables.read`."""
+    """Return the data set in a file or folder; missing and what follows: as in `rowfiles.read`."""
     if path.is_dir() or path.suffix.lower() != ".npz":
-        rows = rowfiles.read(path, missing, header, decimal, column_types)
+        rows = rowfiles.read(path, missing, header, decimal, column_types, colour)
         return _whole(path, rows, seed)
     arrays = readers.read_npz(path)
     if {*SPLITS, "n_vars"} <= arrays.keys():
@@ -80,7 +81,7 @@ def from_path(
 
 
 def _whole(path: Path, rows: rowfiles.FileRows, seed: int) -> Dataset:
-    """Return the data set of rows without a cut: (N, D), or pictures (N, H, W)."""
+    """Return the data set of rows without a cut: (N, D), or pictures (N, H, W) or (N, H, W, C)."""
     name = rowfiles.stem(path)
     x, image_shape = _flatten(path, rows.x)
     parts = parts_of(name, len(x), seed, SPLITS[1:])
@@ -92,12 +93,13 @@ def _whole(path: Path, rows: rowfiles.FileRows, seed: int) -> Dataset:
     )
 
 
-def _flatten(path: Path, x: Any) -> tuple[Any, tuple[int, int] | None]:
-    if x.ndim not in (2, 3) or 0 in x.shape:
+def _flatten(path: Path, x: Any) -> tuple[Any, tuple[int, ...] | None]:
+    if x.ndim not in (2, 3, 4) or 0 in x.shape:
         raise ValueError(
-            f"{path} holds an array of shape {x.shape}; save rows (N, D) or pictures (N, H, W)"
+            f"{path} holds an array of shape {x.shape}; save rows (N, D) or pictures (N, H, W) or "
+            "(N, H, W, C)"
         )
-    return (x, None) if x.ndim == 2 else (x.reshape(len(x), -1), (x.shape[1], x.shape[2]))
+    return (x, None) if x.ndim == 2 else (x.reshape(len(x), -1), x.shape[1:])
 
 
 def _from_splits(path: Path, arrays: Mapping[str, NDArray[Any]], seed: int) -> Dataset:

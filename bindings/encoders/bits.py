@@ -8,8 +8,6 @@ from numpy.typing import NDArray
 
 from chainrule.encoders import gaps, partial, validation
 from chainrule.encoders.base import Encoder
-from chainrule.encoders.coded import Coded, Raw
-from chainrule.encoders.frames import Frame
 from chainrule.engine import ordering
 from chainrule.engine.event import Columns
 from chainrule.kernels import types
@@ -87,9 +85,7 @@ class Bits(Encoder):
 
     def encode_given(self, given: Any, mask: NDArray[np.bool_], n: int) -> types.Bits:
         """Return values of which some are observed as n rows in the model's order."""
-        given = partial.spread(given, mask, self.names)
-        if isinstance(given, Frame):
-            given = np.stack([_values(given.raw(k)) for k in range(self.dims)], axis=1)
+        given = partial.values(partial.spread(given, mask, self.names))
         return self.arrange(validation.as_given(given, mask, n, self.binarize))  # type: ignore[no-any-return]
 
     def arrange(self, x: Any) -> Any:
@@ -127,8 +123,3 @@ class Bits(Encoder):
         self.order = order.astype(np.intp)
         self.names = None if names is None else [str(name) for name in names]
         return self
-
-
-def _values(raw: Raw) -> NDArray[Any]:
-    """Return a column as an array, one of codes as what they stand for."""
-    return np.asarray(raw.categories)[raw.codes] if isinstance(raw, Coded) else raw

@@ -119,6 +119,15 @@ def spread(given: Any, mask: NDArray[np.bool_], names: Sequence[frames.Name] | N
     return Frame([frame.raw(place[k]) if k in place else nothing for k in names], names)
 
 
+def values(table: Any) -> Any:
+    """Return a `Frame` as an array, categories as what they stand for; any other table as it is."""
+    if not isinstance(table, Frame):
+        return table
+    raws = (table.raw(k) for k in range(table.shape[1]))
+    columns = (np.asarray(r.categories)[r.codes] if isinstance(r, Coded) else r for r in raws)
+    return np.stack(list(columns), axis=1)
+
+
 def _as_row(given: Any) -> Any:
     """Return a Series, the values of one row by column, as a table of one row."""
     a_row = hasattr(given, "to_frame") and not hasattr(given, "columns")

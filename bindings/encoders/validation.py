@@ -149,7 +149,7 @@ def _holds_bytes(table: Any) -> bool:
 def _blocks(table: Any, binarize: Any, name: str) -> Iterator[tuple[int, NDArray[np.bool_]]]:
     """Yield the number of a block's first row, and where its values are ones."""
     half = None if binarize is None else real("binarize", binarize)
-    for lo, part in _dense(table, name):
+    for lo, part in dense(table, name):
         error = not_finite(part, name, lo)
         if error is not None:
             raise error
@@ -159,7 +159,7 @@ def _blocks(table: Any, binarize: Any, name: str) -> Iterator[tuple[int, NDArray
         yield lo, ones
 
 
-def _dense(table: Any, name: str) -> Iterator[tuple[int, NDArray[Any]]]:
+def dense(table: Any, name: str) -> Iterator[tuple[int, NDArray[Any]]]:
     """Yield a table block by block, as dense numbers, each with the number of its first row."""
     step = max(1, CELLS // table.shape[1])
     for lo in range(0, table.shape[0], step):
@@ -171,7 +171,7 @@ def _dense(table: Any, name: str) -> Iterator[tuple[int, NDArray[Any]]]:
 def _range(table: Any, name: str) -> tuple[float, float]:
     """Return the least and the largest finite value of a table."""
     low, high = np.inf, -np.inf
-    for _, part in _dense(table, name):
+    for _, part in dense(table, name):
         finite = part[np.isfinite(part)]
         if finite.size:
             low, high = min(low, float(finite.min())), max(high, float(finite.max()))
@@ -207,7 +207,13 @@ def check_same_columns(X: Any, X_valid: Any) -> None:
 
 
 def as_given(given: Any, mask: NDArray[np.bool_], n: int, binarize: Any) -> Bits:
-    """Return `given` as uint8 rows, shape (n, D), zero where not observed.
+    """Return `given` as uint8 rows, shape (n, D), zero where not observed; see `known`."""
+    bits = as_bits(known(given, mask, n), binarize, "given")
+    return np.broadcast_to(bits * mask, (n, mask.shape[-1])).copy()
+
+
+def known(given: Any, mask: NDArray[np.bool_], n: int) -> Any:
+    """Return the table `given`, of n rows or of one for all, with 0 where nothing is observed.
 
     given: (n, D), or one row, (D,) or (1, D), for all. Only what is observed is looked at, so the
     rest may hold anything, NaN too, or be masked. mask: (D,), or (n, D).
@@ -221,8 +227,7 @@ def as_given(given: Any, mask: NDArray[np.bool_], n: int, binarize: Any) -> Bits
             f"({D},), one row for all; got {np.shape(given)}"
         )
     where = np.ma.where if isinstance(table, np.ma.MaskedArray) else np.where
-    known = where(mask, table, np.zeros((), table.dtype))
-    return np.broadcast_to(as_bits(known, binarize, "given") * mask, (n, D)).copy()
+    return where(mask, table, np.zeros((), table.dtype))
 
 
 def integer(name: str, value: Any, minimum: int) -> int:

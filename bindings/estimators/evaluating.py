@@ -52,10 +52,10 @@ def posterior_after(
 ) -> Array:
     """Return log p(class | x_1 … x_k), (N, n_classes); k, (N,): of each row."""
 
-    def without_y(model: Any, config: Any, params: Params, x: Any, y: Any, log_prior: Any) -> Any:
+    def after(model: Any, config: Any, params: Params, x: Any, k: Any, log_prior: Any) -> Any:
         return labels.posterior_after(model, config, params, x, k, log_prior)
 
-    return _run(without_y, model, config, params, x, None, log_prior)
+    return _run(after, model, config, params, x, k, log_prior)  # k is cut as labels are
 
 
 def log_prob_given(

@@ -136,8 +136,9 @@ class Trainable(Training, BaseEstimator):  # type: ignore[misc]  # scikit-learn 
                 f"start {theirs}, and this would {ours}; use the same settings and columns"
             )
         state = self._start()
-        for params in (state.params, state.best):
-            params.flat[...] = start.params_.flat
+        mean = [] if state.average is None else [state.average]
+        for flat in (state.params.flat, state.best.flat, *mean):
+            flat[...] = start.params_.flat
         return state
 
     def _doubt(self, state: train.State) -> str | None:

@@ -17,7 +17,7 @@ COUNTS = {
     "eval_every": 0,
     "seed": 0,
 }  # and least
-NUMBERS = ("learning_rate", "warmup", "weight_decay", "l1", "clip_norm", "beta2")
+NUMBERS = ("learning_rate", "warmup", "weight_decay", "l1", "clip_norm", "beta2", "average")
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -34,6 +34,8 @@ class Training:
             its noise become exactly zero. Try 0.01 to 0.1.
         clip_norm: longest gradient let through, as a 2-norm; 0 turns clipping off.
         beta2: Adam's memory of squared gradients, in [0, 1).
+        average: of an exponential mean of the parameters over the steps, which is validated and
+            kept in their place: 0.999 is over about the last thousand; 0 keeps the last ones.
         accumulation: parts that a minibatch is worked through in, one after another: the memory
             of one, the same result up to rounding.
         eval_every: minibatches between two records of the training, each of which validates and
@@ -55,6 +57,7 @@ class Training:
     l1: float = 0.0
     clip_norm: float = 0.0
     beta2: float = 0.999
+    average: float = 0.0
     accumulation: int = 1
     eval_every: int = 0
     patience: int = 0

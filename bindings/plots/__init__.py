@@ -26,6 +26,7 @@ from chainrule.plots.images import (
 )
 from chainrule.plots.masking import masks
 from chainrule.plots.palette import DPI
+from chainrule.plots.pixels import conditional_probability, entropy, receptive_field, surprise
 from chainrule.plots.seeing import influence, influence_maps
 from chainrule.plots.tables import marginals
 
@@ -36,15 +37,19 @@ __all__ = [
     "class_grid",
     "completions",
     "conditional_maps",
+    "conditional_probability",
     "density",
+    "entropy",
     "infer_shape",
     "influence",
     "influence_maps",
     "marginals",
     "masks",
+    "receptive_field",
     "sample_grid",
     "samples_with_probabilities",
     "save",
+    "surprise",
     "training_curve",
     "weight_maps",
     "with_nearest",

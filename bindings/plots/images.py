@@ -6,54 +6,22 @@ the picture; rows that are no image as strips, one a row.
 
 import os
 from collections.abc import Sequence
-from math import ceil, isqrt
-from typing import Any, NamedTuple
+from math import isqrt
+from typing import Any
 
 import numpy as np
-from matplotlib.colors import Colormap
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
 from chainrule.engine.storage.files import replacing
-from chainrule.plots.canvas import Picture, visible, words
-from chainrule.plots.palette import DPI, GREY, INK, INKS, SIGNED, SOFT, SURPRISE, VEILED
+from chainrule.plots.canvas import visible
+from chainrule.plots.faces import Faces, faces, levels_of
+from chainrule.plots.palette import DPI, SIGNED, SOFT, SURPRISE
+from chainrule.plots.panels import Image, Panel, draw, side_by_side
 
-Image = NDArray[np.floating[Any]]
 Shape = tuple[int, int]
 
-WIDTH, HEIGHT, ZOOM = 1800, 2400, 24  # pixels a picture takes at most, where one a value allows it
-GUTTER, MARGIN, TITLE, KEY = 44, 28, 62, 50  # pixels
-LETTER, LONGEST = 13, 16  # pixels of a letter in a row's name, and letters at most
-
-UNSEEN = -1.0
+LONGEST = 16  # letters of a row's name, at most
 PROBABILITY = "p(x = 1 | what came before)"
-
-
-class Panel(NamedTuple):
-    """One block of equally large tiles, (N, h, w), and what their colours mean.
-
-    names: what stands in front of each row of tiles.
-    """
-
-    title: str
-    tiles: Image
-    columns: int
-    colours: Colormap = INKS
-    low: float = 0.0
-    high: float = 1.0
-    key: tuple[str, str] | None = None  # names of low and high, beside a bar of the colours
-    names: Sequence[str] = ()
-
-    def mosaic(self) -> Image:
-        """Return the tiles as one array, NaN in the gaps between them."""
-        N, h, w = self.tiles.shape
-        gap = ceil(min(h, w) / 16)
-        rows, columns = ceil(N / self.columns), min(N, self.columns)
-        grid = np.full((rows * (h + gap) - gap, columns * (w + gap) - gap), np.nan)
-        for n, tile in enumerate(self.tiles):
-            top, left = n // self.columns * (h + gap), n % self.columns * (w + gap)
-            grid[top : top + h, left : left + w] = tile
-        return grid
 
 
 def infer_shape(D: int) -> Shape:
@@ -74,83 +42,50 @@ def _tiles(x: Any, shape: Shape | None) -> Image:
     return np.repeat(tiles, max(1, min(3, w // 5), w // 120), axis=1) if h == 1 else tiles
 
 
-def _columns(tiles: Image, columns: int | None) -> int:
-    """Return how many tiles stand side by side: as asked, else one strip or a squarish block."""
-    N, h, w = tiles.shape
-    return columns or (1 if w > 4 * h else ceil(N**0.5))
-
-
-def _draw(panels: Sequence[Panel]) -> Figure:
-    """Return the panels side by side (strips: one below another), a whole zoom of their values."""
-    grids = [panel.mosaic() for panel in panels]
-    across = panels[0].tiles.shape[2] <= 4 * panels[0].tiles.shape[1]
-    wide = sum(g.shape[1] for g in grids) if across else grids[0].shape[1]
-    high = grids[0].shape[0] if across else sum(g.shape[0] for g in grids)
-    zoom = max(1, min(ZOOM, WIDTH // wide, HEIGHT // high))
-    head, foot = TITLE, KEY if any(panel.key for panel in panels) else 0
-    between = len(panels) - 1
-    first = MARGIN + LETTER * max(map(len, panels[0].names), default=0)
-    W = max(wide * zoom + (GUTTER * between if across else 0), 480) + first + MARGIN
-    H = high * zoom + (head + foot) * (1 if across else len(panels)) + MARGIN
-    figure = Picture((W / DPI, H / DPI))
-    left, top = first, head
-    for panel, grid in zip(panels, grids, strict=True):
-        h, w = grid.shape[0] * zoom, grid.shape[1] * zoom
-        _draw_panel(figure, panel, grid, (left / W, 1 - (top + h) / H, w / W, h / H))
-        left, top = (left + w + GUTTER, top) if across else (left, top + h + foot + head)
-    return figure
-
-
-def _draw_panel(
-    figure: Figure, panel: Panel, grid: Image, box: tuple[float, float, float, float]
-) -> None:
-    """Draw one panel in `box`: left, bottom, width, height, as shares of the figure."""
-    W, H = figure.get_size_inches() * DPI
-    left, bottom, _, height = box
-    axes = figure.add_axes(box)
-    axes.set_axis_off()
-    axes.imshow(
-        grid, panel.colours, vmin=panel.low, vmax=panel.high, interpolation="nearest", aspect="auto"
-    )
-    above = bottom + height + 14 / H
-    figure.text(left, above, visible(panel.title), size=9, color=INK, va="bottom", **words())
-    lines = len(panel.tiles) // panel.columns
-    for k, name in enumerate(panel.names):  # at the middle of each row of tiles
-        middle = bottom + height * (1 - (k + 0.5) / lines)
-        where: dict[str, Any] = {"ha": "right", "va": "center"}
-        figure.text(left - 10 / W, middle, name, size=7, color=INK, **where, **words())
-    if panel.key:
-        bar = figure.add_axes((left, bottom - 38 / H, 200 / W, 14 / H))
-        bar.set_axis_off()
-        bar.imshow(np.linspace(0, 1, 256)[None], panel.colours, aspect="auto")
-        ends = f"{panel.key[0]} to {panel.key[1]}"
-        figure.text(left + 216 / W, bottom - 31 / H, ends, size=7, color=GREY, va="center")
+def _faces(x: Any, shape: Shape | None, levels: int | None) -> Faces:
+    """Return rows, (N, D) in [0, 1], or images of levels, (N, R, S, C), as tiles."""
+    if np.ndim(x) != 4:
+        return Faces(_tiles(x, shape))
+    return faces(x, levels or levels_of(x))
 
 
 def sample_grid(
-    x: Any, shape: Shape | None = None, columns: int | None = None, title: str = "samples"
+    x: Any,
+    shape: Shape | None = None,
+    columns: int | None = None,
+    title: str = "samples",
+    levels: int | None = None,
 ) -> Figure:
-    """Return the rows of x, (N, D), as a grid of images; values in [0, 1]."""
-    tiles = _tiles(x, shape)
-    return _draw([Panel(title, tiles, _columns(tiles, columns))])
+    """Return the rows of x, (N, D), as a grid of images; values in [0, 1].
+
+    Or images of levels, (N, R, S, C), C 1 or 3. levels: how many there are; None: as many as the
+    images show.
+    """
+    shown = _faces(x, shape, levels)
+    return draw([shown.panel(title, side_by_side(shown.tiles, columns))])
 
 
 def class_grid(
-    x: Any, names: Sequence[Any], shape: Shape | None = None, title: str = "samples by label"
+    x: Any,
+    names: Sequence[Any],
+    shape: Shape | None = None,
+    title: str = "samples by label",
+    levels: int | None = None,
 ) -> Figure:
     """Return rows of x, (n_classes · n, D), as images, n of a class in a row behind its name.
 
-    Strips stand below each other.
+    Strips stand below each other. Or images of levels, as `sample_grid` takes them.
     """
-    tiles = _tiles(x, shape)
+    face = _faces(x, shape, levels)
+    tiles = face.tiles
     if not len(names) or len(tiles) % len(names):
         raise ValueError(f"{len(tiles)} rows are not equally many of {len(names)} classes")
     shown = [visible(str(name)) for name in names]
     shown = [name if len(name) <= LONGEST else name[: LONGEST - 1] + "…" for name in shown]
     each = len(tiles) // len(names)
-    if _columns(tiles, None) == 1:
+    if side_by_side(tiles, None) == 1:
         each, shown = 1, [line for name in shown for line in (name, *[""] * (each - 1))]
-    return _draw([Panel(title, tiles, each, names=shown)])
+    return draw([face.panel(title, each)._replace(names=shown)])
 
 
 def samples_with_probabilities(
@@ -158,8 +93,8 @@ def samples_with_probabilities(
 ) -> Figure:
     """Return binary rows x, (N, D), beside the p(x_i = 1 | x_<i) they were drawn from, (N, D)."""
     tiles, soft = _tiles(x, shape), _tiles(p, shape)
-    columns = _columns(tiles, columns)
-    return _draw([Panel("samples", tiles, columns), Panel(PROBABILITY, soft, columns, SOFT)])
+    columns = side_by_side(tiles, columns)
+    return draw([Panel("samples", tiles, columns), Panel(PROBABILITY, soft, columns, SOFT)])
 
 
 def with_nearest(
@@ -167,8 +102,8 @@ def with_nearest(
 ) -> Figure:
     """Return samples x, their probabilities p and their nearest training rows, each (N, D)."""
     tiles, soft, real = _tiles(x, shape), _tiles(p, shape), _tiles(nearest, shape)
-    columns = _columns(tiles, columns)
-    return _draw(
+    columns = side_by_side(tiles, columns)
+    return draw(
         [
             Panel("samples", tiles, columns),
             Panel(PROBABILITY, soft, columns, SOFT),
@@ -188,8 +123,8 @@ def conditional_maps(
     tiny = np.finfo(np.float32).tiny
     cost = -np.log(np.maximum(np.where(bits > 0.5, prob, 1 - prob), tiny))
     tiles, soft, nats = (_tiles(rows, shape) for rows in (bits, prob, cost))
-    columns = _columns(tiles, columns)
-    return _draw(
+    columns = side_by_side(tiles, columns)
+    return draw(
         [
             Panel("data", tiles, columns),
             Panel(PROBABILITY, soft, columns, SOFT, key=("0", "1")),
@@ -204,21 +139,37 @@ def completions(
     drawn: Any,
     shape: Shape | None = None,
     title: str = "completed by the model",
+    levels: int | None = None,
 ) -> Figure:
     """Return rows x, what the model saw of them, and several completions of each.
 
-    x: (N, D); observed: (D,) bool; drawn: (K, N, D), K completions of every row.
+    x: (N, D) in [0, 1]; observed: (D,) or (N, D) bool; drawn: (K, N, D), K completions of every
+    row. Or images of levels, (N, R, S, C), C 1 or 3; observed (R, S), (R, S, C) or (N, R, S, C), a
+    pixel seen if all its channels are; drawn (K, N, R, S, C). levels: how many there are; None: as
+    many as the images show.
     """
-    rows, drawn = np.asarray(x, np.float64), np.asarray(drawn, np.float64)
-    seen = np.where(np.asarray(observed, bool), rows, UNSEEN)
-    order = drawn.transpose(1, 0, 2).reshape(-1, rows.shape[1])  # a row's completions together
-    return _draw(
-        [
-            Panel("data", _tiles(rows, shape), 1),
-            Panel("seen", _tiles(seen, shape), 1, VEILED, UNSEEN, 1),
-            Panel(title, _tiles(order, shape), len(drawn)),
-        ]
-    )
+    given, ways = np.asarray(x), np.asarray(drawn)
+    every = ways.swapaxes(0, 1).reshape(-1, *given.shape[1:])  # an image's completions together
+    if given.ndim == 4:
+        K = levels or levels_of(given, ways)
+        data, made, seen = faces(given, K), faces(every, K), _seen(observed, given.shape)
+    else:
+        data, made = Faces(_tiles(given, shape)), Faces(_tiles(every, shape))
+        seen = _tiles(np.atleast_2d(np.asarray(observed, bool)), shape) > 0
+    return draw([data.panel("data", 1), data.veiled("seen", seen), made.panel(title, len(ways))])
+
+
+def _seen(observed: Any, shape: tuple[int, ...]) -> Any:
+    """Return which pixels of images (N, R, S, C) are observed whole, (1 or N, R, S)."""
+    known = np.asarray(observed, bool)
+    if known.shape not in (shape[1:3], shape[1:], shape):
+        raise ValueError(
+            f"observed has the shape (R, S), (R, S, C) or (N, R, S, C) of images {shape}, "
+            f"got {known.shape}"
+        )
+    if known.ndim == 2:
+        return known[None]
+    return known.all(axis=-1).reshape(-1, *shape[1:3])
 
 
 def weight_maps(
@@ -233,7 +184,7 @@ def weight_maps(
     tiles = _tiles(weights[:, largest].T, shape)
     limit = float(np.quantile(np.abs(tiles), 0.99)) or 1.0
     key = (f"{-limit:.2g}", f"{limit:.2g}")
-    return _draw([Panel(title, tiles, _columns(tiles, None), SIGNED, -limit, limit, key)])
+    return draw([Panel(title, tiles, side_by_side(tiles, None), SIGNED, -limit, limit, key)])
 
 
 def save(figure: Figure, path: str | os.PathLike[str]) -> None:

@@ -9,6 +9,8 @@ Over the raw outputs s of a model, NumPy or CuPy arrays:
     sample(s, u, x, …) -> None              draws x where u is in [0, 1), keeps it where u < 0
 
 A real variable's, `mixture`, take its family and whether its weights are learned besides, and have
-a sixth, `cdf`, which `sample` inverts. `columns`, for rows of variables of different kinds, takes a
-layout first, samples one variable at a time, and maps whole rows to uniforms.
+a sixth, `cdf`, which `sample` inverts. `logistics`, of few outputs for many levels, takes their
+number last, and its `n_outputs` how many components there are. `columns`, for rows of variables of
+different kinds, takes a layout first, samples one variable at a time, and maps whole rows to
+uniforms.
 """

@@ -11,21 +11,29 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.engine.distributions import bernoulli, categorical
+from chainrule.engine.distributions import bernoulli, categorical, logistics
+from chainrule.kernels.dispatch import array_module
 from chainrule.kernels.types import Array
 
 
 def n_outputs(levels: int, n_logistics: int = 0) -> int:
     """Return K, how many outputs a channel needs."""
     if n_logistics:
-        return 3 * n_logistics
+        return logistics.n_outputs(n_logistics)
     return 1 if levels == 2 else levels
+
+
+def first_biases(channels: int, n_logistics: int = 0) -> Any:
+    """Return outputs near a uniform distribution: 0, or all channels' of mixtures, on the host."""
+    return np.tile(logistics.first_biases(n_logistics), channels) if n_logistics else 0
 
 
 def log_prob_terms(s: Array, x: Any, levels: int, n_logistics: int = 0) -> Array:
     """Return log p(x_i | x_<i) of every channel of every pixel in nats, shaped like x."""
     if is_bit(levels, n_logistics):
         terms = bernoulli.log_prob_terms(_rows(s), _rows(x))
+    elif n_logistics:
+        terms = logistics.log_prob_terms(_each(s, x), x, levels)
     else:
         terms = categorical.log_prob_terms(_each(s, x), _codes(x))
     return terms.reshape(x.shape)
@@ -37,6 +45,9 @@ def loss_and_grad(
     """Return Σ -log p / total in nats; overwrite ds by its gradient; ds may be s itself."""
     if is_bit(levels, n_logistics):
         return bernoulli.loss_and_grad(_rows(s), _rows(x), total, _rows(ds))
+    if n_logistics:
+        of_s = _each(s, x)
+        return logistics.loss_and_grad(of_s, x, total, of_s if ds is s else _each(ds, x), levels)
     return categorical.loss_and_grad(_each(s, x), _codes(x), total, _each(ds, x))
 
 
@@ -44,14 +55,17 @@ def conditionals(s: Array, channels: int, levels: int, n_logistics: int = 0) -> 
     """Return p(x_i = 1) of bits, (N, R, S, C); else p(x_i = v), (N, R, S, C, levels)."""
     if is_bit(levels, n_logistics):
         return bernoulli.conditionals(s)
-    return categorical.conditionals(s.reshape(*s.shape[:3], channels, -1))
+    each = s.reshape(*s.shape[:3], channels, -1)
+    return logistics.conditionals(each, levels) if n_logistics else categorical.conditionals(each)
 
 
 def sample(s: Array, u: Array, levels: int, n_logistics: int = 0) -> Any:
     """Return levels, (M,), drawn by uniforms u, (M,) float64, from outputs s, (M, K)."""
-    out: Any = np.zeros(len(u), np.int32)
+    out: Any = array_module(s).zeros(len(u), np.int32)
     if is_bit(levels, n_logistics):
         bernoulli.sample(s[:, 0], u, out)
+    elif n_logistics:
+        logistics.sample(s, u, out, levels)
     else:
         categorical.sample(s, u, out)
     return out
@@ -73,4 +87,6 @@ def _each(s: Array, x: Array) -> Array:
 
 
 def _codes(x: Any) -> Any:
-    return x.reshape(-1).astype(np.int32)
+    """Return levels, (M,) int32; of real ones, which a gradient in x is checked by, the nearest."""
+    whole = x if x.dtype.kind in "iu" else array_module(x).rint(x)
+    return whole.reshape(-1).astype(np.int32)

@@ -55,7 +55,7 @@ class Weights(NamedTuple):
     W_o: Array
 
 
-class Windows(NamedTuple):
+class Stacks(NamedTuple):
     """What a layer's two stacks see, and what two features of one pixel see of each other."""
 
     above: Window
@@ -64,7 +64,7 @@ class Windows(NamedTuple):
     whole: Window  # of p: all of it lies in the past
 
 
-class Cache(NamedTuple):
+class GatedCache(NamedTuple):
     """What `backward` needs from `forward`."""
 
     v: Array
@@ -75,16 +75,16 @@ class Cache(NamedTuple):
     site: Site | None
 
 
-def windows(k: int, kind: str, groups: int) -> Windows:
+def windows(k: int, kind: str, groups: int) -> Stacks:
     """Return a layer's windows, of kernels of size k; kind A for the first."""
     own, whole = masked_conv.raster(1, "B", groups), masked_conv.raster(1, "B")
-    return Windows(masked_conv.above(k, kind), masked_conv.left(k, kind, groups), own, whole)
+    return Stacks(masked_conv.above(k, kind), masked_conv.left(k, kind, groups), own, whole)
 
 
 def forward(
-    v: Array, h: Array, w: Weights, y: Ids, see: Windows, site: Site | None, new: New,
+    v: Array, h: Array, w: Weights, y: Ids, see: Stacks, site: Site | None, new: New,
     first: bool = False, last: bool = False,
-) -> tuple[Array, Array, Cache]:  # fmt: skip
+) -> tuple[Array, Array, GatedCache]:  # fmt: skip
     """Return v' and h', and the cache for `backward`; v' of the last layer is v."""
     p = mapped(v, w.W_v, w.b_v, y, see.above, new)  # F1
     q = mapped(h, w.W_h, w.b_h, y, see.left, new)  # F2
@@ -95,11 +95,11 @@ def forward(
     h_next = new(g.shape)
     h_next[...] = 0 if first else h
     masked_conv.add(g, w.W_o, see.own, h_next)  # F5
-    return v_next, h_next, Cache(v, h, p, q, g, site)
+    return v_next, h_next, GatedCache(v, h, p, q, g, site)
 
 
 def backward(
-    dv: Array, dh: Array, cache: Cache, w: Weights, dw: Weights, y: Ids, see: Windows,
+    dv: Array, dh: Array, cache: GatedCache, w: Weights, dw: Weights, y: Ids, see: Stacks,
     last: bool = False,
 ) -> None:  # fmt: skip
     """Update dv and dh from the layer's outputs to its inputs, and overwrite dw.
@@ -115,7 +115,8 @@ def backward(
 
 
 def first_backward(
-    dv: Array, dh: Array, cache: Cache, w: Weights, dw: Weights, y: Ids, see: Windows, last: bool,
+    dv: Array, dh: Array, cache: GatedCache, w: Weights, dw: Weights, y: Ids, see: Stacks,
+    last: bool,
     dz: Array | None,
 ) -> None:  # fmt: skip
     """Overwrite dw, of the first layer, and dz, where it is wanted: the gradient in its input."""
@@ -132,7 +133,14 @@ def first_backward(
 
 
 def _sums_gradient(
-    dv: Array, dh: Array, cache: Cache, w: Weights, dw: Weights, see: Windows, last: bool, new: New
+    dv: Array,
+    dh: Array,
+    cache: GatedCache,
+    w: Weights,
+    dw: Weights,
+    see: Stacks,
+    last: bool,
+    new: New,
 ) -> tuple[Array, Array]:
     """Return dp and dq; overwrite dW_o and dW_vh."""
     _, _, p, q, g, site = cache

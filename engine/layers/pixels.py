@@ -36,6 +36,12 @@ def scaled(x: Any, levels: int, new: New) -> Array:
     return z
 
 
+def unscaled(dz: Array, levels: int) -> Array:
+    """Return the gradient in levels, given that in `scaled` ones; B1."""
+    dx: Array = 2 / (levels - 1) * dz  # B1
+    return dx
+
+
 def mapped(h: Array, W: Array, table: Array, y: Ids, window: Window, new: New) -> Array:
     """Return a of F2; table: (n_classes, O), each class's bias."""
     a = new((*h.shape[:3], W.shape[2]))
@@ -55,7 +61,7 @@ def mapped_backward(
         masked_conv.backward(da, h, W, window, dh, dW, dtable[0])
         return
     masked_conv.add_backward(da, h, W, window, dh, dW)
-    _add_up(da, y, dtable)
+    _add_up(da, y, dtable)  # B2
 
 
 def mapped_weights(da: Array, z: Array, y: Ids, window: Window, dW: Array, dtable: Array) -> None:
@@ -112,7 +118,7 @@ class TopCache(NamedTuple):
 def top(h: Array, w: TopWeights, y: Ids, groups: int, new: New) -> tuple[Array, TopCache]:
     """Return s of F3, and the cache for `top_backward`."""
     window = masked_conv.raster(1, "B", groups)
-    u = rectified(h, new)
+    u = rectified(h, new)  # F3
     t = mapped(u, w.W_t, w.b_t, y, window, new)
     rectify(t)
     return mapped(t, w.W_s, w.b_s, y, window, new), TopCache(u, t)
@@ -130,7 +136,7 @@ def top_backward(
 ) -> None:
     """Overwrite dh and dw, given ds = dL/ds; B3."""
     window = masked_conv.raster(1, "B", groups)
-    dt = new(cache.t.shape)
+    dt = new(cache.t.shape)  # B3
     mapped_backward(ds, cache.t, w.W_s, y, window, dt, dw.W_s, dw.b_s)
     slope(cache.t, dt)
     mapped_backward(dt, cache.u, w.W_t, y, window, dh, dw.W_t, dw.b_t)

@@ -44,7 +44,7 @@ class Weights(NamedTuple):
     W_o: Array
 
 
-class Cache(NamedTuple):
+class ResidualCache(NamedTuple):
     """What `backward` needs from `forward`."""
 
     u: Array
@@ -53,7 +53,9 @@ class Cache(NamedTuple):
     site: Site | None
 
 
-def forward(h: Array, w: Weights, y: Ids, window: Window, site: Site | None, new: New) -> Cache:
+def forward(
+    h: Array, w: Weights, y: Ids, window: Window, site: Site | None, new: New
+) -> ResidualCache:
     """Update h by the block, and return the cache for `backward`."""
     own = masked_conv.raster(1, "B", window.groups)
     u = rectified(h, new)  # F1
@@ -63,10 +65,12 @@ def forward(h: Array, w: Weights, y: Ids, window: Window, site: Site | None, new
     rectify(m)
     dropout.forward(_rows(m), site)
     masked_conv.add(m, w.W_o, own, h)  # F4
-    return Cache(u, a, m, site)
+    return ResidualCache(u, a, m, site)
 
 
-def backward(dh: Array, cache: Cache, w: Weights, dw: Weights, y: Ids, window: Window) -> None:
+def backward(
+    dh: Array, cache: ResidualCache, w: Weights, dw: Weights, y: Ids, window: Window
+) -> None:
     """Update dh from the block's output to its input, and overwrite dw."""
     own, (u, a, m, site) = masked_conv.raster(1, "B", window.groups), cache
     with arena.borrow(dh) as new:

@@ -68,6 +68,7 @@ HOMES: dict[str, str] = {  # a new model is one line here
     "attention_rnn": "chainrule.engine.models.attention_rnn",
     "transformer": "chainrule.engine.models.transformer",
     "pixel_cnn": "chainrule.engine.models.pixel_cnn",
+    "pixel_rnn": "chainrule.engine.models.pixel_rnn",
 }
 # What is no density: it has none of log_prob, conditionals and sample, and is found by name alone.
 CONTRASTS = {"autoencoder": "chainrule.engine.models.autoencoder"}

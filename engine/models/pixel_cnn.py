@@ -21,7 +21,8 @@ Gradient    loss = Σ_n -log p(x_n) / total, through the same in reverse. In x, 
 
 Start       Weights normal, of deviation √(2 / inputs) before a ReLU and √(1 / inputs) before a
             gate; what a block adds to the stream is scaled by 1/√L; of outputs a tenth. 0 where
-            masks hide them. Biases 0.
+            masks hide them. Biases 0, but those of mixtures, which begin near the uniform
+            distribution.
 
 Cost        Two FLOPs a pixel for each weight that is not hidden, but for edges; twice that
             backward. A pixel of a sample costs as much as one of a pass
@@ -47,7 +48,7 @@ from chainrule.engine.params import Params, Shapes
 from chainrule.kernels.masked_conv import Window, raster
 from chainrule.kernels.types import Array, Ids
 
-WEIGHTS = ("W_x", "W_i", "W_m", "W_o", "W_xv", "W_xh", "W_v", "W_h", "W_vh", "W_t", "W_s")
+WEIGHTS = ("W_x", "W_i", "W_m", "W_xv", "W_xh", "W_v", "W_h", "W_vh", "W_o", "W_t", "W_s")
 EVENT = Image
 ABILITIES = Abilities(labels=True, dropout=True)
 
@@ -85,8 +86,11 @@ class Config:
 
     def __post_init__(self) -> None:
         """Refuse what no network can be."""
-        if min(self.n_features, self.n_classes) < 1 or min(self.n_layers, self.n_logistics) < 0:
-            raise ValueError(f"n_features and n_classes must be 1 or more, got {self}")
+        if min(self.n_features, self.n_layers, self.n_classes) < 1 or self.n_logistics < 0:
+            raise ValueError(
+                "n_features, n_layers and n_classes must be 1 or more, n_logistics 0 or more, "
+                f"got {self}"
+            )
         if self.n_features % self.channels:
             raise ValueError(
                 f"n_features must be a multiple of the {self.channels} channels, one group of "
@@ -114,7 +118,7 @@ class Config:
         return raster(self.kernel_size, "B", self.channels)
 
     @property
-    def stacks(self) -> list[gated_pixels.Windows]:
+    def stacks(self) -> list[gated_pixels.Stacks]:
         """The windows of the gated network's layers."""
         first = gated_pixels.windows(self.first_size, "A", self.channels)
         later = gated_pixels.windows(self.kernel_size, "B", self.channels)
@@ -122,7 +126,7 @@ class Config:
 
 
 def shapes(config: Config) -> Shapes:
-    """Return the parameters' names and shapes, in layout order."""
+    """Return the parameters' names and shapes, in layout order; the other network's are empty."""
     C, F, L = config.channels, config.n_features, config.n_layers
     outputs = C * distribution.n_outputs(config.levels, config.n_logistics)
     if config.gated:
@@ -151,25 +155,26 @@ def shapes(config: Config) -> Shapes:
         }
         wide = 2 * F
     top = {"W_t": (1, wide, wide), "W_s": (1, wide, outputs)}
-    return {**own, **top, **biases, "b_t": (wide,), "b_s": classes.shape(config, outputs)}
+    weights: Shapes = {**dict.fromkeys(WEIGHTS, (0,)), **own, **top}
+    return {**weights, **biases, "b_t": (wide,), "b_s": classes.shape(config, outputs)}
 
 
 def init(config: Config, rng: np.random.Generator, dtype: Any = np.float32) -> Params:
     """Return initial parameters; see Start above."""
     params = Params(shapes(config), dtype=dtype)
-    deep = max(1, config.n_layers) ** -0.5
-    scales = {"W_o": deep, "W_s": 0.1}
-    for name, window in _windows(config).items():
+    scales = {"W_o": config.n_layers**-0.5, "W_s": 0.1}
+    for name, window in windows(config).items():
         W = params[name]
         hidden = ~window.mask(*W.shape[-2:])
         gain = 1 if config.gated and name not in ("W_t", "W_s") else 2
         std = scales.get(name, 1) * (gain / (window.n_taps * W.shape[-2])) ** 0.5
         W[...] = rng.normal(0, std, W.shape)
         W[..., hidden] = 0
+    params["b_s"][...] = distribution.first_biases(config.channels, config.n_logistics)
     return params
 
 
-def _windows(config: Config) -> dict[str, Window]:
+def windows(config: Config) -> dict[str, Window]:
     """Return what each matrix sees."""
     own = raster(1, "B", config.channels)
     top = {"W_o": own, "W_t": own, "W_s": own}
@@ -272,6 +277,12 @@ def _top(config: Config, params: Params) -> pixels.TopWeights:
     return pixels.TopWeights(params["W_t"], params["b_t"][None], params["W_s"], b_s)
 
 
-log_prob, log_prob_terms, conditionals, loss_and_grad, start, sample = image_density.functions(
-    _forward, _backward, image_density.pixel_cnn_sampler
-)
+(
+    log_prob,
+    log_prob_terms,
+    conditionals,
+    loss_and_grad,
+    input_gradient,
+    start,
+    sample,
+) = image_density.functions(_forward, _backward, sampler=image_density.PixelCNNSampler)

@@ -13,7 +13,7 @@ Format 2, which is written, knows Config fields that are tuples, dataclasses or 
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, is_dataclass
+from dataclasses import asdict
 from math import isfinite, isnan
 from types import ModuleType
 from typing import Any, NamedTuple, get_type_hints
@@ -26,7 +26,7 @@ from chainrule.engine.params import Params
 from chainrule.engine.storage import container
 from chainrule.engine.storage import history as histories
 from chainrule.engine.storage.container import CheckpointError, PathLike, refuse
-from chainrule.engine.storage.description import one_error, parse, plain, typed
+from chainrule.engine.storage.description import one_error, parse, plain, too_small, typed
 from chainrule.engine.training.recipe import Recipe
 from chainrule.engine.training.train import State
 from chainrule.kernels.dispatch import on_device
@@ -42,10 +42,10 @@ __all__ = [
 ]
 
 FORMAT, READABLE = 2, (1, 2)
-EXTRA = "extra/"
-HISTORY = "history/"  # the extra array's name before its clock
+EXTRA, HISTORY = "extra/", "history/"  # names of arrays begin so; a history's ends in its clock
 PLACE = ("step", "size", "n_seen", "loss_sum", "seconds")
 COUNTERS = (*PLACE, "best_record", "best_valid")
+ALSO = ("carry", "average")  # arrays that not every training has
 RENAMED = {"n_rows": "size", "best_epoch": "best_record"}  # of format 1
 ABSENT: dict[str, Any] = {"n_classes": 1, "half_steps": [], "atoms": []}  # of older Configs
 
@@ -178,8 +178,9 @@ def save_state(
     counters = {name: getattr(state, name) for name in COUNTERS}
     training = {"recipe": asdict(recipe), "counters": counters}
     extra = {"best": _host(state.best.flat), "m": _host(state.m), "v": _host(state.v)}
-    if state.carry is not None:
-        extra["carry"] = _host(state.carry)
+    for name in ALSO:
+        if (array := getattr(state, name)) is not None:
+            extra[name] = _host(array)
     if unfit := _not_finite(extra):
         raise ValueError(
             f"{path} was not written: the training's array {unfit!r} is not finite, it diverged; "
@@ -205,7 +206,8 @@ def load_state(path: PathLike, model: str | None = None) -> SavedState:
 def _saved_state(path: PathLike, saved: Checkpoint) -> SavedState:
     """Return a checkpoint as a training, every part of it checked."""
     training, carry = saved.metadata.pop("training", None), saved.extra.pop("carry", None)
-    if not isinstance(training, dict) or saved.extra.keys() != {"best", "m", "v"}:
+    alike = saved.extra.keys() - {"average"}
+    if not isinstance(training, dict) or alike != {"best", "m", "v"}:
         refuse(path, "holds a model but no training to resume; start a new one")
     like = saved.params.flat
     for name, array in saved.extra.items():
@@ -223,8 +225,11 @@ def _saved_state(path: PathLike, saved: Checkpoint) -> SavedState:
     recipe = _recipe(training.get("recipe"), path)
     counters, history = _counters(training.get("counters"), saved.history, path)
     m, v = saved.extra["m"], saved.extra["v"]
-    best = Params(saved.params.shapes, saved.extra["best"])
-    state = State(saved.params, best, m, v, history=history, carry=carry, **counters)
+    best, average = Params(saved.params.shapes, saved.extra["best"]), saved.extra.get("average")
+    if (average is not None) != (recipe.average > 0):
+        refuse(path, "has a mean of its parameters that its recipe knows nothing of; start anew")
+    also: dict[str, Any] = {"history": history, "carry": carry, "average": average}
+    state = State(saved.params, best, m, v, **also, **counters)
     return SavedState(saved.model, saved.config, recipe, state, saved.metadata)
 
 
@@ -257,7 +262,7 @@ def _model(
         if "centred" not in hints and values.pop("centred", False):
             refuse(path, "is of a version that centred hidden units; fit the model again")
     config = module.Config(**typed(hints, values, path))
-    if _too_small(config):
+    if too_small(config):
         refuse(path, "has a config with a size below 1; save the model again")
     shapes, dtypes = dict(module.shapes(config)), {array.dtype for array in tensors.values()}
     if {name: array.shape for name, array in tensors.items()} != shapes:
@@ -272,16 +277,9 @@ def _model(
     return config, params
 
 
-def _too_small(value: Any, least: int = 1) -> bool:
-    """Return whether there is a size below 1 in a Config, or a number below 0 in its tuples."""
-    if is_dataclass(value):
-        return any(_too_small(inner) for inner in vars(value).values())
-    if isinstance(value, tuple):
-        return any(_too_small(inner, least=0) for inner in value)  # 0 has a meaning in events
-    return type(value) is int and value < least
-
-
 def _recipe(values: Any, path: PathLike) -> Recipe:
+    if isinstance(values, dict):
+        values = {"average": 0.0, **values}  # which older ones lack
     checked = typed(get_type_hints(Recipe), values, path)
     try:
         return Recipe(**checked)

@@ -18,6 +18,7 @@ import numpy as np
 
 from chainrule.engine.storage.container import CheckpointError, PathLike, refuse
 
+MAY_BE_0 = {"n_logistics"}  # sizes in a Config: there are none
 DEEPEST = 16  # levels of dataclasses and tuples inside each other
 
 
@@ -131,6 +132,15 @@ def _tuple(place: _Place, kinds: tuple[Any, ...], value: Any) -> tuple[Any, ...]
         _field(place.inside(f"[{k}]"), kind, item)
         for k, (kind, item) in enumerate(zip(kinds, value, strict=True))
     )
+
+
+def too_small(value: Any, least: int = 1) -> bool:
+    """Return whether there is a size below 1 in a Config, or a number below 0 in its tuples."""
+    if is_dataclass(value):
+        return any(too_small(v) for name, v in vars(value).items() if name not in MAY_BE_0)
+    if isinstance(value, tuple):
+        return any(too_small(inner, least=0) for inner in value)  # 0 has a meaning in events
+    return type(value) is int and value < least
 
 
 def plain(value: Any) -> Any:

@@ -27,6 +27,8 @@ class Recipe:
         l1: μ of decoupled sparsity, on the same arrays; see A8 in `chainrule.kernels.adam`.
         clip_norm: longest gradient let through, as a 2-norm; 0 turns clipping off.
         beta1, beta2, eps: Adam's.
+        average: a of the exponential mean of the parameters that is kept (`averaging`); 0 keeps
+            the parameters themselves.
         patience: records without a better validation likelihood before stopping; 0 is never. A
             record is made after every epoch, or every eval_every steps.
         eval_every: steps between two records; 0 is an epoch of rows, or a tenth of all steps of a
@@ -52,6 +54,7 @@ class Recipe:
     beta1: float = 0.9
     beta2: float = 0.999
     eps: float = 1e-8
+    average: float = 0.0
     patience: int = 0
     eval_every: int = 0
     eval_symbols: int = 1 << 14
@@ -70,7 +73,7 @@ class Recipe:
 RANGES: dict[str, tuple[Callable[[float], bool], str]] = {
     **dict.fromkeys(("epochs", "batch_size", "accumulation"), (lambda n: n >= 1, "at least 1")),
     **dict.fromkeys(("learning_rate", "eps"), (lambda r: r > 0, "above 0")),
-    **dict.fromkeys(("warmup", "beta1", "beta2"), (lambda r: 0 <= r < 1, "in [0, 1)")),
+    **dict.fromkeys(("warmup", "beta1", "beta2", "average"), (lambda r: 0 <= r < 1, "in [0, 1)")),
     **dict.fromkeys(("weight_decay", "l1", "clip_norm"), (lambda r: r >= 0, "0 or more")),
     **dict.fromkeys(
         ("steps", "patience", "eval_every", "eval_symbols", "seed"),

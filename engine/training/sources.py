@@ -4,7 +4,7 @@ A source says what each minibatch is, as a function of the seed and the step alo
 random is ever kept. Minibatch `step`, counted from 0, of
 
     RowSource   is the next batch_size rows of an epoch's shuffle, whatever their variables are:
-                bits, categories, real numbers, levels of an image
+                bits, categories, real numbers, levels of an image (`pixels`: drawn anew)
     SymbolRows  is the same for rows of symbols, of different lengths, in groups of like lengths:
                 what is computed beyond their ends stays a share of the whole
     Windows     is batch_size windows of `context` symbols from all over a text
@@ -128,7 +128,7 @@ class RowSource(Source):
     def batch(self, model: Any, config: Any, recipe: Recipe, step: int, state: Any) -> Batch:
         """Return the next rows of the epoch's shuffle."""
         rows = self._rows(recipe, step)
-        x, y = Chosen(self._x, rows), None if self._y is None else Chosen(self._y, rows)
+        x, y = self._some(recipe, step, rows), None if self._y is None else Chosen(self._y, rows)
         of_slice = gradient(model, config, recipe, step, x, len(rows), y=y)
         min_rows = len(rows) if model.ABILITIES.whole else MIN_ROWS
         return Batch(len(rows), len(rows), of_slice, min_rows)
@@ -140,6 +140,10 @@ class RowSource(Source):
         if model.ABILITIES.any_order:
             return scoring.mean_estimate(model, config, params, x, recipe.seed, y)
         return scoring.mean_nll(model, config, params, x, y=y)
+
+    def _some(self, recipe: Recipe, step: int, rows: Any) -> Any:
+        """Return rows of minibatch `step` as the model is to see them, sliced when asked for."""
+        return Chosen(self._x, rows)
 
     def _epoch(self, recipe: Recipe) -> int:
         return ceil(self.size / recipe.batch_size)

@@ -21,7 +21,7 @@ import numpy as np
 
 from chainrule.engine.event import Event
 from chainrule.engine.params import Params
-from chainrule.engine.training import divergence
+from chainrule.engine.training import averaging, divergence
 from chainrule.engine.training.batches import Batch
 from chainrule.engine.training.recipe import Recipe, learning_rate
 from chainrule.engine.training.scoring import mean_nll
@@ -41,7 +41,7 @@ class State:
         params: the parameters now.
         best: those of the record with the lowest validation loss; without validation data of the
             last record that was not astray, `divergence`; the initial ones before the first record.
-        m, v: Adam's running means, (P,), laid out like `params.flat`.
+        m, v: Adam's running means, (P,), laid out like `params.flat`. average: see `averaging`.
         step: minibatches done.
         size: rows, or symbols, of the training data; 0 before the first minibatch.
         n_seen: rows, or symbols, of the minibatches since the last record.
@@ -70,6 +70,7 @@ class State:
     best_record: int = 0
     best_valid: float = math.inf
     carry: Array | None = None
+    average: Array | None = None
     whole: bool = True
 
 
@@ -95,7 +96,8 @@ class Progress:
 def start(model: ModuleType, config: Any, recipe: Recipe, dtype: Any = np.float32) -> State:
     """Return the state before the first minibatch, on the host; recipe.seed decides it."""
     params = model.init(config, np.random.default_rng(recipe.seed), dtype)
-    return State(params, params.copy(), np.zeros_like(params.flat), np.zeros_like(params.flat))
+    moments = np.zeros_like(params.flat), np.zeros_like(params.flat)
+    return State(params, params.copy(), *moments, average=averaging.begin(recipe, params))
 
 
 def place(state: State, xp: Any) -> State:
@@ -108,7 +110,7 @@ def place(state: State, xp: Any) -> State:
         return array.get() if xp is np and on_device(array) else xp.asarray(array)
 
     arrays = {name: move(getattr(state, name)) for name in ("m", "v")}
-    arrays["carry"] = None if state.carry is None else move(state.carry)
+    arrays |= {name: averaging.moved(getattr(state, name), move) for name in ("carry", "average")}
     params = {
         name: Params(getattr(state, name).shapes, move(getattr(state, name).flat))
         for name in ("params", "best")
@@ -237,6 +239,7 @@ def _update(model: ModuleType, recipe: Recipe, state: State, grad: Params, rate:
         max_norm=recipe.clip_norm,
     )
     state.step += 1
+    averaging.update(recipe, state.average, state.params, state.step)
 
 
 def _validate(
@@ -245,7 +248,8 @@ def _validate(
     """Return the validation loss in nats a row or symbol, or None without validation data."""
     if not source.has_valid:
         return None
-    valid = source.validate(model, config, recipe, state.params)
+    kept = averaging.kept(state.average, state.params)
+    valid = source.validate(model, config, recipe, kept)
     if not math.isfinite(valid):
         raise FloatingPointError(_advice(f"the validation loss at step {state.step} is {valid},"))
     return valid
@@ -271,7 +275,7 @@ def _make_record(
     number, loss = len(state.history) + 1, state.loss_sum / state.n_seen
     astray = divergence.astray(loss, state.history, event)
     if (valid is None and not astray) or (valid is not None and valid < state.best_valid):
-        state.best.flat[...] = state.params.flat
+        state.best.flat[...] = averaging.kept(state.average, state.params).flat
         state.best_record = number
         state.best_valid = math.inf if valid is None else valid
     record = {

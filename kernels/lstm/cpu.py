@@ -92,34 +92,48 @@ def _step(p: Array, z: Array, c_before: Array, c: Array, h: Array) -> None:
         cell(row(p, n), row(z, n), row(c_before, n), row(c, n), row(h, n))
 
 
+@njit(**INLINE)
+def cell_back(
+    dh: Array, delta: Array, gates: Array, c_before: Array, c: Array, dc: Array, dz: Array,
+    tanh_c: Array,
+) -> None:  # fmt: skip
+    """B1-B4 of one row and step; delta = dz_{t+1} Wᵀ, used up; dc = f_{t+1} ε_{t+1}, then f_t ε_t.
+
+    dz must not be gates: a loop whose arrays overlap, or that writes more than a few, is not
+    vectorised. tanh_c: memory for H numbers. Shared with `grid_lstm`.
+    """
+    H, one = len(dh), dh.dtype.type(1)
+    i, f, g, o = gates[:H], gates[H : 2 * H], gates[2 * H : 3 * H], gates[3 * H :]
+    for j in range(H):
+        tanh_c[j] = tanh(c[j])
+    for j in range(H):
+        delta[j] += dh[j]  # B1
+    for j in range(H):
+        dc[j] += delta[j] * o[j] * (one - tanh_c[j] * tanh_c[j])  # B2: ε
+    for j in range(H):
+        dz[j] = dc[j] * g[j] * i[j] * (one - i[j])  # B3, B4
+    for j in range(H):
+        dz[H + j] = dc[j] * c_before[j] * f[j] * (one - f[j])
+    for j in range(H):
+        dz[2 * H + j] = dc[j] * i[j] * (one - g[j] * g[j])
+    for j in range(H):
+        dz[3 * H + j] = delta[j] * tanh_c[j] * o[j] * (one - o[j])
+    for j in range(H):
+        dc[j] *= f[j]
+
+
 @njit(**JIT)
 def _step_back(
     dh: Array, from_next: Array, gates: Array, c_before: Array, c: Array, dc: Array, dz: Array
 ) -> None:
-    """B1-B4 of one step; from_next = dz_{t+1} Wᵀ, used up; dc = f_{t+1} ε_{t+1}, then f_t ε_t."""
-    H, one = dh.shape[1], dh.dtype.type(1)
-    # Into a row of their own first: dz may be gates, and a loop whose arrays overlap, or that
-    # writes more than a few, is not vectorised.
+    """`cell_back` of one step of all rows; dz may be gates: into a row of its own first."""
+    H = dh.shape[1]
     tanh_c, new = np.empty(H, dh.dtype), np.empty(4 * H, dh.dtype)
     for n in range(len(dh)):
-        dh_n, delta, gates_n, dz_n = row(dh, n), row(from_next, n), row(gates, n), row(dz, n)
-        before_n, c_n, dc_n = row(c_before, n), row(c, n), row(dc, n)
-        i, f, g, o = gates_n[:H], gates_n[H : 2 * H], gates_n[2 * H : 3 * H], gates_n[3 * H :]
-        for j in range(H):
-            tanh_c[j] = tanh(c_n[j])
-        for j in range(H):
-            delta[j] += dh_n[j]  # B1
-        for j in range(H):
-            dc_n[j] += delta[j] * o[j] * (one - tanh_c[j] * tanh_c[j])  # B2: ε
-        for j in range(H):
-            new[j] = dc_n[j] * g[j] * i[j] * (one - i[j])  # B3, B4
-        for j in range(H):
-            new[H + j] = dc_n[j] * before_n[j] * f[j] * (one - f[j])
-        for j in range(H):
-            new[2 * H + j] = dc_n[j] * i[j] * (one - g[j] * g[j])
-        for j in range(H):
-            new[3 * H + j] = delta[j] * tanh_c[j] * o[j] * (one - o[j])
-        for j in range(H):
-            dc_n[j] *= f[j]
+        before, now = row(c_before, n), row(c, n)
+        cell_back(
+            row(dh, n), row(from_next, n), row(gates, n), before, now, row(dc, n), new, tanh_c
+        )
+        dz_n = row(dz, n)
         for j in range(4 * H):
             dz_n[j] = new[j]

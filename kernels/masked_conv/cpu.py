@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.kernels.masked_conv import strips
-from chainrule.kernels.masked_conv.runs import Plan, plan
+from chainrule.kernels.masked_conv.runs import Course, course
 from chainrule.kernels.masked_conv.windows import Window
 from chainrule.kernels.threads import map_rows
 from chainrule.kernels.tiles import HEIGHT
@@ -34,14 +34,14 @@ def add(x: Array, W: Array, window: Window, y: Array) -> None:
 
 
 def _multiply(x: Array, W: Array, b: Array | None, window: Window, y: Array) -> None:
-    p = plan(window, False, x.shape, W.shape, x.dtype)
+    p = course(window, False, x.shape, W.shape, x.dtype)
     panels = strips.packed(W, p.hidden)
     start = strips.NOTHING if b is None else np.ascontiguousarray(b)
     how = strips.ADD if b is None else strips.BIAS
     _over_images(x, panels, start, how, p, y)
 
 
-def _over_images(x: Array, panels: Array, b: Any, how: int, p: Plan, y: Array) -> None:
+def _over_images(x: Array, panels: Array, b: Any, how: int, p: Course, y: Array) -> None:
     """Convolve all rows of all images, shared out over threads."""
     n_blocks = -(-x.shape[1] // p.rows)
     x, b = np.ascontiguousarray(x), b.astype(x.dtype, copy=False)
@@ -69,13 +69,13 @@ def add_backward(dy: Array, x: Array, W: Array, window: Window, dx: Array, dW: A
 
 def _input_gradient(dy: Array, W: Array, window: Window, dx: Array) -> None:
     """Overwrite dx by B3: the mirrored window's convolution of dy."""
-    p = plan(window, True, dy.shape, W.shape, dy.dtype)
+    p = course(window, True, dy.shape, W.shape, dy.dtype)
     _over_images(dy, strips.packed_mirrored(W, p.hidden), strips.NOTHING, strips.ANEW, p, dx)
 
 
 def weight_gradient(dy: Array, x: Array, window: Window, dW: Array, db: Array) -> None:
     """See `chainrule.kernels.masked_conv.weight_gradient`."""
-    p = plan(window, False, x.shape, dW.shape, x.dtype)
+    p = course(window, False, x.shape, dW.shape, x.dtype)
     x, dy = np.ascontiguousarray(x), np.ascontiguousarray(dy)
     K = dW.shape[0] * dW.shape[1]
     tiles = -(-K // HEIGHT)

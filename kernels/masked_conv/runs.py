@@ -13,7 +13,9 @@ import numpy as np
 from chainrule.kernels.masked_conv.windows import Window
 from chainrule.kernels.tiles import panel_width
 
-ROW_BYTES = 96 * 1024  # of an image's rows that are worked on at once: beside a panel, in L2
+ROW_BYTES = (
+    96 * 1024
+)  # of an image's rows that are worked on at once: beside a panel, in the second cache
 
 
 class Pads(NamedTuple):
@@ -25,14 +27,13 @@ class Pads(NamedTuple):
     down: int
 
 
-class Plan(NamedTuple):
+class Course(NamedTuple):
     """What to multiply.
 
     runs: (panels, runs, 3) int64: a run's begin, in numbers from the pixel's own first one on, how
     many they are, and with which row of the panel they begin to be multiplied. whole: (runs, 3),
-    the same where nothing is hidden. hidden: (T, 2) … see `Window.mask`: (C, O) bool of the centre
-    tap's entries, or empty; centre: which tap that is. rows: of an image at once. work:
-    multiply-adds an image.
+    the same where nothing is hidden. hidden: (T, C, O) bool, entries of W that are; empty where
+    there are none. rows: of an image at once. work: multiply-adds an image.
     """
 
     runs: Any
@@ -44,10 +45,10 @@ class Plan(NamedTuple):
 
 
 @lru_cache(maxsize=256)
-def plan(
+def course(
     window: Window, mirrored: bool, shape: tuple[int, ...], of_W: tuple[int, ...], dtype: Any
-) -> Plan:
-    """Return the walk over images of a shape, (N, R, S, C), for weights (T, C, O).
+) -> Course:
+    """Return the course over images of a shape, (N, R, S, C), for weights (T, C, O).
 
     mirrored: for B3, over dy, (N, R, S, O).
     """
@@ -81,7 +82,7 @@ def plan(
     at_once = max(1, min(R, ROW_BYTES // bytes_a_row))
     even = -(-R // -(-R // at_once))  # blocks of one size, or nearly
     whole = np.array(_of_panel(rows, n_in, step, (0, n_in), False), np.int64)
-    return Plan(np.array(runs, np.int64), whole, hidden, pads, even, R * S * T * C * O)
+    return Course(np.array(runs, np.int64), whole, hidden, pads, even, R * S * T * C * O)
 
 
 def _of_panel(

@@ -10,7 +10,7 @@ import numpy as np
 
 from chainrule.kernels.batches import AREAS, BATCH, NLL, RATE, X, gather, lanes_of, scatter
 from chainrule.kernels.compiled import njit
-from chainrule.kernels.inline import BORROWS, INLINE, JIT, exp, log
+from chainrule.kernels.inline import BORROWS, INLINE, JIT, exp, log, smallest_normal
 from chainrule.kernels.mixture import GAUSSIAN, SIGMA_MIN, T_MAX, Z_MAX, steps
 from chainrule.kernels.types import Array
 
@@ -52,20 +52,20 @@ def losses(
     """
     n, lanes = (3 if learned else 2) * K, lanes_of(rows)
     gather(s, m, rows, o, n, work, OF_EACH)
-    _weigh(K, lanes, learned, work)
+    weigh(K, lanes, learned, work)
     if half == 0:
         _measure(K, lanes, family, work)
-        _share(K, lanes, LOG_C[0] if family == GAUSSIAN else LOG_C[1], work)
+        share(K, lanes, LOG_C[0] if family == GAUSSIAN else LOG_C[1], work)
     else:
         _measure_steps(K, lanes, half, family, work)
-        _share(K, lanes, 0.0, work)
+        share(K, lanes, 0.0, work)
     if gradient:
-        _turn_round(K, lanes, learned, work)
+        turn_round(K, lanes, learned, work)
         scatter(work, OF_EACH, s, m, rows, o, n)
 
 
 @njit(**INLINE, **BORROWS)
-def _weigh(K: int, lanes: int, learned: bool, work: Array) -> None:
+def weigh(K: int, lanes: int, learned: bool, work: Array) -> None:
     """Make b, e^b and A (F4)."""
     a, b = OF_EACH + 2 * K * BATCH, OF_EACH + 4 * K * BATCH
     zero, nothing = work.dtype.type(0), work.dtype.type(NOTHING)
@@ -178,7 +178,7 @@ def _laplace_steps(K: int, j: int, lanes: int, half: float, work: Array) -> None
 
 
 @njit(**INLINE, **BORROWS)
-def _share(K: int, lanes: int, log_of_c: float, work: Array) -> None:
+def share(K: int, lanes: int, log_of_c: float, work: Array) -> None:
     """Make e and Z of the exponents (F5), and -log p (F6)."""
     zero, nothing = work.dtype.type(0), work.dtype.type(NOTHING)
     log_c = work.dtype.type(log_of_c)
@@ -197,8 +197,12 @@ def _share(K: int, lanes: int, log_of_c: float, work: Array) -> None:
 
 
 @njit(**INLINE, **BORROWS)
-def _turn_round(K: int, lanes: int, learned: bool, work: Array) -> None:
-    """Turn S/σ, V e^t / σ and e^b into the gradients of μ, t and a, times RATE."""
+def turn_round(K: int, lanes: int, learned: bool, work: Array) -> None:
+    """Turn S/σ, V e^t / σ and e^b into the gradients of μ, t and a, times RATE.
+
+    One below the smallest normal number becomes 0, as in `chainrule.kernels.bernoulli.cpu`.
+    """
+    tiny, zero = smallest_normal(work), work.dtype.type(0)
     for k in range(lanes):
         work[_U(SUM + k)] = work[_U(RATE + k)] / work[_U(SUM + k)]
         work[_U(WEIGHTS + k)] = work[_U(RATE + k)] / work[_U(WEIGHTS + k)]
@@ -207,12 +211,13 @@ def _turn_round(K: int, lanes: int, learned: bool, work: Array) -> None:
         of_a, of_e = of_t + K * BATCH, OF_EACH + (4 * K + j) * BATCH
         for k in range(lanes):
             share = work[_U(of_e + k)] * work[_U(SUM + k)]  # B1
-            work[_U(of_mu + k)] *= -share  # B2
-            work[_U(of_t + k)] *= share  # B3, B4
+            of_mean, of_scale = -share * work[_U(of_mu + k)], share * work[_U(of_t + k)]
+            work[_U(of_mu + k)] = zero if abs(of_mean) < tiny else of_mean  # B2
+            work[_U(of_t + k)] = zero if abs(of_scale) < tiny else of_scale  # B3, B4
             work[_U(of_e + k)] = share
         for k in range(lanes if learned else 0):
-            prior = work[_U(of_a + k)] * work[_U(WEIGHTS + k)]
-            work[_U(of_a + k)] = prior - work[_U(of_e + k)]  # B5
+            of_weight = work[_U(of_a + k)] * work[_U(WEIGHTS + k)] - work[_U(of_e + k)]
+            work[_U(of_a + k)] = zero if abs(of_weight) < tiny else of_weight  # B5
 
 
 @njit(**INLINE, **BORROWS)

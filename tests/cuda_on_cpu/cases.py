@@ -11,7 +11,17 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
-from cuda_on_cpu import attention, gated, masked, networks, recurrent, tables
+from cuda_on_cpu import (
+    attention,
+    convolution,
+    gated,
+    grids,
+    levels,
+    masked,
+    networks,
+    recurrent,
+    tables,
+)
 from cuda_on_cpu import transformer_parts as parts
 
 from chainrule.kernels import (
@@ -25,11 +35,14 @@ from chainrule.kernels import (
     embedding,
     gate,
     gelu,
+    grid_lstm,
     gru,
     layer_norm,
     linear,
+    logistics,
     lstm,
     masked_bits,
+    masked_conv,
     masked_linear,
     mixture,
     nade,
@@ -182,12 +195,15 @@ CASES = {
     "adam": Case(adam, _adam_inputs, _adam),
     "causal_attention": Case(causal_attention, attention.inputs, attention.run),
     "mixture": Case(mixture, tables.mixture_inputs, tables.mixture, tables.MIXTURES),
+    "logistics": Case(logistics, levels.logistics_inputs, levels.logistics, levels.SHAPES),
     "columns": Case(columns, tables.columns_inputs, tables.columns, tables.COLUMNS),
     "activation": Case(activation, masked.activation_inputs, masked.activate),
     "gate": Case(gate, gated.gate_inputs, gated.gate),
     "masked_linear": Case(masked_linear, masked.linear_inputs, masked.linear, masked.SHAPES),
     "masked_bits": Case(masked_bits, masked.bits_inputs, masked.bits, masked.SHAPES),
+    "masked_conv": Case(masked_conv, convolution.inputs, convolution.run, convolution.SHAPES),
     "linear": Case(linear, networks.linear_inputs, networks.linear),
+    "grid_lstm": Case(grid_lstm, grids.inputs, grids.run, grids.SHAPES),
     "dense": Case(dense, networks.dense_inputs, networks.dense),
     "nade_columns": Case(nade_columns, tables.nade_inputs, tables.nade, tables.NADES),
     **RECURRENT,

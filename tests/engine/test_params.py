@@ -62,6 +62,7 @@ def test_leading_counts_the_first_arrays_and_refuses_others():
     assert params.leading(()) == 0
     assert params.leading(("W",)) == 6
     assert params.leading(("W", "V")) == 9
+    assert params.leading(("W", "other", "V")) == 9  # of another network
     for names in [("V",), ("V", "W"), ("W", "c"), ("other",)]:
         with pytest.raises(ValueError, match="must be the first arrays"):
             params.leading(names)

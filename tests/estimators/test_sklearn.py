@@ -11,7 +11,17 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from chainrule import FVSBN, MADE, NADE, RNADE, CategoricalNADE, OrderlessNADE, TableNADE
+from chainrule import (
+    FVSBN,
+    MADE,
+    NADE,
+    RNADE,
+    CategoricalNADE,
+    OrderlessNADE,
+    PixelCNN,
+    PixelRNN,
+    TableNADE,
+)
 
 SMALL = {"n_hidden": 4, "epochs": 2, "binarize": 0.5}
 MASKED = {"hidden": (4, 3), "epochs": 2, "binarize": 0.5}
@@ -23,7 +33,11 @@ MASKED = {"hidden": (4, 3), "epochs": 2, "binarize": 0.5}
         *(CategoricalNADE(**SMALL, column_types=None), RNADE(4, n_components=2, epochs=2)),
         TableNADE(4, n_components=2, epochs=2, dtype="float64"),
         *(MADE(**MASKED), MADE(**MASKED, n_masks=2, order_agnostic=True, direct=True)),
-        OrderlessNADE(**MASKED),
+        *(
+            OrderlessNADE(**MASKED),
+            PixelCNN(1, 4, first_size=3, epochs=2, binarize=0.5),
+            PixelRNN(1, 2, first_size=3, epochs=2, binarize=0.5),
+        ),
     ]
 )
 def test_conventions(estimator, check):

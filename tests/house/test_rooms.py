@@ -25,10 +25,11 @@ HOMES = {  # inner packages first: of the wheel, bindings' folder holds the othe
 # what is in the same room; not its neighbours on the same floor.
 FLOORS = {
     "chainrule.engine": (
-        {"arena", "event", "noise", "ordering", "params", "ragged", "windows"},
+        {"arena", "event", "greys", "noise", "ordering", "params"}
+        | {"ragged", "receptive", "windows"},
         {"averages", "bounds", "classes", "distributions", "labels", "subsets"},
         {"layers"},
-        {"reading", "sampling", "stepping"},
+        {"image_density", "reading", "sampling", "stepping"},
         {"models"},
         {"density"},
         {"gradcheck"},

@@ -15,6 +15,7 @@ FILES = (
     *("tiles", "linear", "dense", "chosen_rows", "transposed", "inline", "masked_linear"),
     *("masked_bits", "nade", "nade_columns", "nade_columns_products", "mixture", "columns"),
     *("causal_attention", "lstm", "gru", "rnn", "triangular", "sums", "softmax_cross_entropy"),
+    *("logistics", "grid_lstm"),
 )
 
 

@@ -5,19 +5,10 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 from matplotlib.text import Text
+from support.pictures import mosaics, titles
 
 from chainrule import plots
-from chainrule.plots import images, palette
-
-
-def mosaics(figure):
-    """Return the arrays drawn as panels, keys and curves left out."""
-    images = [image for axes in figure.axes for image in axes.get_images()]
-    return [image.get_array() for image in images if image.get_array().shape != (1, 256)]
-
-
-def titles(figure):
-    return [text.get_text() for text in figure.texts]
+from chainrule.plots import faces, images, palette, panels
 
 
 def test_tiles_stand_in_reading_order_with_gaps_between(rng):
@@ -35,8 +26,8 @@ def test_every_value_is_a_square_of_whole_pixels(tmp_path, rng):
     x = rng.integers(0, 2, (4, 16))
     plots.save(plots.sample_grid(x), tmp_path / "x.png")
     pixels = matplotlib.image.imread(tmp_path / "x.png")[:, :, 0]
-    body = pixels[images.TITLE : -images.MARGIN, images.MARGIN :]
-    zoom = images.ZOOM
+    body = pixels[panels.TITLE : -panels.MARGIN, panels.MARGIN :]
+    zoom = panels.ZOOM
     for n, (top, left) in enumerate([(0, 0), (0, 5), (5, 0), (5, 5)]):
         tile = body[top * zoom : (top + 4) * zoom, left * zoom : (left + 4) * zoom]
         blocks = tile.reshape(4, zoom, 4, zoom)
@@ -119,7 +110,7 @@ def test_completions_veil_what_the_model_did_not_see():
     drawn = np.array([[[1, 0, 0, 0]], [[1, 1, 0, 1]]])
     data, seen, completed = mosaics(plots.completions(x, observed, drawn))
     np.testing.assert_array_equal(data, [[1, 1], [0, 0]])
-    np.testing.assert_array_equal(seen, [[1, images.UNSEEN], [0, images.UNSEEN]])
+    np.testing.assert_array_equal(seen, [[1, faces.UNSEEN], [0, faces.UNSEEN]])
     np.testing.assert_array_equal(completed[:, :2], [[1, 0], [0, 0]])
     np.testing.assert_array_equal(completed[:, 3:], [[1, 1], [0, 1]])
 
@@ -244,3 +235,20 @@ def test_symbols_stand_along_both_axes_so_that_they_can_be_seen(rng, tmp_path):
 def test_maps_of_another_shape_are_refused(shape, symbols, text):
     with pytest.raises(ValueError, match=text):
         plots.attention_maps(np.zeros(shape), symbols)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_images_of_levels_are_drawn_as_they_are(channels, rng):
+    x = rng.integers(0, 4, (6, 5, 4, channels))
+    (grid,) = mosaics(plots.sample_grid(x, columns=3, levels=4))
+    tile = x[4] / 3 if channels == 3 else x[4, ..., 0] / 3
+    np.testing.assert_allclose(grid[6:11, 5:9], tile)
+    (grid,) = mosaics(plots.class_grid(x, ["a", "b"], levels=4))
+    np.testing.assert_allclose(grid[6:11, 5:9], tile)
+
+
+def test_each_row_may_have_seen_something_else():
+    x = np.zeros((2, 4))
+    observed = np.array([[True] * 4, [False] * 4])
+    _, seen, _ = mosaics(plots.completions(x, observed, x[None]))
+    assert (seen[:2] == 0).all() and (seen[-2:] == -1).all()

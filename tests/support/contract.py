@@ -4,17 +4,20 @@ A new model joins `tests/engine/models/test_contract.py` by its lines here.
 """
 
 from itertools import product
+from math import prod
 
 import numpy as np
 from scipy import stats
 
 from chainrule.engine import models
-from chainrule.engine.event import CONTINUOUS, Columns
+from chainrule.engine.event import CONTINUOUS, Columns, Image
 
 T = 4  # symbols of a sequence
 DEEP = {"n_symbols": 3, "context": 5, "n_layers": 2, "n_heads": 2, "n_embd": 4}
 MADE = {"hidden": (9, 12), "direct": True}
 MIXTURES = {"activation": "tanh", "n_components": 2}
+PIXELS = {"height": 2, "width": 3, "n_features": 5, "n_layers": 2, "first_size": 5}
+COLOURS = {"height": 2, "width": 1, "channels": 3, "n_features": 9, "n_layers": 1, "first_size": 3}
 MIXED = {"values": (3, 0, 2, 0), "n_hidden": 3, "n_components": 2}
 MODELS = {  # what a test is called: the registry's name, and a Config's arguments
     "fvsbn": ("fvsbn", {"n_visible": 5}),
@@ -72,24 +75,73 @@ MODELS = {  # what a test is called: the registry's name, and a Config's argumen
     "transformer": ("transformer", DEEP),
     "transformer rotary": ("transformer", {**DEEP, "rotary": True, "tied": False}),
     "transformer of labels": ("transformer", {**DEEP, "n_classes": 3}),
+    "pixel_cnn": ("pixel_cnn", PIXELS),
+    "pixel_cnn of labels": ("pixel_cnn", {**PIXELS, "n_classes": 3}),
+    "pixel_cnn of levels": ("pixel_cnn", {**PIXELS, "height": 1, "levels": 4}),
+    "pixel_cnn of colours": ("pixel_cnn", {**COLOURS, "levels": 2}),
+    "pixel_cnn gated": ("pixel_cnn", {**PIXELS, "first_size": 3, "gated": True}),
+    "pixel_cnn gated, of colours": (
+        "pixel_cnn",
+        {**COLOURS, "levels": 3, "gated": True, "n_classes": 2},
+    ),
     "toy": ("toy", {"values": (3, 5, 4)}),
     "toy of labels": ("toy", {"values": (4, 3, 3), "n_classes": 2}),
 }
 
 
+class Flat:
+    """A model of images as one of rows, (N, R·S·C): all else that it has is the model's own."""
+
+    def __init__(self, model):
+        """Remember the model."""
+        self._model = model
+
+    def __getattr__(self, name):
+        """Return what needs no other shape."""
+        return getattr(self._model, name)
+
+    def log_prob(self, config, params, x, y=None):
+        return self._model.log_prob(config, params, images(config, x), y)
+
+    def log_prob_terms(self, config, params, x, y=None):
+        terms = self._model.log_prob_terms(config, params, images(config, x), y)
+        assert terms.shape == (len(x), *config.event.shape)
+        return terms.reshape(x.shape)
+
+    def conditionals(self, config, params, x, y=None):
+        p = self._model.conditionals(config, params, images(config, x), y)
+        return p.reshape(*x.shape, *p.shape[4:])
+
+    def loss_and_grad(self, config, params, x, grad, **keywords):
+        return self._model.loss_and_grad(config, params, images(config, x), grad, **keywords)
+
+    def sample(self, config, params, uniforms, x=None, y=None):
+        x = None if x is None else images(config, x)
+        drawn = self._model.sample(config, params, images(config, uniforms), x, y)
+        return drawn.reshape(uniforms.shape)
+
+
+def images(config, x):
+    """Return rows as images."""
+    return x.reshape(len(x), *config.event.shape)
+
+
 def make(name, dtype=np.float64):
-    """Return a model of the table, its config and generic parameters."""
+    """Return a model of the table, of images as one of rows, its config and generic parameters."""
     module, options = MODELS[name]
     model = models.get(module)
     config = model.Config(**options)
     params = model.init(config, np.random.default_rng(0), dtype)
-    params.flat[...] = 0.7 * np.random.default_rng(1).normal(size=params.size)
-    return model, config, params
+    scale = 0.4 if model.EVENT is Image else 0.7  # logits grow with each layer's sums
+    params.flat[...] = scale * np.random.default_rng(1).normal(size=params.size)
+    return Flat(model) if model.EVENT is Image else model, config, params
 
 
 def values(config):
     """Return how many values each variable has, of a sequence those of T symbols."""
     event = config.event
+    if isinstance(event, Image):
+        return (event.levels,) * prod(event.shape)
     return event.values if isinstance(event, Columns) else (event.n_symbols,) * T
 
 

@@ -29,8 +29,9 @@ Step t      Channel c of pixel (i, j). `seen` are masked maps (chainrule.kernels
                           p = b_v + seen(v),  v' = gate(p)          v of the first layer: z
             (F3)          and q = b_h + seen(h) + W_vh p,  h = h + seen(gate(q))    h_0: z, once
             (F4)  s = b_s + seen(relu(b_t + seen(relu(h))))
-            (F5)  the level is drawn from s and u: chainrule.kernels.bernoulli where levels are
-                  two, else chainrule.kernels.categorical; or it is x's. z learns of it.
+            (F5)  the level is drawn from s and u: chainrule.kernels.logistics where s is a mixture,
+                  chainrule.kernels.bernoulli where levels are two, else
+                  chainrule.kernels.categorical; or it is x's. z learns of it.
 
             Why old features stay as they are: every map is masked, so that a feature of group c at
             pixel t is a function of levels before channel c of t alone (by induction over layers:
@@ -99,12 +100,15 @@ class Sizes(NamedTuple):
     width: int
     channels: int
     levels: int
+    n_logistics: int
     kernel_size: int
     first_size: int
 
     @property
     def n_outputs(self) -> int:
-        """K: a logit for each level, of two the second's."""
+        """K: a logit for each level, of two the second's; or those of a mixture of logistics."""
+        if self.n_logistics:
+            return 3 * self.n_logistics
         return 1 if self.levels == 2 else self.levels
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from chainrule.kernels.samplers.pixel_cnn import Memory, Sizes, Weights, loop
+from chainrule.kernels.samplers.pixel_cnn import Memory, Sizes, Weights, draws, loop
 from chainrule.kernels.samplers.pixel_cnn import memory as features
 from chainrule.kernels.samplers.pixel_cnn.panels import Net, net
 from chainrule.kernels.threads import map_rows
@@ -26,6 +26,7 @@ class _State(NamedTuple):
     sizes: Sizes
     grids: features.Grids
     kept: features.Kept
+    kind: draws.Kind
     seen: list[int]
 
 
@@ -42,7 +43,7 @@ def peek(weights: Weights, sizes: Sizes, at: int, memory: Memory, s: Array) -> N
     """See `chainrule.kernels.samplers.pixel_cnn.peek`."""
     state = _move(np.empty((len(s), 0)), weights, sizes, at, at, memory)
     out = np.empty(s.shape, weights.W_t.dtype)
-    map_rows(lambda lo, hi: loop.peek(at, *state[:5], out, lo, hi), len(s))
+    map_rows(lambda lo, hi: loop.peek(at, *state[:6], out, lo, hi), len(s))
     s[...] = out
 
 
@@ -59,7 +60,7 @@ def _move(u: Array, weights: Weights, sizes: Sizes, at: int, end: int, memory: M
         seen, stop = state.seen[0], min(end, (state.seen[0] // step + 1) * step)
 
         def part(lo: int, hi: int, seen: int = seen, stop: int = stop) -> None:
-            loop.extend(u, at, seen, stop, *state[:5], memory.x, lo, hi)
+            loop.extend(u, at, seen, stop, *state[:6], memory.x, lo, hi)
 
         map_rows(part, N)
         state.seen[0] = stop
@@ -73,6 +74,6 @@ def _state(weights: Weights, sizes: Sizes, at: int, memory: Memory) -> _State:
         y = memory.y if len(memory.y) else np.zeros(len(memory.x), np.int32)
         grids = features.grids(sizes, len(memory.x))
         kept = features.kept(weights, grids, sizes.channels)
-        state = _State(net(weights, sizes), y, sizes, grids, kept, [0])
+        state = _State(net(weights, sizes), y, sizes, grids, kept, draws.kind(sizes), [0])
         memory.kept[KEY] = state
     return state

@@ -1,10 +1,12 @@
 """CUDA twin of PixelCNN's sampler: one launch a call, a block an image, which goes over its pixels.
 
 Images never meet, so nothing waits but a block's own threads for each other, a dozen barriers a
-layer and channel. The weights come from the second-level cache, for each image by itself: at the
-plain network of 6 blocks of F = 64, 1 MB a pixel, at some 64 bytes a clock and multiprocessor 9 µs
-on an H100, and 7 ms for 784 pixels of up to 132 images; barriers and the latency of what each sum
-reads first come on top. Not measured on a GPU.
+layer and channel. Where outputs are a mixture of logistics, it is two launches a channel.
+
+The weights come from the second-level cache, for each image by itself: at the plain network of 6
+blocks of F = 64, 1 MB a pixel, at some 64 bytes a clock and multiprocessor 9 µs on an H100, and 7
+ms for 784 pixels of up to 132 images; barriers and the latency of what each sum reads first come on
+top. Not measured on a GPU.
 """
 
 from pathlib import Path
@@ -12,6 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from chainrule.kernels import logistics
 from chainrule.kernels.device import Plan, launch, planner
 from chainrule.kernels.dispatch import array_module
 from chainrule.kernels.samplers.pixel_cnn import Memory, Sizes, Weights
@@ -32,7 +35,7 @@ class _State(NamedTuple):
 
 def room(sizes: Sizes, L: int, F: int, gated: bool) -> int:
     """Return how many numbers an image's features are: the .cu's Memory."""
-    R, S, C, _, k, first = sizes
+    R, S, C, _, _, k, first = sizes
     half, over, Q = k // 2, first // 2, F if gated else 2 * F
     z = (R + over) * (S + 2 * over) * C
     rows = L * (half + 1) * (S + 2 * half) * F
@@ -48,7 +51,21 @@ def plan(
     """Return the launch for N images; of_net: L, F, whether it is gated, and has labels."""
     L, F, gated, labels = of_net
     half, first = sizes.kernel_size // 2, sizes.first_size // 2
-    numbers = (*sizes[:3], half, first, L, F, sizes.levels, begin, seen, end, n_u, peek, labels)
+    numbers = (
+        *sizes[:3],
+        half,
+        first,
+        L,
+        F,
+        sizes.levels,
+        sizes.n_outputs,
+        begin,
+        seen,
+        end,
+        n_u,
+        peek,
+        labels,
+    )
     scalars = (*map(np.int32, numbers), np.int64(room(sizes, L, F, gated)))
     constants = (("GATED", int(gated)),)
     return Plan("pixel_cnn_sample", dtype, (N,), THREADS, scalars, constants=constants)
@@ -58,10 +75,18 @@ def extend(u: Array, weights: Weights, sizes: Sizes, at: int, memory: Memory, x:
     """See `chainrule.kernels.samplers.pixel_cnn.extend`."""
     xp, end = array_module(x), at + u.shape[1]
     memory.x[:, at:end] = x
-    if u.size and (u >= 0).any():
-        s = xp.empty((len(x), sizes.n_outputs), weights.W_t.dtype)
-        _launch(xp.ascontiguousarray(u, np.float64), weights, sizes, at, end, memory, s, False)
-        x[...] = memory.x[:, at:end]
+    if not u.size or not (u >= 0).any():
+        return
+    s, u = (
+        xp.empty((len(x), sizes.n_outputs), weights.W_t.dtype),
+        xp.ascontiguousarray(u, np.float64),
+    )
+    if sizes.n_logistics:
+        for q in range(at, end):
+            _draw_mixture(u[:, q - at], weights, sizes, q, memory, s)
+    else:
+        _launch(u, weights, sizes, at, end, memory, s, False)
+    x[...] = memory.x[:, at:end]
 
 
 def peek(weights: Weights, sizes: Sizes, at: int, memory: Memory, s: Array) -> None:
@@ -70,6 +95,17 @@ def peek(weights: Weights, sizes: Sizes, at: int, memory: Memory, s: Array) -> N
     u: Array = array_module(s).zeros((len(s), 0), np.float64)
     _launch(u, weights, sizes, at, at, memory, out, True)
     s[...] = out
+
+
+def _draw_mixture(
+    u: Array, weights: Weights, sizes: Sizes, at: int, memory: Memory, s: Array
+) -> None:
+    """Draw one channel, by a launch for its outputs and one of `chainrule.kernels.logistics`."""
+    peek(weights, sizes, at, memory, s)
+    xp = array_module(u)
+    x: Ids = xp.ascontiguousarray(memory.x[:, at])
+    logistics.draw(s, xp.ascontiguousarray(u), sizes.levels, x)
+    memory.x[:, at] = x
 
 
 def _launch(

@@ -3,7 +3,7 @@
 from chainrule.kernels.compiled import njit
 from chainrule.kernels.inline import INLINE, JIT
 from chainrule.kernels.samplers.pixel_cnn import Sizes
-from chainrule.kernels.samplers.pixel_cnn.draws import draw
+from chainrule.kernels.samplers.pixel_cnn.draws import Kind, Room, draw, room
 from chainrule.kernels.samplers.pixel_cnn.features import compute, outputs, rows_above
 from chainrule.kernels.samplers.pixel_cnn.memory import Grids, Kept, Scratch, new_scratch
 from chainrule.kernels.samplers.pixel_cnn.panels import Net
@@ -14,7 +14,7 @@ from chainrule.kernels.types import Array, Ids
 @njit(**JIT)
 def extend(
     u: Array, begin: int, seen: int, end: int, net: Net, y: Ids, sizes: Sizes, grids: Grids,
-    kept: Kept, x: Ids, lo: int, hi: int,
+    kept: Kept, kind: Kind, x: Ids, lo: int, hi: int,
 ) -> None:  # fmt: skip
     """Move images lo … hi - 1 from channel `seen` to `end`.
 
@@ -22,7 +22,7 @@ def extend(
     before are given.
     """
     C, S = sizes.channels, sizes.width
-    scratch = room(net, sizes, kept, hi - lo)
+    scratch, of_draw = new(net, sizes, kept, hi - lo), room(net.s.outputs, kind)
     q = seen
     while q < end:
         pixel, g = q // C, q % C
@@ -40,18 +40,19 @@ def extend(
         else:
             of = Pixels(lo, hi - lo, i, j, 1)
             compute(of, g, g + 1, True, net, y, grids, kept, scratch)
-            draw_all(of, g, q, u, begin, net, y, sizes, kept, scratch, x)
+            draw_all(of, g, q, u, begin, net, y, kind, kept, scratch, of_draw, x)
             write(x, q, 1, sizes, grids, kept, lo, hi)
             q += 1
 
 
 @njit(**JIT)
 def peek(
-    at: int, net: Net, y: Ids, sizes: Sizes, grids: Grids, kept: Kept, s: Array, lo: int, hi: int
-) -> None:
+    at: int, net: Net, y: Ids, sizes: Sizes, grids: Grids, kept: Kept, kind: Kind, s: Array,
+    lo: int, hi: int,
+) -> None:  # fmt: skip
     """Write s, (N, K), of channel `at`, all before it having been seen."""
     C, S = sizes.channels, sizes.width
-    scratch = room(net, sizes, kept, hi - lo)
+    scratch = new(net, sizes, kept, hi - lo)
     pixel, g = at // C, at % C
     of = Pixels(lo, hi - lo, pixel // S, pixel % S, 1)
     if at % (S * C) == 0 and net.gated:
@@ -64,7 +65,7 @@ def peek(
 
 
 @njit(**JIT)
-def room(net: Net, sizes: Sizes, kept: Kept, n: int) -> Scratch:
+def new(net: Net, sizes: Sizes, kept: Kept, n: int) -> Scratch:
     """Return working memory for n images."""
     F, Q = kept.rows.shape[1], kept.t.shape[1]
     return new_scratch(n, F, Q, net.s.outputs, sizes.width, kept.t)
@@ -86,8 +87,8 @@ def given_pixels(u: Array, begin: int, q: int, end: int, C: int, lo: int, hi: in
 
 @njit(**JIT)
 def draw_all(
-    of: Pixels, g: int, q: int, u: Array, begin: int, net: Net, y: Ids, sizes: Sizes, kept: Kept,
-    scratch: Scratch, x: Ids,
+    of: Pixels, g: int, q: int, u: Array, begin: int, net: Net, y: Ids, kind: Kind, kept: Kept,
+    scratch: Scratch, of_draw: Room, x: Ids,
 ) -> None:  # fmt: skip
     """Draw channel q, g of its pixel, of the images whose uniform says so."""
     if q < begin:
@@ -98,8 +99,7 @@ def draw_all(
             if not done:
                 outputs(of, g, net, y, kept, scratch)
                 done = True
-            m, v = n - of.lo, u[n, q - begin]
-            x[n, q] = draw(scratch.s, m, v, sizes.levels, scratch.w, scratch.heap)  # F5
+            x[n, q] = draw(scratch.s, n - of.lo, u[n, q - begin], kind, of_draw)  # F5
 
 
 @njit(**JIT)

@@ -5,15 +5,13 @@ Every array is a matrix with a row a pixel; `Grid` says how the rows of one lie.
 
 from typing import NamedTuple
 
-import numpy as np
-
 from chainrule.kernels.compiled import njit
 from chainrule.kernels.inline import JIT
 from chainrule.kernels.memory import lines
 from chainrule.kernels.samplers.pixel_cnn import Sizes, Weights
 from chainrule.kernels.samplers.pixel_cnn.products import Grid
 from chainrule.kernels.tiles import HEIGHT, panel_width
-from chainrule.kernels.types import Array, Ids
+from chainrule.kernels.types import Array
 
 
 class Kept(NamedTuple):
@@ -44,7 +42,7 @@ class Grids(NamedTuple):
 
 
 class Scratch(NamedTuple):
-    """Room for pixels at hand: h, u, m as above, p; s: outputs; edge: a tile; w, heap: a draw's."""
+    """Room for pixels at hand: h, u, m as above, p; s: outputs; edge: a tile."""
 
     h: Array
     u: Array
@@ -52,8 +50,6 @@ class Scratch(NamedTuple):
     p: Array
     s: Array
     edge: Array
-    w: Array
-    heap: Ids
 
 
 def grids(sizes: Sizes, n: int) -> Grids:
@@ -100,6 +96,4 @@ def new_scratch(n: int, F: int, Q: int, K: int, S: int, like: Array) -> Scratch:
         lines(n * S * 2 * F, like).reshape((n * S, 2 * F)),
         lines(n * K, like).reshape((n, K)),
         lines(HEIGHT * width, like).reshape((HEIGHT, width)),
-        np.empty(K, np.float64),
-        np.empty(K, np.int32),
     )

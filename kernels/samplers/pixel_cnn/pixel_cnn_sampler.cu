@@ -1,6 +1,6 @@
 // PixelCNN's sampler: F1-F5 of kernels/samplers/pixel_cnn/__init__.py, a block an image.
 //
-// A block goes over its image's channels alone. A map's outputs are shared out over its threads; where
+// Outputs are logits here; of mixtures this file finds s alone (`peek`). A block goes over its image's channels alone. A map's outputs are shared out over its threads; where
 // there are fewer of them than threads, several threads have a part of one sum each. Features lie in
 // the image's own stretch of `features`, by rows of pixels; GATED: which of the two networks it is.
 
@@ -131,12 +131,12 @@ pixel_cnn_sample(const double* __restrict__ all_u, const int* __restrict__ y,
                  const REAL* __restrict__ b_v, const REAL* __restrict__ b_h,
                  const REAL* __restrict__ b_t, const REAL* __restrict__ b_s, int* all_x,
                  REAL* features, REAL* all_s, double* all_w, int R, int S, int C, int half, int first,
-                 int L, int F, int levels, int begin, int seen_so_far, int end, int n_u, int peek,
+                 int L, int F, int levels, int K, int begin, int seen_so_far, int end, int n_u, int peek,
                  int label, long long room) {
     __shared__ REAL sums[THREADS];
     const Sizes n{R, S, C, half, first, L, F};
     const Memory of(features + blockIdx.x * room, n);
-    const int Q = n.Q(), K = levels == 2 ? 1 : levels, wide = Q / C, narrow = F / C;
+    const int Q = n.Q(), wide = Q / C, narrow = F / C;
     const int y_n = label ? y[blockIdx.x] : 0, middle = 2 * half + 1, large = 2 * first + 1;
     const double* u = all_u + (size_t)blockIdx.x * n_u;
     int* x = all_x + (size_t)blockIdx.x * R * S * C;

@@ -7,6 +7,7 @@ import numpy as np
 
 from chainrule.kernels.categorical import reference as categorical
 from chainrule.kernels.gate import reference as gate
+from chainrule.kernels.logistics import reference as logistics
 from chainrule.kernels.masked_conv import Window, above, left, raster
 from chainrule.kernels.masked_conv import reference as masked_conv
 from chainrule.kernels.maths import sigmoid
@@ -18,7 +19,7 @@ def extend(u: Array, weights: Weights, sizes: Sizes, at: int, memory: Memory, x:
     """See `chainrule.kernels.samplers.pixel_cnn.extend`."""
     for k in range(u.shape[1]):
         if (u[:, k] >= 0).any():
-            _draw(_outputs(weights, sizes, at + k, memory), u[:, k], sizes.levels, x[:, k])
+            _draw(_outputs(weights, sizes, at + k, memory), u[:, k], sizes, x[:, k])
         memory.x[:, at + k] = x[:, k]
 
 
@@ -27,9 +28,11 @@ def peek(weights: Weights, sizes: Sizes, at: int, memory: Memory, s: Array) -> N
     s[...] = _outputs(weights, sizes, at, memory)
 
 
-def _draw(s: Array, u: Array, levels: int, x: Ids) -> None:
+def _draw(s: Array, u: Array, sizes: Sizes, x: Ids) -> None:
     """Overwrite x, (N,), where u ≥ 0."""
-    if levels == 2:
+    if sizes.n_logistics:
+        logistics.draw(s, u, sizes.levels, x)
+    elif sizes.levels == 2:
         x[...] = np.where(u < 0, x, u < sigmoid(s[:, 0]))  # F5
     else:
         categorical.draw(s, u, 1.0, 0, 1.0, x)

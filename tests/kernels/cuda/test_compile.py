@@ -31,9 +31,14 @@ from chainrule.kernels.dropout import cuda as dropout
 from chainrule.kernels.embedding import cuda as embedding
 from chainrule.kernels.gate import cuda as gate
 from chainrule.kernels.gelu import cuda as gelu
+from chainrule.kernels.grid_lstm import cuda as grid_lstm
+from chainrule.kernels.grid_lstm import rows as grid_rows
 from chainrule.kernels.gru import cuda as gru
 from chainrule.kernels.layer_norm import cuda as layer_norm
+from chainrule.kernels.logistics import cuda as logistics
 from chainrule.kernels.lstm import cuda as lstm
+from chainrule.kernels.masked_conv import cuda as convolution
+from chainrule.kernels.masked_conv import raster
 from chainrule.kernels.masked_linear import cuda as masked
 from chainrule.kernels.mixture import cuda as mixture
 from chainrule.kernels.nade import cuda as nade
@@ -79,8 +84,15 @@ def plans():
             masked.SOURCE,
             masked.plan_tiles("masked_forward", (100, 500), dtype, 100, 784, 500, 0),
         )
+        image = (0, 0, 28), (16, 32, 32, 3), grid_rows().walk(28, 28), (0, 784, 1)
+        yield grid_lstm.SOURCE, grid_lstm.plan("grid_lstm_forward", *image, dtype)
+        for wide in ((False, True), (True, True), (True, False), (False, False)):
+            shape, window = (16, 28, 28, 64), raster(3, "B")
+            yield convolution.SOURCE, convolution.plan_weights(shape, 64, window, dtype, wide)
         for n in (2, 20):  # a lane a row, and a few
             yield mixture.SOURCE, mixture.plan("cdf", 6400, n, dtype)
+        for K in (1, 10):
+            yield logistics.SOURCE, logistics.plan("draw", 6400, 3 * K, 256, dtype)
         # Bits, a lane each; categories of 256, a warp each; mixtures of 10, several rows a block.
         for value, sizes in ((0, (100, 784, 784)), (1, (100, 64, 16384)), (2, (100, 11, 220))):
             yield columns.SOURCE, columns.plan("terms", sizes, dtype, value)

@@ -25,6 +25,7 @@ LARGE_OF = {
     "adam": (1, 784, 1002),  # the parameters of a NADE of that size, not its data
     **dict.fromkeys(("rnn", "lstm", "gru"), (32, 64, 256)),
     "mixture": (6400, 1, 40),
+    "masked_conv": (16, 100, 180),
     "columns": (100, 100, 32),
     "nade_columns": (100, 60, 100),
     "layer_norm": (768, 1, 128),

@@ -11,7 +11,7 @@ from chainrule.engine.models import pixel_cnn
 from chainrule.engine.params import Params
 from chainrule.kernels import use_backend
 
-SHAPES = [((3, 5), (3, 7), 4, 2), ((4, 2), (3, 3), 1, 0), ((2, 1), (1, 3), 33, 1)]
+SHAPES = [((3, 5), (3, 7), 4, 2), ((4, 2), (3, 3), 1, 1), ((2, 1), (1, 3), 33, 1)]
 
 
 def on_device(params):
@@ -53,3 +53,13 @@ def test_other_sizes(gated, channels, shape, rig, rng):
     back = sampler.at = 3  # somebody goes back: what is remembered is made anew
     again = sampler.extend(to_device(u[:, back:]), to_device(x[:, back:]))
     assert_array_equal(again.get(), expected[:, back:])
+
+
+@pytest.mark.parametrize("gated", [False, True])
+def test_mixtures_of_logistics(gated, rig, rng):
+    config, params = a_model(gated, 3, 7, 1, n_logistics=2)
+    u, x = uniforms_and_given(rng, config, 2)
+    with use_backend("reference"):
+        expected = pixel_cnn.start(config, params, 2).extend(u, x)
+    sampler = pixel_cnn.start(config, on_device(params), 2)
+    assert_array_equal(sampler.extend(to_device(u), to_device(x)).get(), expected)

@@ -19,7 +19,7 @@ SHAPES = [
     ((2, 2), (5, 3), 3, 1),
     ((1, 6), (3, 5), 17, 1),
     ((5, 1), (1, 3), 2, 2),
-    ((4, 3), (3, 3), 1, 0),
+    ((4, 3), (3, 3), 1, 1),
 ]
 
 
@@ -173,7 +173,11 @@ def test_given_levels_compute_nothing_until_a_draw(gated, rng, monkeypatch):
     assert_array_equal(drawn, pixel_cnn.start(config, params, 2).extend(u, x)[:, 7:])
 
 
-def test_a_mixture_of_logistics_is_sampled_by_whole_passes():
-    config = pixel_cnn.Config(2, 2, levels=256, n_features=2, n_layers=1, n_logistics=2)
-    sampler = pixel_cnn.start(config, pixel_cnn.init(config, np.random.default_rng(0)), 1)
-    assert type(sampler).__name__ == "ImageSampler"
+@pytest.mark.parametrize("gated", [False, True])
+@pytest.mark.parametrize("backend", ["reference", "cpu"])
+def test_mixtures_of_logistics(gated, backend, rng):
+    config, params = a_model(gated, 3, 7, 2, n_logistics=2)
+    y, (u, x) = labels(config, 3), uniforms_and_given(rng, config, 3)
+    with use_backend(backend):
+        drawn = pixel_cnn.start(config, params, 3, y).extend(u, x)
+        assert_array_equal(drawn, recomputed(config, params, u, x, y))

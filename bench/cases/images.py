@@ -1,0 +1,151 @@
+"""PixelCNN's workloads, plain and gated, on binarized MNIST.
+
+Useful work counts what masks let through; a rival that multiplies whole kernels does more than it
+is credited with. A sample is worth one pass: whoever recomputes all pixels for each does more.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from bench.cases import binary, data
+from bench.cases.nade import ADAM, ADAM_BYTES, FLOAT, SIGMOID
+from bench.cases.problem import Problem, Workload
+from chainrule.engine.models import pixel_cnn
+
+MODELS = ("pixel_cnn", "gated_pixel_cnn")
+OPERATIONS = {
+    "grad": "training gradient: mean negative log-likelihood of a minibatch and its gradient",
+    "step": "training step: the gradient, then Adam on every parameter",
+    "log_prob": "log-likelihood of each image",
+    "sample": "N images pixel by pixel; PyTorch and JAX by a whole pass for each pixel",
+}
+TITLES = binary.TITLES
+OPTIMIZER = binary.OPTIMIZER
+
+
+class Size(NamedTuple):
+    """N images of R × R bits; L layers after the first, of F features (a plain stream has 2F)."""
+
+    N: int
+    R: int
+    L: int
+    F: int
+
+
+PLAIN = {
+    "mnist": Size(16, 28, 6, 64),
+    "small": Size(3, 8, 2, 8),
+    **{f"r{R}": Size(16, R, 6, 64) for R in (16, 28, 32, 64)},
+    **{f"f{F}": Size(16, 28, 6, F) for F in (16, 32, 64, 128)},
+}
+GATED = {
+    "mnist": Size(16, 28, 6, 32),
+    "small": Size(3, 8, 2, 8),
+    **{f"r{R}": Size(16, R, 6, 32) for R in (16, 28, 32, 64)},
+    **{f"f{F}": Size(16, 28, 6, F) for F in (16, 32, 64)},
+}
+SIZES_IN_WORDS = {
+    "mnist": "the main comparison: 7 × 7 A and six layers of 3 × 3 B",
+    "small": "where the cost of a call shows",
+    "r*": "growth in the images' side",
+    "f*": "growth in features",
+}
+
+
+def sizes(model: str, operation: str) -> dict[str, Size]:
+    """Return every size; of sampling, whose cost by a pass a pixel grows so much, the first two."""
+    every = PLAIN if model == "pixel_cnn" else GATED
+    return {k: every[k] for k in ("mnist", "small")} if operation == "sample" else every
+
+
+def main(model: str, operation: str) -> tuple[str, ...]:
+    """Return the sizes of the main comparison."""
+    return ("mnist",)
+
+
+def engine(workload: Workload) -> tuple[Any, Any]:
+    """Return the engine's model and its config."""
+    _, R, L, F = workload.size
+    gated = workload.model == "gated_pixel_cnn"
+    return pixel_cnn, pixel_cnn.Config(R, R, n_features=F, n_layers=L, gated=gated)
+
+
+def build(workload: Workload) -> Problem:
+    """Return images, uniforms, and an untrained model's parameters, its biases not zero."""
+    N, R, _, _ = size = workload.size
+    _, config = engine(workload)
+    rng = np.random.default_rng([data.SEED, *size])
+    theta = {}
+    for name, value in pixel_cnn.init(config, rng).items():
+        if value.size:
+            noise = rng.normal(0, 0.05, value.shape) if name not in pixel_cnn.WEIGHTS else 0
+            theta[name] = (value + noise).astype(np.float32)
+    shape = (N, *config.event.shape)
+    u = rng.random(shape, dtype=np.float32)
+    return Problem(workload, data.rows(N, R * R).reshape(shape), u, theta)
+
+
+def items(workload: Workload) -> tuple[int, str]:
+    """Return N images."""
+    return workload.size.N, "images"
+
+
+def flops(problem: Problem) -> float:
+    """Return the useful FLOPs of one call.
+
+        products    2 W                 a pixel, W the weights that are not hidden, edges and all
+        gates       2 F SIGMOID         a pixel and gate, of which a gated layer has two
+        loss        SIGMOID             a pixel
+
+    the gradient adds twice the products but for dx of the first layer, and the gates again; a step
+    12 a parameter.
+    """
+    w = problem.workload
+    weights = {k: a.size for k, a in problem.theta.items() if k in pixel_cnn.WEIGHTS}
+    pixels = w.size.N * w.size.R**2
+    gates = 4 * w.size.F * SIGMOID * (w.size.L + 1) if w.model == "gated_pixel_cnn" else 0
+    total = 2 * sum(weights.values()) + gates + SIGMOID
+    if w.operation in ("grad", "step"):
+        first = sum(n for k, n in weights.items() if k.startswith("W_x"))
+        total += 4 * sum(weights.values()) - 2 * first + gates
+    return float(pixels * total + (ADAM * n_parameters(problem) if w.operation == "step" else 0))
+
+
+def traffic(problem: Problem) -> float:
+    """Return the bytes that one call must move if each is moved once; activations need not move.
+
+    Sampling reads the parameters anew for every pixel: its pass cannot begin before it is drawn.
+    """
+    w, P = problem.workload, n_parameters(problem)
+    pixels = w.size.N * w.size.R**2
+    if w.operation == "sample":
+        return float(FLOAT * P * w.size.R**2 + (FLOAT + 1) * pixels)
+    extra = {"grad": FLOAT * P, "step": (FLOAT + ADAM_BYTES) * P}
+    return float(FLOAT * P + pixels + extra.get(w.operation, 0))
+
+
+def n_parameters(problem: Problem) -> int:
+    """Return how many numbers the model has."""
+    return sum(value.size for value in problem.theta.values())
+
+
+def details(problem: Problem, answer: dict[str, Any]) -> dict[str, Any]:
+    """Return the number of parameters."""
+    return {"n_parameters": n_parameters(problem)}
+
+
+def shape(workload: Workload, details: dict[str, Any]) -> str:
+    """Return as in `N=16 R=28 L=6 F=64`."""
+    return " ".join(f"{k}={v}" for k, v in workload.size._asdict().items())
+
+
+def title(workload: Workload) -> str:
+    """Return as in `Gated PixelCNN training step with Adam`."""
+    name = "PixelCNN" if workload.model == "pixel_cnn" else "Gated PixelCNN"
+    return f"{name} {TITLES[workload.operation]}"
+
+
+def source() -> str:
+    """Return which images are used."""
+    return data.source()

@@ -1,0 +1,252 @@
+"""Sets of images by name, levels of grey and colour, and folders of pictures as they are."""
+
+import io
+import tarfile
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import chainrule as cr
+from chainrule import datasets
+from chainrule.datasets import cifar, pictures
+from chainrule.encoders import levels
+
+
+@pytest.fixture(autouse=True)
+def folder(monkeypatch, tmp_path):
+    """Return the folder CHAINRULE_DATA; there is no cache beside it."""
+    monkeypatch.setenv("CHAINRULE_DATA", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path
+
+
+def save(path, pixels, mode=None, **options):
+    path.parent.mkdir(exist_ok=True)
+    image = Image.fromarray(pixels)
+    (image if mode is None else image.convert(mode)).save(path, **options)
+
+
+# Named sets
+
+
+def batches(rng, n=4):
+    """Return the six files of CIFAR-10's binary version, of n images each, and the images."""
+    files, x, y = {}, [], []
+    for name in cifar.BATCHES:
+        x.append(rng.integers(0, 256, (n, 32, 32, 3), np.uint8))
+        y.append(rng.integers(0, 10, n, np.uint8))
+        planes = x[-1].transpose(0, 3, 1, 2).reshape(n, -1)
+        files[name] = np.hstack([y[-1][:, None], planes]).tobytes()
+    return files, np.concatenate(x), np.concatenate(y)
+
+
+def archive(path, files, prefix="cifar-10-batches-bin/"):
+    with tarfile.open(path, "w:gz") as tar:
+        for name, content in files.items():
+            entry = tarfile.TarInfo(prefix + name)
+            entry.size = len(content)
+            tar.addfile(entry, io.BytesIO(content))
+
+
+@pytest.mark.parametrize("kept", ["folder", "archive", "npz"])
+def test_cifar10_is_read_from_bytes(folder, rng, kept):
+    files, x, y = batches(rng)
+    if kept == "folder":
+        (folder / cifar.FOLDER).mkdir()
+        for name, content in files.items():
+            (folder / cifar.FOLDER / name).write_bytes(content)
+    elif kept == "archive":
+        archive(folder / cifar.ARCHIVE, files | {"readme.html": b"hello"})
+    else:
+        halves = {"x_train": x[:20], "x_test": x[20:], "y_train": y[:20, None], "y_test": y[20:]}
+        np.savez(folder / "cifar10.npz", **halves)
+    data = datasets.load("cifar10")
+    assert data.image_shape == (32, 32, 3) and data.train.x.dtype == np.uint8
+    rows = x.reshape(24, -1)
+    for split, part in (("train", slice(18)), ("valid", slice(18, 20)), ("test", slice(20, 24))):
+        np.testing.assert_array_equal(getattr(data, split).x, rows[part])
+        np.testing.assert_array_equal(getattr(data, split).y, y[part])
+    coarse = datasets.load("cifar10", levels=16)
+    np.testing.assert_array_equal(coarse.train.x, rows[:18] // 16)
+
+
+def test_cifar10_says_what_to_download(folder, rng):
+    with pytest.raises(FileNotFoundError, match=r"not here; download cifar-10-binary\.tar\.gz"):
+        datasets.load("cifar10")
+    (folder / "cifar-10-python.tar.gz").write_bytes(b"x")
+    with pytest.raises(ValueError, match=r"holds pickles, which are never read; download cifar-10"):
+        datasets.load("cifar10")
+
+
+def test_a_damaged_cifar10_is_one_sentence(folder, rng):
+    files = batches(rng)[0]
+    path = folder / cifar.ARCHIVE
+    for wrong, says in (
+        ({name: files[name] for name in cifar.BATCHES[:3]}, r"lacks data_batch_4\.bin"),
+        (files | {"test_batch.bin": b"abc"}, r"test_batch\.bin is not made of records of 3,073"),
+        (files | {"data_batch_2.bin": b"\x0b" * 3073}, r"data_batch_2\.bin holds a label past 9"),
+        (files | {"data_batch_1.bin": b""}, r"data_batch_1\.bin is not made of records"),
+    ):
+        archive(path, wrong)
+        with pytest.raises(ValueError, match=says):
+            datasets.load("cifar10")
+    archive(path, files)
+    path.write_bytes(path.read_bytes()[:5000])
+    with pytest.raises(ValueError, match="cannot be read as an archive of CIFAR-10") as caught:
+        datasets.load("cifar10")
+    assert "\n" not in str(caught.value)
+    np.savez(folder / "cifar10.npz", x_train=np.zeros((3, 4)))
+    with pytest.raises(ValueError, match=r"does not hold x_train \(N, 32, 32, 3\)"):
+        datasets.load("cifar10")
+
+
+def test_fashion_mnist_is_as_mnist_and_says_what_it_is_made_of(folder, rng):
+    with pytest.raises(FileNotFoundError, match=r"fashion_mnist\.npz is not here: save x_train"):
+        datasets.load("fashion_mnist")
+    arrays = {
+        "x_train": rng.integers(0, 256, (20_010, 28, 28), np.uint8),
+        "y_train": rng.integers(0, 10, 20_010, np.uint8),
+        "x_test": rng.integers(0, 256, (7, 28, 28), np.uint8),
+        "y_test": rng.integers(0, 10, 7, np.uint8),
+    }
+    np.savez(folder / "fashion_mnist.npz", **arrays)
+    flat = arrays["x_test"].reshape(7, 784)
+    for how, expected in (
+        ({}, flat >= 128),
+        ({"raw": True}, flat),
+        ({"levels": 2}, flat >= 128),
+        ({"levels": 4}, flat // 64),
+    ):
+        data = datasets.load("fashion_mnist", **how)
+        assert data.image_shape == (28, 28)
+        np.testing.assert_array_equal(data.test.x, expected)
+
+
+def test_any_npz_in_the_folder_is_a_set_of_its_name(folder, rng):
+    x = rng.integers(0, 256, (30, 4, 4, 3), np.uint8)
+    y = rng.integers(0, 3, 20)
+    np.savez(folder / "tiny.npz", x_train=x[:20], y_train=y, x_test=x[20:], classes=["a", "b"])
+    data = datasets.load("tiny")
+    assert data.image_shape == (4, 4, 3) and data.name == "tiny"
+    assert [len(getattr(data, split).x) for split in datasets.SPLITS] == [18, 2, 10]
+    np.testing.assert_array_equal(data.test.x, x[20:].reshape(10, -1))
+    with pytest.raises(ValueError, match="unknown data set 'tinny'"):
+        datasets.load("tinny")
+
+
+# Levels
+
+
+def test_levels_are_reduced_in_equal_bins():
+    x = np.arange(256)
+    for n in (2, 4, 16, 256):
+        reduced = datasets.reduce_levels(x, n)
+        assert reduced.dtype == np.uint8
+        np.testing.assert_array_equal(np.bincount(reduced), np.full(n, 256 // n))
+        assert (np.diff(reduced.astype(int)) >= 0).all()
+
+
+@pytest.mark.parametrize("of", [2, 3, 17, 100, 255, 256])
+def test_what_stands_for_a_bin_is_in_it_and_the_ends_are_black_and_white(of):
+    for n in range(2, of + 1):
+        drawn = levels.representatives(n, of)
+        np.testing.assert_array_equal(levels.bins(n, of)[drawn], np.arange(n))
+        assert (drawn[0], drawn[-1]) == (0, of - 1)
+
+
+@pytest.mark.parametrize(
+    ("x", "n", "says"),
+    [
+        ([0.5], 4, "whole numbers from 0 to 255, got float64"),
+        ([256], 4, "whole numbers from 0 to 255, got 256 to 256"),
+        ([-1, 3], 4, "got -1 to 3"),
+        ([1], 257, "levels must be from 2 to 256, got 257"),
+        ([1], 1, "levels must be a whole number of at least 2, got 1"),
+    ],
+)
+def test_levels_that_cannot_be_reduced(x, n, says):
+    with pytest.raises(ValueError, match=says):
+        datasets.reduce_levels(x, n)
+
+
+def test_levels_are_of_pictures(folder, rng):
+    np.testing.assert_array_equal(
+        datasets.load("digits", levels=17).train.x, datasets.load("digits", raw=True).train.x
+    )
+    with pytest.raises(ValueError, match="levels must be from 2 to 17, got 20"):
+        datasets.load("digits", levels=20)
+    with pytest.raises(ValueError, match="levels are of pictures in grey or colour, not of wine"):
+        datasets.load("wine", levels=4)
+    np.save(folder / "x.npy", rng.integers(0, 256, (9, 4)))
+    with pytest.raises(ValueError, match="levels are of pictures, and x holds rows"):
+        datasets.load(folder / "x.npy", levels=4)
+    with pytest.raises(ValueError, match=r"colour is of folders of pictures, and .*npy is none"):
+        datasets.load(folder / "x.npy", colour=True)
+    np.save(folder / "x.npy", rng.integers(0, 256, (9, 3, 2, 3)))
+    data = datasets.load(folder / "x.npy", levels=4)
+    assert data.image_shape == (3, 2, 3) and data.train.x.max() == 3
+    np.save(folder / "x.npy", rng.integers(0, 256, (9, 3, 2, 3, 1)))
+    with pytest.raises(ValueError, match=r"or pictures \(N, H, W\) or \(N, H, W, C\)"):
+        datasets.load(folder / "x.npy")
+
+
+# Folders
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "1"])
+def test_a_folder_of_pictures_as_they_are(folder, rng, mode):
+    x = rng.integers(0, 256, (5, 4, 3, 3), np.uint8)
+    for k, image in enumerate(x):
+        save(folder / "p" / f"{k}.png", image, mode)
+    read = pictures.read(folder / "p", colour=True).images
+    if mode == "RGB":
+        np.testing.assert_array_equal(read, x)
+    else:
+        assert read.shape == (5, 4, 3) and (mode == "L" or set(np.unique(read)) == {0, 255})
+    data = cr.datasets.load(folder / "p", colour=True)
+    assert data.image_shape == ((4, 3, 3) if mode == "RGB" else (4, 3))
+    assert data.train.x.shape == (3, 36 if mode == "RGB" else 12)
+    assert cr.datasets.load(folder / "p").image_shape == (4, 3)  # colours averaged
+
+
+@pytest.mark.parametrize(
+    ("other", "says"),
+    [
+        ("L", r"b\.png is grey and a\.png is in colour; convert one of them"),
+        ("RGBA", r"b\.png has the mode RGBA, neither grey \(L\) nor colour \(RGB\)"),
+        ("P", r"b\.png has the mode P, neither"),
+        ("LA", r"b\.png has the mode LA, neither"),
+    ],
+)
+def test_a_picture_of_another_kind_is_named(folder, rng, other, says):
+    x = rng.integers(0, 256, (4, 3, 3), np.uint8)
+    save(folder / "p" / "a.png", x)
+    save(folder / "p" / "b.png", x, other)
+    with pytest.raises(ValueError, match=says) as caught:
+        cr.datasets.load(folder / "p", colour=True)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_picture_of_another_size_is_named(folder):
+    for name, size in (("a", (4, 4, 3)), ("b", (4, 5, 3))):
+        save(folder / "p" / f"{name}.png", np.zeros(size, np.uint8))
+    with pytest.raises(ValueError, match=r"b\.png is not 4×4 as a\.png is; resize it"):
+        cr.datasets.load(folder / "p", colour=True)
+
+
+def test_an_animated_picture_is_named(folder, rng):
+    frames = [Image.fromarray(x) for x in rng.integers(0, 256, (3, 4, 4), np.uint8)]
+    (folder / "p").mkdir()
+    frames[0].save(folder / "p" / "a.webp", save_all=True, append_images=frames[1:])
+    with pytest.raises(ValueError, match=r"a\.webp holds several pictures; save the one"):
+        pictures.read(folder / "p", colour=True)
+
+
+def test_a_corrupt_picture_in_colour_is_named(folder, rng):
+    save(folder / "p" / "a.png", rng.integers(0, 256, (30, 30, 3), np.uint8))
+    path = folder / "p" / "b.png"
+    path.write_bytes((folder / "p" / "a.png").read_bytes()[:600])
+    with pytest.raises(ValueError, match=r"b\.png cannot be read as a picture") as caught:
+        pictures.read(folder / "p", colour=True)
+    assert "\n" not in str(caught.value)
