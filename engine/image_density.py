@@ -13,11 +13,15 @@ third one may be there for samples, which else take a whole pass for each number
     memory(config, params, y, n) -> outputs                    of n images that are being drawn
     outputs(x, at) -> s                                        x: (n, R, S, C); s: (n, K), for
                                                                number `at`, never less than before
+
+or, where a compiled loop draws, a sampler of its own, as `PixelCNNSampler`.
 """
 
 from collections.abc import Callable
 from math import prod
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from chainrule.engine import arena, classes
 from chainrule.engine.distributions import levels as distribution
@@ -25,7 +29,8 @@ from chainrule.engine.layers import pixels
 from chainrule.engine.noise import Noise
 from chainrule.engine.params import Params
 from chainrule.kernels.dispatch import array_module
-from chainrule.kernels.types import Array
+from chainrule.kernels.samplers import pixel_cnn
+from chainrule.kernels.types import Array, Ids
 
 PIXELS_AT_ONCE = 1 << 13  # in one pass where no gradient is wanted
 Forward = Callable[..., tuple[Array, Any]]
@@ -46,8 +51,16 @@ class Functions(NamedTuple):
     sample: Callable[..., Any]
 
 
-def functions(forward: Forward, backward: Backward, memory: Memory | None = None) -> Functions:
-    """Return what follows from a network's two directions, and from what samples remember."""
+def functions(
+    forward: Forward,
+    backward: Backward,
+    memory: Memory | None = None,
+    sampler: "Callable[..., ImageSampler] | None" = None,
+) -> Functions:
+    """Return what follows from a network's two directions, and from what samples remember.
+
+    sampler: called with (config, params, n, y) for a sampler of n images, y being of `told`.
+    """
 
     def outputs(config: Any, params: Params, x: Any, y: Any) -> Array:
         """Return s of every image, a few images at a time."""
@@ -128,6 +141,8 @@ def functions(forward: Forward, backward: Backward, memory: Memory | None = None
     def start(config: Any, params: Params, n: int, y: Any = None) -> ImageSampler:
         """Return a sampler of n images. y: (n,), their classes, where n_classes > 1."""
         told = classes.told(config, params, n, y)
+        if sampler:
+            return sampler(config, params, n, told)
         remembering = memory(config, params, told, n) if memory else anew(config, params, told)
         return ImageSampler(config, params, n, remembering)
 
@@ -190,3 +205,55 @@ class ImageSampler:
     def _s(self) -> Array:
         """Return the outputs of the next channel, (n, K)."""
         return self.outputs(self.x, self.at)
+
+
+class PixelCNNSampler(ImageSampler):
+    """A PixelCNN's images: a channel costs its own features alone, and the loop is compiled."""
+
+    def __init__(self, config: Any, params: Params, n: int, y: Ids) -> None:
+        """Let n images begin with no pixel. y: of `told`."""
+        super().__init__(config, params, n, self._look)
+        height, width, channels = config.event.shape
+        kernels = config.kernel_size, config.first_size
+        kind = config.levels, config.n_logistics
+        self._model = (
+            _weights(config, params),
+            pixel_cnn.Sizes(height, width, channels, *kind, *kernels),
+        )
+        self._dtype, self._xp = params.dtype, array_module(params.flat)
+        x: Ids = self._xp.zeros((n, height * width * channels), np.int32)
+        self._memory = pixel_cnn.Memory(x, y, {})
+
+    def extend(self, uniforms: Array, x: Any = None) -> Any:
+        """See `ImageSampler`."""
+        out: Ids = self._xp.zeros(uniforms.shape, np.int32)
+        if x is not None:
+            out[...] = x
+        pixel_cnn.extend(uniforms, *self._model, self.at, self._memory, out)
+        self.at += uniforms.shape[1]
+        return out.astype(self.x.dtype)
+
+    def put(self, x: Any) -> None:
+        """See `ImageSampler`; what it costs, the next draw pays."""
+        self._memory.x[:, self.at] = x
+        self.at += 1
+
+    def _look(self, x: Any, at: int) -> Array:
+        s: Array = self._xp.empty((len(x), self._model[1].n_outputs), self._dtype)
+        pixel_cnn.peek(*self._model, at, self._memory, s)
+        return s
+
+
+def _weights(config: Any, params: Params) -> pixel_cnn.Weights:
+    """Return a PixelCNN's parameters as the kernel's contract has them: views."""
+    absent = params.flat[:0].reshape(0, 0, 0)
+
+    def of(name: str) -> Array:
+        if name not in params or not params[name].size:
+            return absent
+        shared = name in ("b_i", "b_t")
+        if name.startswith("W_"):
+            return params[name]
+        return params[name][None] if shared else classes.table(config, params[name])
+
+    return pixel_cnn.Weights(*map(of, pixel_cnn.Weights._fields))

@@ -25,7 +25,8 @@ Start       Weights normal, of deviation √(2 / inputs) before a ReLU and √(1
             distribution.
 
 Cost        Two FLOPs a pixel for each weight that is not hidden, but for edges; twice that
-            backward. A pixel of a sample costs as much as one of a pass.
+            backward. A pixel of a sample costs as much as one of a pass
+            (chainrule.kernels.samplers.pixel_cnn).
 
 Source      van den Oord, Kalchbrenner and Kavukcuoglu 2016, arXiv:1601.06759; van den Oord et al.
             2016, arXiv:1606.05328, for the gated one.
@@ -284,4 +285,4 @@ def _top(config: Config, params: Params) -> pixels.TopWeights:
     input_gradient,
     start,
     sample,
-) = image_density.functions(_forward, _backward)
+) = image_density.functions(_forward, _backward, sampler=image_density.PixelCNNSampler)

@@ -152,24 +152,29 @@ def _table(s: Array, least: float, p: Array) -> None:
 
 @njit(**JIT)
 def _draw(s: Array, u: Array, levels: int, least: float, x: Ids) -> None:
-    K = s.shape[1] // 3
-    w, mu, k = np.empty(K, np.float64), np.empty(K, np.float64), np.empty(K, np.float64)
+    work = np.empty((3, s.shape[1] // 3), np.float64)
     for m in range(len(s)):
-        if u[m] < 0:
-            continue
-        weigh(s, m, 2 * K, K, 1.0, w)
-        A = w.sum()
-        for j in range(K):
-            mu[j] = (levels - 1) * np.float64(s[m, j])
-            k[j] = _step_of(np.float64(s[m, K + j]), levels, least, k)
-        low, high = 0, levels - 1
-        while low < high:  # D3
-            v = (low + high) // 2
-            if _ends_beyond(u[m], 2 * v - (levels - 1), A, w, mu, k):
-                high = v
-            else:
-                low = v + 1
-        x[m] = low
+        if not u[m] < 0:
+            x[m] = pick(s, m, u[m], levels, least, work)
+
+
+@njit(**JIT)
+def pick(s: Array, m: int, u: float, levels: int, least: float, work: Array) -> int:
+    """Return the level for row m of s and u ≥ 0, for compiled callers; work: (3, K) float64."""
+    w, mu, k, K = work[0], work[1], work[2], s.shape[1] // 3
+    weigh(s, m, 2 * K, K, 1.0, w)
+    A = w.sum()
+    for j in range(K):
+        mu[j] = (levels - 1) * np.float64(s[m, j])
+        k[j] = _step_of(np.float64(s[m, K + j]), levels, least, k)
+    low, high = 0, levels - 1
+    while low < high:  # D3
+        v = (low + high) // 2
+        if _ends_beyond(u, 2 * v - (levels - 1), A, w, mu, k):
+            high = v
+        else:
+            low = v + 1
+    return low
 
 
 @njit(**JIT)

@@ -1,0 +1,79 @@
+"""Numba twin of PixelCNN's sampler: splits the images over threads; `loop` computes.
+
+A thread has all of its images drawn in step: a weight that is read is multiplied with all of them.
+What it remembers is caught up where levels were given, or it was not there, from the levels.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from chainrule.kernels.samplers.pixel_cnn import Memory, Sizes, Weights, draws, loop
+from chainrule.kernels.samplers.pixel_cnn import memory as features
+from chainrule.kernels.samplers.pixel_cnn.panels import Net, net
+from chainrule.kernels.threads import map_rows
+from chainrule.kernels.types import Array, Ids
+
+CALL_WORK = 200_000_000  # multiply-adds of a call of compiled code, which no Ctrl-C interrupts
+KEY = "cpu"
+
+
+class _State(NamedTuple):
+    """What is remembered. seen: of how many channels, (1,)."""
+
+    net: Net
+    y: Ids
+    sizes: Sizes
+    grids: features.Grids
+    kept: features.Kept
+    kind: draws.Kind
+    seen: list[int]
+
+
+def extend(u: Array, weights: Weights, sizes: Sizes, at: int, memory: Memory, x: Ids) -> None:
+    """See `chainrule.kernels.samplers.pixel_cnn.extend`."""
+    end = at + u.shape[1]
+    memory.x[:, at:end] = x
+    if (u >= 0).any():
+        _move(np.ascontiguousarray(u, np.float64), weights, sizes, at, end, memory)
+        x[...] = memory.x[:, at:end]
+
+
+def peek(weights: Weights, sizes: Sizes, at: int, memory: Memory, s: Array) -> None:
+    """See `chainrule.kernels.samplers.pixel_cnn.peek`."""
+    state = _move(np.empty((len(s), 0)), weights, sizes, at, at, memory)
+    out = np.empty(s.shape, weights.W_t.dtype)
+    map_rows(lambda lo, hi: loop.peek(at, *state[:6], out, lo, hi), len(s))
+    s[...] = out
+
+
+def _move(u: Array, weights: Weights, sizes: Sizes, at: int, end: int, memory: Memory) -> _State:
+    """Let all images see the channels before `end`, those from `at` on drawn by u where it is ≥ 0.
+
+    A few rows at a time, so that an interrupt is heard between.
+    """
+    state, N = _state(weights, sizes, at, memory), len(memory.x)
+    row = sizes.width * sizes.channels
+    work = N * sizes.width * sum(a.size for a in weights)  # of a row, or more
+    step = row * max(1, CALL_WORK // max(1, work))
+    while state.seen[0] < end:
+        seen, stop = state.seen[0], min(end, (state.seen[0] // step + 1) * step)
+
+        def part(lo: int, hi: int, seen: int = seen, stop: int = stop) -> None:
+            loop.extend(u, at, seen, stop, *state[:6], memory.x, lo, hi)
+
+        map_rows(part, N)
+        state.seen[0] = stop
+    return state
+
+
+def _state(weights: Weights, sizes: Sizes, at: int, memory: Memory) -> _State:
+    """Return what is remembered of the channels before `at`, or the beginning of it."""
+    state: _State | None = memory.kept.get(KEY)
+    if state is None or state.seen[0] > at:  # an interrupt, or somebody went back
+        y = memory.y if len(memory.y) else np.zeros(len(memory.x), np.int32)
+        grids = features.grids(sizes, len(memory.x))
+        kept = features.kept(weights, grids, sizes.channels)
+        state = _State(net(weights, sizes), y, sizes, grids, kept, draws.kind(sizes), [0])
+        memory.kept[KEY] = state
+    return state

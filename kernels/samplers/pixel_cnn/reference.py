@@ -1,0 +1,93 @@
+"""NumPy twin of PixelCNN's sampler: the definition that the fast ones are tested against.
+
+For every channel the whole network is computed anew, for all pixels.
+"""
+
+import numpy as np
+
+from chainrule.kernels.categorical import reference as categorical
+from chainrule.kernels.gate import reference as gate
+from chainrule.kernels.logistics import reference as logistics
+from chainrule.kernels.masked_conv import Window, above, left, raster
+from chainrule.kernels.masked_conv import reference as masked_conv
+from chainrule.kernels.maths import sigmoid
+from chainrule.kernels.samplers.pixel_cnn import Memory, Sizes, Weights
+from chainrule.kernels.types import Array, Ids
+
+
+def extend(u: Array, weights: Weights, sizes: Sizes, at: int, memory: Memory, x: Ids) -> None:
+    """See `chainrule.kernels.samplers.pixel_cnn.extend`."""
+    for k in range(u.shape[1]):
+        if (u[:, k] >= 0).any():
+            _draw(_outputs(weights, sizes, at + k, memory), u[:, k], sizes, x[:, k])
+        memory.x[:, at + k] = x[:, k]
+
+
+def peek(weights: Weights, sizes: Sizes, at: int, memory: Memory, s: Array) -> None:
+    """See `chainrule.kernels.samplers.pixel_cnn.peek`."""
+    s[...] = _outputs(weights, sizes, at, memory)
+
+
+def _draw(s: Array, u: Array, sizes: Sizes, x: Ids) -> None:
+    """Overwrite x, (N,), where u ≥ 0."""
+    if sizes.n_logistics:
+        logistics.draw(s, u, sizes.levels, x)
+    elif sizes.levels == 2:
+        x[...] = np.where(u < 0, x, u < sigmoid(s[:, 0]))  # F5
+    else:
+        categorical.draw(s, u, 1.0, 0, 1.0, x)
+
+
+def _outputs(w: Weights, sizes: Sizes, at: int, memory: Memory) -> Array:
+    """Return the outputs of channel `at` of every image, (N, K)."""
+    R, S, C = sizes[:3]
+    z = 2 / (sizes.levels - 1) * memory.x.reshape(-1, R, S, C).astype(w.W_t.dtype) - 1
+    y = memory.y if len(memory.y) else np.zeros(len(z), np.int32)
+    own = raster(1, "B", C)
+    h = _gated(w, sizes, z, y, own) if w.gated else _plain(w, sizes, z, y, own)
+    t = _relu(_map(_relu(h), w.W_t, w.b_t, y, own))  # F4
+    s: Array = _map(t, w.W_s, w.b_s, y, own).reshape(len(z), R * S * C, -1)[:, at]
+    return s
+
+
+def _plain(w: Weights, sizes: Sizes, z: Array, y: Ids, own: Window) -> Array:
+    C = sizes.channels
+    h = _map(z, w.W_x, w.b_x, y, raster(sizes.first_size, "A", C))
+    for l in range(len(w.W_m)):  # F1
+        a = _relu(_map(_relu(h), w.W_i[l], w.b_i[:, l], y, own))
+        m = _relu(_map(a, w.W_m[l], w.b_m[:, l], y, raster(sizes.kernel_size, "B", C)))
+        masked_conv.add(m, w.W_o[l], own, h)
+    return h
+
+
+def _gated(w: Weights, sizes: Sizes, z: Array, y: Ids, own: Window) -> Array:
+    v = h = z
+    for l in range(len(w.W_vh)):
+        k, kind = (sizes.kernel_size, "B") if l else (sizes.first_size, "A")
+        W_v, W_h = (w.W_v[l - 1], w.W_h[l - 1]) if l else (w.W_xv, w.W_xh)
+        p = _map(v, W_v, w.b_v[:, l], y, above(k, kind))  # F2
+        q = _map(h, W_h, w.b_h[:, l], y, left(k, kind, sizes.channels))  # F3
+        masked_conv.add(p, w.W_vh[l], raster(1, "B"), q)
+        v, g = _gate(p, 1), _gate(q, sizes.channels)
+        h = h.copy() if l else np.zeros_like(g)
+        masked_conv.add(g, w.W_o[l], own, h)
+    return h
+
+
+def _map(x: Array, W: Array, table: Array, y: Ids, window: Window) -> Array:
+    """Return each image's bias and its masked map; table: (n_classes, O), or one for all."""
+    out = np.empty((*x.shape[:3], W.shape[2]), x.dtype)
+    out[...] = (table[y] if len(table) > 1 else table)[:, None, None]
+    masked_conv.add(x, W, window, out)
+    return out
+
+
+def _gate(a: Array, groups: int) -> Array:
+    y = np.empty((*a.shape[:3], a.shape[3] // 2), a.dtype)
+    gate.forward(a.reshape(-1, a.shape[3]), groups, y.reshape(-1, y.shape[3]))
+    return y
+
+
+def _relu(a: Array) -> Array:
+    out: Array = np.maximum(a, 0)
+    return out
