@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from chainrule.estimators.made import MADE
     from chainrule.estimators.orderless import OrderlessNADE
     from chainrule.estimators.pixel_cnn import PixelCNN
+    from chainrule.estimators.pixel_rnn import PixelRNN
     from chainrule.estimators.rows import FVSBN, NADE
     from chainrule.estimators.sequences import RNN, AttentionRNN, Transformer
     from chainrule.estimators.tables import RNADE, CategoricalNADE, TableNADE
@@ -45,6 +46,7 @@ __all__ = [
     "CheckpointError",
     "OrderlessNADE",
     "PixelCNN",
+    "PixelRNN",
     "TableNADE",
     "Transformer",
     "compile_kernels",

@@ -60,7 +60,7 @@ class Weights(NamedTuple):
     W_o: Array
 
 
-class Cache(NamedTuple):
+class GridCache(NamedTuple):
     """What `backward` needs from `forward`; gates, h and c of each direction."""
 
     x: Array
@@ -78,7 +78,7 @@ def cell(kind: str, groups: int) -> Cell:
     return Cell(own, (grid_lstm.diagonals(groups), grid_lstm.mirrored(groups)), own)
 
 
-def forward(x: Array, w: Weights, y: Ids, of: Cell, new: New) -> tuple[Array, Cache]:
+def forward(x: Array, w: Weights, y: Ids, of: Cell, new: New) -> tuple[Array, GridCache]:
     """Return x', and the cache for `backward`."""
     gates, h, c = [], [], []
     for d, fronts in enumerate(of.directions):
@@ -96,10 +96,10 @@ def forward(x: Array, w: Weights, y: Ids, of: Cell, new: New) -> tuple[Array, Ca
     after = new(x.shape)
     after[...] = x
     masked_conv.add(m, w.W_o, of.own, after)  # F4
-    return after, Cache(x, gates, h, c, m)
+    return after, GridCache(x, gates, h, c, m)
 
 
-def backward(dx: Array, cache: Cache, w: Weights, dw: Weights, y: Ids, of: Cell) -> None:
+def backward(dx: Array, cache: GridCache, w: Weights, dw: Weights, y: Ids, of: Cell) -> None:
     """Update dx from the layer's output to its input, and overwrite dw; the gates are used up."""
     x, gates, h, c, m = cache
     with arena.borrow(dx) as new:

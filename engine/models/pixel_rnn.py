@@ -158,7 +158,7 @@ class _Tape(NamedTuple):
     """One forward pass: all that the backward reads."""
 
     z: Array
-    layers: list[grid_lstm.Cache]
+    layers: list[grid_lstm.GridCache]
     top: pixels.TopCache
 
 

@@ -12,7 +12,7 @@ from numba.np.numpy_support import from_dtype
 from chainrule.kernels import threads
 from chainrule.kernels.compiled import njit
 from chainrule.kernels.entries import entry
-from chainrule.kernels.grid_lstm.fronts import Fronts, Walk
+from chainrule.kernels.grid_lstm.fronts import CellWalk, Fronts
 from chainrule.kernels.inline import INLINE, JIT
 from chainrule.kernels.linear import cpu as linear
 from chainrule.kernels.linear.packed import packed, product
@@ -72,28 +72,28 @@ def _flat(x: Array) -> Array:
     return x.reshape(-1, x.shape[3])
 
 
-def _least(walk: Walk, W: Array) -> int:
+def _least(walk: CellWalk, W: Array) -> int:
     """Return how many images are worth a thread."""
     return 1 + THREAD_WORK // max(1, walk.n_pixels * W.size)
 
 
 @njit(**INLINE)
-def _lines(walk: Walk, k: int) -> tuple[int, int]:
-    """Walk.lines."""
+def _lines(walk: CellWalk, k: int) -> tuple[int, int]:
+    """CellWalk.lines."""
     if k < 0:
         return 0, 0
     return max(0, k + 1 - walk.long), min(walk.n_lines, k + walk.wide)
 
 
 @njit(**INLINE)
-def _place(walk: Walk, k: int, l: int) -> int:
+def _place(walk: CellWalk, k: int, l: int) -> int:
     """Return which pixel of an image cell (k, l) is."""
     return walk.origin + k * walk.of_front + l * walk.of_line
 
 
 @njit(**JIT)
 def _forward(
-    W: Array, walk: Walk, groups: int, a: Array, h: Array, c: Array, lo: int, hi: int
+    W: Array, walk: CellWalk, groups: int, a: Array, h: Array, c: Array, lo: int, hi: int
 ) -> None:
     """F1-F4 of images lo … hi - 1; W by `packed`."""
     M, x, p = _room(W, a.shape[1], walk, hi - lo, a)
@@ -110,7 +110,7 @@ def _forward(
 
 @njit(**JIT)
 def _backward(
-    multiply: int, W_T: Array, walk: Walk, groups: int, dh: Array, gates: Array, h: Array,
+    multiply: int, W_T: Array, walk: CellWalk, groups: int, dh: Array, gates: Array, h: Array,
     c: Array, da: Array, dW: Array, lo: int, hi: int,
 ) -> None:  # fmt: skip
     """B1-B5 of images lo … hi - 1; W_T: Wᵀ by `packed`; multiply: `multiply_part`'s address."""
@@ -135,7 +135,7 @@ def _backward(
 
 
 @njit(**INLINE)
-def _room(W: Array, columns: int, walk: Walk, n: int, like: Array) -> tuple[int, Array, Array]:
+def _room(W: Array, columns: int, walk: CellWalk, n: int, like: Array) -> tuple[int, Array, Array]:
     """Return how many images to take at a time, and room for x and x W of a front of them."""
     M = max(1, min(n, CELLS // walk.n_lines))
     width = -(-columns // lanes(like)) * lanes(like)  # whole vectors
@@ -146,7 +146,7 @@ def _room(W: Array, columns: int, walk: Walk, n: int, like: Array) -> tuple[int,
 
 @njit(**JIT)
 def _gather(
-    h: Array, walk: Walk, k: int, l: int, l_end: int, n: int, n_end: int, x: Array
+    h: Array, walk: CellWalk, k: int, l: int, l_end: int, n: int, n_end: int, x: Array
 ) -> None:  # fmt: skip
     """Lay out what cells l … l_end - 1 of front k see, image by image, a row of x for each."""
     H, (first, end), r = h.shape[1], _lines(walk, k - 1), 0
@@ -168,7 +168,7 @@ def _gather(
 
 @njit(**JIT)
 def _cells(
-    p: Array, walk: Walk, k: int, l: int, l_end: int, groups: int, a: Array,
+    p: Array, walk: CellWalk, k: int, l: int, l_end: int, groups: int, a: Array,
     rows: tuple[int, int, int], h: Array, c: Array, n: int, n_end: int,
 ) -> None:  # fmt: skip
     """F1-F4 of cells l … l_end - 1 of front k, p = x W.
@@ -193,7 +193,7 @@ def _cells(
 
 @njit(**JIT)
 def _cells_back(
-    dh: Array, delta: Array, gates: Array, c: Array, dc: Array, walk: Walk, k: int, l: int,
+    dh: Array, delta: Array, gates: Array, c: Array, dc: Array, walk: CellWalk, k: int, l: int,
     l_end: int, groups: int, new: Array, da: Array, n: int, n_end: int,
 ) -> None:  # fmt: skip
     """B1-B4 of cells l … l_end - 1 of front k: da, and once more row after row in `new`."""
@@ -220,7 +220,7 @@ def _cells_back(
 
 @njit(**JIT)
 def _scatter(
-    back: Array, P: int, walk: Walk, k: int, l: int, l_end: int, images: int, delta: Array
+    back: Array, P: int, walk: CellWalk, k: int, l: int, l_end: int, images: int, delta: Array
 ) -> None:
     """Overwrite delta by Σ_p da W_pᵀ at each cell of the front before k; back: all da W_pᵀ."""
     H, (first, end), r = delta.shape[1], _lines(walk, k - 1), 0

@@ -26,7 +26,7 @@ import numpy as np
 
 from chainrule.kernels.device import Plan, blocks, launch, need_contiguous, planner
 from chainrule.kernels.dispatch import array_module
-from chainrule.kernels.grid_lstm.fronts import Fronts, Walk
+from chainrule.kernels.grid_lstm.fronts import CellWalk, Fronts
 from chainrule.kernels.grid_lstm.reference import weight_gradient
 from chainrule.kernels.types import Array
 
@@ -36,7 +36,7 @@ THREADS = 256
 
 @planner
 def plan(
-    kernel: str, at: tuple[int, int, int], sizes: tuple[int, int, int, int], walk: Walk,
+    kernel: str, at: tuple[int, int, int], sizes: tuple[int, int, int, int], walk: CellWalk,
     rows_of_a: tuple[int, ...], dtype: np.dtype[Any],
 ) -> Plan:  # fmt: skip
     """Return a launch over `lines` lines of front k from line `first` on; at: k, first, lines.
@@ -94,7 +94,9 @@ def backward(
     weight_gradient(da, fronts, h, dW)  # B5
 
 
-def _measured(W: Array, fronts: Fronts, h: Array) -> tuple[Walk, tuple[int, int, int, int], Array]:
+def _measured(
+    W: Array, fronts: Fronts, h: Array
+) -> tuple[CellWalk, tuple[int, int, int, int], Array]:
     """Return the walk, the kernels' sizes, and the matrices below each other, (P · H, 4H)."""
     need_contiguous("grid_lstm", W, h)
     N, R, S, H = h.shape

@@ -16,7 +16,7 @@ and l, and front k of a skewed map has only those lines that cross the image the
 from typing import Any, NamedTuple
 
 
-class Walk(NamedTuple):
+class CellWalk(NamedTuple):
     """An image's cells, front by front, in numbers that a compiled kernel can take.
 
     n_fronts, n_lines, n_pixels: of an image. wide, long: front k has lines from k + 1 - long to
@@ -55,12 +55,12 @@ class Fronts(NamedTuple):
         """(rows, columns) from a pixel to each that its cell sees, in the order of the weights."""
         return ((-1, -1), (-1, 0), (-1, 1)) if self.slant == 0 else ((-1, 0), (0, -self.slant))
 
-    def walk(self, R: int, S: int) -> Walk:
+    def walk(self, R: int, S: int) -> CellWalk:
         """Return the walk over an image of R rows of S pixels."""
         if self.slant == 0:
-            return Walk(R, S, R * S, S, R + S, 0, S, 1)
+            return CellWalk(R, S, R * S, S, R + S, 0, S, 1)
         origin = 0 if self.slant > 0 else S - 1
-        return Walk(R + S - 1, R, R * S, 1, S, origin, self.slant, S - self.slant)
+        return CellWalk(R + S - 1, R, R * S, 1, S, origin, self.slant, S - self.slant)
 
     def cell(self, i: int, j: int, S: int) -> tuple[int, int]:
         """Return the front and the line of pixel (i, j), in rows of S pixels."""

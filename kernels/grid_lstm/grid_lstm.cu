@@ -3,8 +3,8 @@
 
 #include "../device.cuh"
 
-// An image's cells by fronts and lines: Walk of fronts.py.
-struct Walk {
+// An image's cells by fronts and lines: CellWalk of fronts.py.
+struct CellWalk {
     int n_fronts, n_lines, n_pixels, wide, longest, origin, of_front, of_line;
 
     __device__ __forceinline__ bool has(int k, int line) const {
@@ -20,7 +20,7 @@ struct Place {
     long long r, q;
     bool inside;
 
-    __device__ __forceinline__ Place(const Walk& walk, int k, int first, int lines, int N, int H,
+    __device__ __forceinline__ Place(const CellWalk& walk, int k, int first, int lines, int N, int H,
                                      int w) {
         const long long i = (long long)blockIdx.x * blockDim.x + threadIdx.x;
         inside = i < (long long)lines * N * H;
@@ -46,7 +46,7 @@ grid_lstm_forward(REAL* a, const REAL* __restrict__ p, REAL* h, REAL* c, REAL* _
                   int first, int lines, int N, int H, int w, int P, int n_fronts, int n_lines,
                   int n_pixels, int wide, int longest, int origin, int of_front, int of_line,
                   int a_first, int a_image, int a_line) {
-    const Walk walk{n_fronts, n_lines, n_pixels, wide, longest, origin, of_front, of_line};
+    const CellWalk walk{n_fronts, n_lines, n_pixels, wide, longest, origin, of_front, of_line};
     const Place at(walk, k, first, lines, N, H, w);
     if (!at.inside) return;
     const REAL* const p_r = p + at.r * 4 * H + at.column;
@@ -77,7 +77,7 @@ grid_lstm_backward(const REAL* __restrict__ dh, const REAL* gates, const REAL* _
                    REAL* __restrict__ d, int k, int first, int lines, int N, int H, int w, int P,
                    int n_fronts, int n_lines, int n_pixels, int wide, int longest, int origin,
                    int of_front, int of_line) {
-    const Walk walk{n_fronts, n_lines, n_pixels, wide, longest, origin, of_front, of_line};
+    const CellWalk walk{n_fronts, n_lines, n_pixels, wide, longest, origin, of_front, of_line};
     const Place at(walk, k, first, lines, N, H, w);
     if (!at.inside) return;
     REAL delta = dh[at.q * H + at.u];

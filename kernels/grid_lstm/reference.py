@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.kernels.grid_lstm.fronts import Fronts, Walk
+from chainrule.kernels.grid_lstm.fronts import CellWalk, Fronts
 from chainrule.kernels.maths import sigmoid
 from chainrule.kernels.types import Array
 
@@ -74,7 +74,7 @@ def _moved(by: int, n: int) -> tuple[slice, slice]:
 
 
 def _cells(
-    a: Array, W: Array, fronts: Fronts, walk: Walk, k: int, lo: int, h: Array, c: Array
+    a: Array, W: Array, fronts: Fronts, walk: CellWalk, k: int, lo: int, h: Array, c: Array
 ) -> tuple[Array, Array]:
     """Return h and c, (N, n, H), of n cells of front k from line lo on; a: their gates from now."""
     lines = np.arange(lo, lo + a.shape[1])
@@ -87,13 +87,13 @@ def _cells(
     return o * np.tanh(new), new  # F4
 
 
-def _pixels(walk: Walk, k: int, lines: Any, h: Array) -> tuple[Any, Any]:
+def _pixels(walk: CellWalk, k: int, lines: Any, h: Array) -> tuple[Any, Any]:
     """Return rows and columns of the cells of front k on some lines."""
     rows, columns = np.divmod(walk.origin + k * walk.of_front + lines * walk.of_line, h.shape[2])
     return rows, columns
 
 
-def _before(states: Array, walk: Walk, k: int, lines: Any, by: int) -> Array:
+def _before(states: Array, walk: CellWalk, k: int, lines: Any, by: int) -> Array:
     """Return the states, (N, n, H), of the front before k on the lines `by` further; 0 beyond."""
     found = np.zeros((len(states), len(lines), states.shape[3]), states.dtype)
     first, end = walk.lines(k - 1)

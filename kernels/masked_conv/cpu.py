@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.kernels.masked_conv import strips
-from chainrule.kernels.masked_conv.runs import Walk, walk
+from chainrule.kernels.masked_conv.runs import Course, course
 from chainrule.kernels.masked_conv.windows import Window
 from chainrule.kernels.threads import map_rows
 from chainrule.kernels.tiles import HEIGHT
@@ -34,14 +34,14 @@ def add(x: Array, W: Array, window: Window, y: Array) -> None:
 
 
 def _multiply(x: Array, W: Array, b: Array | None, window: Window, y: Array) -> None:
-    p = walk(window, False, x.shape, W.shape, x.dtype)
+    p = course(window, False, x.shape, W.shape, x.dtype)
     panels = strips.packed(W, p.hidden)
     start = strips.NOTHING if b is None else np.ascontiguousarray(b)
     how = strips.ADD if b is None else strips.BIAS
     _over_images(x, panels, start, how, p, y)
 
 
-def _over_images(x: Array, panels: Array, b: Any, how: int, p: Walk, y: Array) -> None:
+def _over_images(x: Array, panels: Array, b: Any, how: int, p: Course, y: Array) -> None:
     """Convolve all rows of all images, shared out over threads."""
     n_blocks = -(-x.shape[1] // p.rows)
     x, b = np.ascontiguousarray(x), b.astype(x.dtype, copy=False)
@@ -63,27 +63,32 @@ def backward(
 
 def add_backward(dy: Array, x: Array, W: Array, window: Window, dx: Array, dW: Array) -> None:
     """See `chainrule.kernels.masked_conv.add_backward`."""
-    weight_gradient(dy, x, window, dW, np.empty(dy.shape[3], dy.dtype))
+    _weight_gradient(dy, x, window, dW, dW[:0])
     _input_gradient(dy, W, window, dx)
 
 
 def _input_gradient(dy: Array, W: Array, window: Window, dx: Array) -> None:
     """Overwrite dx by B3: the mirrored window's convolution of dy."""
-    p = walk(window, True, dy.shape, W.shape, dy.dtype)
+    p = course(window, True, dy.shape, W.shape, dy.dtype)
     _over_images(dy, strips.packed_mirrored(W, p.hidden), strips.NOTHING, strips.ANEW, p, dx)
 
 
 def weight_gradient(dy: Array, x: Array, window: Window, dW: Array, db: Array) -> None:
     """See `chainrule.kernels.masked_conv.weight_gradient`."""
-    p = walk(window, False, x.shape, dW.shape, x.dtype)
+    _weight_gradient(dy, x, window, dW, db.reshape(1, 1, -1))
+
+
+def _weight_gradient(dy: Array, x: Array, window: Window, dW: Array, db: Array) -> None:
+    """Overwrite dW by B1, and db, (1, 1, O), by B2; where it is empty, it is not wanted."""
+    p = course(window, False, x.shape, dW.shape, x.dtype)
     x, dy = np.ascontiguousarray(x), np.ascontiguousarray(dy)
     K = dW.shape[0] * dW.shape[1]
     tiles = -(-K // HEIGHT)
 
     def part(lo: int, hi: int) -> None:
         first, end = lo * tiles // PARTS * HEIGHT, min(K, hi * tiles // PARTS * HEIGHT)
-        strips.weight_gradient(x, dy, p.whole, p.pads, p.rows, dW, first, end)  # B1
-        strips.sum_pixels(dy, db, lo, hi, PARTS)  # B2
+        sums = dW[:0] if lo else db  # of the first share alone
+        strips.weight_gradient(x, dy, p.whole, p.pads, p.rows, dW, sums, first, end)
 
     map_rows(part, PARTS, 1 + PARTS * THREAD_WORK // max(1, p.work * len(x)))
     strips.hide(dW, p.hidden)

@@ -27,7 +27,7 @@ class Pads(NamedTuple):
     down: int
 
 
-class Walk(NamedTuple):
+class Course(NamedTuple):
     """What to multiply.
 
     runs: (panels, runs, 3) int64: a run's begin, in numbers from the pixel's own first one on, how
@@ -45,10 +45,10 @@ class Walk(NamedTuple):
 
 
 @lru_cache(maxsize=256)
-def walk(
+def course(
     window: Window, mirrored: bool, shape: tuple[int, ...], of_W: tuple[int, ...], dtype: Any
-) -> Walk:
-    """Return the walk over images of a shape, (N, R, S, C), for weights (T, C, O).
+) -> Course:
+    """Return the course over images of a shape, (N, R, S, C), for weights (T, C, O).
 
     mirrored: for B3, over dy, (N, R, S, O).
     """
@@ -82,7 +82,7 @@ def walk(
     at_once = max(1, min(R, ROW_BYTES // bytes_a_row))
     even = -(-R // -(-R // at_once))  # blocks of one size, or nearly
     whole = np.array(_of_panel(rows, n_in, step, (0, n_in), False), np.int64)
-    return Walk(np.array(runs, np.int64), whole, hidden, pads, even, R * S * T * C * O)
+    return Course(np.array(runs, np.int64), whole, hidden, pads, even, R * S * T * C * O)
 
 
 def _of_panel(

@@ -23,6 +23,7 @@ KINDS = {
     "untied NADE": (cr.NADE(4, epochs=3, tied=False), BITS),
     "MADE": (cr.MADE((7, 5), epochs=3, n_masks=2, direct=True, ordering="reverse"), BITS),
     "OrderlessNADE": (cr.OrderlessNADE((5, 4), epochs=3, ordering="random"), BITS),
+    "PixelRNN": (cr.PixelRNN(1, 2, "diagonal", first_size=3, epochs=3, batch_size=100), BITS),
     "PixelCNN": (cr.PixelCNN(1, 4, gated=True, first_size=3, epochs=3, batch_size=100), BITS),
     "RNN": (cr.RNN(6, cell="gru", **FEW), TEXT),
     "AttentionRNN": (cr.AttentionRNN(6, **FEW), TEXT),

@@ -19,6 +19,7 @@ from chainrule import (
     CategoricalNADE,
     OrderlessNADE,
     PixelCNN,
+    PixelRNN,
     TableNADE,
 )
 
@@ -32,7 +33,11 @@ MASKED = {"hidden": (4, 3), "epochs": 2, "binarize": 0.5}
         *(CategoricalNADE(**SMALL, column_types=None), RNADE(4, n_components=2, epochs=2)),
         TableNADE(4, n_components=2, epochs=2, dtype="float64"),
         *(MADE(**MASKED), MADE(**MASKED, n_masks=2, order_agnostic=True, direct=True)),
-        *(OrderlessNADE(**MASKED), PixelCNN(1, 4, first_size=3, epochs=2, binarize=0.5)),
+        *(
+            OrderlessNADE(**MASKED),
+            PixelCNN(1, 4, first_size=3, epochs=2, binarize=0.5),
+            PixelRNN(1, 2, first_size=3, epochs=2, binarize=0.5),
+        ),
     ]
 )
 def test_conventions(estimator, check):
