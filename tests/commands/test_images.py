@@ -121,6 +121,9 @@ def test_images_are_completed(folder, call, tmp_path, observed, seen, exact):
     for k in range(2):
         kept = (drawn[:, k] // 64).astype(np.uint8)
         assert sorted(image[seen].tobytes() for image in kept) == first
+    assert call(*asked, "--out", tmp_path / "c.csv")[0] == 0
+    lines = np.loadtxt(tmp_path / "c.csv", delimiter=",")  # which image, which draw, its pixels
+    assert lines.shape == (48, 2 + 36) and lines[:3, :2].tolist() == [[1, 1], [1, 2], [2, 1]]
     assert call(*asked, "--out", tmp_path / "c.png")[0] == 0
     assert in_colour(picture(tmp_path / "c.png"))
 
