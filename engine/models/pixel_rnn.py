@@ -44,6 +44,7 @@ from chainrule.engine import arena, classes, image_density
 from chainrule.engine.arena import New
 from chainrule.engine.distributions import levels as distribution
 from chainrule.engine.event import Abilities, Image
+from chainrule.engine.image_sampling import ImageSampler
 from chainrule.engine.layers import grid_lstm, pixels
 from chainrule.engine.layers.grid_lstm import CELLS, Cell
 from chainrule.engine.layers.grid_lstm_steps import Steps
@@ -249,6 +250,11 @@ class _Memory:
         return h
 
 
+def _sampler(config: Config, params: Params, n: int, y: Ids) -> ImageSampler:
+    """Return a sampler of n images, whose pixels cost their own features."""
+    return ImageSampler(config, params, n, _Memory(config, params, y, n))
+
+
 (
     log_prob,
     log_prob_terms,
@@ -257,4 +263,4 @@ class _Memory:
     input_gradient,
     start,
     sample,
-) = image_density.functions(_forward, _backward, _Memory)
+) = image_density.functions(_forward, _backward, _sampler)
