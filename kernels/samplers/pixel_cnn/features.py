@@ -7,7 +7,22 @@ tail            whether s will be wanted of the pixels: else what only s would r
 from chainrule.kernels.compiled import njit
 from chainrule.kernels.inline import BORROWS, JIT
 from chainrule.kernels.samplers.pixel_cnn.memory import Grids, Kept, Scratch
-from chainrule.kernels.samplers.pixel_cnn.panels import Net
+from chainrule.kernels.samplers.pixel_cnn.panels import (
+    LAYERS,
+    OUTPUTS,
+    VH,
+    XH,
+    XV,
+    H,
+    I,
+    M,
+    Net,
+    O,
+    S,
+    T,
+    V,
+    X,
+)
 from chainrule.kernels.samplers.pixel_cnn.products import (
     Pixels,
     add_rows,
@@ -38,21 +53,21 @@ def compute(
         _plain(of, lo_g, hi_g, tail, net, y, grids, kept, scratch)
     if not tail:
         return
-    here, n = listed(of.lo, of), net.t.outputs  # F4
+    here, n = listed(of.lo, of), net.maps[T, OUTPUTS]  # F4
     for g in range(lo_g, hi_g):
         at = listed(of.lo + (len(kept.u) // grids.z.images - 1) * grids.z.images, of)
         rectified(of, scratch.h, listed(0, of), kept.u, at, g * n, n)
-        spread(of, net.b_t, y, 0, g * n, n, kept.t, here, g * n)
-        own(of, kept.u, at, net.t, 0, g, kept.t, here, scratch.edge)
+        spread(of, net, T, y, 0, g * n, n, kept.t, here, g * n)
+        own(of, kept.u, at, net, T, 0, g, kept.t, here, scratch.edge)
         rectify(of, kept.t, here, g * n, n)
 
 
 @njit(**JIT, **BORROWS)
 def outputs(of: Pixels, g: int, net: Net, y: Ids, kept: Kept, scratch: Scratch) -> None:
     """Write s of channel g of one pixel of every image into the working memory."""
-    at, n = listed(0, of), net.s.outputs
-    spread(of, net.b_s, y, 0, g * n, n, scratch.s, at, 0)
-    multiply_rows(of, kept.t, listed(of.lo, of), net.s, 0, g, 0, scratch.s, at, 0, scratch.edge)
+    at, n = listed(0, of), net.maps[S, OUTPUTS]
+    spread(of, net, S, y, 0, g * n, n, scratch.s, at, 0)
+    multiply_rows(of, kept.t, listed(of.lo, of), net, S, 0, g, 0, scratch.s, at, 0, scratch.edge)
 
 
 @njit(**JIT, **BORROWS)
@@ -62,44 +77,45 @@ def _plain(
 ) -> None:  # fmt: skip
     """F1, up to the last h, in the working memory."""
     h, here, edge, N = scratch.h, listed(0, of), scratch.edge, grids.z.images
-    L, single, n, wide = len(net.i.panels), of.span == 1, net.i.outputs, net.x.outputs
+    L, n, wide = net.maps[I, LAYERS], net.maps[I, OUTPUTS], net.maps[X, OUTPUTS]
+    single = of.span == 1
     u, m = (kept.u, kept.m) if single else (scratch.u, scratch.m)
     first, layer = (of.lo, N) if single else (0, 0)
     for g in range(lo_g, hi_g):
         if L == 0 and not tail:
             return
-        spread(of, net.b_x, y, 0, g * wide, wide, h, here, g * wide)
-        look(of, kept.z, grids.z, 0, net.x, 0, g, h, here, edge)
+        spread(of, net, X, y, 0, g * wide, wide, h, here, g * wide)
+        look(of, kept.z, grids.z, 0, net, X, 0, g, h, here, edge)
     for l in range(L):
         at, a_at = listed(first + l * layer, of), spot(grids.rows, l, of, 0, 0)
         for g in range(lo_g, hi_g):
             rectified(of, h, here, u, at, g * wide, wide)
-            spread(of, net.b_i, y, l, g * n, n, kept.rows, a_at, g * n)
-            own(of, u, at, net.i, l, g, kept.rows, a_at, edge)
+            spread(of, net, I, y, l, g * n, n, kept.rows, a_at, g * n)
+            own(of, u, at, net, I, l, g, kept.rows, a_at, edge)
             rectify(of, kept.rows, a_at, g * n, n)
         if l == L - 1 and not tail:
             return
         for g in range(lo_g, hi_g):
-            spread(of, net.b_m, y, l, g * n, n, m, at, g * n)
-            look(of, kept.rows, grids.rows, l, net.m, l, g, m, at, edge)
+            spread(of, net, M, y, l, g * n, n, m, at, g * n)
+            look(of, kept.rows, grids.rows, l, net, M, l, g, m, at, edge)
             rectify(of, m, at, g * n, n)
-            own(of, m, at, net.o, l, g, h, here, edge)
+            own(of, m, at, net, O, l, g, h, here, edge)
 
 
 @njit(**JIT, **BORROWS)
 def rows_above(of: Pixels, net: Net, y: Ids, grids: Grids, kept: Kept, scratch: Scratch) -> None:
     """F2: of a whole row of every image, the stack of the rows above it."""
-    p, here, edge, n = scratch.p, listed(0, of), scratch.edge, net.vh.outputs
-    L = len(net.v.panels)
+    p, here, edge, n = scratch.p, listed(0, of), scratch.edge, net.maps[VH, OUTPUTS]
+    L = net.maps[V, LAYERS]
     for l in range(L + 1):
-        spread(of, net.b_v, y, l, 0, n, p, here, 0)
+        spread(of, net, V, y, l, 0, n, p, here, 0)
         if l == 0:
-            look(of, kept.z, grids.z, 0, net.xv, 0, 0, p, here, edge)
+            look(of, kept.z, grids.z, 0, net, XV, 0, 0, p, here, edge)
         else:
-            look(of, kept.rows, grids.rows, l - 1, net.v, l - 1, 0, p, here, edge)
+            look(of, kept.rows, grids.rows, l - 1, net, V, l - 1, 0, p, here, edge)
         beside = spot(grids.beside, l, of, 0, 0)
         clear(of, kept.beside, beside, 0, n)
-        own(of, p, here, net.vh, l, 0, kept.beside, beside, edge)
+        own(of, p, here, net, VH, l, 0, kept.beside, beside, edge)
         if l < L:
             gated(of, p, here, 0, kept.rows, spot(grids.rows, l, of, 0, 0), n // 2)
 
@@ -111,18 +127,18 @@ def _gated(
 ) -> None:  # fmt: skip
     """F3, up to the last h, in the working memory."""
     q, here, edge, N = scratch.p, listed(0, of), scratch.edge, grids.z.images
-    L, single, n = len(net.h.panels), of.span == 1, net.o.outputs
+    L, single, n = net.maps[H, LAYERS], of.span == 1, net.maps[O, OUTPUTS]
     m, first, layer = (kept.m, of.lo, N) if single else (scratch.m, 0, 0)
     for l in range(L + 1):
         if l == L and not tail:
             return
         at = listed(first + l * layer, of)
         for g in range(lo_g, hi_g):
-            spread(of, net.b_h, y, l, 2 * g * n, 2 * n, q, here, 2 * g * n)
+            spread(of, net, H, y, l, 2 * g * n, 2 * n, q, here, 2 * g * n)
             if l == 0:
-                look(of, kept.z, grids.z, 0, net.xh, 0, g, q, here, edge)
+                look(of, kept.z, grids.z, 0, net, XH, 0, g, q, here, edge)
             else:
-                look(of, kept.h, grids.h, l - 1, net.h, l - 1, g, q, here, edge)
+                look(of, kept.h, grids.h, l - 1, net, H, l - 1, g, q, here, edge)
             beside = spot(grids.beside, l, of, 0, 0)
             add_rows(of, kept.beside, beside, q, here, 2 * g * n, 2 * n)
             gated(of, q, here, g, m, at, n)
@@ -132,4 +148,4 @@ def _gated(
                 clear(of, to, to_at, g * n, n)
             else:
                 copy(of, kept.h, spot(grids.h, l - 1, of, 0, 0), to, to_at, g * n, n)
-            own(of, m, at, net.o, l, g, to, to_at, edge)
+            own(of, m, at, net, O, l, g, to, to_at, edge)

@@ -6,7 +6,8 @@ from chainrule.kernels.samplers.pixel_cnn import Sizes
 from chainrule.kernels.samplers.pixel_cnn.draws import Kind, Room, draw, room
 from chainrule.kernels.samplers.pixel_cnn.features import compute, outputs, rows_above
 from chainrule.kernels.samplers.pixel_cnn.memory import Grids, Kept, Scratch, new_scratch
-from chainrule.kernels.samplers.pixel_cnn.panels import Net
+from chainrule.kernels.samplers.pixel_cnn.panels import OUTPUTS, Net
+from chainrule.kernels.samplers.pixel_cnn.panels import S as OF_S
 from chainrule.kernels.samplers.pixel_cnn.products import Pixels
 from chainrule.kernels.types import Array, Ids
 
@@ -22,7 +23,7 @@ def extend(
     before are given.
     """
     C, S = sizes.channels, sizes.width
-    scratch, of_draw = new(net, sizes, kept, hi - lo), room(net.s.outputs, kind)
+    scratch, of_draw = new(net, sizes, kept, hi - lo), room(net.maps[OF_S, OUTPUTS], kind)
     q = seen
     while q < end:
         pixel, g = q // C, q % C
@@ -68,7 +69,7 @@ def peek(
 def new(net: Net, sizes: Sizes, kept: Kept, n: int) -> Scratch:
     """Return working memory for n images."""
     F, Q = kept.rows.shape[1], kept.t.shape[1]
-    return new_scratch(n, F, Q, net.s.outputs, sizes.width, kept.t)
+    return new_scratch(n, F, Q, net.maps[OF_S, OUTPUTS], sizes.width, kept.t)
 
 
 @njit(**INLINE)

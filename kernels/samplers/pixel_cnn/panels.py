@@ -17,81 +17,75 @@ from chainrule.kernels.samplers.pixel_cnn import Sizes, Weights
 from chainrule.kernels.tiles import pack, panel_width
 from chainrule.kernels.types import Array
 
-
-class Map(NamedTuple):
-    """One masked map of each layer.
-
-    panels: (layers, groups, panels, inputs, width). runs: (groups, runs, 4): a run of visible
-    numbers begins dy rows and dx pixels from the own one, is so long, and is multiplied by the
-    panel's rows from k on. outputs: of a group.
-    """
-
-    panels: Array
-    runs: Any
-    outputs: int
-
-
-class Bias(NamedTuple):
-    """A row of the table for each class and layer: y · per_class + layer; per_class 0: shared."""
-
-    table: Array
-    per_class: int
+# Which map, or bias, and what is known of one. All are in one array, and what is where in another:
+# Numba would take minutes to compile functions of two dozen arrays that call each other.
+X, I, M, XV, XH, V, H, VH, O, T, S = range(11)
+NAMES = "x i m xv xh v h vh o t s".split()
+LAYERS, GROUPS, PANELS, INPUTS, OUTPUTS, BEGIN, RUNS, FIRST_RUN = range(8)
+B_BEGIN, B_SIZE, B_CLASS = range(8, 11)
 
 
 class Net(NamedTuple):
-    """A network; where `gated`, of the maps of both kinds only the gated ones have numbers."""
+    """A network; where `gated`, of the maps of both kinds only the gated ones have numbers.
+
+    panels: of all maps, each (layers, groups, panels, inputs, width) from number BEGIN on.
+    maps: (maps, 11), the sizes and places of each; OUTPUTS: of a group. runs: (·, 4): a run of
+    visible numbers begins dy rows and dx pixels from the own one, is so long, and is multiplied by
+    the panel's rows from k on; of a map (groups, RUNS) of them, from FIRST_RUN on. biases: of all
+    maps, B_SIZE numbers of each class and layer, number y · B_CLASS + layer of them, from B_BEGIN
+    on.
+    """
 
     gated: bool
-    x: Map
-    i: Map
-    m: Map
-    xv: Map
-    xh: Map
-    v: Map
-    h: Map
-    vh: Map
-    o: Map
-    t: Map
-    s: Map
-    b_x: Bias
-    b_i: Bias
-    b_m: Bias
-    b_v: Bias
-    b_h: Bias
-    b_t: Bias
-    b_s: Bias
+    panels: Array
+    maps: Any
+    runs: Any
+    biases: Array
 
 
 def net(w: Weights, sizes: Sizes) -> Net:
     """Return the network in panels, in memory of its own."""
+    panels, runs, biases = [], [], [np.zeros(0, w.W_t.dtype)]
+    maps = np.zeros((len(NAMES), 11), np.int64)
+    for of_map, (name, window) in zip(maps, _windows(w, sizes).items(), strict=True):
+        W = getattr(w, f"W_{name}")
+        if not W.size:  # a network without this map
+            continue
+        layers = W if W.ndim == 4 else W[None]
+        C, O = layers.shape[2:]
+        seen = window.seen(C, window.groups) if window.groups > 1 else [C]
+        own_runs = [_runs(window, C, n) for n in seen]
+        laid = _packed(_groups(layers, window.groups))
+        begin, first = sum(a.size for a in panels), len(runs)
+        of_map[:B_BEGIN] = *laid.shape[:4], O // len(seen), begin, len(own_runs[0]), first
+        panels.append(laid.reshape(-1))
+        runs += [run for of_group in own_runs for run in of_group]
+    for of_map, name in zip(maps, NAMES, strict=True):
+        b = getattr(w, f"b_{name}", np.zeros(0))
+        if b.size:
+            per_class = (b.shape[1] if b.ndim == 3 else 1) if len(b) > 1 else 0
+            of_map[B_BEGIN:] = sum(a.size for a in biases), b.shape[-1], per_class
+            biases.append(b.reshape(-1))
+    return Net(w.gated, _joined(panels), maps, np.array(runs, np.int64), np.concatenate(biases))
+
+
+def _windows(w: Weights, sizes: Sizes) -> dict[str, Window]:
+    """Return what each map sees, by NAMES."""
     C, k, first = sizes.channels, sizes.kernel_size, sizes.first_size
-    own, whole = raster(1, "B", C), raster(1, "B")
-    windows = {
-        **{"x": own, "i": own, "m": own, "xv": whole, "xh": own, "v": whole, "h": own},
-        **{"vh": whole, "o": own, "t": own, "s": own},
-    }
+    windows = dict.fromkeys(NAMES, raster(1, "B", C))
+    windows["vh"] = raster(1, "B")
     if w.gated:
         windows |= {"xv": above(first, "A"), "xh": left(first, "A", C)}
         windows |= {"v": above(k, "B"), "h": left(k, "B", C)}
     else:
         windows |= {"x": raster(first, "A", C), "m": raster(k, "B", C)}
-    maps = {name: _map(getattr(w, f"W_{name}"), window) for name, window in windows.items()}
-    biases = {f"b_{name}": _bias(getattr(w, f"b_{name}")) for name in "x i m v h t s".split()}
-    return Net(w.gated, **maps, **biases)
+    return windows
 
 
-def _map(W: Array, window: Window) -> Map:
-    """Return a map of W, (layers, T, C, O) or (T, C, O) of one."""
-    W = W if W.ndim == 4 else W[None]
+def _groups(W: Array, G: int) -> Array:
+    """Return W, (layers, T, C, O), group by group of outputs, (layers, G, T·C, O / G)."""
     L, T, C, O = W.shape
-    if not W.size:  # a network without this map
-        return Map(_packed(np.zeros((0, 0, 1, 1), W.dtype)), np.zeros((1, 0, 4), np.int64), 0)
-    G = window.groups
-    columns = W.reshape(L, T * C, G, O // G).transpose(0, 2, 1, 3)
-    runs = (
-        [_runs(window, C, seen) for seen in window.seen(C, G)] if G > 1 else [_runs(window, C, C)]
-    )
-    return Map(_packed(np.ascontiguousarray(columns)), np.array(runs, np.int64), O // G)
+    return np.ascontiguousarray(W.reshape(L, T * C, G, O // G).transpose(0, 2, 1, 3))
 
 
 def _runs(window: Window, C: int, seen: int) -> list[tuple[int, int, int, int]]:
@@ -104,11 +98,16 @@ def _runs(window: Window, C: int, seen: int) -> list[tuple[int, int, int, int]]:
     return runs
 
 
-def _bias(b: Array) -> Bias:
-    """Return a bias of a table, (n_classes, O) or (n_classes, layers, O)."""
-    layers = b.shape[1] if b.ndim == 3 else 1
-    table = np.ascontiguousarray(b.reshape(len(b) * layers, b.shape[-1]))
-    return Bias(table, layers if len(b) > 1 else 0)
+def _joined(arrays: list[Array]) -> Array:
+    """Return arrays one after the other, the first at the begin of a line."""
+    out: Array = _line(sum(a.size for a in arrays), arrays[0])
+    np.concatenate(arrays, out=out)
+    return out
+
+
+@njit(**JIT)
+def _line(n: int, like: Array) -> Array:
+    return lines(n, like)
 
 
 @njit(**JIT)

@@ -11,8 +11,20 @@ from typing import NamedTuple
 from chainrule.kernels.compiled import njit
 from chainrule.kernels.gate.cpu import gate
 from chainrule.kernels.inline import BORROWS, INLINE, JIT
-from chainrule.kernels.samplers.pixel_cnn.panels import Bias, Map
-from chainrule.kernels.tiles import at_once, lanes, multiply, row
+from chainrule.kernels.samplers.pixel_cnn.panels import (
+    B_BEGIN,
+    B_CLASS,
+    B_SIZE,
+    BEGIN,
+    FIRST_RUN,
+    GROUPS,
+    INPUTS,
+    OUTPUTS,
+    PANELS,
+    RUNS,
+    Net,
+)
+from chainrule.kernels.tiles import at_once, lanes, multiply, panel_width, row
 from chainrule.kernels.types import Array, Ids
 
 
@@ -69,18 +81,19 @@ def spot(grid: Grid, layer: int, of: Pixels, dy: int, dx: int) -> Place:
 
 @njit(**JIT, **BORROWS)
 def multiply_rows(
-    of: Pixels, x: Array, x_at: Place, w: Map, layer: int, g: int, run: int, y: Array, y_at: Place,
-    column: int, edge: Array,
+    of: Pixels, x: Array, x_at: Place, net: Net, which: int, layer: int, g: int, run: int,
+    y: Array, y_at: Place, column: int, edge: Array,
 ) -> None:  # fmt: skip
     """Add one run's product to columns of y, as many as a group has outputs."""
-    (outer, inner), across, width = counts(of), lanes(y), w.panels.shape[4]
-    C, Q, n, k = x.shape[1], y.shape[1], w.runs[g, run, 2], w.runs[g, run, 3]
-    B, K = w.panels.shape[2], w.panels.shape[3]
+    (outer, inner), across, width = counts(of), lanes(y), panel_width(y)
+    groups, B, K = net.maps[which, GROUPS], net.maps[which, PANELS], net.maps[which, INPUTS]
+    line = net.maps[which, FIRST_RUN] + g * net.maps[which, RUNS] + run
+    C, Q, n, k = x.shape[1], y.shape[1], net.runs[line, 2], net.runs[line, 3]
     if n == 0:
         return
     for b in range(B):
-        first = (((layer * w.panels.shape[1] + g) * B + b) * K + k) * width
-        c = min(width, w.outputs - b * width)
+        first = net.maps[which, BEGIN] + (((layer * groups + g) * B + b) * K + k) * width
+        c = min(width, net.maps[which, OUTPUTS] - b * width)
         q = -(-c // across)
         for o in range(outer):
             r = 0
@@ -90,12 +103,12 @@ def multiply_rows(
                 at, j = y_at.at + o * y_at.outer + r * y_at.inner, column + b * width
                 if c == q * across:
                     multiply(
-                        tall, q, n, x, a, x_at.inner * C, 1, w.panels, first, width, y, at * Q + j,
-                        y_at.inner * Q, False,
+                        tall, q, n, x, a, x_at.inner * C, 1, net.panels, first, width, y,
+                        at * Q + j, y_at.inner * Q, False,
                     )  # fmt: skip
                 else:
                     multiply(
-                        tall, q, n, x, a, x_at.inner * C, 1, w.panels, first, width, edge, 0,
+                        tall, q, n, x, a, x_at.inner * C, 1, net.panels, first, width, edge, 0,
                         width, True,
                     )  # fmt: skip
                     _add_edge(edge, tall, c, y, at, y_at.inner, j)
@@ -113,37 +126,42 @@ def _add_edge(
             to[k] += of_r[k]
 
 
-@njit(**INLINE, **BORROWS)
+@njit(**JIT, **BORROWS)
 def own(
-    of: Pixels, x: Array, x_at: Place, w: Map, layer: int, g: int, y: Array, y_at: Place,
-    edge: Array,
-) -> None:  # fmt: skip
-    """Add a 1 × 1 map's group g of x to y's."""
-    multiply_rows(of, x, x_at, w, layer, g, 0, y, y_at, g * w.outputs, edge)
-
-
-@njit(**INLINE, **BORROWS)
-def look(
-    of: Pixels, x: Array, grid: Grid, x_layer: int, w: Map, layer: int, g: int, y: Array,
+    of: Pixels, x: Array, x_at: Place, net: Net, which: int, layer: int, g: int, y: Array,
     y_at: Place, edge: Array,
 ) -> None:  # fmt: skip
+    """Add a 1 × 1 map's group g of x to y's."""
+    column = g * net.maps[which, OUTPUTS]
+    multiply_rows(of, x, x_at, net, which, layer, g, 0, y, y_at, column, edge)
+
+
+@njit(**JIT, **BORROWS)
+def look(
+    of: Pixels, x: Array, grid: Grid, x_layer: int, net: Net, which: int, layer: int, g: int,
+    y: Array, y_at: Place, edge: Array,
+) -> None:  # fmt: skip
     """Add group g of a map with a window over x to y's."""
-    for run in range(w.runs.shape[1]):
-        x_at = spot(grid, x_layer, of, w.runs[g, run, 0], w.runs[g, run, 1])
-        multiply_rows(of, x, x_at, w, layer, g, run, y, y_at, g * w.outputs, edge)
+    n, column = net.maps[which, RUNS], g * net.maps[which, OUTPUTS]
+    for run in range(n):
+        line = net.maps[which, FIRST_RUN] + g * n + run
+        x_at = spot(grid, x_layer, of, net.runs[line, 0], net.runs[line, 1])
+        multiply_rows(of, x, x_at, net, which, layer, g, run, y, y_at, column, edge)
 
 
 @njit(**JIT, **BORROWS)
 def spread(
-    of: Pixels, bias: Bias, y: Ids, layer: int, begin: int, n: int, out: Array, at: Place,
-    column: int,
+    of: Pixels, net: Net, which: int, y: Ids, layer: int, begin: int, n: int, out: Array,
+    at: Place, column: int,
 ) -> None:  # fmt: skip
     """Overwrite n columns from `column` on by each image's bias, from number `begin` on."""
     outer, inner = counts(of)
+    first, size = net.maps[which, B_BEGIN] + begin, net.maps[which, B_SIZE]
     for o in range(outer):
         for r in range(inner):
             image = of.lo + (r if of.span == 1 else o)
-            b = row(bias.table, y[image] * bias.per_class + layer)[begin : begin + n]
+            b_at = first + (y[image] * net.maps[which, B_CLASS] + layer) * size
+            b = net.biases[b_at : b_at + n]
             to = row(out, at.at + o * at.outer + r * at.inner)[column : column + n]
             for k in range(to.size):
                 to[k] = b[k]

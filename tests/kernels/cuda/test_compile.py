@@ -45,6 +45,8 @@ from chainrule.kernels.nade import cuda as nade
 from chainrule.kernels.nade_columns import cuda as nade_columns
 from chainrule.kernels.rnn import cuda as rnn
 from chainrule.kernels.rotary import cuda as rotary
+from chainrule.kernels.samplers.pixel_cnn import Sizes
+from chainrule.kernels.samplers.pixel_cnn import cuda as pixel_cnn
 from chainrule.kernels.samplers.transformer import cuda as sampler
 from chainrule.kernels.signatures import source_text
 from chainrule.kernels.softmax_cross_entropy import cuda as cross_entropy
@@ -104,6 +106,9 @@ def plans():
             yield nade_columns.SOURCE, sweep
             backward = nade_columns.plan_backward(rows, 64, 500, dtype, value)
             yield nade_columns.BACKWARD_SOURCE, backward
+        for gated in (False, True):
+            sizes, net = Sizes(32, 32, 3, 256, 0, 3, 7), (6, 96, gated, False)
+            yield pixel_cnn.SOURCE, pixel_cnn.plan(16, sizes, net, dtype, 0, 0, 3072, 3072, False)
         yield sampler.SOURCE, sampler.plan_append((64, 4, 256, 128), 16, 0, dtype)
         for vector in (True, False):
             yield adam.SOURCE, adam.plan("adam_step", 1000, dtype, vector)

@@ -14,8 +14,10 @@ from cuda_on_cpu.cases import CASES, cast, given_and_uniforms
 from cuda_on_cpu.fake_cupy import to_device
 from cuda_on_cpu.rig import HERE, Rig, RigError
 from cuda_on_cpu.transformer_parts import MANY
+from support import pixel_cnn as pictures
 from support import sequences as sampled
 
+from chainrule.engine.models import pixel_cnn
 from chainrule.engine.params import Params
 from chainrule.kernels import causal_attention, device, nade, triangular
 from chainrule.kernels.signatures import kernels_of
@@ -131,6 +133,23 @@ def sample_sequences(rng, case):
     model.sample(config, on_device, to_device(u), to_device(x), y, 0.9, 3, 0.95)
 
 
+def sample_images(rng, gated, levels):
+    config, params = pictures.a_model(gated, 3, levels, 2, ((2, 3), (3, 5), 4, 2))
+    u, x = map(to_device, pictures.uniforms_and_given(rng, config, 2))
+    y, on_device = (
+        to_device(pictures.labels(config, 2)),
+        Params(params.shapes, to_device(params.flat)),
+    )
+    pixel_cnn.start(config, on_device, 2, y).extend(u, x)
+
+
+@pytest.mark.parametrize("gated", [False, True])
+@pytest.mark.parametrize("levels", [2, 5])
+def test_what_a_block_computes_of_an_image_is_read_by_all_of_it(gated, levels, rig, rng):
+    sample_images(rng, gated, levels)
+    assert rig.accesses["pixel_cnn_sample"] > 1000
+
+
 @pytest.mark.slow
 def test_every_kernel_is_clean(rig, rng):
     """At sizes that ask for one block and many, one sample a block and more, one slice and two."""
@@ -157,6 +176,8 @@ def test_every_kernel_is_clean(rig, rng):
                 attention.run(causal_attention, **{k: to_device(a) for k, a in inputs.items()})
     for case in ("transformer, rotary, untied", "lstm, 3 layers"):
         sample_sequences(rng, case)
+    for gated in (False, True):
+        sample_images(rng, gated, 3)
     sources = Path(device.__file__).parent.rglob("*.cu")
     every = {kernel for source in sources for kernel in kernels_of(source)}
     assert {kernel for kernel, looked_at in rig.accesses.items() if looked_at} == every
