@@ -50,7 +50,7 @@ class PixelRNN(ImageDensity):
     """
 
     n_layers: int = field(default=4, kw_only=False)
-    n_hidden: int = field(default=16, kw_only=False)
+    n_hidden: int = field(default=24, kw_only=False)
     cell: str = field(default="row", kw_only=False)
     first_size: int = 7
 

@@ -197,11 +197,17 @@ def test_a_pixel_of_a_file_is_named(folder, call, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "settings", [(), ("gated=true", "likelihood=logistics"), ("levels=2", "image_shape=3,2")]
+    ("model", "settings"),
+    [
+        ("pixel_cnn", ()),
+        ("pixel_cnn", ("gated=true", "likelihood=logistics")),
+        ("pixel_cnn", ("levels=2", "image_shape=3,2")),
+        ("pixel_rnn", ("cell=diagonal",)),
+    ],
 )
-def test_gradients(call, settings):
+def test_gradients(call, model, settings):
     asked = [word for one in settings for word in ("--set", one)]
-    status, out, _ = call("gradcheck", "pixel_cnn", "--set", "n_layers=1", *asked, "--quiet")
+    status, out, _ = call("gradcheck", model, "--set", "n_layers=1", *asked, "--quiet")
     assert status == 0 and "all pass" in out
-    status, _, err = call("gradcheck", "pixel_cnn", "--set", "epochs=3")
+    status, _, err = call("gradcheck", model, "--set", "epochs=3")
     assert status == 2 and "leave --set epochs out" in err

@@ -236,6 +236,12 @@ def test_frames_pipelines_and_starts():
     assert len(tuned.history_) == 1
 
 
+@pytest.mark.parametrize("cls", [cr.PixelCNN, cr.PixelRNN])
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_defaults_are_for_images_of_any_channels(cls, channels):
+    assert cls()._image_config(Image(4, 4, channels), 1).event.channels == channels
+
+
 # What cannot be
 
 
