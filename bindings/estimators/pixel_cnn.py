@@ -38,8 +38,8 @@ class PixelCNN(ImageDensity):
         n_features_in_: how many variables an image has. feature_names_in_: as in scikit-learn.
 
     Cost:
-        Two FLOPs a pixel for each weight of a pass that is not masked; a pixel of a sample costs a
-        pass of what it sees.
+        Two FLOPs a pixel for each weight of a pass that is not masked; a pixel of a sample costs as
+        much as one of a pass, so that an image is drawn in the time of one pass.
 
     Example:
         >>> import numpy as np

@@ -25,7 +25,7 @@ class _State(NamedTuple):
     y: Ids
     sizes: Sizes
     grids: features.Grids
-    kept: features.Kept
+    kept: features.Features
     kind: draws.Kind
     seen: list[int]
 

@@ -6,7 +6,7 @@ tail            whether s will be wanted of the pixels: else what only s would r
 
 from chainrule.kernels.compiled import njit
 from chainrule.kernels.inline import BORROWS, JIT
-from chainrule.kernels.samplers.pixel_cnn.memory import Grids, Kept, Scratch
+from chainrule.kernels.samplers.pixel_cnn.memory import Features, Grids, Scratch
 from chainrule.kernels.samplers.pixel_cnn.panels import (
     LAYERS,
     OUTPUTS,
@@ -43,7 +43,7 @@ from chainrule.kernels.types import Ids
 
 @njit(**JIT, **BORROWS)
 def compute(
-    of: Pixels, lo_g: int, hi_g: int, tail: bool, net: Net, y: Ids, grids: Grids, kept: Kept,
+    of: Pixels, lo_g: int, hi_g: int, tail: bool, net: Net, y: Ids, grids: Grids, kept: Features,
     scratch: Scratch,
 ) -> None:  # fmt: skip
     """Compute pixels' features, of a gated network after `rows_above`."""
@@ -63,7 +63,7 @@ def compute(
 
 
 @njit(**JIT, **BORROWS)
-def outputs(of: Pixels, g: int, net: Net, y: Ids, kept: Kept, scratch: Scratch) -> None:
+def outputs(of: Pixels, g: int, net: Net, y: Ids, kept: Features, scratch: Scratch) -> None:
     """Write s of channel g of one pixel of every image into the working memory."""
     at, n = listed(0, of), net.maps[S, OUTPUTS]
     spread(of, net, S, y, 0, g * n, n, scratch.s, at, 0)
@@ -72,7 +72,7 @@ def outputs(of: Pixels, g: int, net: Net, y: Ids, kept: Kept, scratch: Scratch) 
 
 @njit(**JIT, **BORROWS)
 def _plain(
-    of: Pixels, lo_g: int, hi_g: int, tail: bool, net: Net, y: Ids, grids: Grids, kept: Kept,
+    of: Pixels, lo_g: int, hi_g: int, tail: bool, net: Net, y: Ids, grids: Grids, kept: Features,
     scratch: Scratch,
 ) -> None:  # fmt: skip
     """F1, up to the last h, in the working memory."""
@@ -103,7 +103,9 @@ def _plain(
 
 
 @njit(**JIT, **BORROWS)
-def rows_above(of: Pixels, net: Net, y: Ids, grids: Grids, kept: Kept, scratch: Scratch) -> None:
+def rows_above(
+    of: Pixels, net: Net, y: Ids, grids: Grids, kept: Features, scratch: Scratch
+) -> None:
     """F2: of a whole row of every image, the stack of the rows above it."""
     p, here, edge, n = scratch.p, listed(0, of), scratch.edge, net.maps[VH, OUTPUTS]
     L = net.maps[V, LAYERS]
@@ -122,7 +124,7 @@ def rows_above(of: Pixels, net: Net, y: Ids, grids: Grids, kept: Kept, scratch: 
 
 @njit(**JIT, **BORROWS)
 def _gated(
-    of: Pixels, lo_g: int, hi_g: int, tail: bool, net: Net, y: Ids, grids: Grids, kept: Kept,
+    of: Pixels, lo_g: int, hi_g: int, tail: bool, net: Net, y: Ids, grids: Grids, kept: Features,
     scratch: Scratch,
 ) -> None:  # fmt: skip
     """F3, up to the last h, in the working memory."""

@@ -5,7 +5,7 @@ from chainrule.kernels.inline import INLINE, JIT
 from chainrule.kernels.samplers.pixel_cnn import Sizes
 from chainrule.kernels.samplers.pixel_cnn.draws import Kind, Room, draw, room
 from chainrule.kernels.samplers.pixel_cnn.features import compute, outputs, rows_above
-from chainrule.kernels.samplers.pixel_cnn.memory import Grids, Kept, Scratch, new_scratch
+from chainrule.kernels.samplers.pixel_cnn.memory import Features, Grids, Scratch, new_scratch
 from chainrule.kernels.samplers.pixel_cnn.panels import OUTPUTS, Net
 from chainrule.kernels.samplers.pixel_cnn.panels import S as OF_S
 from chainrule.kernels.samplers.pixel_cnn.products import Pixels
@@ -15,7 +15,7 @@ from chainrule.kernels.types import Array, Ids
 @njit(**JIT)
 def extend(
     u: Array, begin: int, seen: int, end: int, net: Net, y: Ids, sizes: Sizes, grids: Grids,
-    kept: Kept, kind: Kind, x: Ids, lo: int, hi: int,
+    kept: Features, kind: Kind, x: Ids, lo: int, hi: int,
 ) -> None:  # fmt: skip
     """Move images lo … hi - 1 from channel `seen` to `end`.
 
@@ -48,7 +48,7 @@ def extend(
 
 @njit(**JIT)
 def peek(
-    at: int, net: Net, y: Ids, sizes: Sizes, grids: Grids, kept: Kept, kind: Kind, s: Array,
+    at: int, net: Net, y: Ids, sizes: Sizes, grids: Grids, kept: Features, kind: Kind, s: Array,
     lo: int, hi: int,
 ) -> None:  # fmt: skip
     """Write s, (N, K), of channel `at`, all before it having been seen."""
@@ -66,10 +66,11 @@ def peek(
 
 
 @njit(**JIT)
-def new(net: Net, sizes: Sizes, kept: Kept, n: int) -> Scratch:
+def new(net: Net, sizes: Sizes, kept: Features, n: int) -> Scratch:
     """Return working memory for n images."""
     F, Q = kept.rows.shape[1], kept.t.shape[1]
-    return new_scratch(n, F, Q, net.maps[OF_S, OUTPUTS], sizes.width, kept.t)
+    scratch: Scratch = new_scratch(n, F, Q, net.maps[OF_S, OUTPUTS], sizes.width, kept.t)
+    return scratch
 
 
 @njit(**INLINE)
@@ -88,7 +89,7 @@ def given_pixels(u: Array, begin: int, q: int, end: int, C: int, lo: int, hi: in
 
 @njit(**JIT)
 def draw_all(
-    of: Pixels, g: int, q: int, u: Array, begin: int, net: Net, y: Ids, kind: Kind, kept: Kept,
+    of: Pixels, g: int, q: int, u: Array, begin: int, net: Net, y: Ids, kind: Kind, kept: Features,
     scratch: Scratch, of_draw: Room, x: Ids,
 ) -> None:  # fmt: skip
     """Draw channel q, g of its pixel, of the images whose uniform says so."""
@@ -104,7 +105,9 @@ def draw_all(
 
 
 @njit(**JIT)
-def write(x: Ids, q: int, n: int, sizes: Sizes, grids: Grids, kept: Kept, lo: int, hi: int) -> None:
+def write(
+    x: Ids, q: int, n: int, sizes: Sizes, grids: Grids, kept: Features, lo: int, hi: int
+) -> None:
     """Let z know n levels of each image from channel q on, of one row."""
     C, grid, dtype = sizes.channels, grids.z, kept.z.dtype.type
     scale, one, S = dtype(2 / (sizes.levels - 1)), dtype(1), sizes.width

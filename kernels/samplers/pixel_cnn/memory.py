@@ -1,6 +1,6 @@
 """What the compiled sampler keeps of pixels before, and its room for the pixels at hand.
 
-Every array is a matrix with a row a pixel; `Grid` says how the rows of one lie.
+Every array is a matrix with a row a pixel; `PixelGrid` says how the rows of one lie.
 """
 
 from typing import NamedTuple
@@ -9,12 +9,12 @@ from chainrule.kernels.compiled import njit
 from chainrule.kernels.inline import JIT
 from chainrule.kernels.memory import lines
 from chainrule.kernels.samplers.pixel_cnn import Sizes, Weights
-from chainrule.kernels.samplers.pixel_cnn.products import Grid
+from chainrule.kernels.samplers.pixel_cnn.products import PixelGrid
 from chainrule.kernels.tiles import HEIGHT, panel_width
 from chainrule.kernels.types import Array
 
 
-class Kept(NamedTuple):
+class Features(NamedTuple):
     """Features of all images.
 
     z: levels, scaled. rows: of a or v, of each layer after the first map, those rows that windows
@@ -33,12 +33,12 @@ class Kept(NamedTuple):
 
 
 class Grids(NamedTuple):
-    """How Kept's first four have their rows."""
+    """How the first four of Features have their rows."""
 
-    z: Grid
-    rows: Grid
-    h: Grid
-    beside: Grid
+    z: PixelGrid
+    rows: PixelGrid
+    h: PixelGrid
+    beside: PixelGrid
 
 
 class Scratch(NamedTuple):
@@ -56,14 +56,16 @@ def grids(sizes: Sizes, n: int) -> Grids:
     """Return the grids of n images."""
     R, S, half, first = sizes.height, sizes.width, sizes.kernel_size // 2, sizes.first_size // 2
     return Grids(
-        z=Grid(R + first, n, S + 2 * first, first),  # above row 0: the last rows, which are zeros
-        rows=Grid(half + 1, n, S + 2 * half, half),
-        h=Grid(1, n, S + half, half),
-        beside=Grid(1, n, S, 0),
+        z=PixelGrid(
+            R + first, n, S + 2 * first, first
+        ),  # above row 0: the last rows, which are zeros
+        rows=PixelGrid(half + 1, n, S + 2 * half, half),
+        h=PixelGrid(1, n, S + half, half),
+        beside=PixelGrid(1, n, S, 0),
     )
 
 
-def kept(w: Weights, of: Grids, C: int) -> Kept:
+def kept(w: Weights, of: Grids, C: int) -> Features:
     """Return the memory of images without a pixel."""
     n, F, Q = of.z.images, w.W_o.shape[2], w.W_t.shape[1]
     if w.gated:
@@ -75,7 +77,7 @@ def kept(w: Weights, of: Grids, C: int) -> Kept:
         counts = (1, C), (L, F), (0, F), (0, F)
         now = ((L + 1) * n, Q), (L * n, F), (n, Q)
     past = ((l * g.slots * g.images * g.width, c) for (l, c), g in zip(counts, of, strict=True))
-    return Kept(*(_zeros(rows, columns, w.W_t) for rows, columns in (*past, *now)))
+    return Features(*(_zeros(rows, columns, w.W_t) for rows, columns in (*past, *now)))
 
 
 @njit(**JIT)

@@ -45,23 +45,26 @@ class Net(NamedTuple):
 
 def net(w: Weights, sizes: Sizes) -> Net:
     """Return the network in panels, in memory of its own."""
-    panels, runs, biases = [], [], [np.zeros(0, w.W_t.dtype)]
+    panels: list[Array] = []
+    runs: list[tuple[int, ...]] = []
+    biases = [np.zeros(0, w.W_t.dtype)]
     maps = np.zeros((len(NAMES), 11), np.int64)
     for of_map, (name, window) in zip(maps, _windows(w, sizes).items(), strict=True):
         W = getattr(w, f"W_{name}")
         if not W.size:  # a network without this map
             continue
-        layers = W if W.ndim == 4 else W[None]
+        layers: Any = W if W.ndim == 4 else W[None]
         C, O = layers.shape[2:]
         seen = window.seen(C, window.groups) if window.groups > 1 else [C]
         own_runs = [_runs(window, C, n) for n in seen]
-        laid = _packed(_groups(layers, window.groups))
+        laid: Any = _packed(_groups(layers, window.groups))
         begin, first = sum(a.size for a in panels), len(runs)
-        of_map[:B_BEGIN] = *laid.shape[:4], O // len(seen), begin, len(own_runs[0]), first
+        of_map[:OUTPUTS] = laid.shape[:4]
+        of_map[OUTPUTS:B_BEGIN] = O // len(seen), begin, len(own_runs[0]), first
         panels.append(laid.reshape(-1))
         runs += [run for of_group in own_runs for run in of_group]
     for of_map, name in zip(maps, NAMES, strict=True):
-        b = getattr(w, f"b_{name}", np.zeros(0))
+        b: Any = getattr(w, f"b_{name}", np.zeros(0))
         if b.size:
             per_class = (b.shape[1] if b.ndim == 3 else 1) if len(b) > 1 else 0
             of_map[B_BEGIN:] = sum(a.size for a in biases), b.shape[-1], per_class
@@ -107,7 +110,8 @@ def _joined(arrays: list[Array]) -> Array:
 
 @njit(**JIT)
 def _line(n: int, like: Array) -> Array:
-    return lines(n, like)
+    out: Array = lines(n, like)
+    return out
 
 
 @njit(**JIT)

@@ -94,7 +94,7 @@ __device__ REAL positive(REAL v) { return v > 0 ? v : REAL(0); }
 // Of a row of Q numbers two, q[c] and q[c + n]: the gate.
 __device__ REAL gate(REAL p, REAL q) { return tanh(p) * sigmoid(q); }
 
-// F5 of levels that are more than two, by thread 0 but for the exponentials: D1 and D5 of
+// F5 of levels that are more than two, by thread 0 but for the exponentials: as derived in
 // kernels/categorical/__init__.py. w: K numbers.
 __device__ int pick(const REAL* s, int K, double u, double* w) {
     __shared__ double top;

@@ -3,7 +3,7 @@
 Every array of features is a matrix with a row a pixel. The pixels that are computed together are
 either one of every image, or, where all levels are known, a span of pixels of a row of every image;
 then a tile's rows are a row's pixels, else they are the images. Where a pixel's row stands in an
-array says a `Place`.
+array says a `PixelRows`.
 """
 
 from typing import NamedTuple
@@ -38,7 +38,7 @@ class Pixels(NamedTuple):
     span: int
 
 
-class Grid(NamedTuple):
+class PixelGrid(NamedTuple):
     """How an array has its rows: layers, of slots for rows of an image, of images, of pixels.
 
     Row i of an image is in slot i mod `slots`. width: pixels of a row, `left` of which are zeros
@@ -51,7 +51,7 @@ class Grid(NamedTuple):
     left: int
 
 
-class Place(NamedTuple):
+class PixelRows(NamedTuple):
     """Rows of an array: at + o · outer + r · inner, for image o and its pixel r, or image r."""
 
     at: int
@@ -66,23 +66,23 @@ def counts(of: Pixels) -> tuple[int, int]:
 
 
 @njit(**INLINE, **BORROWS)
-def listed(first: int, of: Pixels) -> Place:
+def listed(first: int, of: Pixels) -> PixelRows:
     """Return the place of pixels in an array that has them one after the other."""
-    return Place(first, of.span, 1)
+    return PixelRows(first, of.span, 1)
 
 
 @njit(**INLINE, **BORROWS)
-def spot(grid: Grid, layer: int, of: Pixels, dy: int, dx: int) -> Place:
+def spot(grid: PixelGrid, layer: int, of: Pixels, dy: int, dx: int) -> PixelRows:
     """Return where the pixels dy rows and dx columns from `of` are."""
     slot = (of.i + dy + grid.slots) % grid.slots
     at = ((layer * grid.slots + slot) * grid.images + of.lo) * grid.width + grid.left + of.j + dx
-    return Place(at, grid.width, grid.width if of.span == 1 else 1)
+    return PixelRows(at, grid.width, grid.width if of.span == 1 else 1)
 
 
 @njit(**JIT, **BORROWS)
 def multiply_rows(
-    of: Pixels, x: Array, x_at: Place, net: Net, which: int, layer: int, g: int, run: int,
-    y: Array, y_at: Place, column: int, edge: Array,
+    of: Pixels, x: Array, x_at: PixelRows, net: Net, which: int, layer: int, g: int, run: int,
+    y: Array, y_at: PixelRows, column: int, edge: Array,
 ) -> None:  # fmt: skip
     """Add one run's product to columns of y, as many as a group has outputs."""
     (outer, inner), across, width = counts(of), lanes(y), panel_width(y)
@@ -128,8 +128,8 @@ def _add_edge(
 
 @njit(**JIT, **BORROWS)
 def own(
-    of: Pixels, x: Array, x_at: Place, net: Net, which: int, layer: int, g: int, y: Array,
-    y_at: Place, edge: Array,
+    of: Pixels, x: Array, x_at: PixelRows, net: Net, which: int, layer: int, g: int, y: Array,
+    y_at: PixelRows, edge: Array,
 ) -> None:  # fmt: skip
     """Add a 1 × 1 map's group g of x to y's."""
     column = g * net.maps[which, OUTPUTS]
@@ -138,8 +138,8 @@ def own(
 
 @njit(**JIT, **BORROWS)
 def look(
-    of: Pixels, x: Array, grid: Grid, x_layer: int, net: Net, which: int, layer: int, g: int,
-    y: Array, y_at: Place, edge: Array,
+    of: Pixels, x: Array, grid: PixelGrid, x_layer: int, net: Net, which: int, layer: int, g: int,
+    y: Array, y_at: PixelRows, edge: Array,
 ) -> None:  # fmt: skip
     """Add group g of a map with a window over x to y's."""
     n, column = net.maps[which, RUNS], g * net.maps[which, OUTPUTS]
@@ -152,7 +152,7 @@ def look(
 @njit(**JIT, **BORROWS)
 def spread(
     of: Pixels, net: Net, which: int, y: Ids, layer: int, begin: int, n: int, out: Array,
-    at: Place, column: int,
+    at: PixelRows, column: int,
 ) -> None:  # fmt: skip
     """Overwrite n columns from `column` on by each image's bias, from number `begin` on."""
     outer, inner = counts(of)
@@ -168,7 +168,7 @@ def spread(
 
 
 @njit(**JIT, **BORROWS)
-def rectify(of: Pixels, x: Array, at: Place, column: int, n: int) -> None:
+def rectify(of: Pixels, x: Array, at: PixelRows, column: int, n: int) -> None:
     """Update n columns of x to max(x, 0)."""
     (outer, inner), zero = counts(of), x.dtype.type(0)
     for o in range(outer):
@@ -180,7 +180,7 @@ def rectify(of: Pixels, x: Array, at: Place, column: int, n: int) -> None:
 
 @njit(**JIT, **BORROWS)
 def rectified(
-    of: Pixels, x: Array, x_at: Place, y: Array, y_at: Place, column: int, n: int
+    of: Pixels, x: Array, x_at: PixelRows, y: Array, y_at: PixelRows, column: int, n: int
 ) -> None:
     """Overwrite n columns of y by max(x, 0): of two arrays that are one it would be slow."""
     (outer, inner), zero = counts(of), x.dtype.type(0)
@@ -193,7 +193,9 @@ def rectified(
 
 
 @njit(**JIT, **BORROWS)
-def copy(of: Pixels, x: Array, x_at: Place, y: Array, y_at: Place, column: int, n: int) -> None:
+def copy(
+    of: Pixels, x: Array, x_at: PixelRows, y: Array, y_at: PixelRows, column: int, n: int
+) -> None:
     """Overwrite n columns of y by x's."""
     outer, inner = counts(of)
     for o in range(outer):
@@ -205,7 +207,7 @@ def copy(of: Pixels, x: Array, x_at: Place, y: Array, y_at: Place, column: int, 
 
 
 @njit(**JIT, **BORROWS)
-def clear(of: Pixels, x: Array, at: Place, column: int, n: int) -> None:
+def clear(of: Pixels, x: Array, at: PixelRows, column: int, n: int) -> None:
     """Overwrite n columns of x by 0."""
     (outer, inner), zero = counts(of), x.dtype.type(0)
     for o in range(outer):
@@ -216,7 +218,9 @@ def clear(of: Pixels, x: Array, at: Place, column: int, n: int) -> None:
 
 
 @njit(**JIT, **BORROWS)
-def add_rows(of: Pixels, x: Array, x_at: Place, y: Array, y_at: Place, column: int, n: int) -> None:
+def add_rows(
+    of: Pixels, x: Array, x_at: PixelRows, y: Array, y_at: PixelRows, column: int, n: int
+) -> None:
     """Add n columns of x to y's."""
     outer, inner = counts(of)
     for o in range(outer):
@@ -228,7 +232,7 @@ def add_rows(of: Pixels, x: Array, x_at: Place, y: Array, y_at: Place, column: i
 
 
 @njit(**JIT, **BORROWS)
-def gated(of: Pixels, a: Array, a_at: Place, g: int, y: Array, y_at: Place, n: int) -> None:
+def gated(of: Pixels, a: Array, a_at: PixelRows, g: int, y: Array, y_at: PixelRows, n: int) -> None:
     """Overwrite y's group g, n numbers, by the gate of a's, twice as many."""
     outer, inner = counts(of)
     for o in range(outer):
