@@ -122,10 +122,9 @@ def test_files_and_settings_come_back(fitted, x, tmp_path):
     assert again.encoder_.as_json() == fitted.encoder_.as_json()
 
 
+@pytest.mark.parametrize("kind", ["colour", "greys", "bits"], scope="module")  # those that draw
 def test_a_stopped_training_goes_on_to_the_same_bits(kind, x, tmp_path):
     path, model = tmp_path / "state", clone(KINDS[kind][0]).set_params(schedule="constant")
-    if kind not in ("colour", "greys", "bits"):
-        pytest.skip("draws nothing that others do not")
     model.set_params(epochs=1, average=0.9, n_threads=2).fit(x, checkpoint=path)
     model.set_params(epochs=3).fit(x, checkpoint=path)
     whole = clone(model).fit(x)
