@@ -47,6 +47,8 @@ USUAL = {"batch_size": 100, "learning_rate": 1e-3}
 # validated once in five epochs, and its training rows are not scored.
 # Direct connections count under every mask, where a hidden unit sees and feeds others with each.
 MASKS = {**USUAL, "epochs": 60, "n_masks": 32, "direct": True, "eval_every": 2500}
+# Networks over images: the mean of the last thousand steps or so is validated and kept.
+PIXELS = {"batch_size": 16, "learning_rate": 2e-3, "average": 0.9995, "clip_norm": 50.0}
 SPARSE = ({"l1": 0.03}, {"l1": 0.06})
 MNIST = {
     "mnist_fvsbn": Images(
@@ -88,6 +90,30 @@ MNIST = {
         {"EoNADE, 2 layers, 128 orderings": 85.10, "the same, later": 84.68},
         {"n_orderings": 32},
         ("test",),
+    ),
+    "mnist_pixel_cnn": Images(
+        "PixelCNN",
+        {**PIXELS, "n_layers": 7, "n_features": 32, "epochs": 100},
+        ({},),
+        {"PixelCNN": 81.30},
+    ),
+    "mnist_pixel_cnn_gated": Images(
+        "PixelCNN",
+        {**PIXELS, "gated": True, "n_layers": 7, "n_features": 32, "epochs": 40},
+        ({},),
+        {"Gated PixelCNN": 80.10},
+    ),
+    "mnist_row_lstm": Images(
+        "PixelRNN",
+        {**PIXELS, "cell": "row", "n_layers": 7, "n_hidden": 16, "epochs": 40},
+        ({},),
+        {"Row LSTM": 80.54},
+    ),
+    "mnist_diagonal_lstm": Images(
+        "PixelRNN",
+        {**PIXELS, "cell": "diagonal", "n_layers": 1, "n_hidden": 32, "epochs": 40},
+        ({},),
+        {"Diagonal BiLSTM, 1 layer": 80.75, "Diagonal BiLSTM, 7 layers": 79.20},
     ),
 }
 

@@ -13,6 +13,9 @@ import numpy as np
 import pytest
 
 from bench import cases, check, curves, harness, isa, labels, worker
+from bench.cases import convolution
+from chainrule.kernels import masked_conv, use_backend
+from chainrule.kernels.masked_conv import above, left, raster
 from chainrule.kernels.target import vector_bytes
 
 pytest.importorskip("pytest_benchmark")
@@ -91,6 +94,23 @@ def test_curves_are_drawn_from_two_sizes_on(tmp_path):
     assert (tmp_path / "curve.png").stat().st_size > 1000
     with pytest.raises(ValueError, match="two sizes"):
         curves.draw(tmp_path / "none.png", results[2:], "caption")
+
+
+@pytest.mark.parametrize("see", [raster(5, "A"), raster(1, "B"), above(3, "B"), left(3, "A")])
+def test_dense_kernels_hold_what_is_visible_and_zeros(see):
+    """What rivals multiply by a mask: a convolution by it in full is the masked one."""
+    rng = np.random.default_rng(0)
+    W, x, b = rng.normal(size=(2, see.n_taps, 3, 4)), rng.normal(size=(1, 5, 6, 3)), np.zeros(4)
+    full = convolution.dense(W, see)
+    np.testing.assert_array_equal(full, full * convolution.mask(see))
+    np.testing.assert_array_equal(convolution.taps(full, see), W)
+    y, (up, side) = np.empty((1, 5, 6, 4)), (n // 2 for n in full.shape[1:3])
+    with use_backend("reference"):
+        masked_conv.forward(x, W[1], b, see, y)
+    padded = np.pad(x, ((0, 0), (up, up), (side, side), (0, 0)))
+    for i, j in np.ndindex(5, 6):
+        patch = padded[0, i : i + full.shape[1], j : j + full.shape[2]]
+        np.testing.assert_allclose(y[0, i, j], np.einsum("uvc,uvco->o", patch, full[1]), rtol=1e-9)
 
 
 def test_labels_are_found_by_the_image_a_row_was_drawn_from():

@@ -89,10 +89,10 @@ class Worker:
         return self.run.answer()
 
     def turn(self, seconds: float) -> list[float]:
-        """Run the prepared workload for about this long; return each call's seconds."""
+        """Run the prepared workload for about this long; return the seconds that each took."""
         if self.run is None:
             raise RuntimeError("nothing is prepared")
-        return turn(self.run.call, seconds)
+        return [self.run.times * s for s in turn(self.run.call, seconds)]
 
     def vectors(self) -> str:
         """Return which vector instructions this rival uses, as it says itself."""

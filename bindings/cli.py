@@ -61,8 +61,8 @@ def train(
     data: Annotated[
         str | None,
         typer.Option(
-            help="digits, mnist5k, mnist, binarized_mnist, a table's name, tinyshakespeare, or a "
-            "path: a text file or rows; -: standard input."
+            help="digits, mnist5k, mnist, binarized_mnist, fashion_mnist, cifar10, a table's name, "
+            "tinyshakespeare, or a path: a text file, rows or images; -: standard input."
         ),
     ] = None,
     settings: Settings = None,

@@ -40,13 +40,13 @@ from chainrule.kernels.threads import n_threads
 from chainrule.suggestions import near
 
 CHOICES: dict[str, tuple[Any, ...]] = {
-    "tied": (True, False),
     "cell": ("lstm", "gru", "tanh"),
     "dropout": (0.0, 0.1),
     "n_masks": (1, 2),
-    **dict.fromkeys(("rotary", "gated"), (False, True)),
+    **dict.fromkeys(("tied", "rotary", "gated"), (False, True)),
     "likelihood": ("softmax", "logistics"),
 }
+OF_IMAGES: dict[str, tuple[Any, ...]] = {"cell": ("row", "diagonal")}
 SHORT = {"epochs": 1, "steps": 2, "batch_size": 8, "n_threads": 1, "verbose": False}
 LEVELS = {"levels": 256}  # where the likelihood is not that of bits
 TITLE, DTYPES = "compiling kernels", ("float32", "float64")
@@ -140,7 +140,7 @@ def _settings(name: str) -> list[dict[str, Any]]:
     defaults = ESTIMATORS[name]().get_params()
     changes = [
         {key: value}
-        for key, values in CHOICES.items()
+        for key, values in (CHOICES | (OF_IMAGES if "image_shape" in defaults else {})).items()
         for value in values
         if key in defaults and value != defaults[key]
     ]

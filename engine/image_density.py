@@ -7,36 +7,28 @@ A network is two functions,
     backward(config, params, grad, tape, ds, y, dz)            overwrites grad, and dz unless None
 
 so that s at a pixel's channel depends on what comes before it in raster order alone. The rest of a
-model's contract (`chainrule.engine.models`) follows: `functions(forward, backward, memory)`. A
-third one may be there for samples, which else take a whole pass for each number:
-
-    memory(config, params, y, n) -> outputs                    of n images that are being drawn
-    outputs(x, at) -> s                                        x: (n, R, S, C); s: (n, K), for
-                                                               number `at`, never less than before
-
-or, where a compiled loop draws, a sampler of its own, as `PixelCNNSampler`.
+model's contract (`chainrule.engine.models`) follows: `functions(forward, backward)`. Where pixels
+can be had for less than a whole pass each, a third function says how, and
+`chainrule.engine.image_sampling` what samplers are.
 """
 
 from collections.abc import Callable
 from math import prod
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from chainrule.engine import arena, classes
 from chainrule.engine.distributions import levels as distribution
+from chainrule.engine.image_sampling import ImageSampler, Outputs
 from chainrule.engine.layers import pixels
 from chainrule.engine.noise import Noise
 from chainrule.engine.params import Params
 from chainrule.kernels.dispatch import array_module
-from chainrule.kernels.samplers import pixel_cnn
-from chainrule.kernels.types import Array, Ids
+from chainrule.kernels.types import Array
 
 PIXELS_AT_ONCE = 1 << 13  # in one pass where no gradient is wanted
 Forward = Callable[..., tuple[Array, Any]]
 Backward = Callable[..., None]
-Outputs = Callable[[Any, int], Array]
-Memory = Callable[..., Outputs]
+Sampler = Callable[..., ImageSampler]
 
 
 class Functions(NamedTuple):
@@ -47,19 +39,14 @@ class Functions(NamedTuple):
     conditionals: Callable[..., Array]
     loss_and_grad: Callable[..., float]
     input_gradient: Callable[..., Array]
-    start: Callable[..., "ImageSampler"]
+    start: Callable[..., ImageSampler]
     sample: Callable[..., Any]
 
 
-def functions(
-    forward: Forward,
-    backward: Backward,
-    memory: Memory | None = None,
-    sampler: "Callable[..., ImageSampler] | None" = None,
-) -> Functions:
-    """Return what follows from a network's two directions, and from what samples remember.
+def functions(forward: Forward, backward: Backward, sampler: Sampler | None = None) -> Functions:
+    """Return what follows from a network's two directions.
 
-    sampler: called with (config, params, n, y) for a sampler of n images, y being of `told`.
+    sampler: called with (config, params, n, y) for a sampler of n images, y of `classes.told`.
     """
 
     def outputs(config: Any, params: Params, x: Any, y: Any) -> Array:
@@ -141,10 +128,9 @@ def functions(
     def start(config: Any, params: Params, n: int, y: Any = None) -> ImageSampler:
         """Return a sampler of n images. y: (n,), their classes, where n_classes > 1."""
         told = classes.told(config, params, n, y)
-        if sampler:
+        if sampler is not None:
             return sampler(config, params, n, told)
-        remembering = memory(config, params, told, n) if memory else anew(config, params, told)
-        return ImageSampler(config, params, n, remembering)
+        return ImageSampler(config, params, n, anew(config, params, told))
 
     def anew(config: Any, params: Params, y: Any) -> Outputs:
         each = distribution.n_outputs(config.levels, config.n_logistics)
@@ -168,92 +154,3 @@ def functions(
     return Functions(
         log_prob, log_prob_terms, conditionals, loss_and_grad, input_gradient, start, sample
     )
-
-
-class ImageSampler:
-    """Images that are being drawn, channel by channel of pixel by pixel."""
-
-    def __init__(self, config: Any, params: Params, n: int, outputs: Outputs) -> None:
-        """Let n images begin with no pixel."""
-        self.config, self.outputs = config, outputs
-        xp, event = array_module(params.flat), config.event
-        self.x, self.at = xp.zeros((n, *event.shape), event.dtype), 0
-
-    def extend(self, uniforms: Array, x: Any = None) -> Any:
-        """Return the next k levels, (n, k): drawn where the uniform is in [0, 1), else x's."""
-        flat = self.x.reshape(len(self.x), -1)
-        lo = self.at
-        for k in range(uniforms.shape[1]):
-            u = uniforms[:, k]
-            kept = 0 if x is None else x[:, k]
-            drawn = distribution.sample(self._s(), u, self.config.levels, self.config.n_logistics)
-            flat[:, self.at] = array_module(u).where(u < 0, kept, drawn)
-            self.at += 1
-        return flat[:, lo : self.at].copy()
-
-    def peek(self) -> Array:
-        """Return the next channel's distribution: p(x_i = 1), (n,), or p(x_i = v), (n, levels)."""
-        kind = self.config.levels, self.config.n_logistics
-        p = distribution.conditionals(self._s()[:, None, None], 1, *kind)
-        return p.reshape(len(p), -1)[:, 0] if distribution.is_bit(*kind) else p[:, 0, 0, 0]
-
-    def put(self, x: Any) -> None:
-        """Move on by given levels of the next channel, (n,)."""
-        self.x.reshape(len(self.x), -1)[:, self.at] = x
-        self.at += 1
-
-    def _s(self) -> Array:
-        """Return the outputs of the next channel, (n, K)."""
-        return self.outputs(self.x, self.at)
-
-
-class PixelCNNSampler(ImageSampler):
-    """A PixelCNN's images: a channel costs its own features alone, and the loop is compiled."""
-
-    def __init__(self, config: Any, params: Params, n: int, y: Ids) -> None:
-        """Let n images begin with no pixel. y: of `told`."""
-        super().__init__(config, params, n, self._look)
-        height, width, channels = config.event.shape
-        kernels = config.kernel_size, config.first_size
-        kind = config.levels, config.n_logistics
-        self._model = (
-            _weights(config, params),
-            pixel_cnn.Sizes(height, width, channels, *kind, *kernels),
-        )
-        self._dtype, self._xp = params.dtype, array_module(params.flat)
-        x: Ids = self._xp.zeros((n, height * width * channels), np.int32)
-        self._memory = pixel_cnn.Memory(x, y, {})
-
-    def extend(self, uniforms: Array, x: Any = None) -> Any:
-        """See `ImageSampler`."""
-        out: Ids = self._xp.zeros(uniforms.shape, np.int32)
-        if x is not None:
-            out[...] = x
-        pixel_cnn.extend(uniforms, *self._model, self.at, self._memory, out)
-        self.at += uniforms.shape[1]
-        return out.astype(self.x.dtype)
-
-    def put(self, x: Any) -> None:
-        """See `ImageSampler`; what it costs, the next draw pays."""
-        self._memory.x[:, self.at] = x
-        self.at += 1
-
-    def _look(self, x: Any, at: int) -> Array:
-        s: Array = self._xp.empty((len(x), self._model[1].n_outputs), self._dtype)
-        pixel_cnn.peek(*self._model, at, self._memory, s)
-        return s
-
-
-def _weights(config: Any, params: Params) -> pixel_cnn.Weights:
-    """Return a PixelCNN's parameters as the kernel's contract has them: views."""
-    absent = params.flat[:0].reshape(0, 0, 0)
-
-    def of(name: str) -> Array:
-        if name not in params or not params[name].size:
-            return absent
-        shared = name in ("b_i", "b_t")
-        if name.startswith("W_"):
-            return params[name]
-        return params[name][None] if shared else classes.table(config, params[name])
-
-    return pixel_cnn.Weights(*map(of, pixel_cnn.Weights._fields))

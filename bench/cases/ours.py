@@ -24,10 +24,12 @@ class Run(NamedTuple):
 
     call: what is timed; returns only when the work is done.
     answer: the numbers of one call from the starting point, by name, as NumPy arrays.
+    times: how many calls the workload takes, where one of them alone is timed.
     """
 
     call: Callable[[], object]
     answer: Callable[[], dict[str, Any]]
+    times: int = 1
 
 
 def vectors(backend: str) -> str:

@@ -25,8 +25,8 @@ V, T = 4, 5  # symbols and lengths of sequences
 SMALL = {
     **{"n_hidden": H, "hidden": (2 * H, H), "n_components": 2},
     **{"n_layers": 2, "n_embd": 4, "n_heads": 1, "context": T},
-    **{"n_features": 2 * 3, "first_size": 3, "n_logistics": 2},
 }
+OF_IMAGES = {"n_features": 2 * 3, "n_hidden": 2 * 3, "first_size": 3, "n_logistics": 2}
 IMAGE, LEVELS = (3, 2, 3), 4  # of an image: its shape, and how many levels it has
 ALSO = (
     "tied",
@@ -44,7 +44,9 @@ ALLOWED = 1e-6  # relative error; central differences themselves are good to abo
 def run(common: Common, model: str, assignments: Sequence[str]) -> int:
     """Check each parameter on both host backends, or the one that was asked for; 1 if wrong."""
     cls = estimator_class(model)
-    small = {name: SMALL[name] for name in SMALL.keys() & cls().get_params().keys()}
+    known = cls().get_params().keys()
+    sizes = SMALL | OF_IMAGES if "image_shape" in known else SMALL
+    small = {name: sizes[name] for name in sizes.keys() & known}
     chosen = settings.build(cls, {}, assignments)
     estimator: Any = cls(**(small | chosen))
     rng = np.random.default_rng(common.seed or 0)

@@ -101,8 +101,8 @@ def write(
     is_csv, numbers_alone = path.suffix.lower() == ".csv", path.suffix.lower() == ".npy"
     columns = _columns(len(rows), draws, beside if names else ()) if is_csv else []
     of_words = columns or (of_each and not numbers_alone)
-    rows = _typed(rows, of_each) if of_words and of_each else np.asarray(rows)
-    rows = rows.reshape(len(rows), -1) if columns else rows
+    rows = np.reshape(rows, (len(rows), -1)) if columns else rows  # images, too
+    rows = _typed(rows, of_each) if of_words else np.asarray(rows)
     for name, values, k in columns:
         rows = np.insert(rows, k, values, axis=1)
         names = names and [*names[:k], name, *names[k:]]

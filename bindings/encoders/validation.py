@@ -258,6 +258,14 @@ def real(name: str, value: Any, low: float = -np.inf, high: float = np.inf) -> f
     return float(value)
 
 
+def share(name: str, value: Any) -> float:
+    """Return a hyper-parameter in [0, 1)."""
+    part = real(name, value, 0, 1)
+    if part == 1:
+        raise ValueError(f"{name} must be below 1, got 1: nothing would be left")
+    return part
+
+
 def same_names(name: str, its: Sequence[Any], known: Sequence[Any]) -> None:
     """Raise ValueError if a table's columns are not called as those of the fit, one by one."""
     if list(its) != list(known):

@@ -91,9 +91,9 @@ class Density(DensityMixin, Kept):  # type: ignore[misc]  # scikit-learn is unty
     def bits_per_dim(self, X: Any, y: Any = None) -> float:
         """Return -log₂ p of a variable on average: what it costs in an ideal code, in bits.
 
-        A variable is a column of rows, and a symbol of sequences: bits per character. The mean is
-        over all that are known, of all rows together: a missing cell costs nothing and counts
-        for nothing.
+        A variable is a column of rows, a channel of a pixel, and a symbol of sequences: bits per
+        character. The mean is over all that are known, of all rows together: a missing cell costs
+        nothing and counts for nothing.
         """
         data = self._read(X)
         nats = -float(self._log_prob(data, y).sum(dtype=np.float64))

@@ -59,6 +59,7 @@ class Fitting(Trainable):
                 DataFrame, a SciPy sparse matrix. Of a model of bits, 0 and 1, or other numbers and
                 `binarize`; of a model of tables columns as the class says. uint8 and bool arrays
                 are not copied; of anything else, and for another ordering, one copy is made.
+                Of a model of images (N, R, S), in colour (N, R, S, C), or rows of pixels (N, D).
                 Of a model of sequences a text: str, bytes, whole numbers (T,), a pathlib.Path to a
                 text file, or what `datasets.load_text` returns, the last two read from the file
                 part by part; or rows, each a sequence of its own: a list, a Series or an array of

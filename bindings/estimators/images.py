@@ -9,6 +9,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from chainrule.encoders import doubts, validation
 from chainrule.encoders.images import Images, as_images
+from chainrule.encoders.levels import MOST
 from chainrule.encoders.pixels import Settings
 from chainrule.engine.event import Image
 from chainrule.engine.greys import Chance
@@ -26,9 +27,6 @@ class ImageDensity(FixedDensity):
     X is (N, R, S), in colour (N, R, S, C), or rows (N, D) of pixels, row by row of the image.
 
     Args:
-        likelihood: of a pixel's levels, "softmax", a probability for each, or "logistics", a
-            discretised mixture of n_logistics logistic distributions; bits have one probability.
-        n_logistics: components of the mixture.
         levels: of a pixel, 2 to 256, whole numbers from 0 on. None: 2 if all of X are 0 and 1, else
             256.
         image_shape: (R, S) or (R, S, C) of rows; None: a square where D is one, else one row of D.
@@ -38,6 +36,9 @@ class ImageDensity(FixedDensity):
         dynamic_binarization: whether each epoch draws bits anew, greys being the probabilities of a
             one: of 0 … 255, of 0 … reduce_from - 1, or shares from 0 to 1. Elsewhere an image is
             always drawn alike. The likelihoods are not those of a fixed binarization.
+        likelihood: of a pixel's levels, "softmax", a probability for each, or "logistics", a
+            discretised mixture of n_logistics logistic distributions; bits have one probability.
+        n_logistics: components of the mixture.
         horizontal_flips: whether each epoch mirrors about half of the images, left to right.
         epochs: passes over the data, at most.
     """
@@ -56,6 +57,28 @@ class ImageDensity(FixedDensity):
         """Return the model's Config for such images, of so many classes."""
         raise NotImplementedError
 
+    def _of_images(self, event: Image, n_classes: int) -> dict[str, int]:
+        """Return what the Configs of all models of images are told."""
+        return {
+            "height": event.height,
+            "width": event.width,
+            "channels": event.channels,
+            "levels": event.levels,
+            "n_logistics": self._components(event.levels),
+            "n_classes": n_classes,
+        }
+
+    def _components(self, levels: int) -> int:
+        """Return how many logistics there are, 0 for a softmax."""
+        n = validation.integer("n_logistics", self.n_logistics, 1)
+        kind = validation.choice("likelihood", self.likelihood, LIKELIHOODS)
+        if kind == "logistics" and levels == 2:
+            raise ValueError(
+                "likelihood='logistics' is of more than 2 levels, and bits have one probability; "
+                "leave it out, or give levels"
+            )
+        return n if kind == "logistics" else 0
+
     def _fitted_config(self) -> Any:
         event: Any = self.encoder_.event
         return self._image_config(event, self._n_classes)
@@ -71,6 +94,7 @@ class ImageDensity(FixedDensity):
     def _check_hyperparameters(self) -> None:
         super()._check_hyperparameters()
         self._settings.check()
+        self._image_config(Image(1, 1, 1, self.levels or MOST), 1)
 
     @classmethod
     def _of_json(cls, settings: dict[str, Any]) -> dict[str, Any]:
@@ -78,17 +102,6 @@ class ImageDensity(FixedDensity):
         of_all = super()._of_json(settings)
         shape = of_all.get("image_shape")
         return of_all | ({"image_shape": tuple(shape)} if isinstance(shape, list) else {})
-
-    def _components(self, levels: int) -> int:
-        """Return how many logistics there are, 0 for a softmax."""
-        n = validation.integer("n_logistics", self.n_logistics, 1)
-        kind = validation.choice("likelihood", self.likelihood, LIKELIHOODS)
-        if kind == "logistics" and levels == 2:
-            raise ValueError(
-                "likelihood='logistics' is of more than 2 levels, and bits have one probability; "
-                "leave it out, or give levels"
-            )
-        return n if kind == "logistics" else 0
 
     # What comes in
 

@@ -50,27 +50,18 @@ class PixelRNN(ImageDensity):
     """
 
     n_layers: int = field(default=4, kw_only=False)
-    n_hidden: int = field(default=16, kw_only=False)
+    n_hidden: int = field(default=24, kw_only=False)
     cell: str = field(default="row", kw_only=False)
     first_size: int = 7
 
     def _model_name(self) -> str:
         return "pixel_rnn"
 
-    def _check_hyperparameters(self) -> None:
-        super()._check_hyperparameters()
-        self._image_config(Image(1, 1, 1, self.levels or 256), 1)
-
     def _image_config(self, event: Image, n_classes: int) -> pixel_rnn.Config:
         return pixel_rnn.Config(
-            event.height,
-            event.width,
-            event.channels,
-            event.levels,
+            **self._of_images(event, n_classes),
             n_hidden=validation.integer("n_hidden", self.n_hidden, 1),
             n_layers=validation.integer("n_layers", self.n_layers, 1),
             cell=validation.choice("cell", self.cell, tuple(CELLS)),
             first_size=validation.integer("first_size", self.first_size, 1),
-            n_logistics=self._components(event.levels),
-            n_classes=n_classes,
         )

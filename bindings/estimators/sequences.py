@@ -1,7 +1,6 @@
 """The public estimators of sequences: RNN, AttentionRNN and Transformer."""
 
 from dataclasses import dataclass, field
-from typing import Any
 
 from chainrule.encoders import validation
 from chainrule.engine.models import attention_rnn, rnn, transformer
@@ -68,7 +67,7 @@ class RNN(Generating):
             validation.integer("n_hidden", self.n_hidden, 1),
             validation.integer("n_layers", self.n_layers, 1),
             validation.choice("cell", self.cell, CELLS),
-            _share("dropout", self.dropout),
+            validation.share("dropout", self.dropout),
             n_classes,
         )
 
@@ -181,13 +180,5 @@ class Transformer(Attentive):
             n_classes,
             bool(self.rotary),
             bool(self.tied),
-            _share("dropout", self.dropout),
+            validation.share("dropout", self.dropout),
         )
-
-
-def _share(name: str, value: Any) -> float:
-    """Return a hyper-parameter in [0, 1)."""
-    share = validation.real(name, value, 0, 1)
-    if share == 1:
-        raise ValueError(f"{name} must be below 1, got 1: nothing would be left")
-    return share

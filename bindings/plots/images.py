@@ -43,10 +43,11 @@ def _tiles(x: Any, shape: Shape | None) -> Image:
 
 
 def _faces(x: Any, shape: Shape | None, levels: int | None) -> Faces:
-    """Return rows, (N, D) in [0, 1], or images of levels, (N, R, S, C), as tiles."""
-    if np.ndim(x) != 4:
+    """Return rows, (N, D) in [0, 1], or images of levels, (N, R, S) or (N, R, S, C), as tiles."""
+    if np.ndim(x) not in (3, 4):
         return Faces(_tiles(x, shape))
-    return faces(x, levels or levels_of(x))
+    images = np.asarray(x) if np.ndim(x) == 4 else np.asarray(x)[..., None]
+    return faces(images, levels or levels_of(images))
 
 
 def sample_grid(
@@ -58,8 +59,8 @@ def sample_grid(
 ) -> Figure:
     """Return the rows of x, (N, D), as a grid of images; values in [0, 1].
 
-    Or images of levels, (N, R, S, C), C 1 or 3. levels: how many there are; None: as many as the
-    images show.
+    Or images of levels, (N, R, S) or (N, R, S, C), C 1 or 3. levels: how many there are; None: as
+    many as the images show.
     """
     shown = _faces(x, shape, levels)
     return draw([shown.panel(title, side_by_side(shown.tiles, columns))])

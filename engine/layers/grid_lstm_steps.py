@@ -7,22 +7,22 @@ alone, and see those to their right: they are worked out when the row is known, 
 """
 
 from chainrule.engine.layers.grid_lstm import Cell, Weights
-from chainrule.engine.layers.one_pixel import Map
+from chainrule.engine.layers.one_pixel import PixelMap
 from chainrule.kernels import grid_lstm
 from chainrule.kernels.dispatch import array_module
 from chainrule.kernels.types import Array, Ids
 
 
-class Steps:
+class GridSteps:
     """A layer's memory of n images that are being drawn, S pixels a row."""
 
     def __init__(self, w: Weights, of: Cell, y: Ids, n: int, S: int) -> None:
         """Begin before the first row. y: the images' classes."""
         xp, H = array_module(w.W_o), w.W_o.shape[1]
         self._inputs = [
-            Map(W, w.b_i[:, d], y, of.window) for d, W in enumerate(w.W_i)
+            PixelMap(W, w.b_i[:, d], y, of.window) for d, W in enumerate(w.W_i)
         ]  # fmt: skip
-        self._out = Map(w.W_o, None, y, of.own)
+        self._out = PixelMap(w.W_o, None, y, of.own)
         self._fronts = [*zip(of.directions, w.W_h, strict=True)]
         self._x = xp.zeros((n, 1, S, w.W_i.shape[2]), w.W_o.dtype)  # of the row
         shape = len(of.directions), n, 2, S, H

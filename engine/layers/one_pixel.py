@@ -10,7 +10,7 @@ from chainrule.kernels.masked_conv import Window
 from chainrule.kernels.types import Array, Ids
 
 
-class Map:
+class PixelMap:
     """A masked map, W: (T, C, O), with each class's bias, (n_classes, O), or none."""
 
     def __init__(self, W: Array, table: Array | None, y: Ids, window: Window) -> None:

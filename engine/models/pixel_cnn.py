@@ -42,6 +42,7 @@ from chainrule.engine import arena, classes, image_density
 from chainrule.engine.arena import New
 from chainrule.engine.distributions import levels as distribution
 from chainrule.engine.event import Abilities, Image
+from chainrule.engine.image_sampling import PixelCNNSampler
 from chainrule.engine.layers import dropout, gated_pixels, pixels, residual_pixels
 from chainrule.engine.noise import Noise
 from chainrule.engine.params import Params, Shapes
@@ -285,4 +286,4 @@ def _top(config: Config, params: Params) -> pixels.TopWeights:
     input_gradient,
     start,
     sample,
-) = image_density.functions(_forward, _backward, sampler=image_density.PixelCNNSampler)
+) = image_density.functions(_forward, _backward, PixelCNNSampler)

@@ -44,10 +44,11 @@ from chainrule.engine import arena, classes, image_density
 from chainrule.engine.arena import New
 from chainrule.engine.distributions import levels as distribution
 from chainrule.engine.event import Abilities, Image
+from chainrule.engine.image_sampling import ImageSampler
 from chainrule.engine.layers import grid_lstm, pixels
 from chainrule.engine.layers.grid_lstm import CELLS, Cell
-from chainrule.engine.layers.grid_lstm_steps import Steps
-from chainrule.engine.layers.one_pixel import Map, rectified
+from chainrule.engine.layers.grid_lstm_steps import GridSteps
+from chainrule.engine.layers.one_pixel import PixelMap, rectified
 from chainrule.engine.noise import Noise
 from chainrule.engine.params import Params, Shapes
 from chainrule.kernels.masked_conv import Window, raster
@@ -214,11 +215,11 @@ class _Memory:
         """Begin before the first pixel. y: the images' classes."""
         self._config, self._like, top = config, params.flat, _top(config, params)
         own, b_x = raster(1, "B", config.channels), classes.table(config, params["b_x"])
-        self._first = Map(params["W_x"], b_x, y, config.first)
+        self._first = PixelMap(params["W_x"], b_x, y, config.first)
         self._layers = [
-            Steps(w, config.of_cell, y, n, config.width) for w in _layers(config, params)
+            GridSteps(w, config.of_cell, y, n, config.width) for w in _layers(config, params)
         ]
-        self._top = Map(top.W_t, top.b_t, y, own), Map(top.W_s, top.b_s, y, own)
+        self._top = PixelMap(top.W_t, top.b_t, y, own), PixelMap(top.W_s, top.b_s, y, own)
         self._row, self._known = 0, 0  # the row that is drawn; pixels whose features are final
 
     def __call__(self, x: Any, at: int) -> Array:
@@ -249,6 +250,11 @@ class _Memory:
         return h
 
 
+def _sampler(config: Config, params: Params, n: int, y: Ids) -> ImageSampler:
+    """Return a sampler of n images, whose pixels cost their own features."""
+    return ImageSampler(config, params, n, _Memory(config, params, y, n))
+
+
 (
     log_prob,
     log_prob_terms,
@@ -257,4 +263,4 @@ class _Memory:
     input_gradient,
     start,
     sample,
-) = image_density.functions(_forward, _backward, _Memory)
+) = image_density.functions(_forward, _backward, _sampler)

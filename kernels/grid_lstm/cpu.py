@@ -6,20 +6,19 @@ know nothing of each other, so threads take some of them each; fronts wait for e
 """
 
 import numpy as np
-from numba import types
-from numba.np.numpy_support import from_dtype
 
 from chainrule.kernels import threads
 from chainrule.kernels.compiled import njit
-from chainrule.kernels.entries import entry
 from chainrule.kernels.grid_lstm.fronts import CellWalk, Fronts
 from chainrule.kernels.inline import INLINE, JIT
 from chainrule.kernels.linear import cpu as linear
+from chainrule.kernels.linear import tile
 from chainrule.kernels.linear.packed import packed, product
-from chainrule.kernels.linear.panels import multiply_at, multiply_part, types_of
+from chainrule.kernels.linear.panels import lay
+from chainrule.kernels.linear.tile import HEIGHTS, panel_width
 from chainrule.kernels.lstm.cpu import cell, cell_back
 from chainrule.kernels.memory import lines
-from chainrule.kernels.tiles import lanes, row
+from chainrule.kernels.tiles import at_once, lanes, row
 from chainrule.kernels.types import Array
 
 CELLS = 256  # of a front, of all images that are done at a time
@@ -53,10 +52,9 @@ def backward(
     """See `chainrule.kernels.grid_lstm.backward`."""
     walk, of_W = fronts.walk(*h.shape[1:3]), packed(_tall(W), transpose=True)
     cells = _flat(dh), _flat(gates), _flat(h), _flat(c), _flat(da)
-    multiply = entry(multiply_part, types_of(types.Array(from_dtype(h.dtype), 2, "C")))
 
     def images(lo: int, hi: int, dW: Array) -> None:
-        _backward(multiply, of_W, walk, fronts.groups, *cells, _tall(dW), lo, hi)
+        _backward(of_W, walk, fronts.groups, *cells, _tall(dW), lo, hi)
 
     shares = [[dW], *([np.empty_like(dW)] for _ in range(1, threads.n_threads()))]
     threads.sum_rows(images, len(h), shares, _least(walk, W))
@@ -110,16 +108,15 @@ def _forward(
 
 @njit(**JIT)
 def _backward(
-    multiply: int, W_T: Array, walk: CellWalk, groups: int, dh: Array, gates: Array, h: Array,
+    W_T: Array, walk: CellWalk, groups: int, dh: Array, gates: Array, h: Array,
     c: Array, da: Array, dW: Array, lo: int, hi: int,
 ) -> None:  # fmt: skip
-    """B1-B5 of images lo … hi - 1; W_T: Wᵀ by `packed`; multiply: `multiply_part`'s address."""
+    """B1-B5 of images lo … hi - 1; W_T: Wᵀ by `packed`."""
     H = h.shape[1]
     M, new, back = _room(W_T, len(dW), walk, hi - lo, h)
     x = np.empty((len(back), len(dW)), h.dtype)
     delta, dc = np.empty((len(back), H), h.dtype), np.empty((len(back), H), h.dtype)
-    of_front = np.empty(dW.shape, h.dtype)
-    dW[:] = 0
+    total, panel = _room_for_sums(dW, len(back))
     for n in range(lo, hi, M):
         end = min(hi, n + M)
         delta[:], dc[:] = 0, 0
@@ -128,10 +125,10 @@ def _backward(
             m = (end - n) * (l_end - l)
             _cells_back(dh, delta, gates, c, dc, walk, k, l, l_end, groups, new, da, n, end)
             _gather(h, walk, k, l, l_end, n, end, x)
-            multiply_at(multiply, x[:m], True, new[:m], False, of_front, 0, 1, 1)
-            _add(of_front, dW)  # B5
+            _add_product(x, new, m, panel, total)  # B5
             product(new[:m], W_T, back[:m])
             _scatter(back, len(dW) // H, walk, k, l, l_end, end - n, delta)
+    dW[:] = total[:, : dW.shape[1]]
 
 
 @njit(**INLINE)
@@ -236,10 +233,26 @@ def _scatter(
                     to[s] += of_tap[s]
 
 
+@njit(**INLINE)
+def _room_for_sums(dW: Array, m: int) -> tuple[Array, Array]:
+    """Return zeros to add up dW in, its rows whole vectors, and room for a panel of m rows."""
+    width, across = panel_width(dW), lanes(dW)
+    wide = -(-dW.shape[1] // across) * across
+    total = lines(len(dW) * wide, dW).reshape((len(dW), wide))
+    total[:] = 0
+    return total, lines(m * width, dW).reshape((1, m * width))
+
+
 @njit(**JIT)
-def _add(x: Array, y: Array) -> None:
-    """Update y by adding x."""
-    for i in range(len(x)):
-        x_i, y_i = row(x, i), row(y, i)
-        for j in range(x_i.size):
-            y_i[j] += x_i[j]
+def _add_product(x: Array, y: Array, m: int, panel: Array, total: Array) -> None:
+    """Update total by adding xᵀ y, of m rows; panel: for as many of y's columns as a tile has."""
+    (K, wide), width, across = total.shape, panel_width(x), lanes(x)
+    for j in range(0, y.shape[1], width):
+        c = min(width, y.shape[1] - j)
+        lay(y, True, 0, m, j, c, width, panel)
+        q, k = -(-c // across), 0
+        while k < K:
+            tall = at_once(K - k, HEIGHTS)
+            to = k * wide + j
+            tile.multiply(tall, q, m, x, k, 1, K, panel, 0, width, total, to, wide, False)
+            k += tall

@@ -63,7 +63,7 @@ def backward(
 
 def add_backward(dy: Array, x: Array, W: Array, window: Window, dx: Array, dW: Array) -> None:
     """See `chainrule.kernels.masked_conv.add_backward`."""
-    weight_gradient(dy, x, window, dW, np.empty(dy.shape[3], dy.dtype))
+    _weight_gradient(dy, x, window, dW, dW[:0])
     _input_gradient(dy, W, window, dx)
 
 
@@ -75,6 +75,11 @@ def _input_gradient(dy: Array, W: Array, window: Window, dx: Array) -> None:
 
 def weight_gradient(dy: Array, x: Array, window: Window, dW: Array, db: Array) -> None:
     """See `chainrule.kernels.masked_conv.weight_gradient`."""
+    _weight_gradient(dy, x, window, dW, db.reshape(1, 1, -1))
+
+
+def _weight_gradient(dy: Array, x: Array, window: Window, dW: Array, db: Array) -> None:
+    """Overwrite dW by B1, and db, (1, 1, O), by B2; where it is empty, it is not wanted."""
     p = course(window, False, x.shape, dW.shape, x.dtype)
     x, dy = np.ascontiguousarray(x), np.ascontiguousarray(dy)
     K = dW.shape[0] * dW.shape[1]
@@ -82,8 +87,8 @@ def weight_gradient(dy: Array, x: Array, window: Window, dW: Array, db: Array) -
 
     def part(lo: int, hi: int) -> None:
         first, end = lo * tiles // PARTS * HEIGHT, min(K, hi * tiles // PARTS * HEIGHT)
-        strips.weight_gradient(x, dy, p.whole, p.pads, p.rows, dW, first, end)  # B1
-        strips.sum_pixels(dy, db, lo, hi, PARTS)  # B2
+        sums = dW[:0] if lo else db  # of the first share alone
+        strips.weight_gradient(x, dy, p.whole, p.pads, p.rows, dW, sums, first, end)
 
     map_rows(part, PARTS, 1 + PARTS * THREAD_WORK // max(1, p.work * len(x)))
     strips.hide(dW, p.hidden)

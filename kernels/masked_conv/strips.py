@@ -2,7 +2,7 @@
 
 F1, B3  A strip, the pixels of a row, times each run's rows of a panel of W: the tile's rows lie a
         pixel apart in the copy with zeros around it (`runs`), so a run is read where it is.
-B1      Numbers of a run times a panel of dy, over all pixels of a few rows, zeros of gaps between.
+B1, B2  Numbers of a run times a panel of dy, over all pixels of a few rows, zeros of gaps between.
 """
 
 from typing import Any
@@ -187,9 +187,12 @@ def _spread(b: Array, y: Array) -> None:
 
 @njit(**JIT)
 def weight_gradient(
-    x: Array, dy: Array, runs: Any, pads: Any, rows: int, dW: Array, lo: int, hi: int
+    x: Array, dy: Array, runs: Any, pads: Any, rows: int, dW: Array, db: Array, lo: int, hi: int
 ) -> None:
-    """Overwrite rows lo … hi - 1 of dW, as (T·C, O), by B1."""
+    """Overwrite rows lo … hi - 1 of dW, as (T·C, O), by B1, and db, (1, 1, O), by B2.
+
+    db is what dW would be of an input that is 1 everywhere. An empty one is not wanted.
+    """
     (N, R, S, C), O = x.shape, dy.shape[3]
     left, gap, up, down = pads
     step, width, across = S + gap, panel_width(dW), lanes(dW)
@@ -197,8 +200,10 @@ def weight_gradient(
     around = lines(0 if alone else (left + (up + rows + down) * step) * C, x).reshape((-1, C))
     panel = lines(rows * step * width, dW).reshape((rows * step, width))
     edge = lines(HEIGHT * width, dW).reshape((HEIGHT, width))
-    pixels, of_dW = x.reshape((-1, C)), dW.reshape((-1, O))
+    pixels, of_dy, of_dW = x.reshape((-1, C)), dy.reshape((-1, O)), dW.reshape((-1, O))
+    one = np.ones((1, 1), x.dtype)
     of_dW[lo:hi] = 0
+    db[:] = 0
     for n in range(N):
         for i in range(0, R, rows):
             m = min(rows, R - i)
@@ -208,26 +213,40 @@ def weight_gradient(
                 source, begin = around, left + up * step
             count = m * step - gap
             for g in range(-(-O // width)):
-                c = min(width, O - g * width)
-                q = -(-c // across)
-                _lay(dy[n], i, m, g * width, c, gap, panel)
+                j, c = g * width, min(width, O - g * width)
+                B, b, apart = panel, 0, width
+                # Pixels without zeros between them are read where they are, but for half vectors,
+                # whose other half would be the next pixel's.
+                if alone and c % across == 0:
+                    B, b, apart = of_dy, (n * R + i) * S * O + j, O
+                else:
+                    _lay(dy[n], i, m, j, c, gap, panel)
+                if db.size:
+                    _rows(1, count, one, 0, 0, B, b, apart, c, db, 0, j, edge)
                 for s in range(len(runs)):
                     k = runs[s, 2]
                     first, end = max(lo, k), min(hi, k + runs[s, 1])
                     for f in range(first, end, HEIGHT):
-                        at = begin * C + runs[s, 0] + f - k
-                        tall = min(HEIGHT, end - f)
-                        if c == q * across:
-                            multiply_rows(
-                                tall, q, count, source, at, 1, C, panel, 0, width, dW,
-                                f * O + g * width, O, False,
-                            )  # fmt: skip
-                        else:
-                            multiply_rows(
-                                tall, q, count, source, at, 1, C, panel, 0, width, edge, 0,
-                                width, True,
-                            )  # fmt: skip
-                            _move(edge, of_dW, f, g * width, tall, c, False)
+                        at, tall = begin * C + runs[s, 0] + f - k, min(HEIGHT, end - f)
+                        _rows(tall, count, source, at, C, B, b, apart, c, dW, f, j, edge)
+
+
+@njit(**JIT)
+def _rows(
+    tall: int, n: int, x: Array, at: int, C: int, B: Array, b: int, apart: int, c: int, dW: Array,
+    f: int, j: int, edge: Array,
+) -> None:  # fmt: skip
+    """Add to `tall` rows of dW from f on, c columns from j on, n pixels' numbers times a panel.
+
+    Numbers: from index `at` of x on, pixels C apart. Panel: from index b of B on, `apart`.
+    """
+    O, width, across = dW.shape[2], edge.shape[1], lanes(dW)
+    q = -(-c // across)
+    if c == q * across:
+        multiply_rows(tall, q, n, x, at, 1, C, B, b, apart, dW, f * O + j, O, False)
+    else:
+        multiply_rows(tall, q, n, x, at, 1, C, B, b, apart, edge, 0, width, True)
+        _move(edge, dW, f, j, tall, c, False)
 
 
 @njit(**JIT)
@@ -251,17 +270,3 @@ def _lay(dy: Array, i: int, m: int, at: int, c: int, gap: int, panel: Array) -> 
             for k in range(width):
                 to[k] = zero
             p += 1
-
-
-@njit(**JIT)
-def sum_pixels(dy: Array, db: Array, lo: int, hi: int, parts: int) -> None:
-    """Overwrite part lo … hi of db, cut into `parts`, by B2."""
-    O = db.size
-    lo, hi = lo * O // parts, hi * O // parts
-    total, pixels = db[lo:hi], dy.reshape((-1, O))
-    for j in range(total.size):
-        total[j] = 0
-    for p in range(len(pixels)):
-        of_p = row(pixels, p)[lo:hi]
-        for j in range(total.size):
-            total[j] += of_p[j]

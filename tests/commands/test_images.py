@@ -121,6 +121,9 @@ def test_images_are_completed(folder, call, tmp_path, observed, seen, exact):
     for k in range(2):
         kept = (drawn[:, k] // 64).astype(np.uint8)
         assert sorted(image[seen].tobytes() for image in kept) == first
+    assert call(*asked, "--out", tmp_path / "c.csv")[0] == 0
+    lines = np.loadtxt(tmp_path / "c.csv", delimiter=",")  # which image, which draw, its pixels
+    assert lines.shape == (48, 2 + 36) and lines[:3, :2].tolist() == [[1, 1], [1, 2], [2, 1]]
     assert call(*asked, "--out", tmp_path / "c.png")[0] == 0
     assert in_colour(picture(tmp_path / "c.png"))
 
@@ -194,11 +197,17 @@ def test_a_pixel_of_a_file_is_named(folder, call, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "settings", [(), ("gated=true", "likelihood=logistics"), ("levels=2", "image_shape=3,2")]
+    ("model", "settings"),
+    [
+        ("pixel_cnn", ()),
+        ("pixel_cnn", ("gated=true", "likelihood=logistics")),
+        ("pixel_cnn", ("levels=2", "image_shape=3,2")),
+        ("pixel_rnn", ("cell=diagonal",)),
+    ],
 )
-def test_gradients(call, settings):
+def test_gradients(call, model, settings):
     asked = [word for one in settings for word in ("--set", one)]
-    status, out, _ = call("gradcheck", "pixel_cnn", "--set", "n_layers=1", *asked, "--quiet")
+    status, out, _ = call("gradcheck", model, "--set", "n_layers=1", *asked, "--quiet")
     assert status == 0 and "all pass" in out
-    status, _, err = call("gradcheck", "pixel_cnn", "--set", "epochs=3")
+    status, _, err = call("gradcheck", model, "--set", "epochs=3")
     assert status == 2 and "leave --set epochs out" in err

@@ -27,7 +27,7 @@ def folder(tmp_path_factory):
         "grey.npy": x * 255,
         "nan.npy": np.where(np.eye(40, 9) > 0, np.nan, x),
         "flat.npy": x[0],
-        "deep.npy": x.reshape(10, 4, 3, 3),
+        "deep.npy": x.reshape(10, 2, 2, 3, 3),
         "large.npy": x + 1,
     }.items():
         np.save(folder / name, array)

@@ -9,6 +9,7 @@ import pytest
 
 import chainrule as cr
 from chainrule.engine import gradcheck as referee
+from chainrule.engine.event import Image
 from chainrule.engine.models import nade, rnn
 from chainrule.estimators import runtime
 from chainrule.registry import ESTIMATORS
@@ -112,12 +113,16 @@ def test_a_wrong_gradient_of_dropout_is_found(call, monkeypatch):
 def test_every_setting_that_shapes_a_model_is_obeyed():
     """A field of a Config is either a setting of the estimator or comes from the data."""
     from_data = {"n_visible", "n_symbols", "n_classes", "values", "half_steps", "atoms"} | {
-        "mask_seed"
-    }  # seed
+        *("mask_seed",),  # seed
+        *("height", "width", "channels"),
+    }
     of_real_columns = {"n_components", "family", "mixture_weights", "rescale"}
     for cls in ESTIMATORS.values():
         model = cls()
-        config = model._config(*((3,) if hasattr(model, "epochs") else (3, 1)))
+        if hasattr(model, "image_shape"):
+            config = model._image_config(Image(2, 2), 1)
+        else:
+            config = model._config(*((3,) if hasattr(model, "epochs") else (3, 1)))
         fields = {field.name for field in dataclasses.fields(config)}
         idle = of_real_columns if isinstance(model, cr.CategoricalNADE) else set()  # it has none
         assert fields <= from_data | idle | model.get_params().keys()

@@ -122,10 +122,9 @@ def test_files_and_settings_come_back(fitted, x, tmp_path):
     assert again.encoder_.as_json() == fitted.encoder_.as_json()
 
 
+@pytest.mark.parametrize("kind", ["colour", "greys", "bits"], scope="module")  # those that draw
 def test_a_stopped_training_goes_on_to_the_same_bits(kind, x, tmp_path):
     path, model = tmp_path / "state", clone(KINDS[kind][0]).set_params(schedule="constant")
-    if kind not in ("colour", "greys", "bits"):
-        pytest.skip("draws nothing that others do not")
     model.set_params(epochs=1, average=0.9, n_threads=2).fit(x, checkpoint=path)
     model.set_params(epochs=3).fit(x, checkpoint=path)
     whole = clone(model).fit(x)
@@ -234,6 +233,12 @@ def test_frames_pipelines_and_starts():
     assert np.isfinite(pipeline.score(COLOUR))
     tuned = small(epochs=1).fit(BITS, start=small().fit(BITS))
     assert len(tuned.history_) == 1
+
+
+@pytest.mark.parametrize("cls", [cr.PixelCNN, cr.PixelRNN])
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_defaults_are_for_images_of_any_channels(cls, channels):
+    assert cls()._image_config(Image(4, 4, channels), 1).event.channels == channels
 
 
 # What cannot be

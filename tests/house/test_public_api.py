@@ -83,6 +83,8 @@ def test_the_gpu_gives_the_cpus_numbers(model, X):
         "estimators.fitting",
         "estimators.generating",
         "estimators.loading",
+        "estimators.pixel_cnn",
+        "encoders.levels",
         "estimators.sequences",
         "plots.seeing",
         "engine.params",
@@ -94,7 +96,7 @@ def test_examples_do_what_they_say(name):
 
 
 ESTIMATORS = [
-    *(cr.FVSBN, cr.NADE, cr.MADE, cr.OrderlessNADE),
+    *(cr.FVSBN, cr.NADE, cr.MADE, cr.OrderlessNADE, cr.PixelCNN),
     *(cr.Autoencoder, cr.RNN, cr.AttentionRNN, cr.Transformer),
 ]
 FUNCTIONS = [cr.load, cr.gradcheck, cr.datasets.load, cr.datasets.load_text]

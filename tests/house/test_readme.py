@@ -39,6 +39,13 @@ def test_the_script_for_texts(tmp_path):
     assert len(out.splitlines()[-1]) == 60 and set(out.splitlines()[-1].split()) & {"cat", "dog"}
 
 
+def test_the_script_for_images(tmp_path):
+    out, nats = run_script(blocks("python")[3], tmp_path)
+    assert nats > -90, "a digit of 17 levels has about 80 nats; even chances would have 181"
+    assert float(out.splitlines()[1].split()[0]) > 0.85, "digits are told by their likelihoods"
+    assert (tmp_path / "threes.png").exists()
+
+
 def test_the_verbs_exist():
     verbs = {
         line.split()[1]

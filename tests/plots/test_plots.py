@@ -243,6 +243,8 @@ def test_images_of_levels_are_drawn_as_they_are(channels, rng):
     (grid,) = mosaics(plots.sample_grid(x, columns=3, levels=4))
     tile = x[4] / 3 if channels == 3 else x[4, ..., 0] / 3
     np.testing.assert_allclose(grid[6:11, 5:9], tile)
+    if channels == 1:
+        np.testing.assert_array_equal(grid, mosaics(plots.sample_grid(x[..., 0], None, 3))[0])
     (grid,) = mosaics(plots.class_grid(x, ["a", "b"], levels=4))
     np.testing.assert_allclose(grid[6:11, 5:9], tile)
 

@@ -18,6 +18,8 @@ MADE = {"hidden": (9, 12), "direct": True}
 MIXTURES = {"activation": "tanh", "n_components": 2}
 PIXELS = {"height": 2, "width": 3, "n_features": 5, "n_layers": 2, "first_size": 5}
 COLOURS = {"height": 2, "width": 1, "channels": 3, "n_features": 9, "n_layers": 1, "first_size": 3}
+RECURRENT = {"height": 2, "width": 3, "n_hidden": 6, "n_layers": 2, "first_size": 5}
+TRIPLES = {"height": 2, "width": 1, "channels": 3, "n_hidden": 6, "n_layers": 1, "first_size": 3}
 MIXED = {"values": (3, 0, 2, 0), "n_hidden": 3, "n_components": 2}
 MODELS = {  # what a test is called: the registry's name, and a Config's arguments
     "fvsbn": ("fvsbn", {"n_visible": 5}),
@@ -83,6 +85,18 @@ MODELS = {  # what a test is called: the registry's name, and a Config's argumen
     "pixel_cnn gated, of colours": (
         "pixel_cnn",
         {**COLOURS, "levels": 3, "gated": True, "n_classes": 2},
+    ),
+    "pixel_rnn": ("pixel_rnn", RECURRENT),
+    "pixel_rnn of labels": ("pixel_rnn", {**RECURRENT, "n_classes": 3, "cell": "diagonal"}),
+    "pixel_rnn of levels": ("pixel_rnn", {**RECURRENT, "width": 2, "levels": 4}),
+    "pixel_rnn diagonal, of colours": (
+        "pixel_rnn",
+        {**TRIPLES, "cell": "diagonal", "levels": 3, "n_classes": 2},
+    ),
+    "pixel_rnn of colours": ("pixel_rnn", TRIPLES),
+    "pixel_rnn of mixtures": (
+        "pixel_rnn",
+        {**RECURRENT, "width": 2, "levels": 4, "n_logistics": 2},
     ),
     "toy": ("toy", {"values": (3, 5, 4)}),
     "toy of labels": ("toy", {"values": (4, 3, 3), "n_classes": 2}),

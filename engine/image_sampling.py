@@ -1,0 +1,110 @@
+"""Images that are being drawn: channel by channel of pixel by pixel, in raster order.
+
+ImageSampler       asks a function for the outputs of the next channel
+PixelCNNSampler    asks chainrule.kernels.samplers.pixel_cnn, which draws too
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from chainrule.engine import classes
+from chainrule.engine.distributions import levels as distribution
+from chainrule.engine.params import Params
+from chainrule.kernels.dispatch import array_module
+from chainrule.kernels.samplers import pixel_cnn
+from chainrule.kernels.types import Array, Ids
+
+# (x, at) -> s: outputs (n, K) of number `at` of images (n, R, S, C), which are known before it;
+# `at` never grows less.
+Outputs = Callable[[Any, int], Array]
+
+
+class ImageSampler:
+    """Images that are being drawn, channel by channel of pixel by pixel."""
+
+    def __init__(self, config: Any, params: Params, n: int, outputs: Outputs) -> None:
+        """Let n images begin with no pixel."""
+        self.config, self.outputs = config, outputs
+        xp, event = array_module(params.flat), config.event
+        self.x, self.at = xp.zeros((n, *event.shape), event.dtype), 0
+
+    def extend(self, uniforms: Array, x: Any = None) -> Any:
+        """Return the next k levels, (n, k): drawn where the uniform is in [0, 1), else x's."""
+        flat = self.x.reshape(len(self.x), -1)
+        lo = self.at
+        for k in range(uniforms.shape[1]):
+            u = uniforms[:, k]
+            kept = 0 if x is None else x[:, k]
+            drawn = distribution.sample(self._s(), u, self.config.levels, self.config.n_logistics)
+            flat[:, self.at] = array_module(u).where(u < 0, kept, drawn)
+            self.at += 1
+        return flat[:, lo : self.at].copy()
+
+    def peek(self) -> Array:
+        """Return the next channel's distribution: p(x_i = 1), (n,), or p(x_i = v), (n, levels)."""
+        kind = self.config.levels, self.config.n_logistics
+        p = distribution.conditionals(self._s()[:, None, None], 1, *kind)
+        return p.reshape(len(p), -1)[:, 0] if distribution.is_bit(*kind) else p[:, 0, 0, 0]
+
+    def put(self, x: Any) -> None:
+        """Move on by given levels of the next channel, (n,)."""
+        self.x.reshape(len(self.x), -1)[:, self.at] = x
+        self.at += 1
+
+    def _s(self) -> Array:
+        """Return the outputs of the next channel, (n, K)."""
+        return self.outputs(self.x, self.at)
+
+
+class PixelCNNSampler(ImageSampler):
+    """A PixelCNN's images: a channel costs its own features alone, and the loop is compiled."""
+
+    def __init__(self, config: Any, params: Params, n: int, y: Ids) -> None:
+        """Let n images begin with no pixel. y: of `told`."""
+        super().__init__(config, params, n, self._look)
+        height, width, channels = config.event.shape
+        kernels = config.kernel_size, config.first_size
+        kind = config.levels, config.n_logistics
+        self._model = (
+            _weights(config, params),
+            pixel_cnn.Sizes(height, width, channels, *kind, *kernels),
+        )
+        self._dtype, self._xp = params.dtype, array_module(params.flat)
+        x: Ids = self._xp.zeros((n, height * width * channels), np.int32)
+        self._memory = pixel_cnn.Memory(x, y, {})
+
+    def extend(self, uniforms: Array, x: Any = None) -> Any:
+        """See `ImageSampler`."""
+        out: Ids = self._xp.zeros(uniforms.shape, np.int32)
+        if x is not None:
+            out[...] = x
+        pixel_cnn.extend(uniforms, *self._model, self.at, self._memory, out)
+        self.at += uniforms.shape[1]
+        return out.astype(self.x.dtype)
+
+    def put(self, x: Any) -> None:
+        """See `ImageSampler`; what it costs, the next draw pays."""
+        self._memory.x[:, self.at] = x
+        self.at += 1
+
+    def _look(self, x: Any, at: int) -> Array:
+        s: Array = self._xp.empty((len(x), self._model[1].n_outputs), self._dtype)
+        pixel_cnn.peek(*self._model, at, self._memory, s)
+        return s
+
+
+def _weights(config: Any, params: Params) -> pixel_cnn.Weights:
+    """Return a PixelCNN's parameters as the kernel's contract has them: views."""
+    absent = params.flat[:0].reshape(0, 0, 0)
+
+    def of(name: str) -> Array:
+        if name not in params or not params[name].size:
+            return absent
+        shared = name in ("b_i", "b_t")
+        if name.startswith("W_"):
+            return params[name]
+        return params[name][None] if shared else classes.table(config, params[name])
+
+    return pixel_cnn.Weights(*map(of, pixel_cnn.Weights._fields))
