@@ -14,8 +14,10 @@ from cuda_on_cpu.cases import (
     given_and_uniforms,
     logits_of,
 )
+from support import pixel_cnn as pictures
 from support import sequences as sampled
 
+from chainrule.engine.models import pixel_cnn
 from chainrule.engine.params import Params
 from chainrule.kernels import nade, triangular
 
@@ -133,3 +135,18 @@ def test_sequences_are_sampled(case, cupy, rng):
     there.put(got)
     here.put(expected)
     np.testing.assert_allclose(cupy.asnumpy(there.peek()), here.peek(), rtol=1e-9)
+
+
+@pytest.mark.parametrize("n_logistics", [0, 2])
+@pytest.mark.parametrize("kind", pictures.KINDS, ids=str)
+def test_images_are_sampled(kind, n_logistics, cupy, rng):
+    """In two pieces, the second from the middle of a pixel: the host's levels."""
+    config, params = pictures.a_model(*kind, n_logistics=n_logistics)
+    u, x = pictures.uniforms_and_given(rng, config, 3)
+    y = pictures.labels(config, 3)
+    expected = pixel_cnn.start(config, params, 3, y).extend(u, x)
+    on_device = Params(params.shapes, cupy.asarray(params.flat))
+    sampler = pixel_cnn.start(config, on_device, 3, None if y is None else cupy.asarray(y))
+    for some in (slice(0, 8), slice(8, None)):
+        got = sampler.extend(cupy.asarray(u[:, some]), cupy.asarray(x[:, some]))
+        np.testing.assert_array_equal(cupy.asnumpy(got), expected[:, some])
