@@ -47,8 +47,8 @@ Step t      Channel c of pixel (i, j). `seen` are masked maps (chainrule.kernels
 
 Cost        2 FLOPs for each weight that is not hidden, a pixel and image: a pass over R S pixels
             costs as much as one pass of the whole network, where recomputing it for every channel
-            is R S C times as much. Weights are read once a pixel for all images: 16 images share
-            each byte in 8 multiply-adds of float32.
+            is R S C times as much. Weights are read once a pixel for all images: 16 images make
+            4 multiply-adds of a byte of them in float32.
             Memory: ((⌊k/2⌋ + 1) L F + R C) (S + k) numbers an image, and a few pixels' features.
 
 Source      Ramachandran et al. 2017, "Fast Generation for Convolutional Autoregressive Models"
