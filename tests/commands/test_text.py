@@ -293,8 +293,8 @@ def test_rows_are_learnt_with_their_labels_drawn_and_scored(folder, call, tmp_pa
     for command, word in (
         (("sample", folder / "rows", "--label", 7), "give --label, one of 0, 1"),
         ((*draw, "--prompt", "a"), "knows whole numbers, got 'a'"),
-        (("complete", folder / "rows", folder / "rows.npz"), "is for models of binary rows"),
-        (("conditionals", folder / "rows", folder / "rows.npz"), "is for models of binary rows"),
+        (("complete", folder / "rows", folder / "rows.npz"), "is for models of rows"),
+        (("conditionals", folder / "rows", folder / "rows.npz"), "is for models of rows"),
     ):
         status, _, err = call(*command)
         assert status == 2 and word in err and err.count("\n") == 1, err

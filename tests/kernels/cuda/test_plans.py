@@ -15,10 +15,12 @@ from chainrule import (
     Autoencoder,
     CategoricalNADE,
     OrderlessNADE,
+    PixelCNN,
+    PixelRNN,
     TableNADE,
     Transformer,
 )
-from chainrule.estimators.row_density import RowDensity
+from chainrule.estimators.fixed_density import FixedDensity
 from chainrule.kernels import device
 from chainrule.kernels.device import Device
 from chainrule.kernels.signatures import signature
@@ -59,6 +61,10 @@ EVERY = {
     "TableNADE": TableNADE(epochs=1),
     "MADE": MADE(epochs=1),
     "OrderlessNADE": OrderlessNADE(epochs=1),
+    "PixelCNN": PixelCNN(epochs=1),
+    "PixelCNN, gated": PixelCNN(epochs=1, gated=True),
+    "PixelRNN": PixelRNN(epochs=1),
+    "PixelRNN, diagonal": PixelRNN(epochs=1, cell="diagonal"),
     "RNN": RNN(steps=2),
     "AttentionRNN": AttentionRNN(steps=2),
     "Transformer": Transformer(steps=2),
@@ -78,7 +84,7 @@ def test_every_estimator_is_here():
 def test_defaults_can_be_planned(name, planned):
     """A training step, with and without X_valid; scores; conditionals; samples, with a prompt."""
     model = EVERY[name].set_params(backend="cuda")
-    if isinstance(model, RowDensity):
+    if isinstance(model, FixedDensity):
         model.fit(ROWS, X_valid=ROWS[:7])
         model.log_prob(ROWS)
         model.conditionals(ROWS[:2])
