@@ -146,9 +146,11 @@ def _field(gradient: Any, pixel: tuple[int, int], channel: int) -> Numbers:
     field: Numbers = np.abs(np.asarray(gradient, np.float64))
     inside = field.ndim == 3 and np.isfinite(field).all()
     place = (*pixel, channel)
+    inside = inside and len(place) == 3
     if not inside or not all(0 <= k < n for k, n in zip(place, field.shape, strict=True)):
         raise ValueError(
-            f"a gradient has the shape (R, S, C), is finite, and holds {place}; got {field.shape}"
+            "a gradient has the shape (R, S, C), is finite, and holds row, column and channel, "
+            f"{place}; got {field.shape}"
         )
     return field
 

@@ -281,7 +281,8 @@ def test_a_channel_may_see_those_before_it_in_its_own_pixel(channel):
 @pytest.mark.parametrize(
     ("field", "pixel", "channel"),
     [(np.zeros((3, 3)), (0, 0), 0), (np.zeros((3, 3, 1)), (3, 0), 0),
-     (np.zeros((3, 3, 1)), (0, 0), 1), (np.full((3, 3, 1), np.nan), (0, 0), 0)],
+     (np.zeros((3, 3, 1)), (0, 0, 0), 0), (np.zeros((3, 3, 1)), (0, 0), 1),
+     (np.full((3, 3, 1), np.nan), (0, 0), 0)],
 )  # fmt: skip
 def test_fields_without_the_pixel_are_refused(field, pixel, channel):
     with pytest.raises(ValueError, match=r"\(R, S, C\), is finite, and holds"):
