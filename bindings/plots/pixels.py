@@ -144,10 +144,9 @@ def receptive_field(
 def _field(gradient: Any, pixel: tuple[int, int], channel: int) -> Numbers:
     """Return a gradient as sizes, checked to be (R, S, C) with the pixel in it."""
     field: Numbers = np.abs(np.asarray(gradient, np.float64))
-    inside = field.ndim == 3 and np.isfinite(field).all()
     place = (*pixel, channel)
-    inside = inside and len(place) == 3
-    if not inside or not all(0 <= k < n for k, n in zip(place, field.shape, strict=True)):
+    comparable = field.ndim == len(place) == 3 and np.isfinite(field).all()
+    if not comparable or not all(0 <= k < n for k, n in zip(place, field.shape, strict=True)):
         raise ValueError(
             "a gradient has the shape (R, S, C), is finite, and holds row, column and channel, "
             f"{place}; got {field.shape}"
