@@ -150,6 +150,11 @@ def completions(
     many as the images show.
     """
     given, ways = np.asarray(x), np.asarray(drawn)
+    if ways.ndim != given.ndim + 1 or ways.shape[1:] != given.shape:
+        raise ValueError(
+            f"drawn holds some completions of all rows, (K, {', '.join(map(str, given.shape))}), "
+            f"got {ways.shape}; one of each is drawn[None]"
+        )
     every = ways.swapaxes(0, 1).reshape(-1, *given.shape[1:])  # an image's completions together
     if given.ndim == 4:
         K = levels or levels_of(given, ways)

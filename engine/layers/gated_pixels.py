@@ -38,7 +38,7 @@ from chainrule.engine import arena
 from chainrule.engine.arena import New
 from chainrule.engine.layers import dropout
 from chainrule.engine.layers.dropout import Site
-from chainrule.engine.layers.pixels import mapped, mapped_backward, mapped_weights
+from chainrule.engine.layers.pixels import mapped, mapped_backward
 from chainrule.kernels import gate, masked_conv
 from chainrule.kernels.masked_conv import Window
 from chainrule.kernels.types import Array, Ids
@@ -122,14 +122,11 @@ def first_backward(
     """Overwrite dw, of the first layer, and dz, where it is wanted: the gradient in its input."""
     with arena.borrow(dh) as new:
         dp, dq = _sums_gradient(dv, dh, cache, w, dw, see, last, new)
-        if dz is None:
-            mapped_weights(dq, cache.h, y, see.left, dw.W_h, dw.b_h)  # B4
-            mapped_weights(dp, cache.v, y, see.above, dw.W_v, dw.b_v)  # B5
-            return
-        more = new(dz.shape)
+        more = None if dz is None else new(dz.shape)
         mapped_backward(dq, cache.h, w.W_h, y, see.left, dz, dw.W_h, dw.b_h)  # B4
         mapped_backward(dp, cache.v, w.W_v, y, see.above, more, dw.W_v, dw.b_v)  # B5
-        dz += more
+        if dz is not None and more is not None:
+            dz += more
 
 
 def _sums_gradient(

@@ -12,7 +12,9 @@ Forward     (F1)  z = 2 x / (levels - 1) - 1                 in [-1, 1]; beyond 
 Backward    (B1)  dx = 2 dz / (levels - 1)                   undoes F1
             (B2)  db_c = Σ over images of class c, and over their pixels, of da; the rest is
                   masked_conv's                              undoes F2
-            (B3)  the maps' and the slopes' backward, in reverse        undoes F3
+            With u = relu(h) and t = relu(W_t u + b_t),
+            (B3)  dW_s, db_s, dt from ds; 0 where t = 0, the ReLU's slope;
+                  dW_t, db_t, du from that; dh = du, 0 where u = 0                undoes F3
 
 Source      van den Oord, Kalchbrenner and Kavukcuoglu 2016, arXiv:1601.06759, table 1, for the top.
 """
@@ -21,6 +23,7 @@ from typing import Any, NamedTuple
 
 from chainrule.engine import classes
 from chainrule.engine.arena import New
+from chainrule.engine.params import Params
 from chainrule.kernels import activation, masked_conv
 from chainrule.kernels.dispatch import array_module
 from chainrule.kernels.masked_conv import Window
@@ -54,28 +57,20 @@ def mapped(h: Array, W: Array, table: Array, y: Ids, window: Window, new: New) -
 
 
 def mapped_backward(
-    da: Array, h: Array, W: Array, y: Ids, window: Window, dh: Array, dW: Array, dtable: Array
-) -> None:
-    """Overwrite dh, dW and the biases' gradient, given da = dL/da; B2."""
-    if len(dtable) == 1:
+    da: Array, h: Array, W: Array, y: Ids, window: Window, dh: Array | None, dW: Array,
+    dtable: Array,
+) -> None:  # fmt: skip
+    """Overwrite dW, the biases' gradient and dh, given da = dL/da; B2. dh: None of data."""
+    alone = len(dtable) == 1
+    if dh is None:
+        of_biases = dtable[0] if alone else array_module(da).empty_like(dtable[0])
+        masked_conv.weight_gradient(da, h, window, dW, of_biases)
+    elif alone:
         masked_conv.backward(da, h, W, window, dh, dW, dtable[0])
-        return
-    masked_conv.add_backward(da, h, W, window, dh, dW)
-    _add_up(da, y, dtable)  # B2
-
-
-def mapped_weights(da: Array, z: Array, y: Ids, window: Window, dW: Array, dtable: Array) -> None:
-    """Overwrite dW and the biases' gradient of a map of data; B2."""
-    if len(dtable) == 1:
-        masked_conv.weight_gradient(da, z, window, dW, dtable[0])
-        return
-    unused = array_module(da).empty_like(dtable[0])
-    masked_conv.weight_gradient(da, z, window, dW, unused)
-    _add_up(da, y, dtable)
-
-
-def _add_up(da: Array, y: Ids, dtable: Array) -> None:
-    classes.add_up(da.sum(axis=(1, 2)), y, dtable)
+    else:
+        masked_conv.add_backward(da, h, W, window, dh, dW)
+    if not alone:
+        classes.add_up(da.sum(axis=(1, 2)), y, dtable)  # B2
 
 
 def rectified(h: Array, new: New) -> Array:
@@ -106,6 +101,12 @@ class TopWeights(NamedTuple):
     b_t: Array
     W_s: Array
     b_s: Array
+
+
+def top_weights(config: Any, params: Params) -> TopWeights:
+    """Return the top's parameters, or gradients, of a model: views."""
+    b_s = classes.table(config, params["b_s"])
+    return TopWeights(params["W_t"], params["b_t"][None], params["W_s"], b_s)
 
 
 class TopCache(NamedTuple):

@@ -6,7 +6,7 @@ Shapes      h, dh: (N, R, S, 2F)    a, m: (N, R, S, F)    y: labels
 Forward     (F1)  u  = relu(h)
             (F2)  a  = relu(W_i u + b_i)                1 × 1, kind B
             (F3)  m  = M ∘ relu(W_m a + b_m,y)          k × k, kind B; M: chainrule.kernels.dropout
-            (F4)  h' = h + W_o m                        1 × 1, kind B; its bias would be b_i's
+            (F4)  h' = h + W_o m                        1 × 1, kind B, without a bias
 
 Backward    With h' = h + f(h), dh = dh' + (df/dh)ᵀ dh': one array is both, and what comes back
             through the branch is added to it.
@@ -16,8 +16,8 @@ Backward    With h' = h + f(h), dh = dh' + (df/dh)ᵀ dh': one array is both, an
             (B4)  dh = dh' + du where h > 0             undoes F1
             Each map's own gradients stand with chainrule.kernels.masked_conv.
 
-Cost        2 (4 + T) F² multiply-adds a pixel forward… of which the masked map has T/(4 + T); twice
-            that backward. Kept: 4 F numbers a pixel.
+Cost        (4 + T) F² multiply-adds a pixel forward, T F² of them the masked map's; twice that
+            backward. Kept: 4 F numbers a pixel.
 
 Source      van den Oord, Kalchbrenner and Kavukcuoglu 2016, arXiv:1601.06759, figure 5.
 """

@@ -38,6 +38,8 @@ A model is a module with
     uniforms(config, params, x, v, y=None) -> (N, D), float64       where columns may be real
         From which `sample` draws x again; of discrete columns v, in [0, 1), says which.
     attention_maps(config, params, x, y=None)       where there is attention: for pictures
+    input_gradient(config, params, x, pixel, y=None) -> shaped like x         of images
+        The gradient in x, as if levels were real, of what one channel's outputs add up to.
     Where rows may lack values, and what is known of them may stand anywhere (any_order):
     log_prob_given(config, params, x, given, y=None) -> (N,)
         log p(x_f | x_g): given, (N, D) bool, marks g. What is missing is in neither.

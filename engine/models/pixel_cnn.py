@@ -213,7 +213,7 @@ def _forward(
         h = pixels.mapped(z, params["W_x"], b_x, y, config.first, new)  # F1
         for w, site in zip(_blocks(config, params), sites[1:], strict=True):  # F2
             blocks.append(residual_pixels.forward(h, w, y, config.masked, site, new))
-    s, top = pixels.top(h, _top(config, params), y, config.channels, new)  # F4
+    s, top = pixels.top(h, pixels.top_weights(config, params), y, config.channels, new)  # F4
     return s, _Tape(z, blocks, top)
 
 
@@ -224,7 +224,7 @@ def _backward(
     with arena.borrow(ds) as new:
         dh = new(tape.top.u.shape)
         with arena.borrow(ds) as temporary:
-            both = _top(config, params), _top(config, grad)
+            both = pixels.top_weights(config, params), pixels.top_weights(config, grad)
             pixels.top_backward(ds, tape.top, *both, y, config.channels, dh, temporary)  # F4
         if config.gated:
             _gated_backward(config, params, grad, tape, dh, y, dz, new(dh.shape))
@@ -232,11 +232,8 @@ def _backward(
         layers = zip(_blocks(config, params), _blocks(config, grad), tape.blocks, strict=True)
         for w, dw, cache in reversed([*layers]):  # F2
             residual_pixels.backward(dh, cache, w, dw, y, config.masked)
-        W, b = grad["W_x"], classes.table(config, grad["b_x"])
-        if dz is None:  # F1
-            pixels.mapped_weights(dh, tape.z, y, config.first, W, b)
-        else:
-            pixels.mapped_backward(dh, tape.z, params["W_x"], y, config.first, dz, W, b)
+        of_x = grad["W_x"], classes.table(config, grad["b_x"])
+        pixels.mapped_backward(dh, tape.z, params["W_x"], y, config.first, dz, *of_x)  # F1
 
 
 def _gated_backward(
@@ -271,11 +268,6 @@ def _layers(config: Config, params: Params) -> Iterator[gated_pixels.Weights]:
         W_h = params["W_h"][l - 1] if l else params["W_xh"]
         W_vh, W_o = params["W_vh"][l], params["W_o"][l]
         yield gated_pixels.Weights(W_v, b_v[:, l], W_h, b_h[:, l], W_vh, W_o)
-
-
-def _top(config: Config, params: Params) -> pixels.TopWeights:
-    b_s = classes.table(config, params["b_s"])
-    return pixels.TopWeights(params["W_t"], params["b_t"][None], params["W_s"], b_s)
 
 
 (

@@ -172,7 +172,7 @@ def _forward(
     for w in _layers(config, params):
         x, cache = grid_lstm.forward(x, w, y, config.of_cell, new)  # F2
         layers.append(cache)
-    s, top = pixels.top(x, _top(config, params), y, config.channels, new)  # F3
+    s, top = pixels.top(x, pixels.top_weights(config, params), y, config.channels, new)  # F3
     return s, _Tape(z, layers, top)
 
 
@@ -183,16 +183,13 @@ def _backward(
     with arena.borrow(ds) as new:
         dx = new(tape.top.u.shape)
         with arena.borrow(ds) as temporary:
-            both = _top(config, params), _top(config, grad)
+            both = pixels.top_weights(config, params), pixels.top_weights(config, grad)
             pixels.top_backward(ds, tape.top, *both, y, config.channels, dx, temporary)  # F3
         layers = zip(_layers(config, params), _layers(config, grad), tape.layers, strict=True)
         for w, dw, cache in reversed([*layers]):
             grid_lstm.backward(dx, cache, w, dw, y, config.of_cell)  # F2
-        W, b = grad["W_x"], classes.table(config, grad["b_x"])
-        if dz is None:  # F1
-            pixels.mapped_weights(dx, tape.z, y, config.first, W, b)
-        else:
-            pixels.mapped_backward(dx, tape.z, params["W_x"], y, config.first, dz, W, b)
+        of_x = grad["W_x"], classes.table(config, grad["b_x"])
+        pixels.mapped_backward(dx, tape.z, params["W_x"], y, config.first, dz, *of_x)  # F1
 
 
 def _layers(config: Config, params: Params) -> Iterator[grid_lstm.Weights]:
@@ -203,17 +200,12 @@ def _layers(config: Config, params: Params) -> Iterator[grid_lstm.Weights]:
         yield grid_lstm.Weights(W_i, b_i[:, l], W_h, W_o)
 
 
-def _top(config: Config, params: Params) -> pixels.TopWeights:
-    b_s = classes.table(config, params["b_s"])
-    return pixels.TopWeights(params["W_t"], params["b_t"][None], params["W_s"], b_s)
-
-
 class _Memory:
     """What is remembered of n images that are being drawn: two rows of each layer's states."""
 
     def __init__(self, config: Config, params: Params, y: Ids, n: int) -> None:
         """Begin before the first pixel. y: the images' classes."""
-        self._config, self._like, top = config, params.flat, _top(config, params)
+        self._config, self._like, top = config, params.flat, pixels.top_weights(config, params)
         own, b_x = raster(1, "B", config.channels), classes.table(config, params["b_x"])
         self._first = PixelMap(params["W_x"], b_x, y, config.first)
         self._layers = [

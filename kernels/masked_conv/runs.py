@@ -13,9 +13,7 @@ import numpy as np
 from chainrule.kernels.masked_conv.windows import Window
 from chainrule.kernels.tiles import panel_width
 
-ROW_BYTES = (
-    96 * 1024
-)  # of an image's rows that are worked on at once: beside a panel, in the second cache
+ROW_BYTES = 96 * 1024  # of rows worked on at once: beside a panel, in the second cache
 
 
 class Pads(NamedTuple):
@@ -54,13 +52,8 @@ def course(
     """
     (_, R, S, _), (T, C, O) = shape, of_W
     n_in, n_out = (O, C) if mirrored else (C, O)
-    taps = [*window.taps()]
-    rows = [(-u, 1 - v - n, n) for u, v, n in reversed(window.runs)] if mirrored else window.runs
-    us, vs = [u for u, _ in taps], [v for _, v in taps]
-    if mirrored:
-        us, vs = [-u for u in us], [-v for v in vs]
-    left, right = max(0, -min(vs)), max(0, max(vs))
-    pads = Pads(left, max(left, right), max(0, -min(us)), max(0, max(us)))
+    rows = window.mirrored if mirrored else window.runs
+    pads = _pads(rows)
     step = S + pads.gap
     seen = window.seen(C, O) if window.centre is not None else []
     width = int(panel_width(np.empty(1, dtype)))
@@ -83,6 +76,13 @@ def course(
     even = -(-R // -(-R // at_once))  # blocks of one size, or nearly
     whole = np.array(_of_panel(rows, n_in, step, (0, n_in), False), np.int64)
     return Course(np.array(runs, np.int64), whole, hidden, pads, even, R * S * T * C * O)
+
+
+def _pads(rows: tuple[tuple[int, int, int], ...]) -> Pads:
+    """Return the zeros that runs of taps, (dy, dx, n), may read."""
+    up, down = max(-u for u, _, _ in rows), max(u for u, _, _ in rows)
+    left, right = max(-v for _, v, _ in rows), max(v + n - 1 for _, v, n in rows)
+    return Pads(max(0, left), max(0, left, right), max(0, up), max(0, down))
 
 
 def _of_panel(

@@ -21,7 +21,7 @@ from chainrule.kernels.tiles import (
     pack,
     panel_width,
     row,
-)  # fmt: skip
+)
 from chainrule.kernels.types import Array
 
 ANEW, ADD, BIAS = range(3)  # what y begins with: nothing, itself, a bias

@@ -44,6 +44,11 @@ class Window(NamedTuple):
         return sum(n for _, _, n in self.runs)
 
     @property
+    def mirrored(self) -> tuple[tuple[int, int, int], ...]:
+        """The runs that a pixel is seen from: all taps turned round, the last one first."""
+        return tuple((-dy, 1 - dx - n, n) for dy, dx, n in reversed(self.runs))
+
+    @property
     def centre(self) -> int | None:
         """Which tap is the pixel itself; None where nothing of it is seen."""
         for t, tap in enumerate(self.taps()):

@@ -227,6 +227,14 @@ def test_completions_in_colour_veil_a_pixel_of_which_a_channel_is_missing(rng):
         plots.completions(x, np.ones(3), x[None])
 
 
+def test_completions_of_other_images_are_refused():
+    """One of each without the axis of ways, as a sampler returns them, would be cut up."""
+    x = np.zeros((4, 2, 3, 1), np.uint8)
+    for drawn in (x, x[None, :3], x[0]):
+        with pytest.raises(ValueError, match=r"\(K, 4, 2, 3, 1\), got .*drawn\[None\]"):
+            plots.completions(x, np.ones((2, 3), bool), drawn)
+
+
 # --- receptive fields
 
 
