@@ -30,6 +30,7 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
+from chainrule.kernels import cores
 from chainrule.kernels.types import Array
 
 T = TypeVar("T")
@@ -194,11 +195,16 @@ class _Workers:
     def __init__(self) -> None:
         self._queue: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._size, self._lock = 0, threading.Lock()
+        self._threads: list[int] = []  # the system's numbers of them
+        self._kept_off = -1  # which core, that of who called last
 
     def offer(self, slices: list[_Slice[T]]) -> None:
         """Let workers take slices. Where no thread can be had, the caller does them all."""
         if self._size < len(slices):
             self._grow(len(slices))
+        if (core := cores.current()) != self._kept_off:
+            self._kept_off = core
+            cores.keep_off(core, self._threads)
         for one in slices[: self._size]:
             self._queue.put(one.run_unless_taken)
 
@@ -212,6 +218,8 @@ class _Workers:
                 pass
 
     def _work(self) -> None:
+        self._threads.append(threading.get_native_id())
+        self._kept_off = -1  # not yet off any, this one
         while True:
             self._queue.get()()
 
