@@ -1,4 +1,4 @@
-"""PixelCNN's workloads, plain and gated, on binarized MNIST.
+"""PixelCNN's workloads, plain and gated, and PixelRNN's, by rows and diagonals, on binarized MNIST.
 
 Useful work counts what masks let through; a rival that multiplies whole kernels does more than it
 is credited with. A sample is worth one pass: whoever recomputes all pixels for each does more.
@@ -11,9 +11,15 @@ import numpy as np
 from bench.cases import binary, data
 from bench.cases.nade import ADAM, ADAM_BYTES, FLOAT, SIGMOID
 from bench.cases.problem import Problem, Workload
-from chainrule.engine.models import pixel_cnn
+from chainrule.engine.models import pixel_cnn, pixel_rnn
 
-MODELS = ("pixel_cnn", "gated_pixel_cnn")
+TITLES_OF_MODELS = {
+    "pixel_cnn": "PixelCNN",
+    "gated_pixel_cnn": "Gated PixelCNN",
+    "row_lstm": "Row LSTM",
+    "diagonal_lstm": "Diagonal BiLSTM",
+}
+MODELS = tuple(TITLES_OF_MODELS)
 OPERATIONS = {
     "grad": "training gradient: mean negative log-likelihood of a minibatch and its gradient",
     "step": "training step: the gradient, then Adam on every parameter",
@@ -25,7 +31,10 @@ OPTIMIZER = binary.OPTIMIZER
 
 
 class Size(NamedTuple):
-    """N images of R × R bits; L layers after the first, of F features (a plain stream has 2F)."""
+    """N images of R × R bits; L layers after the first, of F features or hidden units.
+
+    The stream of a plain PixelCNN and of a PixelRNN has 2F features.
+    """
 
     N: int
     R: int
@@ -45,8 +54,21 @@ GATED = {
     **{f"r{R}": Size(16, R, 6, 32) for R in (16, 28, 32, 64)},
     **{f"f{F}": Size(16, 28, 6, F) for F in (16, 32, 64)},
 }
+RECURRENT = {
+    "mnist": Size(16, 28, 7, 16),
+    "small": Size(3, 8, 2, 8),
+    "h32": Size(16, 28, 7, 32),
+    **{f"r{R}": Size(16, R, 7, 16) for R in (16, 28, 32, 64)},
+}
+SIZES = {
+    "pixel_cnn": PLAIN,
+    "gated_pixel_cnn": GATED,
+    "row_lstm": RECURRENT,
+    "diagonal_lstm": RECURRENT,
+}
 SIZES_IN_WORDS = {
-    "mnist": "the main comparison: 7 × 7 A and six layers of 3 × 3 B",
+    "mnist": "the main comparison: 7 × 7 A, then six layers of 3 × 3 B or seven of LSTM",
+    "h32": "LSTMs of twice as many units",
     "small": "where the cost of a call shows",
     "r*": "growth in the images' side",
     "f*": "growth in features",
@@ -55,7 +77,7 @@ SIZES_IN_WORDS = {
 
 def sizes(model: str, operation: str) -> dict[str, Size]:
     """Return every size; of sampling, whose cost by a pass a pixel grows so much, the first two."""
-    every = PLAIN if model == "pixel_cnn" else GATED
+    every = SIZES[model]
     return {k: every[k] for k in ("mnist", "small")} if operation == "sample" else every
 
 
@@ -67,6 +89,9 @@ def main(model: str, operation: str) -> tuple[str, ...]:
 def engine(workload: Workload) -> tuple[Any, Any]:
     """Return the engine's model and its config."""
     _, R, L, F = workload.size
+    if workload.model.endswith("_lstm"):
+        cell = workload.model.removesuffix("_lstm")
+        return pixel_rnn, pixel_rnn.Config(R, R, n_hidden=F, n_layers=L, cell=cell)
     gated = workload.model == "gated_pixel_cnn"
     return pixel_cnn, pixel_cnn.Config(R, R, n_features=F, n_layers=L, gated=gated)
 
@@ -74,12 +99,12 @@ def engine(workload: Workload) -> tuple[Any, Any]:
 def build(workload: Workload) -> Problem:
     """Return images, uniforms, and an untrained model's parameters, its biases not zero."""
     N, R, _, _ = size = workload.size
-    _, config = engine(workload)
+    model, config = engine(workload)
     rng = np.random.default_rng([data.SEED, *size])
     theta = {}
-    for name, value in pixel_cnn.init(config, rng).items():
+    for name, value in model.init(config, rng).items():
         if value.size:
-            noise = rng.normal(0, 0.05, value.shape) if name not in pixel_cnn.WEIGHTS else 0
+            noise = rng.normal(0, 0.05, value.shape) if name not in model.WEIGHTS else 0
             theta[name] = (value + noise).astype(np.float32)
     shape = (N, *config.event.shape)
     u = rng.random(shape, dtype=np.float32)
@@ -96,15 +121,19 @@ def flops(problem: Problem) -> float:
 
         products    2 W                 a pixel, W the weights that are not hidden, edges and all
         gates       2 F SIGMOID         a pixel and gate, of which a gated layer has two
+        cells       5 F SIGMOID         a pixel and cell, of which a diagonal layer has two
         loss        SIGMOID             a pixel
 
     the gradient adds twice the products but for dx of the first layer, and the gates again; a step
     12 a parameter.
     """
     w = problem.workload
-    weights = {k: a.size for k, a in problem.theta.items() if k in pixel_cnn.WEIGHTS}
+    model, _ = engine(w)
+    weights = {k: a.size for k, a in problem.theta.items() if k in model.WEIGHTS}
     pixels = w.size.N * w.size.R**2
-    gates = 4 * w.size.F * SIGMOID * (w.size.L + 1) if w.model == "gated_pixel_cnn" else 0
+    a_layer = {"gated_pixel_cnn": 4, "row_lstm": 5, "diagonal_lstm": 10}.get(w.model, 0)
+    n_layers = w.size.L + (w.model == "gated_pixel_cnn")  # whose first one is gated too
+    gates = a_layer * w.size.F * SIGMOID * n_layers
     total = 2 * sum(weights.values()) + gates + SIGMOID
     if w.operation in ("grad", "step"):
         first = sum(n for k, n in weights.items() if k.startswith("W_x"))
@@ -142,8 +171,7 @@ def shape(workload: Workload, details: dict[str, Any]) -> str:
 
 def title(workload: Workload) -> str:
     """Return as in `Gated PixelCNN training step with Adam`."""
-    name = "PixelCNN" if workload.model == "pixel_cnn" else "Gated PixelCNN"
-    return f"{name} {TITLES[workload.operation]}"
+    return f"{TITLES_OF_MODELS[workload.model]} {TITLES[workload.operation]}"
 
 
 def source() -> str:

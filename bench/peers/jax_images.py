@@ -23,6 +23,8 @@ See = Callable[..., Any]
 
 def prepare(problem: Problem, threads: int, variant: str = "") -> Run:
     """Return the workload set up in JAX; the number of threads is the process's cores."""
+    if problem.workload.model.endswith("_lstm"):
+        raise NotImplementedError("PixelRNN is written in PyTorch alone")
     return (_convolution if problem.workload.model == "masked_conv" else _network)(problem)
 
 

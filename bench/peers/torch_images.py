@@ -26,6 +26,10 @@ LAYOUTS = (torch.contiguous_format, torch.channels_last)
 def prepare(problem: Problem, threads: int, variant: str) -> Run:
     """Return the workload set up in PyTorch; torch.compile compiles at the first call."""
     torch.set_num_threads(threads)
+    if problem.workload.model.endswith("_lstm"):
+        from bench.peers import torch_grid  # which needs this file's tools
+
+        return torch_grid.prepare(problem, variant)
     wrap: Callable[[Any], Any] = _compiled if variant == "compiled" else lambda f: f
     w = problem.workload
     run = _convolution if w.model == "masked_conv" else _network
@@ -105,9 +109,13 @@ def _convolution(problem: Problem, layout: Any, wrap: Callable[[Any], Any]) -> R
 
 
 def _network(problem: Problem, layout: Any, wrap: Callable[[Any], Any]) -> Run:
-    side = Side(problem, layout, wrap)
+    return of_side(Side(problem, layout, wrap))
+
+
+def of_side(side: Any) -> Run:
+    """Return the workload of a `torch_eager.Side`; of sampling one pass for all pixels is timed."""
     run = torch_eager.run(side)
-    if problem.workload.operation != "sample":
+    if side.problem.workload.operation != "sample":
         return run
     theta = {name: t.detach() for name, t in side.theta.items()}
 
