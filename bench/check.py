@@ -2,17 +2,22 @@
 
 The expected numbers come from our reference backend in float64. A rival computes in float32, so
 each array may differ by `TOLERANCE` of its largest entry.
+
+Gradients of networks over images may differ by `OF_TIES`. A ReLU whose input is nearer to 0 than
+float32 rounds is on or off as the rounding goes, and a unit's gradient has one pixel more or less
+of some 10,000. Of their millions of inputs one or two are such: 6.5e-5 was seen.
 """
 
 from typing import Any
 
 import numpy as np
 
-from bench.cases import Problem, Workload, home, ours
+from bench.cases import Problem, Workload, home, images, ours
 from chainrule.engine.event import Columns, Image
 from chainrule.kernels import use_backend
 
 TOLERANCE = 2e-5
+OF_TIES = 2e-4
 TIE = 1e-5  # a uniform this close to a boundary may fall on either side in float32
 
 
@@ -54,7 +59,8 @@ def verify(problem: Problem, answer: dict[str, Any], truth: dict[str, Any]) -> f
         if want.size == 0:  # of what a model can have and this one has not
             continue
         error = float(np.abs(answer[name] - want).max() / np.abs(want).max())
-        _require(error <= TOLERANCE, f"{name} differs from the reference by {error:.1e}")
+        allowed = OF_TIES if name in problem.theta and w.model in images.MODELS else TOLERANCE
+        _require(error <= allowed, f"{name} differs from the reference by {error:.1e}")
         worst = max(worst, error)
     return worst
 
