@@ -105,16 +105,20 @@ def _shape(model: Any, run: Path) -> tuple[int, ...]:
 
 def _draw(out: Path, model: Any, run: Path, rows: Any, mask: Any, drawn: Any) -> None:
     """Draw rows, what is seen of them, and completions, (K, N, D); what is unknown as 0."""
+    title, table = "completed by the model", np.nan_to_num(_numbers(rows))
+    if inputs.of_images(model):  # both as the model reads them: in its own levels
+        drawn = np.reshape(drawn, (len(drawn), *table.shape))
+        picture(out, "completions", table, mask, drawn, None, title, None, model)
+        return
     threshold = model.get_params()["binarize"]
-    table = rows.numbers() if isinstance(rows, Frame) else np.asarray(rows, float)
-    values = np.nan_to_num(table) if threshold is None else (table > threshold).astype(float)
+    values = table if threshold is None else (table > threshold).astype(float)
     data, shape, levels = tabular.drawable(model, run, values)
     completed = tabular.drawable(model, run, drawn)[0]
-    seen = mask
-    if shape is None:
-        seen = np.broadcast_to(mask, values.shape).reshape(data.shape)
-    title = "completed by the model"
-    picture(out, "completions", data, seen, completed, shape, title, levels)
+    picture(out, "completions", data, mask, completed, shape, title, levels)
+
+
+def _numbers(rows: Any) -> NDArray[Any]:
+    return rows.numbers() if isinstance(rows, Frame) else np.asarray(rows, float)
 
 
 def _mask(model: Any, observed: str, rows: Any, shape: tuple[int, ...]) -> NDArray[np.bool_]:

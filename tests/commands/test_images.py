@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 from PIL import Image
+from support.pictures import mosaics
 
 import chainrule as cr
 
@@ -126,6 +127,18 @@ def test_images_are_completed(folder, call, tmp_path, observed, seen, exact):
     assert lines.shape == (48, 2 + 36) and lines[:3, :2].tolist() == [[1, 1], [1, 2], [2, 1]]
     assert call(*asked, "--out", tmp_path / "c.png")[0] == 0
     assert in_colour(picture(tmp_path / "c.png"))
+
+
+def test_the_picture_of_completions_shows_data_and_completions_in_the_models_levels(
+    folder, call, tmp_path, monkeypatch
+):
+    shown = []
+    monkeypatch.setattr(cr.plots, "save", lambda figure, path: shown.extend(mosaics(figure)))
+    asked = ("complete", folder / "colour", folder / "pics", "--observed", "top", "--draws", 1)
+    assert call(*asked, "--out", tmp_path / "c.png")[0] == 0
+    data, _, made = (np.round(3 * panel, 6) for panel in shown)
+    assert set(np.unique(data)) <= {0, 1, 2, 3} and set(np.unique(made)) <= {0, 1, 2, 3}
+    np.testing.assert_array_equal(data[:2], made[:2])
 
 
 def test_other_ways_to_say_what_is_observed(folder, call, tmp_path):
