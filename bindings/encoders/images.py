@@ -41,6 +41,7 @@ class Images(Encoder):
         shares: whether pixels are shares from 0 to 1, of which bits are drawn.
         form: the shape of an image as it came, (D,), (R, S) or (R, S, C); kind: its dtype.
         names: of columns, where rows had such.
+        fitted: whether a model has learnt such images, so that other settings are no advice.
     """
 
     unit, per = "pixel", "row"
@@ -53,6 +54,7 @@ class Images(Encoder):
         self.form: tuple[int, ...]
         self.kind: np.dtype[Any]
         self.levels, self.of, self.shares = 2, 2, False
+        self.fitted = False
 
     @property
     def dims(self) -> int:  # type: ignore[override]
@@ -220,12 +222,13 @@ class Images(Encoder):
         if names is not None and (not isinstance(names, list) or len(names) != self.dims):
             raise ValueError("it names other columns than it has")
         self.names = None if names is None else [str(name) for name in names]
+        self.fitted = True
         return self
 
     def _blocks(self, table: Any, name: str) -> Iterator[tuple[int, NDArray[Any]]]:
         """Yield a block's first row, and its levels, or its greys where bits are drawn."""
         found = self.levels, self.of, self.shares
-        return pixels.blocks(self.settings, found, table, name, self._place)
+        return pixels.blocks(self.settings, found, table, name, self._place, self.fitted)
 
     def _place(self, column: int) -> Any:
         """Return what errors call a variable of an image: its indices, or its name."""

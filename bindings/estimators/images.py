@@ -17,6 +17,7 @@ from chainrule.engine.training.pixels import ImageSource
 from chainrule.engine.training.sources import Source
 from chainrule.estimators.fixed_density import FixedDensity, writeable
 
+SMALL = 7  # rows and columns of a window that images of any size may have
 LIKELIHOODS = ("softmax", "logistics")
 
 
@@ -88,7 +89,7 @@ class ImageDensity(FixedDensity):
         shape = self.image_shape
         if shape is not None:
             shape = validation.integers("image_shape", shape, 1)
-        drawn = bool(self.dynamic_binarization)
+        drawn = validation.flag("dynamic_binarization", self.dynamic_binarization)
         return Settings(self.levels, shape, self.binarize, self.reduce_from, drawn)
 
     def _check_hyperparameters(self) -> None:
@@ -109,6 +110,7 @@ class ImageDensity(FixedDensity):
         data, valid = as_images(X), None
         self.encoder_ = Images(self._settings).learn(data)
         self._image_config(self._columns.event, 1)
+        self._check_windows()
         self.n_features_in_ = self._columns.dims
         if hasattr(self, "feature_names_in_"):
             del self.feature_names_in_
@@ -122,7 +124,18 @@ class ImageDensity(FixedDensity):
             doubts.check_threshold(rows, self.binarize)
         if X_valid is not None:
             valid = writeable(self._columns.encode(self._checked(X_valid, "X_valid"), "X_valid"))
+        self._columns.fitted = True
         return rows, valid
+
+    def _check_windows(self) -> None:
+        """Raise ValueError for a window that reaches past the whole image from any pixel."""
+        R, S, _ = self._columns.shape
+        most = max(2 * max(R, S) - 1, SMALL)
+        for name in ("kernel_size", "first_size"):
+            if (size := getattr(self, name, 1)) > most:
+                raise ValueError(
+                    f"{name}={size} reaches past images of {R}×{S} pixels; give {most} at most"
+                )
 
     def _seen(self, data: Any) -> NDArray[Any]:
         """Return images as a training has them: levels, or greys of which it draws bits."""
@@ -131,7 +144,9 @@ class ImageDensity(FixedDensity):
         return rows
 
     def _source(self, data: Any, y: Any, valid: Any, y_valid: Any) -> Source:
-        chance = Chance(self._columns.top, bool(self.horizontal_flips))
+        chance = Chance(
+            self._columns.top, validation.flag("horizontal_flips", self.horizontal_flips)
+        )
         return ImageSource(data, y, None if valid is None else (valid, y_valid), chance)
 
     def _check_start(self, start: Any) -> None:

@@ -204,7 +204,10 @@ def test_a_pixel_of_a_file_is_named(folder, call, tmp_path):
     x[7, 2, 1] = 300
     np.save(tmp_path / "x.npy", x)
     status, _, err = call("score", folder / "bits", tmp_path / "x.npy")
-    assert status == 2 and "x.npy holds 300 at [7, 9], and there are 256 levels at most" in err
+    assert (
+        status == 2
+        and "x.npy holds 300 at [7, 9], and those of the fit are from 0 to 1, whole" in err
+    )
     status, _, err = call("score", folder / "bits", folder / "pics")
     assert status == 2 and "rows of 36 values, and the model learnt rows of 16" in err
 
