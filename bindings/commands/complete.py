@@ -150,13 +150,14 @@ def _mask(model: Any, observed: str, rows: Any, shape: tuple[int, ...]) -> NDArr
 
 def _of_file(model: Any, mask: NDArray[Any], n: int, D: int) -> NDArray[np.bool_]:
     """Return a file's mask; of images also one that does not tell channels apart."""
-    if inputs.of_images(model):
-        mask = model.encoder_.mask(mask, n)
-    if mask.size == D:
-        mask = mask.reshape(D)
-    if mask.size == D and mask.dtype == np.uint8 and mask.max(initial=0) <= 1:
+    images = inputs.of_images(model)
+    of_one = mask.size == D or (images and mask.shape == model.encoder_.shape[:2])
+    if of_one and mask.dtype == np.uint8 and mask.max(initial=0) <= 1:
         mask = mask.astype(np.bool_)
-    return masks.as_mask(mask, D, n)
+    if mask.size == D and mask.dtype == np.bool_:
+        mask = mask.reshape(D)
+    found: NDArray[np.bool_] = model._mask(mask, n) if images else masks.as_mask(mask, D, n)
+    return found
 
 
 def _side(side: str, shape: tuple[int, ...]) -> NDArray[np.bool_]:

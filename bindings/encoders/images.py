@@ -97,8 +97,8 @@ class Images(Encoder):
             validation.check_width(data, self.dims, "this model", name, self.names)
         elif size != self.dims or data.shape[1:] not in (self.shape, self.shape[: data.ndim - 1]):
             raise ValueError(
-                f"{name} has images of {_sizes(data.shape[1:])}, and the model was fitted on "
-                f"{_sizes(self.shape)}; give it such"
+                f"{name} has images of {sizes(data.shape[1:])}, and the model was fitted on "
+                f"{sizes(self.shape)}; give it such"
             )
         return data
 
@@ -286,12 +286,12 @@ def _shape(form: tuple[int, ...], asked: tuple[int, ...] | None, name: str) -> t
     whole = asked if len(asked) == 3 else (*asked, 1)
     if prod(whole) != prod(form) or form not in ((prod(whole),), whole, whole[: len(form)]):
         raise ValueError(
-            f"{name} has images of {_sizes(form)}, and image_shape says {asked}; make them agree"
+            f"{name} has images of {sizes(form)}, and image_shape says {asked}; make them agree"
         )
     return whole
 
 
-def _sizes(shape: tuple[int, ...]) -> str:
+def sizes(shape: tuple[int, ...]) -> str:
     """Return the size of an image in words: 28×28, 32×32×3."""
     shown = shape[:2] if len(shape) == 3 and shape[2] == 1 else shape
     return "×".join(map(str, shown)) + (" pixels" if len(shown) == 1 else "")

@@ -187,14 +187,15 @@ class ImageDensity(FixedDensity):
 
     def _mask(self, observed: Any, n: int | None = None) -> NDArray[np.bool_]:
         marks = self._columns.mask(observed, n)
-        known = np.ndim(marks) == 1 or np.shape(marks) == (n, self._columns.dims)
-        if known:
+        shaped = np.ndim(marks) == 1 or np.shape(marks) == (n, self._columns.dims)
+        kind, named = np.asarray(marks).dtype.kind, self._columns.names is not None
+        if shaped and (kind not in "iuf" or (named and kind != "f")):
             return super()._mask(marks, n)
         R, S, C = self._columns.shape
         raise ValueError(
             f"observed must be a bool array of shape ({R}, {S}) or ({R}, {S}, {C}), or {n} of "
-            f"them, True where a pixel is given; got {np.asarray(marks).dtype} of shape "
-            f"{np.shape(marks)}"
+            f"them, True where a pixel is given; got {np.asarray(observed).dtype} of shape "
+            f"{np.shape(observed)}"
         )
 
     # What goes out

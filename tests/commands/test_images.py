@@ -209,7 +209,53 @@ def test_a_pixel_of_a_file_is_named(folder, call, tmp_path):
         and "x.npy holds 300 at [7, 9], and those of the fit are from 0 to 1, whole" in err
     )
     status, _, err = call("score", folder / "bits", folder / "pics")
-    assert status == 2 and "rows of 36 values, and the model learnt rows of 16" in err
+    assert status == 2 and "pics has images of 4×3×3 pixels, and the model was fitted on" in err
+
+
+@pytest.mark.parametrize("verb", ["score", "complete", "conditionals"])
+def test_images_of_another_size_are_named_by_it(folder, call, tmp_path, verb):
+    more = ("--observed", "top") if verb == "complete" else ()
+    for run, shape, says in (
+        ("bits", (3, 5, 4), "images of 5×4 pixels, and the model was fitted on images of 4×4 pixe"),
+        ("bits", (3, 4, 4, 3), "images of 4×4×3 pixels, and the model was fitted on images of 4×4"),
+        (
+            "bits",
+            (3, 15),
+            "rows of 15 values, and the model was fitted on images of 4×4 pixels, 16",
+        ),
+        ("colour", (3, 4, 3), "images of 4×3 pixels, and the model was fitted on images of 4×3×3"),
+        ("colour", (3, 3, 4, 3), "images of 3×4×3 pixels, and the model was fitted on images of 4"),
+    ):
+        np.save(tmp_path / "x.npy", np.zeros(shape, np.uint8))
+        out = ("--out", tmp_path / "o.npy")
+        status, _, err = call(verb, folder / run, tmp_path / "x.npy", *more, *out)
+        assert status == 2 and f"x.npy has {says}" in err and err.count("\n") == 1
+    status, _, err = call(verb, folder / "bits", "digits", *more, "--quiet")
+    assert status == 2 and "rows of 64 values, and the model was fitted on images of 4×4" in err
+
+
+@pytest.mark.parametrize(
+    "marks", [np.ones((3, 3), bool), np.ones((2, 4, 3), bool), np.ones((4, 3))]
+)
+def test_a_mask_of_another_shape_is_told_that_of_the_images(folder, call, tmp_path, marks):
+    np.save(tmp_path / "m.npy", marks)
+    asked = ("complete", folder / "colour", folder / "pics", "--out", tmp_path / "o.npy")
+    status, _, err = call(*asked, "--observed", tmp_path / "m.npy")
+    got = f"got {marks.dtype} of shape {marks.shape}"
+    assert status == 2 and "of shape (4, 3) or (4, 3, 3), or 24 of them, True where" in err
+    assert got in err and err.count("\n") == 1
+
+
+def test_masks_in_any_of_their_shapes_and_as_bytes(folder, call, tmp_path):
+    marks = np.zeros((4, 3), np.uint8)
+    marks[0] = 1
+    asked = ("complete", folder / "colour", folder / "pics", "--out", tmp_path / "o.npy")
+    for one in (marks, marks.astype(bool), np.repeat(marks, 3), marks[..., None].repeat(3, 2)):
+        np.save(tmp_path / "m.npy", one)
+        status, out, _ = call(*asked, "--observed", tmp_path / "m.npy")
+        assert status == 0 and "9 of 36 observed" in out
+    np.save(tmp_path / "m.npy", np.tile(marks.astype(bool), (24, 1, 1)))
+    assert call(*asked, "--observed", tmp_path / "m.npy")[0] == 0
 
 
 @pytest.mark.parametrize(
