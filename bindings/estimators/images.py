@@ -15,14 +15,15 @@ from chainrule.engine.event import Image
 from chainrule.engine.greys import Chance
 from chainrule.engine.training.pixels import ImageSource
 from chainrule.engine.training.sources import Source
-from chainrule.estimators.fixed_density import FixedDensity, writeable
+from chainrule.estimators.few_images import FewImages
+from chainrule.estimators.fixed_density import writeable
 
 SMALL = 7  # rows and columns of a window that images of any size may have
 LIKELIHOODS = ("softmax", "logistics")
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class ImageDensity(FixedDensity):
+class ImageDensity(FewImages):
     """Base class: a model of p(x), or of p(x | label), over images.
 
     X is (N, R, S), in colour (N, R, S, C), or rows (N, D) of pixels, row by row of the image.
@@ -41,7 +42,6 @@ class ImageDensity(FixedDensity):
             discretised mixture of n_logistics logistic distributions; bits have one probability.
         n_logistics: components of the mixture.
         horizontal_flips: whether each epoch mirrors about half of the images, left to right.
-        epochs: passes over the data, at most.
     """
 
     likelihood: str = "softmax"
@@ -52,7 +52,6 @@ class ImageDensity(FixedDensity):
     reduce_from: int | None = None
     dynamic_binarization: bool = False
     horizontal_flips: bool = False
-    batch_size: int = 32
 
     def _image_config(self, event: Image, n_classes: int) -> Any:
         """Return the model's Config for such images, of so many classes."""
@@ -147,7 +146,8 @@ class ImageDensity(FixedDensity):
         chance = Chance(
             self._columns.top, validation.flag("horizontal_flips", self.horizontal_flips)
         )
-        return ImageSource(data, y, None if valid is None else (valid, y_valid), chance)
+        source = ImageSource(data, y, None if valid is None else (valid, y_valid), chance)
+        return self._noted(source, y)
 
     def _check_start(self, start: Any) -> None:
         """Raise ValueError if the model to start from has images of another kind."""
