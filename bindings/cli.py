@@ -19,6 +19,7 @@ import typer
 from chainrule.commands import wording
 from chainrule.commands.requests import LabelRequest, SampleRequest, TrainRequest, Written
 from chainrule.commands.verbs import (
+    Data,
     Label,
     LabelsFrom,
     Lacking,
@@ -26,6 +27,7 @@ from chainrule.commands.verbs import (
     Picture,
     Rows,
     Run,
+    SamplesEvery,
     Scored,
     Settings,
     SettingsHelp,
@@ -58,13 +60,7 @@ def train(
     common: Any,
     model: Model,
     out: Annotated[Path, typer.Option(help="The run's folder.")],
-    data: Annotated[
-        str | None,
-        typer.Option(
-            help="digits, mnist5k, mnist, binarized_mnist, fashion_mnist, cifar10, a table's name, "
-            "tinyshakespeare, or a path: a text file, rows or images; -: standard input."
-        ),
-    ] = None,
+    data: Data = None,
     settings: Settings = None,
     valid: Annotated[
         float | None, typer.Option(help="Share of a text that validates, its end; 0.1.")
@@ -80,6 +76,7 @@ def train(
     written: Written = TOLD,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace the run in --out.")] = False,
+    samples_every: SamplesEvery = None,
     **options: Any,
 ) -> int:
     """Train a model; stop with Ctrl-C and go on with --resume, to the same bits.
@@ -88,7 +85,9 @@ def train(
     """
     reading = {"valid": valid, "unit": "byte" if bytes_ else None}
     reading |= {"labels": labels_from or labels, "lines": lines, **written._asdict()}
-    asked = TrainRequest(model, data, out, options, settings or [], reading, resume, force)
+    asked = TrainRequest(
+        model, data, out, options, settings or [], reading, resume, force, samples_every
+    )
     status: int = _module("train").run(common, asked)
     return status
 

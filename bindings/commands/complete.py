@@ -105,16 +105,20 @@ def _shape(model: Any, run: Path) -> tuple[int, ...]:
 
 def _draw(out: Path, model: Any, run: Path, rows: Any, mask: Any, drawn: Any) -> None:
     """Draw rows, what is seen of them, and completions, (K, N, D); what is unknown as 0."""
+    title, table = "completed by the model", np.nan_to_num(_numbers(rows))
+    if inputs.of_images(model):  # both as the model reads them: in its own levels
+        drawn = np.reshape(drawn, (len(drawn), *table.shape))
+        picture(out, "completions", table, mask, drawn, None, title, None, model)
+        return
     threshold = model.get_params()["binarize"]
-    table = rows.numbers() if isinstance(rows, Frame) else np.asarray(rows, float)
-    values = np.nan_to_num(table) if threshold is None else (table > threshold).astype(float)
+    values = table if threshold is None else (table > threshold).astype(float)
     data, shape, levels = tabular.drawable(model, run, values)
     completed = tabular.drawable(model, run, drawn)[0]
-    seen = mask
-    if shape is None:
-        seen = np.broadcast_to(mask, values.shape).reshape(data.shape)
-    title = "completed by the model"
-    picture(out, "completions", data, seen, completed, shape, title, levels)
+    picture(out, "completions", data, mask, completed, shape, title, levels)
+
+
+def _numbers(rows: Any) -> NDArray[Any]:
+    return rows.numbers() if isinstance(rows, Frame) else np.asarray(rows, float)
 
 
 def _mask(model: Any, observed: str, rows: Any, shape: tuple[int, ...]) -> NDArray[np.bool_]:
@@ -146,13 +150,14 @@ def _mask(model: Any, observed: str, rows: Any, shape: tuple[int, ...]) -> NDArr
 
 def _of_file(model: Any, mask: NDArray[Any], n: int, D: int) -> NDArray[np.bool_]:
     """Return a file's mask; of images also one that does not tell channels apart."""
-    if inputs.of_images(model):
-        mask = model.encoder_.mask(mask, n)
-    if mask.size == D:
-        mask = mask.reshape(D)
-    if mask.size == D and mask.dtype == np.uint8 and mask.max(initial=0) <= 1:
+    images = inputs.of_images(model)
+    of_one = mask.size == D or (images and mask.shape == model.encoder_.shape[:2])
+    if of_one and mask.dtype == np.uint8 and mask.max(initial=0) <= 1:
         mask = mask.astype(np.bool_)
-    return masks.as_mask(mask, D, n)
+    if mask.size == D and mask.dtype == np.bool_:
+        mask = mask.reshape(D)
+    found: NDArray[np.bool_] = model._mask(mask, n) if images else masks.as_mask(mask, D, n)
+    return found
 
 
 def _side(side: str, shape: tuple[int, ...]) -> NDArray[np.bool_]:

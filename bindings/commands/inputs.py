@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from chainrule.commands.standard_input import NAME, as_file
 from chainrule.datasets import rowfiles
 from chainrule.datasets.named import NAMES
 from chainrule.datasets.rowfiles import Origin
+from chainrule.encoders.images import sizes
 from chainrule.encoders.validation import KNOWN
 from chainrule.engine import event
 from chainrule.estimators.density import Density
@@ -87,7 +89,9 @@ def read_rows(
     numbers.
     """
     if str(x) in NAMES and not x.exists():
-        return labels.given(model, asked, *_test_rows(common, model, str(x), written))
+        found = labels.given(model, asked, *_test_rows(common, model, str(x), written))
+        _check_sizes(model, str(x), found.x)
+        return found
     with as_file(x, text=False) as path:
         if not path.exists():
             raise FileNotFoundError(
@@ -97,11 +101,29 @@ def read_rows(
             types = labels.with_types(_learnt_types(model), asked.source, model)
             colour = of_images(model) and path.is_dir()
             rows, _, origin = rowfiles.read(path, missing, *written, types, colour)
-    rows = rows.reshape(len(rows), -1) if rows.ndim in (3, 4) and len(rows) else rows
     origin = origin._replace(path=NAME) if path != x else origin
+    if rows.ndim in (3, 4) and len(rows):
+        _check_sizes(model, origin.path, rows)
+        rows = rows.reshape(len(rows), -1)
     found = labels.given(model, asked, rows, origin)
+    _check_sizes(model, origin.path, found.x)
     index = () if origin.before is None else (labels.Beside("", origin.before, 0),)
     return found._replace(beside=(*found.beside, *index))
+
+
+def _check_sizes(model: Density, path: Any, rows: Any) -> None:
+    """Raise ValueError unless images or rows are of the size of a model's images, if it has any."""
+    if not of_images(model) or not hasattr(rows, "ndim") or rows.ndim < 2:
+        return
+    shape, given = model.encoder_.shape, rows.shape[1:]  # type: ignore[attr-defined]
+    if given in (shape, shape[:2] if shape[2] == 1 else shape, (prod(shape),)):
+        return
+    many, wanted = prod(given), sizes(shape)
+    got = f"rows of {many:,} values" if rows.ndim == 2 else f"images of {sizes(given)} pixels"
+    raise ValueError(
+        f"{path} has {got}, and the model was fitted on images of {wanted} pixels"
+        f"{f', {prod(shape):,} values' if rows.ndim == 2 else ''}; give it such"
+    )
 
 
 def _learnt_types(model: Density) -> Any:

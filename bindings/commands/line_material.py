@@ -44,6 +44,9 @@ class LineMaterial:
             f"{self._kind}s{empty}"
         )
 
+    def image_shape(self, estimator: Any) -> None:
+        """Return None: a text is no picture."""
+
     def report(self, estimator: Any) -> Report:
         """Return how well the validation lines are predicted, beside baselines."""
         counts = [_counts(estimator, lines) for lines in (self._train, self._valid)]

@@ -36,6 +36,9 @@ class Material(Protocol):
     def describe(self) -> str:
         """Return the data's name and sizes in words."""
 
+    def image_shape(self, estimator: Any) -> tuple[int, ...] | None:
+        """Return the shape of a row as a picture, (H, W) or (H, W, C); None if it is none."""
+
     def report(self, estimator: Density) -> Report:
         """Return how well the trained estimator predicts what was held out, beside baselines."""
 

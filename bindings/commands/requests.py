@@ -48,7 +48,8 @@ class TrainRequest(NamedTuple):
     """A training: a new run, or with `resume` one that goes on.
 
     options: settings with an option of their own, None where not given; assignments: those of
-    --set, "name=value" each. reading: the fields of `Reading` that were given.
+    --set, "name=value" each. reading: the fields of `Reading` that were given. samples_every: after
+    how many records samples are drawn; None: never.
     """
 
     model: str
@@ -59,6 +60,7 @@ class TrainRequest(NamedTuple):
     reading: dict[str, Any]
     resume: bool = False
     force: bool = False
+    samples_every: int | None = None
 
 
 class SampleRequest(NamedTuple):

@@ -90,11 +90,11 @@ class RowMaterial:
     def _width(self) -> int:
         return int(self._data.train.x.shape[1])
 
-    def _shape(self, estimator: Any) -> Any:
+    def image_shape(self, estimator: Any) -> tuple[int, ...] | None:
         """Return the shape of a row as a picture, (H, W) or (H, W, C); None if it is none."""
         if not of_images(estimator):
             return self._data.image_shape
-        shape = estimator.encoder_.shape
+        shape: tuple[int, ...] = estimator.encoder_.shape
         return shape[:2] if shape[2] == 1 else shape
 
     def describe(self) -> str:
@@ -107,7 +107,7 @@ class RowMaterial:
         """Return how well the test rows are predicted, beside baselines."""
         test, D = self._data.test, self._width
         outcome: dict[str, Any] = {
-            "image_shape": self._shape(estimator),
+            "image_shape": self.image_shape(estimator),
             "row_length": D,
             "columns": None if self._data.columns is None else list(self._data.columns),
             "rows": {split: len(getattr(self._data, split).x) for split in datasets.SPLITS},

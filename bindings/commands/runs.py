@@ -5,6 +5,7 @@
     history.csv         a line an epoch, or every so many steps: train and valid NLL in nats,
                         seconds, learning rate
     curve.png           the same, drawn
+    train_samples.png   samples of the best epoch so far, where they were asked for
     run.json            data set, image shape, test or validation NLL and baselines, versions
 
 While a training is at work there is a lock beside them: see `locking`.
@@ -32,7 +33,7 @@ from chainrule.estimators.density import Density
 from chainrule.registry import spelling
 
 MODEL, STATE, HISTORY = loading.MODEL, "state.safetensors", "history.csv"
-CURVE, SUMMARY = "curve.png", "run.json"
+CURVE, SUMMARY, SAMPLES = "curve.png", "run.json", "train_samples.png"
 FILES = (MODEL, STATE, HISTORY, CURVE, SUMMARY)
 COLUMNS = ("train", "valid", "seconds", "learning_rate")  # after epoch or step
 TEMPORARY = re.compile(r"\.tmp(\w{6}|[0-9a-f]{32})")  # what a kill -9 inside a save leaves
@@ -78,7 +79,7 @@ def make(folder: Path) -> None:
 
 def clear(folder: Path) -> None:
     """Remove what a replaced run left, except its state, which is overwritten by the new one."""
-    for name in (MODEL, HISTORY, CURVE, SUMMARY):
+    for name in (MODEL, HISTORY, CURVE, SUMMARY, SAMPLES):
         (folder / name).unlink(missing_ok=True)
 
 

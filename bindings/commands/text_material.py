@@ -40,6 +40,9 @@ class TextMaterial:
             f"{v.size} different"
         )
 
+    def image_shape(self, estimator: Any) -> None:
+        """Return None: a text is no picture."""
+
     def report(self, estimator: Any) -> Report:
         """Return how well the validation text is predicted, beside baselines."""
         counts = [_counts(text) for text in (self._train, self._valid)]

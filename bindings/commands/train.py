@@ -15,6 +15,7 @@ from chainrule.commands.inputs import of_rows, said_warnings
 from chainrule.commands.jobs import Job
 from chainrule.commands.material import kept
 from chainrule.commands.requests import TrainRequest
+from chainrule.commands.watching import Watch
 from chainrule.estimators import resuming
 from chainrule.kernels.threads import n_threads, use_threads
 from chainrule.registry import estimator_class, spelling
@@ -48,14 +49,15 @@ def run(common: Common, asked: TrainRequest) -> int:
                 job = jobs.new(cls, asked, source, common.threads or n_threads())
         if asked.data == standard_input.DASH:
             job.metadata["data"] = asked.data
+        watch = Watch(common, job, asked.samples_every)
         if not existed:
             runs.make(out)
             alone.enter_context(locking.only_one(out, common.warn))
             runs.check_free(out, asked.force)  # another may have come first
-        return _run(common, job, asked.resume)
+        return _run(common, job, asked.resume, watch)
 
 
-def _run(common: Common, job: Job, resume: bool) -> int:
+def _run(common: Common, job: Job, resume: bool, watch: Watch) -> int:
     """Train in a folder that no other training writes to; return the exit status."""
     threads = common.threads or job.metadata["threads"]
     if threads != job.metadata["threads"]:
@@ -69,7 +71,7 @@ def _run(common: Common, job: Job, resume: bool) -> int:
         _announce(common, job)
         if job.change:
             common.say(job.change)
-        went_on, finished = _train(common, job)
+        went_on, finished = _train(common, job, watch)
         if not finished:
             return _stopped(common, job)
         if resume and not went_on:
@@ -78,7 +80,7 @@ def _run(common: Common, job: Job, resume: bool) -> int:
     return 0
 
 
-def _train(common: Common, job: Job) -> tuple[bool, bool]:
+def _train(common: Common, job: Job, watch: Watch) -> tuple[bool, bool]:
     """Train to the end or to an interruption; return whether a step was made, and if finished."""
     began, saver = job.state.step, resuming.Saver(lambda: _save(job), job.state)
     steps = job.estimator._training(job.data.source, job.state)
@@ -89,6 +91,7 @@ def _train(common: Common, job: Job) -> tuple[bool, bool]:
                     _save(job)
                     return True, False
                 saver.after(step)
+                watch.after(step)
     except FloatingPointError:
         if job.state.best_record:  # what was good stays good
             job.estimator._finish(job.state)

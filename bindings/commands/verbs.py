@@ -48,6 +48,19 @@ Model = Annotated[
         autocompletion=_models, help=f"{', '.join(list(HOMES)[:-1])} or {list(HOMES)[-1]}."
     ),
 ]
+Data = Annotated[
+    str | None,
+    typer.Option(
+        help="digits, mnist5k, mnist, binarized_mnist, fashion_mnist, cifar10, a table's name, "
+        "tinyshakespeare, or a path: a text file, rows or images; -: standard input."
+    ),
+]
+SamplesEvery = Annotated[
+    int | None,
+    typer.Option(
+        min=1, help="Records, such as epochs, between two train_samples.png in the run's folder."
+    ),
+]
 Run = Annotated[Path, typer.Argument(help="A run's folder, or a model file.")]
 Rows = Annotated[
     Path,

@@ -92,8 +92,9 @@ def load(
         column_types: what the columns of a table of text are, as the estimator takes it: a column
             of mostly numbers and some words can be read if it is "categorical", all as words. Words
             that are listed are no missing values: {"grade": ["A", "NA"]}.
-        colour: of a folder, pictures as they are, all of them grey (L) or all in colour (RGB).
-            By default colours are averaged, and whatever can be made grey is.
+        colour: of a folder, pictures as they are, all of them grey (L) or all in colour (RGB);
+            with a palette they are what it is, and none may be transparent. By default colours are
+            averaged, and whatever can be made grey is.
         levels: of pictures, to how many levels they are reduced, by equal bins
             (`chainrule.datasets.reduce_levels`): 2, 4, 16, up to as many as there are.
 

@@ -19,7 +19,7 @@ from chainrule.encoders.doubts import DataWarning
 MAX_PIXELS = 2**24  # of one picture
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "PPM", "WEBP")  # and no others: EPS runs programs
 SUFFIXES = (".png .jpg .jpeg .jpe .bmp .gif .tif .tiff .pgm .pbm .ppm .pnm .webp").split()
-AS_THEY_ARE = ("1", "L", "RGB")  # modes of pictures that need no conversion
+GREY, IN_COLOUR = ("1", "L", "LA"), ("RGB", "RGBA")  # modes; by its palette: P and PA
 IGNORED = ("thumbs.db", "desktop.ini")  # and what begins with a dot
 SPLITS = {"train", "training", "valid", "val", "validation", "test"}
 
@@ -44,7 +44,8 @@ def read(folder: Path, colour: bool = False) -> Pictures:
     Colours are averaged, transparency is ignored, levels of 16 bits are rounded to 8. Of a file
     with several pictures the first is read. What is no picture is named in a `DataWarning`.
 
-    colour: pictures as they are, all of them grey (L) or all in colour (RGB), and one a file.
+    colour: pictures as they are, all of them grey (L) or all in colour (RGB), and one a file. What
+    has a palette is grey if all of the palette is, else in colour; none may be transparent.
 
     Raises:
         ValueError: no pictures, or of different sizes; pictures beside subfolders; a damaged or
@@ -57,13 +58,12 @@ def read(folder: Path, colour: bool = False) -> Pictures:
         with _open(path) as picture:
             if getattr(picture, "is_animated", False):
                 animated.append(files[k])
-            if colour:
-                _check_as_it_is(picture, path)
-            shape = _shape(picture, colour)
+            shown = _as_it_is(picture, path) if colour else picture
+            shape = _shape(shown, colour)
             if images is None:
                 images = _room(folder, len(paths), shape)
             _check_alike(path, shape, files[0], images.shape[1:])
-            images[k] = _levels(picture, path, colour)
+            images[k] = _levels(shown, path, colour)
     _warn(folder, animated, "holds several pictures, of which the first was read")
     assert images is not None  # there is one path at least
     labels = None if classes is None else np.array(classes)
@@ -98,14 +98,34 @@ def _check_alike(path: Path, shape: tuple[int, ...], first: str, wanted: tuple[i
         )
 
 
-def _check_as_it_is(picture: Any, path: Path) -> None:
-    """Raise ValueError for a picture that is neither grey nor in colour, or one of several."""
-    if picture.mode not in AS_THEY_ARE:
-        raise ValueError(
-            f"{path} has the mode {picture.mode}, neither grey (L) nor colour (RGB); convert it"
-        )
+def _as_it_is(picture: Any, path: Path) -> Any:
+    """Return a picture as one that is grey, L, or in colour, RGB, without palette and alpha.
+
+    Raises:
+        ValueError: it is neither, is transparent somewhere, or one of several in its file.
+    """
     if getattr(picture, "is_animated", False):
         raise ValueError(f"{path} holds several pictures; save the one that is meant alone")
+    mode, opaque = picture.mode, True
+    if mode not in (*GREY, *IN_COLOUR, "P", "PA"):
+        raise ValueError(
+            f"{path} has the mode {mode}, neither grey (L) nor colour (RGB); convert it"
+        )
+    with readers.one_sentence(path, "a picture"):
+        try:
+            palette = np.asarray(picture.getpalette() or [0]).reshape(-1, 3 if "P" in mode else 1)
+            if mode.endswith("A") or "transparency" in picture.info:
+                picture = picture.convert("RGBA")
+                opaque = picture.getchannel("A").getextrema()[0] == 255
+            plain = picture.convert("RGB")
+        except Exception as error:
+            raise ValueError("it is damaged or cut short") from error
+    if not opaque:
+        raise ValueError(
+            f"{path} is transparent in places; lay it on a background, and save it without alpha"
+        )
+    grey = mode in GREY or (mode not in IN_COLOUR and not np.ptp(palette, axis=1).any())
+    return plain.getchannel(0) if grey else plain
 
 
 def _paths(folder: Path) -> tuple[list[Path], list[str] | None]:

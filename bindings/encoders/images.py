@@ -41,6 +41,7 @@ class Images(Encoder):
         shares: whether pixels are shares from 0 to 1, of which bits are drawn.
         form: the shape of an image as it came, (D,), (R, S) or (R, S, C); kind: its dtype.
         names: of columns, where rows had such.
+        fitted: whether a model has learnt such images, so that other settings are no advice.
     """
 
     unit, per = "pixel", "row"
@@ -53,6 +54,7 @@ class Images(Encoder):
         self.form: tuple[int, ...]
         self.kind: np.dtype[Any]
         self.levels, self.of, self.shares = 2, 2, False
+        self.fitted = False
 
     @property
     def dims(self) -> int:  # type: ignore[override]
@@ -95,8 +97,8 @@ class Images(Encoder):
             validation.check_width(data, self.dims, "this model", name, self.names)
         elif size != self.dims or data.shape[1:] not in (self.shape, self.shape[: data.ndim - 1]):
             raise ValueError(
-                f"{name} has images of {_sizes(data.shape[1:])}, and the model was fitted on "
-                f"{_sizes(self.shape)}; give it such"
+                f"{name} has images of {sizes(data.shape[1:])}, and the model was fitted on "
+                f"{sizes(self.shape)}; give it such"
             )
         return data
 
@@ -220,12 +222,13 @@ class Images(Encoder):
         if names is not None and (not isinstance(names, list) or len(names) != self.dims):
             raise ValueError("it names other columns than it has")
         self.names = None if names is None else [str(name) for name in names]
+        self.fitted = True
         return self
 
     def _blocks(self, table: Any, name: str) -> Iterator[tuple[int, NDArray[Any]]]:
         """Yield a block's first row, and its levels, or its greys where bits are drawn."""
         found = self.levels, self.of, self.shares
-        return pixels.blocks(self.settings, found, table, name, self._place)
+        return pixels.blocks(self.settings, found, table, name, self._place, self.fitted)
 
     def _place(self, column: int) -> Any:
         """Return what errors call a variable of an image: its indices, or its name."""
@@ -283,12 +286,12 @@ def _shape(form: tuple[int, ...], asked: tuple[int, ...] | None, name: str) -> t
     whole = asked if len(asked) == 3 else (*asked, 1)
     if prod(whole) != prod(form) or form not in ((prod(whole),), whole, whole[: len(form)]):
         raise ValueError(
-            f"{name} has images of {_sizes(form)}, and image_shape says {asked}; make them agree"
+            f"{name} has images of {sizes(form)}, and image_shape says {asked}; make them agree"
         )
     return whole
 
 
-def _sizes(shape: tuple[int, ...]) -> str:
+def sizes(shape: tuple[int, ...]) -> str:
     """Return the size of an image in words: 28×28, 32×32×3."""
     shown = shape[:2] if len(shape) == 3 and shape[2] == 1 else shape
     return "×".join(map(str, shown)) + (" pixels" if len(shown) == 1 else "")

@@ -107,9 +107,11 @@ def may_stay(table: Any, settings: Settings, levels: int) -> bool:
 
 
 def blocks(
-    settings: Settings, found: Found, table: Any, name: str, place: Place
+    settings: Settings, found: Found, table: Any, name: str, place: Place, fitted: bool = False
 ) -> Iterator[tuple[int, NDArray[Any]]]:
     """Yield the number of a block's first row, and its pixels as levels, uint8, or as greys.
+
+    fitted: whether a model has learnt such, so that errors advise no other settings.
 
     Raises:
         CellError: the first pixel that is none. TypeError: what is no number.
@@ -125,7 +127,7 @@ def blocks(
             wrong |= part % 1 != 0
         if wrong.any():
             row, column = np.argwhere(wrong)[0]
-            text = _why(settings, found, part, float(part[row, column]))
+            text = _why(settings, found, part, float(part[row, column]), fitted)
             _raise_first(CellError(text, name, lo + row, column), place)
         if shares:
             yield lo, part
@@ -135,12 +137,14 @@ def blocks(
             yield lo, part.astype(np.uint8)
 
 
-def _why(settings: Settings, found: Found, part: NDArray[Any], value: float) -> str:
+def _why(settings: Settings, found: Found, part: NDArray[Any], value: float, fitted: bool) -> str:
     """Return what is wrong with the first pixel of a block that is no level, and what to do."""
     levels, of, shares = found
     got, low, high = f"{{name}} holds {value:g} at {{place}}", float(part.min()), float(part.max())
     if shares:
-        return f"{got}, and the greys of the fit are shares from 0 to 1; divide by the largest"
+        return f"{got}, and the greys of the fit are shares from 0 to 1; give such alone"
+    if fitted:
+        return f"{got}, and those of the fit are from 0 to {of - 1}, whole numbers; give such alone"
     known = "levels are whole numbers from 0 on"
     if value < 0:
         return f"{got}, and {known}; shift or clip such pixels, or set binarize"

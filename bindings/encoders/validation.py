@@ -51,7 +51,8 @@ def as_array(X: Any, name: str) -> NDArray[Any]:
     except CellError:
         raise
     except ValueError as error:
-        raise ValueError(f"{name} must be a rectangular table of numbers: {error}") from error
+        what = f"{name} must be a rectangular table of numbers; its parts differ in length"
+        raise ValueError(what) from error
 
 
 def unmasked(X: Any, name: str) -> NDArray[Any]:
@@ -274,6 +275,13 @@ def same_names(name: str, its: Sequence[Any], known: Sequence[Any]) -> None:
             f"{name} has columns of other names than those of the fit, or in another order; "
             f"give it {first}"
         )
+
+
+def flag(name: str, value: Any) -> bool:
+    """Return a hyper-parameter that must be True or False."""
+    if not isinstance(value, bool | np.bool_ | Integral) or value not in (0, 1):
+        raise ValueError(f"{name} must be True or False, got {value!r}")
+    return bool(value)
 
 
 def choice(name: str, value: Any, choices: Sequence[str]) -> str:

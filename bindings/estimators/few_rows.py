@@ -16,15 +16,14 @@ rows a class, `predict` is hardly better than guessing.
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from chainrule.engine.training.sources import Source
+from chainrule.estimators.by_rows import ByRows
 from chainrule.estimators.row_density import RowDensity
 
-MANY = 5000  # rows from which on there is no need to hurry
 USUAL = {"epochs": 50, "batch_size": 100, "learning_rate": 1e-3}
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class FewRows(RowDensity):
+class FewRows(ByRows, RowDensity):
     """Base class: a training whose length, minibatches and learning rate go by the number of rows.
 
     Args:
@@ -39,43 +38,16 @@ class FewRows(RowDensity):
     _rate: ClassVar[float] = 1e-2  # of few rows
     _alone: ClassVar[int] = 20  # epochs of few rows without validation rows
     _always: ClassVar[bool] = True  # or of rows with labels alone
+    _usual = USUAL
 
-    epochs: int | None = None  # type: ignore[assignment]
-    batch_size: int | None = None  # type: ignore[assignment]
-    learning_rate: float | None = None  # type: ignore[assignment]
-
-    def _source(self, data: Any, y: Any, valid: Any, y_valid: Any) -> Source:
-        source = super()._source(data, y, valid, y_valid)
-        self._n_rows, self._validated = source.size, source.has_valid
-        self._with_labels = y is not None
-        return source
-
-    def _in_use(self, name: str) -> Any:
-        value = super()._in_use(name)
-        return self._by_rows().get(name, value) if value is None else value
-
-    def _by_rows(self) -> dict[str, Any]:
-        """Return what settings that are None are, for the rows at hand."""
-        n = getattr(self, "_n_rows", MANY)
-        if n >= MANY or not (self._always or self._with_labels):
+    def _of_few(self, n: int) -> dict[str, Any]:
+        if not (self._always or self._with_labels):
             return USUAL
         return {
             "epochs": USUAL["epochs"] if self._validated else self._alone,
-            "batch_size": max(self._least, n * 100 // MANY),
+            "batch_size": max(self._least, n * 100 // self._many),
             "learning_rate": self._rate,
         }
-
-    def _chosen(self) -> str | None:
-        settings = {
-            name: value
-            for name, value in self._by_rows().items()
-            if getattr(self, name) is None and value != USUAL[name]
-        }
-        if not settings:
-            return None
-        words = ", ".join(f"{name}={value:g}" for name, value in settings.items())
-        rows = f"{self._n_rows:,} rows{'' if self._always else ' with labels'}"
-        return f"{words}: as there are {rows}{'' if self._validated else ' alone'}"
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -92,3 +64,4 @@ class FewLabelled(FewRows):
     """
 
     _always = False
+    _one = "rows with labels"

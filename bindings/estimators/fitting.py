@@ -75,8 +75,9 @@ class Fitting(Trainable):
                 a poor one. With column_types={"size": ["small", "large"]} any other is an error.
             callback: f(record, estimator), called after every record, with the dict that will be
                 in `history_`; the estimator is then fitted with the best parameters so far, so
-                that f may score, sample or save it. True from it stops the training there. It
-                must not change the estimator; it changes no bit of what is learnt.
+                that f may score, sample, draw (plots.save(plots.sample_grid(estimator.sample(16,
+                seed=0)), path), of rows with images) or save it. True from it stops the training
+                there. It must not change the estimator; it changes no bit of what is learnt.
             checkpoint: a file where the training is kept: after the first minibatch, then every
                 30 s or after records, and at the end, Ctrl-C or another error. If it is there,
                 the training goes on from it, to the same bits as if never stopped on as many

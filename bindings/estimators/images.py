@@ -15,13 +15,15 @@ from chainrule.engine.event import Image
 from chainrule.engine.greys import Chance
 from chainrule.engine.training.pixels import ImageSource
 from chainrule.engine.training.sources import Source
-from chainrule.estimators.fixed_density import FixedDensity, writeable
+from chainrule.estimators.few_images import FewImages
+from chainrule.estimators.fixed_density import writeable
 
+SMALL = 7  # rows and columns of a window that images of any size may have
 LIKELIHOODS = ("softmax", "logistics")
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class ImageDensity(FixedDensity):
+class ImageDensity(FewImages):
     """Base class: a model of p(x), or of p(x | label), over images.
 
     X is (N, R, S), in colour (N, R, S, C), or rows (N, D) of pixels, row by row of the image.
@@ -40,7 +42,6 @@ class ImageDensity(FixedDensity):
             discretised mixture of n_logistics logistic distributions; bits have one probability.
         n_logistics: components of the mixture.
         horizontal_flips: whether each epoch mirrors about half of the images, left to right.
-        epochs: passes over the data, at most.
     """
 
     likelihood: str = "softmax"
@@ -51,7 +52,6 @@ class ImageDensity(FixedDensity):
     reduce_from: int | None = None
     dynamic_binarization: bool = False
     horizontal_flips: bool = False
-    batch_size: int = 32
 
     def _image_config(self, event: Image, n_classes: int) -> Any:
         """Return the model's Config for such images, of so many classes."""
@@ -88,7 +88,7 @@ class ImageDensity(FixedDensity):
         shape = self.image_shape
         if shape is not None:
             shape = validation.integers("image_shape", shape, 1)
-        drawn = bool(self.dynamic_binarization)
+        drawn = validation.flag("dynamic_binarization", self.dynamic_binarization)
         return Settings(self.levels, shape, self.binarize, self.reduce_from, drawn)
 
     def _check_hyperparameters(self) -> None:
@@ -109,6 +109,7 @@ class ImageDensity(FixedDensity):
         data, valid = as_images(X), None
         self.encoder_ = Images(self._settings).learn(data)
         self._image_config(self._columns.event, 1)
+        self._check_windows()
         self.n_features_in_ = self._columns.dims
         if hasattr(self, "feature_names_in_"):
             del self.feature_names_in_
@@ -122,7 +123,18 @@ class ImageDensity(FixedDensity):
             doubts.check_threshold(rows, self.binarize)
         if X_valid is not None:
             valid = writeable(self._columns.encode(self._checked(X_valid, "X_valid"), "X_valid"))
+        self._columns.fitted = True
         return rows, valid
+
+    def _check_windows(self) -> None:
+        """Raise ValueError for a window that reaches past the whole image from any pixel."""
+        R, S, _ = self._columns.shape
+        most = max(2 * max(R, S) - 1, SMALL)
+        for name in ("kernel_size", "first_size"):
+            if (size := getattr(self, name, 1)) > most:
+                raise ValueError(
+                    f"{name}={size} reaches past images of {R}×{S} pixels; give {most} at most"
+                )
 
     def _seen(self, data: Any) -> NDArray[Any]:
         """Return images as a training has them: levels, or greys of which it draws bits."""
@@ -131,8 +143,11 @@ class ImageDensity(FixedDensity):
         return rows
 
     def _source(self, data: Any, y: Any, valid: Any, y_valid: Any) -> Source:
-        chance = Chance(self._columns.top, bool(self.horizontal_flips))
-        return ImageSource(data, y, None if valid is None else (valid, y_valid), chance)
+        chance = Chance(
+            self._columns.top, validation.flag("horizontal_flips", self.horizontal_flips)
+        )
+        source = ImageSource(data, y, None if valid is None else (valid, y_valid), chance)
+        return self._noted(source, y)
 
     def _check_start(self, start: Any) -> None:
         """Raise ValueError if the model to start from has images of another kind."""
@@ -172,14 +187,15 @@ class ImageDensity(FixedDensity):
 
     def _mask(self, observed: Any, n: int | None = None) -> NDArray[np.bool_]:
         marks = self._columns.mask(observed, n)
-        known = np.ndim(marks) == 1 or np.shape(marks) == (n, self._columns.dims)
-        if known:
+        shaped = np.ndim(marks) == 1 or np.shape(marks) == (n, self._columns.dims)
+        kind, named = np.asarray(marks).dtype.kind, self._columns.names is not None
+        if shaped and (kind not in "iuf" or (named and kind != "f")):
             return super()._mask(marks, n)
         R, S, C = self._columns.shape
         raise ValueError(
             f"observed must be a bool array of shape ({R}, {S}) or ({R}, {S}, {C}), or {n} of "
-            f"them, True where a pixel is given; got {np.asarray(marks).dtype} of shape "
-            f"{np.shape(marks)}"
+            f"them, True where a pixel is given; got {np.asarray(observed).dtype} of shape "
+            f"{np.shape(observed)}"
         )
 
     # What goes out

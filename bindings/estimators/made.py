@@ -115,10 +115,10 @@ class MADE(TableDensity):
         return made.Config(
             values,
             hidden=tuple(validation.integer("hidden", size, 1) for size in sizes),
-            direct=bool(self.direct),
+            direct=validation.flag("direct", self.direct),
             n_masks=validation.integer("n_masks", self.n_masks, 1),
             mask_seed=1 + int(self.seed),
-            order_agnostic=bool(self.order_agnostic),
+            order_agnostic=validation.flag("order_agnostic", self.order_agnostic),
             n_components=validation.integer("n_components", self.n_components, 1),
             n_classes=n_classes,
             **words,

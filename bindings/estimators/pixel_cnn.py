@@ -75,6 +75,6 @@ class PixelCNN(ImageDensity):
             n_layers=validation.integer("n_layers", self.n_layers, 1),
             kernel_size=validation.integer("kernel_size", self.kernel_size, 1),
             first_size=validation.integer("first_size", self.first_size, 1),
-            gated=bool(self.gated),
+            gated=validation.flag("gated", self.gated),
             dropout=validation.share("dropout", self.dropout),
         )

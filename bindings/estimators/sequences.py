@@ -178,7 +178,7 @@ class Transformer(Attentive):
             validation.integer("n_heads", self.n_heads, 1),
             validation.integer("n_embd", self.n_embd, 1),
             n_classes,
-            bool(self.rotary),
-            bool(self.tied),
+            validation.flag("rotary", self.rotary),
+            validation.flag("tied", self.tied),
             validation.share("dropout", self.dropout),
         )

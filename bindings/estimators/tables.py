@@ -137,7 +137,7 @@ class TableNADE(TableDensity):
             n_components=validation.integer("n_components", self.n_components, 1),
             family=family,
             mixture_weights=weights,
-            rescale=bool(self.rescale),
+            rescale=validation.flag("rescale", self.rescale),
             n_classes=n_classes,
         )
 

@@ -10,9 +10,11 @@ import numpy as np
 from matplotlib.colors import Colormap, to_rgb
 from numpy.typing import NDArray
 
+from chainrule.plots import reading
 from chainrule.plots.palette import GREYS, INKS, VEIL, VEILED, VEILED_GREYS
 from chainrule.plots.panels import Image, Panel
 
+CURE = "say how many there are: levels=…"
 UNSEEN = -1.0  # where 0 is the lowest level and 1 the highest
 
 
@@ -34,30 +36,19 @@ class Faces(NamedTuple):
         return Panel(title, np.where(seen, self.tiles, UNSEEN), 1, colours, UNSEEN, 1)
 
 
-def faces(x: Any, levels: int) -> Faces:
-    """Return images x, (N, R, S, C), of levels 0 … levels - 1, as tiles; C is 1 or 3."""
-    images = four_axes(x, "images")
+def faces(x: Any, levels: int | None = None, name: str = "x", model: Any = None) -> Faces:
+    """Return images x, (N, R, S) or (N, R, S, C), of levels 0 … levels - 1, as tiles.
+
+    C is 1 or 3. levels: None: those of the model that reads them, or as many as they show.
+
+    Raises:
+        ValueError, TypeError: no such images.
+    """
+    images = reading.images(x, name, model)
     if images.shape[3] not in (1, 3):
-        raise ValueError(f"images have 1 or 3 channels to be drawn, got {images.shape[3]}")
-    shares = images / (levels - 1)
-    if not ((shares >= 0) & (shares <= 1)).all():
-        raise ValueError(
-            f"levels reach from 0 to {levels - 1}, got {images.min():g} to {images.max():g}; "
-            "say how many there are: levels=…"
-        )
+        raise ValueError(f"{name} must have 1 or 3 channels to be drawn, got {images.shape[3]}")
+    top = reading.levels(levels, model, images, name) - 1
+    reading.check_levels(images, top + 1, name, CURE)
     if images.shape[3] == 3:
-        return Faces(shares)
-    return Faces(shares[..., 0], INKS if levels == 2 else GREYS)
-
-
-def levels_of(*images: Any) -> int:
-    """Return how many levels images have, as far as they show: one more than the largest."""
-    return max(2, *(int(np.max(x, initial=0)) + 1 for x in images))
-
-
-def four_axes(x: Any, what: str) -> NDArray[np.float64]:
-    """Return x as float64, checked to be (N, R, S, C) and not empty."""
-    images: NDArray[np.float64] = np.asarray(x, np.float64)
-    if images.ndim != 4 or not images.size:
-        raise ValueError(f"{what} have the shape (N, R, S, C) and are not empty, got {np.shape(x)}")
-    return images
+        return Faces(images / top)
+    return Faces(images[..., 0] / top, INKS if top == 1 else GREYS)

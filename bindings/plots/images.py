@@ -13,14 +13,16 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from chainrule.engine.storage.files import replacing
+from chainrule.plots import reading
 from chainrule.plots.canvas import visible
-from chainrule.plots.faces import Faces, faces, levels_of
+from chainrule.plots.faces import Faces, faces
 from chainrule.plots.palette import DPI, SIGNED, SOFT, SURPRISE
 from chainrule.plots.panels import Image, Panel, draw, side_by_side
 
 Shape = tuple[int, int]
 
 LONGEST = 16  # letters of a row's name, at most
+ROUNDING = 1e-6  # by which rows may miss [0, 1]
 PROBABILITY = "p(x = 1 | what came before)"
 
 
@@ -30,11 +32,11 @@ def infer_shape(D: int) -> Shape:
     return (side, side) if side * side == D else (1, D)
 
 
-def _tiles(x: Any, shape: Shape | None) -> Image:
+def _tiles(x: Any, shape: Shape | None, name: str = "x") -> Image:
     """Return rows x, (N, D), as tiles, (N, h, w); a strip is made tall enough to be seen."""
-    rows = np.asarray(x, dtype=np.float64)
-    if rows.ndim != 2 or not rows.size:
-        raise ValueError(f"a picture needs rows of shape (N, D) and not empty, got {rows.shape}")
+    rows = reading.numbers(x, name)
+    if rows.ndim != 2:
+        raise ValueError(f"{name} must be rows of shape (N, D) to be drawn, got {rows.shape}")
     h, w = shape or infer_shape(rows.shape[1])
     if h * w != rows.shape[1]:
         raise ValueError(f"rows of {rows.shape[1]} values are not images of {h} by {w}")
@@ -42,12 +44,22 @@ def _tiles(x: Any, shape: Shape | None) -> Image:
     return np.repeat(tiles, max(1, min(3, w // 5), w // 120), axis=1) if h == 1 else tiles
 
 
+def _shares(x: Any, shape: Shape | None, name: str = "x") -> Faces:
+    """Return rows x, (N, D), of values in [0, 1] as tiles."""
+    tiles = _tiles(x, shape, name)
+    if tiles.min() < -ROUNDING or tiles.max() > 1 + ROUNDING:
+        outside = tiles.min() if tiles.min() < -ROUNDING else tiles.max()
+        raise ValueError(
+            f"{name} holds {outside:g}, and rows are drawn of values from 0 to 1; divide by the "
+            f"largest, or give images of levels: {name}.reshape(-1, R, S)"
+        )
+    return Faces(tiles)
+
+
 def _faces(x: Any, shape: Shape | None, levels: int | None) -> Faces:
     """Return rows, (N, D) in [0, 1], or images of levels, (N, R, S) or (N, R, S, C), as tiles."""
-    if np.ndim(x) not in (3, 4):
-        return Faces(_tiles(x, shape))
-    images = np.asarray(x) if np.ndim(x) == 4 else np.asarray(x)[..., None]
-    return faces(images, levels or levels_of(images))
+    values = reading.numbers(x, "x")
+    return faces(values, levels) if values.ndim in (3, 4) else _shares(values, shape)
 
 
 def sample_grid(
@@ -141,41 +153,36 @@ def completions(
     shape: Shape | None = None,
     title: str = "completed by the model",
     levels: int | None = None,
+    model: Any = None,
 ) -> Figure:
     """Return rows x, what the model saw of them, and several completions of each.
 
     x: (N, D) in [0, 1]; observed: (D,) or (N, D) bool; drawn: (K, N, D), K completions of every
-    row. Or images of levels, (N, R, S, C), C 1 or 3; observed (R, S), (R, S, C) or (N, R, S, C), a
-    pixel seen if all its channels are; drawn (K, N, R, S, C). levels: how many there are; None: as
-    many as the images show.
+    row. Or images of levels, (N, R, S) or (N, R, S, C), C 1 or 3; observed (R, S), (R, S, C), or of
+    each image its own, a pixel seen if all its channels are; drawn K of x. levels: how many there
+    are; None: as many as the images show. model: a fitted model of images, as whose `fit` takes
+    them x and drawn then are, rows too: both are drawn as it reads them, in its own levels.
+
+    Raises:
+        ValueError, TypeError: arrays of other shapes, or that hold what cannot be drawn.
     """
-    given, ways = np.asarray(x), np.asarray(drawn)
+    ways = reading.numbers(drawn, "drawn")
+    given = reading.numbers(x, "x")
     if ways.ndim != given.ndim + 1 or ways.shape[1:] != given.shape:
         raise ValueError(
-            f"drawn holds some completions of all rows, (K, {', '.join(map(str, given.shape))}), "
-            f"got {ways.shape}; one of each is drawn[None]"
+            f"drawn must hold some completions of all rows, "
+            f"(K, {', '.join(map(str, given.shape))}), got {ways.shape}; one of each is drawn[None]"
         )
     every = ways.swapaxes(0, 1).reshape(-1, *given.shape[1:])  # an image's completions together
-    if given.ndim == 4:
-        K = levels or levels_of(given, ways)
-        data, made, seen = faces(given, K), faces(every, K), _seen(observed, given.shape)
+    if given.ndim == 2 and model is None:
+        data, made = _shares(given, shape), _shares(every, shape, "drawn")
+        seen = _tiles(np.atleast_2d(np.asarray(observed, bool)), shape, "observed") > 0
     else:
-        data, made = Faces(_tiles(given, shape)), Faces(_tiles(every, shape))
-        seen = _tiles(np.atleast_2d(np.asarray(observed, bool)), shape) > 0
+        images, more = reading.images(given, "x", model), reading.images(every, "drawn", model)
+        K = reading.levels(levels, model, np.concatenate([images, more]), "drawn")
+        data, made = faces(images, K), faces(more, K, "drawn")
+        seen = reading.observed(observed, images, model)
     return draw([data.panel("data", 1), data.veiled("seen", seen), made.panel(title, len(ways))])
-
-
-def _seen(observed: Any, shape: tuple[int, ...]) -> Any:
-    """Return which pixels of images (N, R, S, C) are observed whole, (1 or N, R, S)."""
-    known = np.asarray(observed, bool)
-    if known.shape not in (shape[1:3], shape[1:], shape):
-        raise ValueError(
-            f"observed has the shape (R, S), (R, S, C) or (N, R, S, C) of images {shape}, "
-            f"got {known.shape}"
-        )
-    if known.ndim == 2:
-        return known[None]
-    return known.all(axis=-1).reshape(-1, *shape[1:3])
 
 
 def weight_maps(

@@ -1,7 +1,9 @@
 """What a model of images says of each pixel: surprise, entropy, probability, and what it looks at.
 
-Images are (N, R, S, C): rows and columns of pixels, C channels, 1 or 3, of whole levels. Everything
-is drawn from arrays; no model is asked.
+Images are (N, R, S, C), or in grey (N, R, S): rows and columns of pixels, C channels, 1 or 3, of
+whole levels; what is said of them is shaped alike. Everything is drawn from arrays; no model is
+asked. With `model`, a fitted one, images are whatever its `fit` takes, rows too, and drawn as it
+reads them: reduced, or as bits.
 """
 
 from collections.abc import Mapping
@@ -11,25 +13,29 @@ import numpy as np
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
-from numpy.typing import NDArray
 
+from chainrule.plots import reading
 from chainrule.plots.canvas import Picture, visible, words
-from chainrule.plots.faces import Faces, faces, four_axes, levels_of
+from chainrule.plots.faces import CURE, Faces, faces
 from chainrule.plots.images import PROBABILITY
 from chainrule.plots.palette import BLUES, GREY, INK, LINE, PALE, RED, REDS, SOFT, SURPRISE
 from chainrule.plots.panels import Panel, draw, side_by_side
-
-Numbers = NDArray[np.float64]
+from chainrule.plots.reading import Numbers
 
 SIDE = 3.4  # inches, the longer one of an image whose receptive field is drawn
 LEAST = 1e-4  # share of a field's largest gradient that has the palest colour, as all below it
 USUAL = 0.995  # share of the pixels that a scale of bits is made for
 IMPOSSIBLE = 1e9  # bits: infinitely many cannot be drawn
+READ = "where a model reduces or binarizes pixels, give it, too: model=…"
 ROUNDING = 1e-3  # by which probabilities may miss their sum of 1
 
 
 def surprise(
-    x: Any, log_prob_terms: Any, levels: int | None = None, columns: int | None = None
+    x: Any,
+    log_prob_terms: Any,
+    levels: int | None = None,
+    columns: int | None = None,
+    model: Any = None,
 ) -> Figure:
     """Return images beside what each of their pixels cost: -log₂ p(x_t | x_<t), bits.
 
@@ -39,16 +45,20 @@ def surprise(
     pixel: bits per dimension.
 
     Raises:
-        ValueError: another shape.
+        ValueError, TypeError: another shape, or no numbers.
     """
-    terms, images = four_axes(log_prob_terms, "terms"), four_axes(x, "images")
-    _need(terms.shape, images.shape, "log_prob_terms")
-    maps = _of_bits("surprise", -terms / np.log(2), USUAL)
-    return _beside(_data(images, levels), maps, columns)
+    images = reading.images(x, "x", model)
+    terms = reading.numbers(log_prob_terms, "log_prob_terms", finite=False)
+    bits = -reading.like(terms, images.shape, "log_prob_terms") / np.log(2)
+    return _beside(_data(images, levels, model), _of_bits("surprise", bits, USUAL), columns)
 
 
 def entropy(
-    probabilities: Any, x: Any = None, levels: int | None = None, columns: int | None = None
+    probabilities: Any,
+    x: Any = None,
+    levels: int | None = None,
+    columns: int | None = None,
+    model: Any = None,
 ) -> Figure:
     """Return how uncertain a model is of each pixel, bits: Σ_k -p_k log₂ p_k, p = p(x_t | x_<t).
 
@@ -56,23 +66,30 @@ def entropy(
         probabilities: (N, R, S, C, K), of each level; or (N, R, S, C), p(x_t = 1) of bits: what
             `conditionals` gives. A pixel's channels, each given those before it, are summed.
         x: images to be drawn beside, (N, R, S, C), or None.
-        levels: of x; None: as many as the probabilities are of.
+        levels: of x; None: as many as the probabilities are of, or as x shows if these are more.
+        columns: images side by side. model: see above.
 
     Surprise is on average as large where a model is right about its uncertainty.
 
     Raises:
-        ValueError: another shape, or numbers that are no probabilities.
+        ValueError, TypeError: another shape, or numbers that are no probabilities.
     """
-    p = _distributions(probabilities)
+    images = None if x is None else reading.images(x, "x", model)
+    p, _ = _distributions(probabilities, "probabilities", None if images is None else images.shape)
     nats = -(p * np.log(np.where(p > 0, p, 1))).sum(axis=-1)
-    if x is not None:
-        _need(p.shape[:4], np.shape(x), "probabilities")
-    data = None if x is None else _data(four_axes(x, "images"), levels or p.shape[-1])
+    data = None
+    if images is not None:
+        known = levels or max(p.shape[-1], reading.levels(None, model, images))
+        data = _data(images, known, None)
     return _beside(data, _of_bits("entropy", nats / np.log(2), 1), columns)
 
 
 def conditional_probability(
-    x: Any, p: Any, levels: int | None = None, columns: int | None = None
+    x: Any,
+    p: Any,
+    levels: int | None = None,
+    columns: int | None = None,
+    model: Any = None,
 ) -> Figure:
     """Return images beside the probabilities that a model gave to their pixels.
 
@@ -81,22 +98,23 @@ def conditional_probability(
         p: (N, R, S, C), of bits p(x_t = 1 | x_<t), of more levels the probability of the one that
             is there; or (N, R, S, C, K), of each level: the observed one's is drawn.
         levels: how many there are; None: K, or as many as x shows.
+        columns: images side by side. model: see above; needed where it reduces or binarizes.
 
     Probabilities of what is there are multiplied over a pixel's channels, and their scale ends
     with the largest; those of a 1 are drawn from 0 to 1, of three channels as colours.
 
     Raises:
-        ValueError: another shape, or numbers that are no probabilities.
+        ValueError, TypeError: another shape, or numbers that are no probabilities.
     """
-    images, whole = four_axes(x, "images"), np.ndim(p) == 5
-    each = _distributions(p)
-    _need(each.shape[:4], images.shape, "p")
-    K = levels or (each.shape[4] if whole else levels_of(images))
+    images = reading.images(x, "x", model)
+    each, whole = _distributions(p, "p", images.shape)
+    K = each.shape[4] if whole and levels is None else reading.levels(levels, model, images)
+    reading.check_levels(images, K, "x", READ if whole else CURE)
     data = _data(images, K)
     if not whole and K == 2:
-        soft = faces(each[..., 1], 2).tiles
-        key = None if soft.ndim == 4 else ("0", "1")  # colours of their own are no scale
-        return _beside(data, Panel(PROBABILITY, soft, 1, SOFT, key=key), columns)
+        soft = each[..., 1]
+        key = None if soft.shape[3] == 3 else ("0", "1")  # colours of their own are no scale
+        return _beside(data, Panel(PROBABILITY, faces(soft, 2).tiles, 1, SOFT, key=key), columns)
     there = images.astype(np.intp) if whole else np.ones(images.shape, np.intp)
     maps = np.take_along_axis(each, there[..., None], axis=4)[..., 0].prod(axis=3)
     top = float(maps.max()) or 1.0
@@ -143,7 +161,7 @@ def receptive_field(
 
 def _field(gradient: Any, pixel: tuple[int, int], channel: int) -> Numbers:
     """Return a gradient as sizes, checked to be (R, S, C) with the pixel in it."""
-    field: Numbers = np.abs(np.asarray(gradient, np.float64))
+    field: Numbers = np.abs(reading.numbers(gradient, "gradient", finite=False))
     place = (*pixel, channel)
     comparable = field.ndim == len(place) == 3 and np.isfinite(field).all()
     if not comparable or not all(0 <= k < n for k, n in zip(place, field.shape, strict=True)):
@@ -185,8 +203,9 @@ def _draw_field(at: Any, field: Numbers, pixel: tuple[int, int], channel: int) -
     at.set_xlabel(said, size=8, color=RED if leaks else GREY)
 
 
-def _data(images: Numbers, levels: int | None) -> Faces:
-    return faces(images, levels or levels_of(images))
+def _data(images: Numbers, levels: int | None, model: Any = None) -> Faces:
+    """Return images that were read already as tiles."""
+    return faces(images, reading.levels(levels, model, images))
 
 
 def _beside(data: Faces | None, maps: Panel, columns: int | None) -> Figure:
@@ -211,20 +230,29 @@ def _of_bits(what: str, bits: Numbers, share: float) -> Panel:
     return Panel(title, maps, 1, SURPRISE, 0, top, ("0", f"{top:.2g} bits{more}"))
 
 
-def _distributions(probabilities: Any) -> Numbers:
-    """Return p(x_t = 1), (N, R, S, C), or probabilities of levels, as (N, R, S, C, K), checked."""
-    p: Numbers = np.asarray(probabilities, np.float64)
-    p = np.stack((1 - p, p), axis=-1) if p.ndim == 4 else p
-    if p.ndim != 5 or not p.size:
-        raise ValueError(
-            f"probabilities have the shape (N, R, S, C) or (N, R, S, C, K), got {p.shape}"
+def _distributions(
+    probabilities: Any, name: str, shape: tuple[int, ...] | None
+) -> tuple[Numbers, bool]:
+    """Return probabilities of each level, (N, R, S, C, K), checked, and whether they came so.
+
+    Else they were those of a 1. shape: of the images, if there are any.
+    """
+    p = reading.numbers(probabilities, name, finite=False)
+    whole = p.ndim == 5
+    if shape is not None:
+        whole = p.shape not in reading.forms(shape)
+        p = reading.like(p, shape, name, int(whole))
+    elif p.ndim in (3, 4):
+        whole = (
+            p.ndim == 4 and p.shape[3] > 1 and bool((np.abs(p.sum(axis=3) - 1) < ROUNDING).all())
         )
+        p = p[..., None, :] if whole else p.reshape(*p.shape[:3], -1)
+    elif p.ndim != 5:
+        raise ValueError(
+            f"{name} must have the shape (N, R, S) in grey, (N, R, S, C) or (N, R, S, C, K), got "
+            f"{p.shape}"
+        )
+    p = p if whole else np.stack((1 - p, p), axis=-1)
     if (p < -ROUNDING).any() or not (np.abs(p.sum(axis=-1) - 1) < ROUNDING).all():
-        raise ValueError("probabilities are not negative, and those of all levels sum to 1")
-    return np.clip(p, 0, 1)
-
-
-def _need(shape: tuple[int, ...], wanted: tuple[int, ...], what: str) -> None:
-    """Raise ValueError unless a shape is that of the images."""
-    if shape != wanted:
-        raise ValueError(f"{what} must have the shape of the images, {wanted}, got {shape}")
+        raise ValueError(f"{name} must be not negative, and those of all levels sum to 1")
+    return np.clip(p, 0, 1), whole

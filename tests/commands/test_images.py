@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 from PIL import Image
+from support.pictures import mosaics
 
 import chainrule as cr
 
@@ -128,6 +129,18 @@ def test_images_are_completed(folder, call, tmp_path, observed, seen, exact):
     assert in_colour(picture(tmp_path / "c.png"))
 
 
+def test_the_picture_of_completions_shows_data_and_completions_in_the_models_levels(
+    folder, call, tmp_path, monkeypatch
+):
+    shown = []
+    monkeypatch.setattr(cr.plots, "save", lambda figure, path: shown.extend(mosaics(figure)))
+    asked = ("complete", folder / "colour", folder / "pics", "--observed", "top", "--draws", 1)
+    assert call(*asked, "--out", tmp_path / "c.png")[0] == 0
+    data, _, made = (np.round(3 * panel, 6) for panel in shown)
+    assert set(np.unique(data)) <= {0, 1, 2, 3} and set(np.unique(made)) <= {0, 1, 2, 3}
+    np.testing.assert_array_equal(data[:2], made[:2])
+
+
 def test_other_ways_to_say_what_is_observed(folder, call, tmp_path):
     marks = np.zeros((4, 3), bool)
     marks[0] = True
@@ -191,9 +204,58 @@ def test_a_pixel_of_a_file_is_named(folder, call, tmp_path):
     x[7, 2, 1] = 300
     np.save(tmp_path / "x.npy", x)
     status, _, err = call("score", folder / "bits", tmp_path / "x.npy")
-    assert status == 2 and "x.npy holds 300 at [7, 9], and there are 256 levels at most" in err
+    assert (
+        status == 2
+        and "x.npy holds 300 at [7, 9], and those of the fit are from 0 to 1, whole" in err
+    )
     status, _, err = call("score", folder / "bits", folder / "pics")
-    assert status == 2 and "rows of 36 values, and the model learnt rows of 16" in err
+    assert status == 2 and "pics has images of 4×3×3 pixels, and the model was fitted on" in err
+
+
+@pytest.mark.parametrize("verb", ["score", "complete", "conditionals"])
+def test_images_of_another_size_are_named_by_it(folder, call, tmp_path, verb):
+    more = ("--observed", "top") if verb == "complete" else ()
+    for run, shape, says in (
+        ("bits", (3, 5, 4), "images of 5×4 pixels, and the model was fitted on images of 4×4 pixe"),
+        ("bits", (3, 4, 4, 3), "images of 4×4×3 pixels, and the model was fitted on images of 4×4"),
+        (
+            "bits",
+            (3, 15),
+            "rows of 15 values, and the model was fitted on images of 4×4 pixels, 16",
+        ),
+        ("colour", (3, 4, 3), "images of 4×3 pixels, and the model was fitted on images of 4×3×3"),
+        ("colour", (3, 3, 4, 3), "images of 3×4×3 pixels, and the model was fitted on images of 4"),
+    ):
+        np.save(tmp_path / "x.npy", np.zeros(shape, np.uint8))
+        out = ("--out", tmp_path / "o.npy")
+        status, _, err = call(verb, folder / run, tmp_path / "x.npy", *more, *out)
+        assert status == 2 and f"x.npy has {says}" in err and err.count("\n") == 1
+    status, _, err = call(verb, folder / "bits", "digits", *more, "--quiet")
+    assert status == 2 and "rows of 64 values, and the model was fitted on images of 4×4" in err
+
+
+@pytest.mark.parametrize(
+    "marks", [np.ones((3, 3), bool), np.ones((2, 4, 3), bool), np.ones((4, 3))]
+)
+def test_a_mask_of_another_shape_is_told_that_of_the_images(folder, call, tmp_path, marks):
+    np.save(tmp_path / "m.npy", marks)
+    asked = ("complete", folder / "colour", folder / "pics", "--out", tmp_path / "o.npy")
+    status, _, err = call(*asked, "--observed", tmp_path / "m.npy")
+    got = f"got {marks.dtype} of shape {marks.shape}"
+    assert status == 2 and "of shape (4, 3) or (4, 3, 3), or 24 of them, True where" in err
+    assert got in err and err.count("\n") == 1
+
+
+def test_masks_in_any_of_their_shapes_and_as_bytes(folder, call, tmp_path):
+    marks = np.zeros((4, 3), np.uint8)
+    marks[0] = 1
+    asked = ("complete", folder / "colour", folder / "pics", "--out", tmp_path / "o.npy")
+    for one in (marks, marks.astype(bool), np.repeat(marks, 3), marks[..., None].repeat(3, 2)):
+        np.save(tmp_path / "m.npy", one)
+        status, out, _ = call(*asked, "--observed", tmp_path / "m.npy")
+        assert status == 0 and "9 of 36 observed" in out
+    np.save(tmp_path / "m.npy", np.tile(marks.astype(bool), (24, 1, 1)))
+    assert call(*asked, "--observed", tmp_path / "m.npy")[0] == 0
 
 
 @pytest.mark.parametrize(

@@ -214,16 +214,60 @@ def test_a_folder_of_pictures_as_they_are(folder, rng, mode):
     ("other", "says"),
     [
         ("L", r"b\.png is grey and a\.png is in colour; convert one of them"),
-        ("RGBA", r"b\.png has the mode RGBA, neither grey \(L\) nor colour \(RGB\)"),
-        ("P", r"b\.png has the mode P, neither"),
-        ("LA", r"b\.png has the mode LA, neither"),
+        ("I;16", r"b\.png has the mode I;16, neither grey \(L\) nor colour \(RGB\); convert it"),
+        ("LA", r"b\.png is grey and a\.png is in colour"),
+        ("1", r"b\.png is grey and a\.png is in colour"),
     ],
 )
 def test_a_picture_of_another_kind_is_named(folder, rng, other, says):
     x = rng.integers(0, 256, (4, 3, 3), np.uint8)
     save(folder / "p" / "a.png", x)
-    save(folder / "p" / "b.png", x, other)
+    Image.fromarray(x).convert("L").convert(other).save(folder / "p" / "b.png")
     with pytest.raises(ValueError, match=says) as caught:
+        cr.datasets.load(folder / "p", colour=True)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", ["gif", "png", "tif"])
+@pytest.mark.parametrize("grey", [True, False])
+def test_pictures_with_a_palette_or_an_opaque_alpha_are_what_they_show(folder, rng, kind, grey):
+    x = rng.integers(0, 256, (6, 4, 3) if grey else (6, 4, 3, 3), np.uint8)
+    modes = ("P", "L", "P") if grey else ("P", "RGB", "RGB")
+    modes += () if kind == "gif" else ("LA" if grey else "RGBA",)
+    for k, mode in enumerate(modes):
+        shown = Image.fromarray(x[k])
+        shown = shown.quantize(256) if mode == "P" and not grey else shown.convert(mode)
+        (folder / "p").mkdir(exist_ok=True)
+        shown.save(folder / "p" / f"{k}.{kind}")
+    if kind == "png":  # of a palette whose entries may be transparent, and none is
+        opaque = Image.fromarray(x[5]).quantize(256)
+        opaque.save(folder / "p" / "5.png", transparency=bytes([255] * 12))
+    read = pictures.read(folder / "p", colour=True)
+    np.testing.assert_array_equal(read.images, x[[int(name[0]) for name in read.files]])
+
+
+def test_a_palette_beside_an_alpha_is_read(folder, rng):
+    x = rng.integers(0, 256, (4, 3, 3), np.uint8)
+    (folder / "p").mkdir()
+    Image.fromarray(x).quantize(12).convert("PA").save(folder / "p" / "a.tif")
+    with Image.open(folder / "p" / "a.tif") as saved:
+        assert saved.mode == "PA"
+    np.testing.assert_array_equal(pictures.read(folder / "p", colour=True).images, x[None])
+
+
+@pytest.mark.parametrize("mode", ["P", "RGBA", "LA", "L", "RGB"])
+def test_a_transparent_picture_is_named(folder, rng, mode):
+    x = Image.fromarray(rng.integers(0, 256, (4, 3, 3), np.uint8))
+    x, options = x.convert("L") if mode == "L" else x, {}
+    if mode.endswith("A"):
+        x = x.convert(mode)
+        x.putalpha(Image.fromarray(np.full((4, 3), 200, np.uint8)))
+    else:
+        x = x.quantize(12) if mode == "P" else x
+        options = {"transparency": 0 if mode == "P" else x.getpixel((0, 0))}
+    (folder / "p").mkdir()
+    x.save(folder / "p" / "a.png", **options)
+    with pytest.raises(ValueError, match=r"a\.png is transparent in places; lay it on a") as caught:
         cr.datasets.load(folder / "p", colour=True)
     assert "\n" not in str(caught.value)
 
@@ -237,10 +281,11 @@ def test_a_picture_of_another_size_is_named(folder):
 
 def test_an_animated_picture_is_named(folder, rng):
     frames = [Image.fromarray(x) for x in rng.integers(0, 256, (3, 4, 4), np.uint8)]
-    (folder / "p").mkdir()
-    frames[0].save(folder / "p" / "a.webp", save_all=True, append_images=frames[1:])
-    with pytest.raises(ValueError, match=r"a\.webp holds several pictures; save the one"):
-        pictures.read(folder / "p", colour=True)
+    for kind in ("webp", "gif"):
+        (folder / kind).mkdir()
+        frames[0].save(folder / kind / f"a.{kind}", save_all=True, append_images=frames[1:])
+        with pytest.raises(ValueError, match=rf"a\.{kind} holds several pictures; save the one"):
+            pictures.read(folder / kind, colour=True)
 
 
 def test_a_corrupt_picture_in_colour_is_named(folder, rng):

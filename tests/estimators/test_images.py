@@ -262,6 +262,13 @@ def test_defaults_are_for_images_of_any_channels(cls, channels):
         ({}, BITS[0, 0], "Reshape your data"),
         ({}, np.zeros((3, 0, 2)), "images are"),
         ({"backend": "abacus"}, BITS, "backend must be one of"),
+        ({"gated": "yes"}, BITS, "gated must be True or False, got 'yes'"),
+        ({"dynamic_binarization": "no"}, X, "dynamic_binarization must be True or False, got"),
+        ({"horizontal_flips": 2}, BITS, "horizontal_flips must be True or False, got 2"),
+        ({"kernel_size": 99}, BITS, "kernel_size=99 reaches past images of 4×4 pixels; give 7 at"),
+        ({"first_size": 9}, BITS, "first_size=9 reaches past images of 4×4 pixels; give 7 at most"),
+        ({}, [[1, 0], [1]], "X must be a rectangular table of numbers; its parts differ in len"),
+        ({}, [[[1, 0], [1]], [[1, 0], [1, 0]]], "X must be a rectangular table of numbers; its"),
     ],
     ids=str,
 )  # fmt: skip
@@ -277,7 +284,7 @@ def test_what_cannot_be_fitted_is_one_sentence_and_changes_nothing(settings, x, 
     [
         (lambda m: m.log_prob(BITS[:, :3]), "images of 3×4, and the model was fitted on 4×4"),
         (lambda m: m.log_prob(BITS.reshape(80, 16)[:, 1:]), "X has 15 features, but PixelCNN is"),
-        (lambda m: m.log_prob(X), r"holds \d+ at \[.*\], and those of the fit are from 0 to 1"),
+        (lambda m: m.log_prob(X), r"holds \d+ at \[.*\], and those of the fit are from 0 to 1,"),
         (lambda m: m.sample(2, given=BITS[0]), "given and observed go together"),
         (
             lambda m: m.sample(2, given=BITS[0], observed=np.zeros((4, 3), bool)),
@@ -299,6 +306,43 @@ def test_what_a_fitted_model_cannot_use_is_one_sentence(all_fitted, asked, says)
     with pytest.raises(ValueError, match=says) as caught:
         asked(all_fitted["bits"])
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("settings", "x", "other", "says"),
+    [
+        ({"levels": 17}, X, X + 1, "holds 17 at .*, and those of the fit are from 0 to 16, whole"),
+        ({"levels": 17}, X, X + 0.5, "from 0 to 16, whole numbers; give such alone"),
+        ({"levels": 17}, X, -X, "from 0 to 16, whole numbers; give such alone"),
+        ({"levels": 17}, X, 99 * X, "from 0 to 16, whole numbers; give such alone"),
+        ({}, BITS, X / 16, "from 0 to 1, whole numbers; give such alone"),
+        ({"levels": 4, "reduce_from": 17}, X, X + 1, "are from 0 to 16, whole numbers; give such"),
+        ({"dynamic_binarization": True}, X / 16, X, "are shares from 0 to 1; give such alone"),
+    ],
+)
+def test_a_fitted_model_advises_no_settings(settings, x, other, says, tmp_path):
+    model = small(**{**settings, "epochs": 1}).fit(x)
+    model.save(tmp_path / "m.safetensors")
+    observed, k = np.ones((4, 4), bool), other.max(axis=(1, 2)).argmax()
+    for one in (model, cr.load(tmp_path / "m.safetensors")):
+        for ask in (one.score, lambda o, m=one: m.sample(1, given=o[k], observed=observed)):
+            with pytest.raises(ValueError, match=says) as caught:
+                ask(other)
+            for setting in ("binarize", "reduce_from=", "levels="):
+                assert setting not in str(caught.value)
+    with pytest.raises(ValueError, match="X_valid holds") as caught:  # while it is fitted it does
+        small(**settings).fit(x, X_valid=other)
+
+
+@pytest.mark.parametrize("model", [cr.PixelCNN, cr.PixelRNN])
+@pytest.mark.parametrize(("shape", "most"), [((1, 1), 7), ((1, 6), 11), ((9, 2), 17)])
+def test_small_images_are_learnt_and_windows_reach_no_further(model, shape, most):
+    x = np.random.default_rng(0).integers(0, 2, (20, *shape))
+    fitted = model(1, 4, epochs=1, first_size=most, seed=0).fit(x)
+    assert fitted.sample(3, seed=0).shape == (3, *shape)
+    assert np.isfinite(fitted.score(x))
+    with pytest.raises(ValueError, match=rf"give {most} at most"):
+        model(1, 4, epochs=1, first_size=most + 2).fit(x)
 
 
 def test_pixels_that_do_not_come_first_are_clamped_and_that_is_said(all_fitted):

@@ -45,10 +45,10 @@ def test_two_levels_are_ink_more_are_greys_and_three_channels_are_colours():
     ("x", "levels", "text"),
     [
         (np.zeros((2, 9)), 2, r"shape \(N, R, S, C\)"),
-        (np.zeros((0, 3, 3, 1)), 2, "not empty"),
+        (np.zeros((0, 3, 3, 1)), 2, "x must not be empty"),
         (np.zeros((1, 3, 3, 2)), 2, "1 or 3 channels"),
-        (np.full((1, 3, 3, 1), 4), 4, "levels reach from 0 to 3, got 4"),
-        (np.full((1, 3, 3, 1), np.nan), 4, "levels reach from 0 to 3"),
+        (np.full((1, 3, 3, 1), 4), 4, "x holds 4, and 4 levels reach from 0 to 3; say how many"),
+        (np.full((1, 3, 3, 1), np.nan), 4, r"x holds nan at \[0, 0, 0, 0\]; replace"),
     ],
 )
 def test_what_is_no_image_is_refused(x, levels, text):
@@ -103,7 +103,7 @@ def test_what_a_model_holds_for_impossible_is_drawn_as_the_most_surprising():
 
 
 def test_terms_of_other_images_are_refused():
-    with pytest.raises(ValueError, match=r"log_prob_terms must have .* \(1, 3, 3, 1\)"):
+    with pytest.raises(ValueError, match=r"log_prob_terms must have .* \(1, 3, 3\), got"):
         plots.surprise(np.zeros((1, 3, 3, 1)), np.zeros((1, 3, 4, 1)))
 
 
