@@ -84,7 +84,7 @@ def images() -> dict[str, Any]:
     }
     for method in methods.METHODS:
         start = time.perf_counter()
-        detector = cr.Detector(model, method, mutation=RATES).fit(train, X_clean=clean)
+        detector = cr.Detector(model, method=method, mutation=RATES).fit(train, X_clean=clean)
         scores = [detector.score_samples(x) for x in (test, odd)]
         found[method] = {
             **detection.auc(*scores)._asdict(),
@@ -118,7 +118,7 @@ def text() -> dict[str, Any]:
         model.set_params(verbose=True).fit(train)
         found[name] = {"fit_seconds": time.perf_counter() - start}
         for method in ("likelihood", "bits"):
-            detector = cr.Detector(model, method).fit(clean)
+            detector = cr.Detector(model, method=method).fit(clean)
             of = {k: detector.score_samples(lines) for k, lines in odd.items()}
             own = detector.score_samples(test)
             found[name][method] = _lines(detector.clean_scores_, own, of)

@@ -11,8 +11,8 @@ detection.auc(detector.score_samples(X_clean), detector.score_samples(X_odd))
 detection.drift(detector, stream)           # are they clean still?
 """
 
-from chainrule.detection.curves import AUC, auc, roc
+from chainrule.detection.curves import AUC, ROC, auc, roc
 from chainrule.detection.detector import Detector
 from chainrule.detection.drifting import Drift, drift
 
-__all__ = ["AUC", "Detector", "Drift", "auc", "drift", "roc"]
+__all__ = ["AUC", "ROC", "Detector", "Drift", "auc", "drift", "roc"]

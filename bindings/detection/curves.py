@@ -59,16 +59,30 @@ def auc(scores_clean: Any, scores_odd: Any, level: float = 0.95) -> AUC:
     return AUC(value, _logistic(middle - half), _logistic(middle + half))
 
 
-def roc(scores_clean: Any, scores_odd: Any) -> tuple[Numbers, Numbers]:
-    """Return the ROC curve: the shares of clean and of odd ones found odd, at every threshold.
+class ROC(NamedTuple):
+    """A ROC curve: shares found odd at every threshold, from none to all.
 
-    scores_clean, scores_odd: as of `auc`. Both shares rise from 0 to 1; what ties with a threshold
-    is found odd at once, so the curve goes straight over it.
+    false, true: (K,), of the clean ones and of the odd ones. n_clean, n_odd: how many there are.
+    """
+
+    false: Numbers
+    true: Numbers
+    n_clean: int
+    n_odd: int
+    area: AUC
+
+
+def roc(scores_clean: Any, scores_odd: Any, level: float = 0.95) -> ROC:
+    """Return the ROC curve of scores, with its area; `chainrule.plots.roc` draws several.
+
+    Arguments as of `auc`. What ties with a threshold is found odd at once, so the curve goes
+    straight over it.
     """
     clean, odd = (_scores(name, s) for name, s in (("clean", scores_clean), ("odd", scores_odd)))
     at = np.unique(np.concatenate([clean, odd]))
     false, true = (np.searchsorted(np.sort(s), at, side="right") / len(s) for s in (clean, odd))
-    return np.concatenate([[0], false]), np.concatenate([[0], true])
+    shares = (np.concatenate([[0.0], one]) for one in (false, true))
+    return ROC(*shares, len(clean), len(odd), auc(clean, odd, level))
 
 
 def _scores(name: str, scores: Any) -> Numbers:
