@@ -81,8 +81,8 @@ def roc(scores_clean: Any, scores_odd: Any, level: float = 0.95) -> ROC:
     clean, odd = (_scores(name, s) for name, s in (("clean", scores_clean), ("odd", scores_odd)))
     at = np.unique(np.concatenate([clean, odd]))
     false, true = (np.searchsorted(np.sort(s), at, side="right") / len(s) for s in (clean, odd))
-    shares = (np.concatenate([[0.0], one]) for one in (false, true))
-    return ROC(*shares, len(clean), len(odd), auc(clean, odd, level))
+    shares = [np.concatenate([[0.0], one]) for one in (false, true)]
+    return ROC(shares[0], shares[1], len(clean), len(odd), auc(clean, odd, level))
 
 
 def _scores(name: str, scores: Any) -> Numbers:
