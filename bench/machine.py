@@ -14,7 +14,18 @@ import numpy as np
 from chainrule.kernels import use_threads
 from chainrule.kernels.threads import map_rows
 
-PACKAGES = ("chainrule", "numpy", "numba", "torch", "jax", "jaxlib", "cupy-cuda13x", "cupy-cuda12x")
+PACKAGES = (
+    "chainrule",
+    "numpy",
+    "numba",
+    "scikit-learn",
+    "pyod",
+    "torch",
+    "jax",
+    "jaxlib",
+    "cupy-cuda13x",
+    "cupy-cuda12x",
+)
 
 
 def cores() -> int:

@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Any
 from chainrule.registry import HOMES
 
 if TYPE_CHECKING:
-    from chainrule import datasets, plots
+    from chainrule import datasets, detection, plots
     from chainrule.compilation import compile_kernels
+    from chainrule.detection.detector import Detector
     from chainrule.engine.storage.checkpoint import CheckpointError
     from chainrule.estimators.autoencoder import Autoencoder
     from chainrule.estimators.gradcheck import gradcheck
@@ -44,6 +45,7 @@ __all__ = [
     "Autoencoder",
     "CategoricalNADE",
     "CheckpointError",
+    "Detector",
     "OrderlessNADE",
     "PixelCNN",
     "PixelRNN",
@@ -51,6 +53,7 @@ __all__ = [
     "Transformer",
     "compile_kernels",
     "datasets",
+    "detection",
     "gradcheck",
     "load",
     "plots",
@@ -61,6 +64,7 @@ __all__ = [
 _HOMES = {
     **{name: module for module, name in HOMES.values()},
     "CheckpointError": "chainrule.engine.storage.container",
+    "Detector": "chainrule.detection.detector",
     "compile_kernels": "chainrule.compilation",
     "gradcheck": "chainrule.estimators.gradcheck",
     "load": "chainrule.estimators.loading",

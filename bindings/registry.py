@@ -30,6 +30,10 @@ HOMES: dict[str, tuple[str, str]] = {  # where the estimator is, and what it is 
     "pixel_rnn": ("chainrule.estimators.pixel_rnn", "PixelRNN"),
 }
 
+KEEPERS: dict[str, tuple[str, str]] = {  # what keeps a model and more: its metadata, where it is
+    "detector": ("chainrule.detection.detector", "Detector"),
+}
+
 
 class _Estimators(Mapping[str, Any]):
     """The estimators by the names of their classes, each imported when it is first asked for."""
@@ -66,3 +70,9 @@ def estimator_class(name: str) -> "type[Kept]":
         if spelt.replace("_", "") == given:
             return ESTIMATORS[known]
     raise ValueError(f"unknown model {name!r}{near(name, HOMES)}; there are {', '.join(HOMES)}")
+
+
+def keepers(metadata: Mapping[str, Any]) -> list[Any]:
+    """Return the class that wrote a file of a model and more, alone; none of a model's own file."""
+    found = [where for name, where in KEEPERS.items() if name in metadata]
+    return [getattr(import_module(module), name) for module, name in found]

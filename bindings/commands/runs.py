@@ -49,7 +49,8 @@ def open_model(path: Path) -> Density:
         raise FileNotFoundError(
             f"{path} holds no {MODEL}; train one: chainrule train nade --data … --out {path}"
         )
-    return estimators.load(path)
+    model: Density = estimators.load(path)
+    return model
 
 
 def check_free(folder: Path, force: bool) -> None:

@@ -45,6 +45,15 @@ class Kept(Fitting):
             ValueError: more names, symbols or labels than can be read again; a backend or
                 n_threads that is none.
         """
+        self._save(path, {}, {})
+
+    def _save(
+        self, path: str | os.PathLike[str], more: dict[str, Any], extra: dict[str, Any]
+    ) -> None:
+        """Write it with more metadata and arrays of whoever keeps more than the model; see `save`.
+
+        Such metadata name who that is: `loading` asks the registry for it.
+        """
         check_is_fitted(self, "params_")
         best = f"best_{self.clock}"
         metadata = {
@@ -53,8 +62,10 @@ class Kept(Fitting):
             **self.encoder_.as_json(),
             **labels.as_json(self.classes_, self.class_prior_),
             best: getattr(self, f"{best}_"),
+            **more,
         }
-        files.save(path, self.model_, self.config_, self.params_, metadata, history=self.history_)
+        history = self.history_
+        files.save(path, self.model_, self.config_, self.params_, metadata, extra, history)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Take what a pickle holds, if this version made it."""

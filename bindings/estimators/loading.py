@@ -2,18 +2,19 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 from chainrule.engine.storage import checkpoint
 from chainrule.engine.storage.description import one_error
 from chainrule.estimators.kept import Kept
-from chainrule.registry import ESTIMATORS
+from chainrule.registry import ESTIMATORS, keepers
 
 Estimator = Kept
 MODEL = "model.safetensors"  # what a run's folder calls it
 
 
-def load(path: str | os.PathLike[str]) -> Kept:
-    """Return the fitted estimator that `save` wrote to `path`.
+def load(path: str | os.PathLike[str]) -> Any:
+    """Return the fitted estimator, or `Detector`, that `save` wrote to `path`.
 
     path: a file, or the folder of a run of `chainrule train`.
 
@@ -43,7 +44,14 @@ def load(path: str | os.PathLike[str]) -> Kept:
         )
     _check_steps(path, saved)
     with one_error(path, f"holds the model {saved.model} but no estimator that fits it"):
-        return ESTIMATORS[saved.metadata["estimator"]]._restored(saved)
+        for keeper in keepers(saved.metadata):
+            return keeper._restored(saved)
+        return of_checkpoint(saved)
+
+
+def of_checkpoint(saved: checkpoint.Checkpoint) -> Kept:
+    """Return the estimator of a checkpoint, whatever else that holds."""
+    return ESTIMATORS[saved.metadata["estimator"]]._restored(saved)
 
 
 def _check_steps(path: Path, saved: checkpoint.Checkpoint) -> None:

@@ -13,6 +13,7 @@ global state. Notebooks show it, `save` writes it.
 from chainrule.plots.calibrating import calibration
 from chainrule.plots.charts import attention_maps, training_curve
 from chainrule.plots.densities import density
+from chainrule.plots.detecting import drift, roc, sets
 from chainrule.plots.images import (
     class_grid,
     completions,
@@ -25,6 +26,7 @@ from chainrule.plots.images import (
     with_nearest,
 )
 from chainrule.plots.masking import masks
+from chainrule.plots.oddities import costs, lines
 from chainrule.plots.palette import DPI
 from chainrule.plots.pixels import conditional_probability, entropy, receptive_field, surprise
 from chainrule.plots.seeing import influence, influence_maps
@@ -38,17 +40,22 @@ __all__ = [
     "completions",
     "conditional_maps",
     "conditional_probability",
+    "costs",
     "density",
+    "drift",
     "entropy",
     "infer_shape",
     "influence",
     "influence_maps",
+    "lines",
     "marginals",
     "masks",
     "receptive_field",
+    "roc",
     "sample_grid",
     "samples_with_probabilities",
     "save",
+    "sets",
     "surprise",
     "training_curve",
     "weight_maps",

@@ -17,6 +17,7 @@ from chainrule import (
     NADE,
     RNADE,
     CategoricalNADE,
+    Detector,
     OrderlessNADE,
     PixelCNN,
     PixelRNN,
@@ -38,6 +39,8 @@ MASKED = {"hidden": (4, 3), "epochs": 2, "binarize": 0.5}
             PixelCNN(1, 4, first_size=3, epochs=2, binarize=0.5),
             PixelRNN(1, 2, first_size=3, epochs=2, binarize=0.5),
         ),
+        Detector(FVSBN(epochs=2, binarize=0.5), false_alarm=0.5),
+        Detector(TableNADE(4, epochs=2), method="typicality", false_alarm=0.5, held_out=0.5),
     ]
 )
 def test_conventions(estimator, check):
