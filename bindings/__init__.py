@@ -21,6 +21,7 @@ from chainrule.registry import HOMES
 if TYPE_CHECKING:
     from chainrule import datasets, plots
     from chainrule.compilation import compile_kernels
+    from chainrule.detection.classifier import Classifier
     from chainrule.engine.storage.checkpoint import CheckpointError
     from chainrule.estimators.autoencoder import Autoencoder
     from chainrule.estimators.gradcheck import gradcheck
@@ -44,6 +45,7 @@ __all__ = [
     "Autoencoder",
     "CategoricalNADE",
     "CheckpointError",
+    "Classifier",
     "OrderlessNADE",
     "PixelCNN",
     "PixelRNN",
