@@ -21,6 +21,7 @@ from chainrule.registry import HOMES
 if TYPE_CHECKING:
     from chainrule import datasets, plots
     from chainrule.compilation import compile_kernels
+    from chainrule.detection import attacks
     from chainrule.detection.classifier import Classifier
     from chainrule.engine.storage.checkpoint import CheckpointError
     from chainrule.estimators.autoencoder import Autoencoder
@@ -51,6 +52,7 @@ __all__ = [
     "PixelRNN",
     "TableNADE",
     "Transformer",
+    "attacks",
     "compile_kernels",
     "datasets",
     "gradcheck",
@@ -60,6 +62,7 @@ __all__ = [
     "use_threads",
 ]
 
+_MODULES = {"attacks": "chainrule.detection.attacks"}  # public ones whose room is another
 _HOMES = {
     **{name: module for module, name in HOMES.values()},
     "CheckpointError": "chainrule.engine.storage.container",
@@ -80,7 +83,7 @@ def __getattr__(name: str) -> Any:
     if name in _HOMES:
         value = getattr(import_module(_HOMES[name]), name)
     elif name in __all__:
-        value = import_module(f"chainrule.{name}")
+        value = import_module(_MODULES.get(name, f"chainrule.{name}"))
     else:
         raise AttributeError(f"module 'chainrule' has no attribute {name!r}")
     globals()[name] = value

@@ -13,6 +13,7 @@ from chainrule.encoders import images, validation
 from chainrule.encoders.reals import RealValues
 from chainrule.engine.classifiers import cnn, mlp
 from chainrule.engine.classifiers.functions import slopes
+from chainrule.engine.layers import pooling
 from chainrule.engine.training.classifying import ClassedRows
 from chainrule.engine.training.sources import Source
 from chainrule.estimators.kept import Kept
@@ -168,7 +169,7 @@ class Classifier(ClassifierMixin, Kept):  # type: ignore[misc]  # scikit-learn i
             kind = validation.choice("activation", self.activation, mlp.ACTIVATIONS)
             return mlp.Config(shape, n_classes, hidden, kind)
         channels = validation.integers("channels", self.channels, 1)
-        kind = validation.choice("pooling", self.pooling, cnn.pooling.KINDS)
+        kind = validation.choice("pooling", self.pooling, pooling.KINDS)
         return cnn.Config(shape, n_classes, channels, kind)
 
     def _check_hyperparameters(self) -> None:

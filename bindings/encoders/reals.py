@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from chainrule.encoders import images, pixels, sizes, validation
 from chainrule.encoders.base import Encoder
 from chainrule.encoders.cells import CellError, not_finite
+from chainrule.engine.event import RealInputs
 
 
 class RealValues(Encoder):
@@ -43,6 +44,11 @@ class RealValues(Encoder):
     def dims(self) -> int:  # type: ignore[override]
         """D, the numbers of a row or image."""
         return prod(self.shape)
+
+    @property
+    def event(self) -> RealInputs:
+        """Numbers of which one class could be told: how many there are is not the data's to say."""
+        return RealInputs(self.shape, 1)
 
     def learn(self, X: Any, name: str = "X") -> Self:
         """Learn the shape; see `Encoder`."""

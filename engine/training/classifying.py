@@ -17,7 +17,9 @@ class ClassedRows(RowSource):
     def validate(self, model: Any, config: Any, recipe: Recipe, params: Params) -> float:
         """Return the mean of -log p(y | x) over all validation rows, nats."""
         assert self._valid is not None
-        (x, y), total = self._valid, 0.0
+        x: Any = self._valid[0]
+        y: Any = self._valid[1]
+        total = 0.0
         for at in range(0, len(x), EVAL_ROWS):
             some = slice(at, at + EVAL_ROWS)
             losses = model.losses(config, params, x[some], y[some])

@@ -32,7 +32,7 @@ FLOORS = {
         {"image_sampling", "reading", "sampling", "stepping"},
         {"image_density"},
         {"classifiers", "models"},
-        {"density"},
+        {"attacks", "density"},
         {"gradcheck"},
         {"training"},
         {"storage"},
