@@ -21,6 +21,8 @@ from chainrule.registry import HOMES
 if TYPE_CHECKING:
     from chainrule import datasets, detection, plots
     from chainrule.compilation import compile_kernels
+    from chainrule.detection import attacks
+    from chainrule.detection.classifier import Classifier
     from chainrule.detection.detector import Detector
     from chainrule.engine.storage.checkpoint import CheckpointError
     from chainrule.estimators.autoencoder import Autoencoder
@@ -45,12 +47,14 @@ __all__ = [
     "Autoencoder",
     "CategoricalNADE",
     "CheckpointError",
+    "Classifier",
     "Detector",
     "OrderlessNADE",
     "PixelCNN",
     "PixelRNN",
     "TableNADE",
     "Transformer",
+    "attacks",
     "compile_kernels",
     "datasets",
     "detection",
@@ -61,6 +65,7 @@ __all__ = [
     "use_threads",
 ]
 
+_MODULES = {"attacks": "chainrule.detection.attacks"}  # public ones whose room is another
 _HOMES = {
     **{name: module for module, name in HOMES.values()},
     "CheckpointError": "chainrule.engine.storage.container",
@@ -82,7 +87,7 @@ def __getattr__(name: str) -> Any:
     if name in _HOMES:
         value = getattr(import_module(_HOMES[name]), name)
     elif name in __all__:
-        value = import_module(f"chainrule.{name}")
+        value = import_module(_MODULES.get(name, f"chainrule.{name}"))
     else:
         raise AttributeError(f"module 'chainrule' has no attribute {name!r}")
     globals()[name] = value

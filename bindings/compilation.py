@@ -22,7 +22,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from functools import cache
 from pathlib import Path
@@ -32,8 +32,8 @@ from typing import Any, NamedTuple
 import llvmlite.binding as llvm
 import numpy as np
 
-from chainrule import engine, progress
-from chainrule.engine.event import Columns, Image, Sequence
+from chainrule import engine, progress, uses
+from chainrule.engine.event import RealInputs
 from chainrule.estimators import ESTIMATORS
 from chainrule.kernels import compiled, waiting
 from chainrule.kernels.threads import n_threads
@@ -45,6 +45,7 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     "n_masks": (1, 2),
     **dict.fromkeys(("tied", "rotary", "gated"), (False, True)),
     "likelihood": ("softmax", "logistics"),
+    "network": ("mlp", "cnn"),
 }
 OF_IMAGES: dict[str, tuple[Any, ...]] = {"cell": ("row", "diagonal")}
 SHORT = {"epochs": 1, "steps": 2, "batch_size": 8, "n_threads": 1, "verbose": False}
@@ -173,57 +174,16 @@ def run(task: Task, dtype: str) -> int:
     estimator: Any = ESTIMATORS[task.model](dtype=dtype, **task.how)
     known, short = estimator.get_params(), SHORT | LEVELS if "likelihood" in task.how else SHORT
     estimator.set_params(**{key: value for key, value in short.items() if key in known})
-    data, use = OF_EVENT[estimator._model().EVENT]
+    data, use = uses.OF_EVENT[estimator._model().EVENT]
     if "column_types" in known and hasattr(estimator, "log_prob"):  # the contrast takes bits
-        data = _table(known["column_types"])
+        data = uses.table(known["column_types"])
+    labels = uses.LABELS if estimator._model().EVENT is RealInputs else None
     if task.act == "train":
-        estimator.fit(data, X_valid=data)
+        estimator.fit(data, labels, data, labels)
     else:
-        estimator.set_params(backend="reference").fit(data).set_params(backend="cpu")
+        estimator.set_params(backend="reference").fit(data, labels).set_params(backend="cpu")
         use(estimator, data)
     return compiled.n_compiled() - before
-
-
-def _use_rows(model: Any, X: Any) -> None:
-    model.score(X)
-    if not hasattr(model, "log_prob"):
-        model.reconstruct(X)
-        return
-    model.conditionals(X)
-    model.sample(1, seed=0)
-    model.sample(300, seed=0, given=X[0], observed=np.arange(X.shape[1]) < 9)
-
-
-def _use_images(model: Any, X: Any) -> None:
-    model.score(X)
-    model.conditionals(X[:9])
-    model.sample(2, seed=0, given=X[0], observed=np.arange(9)[:, None] < np.full(9, 5))
-
-
-def _table(types: Any) -> Any:
-    """Return rows of 16 columns: of categories, of real numbers, or where None is asked of both."""
-    rng = np.random.default_rng(0)
-    reals, codes = rng.normal(size=(150, 8)), rng.integers(0, 3, (150, 8))
-    if types == "categorical":
-        return np.hstack([codes, codes])
-    return np.hstack([reals, reals if types == "continuous" else codes])
-
-
-def _use_text(model: Any, text: str) -> None:
-    model.score(text)
-    model.log_prob([text[:20], text[:30]])
-    model.conditionals(text[:70])
-    model.sample(9, text[:4], seed=0)
-    model.sample(70, size=8, seed=0)  # so many that samplers lay the weights out anew
-
-
-_RNG = np.random.default_rng(0)
-OF_EVENT: dict[type, tuple[Any, Callable[[Any, Any], None]]] = {
-    # Some minibatches with many ones and some with few: there may be kernels for either.
-    Columns: ((_RNG.random((150, 64)) < _RNG.random((150, 1)) / 2).astype(np.uint8), _use_rows),
-    Image: (_RNG.integers(0, 2, (16, 9, 9), np.uint8), _use_images),
-    Sequence: ("to be or not to be, that is the question. " * 20, _use_text),
-}
 
 
 def _work() -> None:

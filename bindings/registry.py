@@ -28,6 +28,7 @@ HOMES: dict[str, tuple[str, str]] = {  # where the estimator is, and what it is 
     "transformer": ("chainrule.estimators.sequences", "Transformer"),
     "pixel_cnn": ("chainrule.estimators.pixel_cnn", "PixelCNN"),
     "pixel_rnn": ("chainrule.estimators.pixel_rnn", "PixelRNN"),
+    "classifier": ("chainrule.detection.classifier", "Classifier"),
 }
 
 KEEPERS: dict[str, tuple[str, str]] = {  # what keeps a model and more: its metadata, where it is

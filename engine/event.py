@@ -6,6 +6,7 @@
                 and one with an atom has that value with a probability of its own
     Sequence    symbols 0 … n_symbols - 1, any number of them
     Image       height × width pixels of so many channels, each one of so many levels
+    RealInputs  real numbers of which a class is to be told: what a classifier reads
 
 x is one array, whose dtype and shape the event decides, and how a model that takes rows with
 missing values is told of one (`Abilities.any_order`):
@@ -15,6 +16,7 @@ missing values is told of one (`Abilities.any_order`):
     Columns, one of them real       (N, D) float, category codes exact in it; missing: NaN
     Sequence                        (N, T) int32; -1 behind the end of a shorter row
     Image                           (N, H, W, C) uint8 up to 256 levels, int32 beyond
+    RealInputs                      (N, *shape) float
 
 Everything that asks what kind of data a model is for asks here: sources, scores, encoders, the
 command line. A new kind of variable is a new number in `values`, not a new kind of model.
@@ -199,7 +201,41 @@ class Image:
         return prod(self.shape) * log(self.levels)
 
 
-Event = Columns | Sequence | Image
+@dataclass(frozen=True)
+class RealInputs:
+    """Real numbers x of which a classifier says p(class | x); no distribution of x itself.
+
+    Args:
+        shape: of one observation, (D,) or an image's (R, S, C).
+        n_classes: how many classes there are.
+
+    Raises:
+        ValueError: a size below 1.
+    """
+
+    shape: tuple[int, ...]
+    n_classes: int
+
+    def __post_init__(self) -> None:
+        """Refuse what no row can be."""
+        if not self.shape or min(*self.shape, self.n_classes) < 1:
+            raise ValueError(f"features need sizes of 1 or more, and a class, got {self}")
+
+    dtype = np.dtype(np.float32)
+    per = "row"
+
+    @property
+    def n_outputs(self) -> int:
+        """How many probabilities are told of one observation."""
+        return self.n_classes
+
+    @property
+    def guessing(self) -> float:
+        """What a label costs where all classes are equally likely, nats."""
+        return log(self.n_classes)
+
+
+Event = Columns | Sequence | Image | RealInputs
 
 
 @dataclass(frozen=True)

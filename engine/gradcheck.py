@@ -158,7 +158,7 @@ def loss(
     def plain() -> float:
         return -float(model.log_prob(config, params, x, **given).mean())
 
-    return noisy if "noise" in given else plain
+    return plain if hasattr(model, "log_prob") and "noise" not in given else noisy
 
 
 def _given(model: ModuleType, config: Any, x: Any, y: Any) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from chainrule.commands.standard_input import NAME, as_file
 from chainrule.datasets import rowfiles
 from chainrule.datasets.named import NAMES
 from chainrule.datasets.rowfiles import Origin
-from chainrule.encoders.images import sizes
+from chainrule.encoders import sizes
 from chainrule.encoders.validation import KNOWN
 from chainrule.engine import event
 from chainrule.estimators.density import Density
@@ -118,8 +118,8 @@ def _check_sizes(model: Density, path: Any, rows: Any) -> None:
     shape, given = model.encoder_.shape, rows.shape[1:]  # type: ignore[attr-defined]
     if given in (shape, shape[:2] if shape[2] == 1 else shape, (prod(shape),)):
         return
-    many, wanted = prod(given), sizes(shape)
-    got = f"rows of {many:,} values" if rows.ndim == 2 else f"images of {sizes(given)} pixels"
+    many, wanted = prod(given), sizes.in_words(shape)
+    got = f"rows of {many:,} values" if rows.ndim == 2 else f"images of {sizes.in_words(given)} pixels"
     raise ValueError(
         f"{path} has {got}, and the model was fitted on images of {wanted} pixels"
         f"{f', {prod(shape):,} values' if rows.ndim == 2 else ''}; give it such"

@@ -13,14 +13,14 @@ reduced by equal bins, where that is asked for, and what is drawn comes back as 
 """
 
 from collections.abc import Iterator, Sequence
-from math import isqrt, prod
+from math import prod
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.encoders import levels as bins
-from chainrule.encoders import partial, pixels, validation
+from chainrule.encoders import partial, pixels, sizes, validation
 from chainrule.encoders.base import Encoder
 from chainrule.encoders.pixels import Settings
 from chainrule.engine import greys
@@ -83,7 +83,7 @@ class Images(Encoder):
         """Learn sizes, levels and dtype; see `Encoder`."""
         data = as_images(X, name)
         self.form = data.shape[1:]
-        self.shape = _shape(self.form, self.settings.image_shape, name)
+        self.shape = sizes.of(self.form, self.settings.image_shape, name)
         self.kind = np.dtype(np.float64) if data.dtype.kind == "O" else data.dtype
         found = pixels.learnt(self.settings, _table(data), name, self._place)
         self.levels, self.of, self.shares = found
@@ -91,16 +91,7 @@ class Images(Encoder):
 
     def read(self, X: Any, name: str = "X") -> Any:
         """Return X as an array or sparse matrix of images like those learnt, not yet encoded."""
-        data = as_images(X, name)
-        size = prod(data.shape[1:])
-        if data.ndim == 2:
-            validation.check_width(data, self.dims, "this model", name, self.names)
-        elif size != self.dims or data.shape[1:] not in (self.shape, self.shape[: data.ndim - 1]):
-            raise ValueError(
-                f"{name} has images of {sizes(data.shape[1:])}, and the model was fitted on "
-                f"{sizes(self.shape)}; give it such"
-            )
-        return data
+        return like(X, self.dims, self.shape, name, self.names)
 
     def check(self, X: Any, name: str = "X") -> None:
         """Raise what `encode` would raise, without the memory that its result takes."""
@@ -271,27 +262,20 @@ def as_images(X: Any, name: str = "X") -> Any:
     return data
 
 
+def like(X: Any, dims: int, shape: tuple[int, ...], name: str, names: Sequence[str] | None) -> Any:
+    """Return X as `as_images` does, if its rows have so many numbers, or its images this shape."""
+    data = as_images(X, name)
+    size = prod(data.shape[1:])
+    if data.ndim == 2:
+        validation.check_width(data, dims, "this model", name, names)
+    elif size != dims or data.shape[1:] not in (shape, shape[: data.ndim - 1]):
+        raise ValueError(
+            f"{name} has images of {sizes.in_words(data.shape[1:])}, and the model was fitted on "
+            f"{sizes.in_words(shape)}; give it such"
+        )
+    return data
+
+
 def _table(data: Any) -> Any:
     """Return images as rows, (N, D)."""
     return data if data.ndim == 2 else data.reshape(len(data), -1)
-
-
-def _shape(form: tuple[int, ...], asked: tuple[int, ...] | None, name: str) -> tuple[int, ...]:
-    """Return (R, S, C) of images that come in a form."""
-    if asked is None:
-        if len(form) > 1:
-            return form if len(form) == 3 else (*form, 1)
-        side = isqrt(form[0])
-        return (side, side, 1) if side * side == form[0] else (1, form[0], 1)
-    whole = asked if len(asked) == 3 else (*asked, 1)
-    if prod(whole) != prod(form) or form not in ((prod(whole),), whole, whole[: len(form)]):
-        raise ValueError(
-            f"{name} has images of {sizes(form)}, and image_shape says {asked}; make them agree"
-        )
-    return whole
-
-
-def sizes(shape: tuple[int, ...]) -> str:
-    """Return the size of an image in words: 28×28, 32×32×3."""
-    shown = shape[:2] if len(shape) == 3 and shape[2] == 1 else shape
-    return "×".join(map(str, shown)) + (" pixels" if len(shown) == 1 else "")

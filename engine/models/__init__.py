@@ -73,7 +73,11 @@ HOMES: dict[str, str] = {  # a new model is one line here
     "pixel_rnn": "chainrule.engine.models.pixel_rnn",
 }
 # What is no density: it has none of log_prob, conditionals and sample, and is found by name alone.
-CONTRASTS = {"autoencoder": "chainrule.engine.models.autoencoder"}
+CONTRASTS = {
+    "autoencoder": "chainrule.engine.models.autoencoder",
+    "mlp": "chainrule.engine.classifiers.mlp",
+    "cnn": "chainrule.engine.classifiers.cnn",
+}
 
 
 class _Registry(Mapping[str, ModuleType]):

@@ -9,9 +9,10 @@ Shapes      x, dx: (N, R, S, C)    y, dy: (N, R, S, O)    W: (T, C, O)    b: (O,
 
 Groups      In a colour image a pixel's channels have an order too, red, green, blue, and features
             come in as many groups: group g is that of channel g, and knows nothing of a later one.
-            All taps but the pixel itself lie in the past whole. Of the pixel itself, output o sees
-            the first seen_o input features, those of groups up to its own, or (strict) below it:
-            W_t there is a staircase, whose hidden entries are neither read nor ever changed.
+            All taps but the pixel itself lie in the past whole (in `full` windows, anywhere). Of
+            the pixel itself, output o sees the first seen_o input features, those of groups up to
+            its own, or (strict) below it: W_t there is a staircase, whose hidden entries are
+            neither read nor ever changed.
 
 Forward     (F1)  y_nij = b + Σ_t x_{n, i+u_t, j+v_t} W_t          0 beyond the image
 
@@ -46,11 +47,11 @@ Source      van den Oord, Kalchbrenner and Kavukcuoglu 2016, "Pixel Recurrent Ne
 """
 
 from chainrule.kernels.dispatch import select
-from chainrule.kernels.masked_conv.windows import Window, above, left, raster
+from chainrule.kernels.masked_conv.windows import Window, above, full, left, raster
 from chainrule.kernels.types import Array
 
 __all__ = [
-    "Window", "above", "add", "add_backward", "backward", "forward", "left", "raster",
+    "Window", "above", "add", "add_backward", "backward", "forward", "full", "left", "raster",
     "weight_gradient",
 ]  # fmt: skip
 

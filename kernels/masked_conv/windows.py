@@ -6,6 +6,8 @@
     ■ ■ ·   and to the left,    ■ ■ ■            ■ ■ ·
     · · ·   the pixel itself    · · ·            · · ·
 
+full(k) is the whole square: an ordinary convolution, for whoever predicts no pixel.
+
 Kind "A" is for a model's first layer, whose inputs are the pixels to be predicted: it leaves out
 what `above` and `left` look at last, the own row and the own pixel, but for smaller groups of the
 own pixel's channels. Features of kind A know no more than they may, so that later layers, of kind
@@ -109,6 +111,16 @@ def left(k: int, kind: str, groups: int = 1) -> Window:
         ValueError: as for `raster`.
     """
     return _window(_own_row(_half(k, kind), kind, groups), kind, groups)
+
+
+def full(k: int) -> Window:
+    """Return the window of all k × k taps, which hides nothing. k: odd.
+
+    Raises:
+        ValueError: an even size.
+    """
+    half = _half(k, "B")
+    return _window(tuple((dy, -half, k) for dy in range(-half, half + 1)), "B", 1)
 
 
 def _half(k: int, kind: str) -> int:

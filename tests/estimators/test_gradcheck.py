@@ -114,12 +114,14 @@ def test_every_setting_that_shapes_a_model_is_obeyed():
     """A field of a Config is either a setting of the estimator or comes from the data."""
     from_data = {"n_visible", "n_symbols", "n_classes", "values", "half_steps", "atoms"} | {
         *("mask_seed",),  # seed
-        *("height", "width", "channels"),
+        *("height", "width", "channels", "shape"),
     }
     of_real_columns = {"n_components", "family", "mixture_weights", "rescale"}
     for cls in ESTIMATORS.values():
         model = cls()
-        if hasattr(model, "image_shape"):
+        if isinstance(model, cr.Classifier):
+            config = model._config((3, 3, 1), 2)
+        elif hasattr(model, "image_shape"):
             config = model._image_config(Image(2, 2), 1)
         else:
             config = model._config(*((3,) if hasattr(model, "epochs") else (3, 1)))

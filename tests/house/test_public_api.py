@@ -84,6 +84,7 @@ def test_the_gpu_gives_the_cpus_numbers(model, X):
         "estimators.generating",
         "estimators.loading",
         "estimators.pixel_cnn",
+        "detection.classifier",
         "encoders.levels",
         "estimators.sequences",
         "plots.seeing",
@@ -97,7 +98,7 @@ def test_examples_do_what_they_say(name):
 
 ESTIMATORS = [
     *(cr.FVSBN, cr.NADE, cr.MADE, cr.OrderlessNADE, cr.PixelCNN),
-    *(cr.Autoencoder, cr.RNN, cr.AttentionRNN, cr.Transformer),
+    *(cr.Classifier, cr.Autoencoder, cr.RNN, cr.AttentionRNN, cr.Transformer),
 ]
 FUNCTIONS = [cr.load, cr.gradcheck, cr.datasets.load, cr.datasets.load_text]
 

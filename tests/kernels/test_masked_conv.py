@@ -11,7 +11,7 @@ from support.parity import Parity, agree
 
 from chainrule.engine.gradcheck import numeric_grad
 from chainrule.kernels import masked_conv, use_backend, use_threads
-from chainrule.kernels.masked_conv import Window, above, cpu, left, raster
+from chainrule.kernels.masked_conv import Window, above, cpu, full, left, raster
 
 MAKERS = {"raster": raster, "above": above, "left": left}
 WINDOWS = [  # what makes it, k, kind, groups
@@ -20,6 +20,7 @@ WINDOWS = [  # what makes it, k, kind, groups
     *product(["left"], [3, 5], "AB", [1, 3]),
     *(("raster", 1, *rest) for rest in (("B", 1), ("A", 3), ("B", 3))),
     *(("above", 1, "B", 1), ("left", 1, "B", 3)),
+    *product(["full"], [1, 3, 5], "B", [1]),
 ]
 SIZES = [(1, 1, 1), (1, 4, 3), (2, 2, 5)]  # images, rows, columns
 every_window = pytest.mark.parametrize("spec", WINDOWS, ids=lambda s: " ".join(map(str, s)))
@@ -38,6 +39,8 @@ def on_side(request):
 
 def window_of(spec):
     name, k, kind, groups = spec
+    if name == "full":
+        return full(k)
     return MAKERS[name](k, kind) if name == "above" else MAKERS[name](k, kind, groups)
 
 
@@ -46,6 +49,8 @@ def sees(spec, u, v, g, h):
     name, k, kind, _ = spec
     inside = abs(u) <= k // 2 and abs(v) <= k // 2
     own = u == v == 0 and (h < g or (h == g and kind == "B"))
+    if name == "full":
+        return inside
     if name == "above":
         return inside and (u < 0 or (u == 0 and kind == "B"))
     if name == "left":
@@ -90,6 +95,7 @@ DRAWN = {
     ("left", 3, "A", 1): "··· ■·· ···",
     ("left", 5, "B", 1): "····· ····· ■■■·· ····· ·····",
     ("raster", 1, "B", 1): "■",
+    ("full", 3, "B", 1): "■■■ ■■■ ■■■",
 }
 
 
@@ -138,6 +144,12 @@ def test_groups_of_one_size(C, O, on_side, rng):
         masked_conv.forward(x, W, b, window, y)
     with pytest.raises(ValueError, match="choose multiples of 3"):
         masked_conv.weight_gradient(y, x, window, W, b)
+
+
+def test_a_full_window_has_a_middle_and_is_its_own_mirror():
+    with pytest.raises(ValueError, match="size must be odd, so that it has a middle, got 2"):
+        full(2)
+    assert full(3).mirrored == full(3).runs and full(5).n_taps == 25
 
 
 def test_windows_that_a_gpu_does_not_take(rig, rng):

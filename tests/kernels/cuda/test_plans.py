@@ -14,6 +14,7 @@ from chainrule import (
     AttentionRNN,
     Autoencoder,
     CategoricalNADE,
+    Classifier,
     OrderlessNADE,
     PixelCNN,
     PixelRNN,
@@ -56,6 +57,8 @@ EVERY = {
     "FVSBN": FVSBN(epochs=1),
     "NADE": NADE(epochs=1),
     "Autoencoder": Autoencoder(noise=0.1, epochs=1),
+    "Classifier": Classifier(epochs=1),
+    "Classifier, cnn": Classifier(epochs=1, network="cnn"),
     "CategoricalNADE": CategoricalNADE(epochs=1),
     "RNADE": RNADE(epochs=1),
     "TableNADE": TableNADE(epochs=1),
@@ -89,6 +92,11 @@ def test_defaults_can_be_planned(name, planned):
         model.log_prob(ROWS)
         model.conditionals(ROWS[:2])
         assert model.sample(3, seed=1).shape == (3, 784)
+    elif isinstance(model, Classifier):
+        y = np.arange(len(ROWS)) % 3
+        model.fit(ROWS, y, ROWS[:7], y[:7])
+        assert model.predict(ROWS).shape == (120,)
+        assert model.input_gradient(ROWS, y).shape == (120, 784)
     elif isinstance(model, Autoencoder):
         model.fit(ROWS, X_valid=ROWS[:7])
         assert model.reconstruct(ROWS[:3]).shape == (3, 784)

@@ -1,0 +1,234 @@
+"""Attacks on a `Classifier`: images, changed a little, that it gets wrong.
+
+    import chainrule as cr
+    X_fooled = cr.attacks.pgd(classifier, X, y, eps=0.1)
+
+Each takes floats X in a range, `clip`, from 0 to 1 unless it is given, and returns an array of the
+same shape and dtype within it. y are the true labels, which the classifier is to leave, or where
+`targeted` is set those that it is to reach. Rows that need no attack are returned as they are:
+those that it gets wrong anyway, or that it takes for the target anyway. Where something is drawn it
+follows from `seed`. `chainrule.engine.attacks` has the derivations and the sources.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from chainrule.detection.classifier import Classifier
+from chainrule.encoders import images, validation
+from chainrule.engine.attacks import carlini_wagner as cw
+from chainrule.engine.attacks import deepfool as nearest
+from chainrule.engine.attacks import random, signs
+from chainrule.engine.attacks.signs import NORMS, Walk
+from chainrule.engine.attacks.victim import Range, Victim, largest, lengths, victim
+from chainrule.kernels.types import Array, Ids
+
+UNIT = (0.0, 1.0)
+Clip = tuple[float, float]
+
+
+class Case(NamedTuple):
+    """A classifier as attacks see it, images as its rows, their classes, and what is allowed."""
+
+    victim: Victim
+    x: Array
+    y: Ids
+    allowed: Range
+
+
+def fgsm(
+    classifier: Classifier, X: Any, y: Any, eps: float = 0.1, *, targeted: bool = False,
+    clip: Clip = UNIT,
+) -> Array:  # fmt: skip
+    """Return X after one step of eps by the sign of the loss's gradient (Goodfellow et al. 2015).
+
+    Raises:
+        ValueError, TypeError: what cannot be used; pixels outside of clip.
+    """
+    eps = validation.real("eps", eps, 0)
+    return _walked(classifier, X, y, clip, Walk(eps, eps, 1, targeted=targeted))
+
+
+def bim(
+    classifier: Classifier, X: Any, y: Any, eps: float = 0.1, *, step: float | None = None,
+    steps: int = 10, targeted: bool = False, clip: Clip = UNIT,
+) -> Array:  # fmt: skip
+    """Return X after `steps` smaller steps of FGSM, each within eps of X (Kurakin et al. 2017).
+
+    step: of each; None: a quarter of eps.
+    """
+    return _walked(classifier, X, y, clip, _walk(eps, step, steps, "inf", targeted))
+
+
+def pgd(
+    classifier: Classifier, X: Any, y: Any, eps: float = 0.1, *, norm: str = "inf",
+    step: float | None = None, steps: int = 40, restarts: int = 1, seed: Any = 0,
+    targeted: bool = False, clip: Clip = UNIT,
+) -> Array:  # fmt: skip
+    """Return X after `steps` steps from a random point within eps of it (Madry et al. 2018).
+
+    Args:
+        norm: that eps and step are measured in, "inf" or "2".
+        step: of each; None: 2.5 eps / steps, so that any point of the ball can be reached.
+        restarts: how often it begins anew, with the rows that are still right.
+        seed: of numpy.random.default_rng, for the random points.
+    """
+    validation.integer("restarts", restarts, 1)
+    default = 2.5 * validation.real("eps", eps, 0) / validation.integer("steps", steps, 1)
+    how = _walk(eps, default if step is None else step, steps, norm, targeted)
+    how = how._replace(start=np.random.default_rng(seed))
+    return _walked(classifier, X, y, clip, how, restarts)
+
+
+def deepfool(
+    classifier: Classifier, X: Any, y: Any = None, *, steps: int = 50, overshoot: float = 0.02,
+    clip: Clip = UNIT,
+) -> Array:  # fmt: skip
+    """Return X moved over the nearest border of the classifier (Moosavi-Dezfooli et al. 2016).
+
+    y: None: what the classifier says of X, which is then left by every row. overshoot: by what
+    share of the way it goes on beyond the border.
+    """
+    validation.integer("steps", steps, 1)
+    with _case(classifier, X, y, clip) as of:
+        over = validation.real("overshoot", overshoot, 0)
+        return _as(X, nearest.deepfool(of.victim, of.x, of.y, of.allowed, steps, over))
+
+
+def carlini_wagner(
+    classifier: Classifier, X: Any, y: Any, *, confidence: float = 0.0, rounds: int = 6,
+    steps: int = 200, rate: float = 0.02, first: float = 0.1, targeted: bool = False,
+    clip: Clip = UNIT,
+) -> Array:  # fmt: skip
+    """Return the nearest images, in the 2-norm, that the classifier errs at (Carlini, Wagner 2017).
+
+    Args:
+        confidence: by how much the wrong logit has to be above the right one.
+        rounds: of the search over the weight c of erring against staying near, for each image.
+        steps: of Adam in each round, at most; rate: its learning rate.
+        first: c of the first round.
+    """
+    how = cw.Search(
+        validation.integer("rounds", rounds, 1),
+        validation.integer("steps", steps, 1),
+        validation.real("rate", rate, 0),
+        validation.real("first", first, 0),
+        validation.real("confidence", confidence, 0),
+        targeted,
+    )
+    with _case(classifier, X, y, clip) as of:
+        return _as(X, cw.carlini_wagner(of.victim, of.x, of.y, of.allowed, how))
+
+
+def noise(
+    X: Any, eps: float | None = None, *, like: Any = None, norm: str = "inf", seed: Any = 0,
+    clip: Clip = UNIT,
+) -> Array:  # fmt: skip
+    """Return X and noise as large as an attack, which heeds no classifier: a control.
+
+    Args:
+        eps: how large, in `norm`; or None, and
+        like: X after an attack: each image's noise is as large as its change.
+        norm: "inf", every pixel ±eps by a coin, or "2", a random direction.
+    """
+    x, allowed = _floats(X), _range(clip)
+    _check_range(x, allowed)
+    validation.choice("norm", norm, NORMS)
+    if (eps is None) == (like is None):
+        raise ValueError("give eps, how large noise is, or like, images after an attack; not both")
+    if like is None:
+        size: Any = validation.real("eps", eps, 0)
+    else:
+        changed = _floats(like, "like")
+        if changed.shape != x.shape:
+            raise ValueError(
+                f"like has shape {changed.shape}, and X {x.shape}; give X after an attack"
+            )
+        size = (largest if norm == "inf" else lengths)(changed - x).reshape(-1)
+    return random.noise(x, size, norm, allowed, np.random.default_rng(seed))
+
+
+# --- what all of them share
+
+
+def _walk(eps: Any, step: Any, steps: Any, norm: str, targeted: bool) -> Walk:
+    eps = validation.real("eps", eps, 0)
+    step = eps / 4 if step is None else validation.real("step", step, 0)
+    norm = validation.choice("norm", norm, NORMS)
+    return Walk(eps, step, validation.integer("steps", steps, 1), norm, targeted)
+
+
+def _walked(
+    classifier: Classifier, X: Any, y: Any, clip: Clip, how: Walk, restarts: int = 1
+) -> Array:
+    """Return X after an attack of `engine.attacks.signs`."""
+    with _case(classifier, X, y, clip) as of:
+        return _as(X, steps_on(of, of.victim.loss_slope, how, restarts))
+
+
+def steps_on(of: Case, slope: Callable[[Array, Ids], Array], how: Walk, restarts: int) -> Array:
+    """Return the rows of a case after steps along a slope; those that need none as they are."""
+    out = of.x.copy()
+    for _ in range(restarts):
+        left = np.flatnonzero(of.victim.right(out, of.y) != how.targeted)
+        if not len(left):
+            break
+        out[left] = signs.walk(slope, of.x[left], of.y[left], how, of.allowed)
+    return out
+
+
+@contextmanager
+def _case(classifier: Classifier, X: Any, y: Any, clip: Clip) -> Iterator[Case]:
+    """Yield a checked case, to be used inside of the block."""
+    if not isinstance(classifier, Classifier):
+        raise TypeError(f"classifier must be a Classifier, got {type(classifier).__name__}")
+    if classifier.backend == "cuda":
+        raise ValueError("attacks run on the host; give the classifier backend='cpu'")
+    x, allowed = _floats(X), _range(clip)
+    _check_range(x, allowed)
+    classifier._read(X)  # says what is wrong with it
+    x = x.reshape(len(x), *classifier.config_.shape)
+    with classifier._evaluating() as params:
+        of = victim(classifier._engine(), classifier.config_, params)
+        if y is None:
+            numbers: Any = of.logits(x).argmax(axis=1).astype(np.int32)
+        else:
+            numbers = classifier._labels(y, len(x))
+        yield Case(of, x, numbers, allowed)
+
+
+def _floats(X: Any, name: str = "X") -> Array:
+    """Return X as an array of floats of its own dtype."""
+    x = images.as_images(X, name)
+    x = np.asarray(x.toarray() if hasattr(x, "toarray") else x)
+    if x.dtype.kind != "f" or x.dtype.itemsize < 4:
+        raise TypeError(
+            f"{name} must hold floats, which an attack can move a little, got {x.dtype}; of levels "
+            f"0 … 255 give ({name} / 255).astype('float32'), or as many as there are"
+        )
+    return x
+
+
+def _range(clip: Any) -> Range:
+    try:
+        low, high = (validation.real("clip", end) for end in clip)
+    except TypeError as error:
+        raise ValueError(f"clip must be two numbers, such as (0, 1), got {clip!r}") from error
+    if not low < high:
+        raise ValueError(f"clip must be the least and the largest pixel, got {clip!r}")
+    return Range(low, high)
+
+
+def _check_range(x: Array, allowed: Range) -> None:
+    if x.size and not (x.min() >= allowed.low and x.max() <= allowed.high):
+        raise ValueError(
+            f"X holds numbers from {x.min():g} to {x.max():g}, and clip={tuple(allowed)}; scale "
+            "them, or give their range as clip"
+        )
+
+
+def _as(X: Any, x: Array) -> Array:
+    """Return rows in the shape of X."""
+    return x.reshape(images.as_images(X).shape)
