@@ -26,8 +26,8 @@ Backward    With x' = x + f(x), dx = dx' + (df/dx)ᵀ dx': one array is both.
 Cost        (D (4 T F + 4 P H) + F) H multiply-adds a pixel forward, that is 30 H² for `row` and
             34 H² for `diagonal`; twice that backward. Kept: 8 H numbers a pixel, or 15 H.
 
-Source      van den Oord, Kalchbrenner and Kavukcuoglu 2016, arXiv:1601.06759, sections 3.1 to 3.3,
-            figures 3, 4 and 5; table 1 for the windows.
+Source      van den Oord, Kalchbrenner and Kavukcuoglu 2016, "Pixel Recurrent Neural Networks"
+            (arXiv:1601.06759), sections 3.1 to 3.3, figures 3, 4 and 5; table 1 for the windows.
 """
 
 from typing import NamedTuple

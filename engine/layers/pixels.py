@@ -16,7 +16,8 @@ Backward    (B1)  dx = 2 dz / (levels - 1)                   undoes F1
             (B3)  dW_s, db_s, dt from ds; 0 where t = 0, the ReLU's slope;
                   dW_t, db_t, du from that; dh = du, 0 where u = 0                undoes F3
 
-Source      van den Oord, Kalchbrenner and Kavukcuoglu 2016, arXiv:1601.06759, table 1, for the top.
+Source      van den Oord, Kalchbrenner and Kavukcuoglu 2016, "Pixel Recurrent Neural Networks"
+            (arXiv:1601.06759), table 1, for the top.
 """
 
 from typing import Any, NamedTuple

@@ -19,7 +19,8 @@ Backward    With h' = h + f(h), dh = dh' + (df/dh)ᵀ dh': one array is both, an
 Cost        (4 + T) F² multiply-adds a pixel forward, T F² of them the masked map's; twice that
             backward. Kept: 4 F numbers a pixel.
 
-Source      van den Oord, Kalchbrenner and Kavukcuoglu 2016, arXiv:1601.06759, figure 5.
+Source      van den Oord, Kalchbrenner and Kavukcuoglu 2016, "Pixel Recurrent Neural Networks"
+            (arXiv:1601.06759), figure 5.
 """
 
 from typing import NamedTuple

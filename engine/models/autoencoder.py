@@ -36,8 +36,9 @@ Backward    (B1)  g_i = dℓ_i/ds_i = σ(s_i) - x_i of a bit, and s_i - x_i of a
 Cost        6 N (D M + M H + H D) FLOPs for the gradient, in products; an exponential a unit and
             bit.
 
-Source      Rumelhart, Hinton and Williams 1986; noise: Vincent et al. 2008, "Extracting and
-            Composing Robust Features with Denoising Autoencoders".
+Source      Rumelhart, Hinton and Williams 1986, "Learning representations by back-propagating
+            errors", Nature 323; noise: Vincent et al. 2008, "Extracting and Composing Robust
+            Features with Denoising Autoencoders".
 """
 
 from dataclasses import dataclass

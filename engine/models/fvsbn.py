@@ -25,8 +25,10 @@ Gradient    loss = (1/N) Σ_n -log p(x_n), through two pieces, each derived wher
 Cost        O(N·D²) at worst; the ones among the x alone cost anything.
 
 Source      Frey, Hinton and Dayan 1996, "Does the wake-sleep algorithm produce good density
-            estimators?"; the name is from Gan et al. 2015, "Learning Deep Sigmoid Belief Networks
-            with Data Augmentation".
+            estimators?", NIPS 8. Frey 1998, "Graphical Models for Machine Learning and Digital
+            Communication", calls it the logistic autoregressive network; later papers the fully
+            visible sigmoid belief network, as Gan et al. 2015, "Learning Deep Sigmoid Belief
+            Networks with Data Augmentation", AISTATS.
 """
 
 from dataclasses import dataclass

@@ -28,8 +28,9 @@ Cost        Two FLOPs a pixel for each weight that is not hidden, but for edges;
             backward. A pixel of a sample costs as much as one of a pass
             (chainrule.kernels.samplers.pixel_cnn).
 
-Source      van den Oord, Kalchbrenner and Kavukcuoglu 2016, arXiv:1601.06759; van den Oord et al.
-            2016, arXiv:1606.05328, for the gated one.
+Source      van den Oord, Kalchbrenner and Kavukcuoglu 2016, "Pixel Recurrent Neural Networks"
+            (arXiv:1601.06759); van den Oord et al. 2016, "Conditional Image Generation with
+            PixelCNN Decoders" (arXiv:1606.05328), for the gated one.
 """
 
 from collections.abc import Iterator

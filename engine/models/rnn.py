@@ -31,7 +31,10 @@ Cost        A symbol: 2 (2L - 1) G H² + 2 H V FLOPs, three times that with the 
             a gradient the memory does not depend on T but for the answer.
 
 Source      Elman 1990, "Finding structure in time"; Mikolov et al. 2010, "Recurrent neural network
-            based language model"; truncation: Williams and Peng 1990, Neural Computation 2(4).
+            based language model"; truncation: Williams and Peng 1990, "An efficient gradient-based
+            algorithm for on-line training of recurrent network trajectories", Neural Computation
+            2(4). Open forget gates: Jozefowicz, Zaremba and Sutskever 2015, "An Empirical
+            Exploration of Recurrent Network Architectures", ICML.
 """
 
 from dataclasses import dataclass

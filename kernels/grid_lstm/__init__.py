@@ -47,9 +47,10 @@ Skewing     A front of `diagonals` is a column of the skewed map, whose row i is
             pixels (i, j' ≥ j), which are not in the past. Those of the row above it are, so that
             h_{i-1, j} may be told to pixel (i, j): the caller moves its map down by one row.
 
-Cost        8 P·N·R·S·H² FLOPs forward, twice that backward, 5 N·R·S·H exponentials, in R fronts of
-            N·S cells that wait for each other, or R + S - 1 of N·min(R, S) at most. Beside W the
-            arrays are read or written once, 40 N·R·S·H bytes in float32, and twice that backward.
+Cost        8 P·N·R·S·H² FLOPs forward, twice that backward; N·R·S·H exponentials: 5 forward, and
+            with tanh(c_q) a sixth backward; in R fronts of N·S cells that wait for each other, or
+            R + S - 1 of N·min(R, S) at most. Beside W, in N·R·S·H bytes of float32: forward 40 (a
+            read, gates, h, c written), backward 44 (gates, c, dh, h read, da written).
 
 Source      van den Oord, Kalchbrenner and Kavukcuoglu 2016, "Pixel Recurrent Neural Networks"
             (arXiv:1601.06759), sections 3.1 and 3.2; its gates are (o, f, i, g), and no c is

@@ -65,8 +65,9 @@ Cost        2 N·S·H FLOPs for F3 and 4 N·S·H for its gradient; σ and a row 
             Memory: the gradients, and 3 H + max n_i numbers a row of a block, for each part.
 
 Source      Uria, Murray and Larochelle 2013, "RNADE: The real-valued neural autoregressive
-            density-estimator", NIPS: F1-F4 for real x, with ρ. Larochelle and Murray 2011 for bits.
-            Categories, and S1-S4 with ρ, are ours.
+            density-estimator", NIPS: F1-F4 for real x, with ρ. Larochelle and Murray 2011,
+            "The Neural Autoregressive Distribution Estimator", for bits. Categories, and S1-S4 with
+            ρ, are ours.
 
 `reference` (NumPy) defines the result; `cpu` and `cuda` must match it.
 """

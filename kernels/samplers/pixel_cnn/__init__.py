@@ -52,8 +52,9 @@ Cost        2 FLOPs for each weight that is not hidden, a pixel and image: a pas
             Memory: ((⌊k/2⌋ + 1) L F + R C) (S + k) numbers an image, and a few pixels' features.
 
 Source      Ramachandran et al. 2017, "Fast Generation for Convolutional Autoregressive Models"
-            (arXiv:1704.06001), caches features so; le Paine et al. 2016 (arXiv:1611.09482) in one
-            dimension. Rings of rows, groups of colours one by one: ours.
+            (arXiv:1704.06001), caches features so; Le Paine et al. 2016, "Fast Wavenet
+            Generation Algorithm" (arXiv:1611.09482), in one dimension. Rings of rows, groups of
+            colours one by one: ours.
 
 `reference` (NumPy) recomputes everything for every channel; `cpu` and `cuda` draw the same levels
 but where a uniform falls within rounding of a boundary.
