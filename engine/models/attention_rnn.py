@@ -1,12 +1,11 @@
 """AttentionRNN: an RNN that looks back at all its past states, not at the last one alone.
 
 Model       h_t = cell(h_{t-1}, x_t), h_0 = b_0^y learned: one recurrent layer, as in `rnn`
-            e_tj = h_t·h_j / √d,  j < t              query h_t, keys h_0 … h_{t-1}
-            α_tj = softmax over j < t of e_tj        the attention distribution
-            a_t  = Σ_{j<t} α_tj h_j,  a_0 = 0        the weighted sum of the history
+            P_tj = softmax over j < t of h_t·h_j / √d    query h_t, keys h_0 … h_{t-1}
+            a_t  = Σ_{j<t} P_tj h_j,  a_0 = 0        the weighted sum of the history
             p(x_{t+1} | x_1 … x_t) = softmax(h_t W_hy + a_t W_ay + b_y)
 
-            With several heads, h is cut into n_heads parts of d = H / n_heads, each with an α of
+            With several heads, h is cut into n_heads parts of d = H / n_heads, each with a P of
             its own. x: (N, T) symbols    W_xh: (V, G H)  W_hh: (1, H, G H)  W_hy, W_ay: (H, V)
             b_h: (1, G H)  b_y: (V,)  b_n: (1, H) GRU only
             b_0: (n_classes, 1, H)  c_0: the same, LSTM only; (1, H) where there is one class
@@ -135,7 +134,7 @@ def conditionals(config: Config, params: Params, x: Ids, y: Any = None) -> Array
 
 
 def attention_maps(config: Config, params: Params, x: Ids, y: Any = None) -> Array:
-    """Return α, (N, n_heads, T, T), of one window: row t is what x_{t+1}'s prediction looks at.
+    """Return P, (N, n_heads, T, T), of one window: row t is what x_{t+1}'s prediction looks at.
 
     Column j < t is the state h_j after j symbols; row 0, where there is no past, is zero.
     """

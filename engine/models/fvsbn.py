@@ -1,10 +1,10 @@
 """FVSBN: each bit a logistic regression on the bits before it.
 
-Model       p(x_i = 1 | x_<i, y) = σ(α_0^iy + Σ_{j<i} α_j^i x_j)
+Model       p(x_i = 1 | x_<i, y) = σ(b_yi + Σ_{j<i} α_j^i x_j)
 
             x: (N, D) of 0 and 1    y: (N,) labels    alpha: (D(D-1)/2,) the α_j^i, the strictly
             lower triangle of a (D, D) matrix, packed (see `chainrule.kernels.triangular`)
-            b: (n_classes, D) holds the α_0^iy; (D,), the α_0^i, where there is one class
+            b: (n_classes, D), the biases; (D,) where there is one class
 
             The first conditional has no input: p(x_0 = 1 | y) = σ(b_y0), a table of an entry a
             class. The label is one more input of each regression, as a one-hot vector; what

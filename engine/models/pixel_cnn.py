@@ -7,7 +7,7 @@ Model       x: (N, R, S, C), levels 0 … levels - 1, pixels in raster order, th
                 levels to numbers, features to outputs s        chainrule.engine.layers.pixels
                 what s says of a level                    chainrule.engine.distributions.levels
             Plain:
-            (F1)  h = W_x z + b_x                           first_size², kind A
+            (F1)  h = z W_x + b_x                           first_size², kind A
             (F2)  L residual blocks                         chainrule.engine.layers.residual_pixels
             Gated: two stacks, so that no pixel before is out of sight
             (F3)  L + 1 layers, the first of kind A         chainrule.engine.layers.gated_pixels

@@ -7,7 +7,7 @@ Model       x: (N, R, S, C), levels 0 … levels - 1, pixels in raster order, th
                 levels to numbers, features to outputs s        chainrule.engine.layers.pixels
                 which pixels a map sees, and why that will do   chainrule.kernels.masked_conv
                 what s says of a level                  chainrule.engine.distributions.levels
-            (F1)  x^0 = W_x z + b_x,y                       first_size², kind A
+            (F1)  x^0 = z W_x + b_x,y                       first_size², kind A
             (F2)  x^l, l = 1 … L                            chainrule.engine.layers.grid_lstm
             (F3)  s = top(x^L)
 

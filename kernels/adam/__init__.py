@@ -1,6 +1,6 @@
 """Adam with decoupled decay, decoupled sparsity and clipping, fused over one flat buffer.
 
-Shapes      theta, g, m, v: (P,), every parameter of a model end to end
+Shapes      theta, g, m, v: (n,), every parameter of a model end to end
 
 Step t      (t = 1, 2, …; m = v = 0 before the first)
             (A1)  r     = min(1, max_norm / ‖g‖₂)               r = 1 if max_norm is 0
