@@ -10,7 +10,8 @@ mean over about the last 1 / (1 - a). What the steps scatter by is averaged out,
 rate that falls, and the steps themselves are as they were: nothing of it flows back.
 
 Source      Polyak and Juditsky 1992, "Acceleration of Stochastic Approximation by Averaging", SIAM
-            Journal on Control and Optimization 30(4); the ramp: TensorFlow's ExponentialMovingAverage.
+            Journal on Control and Optimization 30(4); the ramp: TensorFlow's
+            ExponentialMovingAverage.
 """
 
 from typing import Any

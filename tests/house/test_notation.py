@@ -33,9 +33,9 @@ FAMILIES, OWN = tables()
 
 KINDS = {
     "images": ("pixel", "grid_lstm", "masked_conv", "gate", "greys", "logistics"),
-    "sequences": (
-        ("attention", "rnn", "lstm", "gru", "recurrent", "transformer", "tied_output", "embedding")
-        + ("rotary", "gelu", "layer_norm", "dropout", "categorical", "softmax_cross_entropy")
+    "sequences": tuple(
+        "attention rnn lstm gru recurrent transformer tied_output embedding rotary gelu layer_norm "
+        "dropout categorical softmax_cross_entropy".split()
     ),
 }
 EVERY = {
