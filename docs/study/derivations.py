@@ -61,6 +61,7 @@ def is_derivation(path: Path) -> bool:
     return bool(STEP.search(text) or (SECTION.search(text) and not is_twin))
 
 
+@cache
 def kernels() -> list[str]:
     """Return the folders of kernels whose contract is a derivation, relative to kernels/."""
     found = HOMES["kernels"].glob("**/*/__init__.py")
@@ -68,6 +69,7 @@ def kernels() -> list[str]:
     return sorted(path.as_posix() for path in paths)
 
 
+@cache
 def files() -> list[str]:
     """Return all other files that are derivations, as "engine/…" or "kernels/…"."""
     return sorted(
@@ -120,7 +122,14 @@ class Derivation:
 def _naming(path: Path, label: str) -> list[Line]:
     text = path.read_text("utf-8").splitlines()
     named = {n for n, comment in comments_by_line(path).items() if label in labels(comment)}
+    named -= _head(text)
     return [Line(path, n, text[n - 1].strip()) for n in sorted(named)]
+
+
+def _head(lines: list[str]) -> set[int]:
+    """Return the lines of the comment that a file of CUDA begins with: it is about all of it."""
+    first = next((n for n, line in enumerate(lines) if not line.startswith("//")), 0)
+    return set(range(1, first + 1))
 
 
 def kernel(name: str) -> Derivation:

@@ -50,7 +50,7 @@ class DerivationText(OfDerivation):
         made = self.derivation
         text = made.text.strip("\n")
         text = text.partition("\n")[2].strip("\n")  # the first line is the page's title
-        block = nodes.literal_block("", "", classes=["derivation"])
+        block = nodes.literal_block("derivation", "", classes=["derivation"])
         at, where = 0, self._links(text, made)
         for start, stop, node in where:
             block += nodes.Text(text[at:start])

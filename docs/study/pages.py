@@ -25,6 +25,8 @@ def heading(text: str, line: str = "=") -> str:
 def titled(name: str) -> str:
     """Return the title of a derivation's page: what it is called, short."""
     last = name.rpartition("/")[2]
+    if "/samplers/" in name:
+        return f"sampler of {last}"
     return MODELS[last][1] if name.startswith("engine/models/") and last in MODELS else last
 
 
