@@ -228,6 +228,24 @@ def gradcheck(common: Any, model: Model, settings: Settings = None) -> int:
     return status
 
 
+@verb("threads", "backend", "seed")
+def exercise(
+    common: Any,
+    name: Annotated[str | None, typer.Argument(help="nade-1, …; none: the list.")] = None,
+    label: Annotated[
+        str | None, typer.Option(help="Of the step that you think is wrong: B5.")
+    ] = None,
+    folder: Annotated[
+        Path | None, typer.Option(help="Where copies stand; ~/.local/share/chainrule/exercises.")
+    ] = None,
+    again: Annotated[bool, typer.Option("--again", help="Begin with a fresh copy.")] = False,
+    solution: Annotated[bool, typer.Option("--solution", help="Show the line.")] = False,
+) -> int:
+    """Mend a backward pass with one line wrong or missing; the gradient check judges."""
+    status: int = _module("exercise").run(common, name, label, folder, again, solution)
+    return status
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit; the console entry point."""
     try:

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.exercises.cases import Case, room
 from chainrule.kernels import (
     activation,
     bernoulli,
@@ -19,15 +20,10 @@ from chainrule.kernels import (
     rotary,
     softmax_cross_entropy,
 )
-from study.checks import Case, case
+from study.checks import case
 
 N, T, D, H, V = 3, 4, 5, 4, 5
 TANH, SIGMOID = activation.KINDS.index("tanh"), activation.KINDS.index("sigmoid")
-
-
-def like(*arrays: Any) -> list[Any]:
-    """Return room for gradients of arrays."""
-    return [np.empty_like(a) for a in arrays]
 
 
 def one_input(rng: Any, name: str, array: Any, forward: Any, backward: Any) -> Case:
@@ -50,7 +46,7 @@ def _linear(rng: Any) -> Case:
         return [y]
 
     def backward(douts: Any) -> Any:
-        dx, dW, db = like(*p.values())
+        dx, dW, db = room(*p.values())
         linear.backward(douts[0], p["x"], p["W"], dx, dW, db)
         return {"x": dx, "W": dW, "b": db}
 
@@ -115,12 +111,12 @@ def _gelu(rng: Any) -> Case:
     p = {"u": rng.normal(size=(N, H)), "b": rng.normal(size=H)}
 
     def forward() -> list[Any]:
-        (y,) = like(p["u"])
+        (y,) = room(p["u"])
         gelu.forward(p["u"], p["b"], y)
         return [y]
 
     def backward(douts: Any) -> Any:
-        du, db = like(*p.values())
+        du, db = room(*p.values())
         gelu.backward(douts[0], p["u"], p["b"], du, db)
         return {"u": du, "b": db}
 
@@ -133,13 +129,13 @@ def _layer_norm(rng: Any) -> Case:
     mean, rstd = np.empty(N), np.empty(N)
 
     def forward() -> list[Any]:
-        (y,) = like(p["x"])
+        (y,) = room(p["x"])
         layer_norm.forward(p["x"], p["g"], p["b"], y, mean, rstd)
         return [y]
 
     def backward(douts: Any) -> Any:
         forward()
-        dx, dg, db = np.zeros_like(p["x"]), *like(p["g"], p["b"])
+        dx, dg, db = np.zeros_like(p["x"]), *room(p["g"], p["b"])
         layer_norm.backward(douts[0], p["x"], p["g"], mean, rstd, dx, dg, db)
         return {"x": dx, "g": dg, "b": db}
 
@@ -178,7 +174,7 @@ def _rotary(rng: Any) -> Case:
 @case("dropout")
 def _dropout(rng: Any) -> Case:
     def masked(x: Any) -> Any:
-        (y,) = like(x)
+        (y,) = room(x)
         dropout.apply(x, y, False, 0.5, 1, 2, 3, 0)
         return y
 

@@ -5,30 +5,16 @@ is its inputs, a forward that returns outputs, and a backward from their gradien
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from chainrule.engine import gradcheck, models
-from chainrule.engine.gradcheck import RelativeError, numeric_grad, relative_error
+from chainrule.engine.gradcheck import RelativeError
+from chainrule.exercises.cases import Case, errors
 from chainrule.kernels import use_backend
 
-Arrays = dict[str, Any]
 SEED = 0
-
-
-@dataclass(frozen=True)
-class Case:
-    """An operation at one place: what it reads, how it runs, and how it runs back.
-
-    inputs: float64 arrays by name, those that have a gradient. forward: () -> outputs, reading
-    `inputs` anew. backward: outputs' gradients -> the inputs', by name.
-    """
-
-    inputs: Arrays
-    forward: Callable[[], list[Any]]
-    backward: Callable[[list[Any]], Arrays]
 
 
 CASES: dict[str, Callable[[np.random.Generator], Case]] = {}
@@ -52,19 +38,8 @@ def operation(name: str) -> dict[str, RelativeError] | None:
         return None
     rng = np.random.default_rng(SEED)
     with use_backend("reference"):
-        made = CASES[name](rng)
-        outputs = made.forward()
-        douts = [rng.normal(size=out.shape) for out in outputs]
-        grads = made.backward(douts)
-
-        def loss() -> float:
-            pairs = zip(made.forward(), douts, strict=True)
-            return float(sum((out * dout).sum() for out, dout in pairs))
-
-        return {
-            f"d{name}": relative_error(grads[name], numeric_grad(loss, array))
-            for name, array in made.inputs.items()
-        }
+        found = errors(CASES[name](rng), rng)
+    return {f"d{key}": error for key, error in found.items()}
 
 
 def model(name: str) -> dict[str, RelativeError] | None:

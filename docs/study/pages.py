@@ -5,6 +5,7 @@ from pathlib import Path
 
 import chainrule
 from chainrule.registry import HOMES as MODELS
+from study import gallery
 from study.directives import derivation_of
 from study.places import every_name, page_of
 from study.reading import PATH
@@ -102,7 +103,7 @@ def write(folder: Path) -> None:
     for room in ROOMS:
         names = [name for name in every_name() if page_of(name).startswith(f"{room}/")]
         pages[f"{room}/index"] = index_page(room, names)
-    pages |= api_pages() | {"reading": reading_page()}
+    pages |= api_pages() | {"reading": reading_page(), "gallery": gallery.write(folder / "gallery")}
     for name, text in pages.items():
         path = folder / f"{name}.rst"
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -38,7 +38,7 @@ FLOORS = {
         {"storage"},
     ),
     "chainrule": (
-        {"docstrings", "plots", "progress", "suggestions"},
+        {"docstrings", "exercises", "plots", "progress", "suggestions"},
         {"registry"},
         {"encoders"},
         {"datasets"},
