@@ -16,7 +16,7 @@ from typing import Annotated, Any
 
 import typer
 
-from chainrule.commands import wording
+from chainrule.commands import studying, wording
 from chainrule.commands.requests import LabelRequest, SampleRequest, TrainRequest, Written
 from chainrule.commands.verbs import (
     Label,
@@ -89,8 +89,7 @@ def train(
     reading = {"valid": valid, "unit": "byte" if bytes_ else None}
     reading |= {"labels": labels_from or labels, "lines": lines, **written._asdict()}
     asked = TrainRequest(model, data, out, options, settings or [], reading, resume, force)
-    status: int = _module("train").run(common, asked)
-    return status
+    return int(_module("train").run(common, asked))
 
 
 @verb("seed")
@@ -212,9 +211,7 @@ def info(common: Any, run: Run) -> None:
 @verb("backend", "seed")
 def compile(
     common: Any,
-    models: Annotated[
-        list[str] | None, typer.Argument(help="nade, fvsbn, … as train takes them; none: all.")
-    ] = None,
+    models: Annotated[list[str] | None, typer.Argument(help="nade, fvsbn, …; none: all.")] = None,
     dtype: Annotated[str, typer.Option(help="float32 or float64, of parameters.")] = "float32",
 ) -> None:
     """Compile kernels beforehand, so that a first training begins at once."""
@@ -224,26 +221,10 @@ def compile(
 @verb()
 def gradcheck(common: Any, model: Model, settings: Settings = None) -> int:
     """Hold hand-derived gradients against central differences."""
-    status: int = _module("gradcheck").run(common, model, settings or [])
-    return status
+    return int(_module("gradcheck").run(common, model, settings or []))
 
 
-@verb("threads", "backend", "seed")
-def exercise(
-    common: Any,
-    name: Annotated[str | None, typer.Argument(help="nade-1, …; none: the list.")] = None,
-    label: Annotated[
-        str | None, typer.Option(help="Of the step that you think is wrong: B5.")
-    ] = None,
-    folder: Annotated[
-        Path | None, typer.Option(help="Where copies stand; ~/.local/share/chainrule/exercises.")
-    ] = None,
-    again: Annotated[bool, typer.Option("--again", help="Begin with a fresh copy.")] = False,
-    solution: Annotated[bool, typer.Option("--solution", help="Show the line.")] = False,
-) -> int:
-    """Mend a backward pass with one line wrong or missing; the gradient check judges."""
-    status: int = _module("exercise").run(common, name, label, folder, again, solution)
-    return status
+verb("threads", "backend", "seed")(studying.exercise)
 
 
 def main(arguments: list[str] | None = None) -> None:

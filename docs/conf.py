@@ -27,6 +27,7 @@ autodoc_typehints = "none"
 autodoc_member_order = "bysource"
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
+napoleon_use_ivar = True
 napoleon_custom_sections = ["Cost", ("Raises", "params_style")]
 nitpicky = False
 html_theme_options = {

@@ -37,7 +37,7 @@ def run(
 def _named(name: str) -> Exercise:
     if name not in EXERCISES:
         raise ValueError(
-            f"there is no exercise {name!r}{near(name, EXERCISES)}; the list: exercise"
+            f"unknown exercise {name!r}{near(name, EXERCISES)}; see the list: exercise"
         )
     return EXERCISES[name]
 

@@ -20,7 +20,7 @@ from chainrule.exercises import cases
 
 # %%
 def backward(do, q, k, v, o, lse, dq, dk, dv):
-    N, T, n, d = q.shape
+    N, _, n, d = q.shape
     for r, head in np.ndindex(N, n):
         Q, K, V, dO = (a[r, :, head] for a in (q, k, v, do))
         P = np.tril(np.exp(Q @ K.T / np.sqrt(d) - lse[r, head][:, None]))

@@ -16,11 +16,13 @@ from types import SimpleNamespace
 import numpy as np
 
 from chainrule.exercises import cases
+from chainrule.kernels.masked_conv import reference
+from chainrule.kernels.masked_conv.windows import raster
 
 
 # %%
 def backward(dy, x, W, window, dx, dW, db):
-    N, R, S, C = x.shape
+    N, R, S, _ = x.shape
     seen = window.mask(*W.shape[1:])  # which of the own pixel's channels an output may look at
     for n, i, j in np.ndindex(N, R, S):
         db += dy[n, i, j]  # B2
@@ -47,11 +49,8 @@ assert all(error < 1e-6 for error in errors.values()), errors
 # **What does a pixel know?** Stack two such layers on one image and move one pixel: what changes comes
 # after it in raster order, and nothing before. (The first layer would be of kind A in a model.)
 
+
 # %%
-from chainrule.kernels.masked_conv import reference
-from chainrule.kernels.masked_conv.windows import raster
-
-
 def two_layers(x):
     rng = np.random.default_rng(2)
     for kind in ("A", "B"):

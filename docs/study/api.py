@@ -10,6 +10,7 @@ from sphinx.application import Sphinx
 
 SECTIONS = ("Args:", "Returns:", "Raises:", "Yields:", "Attributes:", "Cost:", "Example:", "Note:")
 CODE = re.compile(r"(`[^`\n]+`)")
+ITEM = re.compile(r" {4}[\w, ]+: ")
 SPECIAL = re.compile(r"([*|\\]|_(?=\W|$))")
 
 
@@ -29,7 +30,13 @@ def tidy(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[
             inside = True
         elif not stripped or stripped in SECTIONS:
             inside = False
-        out.append(line if inside or stripped in SECTIONS else _escaped(line))
+        if inside or stripped in SECTIONS:
+            out.append(line)
+        else:  # names at the start of an item are napoleon's to read
+            item = ITEM.match(line)
+            begin = item[0].replace("_,", "\\_,") if item else ""
+            line = line[item.end() :] if item else line
+            out.append(begin + _escaped(line))
     lines[:] = out
 
 

@@ -93,8 +93,9 @@ def write(folder: Path) -> str:
     folder.mkdir(parents=True, exist_ok=True)
     parts = ["Gallery", "=" * 14, "", "Drawn by this build, each by the lines below it.", ""]
     for make in DRAWN:
-        cr.plots.save(make(), folder / f"{make.__name__}.png")
-        parts += _shown(f"{make.__name__}.png", inspect.getdoc(make) or "")
+        file = f"drawn_{make.__name__}.png"
+        cr.plots.save(make(), folder / file)
+        parts += _shown(file, inspect.getdoc(make) or "")
         parts += [".. code-block:: python", "", _body(make), ""]
     parts += ["Kept in the repository, since they take longer.", ""]
     for name, said, command in KEPT:

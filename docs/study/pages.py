@@ -80,14 +80,15 @@ def api_pages() -> dict[str, str]:
     functions = [name for name in public if name not in (*classes, *modules)]
     pages = {}
     for name in classes:
-        home = public[name].__module__
-        text = f".. autoclass:: {home}.{name}\n   :members:\n   :inherited-members: BaseEstimator\n"
+        text = (
+            f".. autoclass:: chainrule.{name}\n   :members:\n   :inherited-members: BaseEstimator\n"
+        )
         pages[f"api/{name}"] = f"{heading(name)}\n{text}"
-    calls = [f".. autofunction:: {public[name].__module__}.{name}\n" for name in functions]
+    calls = [f".. autofunction:: chainrule.{name}\n" for name in functions]
     pages["api/functions"] = f"{heading('Functions')}\n" + "\n".join(calls)
     for name in modules:
         listed = [
-            f".. autofunction:: {value.__module__}.{key}\n"
+            f".. autofunction:: chainrule.{name}.{key}\n"
             for key, value in vars(public[name]).items()
             if key in public[name].__all__ and inspect.isfunction(value)
         ]
