@@ -10,7 +10,7 @@ from sphinx.application import Sphinx
 
 SECTIONS = ("Args:", "Returns:", "Raises:", "Yields:", "Attributes:", "Cost:", "Example:", "Note:")
 CODE = re.compile(r"(`[^`\n]+`)")
-ITEM = re.compile(r" {4}[\w, ]+: ")
+ITEM = re.compile(r" {4}\w[\w, ]*: ")
 SPECIAL = re.compile(r"([*|\\]|_(?=\W|$))")
 
 
