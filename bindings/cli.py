@@ -16,7 +16,7 @@ from typing import Annotated, Any
 
 import typer
 
-from chainrule.commands import wording
+from chainrule.commands import studying, wording
 from chainrule.commands.requests import LabelRequest, SampleRequest, TrainRequest, Written
 from chainrule.commands.verbs import (
     Data,
@@ -88,8 +88,7 @@ def train(
     asked = TrainRequest(
         model, data, out, options, settings or [], reading, resume, force, samples_every
     )
-    status: int = _module("train").run(common, asked)
-    return status
+    return int(_module("train").run(common, asked))
 
 
 @verb("seed")
@@ -211,9 +210,7 @@ def info(common: Any, run: Run) -> None:
 @verb("backend", "seed")
 def compile(
     common: Any,
-    models: Annotated[
-        list[str] | None, typer.Argument(help="nade, fvsbn, … as train takes them; none: all.")
-    ] = None,
+    models: Annotated[list[str] | None, typer.Argument(help="nade, fvsbn, …; none: all.")] = None,
     dtype: Annotated[str, typer.Option(help="float32 or float64, of parameters.")] = "float32",
 ) -> None:
     """Compile kernels beforehand, so that a first training begins at once."""
@@ -223,8 +220,10 @@ def compile(
 @verb()
 def gradcheck(common: Any, model: Model, settings: Settings = None) -> int:
     """Hold hand-derived gradients against central differences."""
-    status: int = _module("gradcheck").run(common, model, settings or [])
-    return status
+    return int(_module("gradcheck").run(common, model, settings or []))
+
+
+verb("threads", "backend", "seed")(studying.exercise)
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -19,8 +19,10 @@ Words       Of image n in epoch e of a training from a seed: the halves, low and
             Where an image is looked at outside of training, its own levels are the key: the same
             image has the same bits wherever it stands.
 
-Source      Dynamic binarization: Salakhutdinov and Murray 2008; Burda, Grosse and Salakhutdinov
-            2015 (arXiv:1509.00519). Mirrored images: Krizhevsky 2012.
+Source      Dynamic binarization: Salakhutdinov and Murray 2008, "On the quantitative analysis of
+            deep belief networks"; Burda, Grosse and Salakhutdinov 2015, "Importance Weighted
+            Autoencoders" (arXiv:1509.00519). Mirrored images: Krizhevsky, Sutskever and Hinton
+            2012, "ImageNet Classification with Deep Convolutional Neural Networks".
 """
 
 import hashlib

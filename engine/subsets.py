@@ -53,8 +53,9 @@ Rounding: numbers have 32 bits, so that a u_j equals 1 - t once in 2³² pairs, 
 Cost        (1 + D) / 2 words of 64 bits a row, and again for one row in 1 + D, or in 1.1 √D where
             t = v²: less than a hundredth of what the row costs a network of hundreds of units.
 
-Source      Uniform k: Uria, Murray and Larochelle 2014 (arXiv:1310.1757). That a sum is sampled
-            best in proportion to what its terms scatter by is textbook importance sampling.
+Source      Uniform k: Uria, Murray and Larochelle 2014, "A Deep and Tractable Density Estimator"
+            (arXiv:1310.1757). That a sum is sampled best in proportion to what its terms scatter by
+            is textbook importance sampling.
 """
 
 from functools import lru_cache

@@ -118,8 +118,8 @@ def _check_sizes(model: Density, path: Any, rows: Any) -> None:
     shape, given = model.encoder_.shape, rows.shape[1:]  # type: ignore[attr-defined]
     if given in (shape, shape[:2] if shape[2] == 1 else shape, (prod(shape),)):
         return
-    many, wanted = prod(given), sizes.in_words(shape)
-    got = f"rows of {many:,} values" if rows.ndim == 2 else f"images of {sizes.in_words(given)} pixels"
+    wanted, size = sizes.in_words(shape), sizes.in_words(given)
+    got = f"rows of {prod(given):,} values" if rows.ndim == 2 else f"images of {size} pixels"
     raise ValueError(
         f"{path} has {got}, and the model was fitted on images of {wanted} pixels"
         f"{f', {prod(shape):,} values' if rows.ndim == 2 else ''}; give it such"

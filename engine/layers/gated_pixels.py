@@ -7,23 +7,23 @@ Shapes      v, dv, h, dh: (N, R, S, F), or levels in the first layer    p, q: (N
 A k × k raster window does not see what lies above and to the right beyond its corner, and stacked
 windows never do: a blind spot. Here two stacks share the past, and none of it is lost:
 
-Forward     (F1)  p  = W_v v + b_v,y                    window `above`: rows above, a full rectangle
-            (F2)  q  = W_h h + b_h,y + W_vh p           window `left`, and 1 × 1
+Forward     (F1)  p  = v W_v + b_v,y                    window `above`: rows above, a full rectangle
+            (F2)  q  = h W_h + b_h,y + p W_vh           window `left`, and 1 × 1
             (F3)  v' = tanh(p₁) ∘ σ(p₂)                 chainrule.kernels.gate
             (F4)  g  = M ∘ tanh(q₁) ∘ σ(q₂)             M: chainrule.kernels.dropout
-            (F5)  h' = h + W_o g                        in the first layer W_o g alone
+            (F5)  h' = h + g W_o                        in the first layer g W_o alone
 
             v of row i knows rows above i: the first layer's window leaves out the own row (kind A),
             so later layers may look at v's own row. So p may go straight to h of the same pixel;
             the other way nothing goes, as h knows pixels of the own row.
 
 Backward    dv' is 0, and F3 left out, in the last layer, whose v' nobody reads.
-            (B1)  dg = W_oᵀ dh',  dW_o = Σ gᵀ dh'                       undoes F5
+            (B1)  dg = dh' W_oᵀ,  dW_o = Σ gᵀ dh'                       undoes F5
             (B2)  dq by the gate's backward, of dg ∘ M                  undoes F4
             (B3)  dp by the gate's backward, of dv'                     undoes F3
-            (B4)  dp += W_vhᵀ dq,  dW_vh = Σ pᵀ dq
-                  dh = dh' + W_hᵀ dq,  dW_h, db_h                       undoes F2
-            (B5)  dv = W_vᵀ dp,  dW_v, db_v                             undoes F1
+            (B4)  dp += dq W_vhᵀ,  dW_vh = Σ pᵀ dq
+                  dh = dh' + dq W_hᵀ,  dW_h, db_h                       undoes F2
+            (B5)  dv = dp W_vᵀ,  dW_v, db_v                             undoes F1
 
 Cost        (2 T_v + 2 T_h + 5) F² multiply-adds a pixel forward, twice that backward. Kept: 7 F
             numbers a pixel.

@@ -1,33 +1,33 @@
 """A layer of PixelRNN: Row LSTM or Diagonal BiLSTM, added to what it reads.
 
 Shapes      x, dx: (N, R, S, F), F = 2H features    a_d: (N, R, S, 4H)    h_d, c_d, m: (N, R, S, H)
-            W_i: (D, T, F, 4H)    W_h: (D, P, H, 4H)    W_o: (1, H, F)    b_i: (n_classes, D, 4H)
-            y: labels    D: directions
+            W_i: (n_d, T_i, F, 4H)    W_h: (n_d, T_h, H, 4H)    W_o: (1, H, F)
+            b_i: (n_classes, n_d, 4H)    y: labels    n_d: directions, d one of them
 
-            cell        D   input's part of a cell              order
-            row         1   `left` 3, kind B: T = 2             rows
+            cell      n_d   input's part of a cell              order
+            row         1   `left` 3, kind B: T_i = 2             rows
             diagonal    2   1 × 1, kind B                       diagonals, mirrored diagonals
 
-Forward     (F1)  a_d = W_i^d x + b_i,y^d       all pixels at once; chainrule.kernels.masked_conv
+Forward     (F1)  a_d = x W_i^d + b_i,y^d       all pixels at once; chainrule.kernels.masked_conv
             (F2)  h_d = the recurrence over a_d     chainrule.kernels.grid_lstm
             (F3)  m_ij = h_1,ij + h_2,i-1,j         h_2 of the row above; beyond the image 0
-            (F4)  x' = x + W_o m                    1 × 1, kind B; its bias would be the next map's
+            (F4)  x' = x + m W_o                    1 × 1, kind B; its bias would be the next map's
 
             The mirrored direction's h_2,ij knows pixels to the right of (i, j), which come after.
             Moved down by a row they are the row above's, all of which comes before: h_2,i-1,j knows
             pixels (i', j') of i' < i, and no other.
 
 Backward    With x' = x + f(x), dx = dx' + (df/dx)ᵀ dx': one array is both.
-            (B1)  dm = W_oᵀ dx',  dW_o = Σ mᵀ dx'                       undoes F4
+            (B1)  dm = dx' W_oᵀ,  dW_o = Σ mᵀ dx'                       undoes F4
             (B2)  dh_1 = dm,  dh_2,ij = dm_i+1,j, 0 in the last row     undoes F3
             (B3)  da_d, dW_h^d, fronts in reverse                       undoes F2
-            (B4)  dx = dx' + Σ_d W_i^dᵀ da_d,  dW_i^d,  db_i^d          undoes F1
+            (B4)  dx = dx' + Σ_d da_d W_i^dᵀ,  dW_i^d,  db_i^d          undoes F1
 
-Cost        (D (4 T F + 4 P H) + F) H multiply-adds a pixel forward, that is 30 H² for `row` and
-            34 H² for `diagonal`; twice that backward. Kept: 8 H numbers a pixel, or 15 H.
+Cost        (n_d (4 T_i F + 4 T_h H) + F) H multiply-adds a pixel forward: 30 H² for `row` and 34 H²
+            for `diagonal`; twice that backward. Kept: 8 H numbers a pixel, or 15 H.
 
-Source      van den Oord, Kalchbrenner and Kavukcuoglu 2016, arXiv:1601.06759, sections 3.1 to 3.3,
-            figures 3, 4 and 5; table 1 for the windows.
+Source      van den Oord, Kalchbrenner and Kavukcuoglu 2016, "Pixel Recurrent Neural Networks"
+            (arXiv:1601.06759), sections 3.1 to 3.3, figures 3, 4 and 5; table 1 for the windows.
 """
 
 from typing import NamedTuple

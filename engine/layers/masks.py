@@ -28,8 +28,8 @@ Draws       Masks have to be found again whenever a model is loaded, so they com
             order by sorting D words of 64 bits, then each layer's numbers as words mod the range,
             which favours none by more than one part in 2⁵⁰.
 
-Source      Germain, Gregor, Murray and Larochelle 2015, "MADE", sections 3 and 4
-            (arXiv:1502.03509).
+Source      Germain, Gregor, Murray and Larochelle 2015, "MADE: Masked Autoencoder for Distribution
+            Estimation" (arXiv:1502.03509), sections 3 and 4.
 """
 
 from collections.abc import Sequence

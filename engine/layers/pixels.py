@@ -7,16 +7,17 @@ Forward     (F1)  z = 2 x / (levels - 1) - 1                 in [-1, 1]; beyond 
                                                              is no level, so that edges are seen
             (F2)  a = b_y + masked convolution of z or h     b_y: the bias of the image's class;
                                                              chainrule.kernels.masked_conv
-            (F3)  s = W_s relu(W_t relu(h) + b_t) + b_s,y    the top: 1 × 1, kind B
+            (F3)  s = relu(relu(h) W_t + b_t) W_s + b_s,y    the top: 1 × 1, kind B
 
 Backward    (B1)  dx = 2 dz / (levels - 1)                   undoes F1
             (B2)  db_c = Σ over images of class c, and over their pixels, of da; the rest is
                   masked_conv's                              undoes F2
-            With u = relu(h) and t = relu(W_t u + b_t),
+            With u = relu(h) and t = relu(u W_t + b_t),
             (B3)  dW_s, db_s, dt from ds; 0 where t = 0, the ReLU's slope;
                   dW_t, db_t, du from that; dh = du, 0 where u = 0                undoes F3
 
-Source      van den Oord, Kalchbrenner and Kavukcuoglu 2016, arXiv:1601.06759, table 1, for the top.
+Source      van den Oord, Kalchbrenner and Kavukcuoglu 2016, "Pixel Recurrent Neural Networks"
+            (arXiv:1601.06759), table 1, for the top.
 """
 
 from typing import Any, NamedTuple

@@ -11,19 +11,21 @@ Forward     (F1)  z^1_t = W_xh[x_t] + b_h^1            a row looked up: x_t one-
                                                        from step to step
             (F4)  z^{l+1}_t = y^l_t U^l + b_h^{l+1}    up to the last layer
 
-Backward    From dh^L, the gradient of the top layer's states, for l = L … 1:
-            (B1)  dz^l, dW_hh^l, dh^l_0 by the pass's own backward              undoes F2
-            (B2)  dU^{l-1} = Σ_t y^{l-1}_tᵀ dz^l_t    db_h^l = Σ_t dz^l_t       undoes F4
-                  dy^{l-1}_t = dz^l_t (U^{l-1})ᵀ
-            (B3)  dh^{l-1}_t = M^{l-1}_t ∘ dy^{l-1}_t                           undoes F3
-            (B4)  dW_xh[v] = Σ over the (t, n) where x = v of dz^1_t            undoes F1; and then
-                  db_h^1 = Σ_v dW_xh[v], the same terms added up
+Backward    From dy^L, the gradient of what the top layer shows, for l = L … 1:
+            (B1)  dh^l_t = M^l_t ∘ dy^l_t                                       undoes F3
+            (B2)  dz^l, dW_hh^l, dh^l_0 by the pass's own backward              undoes F2
+            and for l ≥ 2, with n a row of the minibatch,
+            (B3)  dU^{l-1} = Σ_t Σ_n y^{l-1}_tnᵀ dz^l_tn                        undoes F4
+                  db_h^l = Σ_t Σ_n dz^l_tn,    dy^{l-1}_t = dz^l_t (U^{l-1})ᵀ
+            (B4)  dW_xh[v] = Σ over the (t, n) where x = v of dz^1_tn           undoes F1; and then
+                  db_h^1 = Σ_t Σ_n dz^1_tn = Σ_v dW_xh[v], the same terms added up
 
 Cost        4 T·N·G·H² FLOPs a layer forward but 2 T·N·G·H² the first one, twice that backward.
-            All of F1, F4 and B2 are one call for the whole sequence; only F2 waits for itself.
+            All of F1, F4 and B3 are one call for the whole sequence; only F2 waits for itself.
 
-Source      Graves 2013 (arXiv:1308.0850) for deep recurrent networks of symbols; dropout off the
-            recurrent path: Zaremba, Sutskever and Vinyals 2014 (arXiv:1409.2329).
+Source      Graves 2013, "Generating Sequences With Recurrent Neural Networks" (arXiv:1308.0850),
+            for deep recurrent networks of symbols; dropout off the recurrent path: Zaremba,
+            Sutskever and Vinyals 2014, "Recurrent Neural Network Regularization" (arXiv:1409.2329).
 """
 
 from collections.abc import Mapping
@@ -102,8 +104,8 @@ def backward(
     for l in reversed(range(len(passes))):
         this = passes[l]
         if this.site is not None:
-            this.site.drop(dh, dh, time_major=True)  # B3
-        dz = _run_back(cell, dh, this, params, grad, l, dh_0, dc_0)  # B1
+            this.site.drop(dh, dh, time_major=True)  # B1
+        dz = _run_back(cell, dh, this, params, grad, l, dh_0, dc_0)  # B2
         dz = dz.reshape(T * N, dz.shape[2])
         if l == 0:
             grad["W_xh"][...] = 0
@@ -112,7 +114,7 @@ def backward(
         else:
             below, U, dU = passes[l - 1].y.reshape(T * N, H), params["U"][l - 1], grad["U"][l - 1]
             dh = new((T, N, H))
-            linear.backward(dz, below, U, dh.reshape(T * N, H), dU, grad["b_h"][l])  # B2
+            linear.backward(dz, below, U, dh.reshape(T * N, H), dU, grad["b_h"][l])  # B3
 
 
 def _run(
@@ -151,7 +153,7 @@ def _run_back(
     dh_0: Array,
     dc_0: Array | None,
 ) -> Array:
-    """B1: undo `_run`, and return dz, in the memory of the gates."""
+    """B2: undo `_run`, and return dz, in the memory of the gates."""
     W, dW, z = params["W_hh"][l], grad["W_hh"][l], this.z
     if cell == "lstm":
         assert this.c is not None and dc_0 is not None

@@ -4,13 +4,13 @@ Shapes      h, dh: (N, R, S, 2F)    a, m: (N, R, S, F)    y: labels
             W_i: (1, 2F, F)   b_i: (F,)   W_m: (T, F, F)   b_m: (n_classes, F)   W_o: (1, F, 2F)
 
 Forward     (F1)  u  = relu(h)
-            (F2)  a  = relu(W_i u + b_i)                1 × 1, kind B
-            (F3)  m  = M ∘ relu(W_m a + b_m,y)          k × k, kind B; M: chainrule.kernels.dropout
-            (F4)  h' = h + W_o m                        1 × 1, kind B, without a bias
+            (F2)  a  = relu(u W_i + b_i)                1 × 1, kind B
+            (F3)  m  = M ∘ relu(a W_m + b_m,y)          k × k, kind B; M: chainrule.kernels.dropout
+            (F4)  h' = h + m W_o                        1 × 1, kind B, without a bias
 
 Backward    With h' = h + f(h), dh = dh' + (df/dh)ᵀ dh': one array is both, and what comes back
             through the branch is added to it.
-            (B1)  dm = W_oᵀ dh',  dW_o = Σ mᵀ dh'       undoes F4
+            (B1)  dm = dh' W_oᵀ,  dW_o = Σ mᵀ dh'       undoes F4
             (B2)  dm ∘ M, 0 where m = 0; da, dW_m, db_m undoes F3
             (B3)  da = 0 where a = 0; du, dW_i, db_i    undoes F2
             (B4)  dh = dh' + du where h > 0             undoes F1
@@ -19,7 +19,8 @@ Backward    With h' = h + f(h), dh = dh' + (df/dh)ᵀ dh': one array is both, an
 Cost        (4 + T) F² multiply-adds a pixel forward, T F² of them the masked map's; twice that
             backward. Kept: 4 F numbers a pixel.
 
-Source      van den Oord, Kalchbrenner and Kavukcuoglu 2016, arXiv:1601.06759, figure 5.
+Source      van den Oord, Kalchbrenner and Kavukcuoglu 2016, "Pixel Recurrent Neural Networks"
+            (arXiv:1601.06759), figure 5.
 """
 
 from typing import NamedTuple

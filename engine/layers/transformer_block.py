@@ -18,7 +18,18 @@ Forward     Attention: the only place where positions meet, and position t looks
 Backward    With z = x + f(x), dx = dz + (df/dx)ᵀ dz: the gradient of the residual stream goes
             straight on, and what comes back through the branch is added to it. So one array serves
             as dz and dx, and the normalisation's backward, the branch's last step, adds into it.
-            Lines below undo those above in reverse order; each is derived where it is named.
+            Each step is derived where the one that it undoes is named. The MLP, from its dz:
+            (B1)  dy = (M ∘ dz) W_2ᵀ,  dW_2 = yᵀ (M ∘ dz),  db_2 = Σ M ∘ dz    undoes M3's product
+            (B2)  du = dy ∘ gelu'(u + b_1),  db_1 = Σ du                       undoes M2's gelu
+            (B3)  dh = du W_1ᵀ,  dW_1 = hᵀ du                                  undoes M2's product
+            (B4)  dx = dz + dh through LN, and its gain and bias               undoes M1; M3's x
+            Its dx is the dz of the attention half:
+            (B5)  da = (M ∘ dz) W_oᵀ,  dW_o = aᵀ (M ∘ dz),  db_o = Σ M ∘ dz    undoes A5's product
+            (B6)  dq, dk, dv from da                                           undoes A4
+            (B7)  dq, dk rotated back                                          undoes A3
+            (B8)  dh = [dq dk dv] W_qkvᵀ,  dW_qkv = hᵀ [dq dk dv],  db_qkv     undoes A2
+            (B9)  dx = dz + dh through LN, and its gain and bias               undoes A1; A5's x
+            Sums are over all rows, positions and sequences.
 
 Memory      Kept for the backward: x, q, k, v, a, log-sum-exps and row statistics in the attention
             half (5C numbers a position), x, u, y in the MLP half (9C). h is made again, one pass
@@ -142,19 +153,19 @@ def attention_backward(
     with arena.borrow(x) as new:
         da, dqkv = new((M, C)), new((M, 3 * C))
         with arena.borrow(x) as temporary:
-            dbranch = dropout.backward(heads.rows(dz), site, temporary)  # A5
-            linear.backward(dbranch.reshape(M, C), a, w.W_o, da, grad.W_o, grad.b_o)
+            dbranch = dropout.backward(heads.rows(dz), site, temporary)
+            linear.backward(dbranch.reshape(M, C), a, w.W_o, da, grad.W_o, grad.b_o)  # B5
         q, k, v = heads.split_qkv(qkv)
         dq, dk, dv = heads.split_qkv(dqkv)
         o, do = heads.split(a), heads.split(da)
-        causal_attention.backward(do, q, k, v, o, lse, dq, dk, dv)  # A4
+        causal_attention.backward(do, q, k, v, o, lse, dq, dk, dv)  # B6
         if heads.rotary:
-            rotary.rotate(dk, 0, -1)  # A3
+            rotary.rotate(dk, 0, -1)  # B7
             rotary.rotate(dq, 0, -1)
         h, dh = new((M, C)), da  # da has been read for the last time
         layer_norm.forward(x, w.ln_g, w.ln_b, h, mean, rstd)
-        linear.backward(dqkv, h, w.W_qkv, dh, grad.W_qkv, grad.b_qkv)  # A2
-        layer_norm.backward(dh, x, w.ln_g, mean, rstd, dz, grad.ln_g, grad.ln_b)  # A1
+        linear.backward(dqkv, h, w.W_qkv, dh, grad.W_qkv, grad.b_qkv)  # B8
+        layer_norm.backward(dh, x, w.ln_g, mean, rstd, dz, grad.ln_g, grad.ln_b)  # B9
 
 
 def mlp_forward(
@@ -182,10 +193,10 @@ def mlp_backward(dz: Array, cache: MLPCache, w: MLPWeights, grad: MLPWeights, he
     with arena.borrow(x) as new:
         du = new((M, 4 * C))
         with arena.borrow(x) as temporary:
-            dbranch = dropout.backward(heads.rows(dz), site, temporary)  # M3
-            linear.backward(dbranch.reshape(M, C), y, w.W_2, du, grad.W_2, grad.b_2)
-        gelu.backward(du, u, w.b_1, du, grad.b_1)  # M2
+            dbranch = dropout.backward(heads.rows(dz), site, temporary)
+            linear.backward(dbranch.reshape(M, C), y, w.W_2, du, grad.W_2, grad.b_2)  # B1
+        gelu.backward(du, u, w.b_1, du, grad.b_1)  # B2
         h, dh = new((M, C)), new((M, C))
         layer_norm.forward(x, w.ln_g, w.ln_b, h, mean, rstd)
-        linear.product_backward(du, h, w.W_1, dh, grad.W_1)
-        layer_norm.backward(dh, x, w.ln_g, mean, rstd, dz, grad.ln_g, grad.ln_b)  # M1
+        linear.product_backward(du, h, w.W_1, dh, grad.W_1)  # B3
+        layer_norm.backward(dh, x, w.ln_g, mean, rstd, dz, grad.ln_g, grad.ln_b)  # B4

@@ -1,12 +1,11 @@
 """AttentionRNN: an RNN that looks back at all its past states, not at the last one alone.
 
 Model       h_t = cell(h_{t-1}, x_t), h_0 = b_0^y learned: one recurrent layer, as in `rnn`
-            e_tj = h_t·h_j / √d,  j < t              query h_t, keys h_0 … h_{t-1}
-            α_tj = softmax over j < t of e_tj        the attention distribution
-            a_t  = Σ_{j<t} α_tj h_j,  a_0 = 0        the weighted sum of the history
+            P_tj = softmax over j < t of h_t·h_j / √d    query h_t, keys h_0 … h_{t-1}
+            a_t  = Σ_{j<t} P_tj h_j,  a_0 = 0        the weighted sum of the history
             p(x_{t+1} | x_1 … x_t) = softmax(h_t W_hy + a_t W_ay + b_y)
 
-            With several heads, h is cut into n_heads parts of d = H / n_heads, each with an α of
+            With several heads, h is cut into n_heads parts of d = H / n_heads, each with a P of
             its own. x: (N, T) symbols    W_xh: (V, G H)  W_hh: (1, H, G H)  W_hy, W_ay: (H, V)
             b_h: (1, G H)  b_y: (V,)  b_n: (1, H) GRU only
             b_0: (n_classes, 1, H)  c_0: the same, LSTM only; (1, H) where there is one class
@@ -16,9 +15,12 @@ Model       h_t = cell(h_{t-1}, x_t), h_0 = b_0^y learned: one recurrent layer, 
 
 Gradient    loss = Σ -log p(x_t) / total. With ds_t from chainrule.kernels.softmax_cross_entropy,
             (B1)  dW_hy = Σ h_tᵀ ds_t,  dW_ay = Σ a_tᵀ ds_t,  db_y = Σ ds_t,  da_t = ds_t W_ayᵀ
-            (B2)  da to dq_t, dk_j, dv_j             chainrule.kernels.causal_attention
-            (B3)  dh_t = ds_t W_hyᵀ + dq_t + dk_t + dv_t: a state predicts, asks, is compared with
-                  and is read
+            (B2)  da to dq, dk, dv                   chainrule.kernels.causal_attention
+                  which pairs i with all j ≤ i, itself too. Here h_t must not look at itself; so
+                  q_i = h_{i+1} and k_j = v_j = h_j, i, j = 0 … T-1. Then j ≤ i is j < i + 1 = t:
+                  query i is h_t's, it sees h_0 … h_{t-1}, and its output o_i is a_t.
+            (B3)  dh_t = ds_t W_hyᵀ + dq_{t-1} + dk_t + dv_t: a state predicts, asks (as query
+                  t - 1; h_0 never does), is compared with and is read
             (B4)  dh to the rest                     chainrule.engine.layers.recurrent
 
 Window      A row longer than `context` is read in windows (chainrule.engine.windows), each from
@@ -26,8 +28,11 @@ Window      A row longer than `context` is read in windows (chainrule.engine.win
 
 Cost        The cell's 2 G H² FLOPs a symbol, 4 H V for the logits and 4 H t for the attention.
 
-Source      Bahdanau, Cho and Bengio 2015 (arXiv:1409.0473) for attention over states; within one
-            sequence: Cheng, Dong and Lapata 2016 (arXiv:1601.06733); 1/√d: Vaswani et al. 2017.
+Source      Bahdanau, Cho and Bengio 2015, "Neural Machine Translation by Jointly Learning to Align
+            and Translate" (arXiv:1409.0473), for attention over states; within one sequence: Cheng,
+            Dong and Lapata 2016, "Long Short-Term Memory-Networks for Machine Reading"
+            (arXiv:1601.06733); 1/√d: Vaswani et al. 2017, "Attention Is All You Need"
+            (arXiv:1706.03762).
 """
 
 from dataclasses import dataclass
@@ -129,7 +134,7 @@ def conditionals(config: Config, params: Params, x: Ids, y: Any = None) -> Array
 
 
 def attention_maps(config: Config, params: Params, x: Ids, y: Any = None) -> Array:
-    """Return α, (N, n_heads, T, T), of one window: row t is what x_{t+1}'s prediction looks at.
+    """Return P, (N, n_heads, T, T), of one window: row t is what x_{t+1}'s prediction looks at.
 
     Column j < t is the state h_j after j symbols; row 0, where there is no past, is zero.
     """

@@ -1,7 +1,7 @@
 """Autoencoder: what a network without masks learns, and why it is no model of p(x).
 
-Model       e(x) = σ(W² (W¹ x + b¹) + b²)         the code of a row, and from it
-            d(h) = σ(V h + c)                     a row again; of a real column V h + c, since σ
+Model       e(x) = σ((x W¹ + b¹) W² + b²)         the code of a row, and from it
+            d(h) = σ(h V + c)                     a row again; of a real column h V + c, since σ
                                                   would keep it between 0 and 1
 
             It is trained to be x again, by cross-entropy of bits and squared error of real columns.
@@ -13,7 +13,6 @@ Model       e(x) = σ(W² (W¹ x + b¹) + b²)         the code of a row, and fr
             must not see; then the same loss is -log p(x).
 
 Shapes      x, r, s: (N, D)    W1: (D, M)  b1: (M,)  W2: (M, H)  b2: (H,)  V: (H, D)  c: (D,)
-            The rows' side of the formulas above: rows times matrices.
 
 Forward     (F1)  x̃ = κ x or 0, by chance (chainrule.kernels.dropout), in training; else x
             (F2)  z = x̃ W¹ + b¹
@@ -36,8 +35,9 @@ Backward    (B1)  g_i = dℓ_i/ds_i = σ(s_i) - x_i of a bit, and s_i - x_i of a
 Cost        6 N (D M + M H + H D) FLOPs for the gradient, in products; an exponential a unit and
             bit.
 
-Source      Rumelhart, Hinton and Williams 1986; noise: Vincent et al. 2008, "Extracting and
-            Composing Robust Features with Denoising Autoencoders".
+Source      Rumelhart, Hinton and Williams 1986, "Learning representations by back-propagating
+            errors", Nature 323; noise: Vincent et al. 2008, "Extracting and Composing Robust
+            Features with Denoising Autoencoders".
 """
 
 from dataclasses import dataclass

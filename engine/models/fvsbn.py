@@ -1,10 +1,10 @@
 """FVSBN: each bit a logistic regression on the bits before it.
 
-Model       p(x_i = 1 | x_<i, y) = σ(α_0^iy + Σ_{j<i} α_j^i x_j)
+Model       p(x_i = 1 | x_<i, y) = σ(b_yi + Σ_{j<i} α_j^i x_j)
 
             x: (N, D) of 0 and 1    y: (N,) labels    alpha: (D(D-1)/2,) the α_j^i, the strictly
             lower triangle of a (D, D) matrix, packed (see `chainrule.kernels.triangular`)
-            b: (n_classes, D) holds the α_0^iy; (D,), the α_0^i, where there is one class
+            b: (n_classes, D), the biases; (D,) where there is one class
 
             The first conditional has no input: p(x_0 = 1 | y) = σ(b_y0), a table of an entry a
             class. The label is one more input of each regression, as a one-hot vector; what
@@ -25,8 +25,10 @@ Gradient    loss = (1/N) Σ_n -log p(x_n), through two pieces, each derived wher
 Cost        O(N·D²) at worst; the ones among the x alone cost anything.
 
 Source      Frey, Hinton and Dayan 1996, "Does the wake-sleep algorithm produce good density
-            estimators?"; the name is from Gan et al. 2015, "Learning Deep Sigmoid Belief Networks
-            with Data Augmentation".
+            estimators?", NIPS 8. Frey 1998, "Graphical Models for Machine Learning and Digital
+            Communication", calls it the logistic autoregressive network; later papers the fully
+            visible sigmoid belief network, as Gan et al. 2015, "Learning Deep Sigmoid Belief
+            Networks with Data Augmentation", AISTATS.
 """
 
 from dataclasses import dataclass

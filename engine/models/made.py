@@ -38,7 +38,7 @@ Start       Weights uniform in ±√(6 / (rows + columns)), 0 where all masks hi
 Cost        A pass: one multiply-add, half as many as without masks, for each weight that is not
             masked; the gradient two more. One sample costs one pass.
 
-Source      Germain, Gregor, Murray and Larochelle 2015, "MADE", ICML (arXiv:1502.03509).
+Source      Germain et al. 2015, "MADE: Masked Autoencoder for Distribution Estimation", ICML.
 """
 
 from dataclasses import dataclass

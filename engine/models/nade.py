@@ -22,7 +22,7 @@ Gradient    loss = (1/N) Σ_n -log p(x_n). The chain rule runs through two piece
 
 Cost        O(N·D·H) for each of the likelihood, the gradient and N samples.
 
-Source      Larochelle and Murray 2011, "The Neural Autoregressive Distribution Estimator".
+Source      Larochelle and Murray 2011, "The Neural Autoregressive Distribution Estimator", AISTATS.
 """
 
 from dataclasses import dataclass

@@ -4,8 +4,8 @@ Shapes      x: (N, D) of 0 and 1    y: (N,) labels    b: (D,)    V: (D, H)    A:
             c: (n_classes, D, H); (D, H) where there is one class
 
             Network i has its own input weights A_i: (i, H), rows offset(i) … of A with
-            offset(i) = i(i-1)/2, its own hidden biases c_i, in each class, and output weights V_i
-            (the α_i of some papers). That is D²H/2 numbers more than tied NADE has, and O(D) times
+            offset(i) = i(i-1)/2, its own hidden biases c_i, in each class, and output weights V_i.
+            That is D²H/2 numbers more than tied NADE has, and O(D) times
             its work: nothing of h_i can be reused for h_{i+1}. The label is one more input of each
             network, as a one-hot vector.
 

@@ -7,7 +7,7 @@ Model       x: (N, R, S, C), levels 0 … levels - 1, pixels in raster order, th
                 levels to numbers, features to outputs s        chainrule.engine.layers.pixels
                 what s says of a level                    chainrule.engine.distributions.levels
             Plain:
-            (F1)  h = W_x z + b_x                           first_size², kind A
+            (F1)  h = z W_x + b_x                           first_size², kind A
             (F2)  L residual blocks                         chainrule.engine.layers.residual_pixels
             Gated: two stacks, so that no pixel before is out of sight
             (F3)  L + 1 layers, the first of kind A         chainrule.engine.layers.gated_pixels
@@ -28,8 +28,9 @@ Cost        Two FLOPs a pixel for each weight that is not hidden, but for edges;
             backward. A pixel of a sample costs as much as one of a pass
             (chainrule.kernels.samplers.pixel_cnn).
 
-Source      van den Oord, Kalchbrenner and Kavukcuoglu 2016, arXiv:1601.06759; van den Oord et al.
-            2016, arXiv:1606.05328, for the gated one.
+Source      van den Oord, Kalchbrenner and Kavukcuoglu 2016, "Pixel Recurrent Neural Networks"
+            (arXiv:1601.06759); van den Oord et al. 2016, "Conditional Image Generation with
+            PixelCNN Decoders" (arXiv:1606.05328), for the gated one.
 """
 
 from collections.abc import Iterator

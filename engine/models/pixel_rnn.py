@@ -7,7 +7,7 @@ Model       x: (N, R, S, C), levels 0 … levels - 1, pixels in raster order, th
                 levels to numbers, features to outputs s        chainrule.engine.layers.pixels
                 which pixels a map sees, and why that will do   chainrule.kernels.masked_conv
                 what s says of a level                  chainrule.engine.distributions.levels
-            (F1)  x^0 = W_x z + b_x,y                       first_size², kind A
+            (F1)  x^0 = z W_x + b_x,y                       first_size², kind A
             (F2)  x^l, l = 1 … L                            chainrule.engine.layers.grid_lstm
             (F3)  s = top(x^L)
 
@@ -24,14 +24,16 @@ Gradient    loss = Σ_n -log p(x_n) / total, through the same in reverse; in x a
 
 Start       Weights normal, of deviation √(1 / inputs), before a ReLU √(2 / inputs); what a layer
             adds to the stream is scaled by 1/√L; of outputs a tenth. 0 where masks hide them.
-            Biases 0, but of forget gates 1 (Jozefowicz et al. 2015), and of mixtures near the
+            Biases 0, but of forget gates 1, and of mixtures near the
             uniform distribution.
 
 Cost        Two FLOPs a pixel for each weight that is not hidden, but for edges, in R, or R + S - 1,
             fronts a layer that wait for each other; twice that backward. A sample costs as much as
             a pass, pixel by pixel, and the memory of two rows of states.
 
-Source      van den Oord, Kalchbrenner and Kavukcuoglu 2016, arXiv:1601.06759.
+Source      van den Oord, Kalchbrenner and Kavukcuoglu 2016, "Pixel Recurrent Neural Networks"
+            (arXiv:1601.06759). Forget gates at 1: Jozefowicz, Zaremba and Sutskever 2015, "An
+            Empirical Exploration of Recurrent Network Architectures", ICML.
 """
 
 from collections.abc import Iterator

@@ -1,9 +1,9 @@
 """RNN: p(x) = Π_t p(x_t | h_{t-1}), all the past in one state of fixed size.
 
-Model       h_{t+1} = tanh(W_hh h_t + W_xh x_{t+1}),   h_0 = b_0^y learned
-            o_{t+1} = W_hy h_{t+1},   p(x_{t+2} | x_1 … x_{t+1}) = softmax(o_{t+1})
-            and o_0 = W_hy h_0 predicts x_1. Here with biases, several layers, and by the option
-            `cell` an LSTM or a GRU in place of tanh; the states are rows: h W_hh.
+Model       h_{t+1} = tanh(h_t W_hh + x_{t+1} W_xh),   h_0 = b_0^y learned
+            s_{t+1} = h_{t+1} W_hy,   p(x_{t+2} | x_1 … x_{t+1}) = softmax(s_{t+1})
+            and s_0 = h_0 W_hy predicts x_1. Here with biases, several layers, and by the option
+            `cell` an LSTM or a GRU in place of tanh; x_t one-hot, and all vectors rows.
 
             x: (N, T) symbols, any T    y: (N,) labels    h: (L, N, H)
             W_xh: (V, G H)  U: (L - 1, H, G H)  W_hh: (L, H, G H)  W_hy: (H, V)
@@ -13,7 +13,7 @@ Model       h_{t+1} = tanh(W_hh h_t + W_xh x_{t+1}),   h_0 = b_0^y learned
 
 Labels      The state is all that a symbol sees of what came before it, so a label is told as what
             comes before the first symbol: each class has a state of its own to begin from, as a
-            Transformer has a start token for each. It costs nothing a symbol, o_0 sees it too, and
+            Transformer has a start token for each. It costs nothing a symbol, s_0 sees it too, and
             the recurrence has to keep it, as it keeps all else; LSTM and GRU keep it for longer.
 
 Gradient    loss = Σ -log p(x_t) / total. The chain rule runs through three pieces, each derived
@@ -31,7 +31,10 @@ Cost        A symbol: 2 (2L - 1) G H² + 2 H V FLOPs, three times that with the 
             a gradient the memory does not depend on T but for the answer.
 
 Source      Elman 1990, "Finding structure in time"; Mikolov et al. 2010, "Recurrent neural network
-            based language model"; truncation: Williams and Peng 1990, Neural Computation 2(4).
+            based language model"; truncation: Williams and Peng 1990, "An efficient gradient-based
+            algorithm for on-line training of recurrent network trajectories", Neural Computation
+            2(4). Open forget gates: Jozefowicz, Zaremba and Sutskever 2015, "An Empirical
+            Exploration of Recurrent Network Architectures", ICML.
 """
 
 from dataclasses import dataclass

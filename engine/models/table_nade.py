@@ -26,7 +26,8 @@ Cost        O(N·S·H) for each of the likelihood, the gradient and N samples, S
 
 Source      Uria, Murray and Larochelle 2013, "RNADE: The real-valued neural autoregressive
             density-estimator", NIPS: real columns, whose means begin spread over the data and whose
-            ρ at 1 in the authors' own program. Larochelle and Murray 2011 for bits.
+            ρ at 1 in the authors' own program. Larochelle and Murray 2011, "The
+            Neural Autoregressive Distribution Estimator", for bits.
 """
 
 from dataclasses import dataclass

@@ -25,9 +25,11 @@ Dropout     On F1's sum, site 0, and on layer l's two branches, sites 2l - 1 and
             only. Not on attention probabilities: they are never in memory.
 
 Cost        A position: 2 · 12 C² L + 2 C V FLOPs forward for the products and 2 C L T for
-            attention; twice as much again backward. Memory: 14 C L + C + V numbers a position.
+            attention; twice as much again backward. Memory, numbers a position: 14 C L
+            of the blocks, 2 C for x after the last one and LN(x), V for s.
 
-Source      Vaswani et al. 2017, arXiv:1706.03762; Radford et al. 2019 (pre-norm, initial weights).
+Source      Vaswani et al. 2017, "Attention Is All You Need", arXiv:1706.03762; Radford et al. 2019,
+            "Language Models are Unsupervised Multitask Learners" (pre-norm, initial weights).
 """
 
 from collections.abc import Iterator

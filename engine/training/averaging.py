@@ -9,7 +9,9 @@ so that it forgets the initial ones soon, however near a is to 1: after a thousa
 mean over about the last 1 / (1 - a). What the steps scatter by is averaged out, as by a learning
 rate that falls, and the steps themselves are as they were: nothing of it flows back.
 
-Source      Polyak and Juditsky 1992; the ramp: TensorFlow's ExponentialMovingAverage.
+Source      Polyak and Juditsky 1992, "Acceleration of Stochastic Approximation by Averaging", SIAM
+            Journal on Control and Optimization 30(4); the ramp: TensorFlow's
+            ExponentialMovingAverage.
 """
 
 from typing import Any

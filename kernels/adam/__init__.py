@@ -1,6 +1,6 @@
 """Adam with decoupled decay, decoupled sparsity and clipping, fused over one flat buffer.
 
-Shapes      theta, g, m, v: (P,), every parameter of a model end to end
+Shapes      theta, g, m, v: (n,), every parameter of a model end to end
 
 Step t      (t = 1, 2, …; m = v = 0 before the first)
             (A1)  r     = min(1, max_norm / ‖g‖₂)               r = 1 if max_norm is 0
@@ -38,10 +38,11 @@ Why A9      Where g is zero from some step on (a pixel that is off in every row)
 Cost        About 12 FLOPs and 7 memory passes an entry (read θ, g, m, v; write θ, m, v), 28 bytes
             in float32: bound by memory. A1 reads g once more, which often is still in cache.
 
-Source      Kingma and Ba 2015, "Adam", arXiv:1412.6980 (A3-A7); Loshchilov and Hutter 2019,
-            "Decoupled Weight Decay Regularization", arXiv:1711.05101 (λ); Parikh and Boyd 2014,
-            "Proximal Algorithms", §6.5.2 (A8's step, which we put after A7); Pascanu et al. 2013,
-            arXiv:1211.5063 (A1, A2).
+Source      Kingma and Ba 2015, "Adam: A Method for Stochastic Optimization", arXiv:1412.6980
+            (A3-A7); Loshchilov and Hutter 2019, "Decoupled Weight Decay Regularization",
+            arXiv:1711.05101 (λ); Parikh and Boyd 2014, "Proximal Algorithms", §6.5.2 (A8's step,
+            which we put after A7); Pascanu, Mikolov and Bengio 2013, "On the difficulty of training
+            recurrent neural networks", arXiv:1211.5063 (A1, A2).
 """
 
 from chainrule.kernels.dispatch import select

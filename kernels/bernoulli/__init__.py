@@ -28,7 +28,8 @@ Backward    (B1)  softplus'(s) = eˢ / (1 + eˢ) = σ(s)
 
 Cost        O(N·D); one exponential an element, in either direction, and in both at once.
 
-Source      Textbook; the logit form is that of McCullagh and Nelder 1989, ch. 4.
+Source      Textbook; the logit form is that of McCullagh and Nelder 1989, "Generalized Linear
+            Models", ch. 4.
 """
 
 from chainrule.kernels.dispatch import select

@@ -13,6 +13,12 @@ Draw        Of each row with u ≥ 0 by itself, given a temperature τ, top_k an
                                                                off at 1
             (D5)  x is the first v with w_0 + … + w_v > u W, W = Σ_v w_v after D4
 
+            Why D5 draws v with probability w_v / W: let C_v = w_0 + … + w_v, C_{-1} = 0. As
+            weights are not negative C never falls, so v is the first with C_v > u W exactly where
+            C_{v-1} ≤ u W < C_v, that is for u in [C_{v-1} / W, C_v / W). These intervals touch and
+            cover [0, 1), and v's has the length w_v / W, which is the probability that a uniform u
+            falls into it.
+
             D5 inverts the cumulative distribution in the order of the ids, so a larger u never
             gives a smaller id, and a symbol without weight is never drawn. Where u W rounds up to
             W, the last symbol that has weight is drawn. τ = 0 draws the largest logit, of equal
@@ -26,7 +32,9 @@ Draw        Of each row with u ≥ 0 by itself, given a temperature τ, top_k an
 Cost        O(V) with neither top_k nor top_p. Ranks come from a heap: O(V + r log V) for the r
             ranks looked at.
 
-Source      top_p: Holtzman et al. 2020, "The Curious Case of Neural Text Degeneration".
+Source      top_p: Holtzman et al. 2020, "The Curious Case of Neural Text Degeneration"
+            (arXiv:1904.09751); top_k: Fan, Lewis and Dauphin 2018, "Hierarchical Neural Story
+            Generation" (arXiv:1805.04833).
 
 `reference` (NumPy) defines the result; `cpu` and `cuda` must match it. Compiled samplers call
 `cpu.pick`, the draw of one row.

@@ -14,11 +14,11 @@ Forward     (F1)  s_ij = q_i·k_j / √d                  for j ≤ i; the other
             e^{-∞} = 0 adds nothing to F2 and F4; left out, it costs nothing either. Half of the
             T² scores are never computed.
 
-            In pieces. A row's scores need not be in memory at once. Let the keys come in blocks B1,
-            B2, …; keep m, the largest score so far, z = Σ e^{s_j - m} and a = Σ e^{s_j - m} v_j.
-            With the next block's largest score m' > m, every old term has to be multiplied by
-            e^{m - m'}, and that is one number for all of them:
-                z ← e^{m-m'} z + Σ_{j∈B} e^{s_j - m'}     a ← e^{m-m'} a + Σ_{j∈B} e^{s_j - m'} v_j
+            In pieces. A row's scores need not be in memory at once. Let the keys come in blocks J,
+            one after the other; keep m, the largest score so far, z = Σ e^{s_j - m} and
+            a = Σ e^{s_j - m} v_j. With the next block's largest score m' > m, every old term has to
+            be multiplied by e^{m - m'}, and that is one number for all of them:
+                z ← e^{m-m'} z + Σ_{j∈J} e^{s_j - m'},   a ← e^{m-m'} a + Σ_{j∈J} e^{s_j - m'} v_j
             At the end o = a / z and ℓ = m + log z, whatever the blocks were. As e^{s - m} ≤ 1 and
             the largest is 1, no score, however large, overflows, and z ≥ 1.
 
@@ -26,7 +26,7 @@ Backward    With upstream do_i = dL/do_i. P is made again from s and ℓ, by F1 
             head were kept instead of T².
             (B1)  dv_j  = Σ_{i≥j} P_ij do_i                                     undoes F4
             (B2)  dP_ij = do_i·v_j                          for j ≤ i           undoes F4
-            (B3)  ds_ij = P_ij (dP_ij - D_i),   D_i = do_i·o_i                  undoes F2, F3
+            (B3)  ds_ij = P_ij (dP_ij - μ_i),   μ_i = do_i·o_i                  undoes F2, F3
             (B4)  dq_i  = Σ_{j≤i} ds_ij k_j / √d                                undoes F1
             (B5)  dk_j  = Σ_{i≥j} ds_ij q_i / √d                                undoes F1
 
@@ -36,7 +36,7 @@ Backward    With upstream do_i = dL/do_i. P is made again from s and ℓ, by F1 
             and P depends on no masked score, so the Jacobian's other entries are 0: the mask needs
             no case of its own, multiplication by P_ij = 0 does it. Hence
                 ds_k = Σ_j dP_j ∂P_j/∂s_k = dP_k P_k - P_k Σ_j dP_j P_j = P_k (dP_k - Σ_j P_j dP_j)
-            and the sum over the row is the D of B3:
+            and the sum over the row, the mean of dP under P, is the μ of B3:
                 Σ_j P_j dP_j = Σ_j P_j (do·v_j) = do · Σ_j P_j v_j = do·o
             by B2 and F4. This is why d numbers, do_i and o_i, suffice where the sum asks for a
             whole row of P and dP: no row has to be complete before its first ds is known, and the
@@ -54,7 +54,8 @@ Cost        Forward 4 d FLOPs a pair (i, j), backward 10 d: 2 d for each of the 
 
 Source      Vaswani et al. 2017, "Attention Is All You Need", arXiv:1706.03762; Milakov and
             Gimelshein 2018, "Online normalizer calculation for softmax", arXiv:1805.02867; Dao et
-            al. 2022, "FlashAttention", arXiv:2205.14135, for D_i and the recomputing backward.
+            al. 2022, "FlashAttention: Fast and Memory-Efficient Exact Attention with IO-Awareness",
+            arXiv:2205.14135, for μ_i and the recomputing backward.
 
 `reference` (NumPy) defines the result; `cpu` and `cuda` must match it.
 """

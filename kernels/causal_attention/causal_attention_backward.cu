@@ -1,8 +1,8 @@
 // Causal attention backward: B1-B5 of kernels/causal_attention/__init__.py, P made again from lse.
 //
 // Two launches, each with outputs that no two blocks share: dq by blocks of queries, which also
-// leave D for the other; dk and dv by blocks of keys. Scores and dP are thus computed twice, 14 d
-// FLOPs a pair instead of 10 d. One pass would have to add dq up over blocks: by atomics, in another
+// leave μ, `mean`, for the other; dk and dv by blocks of keys. Scores and dP are thus computed
+// twice, 14 d FLOPs a pair instead of 10 d. One pass would have to add dq up over blocks: by atomics, in another
 // order each time, or by way of memory that grows with T².
 
 #include "tiles.cuh"
@@ -16,7 +16,7 @@ __device__ __forceinline__ REAL probability(bool visible, REAL s, REAL scale, RE
 extern "C" __global__ void __launch_bounds__(THREADS, 1)
 attention_dq(const REAL* __restrict__ dO, const REAL* __restrict__ q, const REAL* __restrict__ k,
              const REAL* __restrict__ v, const REAL* __restrict__ o, const REAL* __restrict__ lse,
-             REAL* __restrict__ dq, REAL* __restrict__ D, int N, int T, int n, int d, REAL scale,
+             REAL* __restrict__ dq, REAL* __restrict__ mean, int N, int T, int n, int d, REAL scale,
              STRIDES(dO), STRIDES(q), STRIDES(k), STRIDES(v), STRIDES(o), STRIDES(dq)) {
     extern __shared__ Pack shared[];
     REAL *const Q = reinterpret_cast<REAL*>(shared), *const dO_ = Q + ROWS * STRIDE;
@@ -30,19 +30,19 @@ attention_dq(const REAL* __restrict__ dO, const REAL* __restrict__ q, const REAL
 
     load_tile<ROWS>(Q, HEAD(q), first, T, d);
     load_tile<ROWS>(dO_, HEAD(dO), first, T, d);
-    __syncthreads();  // dO is written before D reads it
-    REAL my_lse[MINE], my_D[MINE];
+    __syncthreads();  // dO is written before mean reads it
+    REAL my_lse[MINE], my_mean[MINE];
 #pragma unroll
     for (int i = 0; i < MINE; ++i) {
         const int t = first + at.row(i);
         my_lse[i] = t < T ? lse[head + t] : REAL(0);
-        my_D[i] = 0;
+        my_mean[i] = 0;
 #pragma unroll
         for (int c = at.lane_col * PACK; c < PADDED; c += SIDE * PACK)
-            my_D[i] += dot(load<PACK>(dO_ + at.row(i) * STRIDE + c),
+            my_mean[i] += dot(load<PACK>(dO_ + at.row(i) * STRIDE + c),
                            load_pack(HEAD(o).at(min(t, T - 1)), c, d, t < T));
-        my_D[i] = side_sum(my_D[i]);
-        if (at.slice == 0 && at.lane_col == 0 && t < T) D[head + t] = my_D[i];
+        my_mean[i] = side_sum(my_mean[i]);
+        if (at.slice == 0 && at.lane_col == 0 && t < T) mean[head + t] = my_mean[i];
     }
 
     Output out = {};
@@ -60,7 +60,7 @@ attention_dq(const REAL* __restrict__ dO, const REAL* __restrict__ q, const REAL
 #pragma unroll
             for (int j = 0; j < MY_COLS; ++j) {
                 const bool visible = j0 + at.col(j) <= first + at.row(i);
-                s[i][j] = probability(visible, s[i][j], scale, my_lse[i]) * (dP[i][j] - my_D[i]);
+                s[i][j] = probability(visible, s[i][j], scale, my_lse[i]) * (dP[i][j] - my_mean[i]);
             }                             // B3
         add_rows(s, scratch, K, at, out);  // B4
     }
@@ -73,7 +73,7 @@ attention_dq(const REAL* __restrict__ dO, const REAL* __restrict__ q, const REAL
 extern "C" __global__ void __launch_bounds__(THREADS, 1)
 attention_dk_dv(const REAL* __restrict__ dO, const REAL* __restrict__ q,
                 const REAL* __restrict__ k, const REAL* __restrict__ v,
-                const REAL* __restrict__ lse, const REAL* __restrict__ D, REAL* __restrict__ dk,
+                const REAL* __restrict__ lse, const REAL* __restrict__ mean, REAL* __restrict__ dk,
                 REAL* __restrict__ dv, int N, int T, int n, int d, REAL scale, STRIDES(dO),
                 STRIDES(q), STRIDES(k), STRIDES(v), STRIDES(dk), STRIDES(dv)) {
     extern __shared__ Pack shared[];
@@ -96,12 +96,12 @@ attention_dk_dv(const REAL* __restrict__ dO, const REAL* __restrict__ q,
         __syncthreads();  // these ones, K and V are written
         const int from = i0 + at.slice * COLS, to = from + COLS;  // the warp's queries
         if (to <= first + at.first_row || from >= T) continue;    // none that sees its keys
-        REAL their_lse[MY_COLS], their_D[MY_COLS];
+        REAL their_lse[MY_COLS], their_mean[MY_COLS];
 #pragma unroll
         for (int i = 0; i < MY_COLS; ++i) {
             const int t = i0 + at.col(i);
             their_lse[i] = t < T ? lse[head + t] : REAL(0);  // past T, rows of dO are zeros, and so
-            their_D[i] = t < T ? D[head + t] : REAL(0);      // is what P and dS are multiplied by
+            their_mean[i] = t < T ? mean[head + t] : REAL(0);      // is what P and dS are multiplied by
         }
         Scores p, dS;
         products(K, Q, at, p);  // F1
@@ -116,7 +116,7 @@ attention_dk_dv(const REAL* __restrict__ dO, const REAL* __restrict__ q,
 #pragma unroll
         for (int j = 0; j < MINE; ++j)
 #pragma unroll
-            for (int i = 0; i < MY_COLS; ++i) dS[j][i] = p[j][i] * (dS[j][i] - their_D[i]);  // B3
+            for (int i = 0; i < MY_COLS; ++i) dS[j][i] = p[j][i] * (dS[j][i] - their_mean[i]);  // B3
         add_rows(dS, scratch, Q, at, dk_);  // B5
     }
     scale_rows(dk_, [&](int) { return scale; });

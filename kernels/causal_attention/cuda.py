@@ -192,12 +192,12 @@ def backward(
     need_contiguous("causal_attention", lse)
     wide = _wide(do, q, k, v, o, dq, dk, dv)
     strides = _strides(do, q, k, v, o, dq)
-    D: Array = array_module(q).empty(lse.shape, q.dtype)
+    mean: Array = array_module(q).empty(lse.shape, q.dtype)
     plan = plan_tiled("attention_dq", q.shape, q.dtype, wide, strides)
-    launch(BACKWARD_SOURCE, plan, do, q, k, v, o, lse, dq, D)
+    launch(BACKWARD_SOURCE, plan, do, q, k, v, o, lse, dq, mean)
     strides = _strides(do, q, k, v, dk, dv)
     plan = plan_tiled("attention_dk_dv", q.shape, q.dtype, wide, strides)
-    launch(BACKWARD_SOURCE, plan, do, q, k, v, lse, D, dk, dv)
+    launch(BACKWARD_SOURCE, plan, do, q, k, v, lse, mean, dk, dv)
 
 
 def decode(q: Array, keys: Array, values: Array, length: Ids, o: Array) -> None:

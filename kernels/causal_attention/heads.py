@@ -88,7 +88,7 @@ def backward(
     T, n = q.shape[1], q.shape[2]
     P, dS = _rows_of_scores(q, block, chunk), _rows_of_scores(q, block, chunk)
     kT, vT, k_packed = _packed_transposed(q), _packed_transposed(q), _packed(q)
-    D = np.empty(T, q.dtype)
+    mean = np.empty(T, q.dtype)
     q_rows, do_rows, dq_rows, dk_rows, dv_rows = _rows(q), _rows(q), _rows(q), _rows(q), _rows(q)
     for head in range(lo, hi):
         r, h = head // n, head % n
@@ -100,7 +100,7 @@ def backward(
         dk_rows[:] = 0
         dv_rows[:] = 0
         for i in range(T):
-            D[i] = _dot(row(do[r, :, h], i), row(o[r, :, h], i))
+            mean[i] = _dot(row(do[r, :, h], i), row(o[r, :, h], i))
         for start in range(0, T, chunk):
             stop = min(T, start + chunk)
             whole = max(MASKED, -(-(stop - start) // LANES) * LANES)
@@ -112,7 +112,7 @@ def backward(
                     P_i, dS_i = P[i - first], dS[i - first]
                     seen = min(i + 1, stop) - start
                     reach = min(whole, _reach(seen))
-                    _through_softmax(P_i, dS_i, reach, lse[r, h, i], D[i], scale)
+                    _through_softmax(P_i, dS_i, reach, lse[r, h, i], mean[i], scale)
                     mask(P_i, reach - MASKED, seen, 0)
                     mask(dS_i, reach - MASKED, seen, 0)
                 weighted_sums(dS, k_packed, first, last, start, stop, dq_rows)  # B4
@@ -245,13 +245,13 @@ def _exponentials(row: Array, n: int, largest: Any, scale: float) -> Any:
 
 
 @njit(**INLINE)
-def _through_softmax(P: Array, dP: Array, n: int, lse: float, D: float, scale: float) -> None:
+def _through_softmax(P: Array, dP: Array, n: int, lse: float, mean: float, scale: float) -> None:
     """Overwrite n scores by F3, and dP by B3 times the 1/√d of B4 and B5."""
     factor = P.dtype.type(scale)
     for j in range(n):
         p = exp(P[j] * factor - lse)
         P[j] = p
-        dP[j] = p * (dP[j] - D) * factor
+        dP[j] = p * (dP[j] - mean) * factor
 
 
 @njit(**INLINE_SUMS)

@@ -29,8 +29,9 @@ Backward    (B1)  dx = M ∘ dy      undoes F4: y_ntj = M_ntj x_ntj, and M does 
 
 Cost        A number: 5 products of 32 by 32 bits and 15 additions and ⊕. Memory: read x, write y.
 
-Source      Srivastava et al. 2014, "Dropout", JMLR 15; the scale moved to training. Salmon, Moraes,
-            Dror and Shaw 2011, "Parallel random numbers: as easy as 1, 2, 3", section 3.3.
+Source      Srivastava et al. 2014, "Dropout: A Simple Way to Prevent Neural Networks from
+            Overfitting", JMLR 15; the scale moved to training. Salmon, Moraes, Dror and Shaw
+            2011, "Parallel random numbers: as easy as 1, 2, 3", section 3.3.
 
 `reference` (NumPy) defines the result; `cpu` and `cuda` must match it.
 """

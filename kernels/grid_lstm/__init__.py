@@ -1,15 +1,15 @@
 """An LSTM over the pixels of an image: a cell for each, whose past is cells of the image.
 
-Shapes      a, gates, da: (N, R, S, 4H)    h, c, dh: (N, R, S, H)    W, dW: (P, H, 4H)
+Shapes      a, gates, da: (N, R, S, 4H)    h, c, dh: (N, R, S, H)    W, dW: (T, H, 4H)
 
             N images of R rows of S pixels. a is the input's part of every cell, which the caller
             works out for all at once. Contiguous. By `chainrule.kernels.grid_lstm.fronts` a cell
-            sees P others, at distances (u_p, v_p), rows and columns; W_p is the matrix of one of
+            sees T others, at distances (u_p, v_p), rows and columns; W_p is the matrix of one of
             them. What lies beyond the image is 0, of h and of c.
 
-            rows        P = 3, the nearest three above        c comes from (-1, 0), above
-            diagonals   P = 2, above and to the left          c comes from (0, -1), the left
-            mirrored    P = 2, above and to the right         c comes from (0, 1), the right
+            rows        T = 3, the nearest three above        c comes from (-1, 0), above
+            diagonals   T = 2, above and to the left          c comes from (0, -1), the left
+            mirrored    T = 2, above and to the right         c comes from (0, 1), the right
 
 Groups      In a colour image features come in groups, of which a later one may know what an earlier
             one must not (`chainrule.kernels.masked_conv`). The last axis of a is cut into groups
@@ -47,9 +47,10 @@ Skewing     A front of `diagonals` is a column of the skewed map, whose row i is
             pixels (i, j' ≥ j), which are not in the past. Those of the row above it are, so that
             h_{i-1, j} may be told to pixel (i, j): the caller moves its map down by one row.
 
-Cost        8 P·N·R·S·H² FLOPs forward, twice that backward, 5 N·R·S·H exponentials, in R fronts of
-            N·S cells that wait for each other, or R + S - 1 of N·min(R, S) at most. Beside W the
-            arrays are read or written once, 40 N·R·S·H bytes in float32, and twice that backward.
+Cost        8 T·N·R·S·H² FLOPs forward, twice that backward; N·R·S·H exponentials: 5 forward, and
+            with tanh(c_q) a sixth backward; in R fronts of N·S cells that wait for each other, or
+            R + S - 1 of N·min(R, S) at most. Beside W, in N·R·S·H bytes of float32: forward 40 (a
+            read, gates, h, c written), backward 44 (gates, c, dh, h read, da written).
 
 Source      van den Oord, Kalchbrenner and Kavukcuoglu 2016, "Pixel Recurrent Neural Networks"
             (arXiv:1601.06759), sections 3.1 and 3.2; its gates are (o, f, i, g), and no c is

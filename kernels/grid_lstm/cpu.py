@@ -61,7 +61,7 @@ def backward(
 
 
 def _tall(W: Array) -> Array:
-    """Return the matrices below each other, (P · H, 4H)."""
+    """Return the matrices below each other, (T · H, 4H)."""
     return W.reshape(-1, W.shape[2])
 
 
@@ -147,13 +147,13 @@ def _gather(
 ) -> None:  # fmt: skip
     """Lay out what cells l … l_end - 1 of front k see, image by image, a row of x for each."""
     H, (first, end), r = h.shape[1], _lines(walk, k - 1), 0
-    P = x.shape[1] // H
+    T = x.shape[1] // H
     for image in range(n, n_end):
         at = image * walk.n_pixels + _place(walk, k - 1, 0)
         for line in range(l, l_end):
             x_r = row(x, r)
             r += 1
-            for p in range(P):
+            for p in range(T):
                 seen, to = line + p - 1, x_r[p * H : p * H + H]
                 if first <= seen < end:
                     h_q = row(h, at + seen * walk.of_line)
@@ -217,7 +217,7 @@ def _cells_back(
 
 @njit(**JIT)
 def _scatter(
-    back: Array, P: int, walk: CellWalk, k: int, l: int, l_end: int, images: int, delta: Array
+    back: Array, T: int, walk: CellWalk, k: int, l: int, l_end: int, images: int, delta: Array
 ) -> None:
     """Overwrite delta by Σ_p da W_pᵀ at each cell of the front before k; back: all da W_pᵀ."""
     H, (first, end), r = delta.shape[1], _lines(walk, k - 1), 0
@@ -226,7 +226,7 @@ def _scatter(
         for line in range(l, l_end):
             back_r = row(back, r)
             r += 1
-            for seen in range(max(first, line - 1), min(end, line + P - 1)):
+            for seen in range(max(first, line - 1), min(end, line + T - 1)):
                 p = (seen - line + 1) * H
                 to, of_tap = row(delta, image * walk.n_lines + seen), back_r[p : p + H]
                 for s in range(H):

@@ -3,7 +3,7 @@
 A thread has one unit of one cell, with all four gates. It hands its h on to the rows of those cells
 that see it, so that the next front's product finds them side by side: nothing is gathered. Back, it
 collects what those cells' da Wᵀ say of its h. Cells of a front are ordered line by line, so that
-those of a front are a slice of memory, of a diagonal too. dW is P products at the end.
+those of a front are a slice of memory, of a diagonal too. dW is T products at the end.
 
 On an H100 at N=16, 28 × 28, H=32 in float32 (67 TFLOP/s, 3.35 TB/s), rows and diagonals:
             0.3 and 0.2 GFLOP forward, twice that backward: 5 and 3 µs, then 9 and 6
@@ -41,7 +41,7 @@ def plan(
 ) -> Plan:  # fmt: skip
     """Return a launch over `lines` lines of front k from line `first` on; at: k, first, lines.
 
-    sizes: N, H, the units of a group, P. rows_of_a: of grid_lstm_forward, where cells' a stand.
+    sizes: N, H, the units of a group, T. rows_of_a: of grid_lstm_forward, where cells' a stand.
     """
     grid = (blocks(at[2] * sizes[0] * sizes[1], THREADS),)
     scalars = tuple(map(np.int32, (*at, *sizes, *walk, *rows_of_a)))
@@ -97,7 +97,7 @@ def backward(
 def _measured(
     W: Array, fronts: Fronts, h: Array
 ) -> tuple[CellWalk, tuple[int, int, int, int], Array]:
-    """Return the walk, the kernels' sizes, and the matrices below each other, (P · H, 4H)."""
+    """Return the walk, the kernels' sizes, and the matrices below each other, (T · H, 4H)."""
     need_contiguous("grid_lstm", W, h)
     N, R, S, H = h.shape
     return fronts.walk(R, S), (N, H, H // fronts.groups, len(W)), W.reshape(-1, 4 * H)

@@ -69,7 +69,7 @@ class Fronts(NamedTuple):
         return i + (j if self.slant > 0 else S - 1 - j), i
 
     def check(self, W: Any, H: int) -> None:
-        """Refuse weights that are not these fronts', (P, H, 4H), and groups of unequal size.
+        """Refuse weights that are not these fronts', (T, H, 4H), and groups of unequal size.
 
         Raises:
             ValueError: as said.

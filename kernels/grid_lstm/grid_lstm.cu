@@ -32,18 +32,18 @@ struct Place {
         q = (long long)n * walk.n_pixels + walk.origin + k * walk.of_front + line * walk.of_line;
     }
 
-    // Where tap p of the cell on a line of the next front finds this unit, in rows of P · H.
-    __device__ __forceinline__ long long seen_from(int other, int p, int N, int P, int H) const {
-        return (((long long)other * N + n) * P + p) * H + u;
+    // Where tap p of the cell on a line of the next front finds this unit, in rows of T · H.
+    __device__ __forceinline__ long long seen_from(int other, int p, int N, int T, int H) const {
+        return (((long long)other * N + n) * T + p) * H + u;
     }
 };
 
-// p: x W of this front's cells, row after row. x: what the next front's cells see, (n_lines, N, P H),
+// p: x W of this front's cells, row after row. x: what the next front's cells see, (n_lines, N, T H),
 // 0 where that is beyond the image: nobody writes there. a's row of image n, line l:
 // a_first + n · a_image + l · a_line.
 extern "C" __global__ void __launch_bounds__(256)
 grid_lstm_forward(REAL* a, const REAL* __restrict__ p, REAL* h, REAL* c, REAL* __restrict__ x, int k,
-                  int first, int lines, int N, int H, int w, int P, int n_fronts, int n_lines,
+                  int first, int lines, int N, int H, int w, int T, int n_fronts, int n_lines,
                   int n_pixels, int wide, int longest, int origin, int of_front, int of_line,
                   int a_first, int a_image, int a_line) {
     const CellWalk walk{n_fronts, n_lines, n_pixels, wide, longest, origin, of_front, of_line};
@@ -62,28 +62,28 @@ grid_lstm_forward(REAL* a, const REAL* __restrict__ p, REAL* h, REAL* c, REAL* _
     const REAL new_h = o * tanh(new_c);     // F4
     c[at.q * H + at.u] = new_c;
     h[at.q * H + at.u] = new_h;
-    for (int tap = 0; tap < P; ++tap) {
+    for (int tap = 0; tap < T; ++tap) {
         const int other = at.line + 1 - tap;
-        if (walk.has(k + 1, other)) x[at.seen_from(other, tap, N, P, H)] = new_h;
+        if (walk.has(k + 1, other)) x[at.seen_from(other, tap, N, T, H)] = new_h;
     }
 }
 
-// back: da Wᵀ of the next front's cells, (n_lines, N, P H). dc: f ∘ ε of the cells after these,
+// back: da Wᵀ of the next front's cells, (n_lines, N, T H). dc: f ∘ ε of the cells after these,
 // (n_lines, N, H), 0 at first; a thread reads and replaces its own. d: da once more, row after row.
 // da may be gates: a thread reads its own before it writes there.
 extern "C" __global__ void __launch_bounds__(256)
 grid_lstm_backward(const REAL* __restrict__ dh, const REAL* gates, const REAL* __restrict__ c,
                    const REAL* __restrict__ back, REAL* __restrict__ dc, REAL* da,
-                   REAL* __restrict__ d, int k, int first, int lines, int N, int H, int w, int P,
+                   REAL* __restrict__ d, int k, int first, int lines, int N, int H, int w, int T,
                    int n_fronts, int n_lines, int n_pixels, int wide, int longest, int origin,
                    int of_front, int of_line) {
     const CellWalk walk{n_fronts, n_lines, n_pixels, wide, longest, origin, of_front, of_line};
     const Place at(walk, k, first, lines, N, H, w);
     if (!at.inside) return;
     REAL delta = dh[at.q * H + at.u];
-    for (int tap = 0; tap < P; ++tap) {
+    for (int tap = 0; tap < T; ++tap) {
         const int other = at.line + 1 - tap;
-        if (walk.has(k + 1, other)) delta += back[at.seen_from(other, tap, N, P, H)];  // B1
+        if (walk.has(k + 1, other)) delta += back[at.seen_from(other, tap, N, T, H)];  // B1
     }
     const REAL* const gate = gates + at.q * 4 * H + at.column;
     const REAL i = gate[0], f = gate[w], g = gate[2 * w], o = gate[3 * w];

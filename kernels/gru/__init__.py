@@ -32,11 +32,14 @@ Backward    Let δ_t = dL/dh_t along every path and q_t = [dz_r, dz_u, dm] of st
 
 Cost        6 T·N·H² FLOPs forward, twice that backward, 3 T·N·H exponentials. The T products wait
             for each other: W (12H² bytes in float32) is read T times, so it has to stay in a cache.
-            The other arrays are read or written once: about 60 T·N·H bytes.
+            Of the rest, in T·N·H bytes of float32: forward 32 (z read, gates, h, m written),
+            backward 40 (gates, h, m, dh read, dz, dm written), and 24 more for B5 (h twice, dz_r
+            and dz_u, dm twice).
 
 Source      Cho et al. 2014, "Learning phrase representations using RNN encoder-decoder for
             statistical machine translation", EMNLP; the form is that of cuDNN and of PyTorch's
-            torch.nn.GRU. Full gradient: Werbos 1990, as in `kernels.rnn`.
+            torch.nn.GRU. Full gradient: Werbos 1990, "Backpropagation through time: what it
+            does and how to do it", Proc. IEEE 78(10).
 
 `reference` (NumPy) defines the result; `cpu` and `cuda` must match it.
 """

@@ -81,9 +81,10 @@ Cost        Five exponentials a component for the loss with its gradient, two of
             ends of the step together, two logarithms a variable, and about 60 K FLOPs. A draw
             takes K log₂ L exponentials in float64, the table K L.
 
-Source      Salimans, Karpathy, Chen and Kingma 2017, "PixelCNN++", arXiv:1701.05517, 2.1. There
-            the density stands in for a mass below 1e-5; F3, F4 and the gradient are ours, and
-            need no such branch. Channels are mixtures of their own here.
+Source      Salimans, Karpathy, Chen and Kingma 2017, "PixelCNN++: Improving the PixelCNN with
+            Discretized Logistic Mixture Likelihood and Other Modifications", arXiv:1701.05517,
+            2.1. There the density stands in for a mass below 1e-5; F3, F4 and the gradient are
+            ours, and need no such branch. Channels are mixtures of their own here.
 
 `reference` (NumPy) defines the result; `cpu` and `cuda` must match it.
 """

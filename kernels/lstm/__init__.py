@@ -28,17 +28,23 @@ Backward    Let δ_t = dL/dh_t and ε_t = dL/dc_t along every path. For t = T �
                                                                product once all dz are known
             (B6)  dh0 = dz_1 Wᵀ    dc0 = f_1 ∘ ε_1             undoes F1 and F3 of step 1
 
-            From step to step ε is multiplied by f alone, a number near 1 while the network wants
-            to remember: no matrix, hence no power of a matrix. tanh(c_t) is computed again rather
+            Along the path of the cells, c_{t-1} to c_t, ε is multiplied by f alone, a number near 1
+            while the network wants to remember: no matrix, hence no power of a matrix. That is not
+            all of the gradient: B1's δ_t also carries Wᵀ from step to step, through the gates, and
+            comes back into ε by B2. That path has products of matrices as in `kernels.rnn`; what
+            the cells add is one path beside it that has none. tanh(c_t) is computed again rather
             than kept: H numbers a row where the product before it took 8H².
 
-Cost        8 T·N·H² FLOPs forward, twice that backward, 5 T·N·H exponentials. The T products wait
-            for each other: W (16H² bytes in float32) is read T times, so it has to stay in a cache.
-            The other arrays are read or written once: about 60 T·N·H bytes.
+Cost        8 T·N·H² FLOPs forward, twice that backward; T·N·H exponentials: 5 forward, and with
+            tanh(c_t) a sixth backward. The T products wait for each other: W (16H² bytes in
+            float32) is read T times, so it has to stay in a cache. Of the rest, in T·N·H bytes of
+            float32: forward 40 (z read, gates, h, c written), backward 40 (gates, c, dh read, dz
+            written), and 20 more for B5's product (h, dz read).
 
 Source      Hochreiter and Schmidhuber 1997, "Long short-term memory", Neural Computation 9(8); the
-            forget gate f: Gers, Schmidhuber and Cummins 2000, "Learning to forget", Neural
-            Computation 12(10). No peepholes. Full gradient: Werbos 1990, as in `kernels.rnn`.
+            forget gate f: Gers, Schmidhuber and Cummins 2000, "Learning to forget: continual
+            prediction with LSTM", Neural Computation 12(10). No peepholes. Full gradient: Werbos
+            1990, "Backpropagation through time: what it does and how to do it", Proc. IEEE 78(10).
 
 `reference` (NumPy) defines the result; `cpu` and `cuda` must match it.
 """

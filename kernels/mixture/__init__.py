@@ -120,10 +120,12 @@ Cost        A variable takes 2 K exponentials, with learned weights 3 K, one log
             of K error functions and K exponentials in float64.
 
 Source      Uria, Murray and Larochelle 2013, "RNADE: The real-valued neural autoregressive
-            density-estimator", arXiv:1306.0186. Φ^{-1}: Abramowitz and Stegun 1964, 26.2.23. The
-            floor of σ, the form of F5 and the bracket of D1 are ours; D4 is Numerical Recipes'
-            `rtsafe`. Mass of steps: Salimans et al. 2017, "PixelCNN++" (arXiv:1701.05517), of
-            logistics; W1-W6 are ours.
+            density-estimator", arXiv:1306.0186. Φ^{-1}: Abramowitz and Stegun 1964, "Handbook of
+            Mathematical Functions", 26.2.23. The floor of σ, the form of F5 and the bracket of D1
+            are ours; D4 is the `rtsafe` of Press et al. 1992, "Numerical Recipes in C", 9.4. Mass
+            of steps: Salimans, Karpathy, Chen and Kingma 2017, "PixelCNN++: Improving the PixelCNN
+            with Discretized Logistic Mixture Likelihood and Other Modifications", arXiv:1701.05517,
+            of logistics; W1-W6 are ours.
 
 `reference` (NumPy) defines the result; `cpu` and `cuda` must match it. `sigmas` is F1 for arrays,
 `scale_of` in `batch` the same for compiled code: density, gradient, uniforms and draw share it.

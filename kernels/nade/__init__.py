@@ -2,7 +2,7 @@
 
 Shapes      x: (N, D) of 0 and 1    W, V: (D, H)    b: (D,)    c: (n_classes, H)
             y: (N,) classes, 0 … n_classes - 1; (0,) will do where there is one class
-            s, ds: (N, D)           a_i, h_i, δ_i, P_i: (N, H)
+            s, ds: (N, D)           a_i, h_i, δ_i, Q_i: (N, H)
 
 Forward     (F1)  a_1     = c_y                    a class's own start, one for all without labels
             (F2)  h_i     = σ(a_i)
@@ -40,12 +40,12 @@ Input       F3 and F4 make sense for real x too. As a function of it, with ds fi
 
 One sweep   For the Bernoulli loss L = scale · Σ_n Σ_i (softplus(s_ni) - x_ni s_ni), the gradient
             g_i = dL/ds_i = scale · (σ(s_i) - x_i) is known as soon as s_i is, so nothing has to
-            wait for a second sweep. Let P_i be the sum of B5's new terms so far,
-            (S1)  P_1 = 0,   P_{i+1} = P_i + g_i V_i ∘ h_i ∘ (1 - h_i).
-            Unrolling B5, δ_i = Σ_{k≥i} g_k V_k h_k (1 - h_k) = P_{D+1} - P_i, so that
-            (S2)  dW_i = Σ_n x_i δ_{i+1} = Σ_n x_i (P_{D+1} - P_{i+1})    subtract P_{i+1} at the
-                                                    event, add P_{D+1} once when the row is done
-            (S3)  dc_k = Σ_{n: y_n = k} δ_1 = Σ_{n: y_n = k} P_{D+1},
+            wait for a second sweep. Let Q_i be the sum of B5's new terms so far,
+            (S1)  Q_1 = 0,   Q_{i+1} = Q_i + g_i V_i ∘ h_i ∘ (1 - h_i).
+            Unrolling B5, δ_i = Σ_{k≥i} g_k V_k h_k (1 - h_k) = Q_{D+1} - Q_i, so that
+            (S2)  dW_i = Σ_n x_i δ_{i+1} = Σ_n x_i (Q_{D+1} - Q_{i+1})    subtract Q_{i+1} at the
+                                                    event, add Q_{D+1} once when the row is done
+            (S3)  dc_k = Σ_{n: y_n = k} δ_1 = Σ_{n: y_n = k} Q_{D+1},
             where S2 gives dW_D = 0, which is not computed: a_{D+1} is seen by no logit. These are
             the same numbers as B1 and B6, in the order of the forward sweep and with one σ an
             event. B2's subtraction, and the rounding it adds, disappears.

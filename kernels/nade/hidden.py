@@ -134,25 +134,25 @@ def preactivations(
 
 
 @njit(**INLINE, **BORROWS)
-def add(total: Array, m: int, P: Array, n: int, times: float) -> None:
-    """total_m += times P_n."""
-    for j in range(P.shape[1]):
-        total[m, j] += times * P[n, j]
+def add(total: Array, m: int, Q: Array, n: int, times: float) -> None:
+    """total_m += times Q_n."""
+    for j in range(Q.shape[1]):
+        total[m, j] += times * Q[n, j]
 
 
 @njit(**INLINE, **BORROWS)
-def subtract(total: Array, m: int, P: Array, n: int, times: float) -> None:
-    """total_m -= times P_n."""
-    for j in range(P.shape[1]):
-        total[m, j] -= times * P[n, j]
+def subtract(total: Array, m: int, Q: Array, n: int, times: float) -> None:
+    """total_m -= times Q_n."""
+    for j in range(Q.shape[1]):
+        total[m, j] -= times * Q[n, j]
 
 
 @njit(**INLINE_SUMS, **BORROWS)
-def dot(P: Array, m: int, Q: Array, n: int) -> Any:
-    """Return P_m·Q_n."""
-    total = P.dtype.type(0)
-    for j in range(P.shape[1]):
-        total += P[m, j] * Q[n, j]
+def dot(a: Array, m: int, b: Array, n: int) -> Any:
+    """Return a_m·b_n."""
+    total = a.dtype.type(0)
+    for j in range(a.shape[1]):
+        total += a[m, j] * b[n, j]
     return total
 
 

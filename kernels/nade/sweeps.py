@@ -11,7 +11,7 @@ computes σ for 13% of its variables.
 
 The loops nest like this, in every sweep:
 
-    for a block of BLOCK samples            their state (q, h, P) stays in the second-level cache
+    for a block of BLOCK samples            their state (q, h, Q) stays in the second-level cache
         for a panel of PANEL variables      and so do its rows of W, V, dW, dV
             for each sample of the block
                 for each run in the panel
@@ -111,13 +111,13 @@ def nll_and_grad(
     size = min(N, BLOCK)
     s = np.empty((size, heads.first_output(head, D)), W.dtype)
     units = hidden.new(size, D, PANEL, head, W)
-    P, g = np.empty((size, W.shape[1]), W.dtype), np.empty((1, s.shape[1]), W.dtype)
+    Q, g = np.empty((size, W.shape[1]), W.dtype), np.empty((1, s.shape[1]), W.dtype)
     for first in range(0, N, BLOCK):
         last = min(N, first + BLOCK)
         x_block, y = x[first:last], start.y[first:last]
         mine = Start(start.c, y)
-        gradient_block(x_block, W, mine, head, scale, s, g, units, P, dW, grad)
-        add_totals(x_block, head, P, dW, Start(dc, y))
+        gradient_block(x_block, W, mine, head, scale, s, g, units, Q, dW, grad)
+        add_totals(x_block, head, Q, dW, Start(dc, y))
         for n in range(first, last):
             nll[n] = heads.loss(head, s, n - first, x, n)
 
@@ -132,13 +132,13 @@ def gradient_block(
     s: Array,
     g: Array,
     units: Hidden,
-    P: Array,
+    Q: Array,
     dW: Array,
     grad: Any,
 ) -> None:
     """S1 and the first half of S2 beside F1-F4, for the samples of one block."""
     N, D = x.shape
-    P[:] = 0  # S1
+    Q[:] = 0  # S1
     for n in range(N):
         hidden.start(units, n, x, head, W, start)  # F1, F2
     for panel in range(0, D, PANEL):
@@ -151,35 +151,35 @@ def gradient_block(
                 heads.outputs(head, units.h, n, i, stop, s, n)  # F3
                 heads.loss_gradient(head, s, n, x, n, i, stop, scale, g)
                 heads.output_gradients(head, g, 0, i, stop, units.h, n, grad)  # B3
-                heads.state_gradient(head, g, 0, i, stop, units.h, P, n)  # S1
+                heads.state_gradient(head, g, 0, i, stop, units.h, Q, n)  # S1
                 row = heads.row(head, x, n, stop - 1)
                 if row >= 0 and stop < D:  # x_D's rows are seen by nobody: their dW stays 0
-                    hidden.subtract(dW, row, P, n, heads.factor(head, x, n, stop - 1))  # S2
+                    hidden.subtract(dW, row, Q, n, heads.factor(head, x, n, stop - 1))  # S2
                     hidden.step(units, n, x, stop - 1, row, panel, head, W, start)  # F4, F2
                 i = stop
 
 
 @njit(**JIT, **BORROWS)
-def add_totals(x: Any, head: Any, P: Array, dW: Array, grad: Start) -> None:
-    """The second half of S2, dW_i += x_i P_{D+1}, and S3, dc_y += P_{D+1}."""
+def add_totals(x: Any, head: Any, Q: Array, dW: Array, grad: Start) -> None:
+    """The second half of S2, dW_i += x_i Q_{D+1}, and S3, dc_y += Q_{D+1}."""
     N, D = x.shape
-    add_starts(P, N, grad)  # S3
+    add_starts(Q, N, grad)  # S3
     for panel in range(0, D, PANEL):
         for n in range(N):
             for i in range(panel, min(D - 1, panel + PANEL)):
                 row = heads.row(head, x, n, i)
                 if row >= 0:
-                    hidden.add(dW, row, P, n, heads.factor(head, x, n, i))  # S2
+                    hidden.add(dW, row, Q, n, heads.factor(head, x, n, i))  # S2
 
 
 @njit(**INLINE, **BORROWS)
-def add_starts(P: Array, N: int, grad: Start) -> None:
-    """dc_y += P for each of N rows."""
+def add_starts(Q: Array, N: int, grad: Start) -> None:
+    """dc_y += Q for each of N rows."""
     dc = grad.c
     for n in range(N):
         k = hidden.label(grad, n)
         for j in range(dc.shape[1]):
-            dc[k, j] += P[n, j]
+            dc[k, j] += Q[n, j]
 
 
 @njit(**JIT)

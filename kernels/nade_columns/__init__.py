@@ -2,7 +2,7 @@
 
 Shapes      x: (N, D)    y: (N,) labels, or (0,), which is y = 0    s, ds: (N, S)
             W: (R, H)    V: (S, H)    b: (S,)    c: (n_classes, H)
-            ρ: (D,), or (0,), which is ρ_i = 1    a_i, h_i, δ_i, P_i: (N, H)
+            ρ: (D,), or (0,), which is ρ_i = 1    a_i, h_i, δ_i, Q_i: (N, H)
 
             What x_i is, how many outputs n_i speak of it and which of the S they are, is in a
             `chainrule.kernels.columns.Layout`. V_i (n_i, H), b_i, s_i and ds_i are variable i's.
@@ -42,31 +42,32 @@ Backward    Let t_i = dL/dh_i ∘ h_i ∘ (1 - h_i) and δ_i = dL/da_i, δ_{D+1}
             Of categories dx is 0: they are no numbers.
 
 One sweep   ds_i is known as soon as s_i is, so that no second sweep is needed. With
-            (S1)  P_1 = 0,   P_{i+1} = P_i + ρ_i t_i
-            δ_i = P_{D+1} - P_i, by B7 unrolled. Hence
-            (S2)  dW_r  = Σ_n f (P_{D+1} - P_{i+1})         subtract P_{i+1} when x_i comes, add
-                                                            P_{D+1} when the row of data is done
-            (S3)  dx_i  = W_i·P_{D+1} - W_i·P_{i+1}         likewise
-            (S4)  dc_k  = Σ_{n: y = k} P_{D+1}.
+            (S1)  Q_1 = 0,   Q_{i+1} = Q_i + ρ_i t_i
+            δ_i = Q_{D+1} - Q_i, by B7 unrolled. Hence
+            (S2)  dW_r  = Σ_n f (Q_{D+1} - Q_{i+1})         subtract Q_{i+1} when x_i comes, add
+                                                            Q_{D+1} when the row of data is done
+            (S3)  dx_i  = W_i·Q_{D+1} - W_i·Q_{i+1}         likewise
+            (S4)  dc_k  = Σ_{n: y = k} Q_{D+1}.
             x_D's rows of W, and dx_D but for the loss's own part, are 0: nobody sees a_{D+1}.
 
             x is known, so that a sweep may begin with any variable k, at a_k by F1 and F4, which
-            take no outputs. Begun with P_k = 0, it counts all P from there, and the differences
-            P_{i+1} - P_j within it stay what they are. So parts of the variables may be swept at
-            once: what each adds to P is added up from the last part to the first, and gives
-            P_{D+1} - P_k for S2 and S3 in the part that begins with k, and P_{D+1} for S4.
+            take no outputs. Begun with Q_k = 0, it counts all Q from there, and the differences
+            Q_{i+1} - Q_j within it stay what they are. So parts of the variables may be swept at
+            once: what each adds to Q is added up from the last part to the first, and gives
+            Q_{D+1} - Q_k for S2 and S3 in the part that begins with k, and Q_{D+1} for S4.
 
             The sweep goes through the variables in the outer loop and a block of rows of data in
             the inner ones, so that F3, B4 and ds_i V_i are products of matrices; of the block only
-            a, h and P are kept from one variable to the next, whatever D is.
+            a, h and Q are kept from one variable to the next, whatever D is.
 
 Cost        2 N·S·H FLOPs for F3 and 4 N·S·H for its gradient; σ and a row of W for each value that
             is not 0, for each number where ρ_i changes. V is read, and dV written, once a block.
             Memory: the gradients, and 3 H + max n_i numbers a row of a block, for each part.
 
 Source      Uria, Murray and Larochelle 2013, "RNADE: The real-valued neural autoregressive
-            density-estimator", NIPS: F1-F4 for real x, with ρ. Larochelle and Murray 2011 for bits.
-            Categories, and S1-S4 with ρ, are ours.
+            density-estimator", NIPS: F1-F4 for real x, with ρ. Larochelle and Murray 2011,
+            "The Neural Autoregressive Distribution Estimator", for bits. Categories, and S1-S4 with
+            ρ, are ours.
 
 `reference` (NumPy) defines the result; `cpu` and `cuda` must match it.
 """

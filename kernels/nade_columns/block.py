@@ -27,7 +27,7 @@ from chainrule.kernels.nade_columns.products import FEW, TALL, dots
 from chainrule.kernels.tiles import at_once, panel_width, row, row_distance
 from chainrule.kernels.types import Array, Bits
 
-# Of a block a, h and P stay in a core's second-level cache: 128 rows of 500 units, 0.8 MB in
+# Of a block a, h and Q stay in a core's second-level cache: 128 rows of 500 units, 0.8 MB in
 # float32. A variable's rows of V and W are read from memory once a block, so fewer rows cost more.
 UNITS = 64_000
 MOST_ROWS = 4096  # of few units: what else is kept of a row, counts too

@@ -2,7 +2,7 @@
 
 Where nothing is summed up over rows, a thread has some of them. For the gradient it has some of the
 variables instead, of all rows. Then each row of V and W, and of their gradients, is one thread's
-alone, and only P, (rows, H), has to be added up; with rows shared out every thread would read all
+alone, and only Q, (rows, H), has to be added up; with rows shared out every thread would read all
 of V, and write a gradient of its own.
 
 What a function writes depends on the number of threads only in the gradients, and in the last bits
@@ -102,7 +102,7 @@ def _sweep(parts: list[_Part], given: Any, scale: Any, into: Any, anew: bool) ->
 
     threads.map_rows(forward, len(parts))
     for this, after in pairwise(parts[::-1]):
-        after.total.P[...] += this.total.P  # P_{D+1} less what it was where a part began
+        after.total.Q[...] += this.total.Q  # Q_{D+1} less what it was where a part began
     threads.map_rows(back, len(parts))
 
 

@@ -2,7 +2,7 @@
 
     dots            C[r, k] = b_k + Σ_j A[r, j] B[k, j]             F3: s_i = b_i + V_i h
     outer           C = Aᵀ B, or C += Aᵀ B                          B4: dV_i = ds_iᵀ h
-    into_sums       P += ρ t,  t = (A B) ∘ h ∘ (1 - h)              B5, S1: A B = ds_i V_i
+    into_sums       Q += ρ t,  t = (A B) ∘ h ∘ (1 - h)              B5, S1: A B = ds_i V_i
                     and Σ a t beside it                             B6
 
 All are skinny: a variable has few outputs. In `dots` the sum runs along the rows of both, so that
@@ -141,18 +141,18 @@ def outer(
 @_intrinsic
 def into_sums(
     context: Any, m: Any, A: Any, a: Any, a_row: Any, n: Any, B: Any, b: Any, b_row: Any,
-    units: Any, h: Any, P: Any, at: Any, row: Any, rate: Any, rescaled: Any, along: Any,
+    units: Any, h: Any, Q: Any, at: Any, row: Any, rate: Any, rescaled: Any, along: Any,
 ) -> Any:  # fmt: skip
-    """P += rate t for m rows, one of MANY, and a panel; along += Σ a t, lane by lane, if rescaled.
+    """Q += rate t for m rows, one of MANY, and a panel; along += Σ a t, lane by lane, if rescaled.
 
-    t = (A B) ∘ h ∘ (1 - h); n: columns of A, rows of B. units: a. It, h and P are rows so far
+    t = (A B) ∘ h ∘ (1 - h); n: columns of A, rows of B. units: a. It, h and Q are rows so far
     apart, and begin at index `at`.
     """
-    of_rows = (units, h, P, _AT, _AT, A.dtype, types.boolean, along)
+    of_rows = (units, h, Q, _AT, _AT, A.dtype, types.boolean, along)
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         of_A, of_B = (_data(context, builder, signature, values, k) for k in (1, 5))
-        of_a, of_h, of_P, of_along = (
+        of_a, of_h, of_Q, of_along = (
             context.make_array(signature.args[k])(context, builder, values[k]).data
             for k in (8, 9, 10, 15)
         )
@@ -170,7 +170,7 @@ def into_sums(
             places = [builder.add(at, index(j)) for at in first for j in (0, v.lanes)]
             t = []
             for dh_j, at in zip(dh, places, strict=True):
-                h_j, to = v.load(v.at(of_h, at)), v.at(of_P, at)
+                h_j, to = v.load(v.at(of_h, at)), v.at(of_Q, at)
                 dh_h = builder.fmul(dh_j, h_j)
                 t.append(v.multiply_add(builder.fneg(dh_h), h_j, dh_h))  # dh h - dh h h
                 v.store(v.multiply_add(rate, t[-1], v.load(to)), to)

@@ -32,7 +32,7 @@ from chainrule.kernels.types import Array
 class Sums(NamedTuple):
     """What is summed up of a block of rows, and room for one variable's products."""
 
-    P: Array  # (rows, room): S1
+    Q: Array  # (rows, room): S1
     along: Array  # (lanes,): B6 of one variable
     dV: Array  # (most outputs, width): of V_i's columns that fill no panel
     tail: Array  # (most outputs, width): these, then zeros
@@ -89,7 +89,7 @@ def of_units(
     grad: Weights,
     anew: bool,
 ) -> None:
-    """dV_i += ds_iᵀ h_i (B4), P += ρ_i t_i (S1), dρ_i += Σ a_i·t_i (B6), t_i from ds_i (B5).
+    """dV_i += ds_iᵀ h_i (B4), Q += ρ_i t_i (S1), dρ_i += Σ a_i·t_i (B6), t_i from ds_i (B5).
 
     ds_i in block.s. anew: of dV_i nothing is there to be added to. Meanwhile the next variable's
     rows of V are fetched from memory.
@@ -103,13 +103,13 @@ def of_units(
         into_V(block, n_rows, g * width, n, grad.V, o, g * width, anew)
     for g in range(H // width):
         fetch(V, o + n, n * width, g)
-        into_P(block, total, n_rows, g * width, n, V, o, g * width, rate, rescaled)
+        into_Q(block, total, n_rows, g * width, n, V, o, g * width, rate, rescaled)
     edge = H // width * width
     if edge < H:
         for k in range(n):
             to_panel(H - edge, V, (o + k) * V_row + edge, total.tail, k * width)
         into_V(block, n_rows, edge, n, total.dV, 0, 0, True)
-        into_P(block, total, n_rows, edge, n, total.tail, 0, 0, rate, rescaled)
+        into_Q(block, total, n_rows, edge, n, total.tail, 0, 0, rate, rescaled)
         for k in range(n):
             from_panel(H - edge, total.dV, k * width, grad.V, (o + k) * V_row + edge, anew)
     if rescaled:
@@ -139,7 +139,7 @@ def into_V(
 
 
 @njit(**JIT, **BORROWS)
-def into_P(
+def into_Q(
     block: Block,
     total: Sums,
     n_rows: int,
@@ -151,21 +151,21 @@ def into_P(
     rate: float,
     rescaled: bool,
 ) -> None:
-    """P += ρ_i t_i of a panel from unit j on, which is V's from column `at` on."""
-    s, a, h, P, along = block.s, block.a, block.h, total.P, total.along
+    """Q += ρ_i t_i of a panel from unit j on, which is V's from column `at` on."""
+    s, a, h, Q, along = block.s, block.a, block.h, total.Q, total.along
     s_row, V_row, distance, m = row_distance(s), row_distance(V), row_distance(h), 0
     while m < n_rows:
         rows, of_V, own = at_once(n_rows - m, MANY), o * V_row + at, m * distance + j
         into_sums(
             rows, s, m * s_row, s_row, n, V, of_V, V_row,
-            a, h, P, own, distance, rate, rescaled, along,
+            a, h, Q, own, distance, rate, rescaled, along,
         )  # fmt: skip
         m += rows
 
 
 @njit(**JIT, **BORROWS)
 def of_input(
-    P: Array,
+    Q: Array,
     n_rows: int,
     x: Any,
     i: int,
@@ -176,14 +176,14 @@ def of_input(
     first_row: int,
     dx: Array,
 ) -> None:
-    """dW_r += ± Σ f P (S2), dx_i += ± W_i·P (S3), of the rows of W from first_row on."""
+    """dW_r += ± Σ f Q (S2), dx_i += ± W_i·Q (S3), of the rows of W from first_row on."""
     for n in range(n_rows):
         r = row_of(K, x[n, i])
         if r != NO_ROW:
             times = factor(K, x[n, i], W) * W.dtype.type(sign)
-            subtract_or_add(row(dW, first_row + r), times, row(P, n))
+            subtract_or_add(row(dW, first_row + r), times, row(Q, n))
         if (K == REAL or K == BIT) and len(dx) > 0:
-            dx[n, i] += W.dtype.type(sign) * dot(row(W, first_row), row(P, n))
+            dx[n, i] += W.dtype.type(sign) * dot(row(W, first_row), row(Q, n))
 
 
 @njit(**JIT, **BORROWS)
@@ -194,9 +194,9 @@ def subtract_or_add(total: Array, times: float, term: Array) -> None:
 
 
 @njit(**JIT_SUMS, **BORROWS)
-def dot(w: Array, P: Array) -> Any:
-    """Return w·P, as far as w goes."""
+def dot(w: Array, Q: Array) -> Any:
+    """Return w·Q, as far as w goes."""
     total = w.dtype.type(0)
     for j in range(w.size):
-        total += w[j] * P[j]
+        total += w[j] * Q[j]
     return total

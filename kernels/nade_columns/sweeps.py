@@ -1,10 +1,10 @@
 """Serial, compiled sweeps of NADE over columns, variable by variable over a block of rows.
 
-for a block of rows                 a, h and P of the block stay in the second-level cache
+for a block of rows                 a, h and Q of the block stay in the second-level cache
     for each variable               V_i and dV_i too: read from and written to memory once
         outputs                     F3          (`chainrule.kernels.nade_columns.block`)
         loss and its gradient       ds_i in the place of s_i  (`chainrule.kernels.columns`)
-        gradients of V_i, b_i, P    B4, B5, S1  (`chainrule.kernels.nade_columns.sums`)
+        gradients of V_i, b_i, Q    B4, B5, S1  (`chainrule.kernels.nade_columns.sums`)
         step                        S2's first half; F4, and F2 of the next variable
 """
 
@@ -75,13 +75,13 @@ def gradient(
 ) -> None:
     """S1, and the first halves of S2 and S3, beside F1-F4, for variables lo … hi - 1 of one block.
 
-    P begins at 0 with variable lo. anew: no block came before, and the gradients of W and V are
+    Q begins at 0 with variable lo. anew: no block came before, and the gradients of W and V are
     written, not added to.
     """
     W, V, b, c, rho = weights
     N, D = x.shape
     block.start(units, N, c, y)
-    total.P[:] = 0  # S1
+    total.Q[:] = 0  # S1
     first_row = 0
     for i in range(lo):
         block.move(units, N, x, i, layout.values[i], W, first_row)
@@ -102,7 +102,7 @@ def gradient(
         if anew:
             sums.clear_rows(grad.W, first_row, block.rows_of(K))
         if i < D - 1:  # what x_D would move is seen by nobody
-            sums.of_input(total.P, N, x, i, K, -1, W, grad.W, first_row, dx)  # S2, S3
+            sums.of_input(total.Q, N, x, i, K, -1, W, grad.W, first_row, dx)  # S2, S3
         if i < hi - 1:
             block.step(units, N, x, i, K, W, first_row, rho)
         first_row += block.rows_of(K)
@@ -120,19 +120,19 @@ def add_totals(
     lo: int,
     hi: int,
 ) -> None:
-    """S4, and the second halves of S2 and S3, of variables lo … hi - 1: what P_{D+1} adds.
+    """S4, and the second halves of S2 and S3, of variables lo … hi - 1: what Q_{D+1} adds.
 
-    total.P: P_{D+1} less P_lo, with which the first half of the sweep over them began.
+    total.Q: Q_{D+1} less P_lo, with which the first half of the sweep over them began.
     """
     for n in range(len(x) if lo == 0 else 0):
         sums.subtract_or_add(
-            row(grad.c, block.class_of(y, n)), grad.c.dtype.type(1), row(total.P, n)
-        )  # S4: as far as c goes, where P has room beyond it
+            row(grad.c, block.class_of(y, n)), grad.c.dtype.type(1), row(total.Q, n)
+        )  # S4: as far as c goes, where Q has room beyond it
     first_row = 0
     for i in range(min(hi, x.shape[1] - 1)):
         K = layout.values[i]
         if i >= lo:
-            sums.of_input(total.P, len(x), x, i, K, 1, weights.W, grad.W, first_row, dx)  # S2, S3
+            sums.of_input(total.Q, len(x), x, i, K, 1, weights.W, grad.W, first_row, dx)  # S2, S3
         first_row += block.rows_of(K)
 
 

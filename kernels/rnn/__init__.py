@@ -17,15 +17,23 @@ Backward    h_t is read twice: by the layer above (upstream, dh_t) and by step t
                                                                product once all dz are known
             (B4)  dh0  = dz_1 Wᵀ                               undoes F1 of step 1
 
-            Between steps δ is multiplied by Wᵀ diag(1 - h²): T factors, which shrink it or blow it
-            up by a power of T. That is why the LSTM was invented, and why gradients are clipped.
+            Between steps the row δ is multiplied by diag(1 - h²) Wᵀ, so that what dh_T leaves of
+            itself at the start has been through T such factors, and with σ_max the largest singular
+            value of W
+                ‖dh_T diag(1 - h_T²) Wᵀ … diag(1 - h_1²) Wᵀ‖ ≤ (max |1 - h²| · σ_max)^T ‖dh_T‖:
+            exponential in T. Below 1 the past is forgotten at that rate, whatever it said; only if
+            σ_max is above 1 can δ blow up, and tanh', at most 1, is all that holds it. That is why
+            the LSTM was invented, and why gradients are clipped.
 
 Cost        2 T·N·H² FLOPs forward, twice that backward, and T·N·H tanh. The T products wait for
-            each other: W (4H² bytes in float32) is read T times, so it has to stay in a cache. z,
-            h, dh, dz are read or written once: 20 T·N·H bytes.
+            each other: W (4H² bytes in float32) is read T times, so it has to stay in a cache. Of
+            the rest, in T·N·H bytes of float32: forward 8 (z read, h written), backward 12 (dh, h
+            read, dz written), and 8 more for B3's product (h, dz read).
 
 Source      Elman 1990, "Finding structure in time", Cognitive Science 14; Werbos 1990,
-            "Backpropagation through time: what it does and how to do it", Proc. IEEE 78(10).
+            "Backpropagation through time: what it does and how to do it", Proc. IEEE 78(10). The
+            bound: Pascanu, Mikolov and Bengio 2013, "On the difficulty of training recurrent neural
+            networks", ICML (arXiv:1211.5063).
 
 `reference` (NumPy) defines the result; `cpu` and `cuda` must match it.
 """

@@ -21,7 +21,10 @@ Cost        One exponential and about 4 FLOPs an element in either direction; me
             ds written.
 
 Source      Bridle 1990, "Probabilistic interpretation of feedforward classification network
-            outputs"; the shift is Blanchard, Higham and Higham 2021's, arXiv:1909.03469.
+            outputs, with relationships to statistical pattern recognition". The shift is older than
+            any paper on it that we know; what rounding does to it: Blanchard, Higham and Higham
+            2021, "Accurately computing the log-sum-exp and softmax functions", IMA Journal of
+            Numerical Analysis 41(4) (arXiv:1909.03469).
 
 `reference` (NumPy) defines the result; `cpu` and `cuda` must match it.
 """

@@ -28,8 +28,8 @@ Cost        With ρ the share of ones, ρ N D²/2 additions each way, where a ma
             takes 2 N D² FLOPs; D²/2 parameters read or written. dx takes N D² FLOPs,
             whatever x.
 
-Source      Frey 1998, "Graphical Models for Machine Learning and Digital Communication", the
-            logistic autoregressive network; "FVSBN" after Gan et al. 2015.
+Source      Frey, Hinton and Dayan 1996, "Does the wake-sleep algorithm produce good density
+            estimators?", NIPS 8, as in `chainrule.engine.models.fvsbn`.
 """
 
 from chainrule.kernels.dispatch import select

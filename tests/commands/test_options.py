@@ -45,6 +45,7 @@ def usual(verb, folder, out):
         "info": (rows,),
         "gradcheck": ("fvsbn",),
         "compile": ("fvsbn",),
+        "exercise": ("--folder", out / "exercises"),
     }[verb]
 
 
@@ -61,6 +62,7 @@ UNUSED = {
     "conditionals": {"seed"},
     "info": {"threads", "backend", "seed"},
     "compile": {"backend", "seed"},
+    "exercise": {"threads", "backend", "seed"},
 }
 VERBS = [name.callback.__name__ for name in verbs.app.registered_commands]
 
@@ -79,7 +81,9 @@ def test_common_options_are_obeyed_or_refused(verb, option, folder, call, tmp_pa
             assert (status, err) == (0, ""), err
 
 
-@pytest.mark.parametrize("verb", [v for v in VERBS if v not in ("demo", "info", "compile")])
+@pytest.mark.parametrize(
+    "verb", [v for v in VERBS if v not in ("demo", "info", "compile", "exercise")]
+)
 def test_a_backend_that_does_not_exist_is_refused_everywhere(verb, folder, call, tmp_path):
     status, out, err = call(verb, *usual(verb, folder, tmp_path), "--backend", "tpu")
     assert (status, out, err.count("\n")) == (2, "", 1) and "backend must be one of" in err

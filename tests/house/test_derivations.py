@@ -1,63 +1,14 @@
 """Derivation and code name the same steps: no step without its line, no label without its step."""
 
-import ast
-import io
 import re
-import tokenize
 from importlib import import_module
-from pathlib import Path
 
 import pytest
+from study import derivations
+from study.derivations import HOMES, STEP, comments, docstring, labels
 
-HOMES = {
-    part: Path(import_module(f"chainrule.{part}").__file__).parent for part in ("kernels", "engine")
-}
-STEP = re.compile(r"^ *(?:[A-Z][a-z][\w ]*?  +)?\(([A-Z]\d{1,2})\)", re.M)  # where it is defined
 MENTIONED = re.compile(r"\(([A-Z]\d{1,2})\)")
-SECTION = re.compile(r"^(?:Forward|Backward)\b", re.M)
-NAMED = re.compile(r"\b([A-Z])(\d{1,2})(?:[-–]\1(\d{1,2}))?\b")  # F3, or F1-F4
-
-
-def labels(text):
-    """Return the labels named in a text, ranges spelt out."""
-    found = NAMED.findall(text)
-    return {f"{k}{n}" for k, lo, hi in found for n in range(int(lo), int(hi or lo) + 1)}
-
-
-def comments(path):
-    """Return the text of a file's comments, of Python or of CUDA."""
-    text = path.read_text("utf-8")
-    if path.suffix != ".py":
-        return "\n".join(line.partition("//")[2] for line in text.splitlines())
-    tokens = tokenize.generate_tokens(io.StringIO(text).readline)
-    return "\n".join(token.string for token in tokens if token.type == tokenize.COMMENT)
-
-
-def docstring(path):
-    return ast.get_docstring(ast.parse(path.read_text("utf-8")), clean=False) or ""
-
-
-def is_derivation(path):
-    """Return whether a file's docstring works something out: whether it has steps, or should.
-
-    Beside a kernel's contract, its twins say no more than what is special to their way.
-    """
-    is_twin = path.is_relative_to(HOMES["kernels"]) and path.name != "__init__.py"
-    text = docstring(path)
-    return bool(STEP.search(text) or (SECTION.search(text) and not is_twin))
-
-
-KERNELS = sorted(
-    path.parent.relative_to(HOMES["kernels"]).as_posix()
-    for path in HOMES["kernels"].glob("**/*/__init__.py")
-    if is_derivation(path)
-)
-FILES = sorted(
-    f"{part}/{path.relative_to(home).as_posix()}"
-    for part, home in HOMES.items()
-    for path in home.rglob("*.py")
-    if is_derivation(path) and (part == "engine" or path.name != "__init__.py")
-)
+KERNELS, FILES = derivations.kernels(), derivations.files()
 
 
 def steps_of(path):

@@ -38,7 +38,7 @@ FLOORS = {
         {"storage"},
     ),
     "chainrule": (
-        {"docstrings", "plots", "progress", "suggestions", "uses"},
+        {"docstrings", "exercises", "plots", "progress", "suggestions", "uses"},
         {"registry"},
         {"encoders"},
         {"datasets"},

@@ -14,7 +14,7 @@ gradients are a NamedTuple of the same class, so a sweep takes `head` and `grad`
     x               (N, D), of the head's dtype
     s, g            (·, n_outputs): raw outputs and dL/ds, row m; those of variable i start in
                     column first_output(head, i)
-    h, P            (rows, H): the units, and the gradient in them that is summed up, row n
+    h, Q            (rows, H): the units, and the gradient in them that is summed up, row n
 
 Another head is one file beside `bernoulli.py`, and a few lines in `nade.cpu` that pass its
 NamedTuple: `tests/kernels/test_nade_heads.py` has one. It suits variables of few outputs. Where a
@@ -100,9 +100,9 @@ def output_gradients(
 
 
 def state_gradient(
-    head: Any, g: Array, m: int, i: int, stop: int, h: Array, P: Array, n: int
+    head: Any, g: Array, m: int, i: int, stop: int, h: Array, Q: Array, n: int
 ) -> None:
-    """P += dh ∘ h ∘ (1 - h) with dh from the outputs of i … stop-1 (B4, B5, S1)."""
+    """Q += dh ∘ h ∘ (1 - h) with dh from the outputs of i … stop-1 (B4, B5, S1)."""
     raise NotImplementedError
 
 

@@ -111,20 +111,20 @@ def output_gradients(
 
 @implements(heads.state_gradient, Bernoulli, INLINE)
 def state_gradient(
-    head: Bernoulli, g: Array, m: int, i: int, stop: int, h: Array, P: Array, n: int
+    head: Bernoulli, g: Array, m: int, i: int, stop: int, h: Array, Q: Array, n: int
 ) -> None:
-    """P += Σ_k g_k V_k ∘ h ∘ (1 - h) (B4, B5, S1)."""
+    """Q += Σ_k g_k V_k ∘ h ∘ (1 - h) (B4, B5, S1)."""
     V, one = head.V, g.dtype.type(1)
     while i + 4 <= stop:
         g0, g1, g2, g3 = g[m, i], g[m, i + 1], g[m, i + 2], g[m, i + 3]
         for j in range(V.shape[1]):
             dh = g0 * V[i, j] + g1 * V[i + 1, j] + g2 * V[i + 2, j] + g3 * V[i + 3, j]
-            P[n, j] += dh * (h[n, j] * (one - h[n, j]))
+            Q[n, j] += dh * (h[n, j] * (one - h[n, j]))
         i += 4
     while i < stop:
         g0 = g[m, i]
         for j in range(V.shape[1]):
-            P[n, j] += g0 * V[i, j] * (h[n, j] * (one - h[n, j]))
+            Q[n, j] += g0 * V[i, j] * (h[n, j] * (one - h[n, j]))
         i += 1
 
 

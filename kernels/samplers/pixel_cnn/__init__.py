@@ -27,7 +27,7 @@ Step t      Channel c of pixel (i, j). `seen` are masked maps (chainrule.kernels
                           h = h + seen(m)
             (F2)  gated   where a row begins, of all its pixels and layers, from the rows above,
                           p = b_v + seen(v),  v' = gate(p)          v of the first layer: z
-            (F3)          and q = b_h + seen(h) + W_vh p,  h = h + seen(gate(q))    h_0: z, once
+            (F3)          and q = b_h + seen(h) + p W_vh,  h = h + seen(gate(q))    h_0: z, once
             (F4)  s = b_s + seen(relu(b_t + seen(relu(h))))
             (F5)  the level is drawn from s and u: chainrule.kernels.logistics where s is a mixture,
                   chainrule.kernels.bernoulli where levels are two, else
@@ -42,7 +42,7 @@ Step t      Channel c of pixel (i, j). `seen` are masked maps (chainrule.kernels
 
             What is kept: of a (plain), or v (gated), the rows that a window still reaches, ⌊k/2⌋ +
             1 of them, each row in the place of the one that leaves; of h (gated) the own row, and
-            of W_vh p; of z all. Beyond the image, and above its first row, there are zeros.
+            of p W_vh; of z all. Beyond the image, and above its first row, there are zeros.
             Of a pixel all of whose channels are given nothing is computed that only s would read.
 
 Cost        2 FLOPs for each weight that is not hidden, a pixel and image: a pass over R S pixels
@@ -52,8 +52,9 @@ Cost        2 FLOPs for each weight that is not hidden, a pixel and image: a pas
             Memory: ((⌊k/2⌋ + 1) L F + R C) (S + k) numbers an image, and a few pixels' features.
 
 Source      Ramachandran et al. 2017, "Fast Generation for Convolutional Autoregressive Models"
-            (arXiv:1704.06001), caches features so; le Paine et al. 2016 (arXiv:1611.09482) in one
-            dimension. Rings of rows, groups of colours one by one: ours.
+            (arXiv:1704.06001), caches features so; Le Paine et al. 2016, "Fast Wavenet
+            Generation Algorithm" (arXiv:1611.09482), in one dimension. Rings of rows, groups of
+            colours one by one: ours.
 
 `reference` (NumPy) recomputes everything for every channel; `cpu` and `cuda` draw the same levels
 but where a uniform falls within rounding of a boundary.

@@ -18,7 +18,7 @@ class Features(NamedTuple):
     """Features of all images.
 
     z: levels, scaled. rows: of a or v, of each layer after the first map, those rows that windows
-    reach. h, beside: of the gated network's own row, the stream and W_vh p. u, m, t: of the own
+    reach. h, beside: of the gated network's own row, the stream and p W_vh. u, m, t: of the own
     pixel, what its later groups look at: the stream as the next map reads it, and what F1 and F4
     call m and relu(…).
     """

@@ -42,8 +42,9 @@ Cost        A symbol of one row: 2 (12 C² L + C V) FLOPs for the products and 4
             over t positions. At 4 layers of 128 with V = 65: 1.6 MFLOP, and 3.2 MB of weights to
             read in float32, 2 C L t · 4 bytes of cache. One row is hence a chain of matrix-vector
             products that wait for weights (half a FLOP a byte); G rows share each weight read.
-            Every S - stride … S symbols the window moves, for the work of S - stride positions:
-            less than doubling the cost of a symbol at stride = S/2.
+            Once the window is full it moves every `stride` symbols, for the work of S - stride
+            positions more, without their logits and without most of the last layer. At stride = S/2
+            that is one position more a symbol: less than double the cost.
             Memory: 2 N L S C numbers, whatever the number of symbols drawn.
 
 Source      Shazeer 2019, "Fast Transformer Decoding: One Write-Head is All You Need", section 2,

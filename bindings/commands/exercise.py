@@ -1,0 +1,86 @@
+"""`chainrule exercise`: a backward with one line wrong or missing, judged by the gradient check."""
+
+from pathlib import Path
+from typing import Any
+
+from chainrule.commands.common import Common, console, table
+from chainrule.exercises import EXERCISES, Exercise, judging
+from chainrule.suggestions import near
+
+
+def run(
+    common: Common,
+    name: str | None,
+    label: str | None,
+    folder: Path | None,
+    again: bool,
+    solution: bool,
+) -> int:
+    """List all, or begin one, or judge the copy of one that was begun; 1 where it is not right."""
+    where = folder or judging.folder()
+    if name is None:
+        _list(where)
+        return 0
+    exercise = _named(name)
+    path = judging.copy_of(exercise, where)
+    if again or not path.exists():
+        path = judging.begin(exercise, where)
+        judging.note(where, exercise, "begun")
+    if label is not None:
+        return _answer(common, exercise, label, where)
+    if solution:
+        console().print(f"{exercise.label}: {exercise.right}", f"{exercise.why}", sep="\n")
+        return 0
+    return _judged(common, exercise, path, where)
+
+
+def _named(name: str) -> Exercise:
+    if name not in EXERCISES:
+        raise ValueError(
+            f"unknown exercise {name!r}{near(name, EXERCISES)}; see the list: exercise"
+        )
+    return EXERCISES[name]
+
+
+def _list(where: Path) -> None:
+    known = judging.progress(where)
+    grid = table("exercise", "operation", "task", "", words=4)
+    for exercise in EXERCISES.values():
+        state = known.get(exercise.name, "")
+        grid.add_row(exercise.name, exercise.operation, exercise.task, state)
+    console().print(grid)
+    n = sum(state == "solved" for state in known.values())
+    console().print(f"{n} of {len(EXERCISES)} solved; begin with: chainrule exercise nade-1")
+
+
+def _answer(common: Common, exercise: Exercise, label: str, where: Path) -> int:
+    """Say whether the step is the one; that finds it, and the check still has to pass."""
+    if label.upper() not in exercise.labels:
+        console().print(f"{label.upper()} is not it")
+        return 1
+    judging.note(where, exercise, "found")
+    console().print(f"{label.upper()} it is: now mend its line")
+    return 0
+
+
+def _judged(common: Common, exercise: Exercise, path: Path, where: Path) -> int:
+    verdict = judging.judge(exercise, path)
+    console().print(f"{exercise.name}: {exercise.task}", str(path), "", sep="\n")
+    if verdict.fault:
+        console().print(f"the file does not run: {verdict.fault}")
+        return 1
+    grid: Any = table("gradient", "yours", "numeric", "error", "", words=1)
+    for key, error in verdict.errors.items():
+        said = "FAIL" if key in verdict.failing else "pass"
+        values = f"{error.ours:.6f}", f"{error.numeric:.6f}", f"{float(error):.1e}"
+        grid.add_row(f"d{key}", *values, said)
+    console().print(grid)
+    if verdict.solved:
+        judging.note(where, exercise, "solved")
+        console().print(f"solved: {exercise.why}")
+        return 0
+    common.say(
+        "edit the file and run this again; the derivation: "
+        f"help(chainrule.kernels.{exercise.operation})"
+    )
+    return 1

@@ -1,0 +1,122 @@
+"""The reader's copy of an exercise: made, imported as a module, judged; and what is solved.
+
+Copies stand in a folder of the user's, one file an exercise, beside progress.json.
+"""
+
+import importlib.util
+import json
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from chainrule.engine.gradcheck import RelativeError
+from chainrule.engine.storage.files import replacing
+from chainrule.exercises import Exercise, cases
+
+ALLOWED = 1e-6  # relative error of a gradient that is right
+SEED = 0
+PROGRESS = "progress.json"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What was found of a copy: each gradient's error, or why there is none."""
+
+    errors: Mapping[str, RelativeError]
+    fault: str = ""
+
+    @property
+    def failing(self) -> set[str]:
+        """Whose gradients are wrong."""
+        return {name for name, error in self.errors.items() if not error <= ALLOWED}
+
+    @property
+    def solved(self) -> bool:
+        """Whether all are right."""
+        return not self.fault and not self.failing
+
+
+def folder() -> Path:
+    """Return where copies stand: $XDG_DATA_HOME/chainrule/exercises, by default ~/.local/share.
+
+    Raises:
+        OSError: there is no home folder.
+    """
+    root = os.environ.get("XDG_DATA_HOME")
+    try:
+        data = Path(root) if root else Path.home() / ".local" / "share"
+    except RuntimeError as error:
+        raise OSError("there is no home folder; say where with --folder") from error
+    return data / "chainrule" / "exercises"
+
+
+def source(operation: str) -> str:
+    """Return the source of an operation's reference."""
+    module = import_module(f"chainrule.kernels.{operation}.reference")
+    return Path(str(module.__file__)).read_text("utf-8")
+
+
+def copy_of(exercise: Exercise, where: Path) -> Path:
+    """Return the file that the reader edits."""
+    return where / f"{exercise.name.replace('-', '_')}.py"
+
+
+def begin(exercise: Exercise, where: Path) -> Path:
+    """Write a fresh copy, and return it."""
+    where.mkdir(parents=True, exist_ok=True)
+    path = copy_of(exercise, where)
+    with replacing(path) as temporary:
+        temporary.write_text(exercise.broken(source(exercise.operation)), "utf-8")
+    return path
+
+
+def judge(exercise: Exercise, path: Path) -> Verdict:
+    """Import a copy and hold its backward against central differences of the library's forward."""
+    rng = np.random.default_rng(SEED)
+    try:
+        case = cases.CASES[exercise.operation](rng, _imported(path))
+        return Verdict(cases.errors(case, rng))
+    except Exception as error:  # the reader's code may do anything
+        return Verdict({}, f"{type(error).__name__}: {error}")
+
+
+def _imported(path: Path) -> Any:
+    """Return a file as a module, read anew and kept nowhere."""
+    spec = importlib.util.spec_from_file_location(f"exercise_{path.stem}", path)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{path} is no Python file")
+    module = importlib.util.module_from_spec(spec)
+    written, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+    try:
+        spec.loader.exec_module(module)
+    finally:
+        sys.dont_write_bytecode = written
+    return module
+
+
+def progress(where: Path) -> dict[str, str]:
+    """Return what is known of each exercise that was begun: "begun", "found" or "solved"."""
+    path = where / PROGRESS
+    if not path.exists():
+        return {}
+    try:
+        known = json.loads(path.read_text("utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} is no progress of exercises; delete it to begin anew") from error
+    return {str(name): str(state) for name, state in known.items()}
+
+
+def note(where: Path, exercise: Exercise, state: str) -> None:
+    """Keep what is known of an exercise; what was solved stays so."""
+    known = progress(where)
+    if known.get(exercise.name) != "solved":
+        where.mkdir(parents=True, exist_ok=True)
+        with replacing(where / PROGRESS) as temporary:
+            text = json.dumps(known | {exercise.name: state}, indent=1)
+            temporary.write_text(text + "\n", "utf-8")

@@ -1,0 +1,110 @@
+"""Graphs as SVG: boxes, and arrows that carry a value forward and a gradient back."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+WIDE, TALL, PAD = 64, 34, 24  # of a box, and around the picture
+
+
+@dataclass(frozen=True)
+class Box:
+    """A quantity: where it stands, in pixels, and what it is called."""
+
+    x: float
+    y: float
+    name: str
+
+
+@dataclass(frozen=True)
+class Arrow:
+    """From one box to another: the value that goes forward, the gradient that comes back.
+
+    shift: where along the arrow the numbers stand, 0 … 1.
+    """
+
+    start: str
+    end: str
+    value: Any
+    gradient: Any
+    shift: float = 0.5
+
+
+def numbers(a: Any, digits: int = 3) -> str:
+    """Return a number, or those of an array, as text."""
+    flat = np.atleast_1d(np.asarray(a, float)).reshape(-1)
+    return " ".join(
+        f"{x + 0.0:.{digits}f}".replace("-0." + "0" * digits, "0." + "0" * digits) for x in flat
+    )
+
+
+def svg(boxes: Sequence[Box], arrows: Sequence[Arrow], title: str) -> str:
+    """Return the picture, in colours of the page that it stands in."""
+    places = {box.name: box for box in boxes}
+    width = max(box.x for box in boxes) + WIDE + 2 * PAD
+    height = max(box.y for box in boxes) + TALL + 2 * PAD
+    parts = [
+        f'<svg class="graph" role="img" aria-label="{title}" width="{width:.0f}" '
+        f'height="{height:.0f}" viewBox="0 0 {width:.0f} {height:.0f}" '
+        'xmlns="http://www.w3.org/2000/svg">',
+        f"<title>{title}</title>",
+        '<defs><marker id="tip" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="7" '
+        'markerHeight="7" orient="auto"><path d="M0 0L8 4L0 8z" class="tip"/></marker></defs>',
+    ]
+    parts += [_arrow(places[a.start], places[a.end], a) for a in arrows]
+    parts += [_box(box) for box in boxes]
+    return "\n".join([*parts, "</svg>"])
+
+
+def _box(box: Box) -> str:
+    x, y = box.x + PAD, box.y + PAD
+    middle = f'x="{x + WIDE / 2:.0f}" y="{y + TALL / 2 + 5:.0f}"'
+    return (
+        f'<rect x="{x:.0f}" y="{y:.0f}" width="{WIDE}" height="{TALL}" rx="6" class="box"/>'
+        f'<text {middle} text-anchor="middle" class="name">{box.name}</text>'
+    )
+
+
+def _arrow(a: Box, b: Box, arrow: Arrow) -> str:
+    (x1, y1), (x2, y2) = _ends(a, b)
+    at_x, at_y = x1 + (x2 - x1) * arrow.shift, y1 + (y2 - y1) * arrow.shift
+    line = f'<path d="M{x1:.1f} {y1:.1f}L{x2:.1f} {y2:.1f}" class="edge" marker-end="url(#tip)"/>'
+    said = [
+        f'<text x="{at_x:.0f}" y="{at_y + up:.0f}" text-anchor="middle" class="{kind}">{text}</text>'
+        for kind, up, text in (
+            ("value", -4, numbers(arrow.value)),
+            ("gradient", 12, numbers(arrow.gradient)),
+        )
+    ]
+    return line + "".join(said)
+
+
+def _ends(a: Box, b: Box) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Return where an arrow leaves one box and meets the other: on the sides that face."""
+    ax, ay, bx, by = (
+        v + PAD for v in (a.x + WIDE / 2, a.y + TALL / 2, b.x + WIDE / 2, b.y + TALL / 2)
+    )
+    dx, dy = bx - ax, by - ay
+    reach = min(WIDE / 2 / abs(dx) if dx else 9e9, TALL / 2 / abs(dy) if dy else 9e9)
+    return (ax + dx * reach, ay + dy * reach), (bx - dx * reach, by - dy * reach)
+
+
+def figure(boxes: Sequence[Box], arrows: Sequence[Arrow], title: str) -> str:
+    """Return the picture as a block of a page in Markdown."""
+    key = "Above each arrow the value that goes forward, below it the gradient that comes back."
+    body = f'<figure class="graph">{svg(boxes, arrows, title)}<figcaption>{title}. {key}</figcaption></figure>'
+    return f"```{{raw}} html\n{body}\n```"
+
+
+def table(*named: tuple[str, Any], digits: int = 4) -> str:
+    """Return arrows' numbers, or any arrays, as one fixed-width block."""
+    lines = []
+    for name, a in named:
+        rows = np.atleast_2d(np.asarray(a, float))
+        for i, row in enumerate(rows.reshape(-1, rows.shape[-1])):
+            cells = " ".join(f"{number + 0.0:{digits + 5}.{digits}f}" for number in row)
+            lines.append(f"{name if i == 0 else '':>10} {cells}".rstrip())
+    block = "\n".join(lines).replace("-0.0000 ", " 0.0000 ")
+    return f"```text\n{block}\n```"

@@ -1,0 +1,75 @@
+"""A letter of a derivation means what docs/notation.md says, and nothing but a step has a label."""
+
+import re
+from pathlib import Path
+
+import pytest
+from study import derivations
+
+NOTATION = Path(__file__).parents[2] / "docs" / "notation.md"
+LETTER = re.compile(r"(?<![\w'’\"])([A-Z])(?![A-Za-z'\d\"]|_[A-Z])")
+WORDS = {"A", "I"}  # English, too
+COLUMN = re.compile(r"(?:^|[ (])(W(?:_\w+|\^\w+)ᵀ?|W\^?\w?ᵀ) (d?[a-z])(?:[_'^ ,]|$)", re.M)
+
+
+def tables():
+    """Return the letters of each table, by its heading, and the last one's by file."""
+    own, found, heading = {}, {}, ""
+    for line in NOTATION.read_text("utf-8").splitlines():
+        if line.startswith("## "):
+            heading = line[3:].lower()
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if not line.startswith("| ") or cells[0] == "letter":
+            continue
+        letters = {letter.strip() for letter in cells[0].split(",")}
+        found.setdefault(heading, set()).update(letters)
+        if heading == "letters of one file":
+            for name in cells[2].split(","):
+                own.setdefault(name.strip().strip("`"), set()).update(letters)
+    return found, own
+
+
+FAMILIES, OWN = tables()
+
+KINDS = {
+    "images": ("pixel", "grid_lstm", "masked_conv", "gate", "greys", "logistics"),
+    "sequences": tuple(
+        "attention rnn lstm gru recurrent transformer tied_output embedding rotary gelu layer_norm "
+        "dropout categorical softmax_cross_entropy".split()
+    ),
+}
+EVERY = {
+    **{f"kernels/{name}": derivations.kernel(name).text for name in derivations.kernels()},
+    **{name: derivations.engine_file(name).text for name in derivations.files()},
+}
+
+
+def kind(name):
+    """Return which table a derivation keeps to besides the one for all."""
+    last = name.rpartition("/")[2]
+    found = [kind for kind, words in KINDS.items() if any(word in last for word in words)]
+    return found[0] if found else "rows"
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_a_letter_stands_in_the_tables(name):
+    allowed = FAMILIES["everywhere"] | FAMILIES[kind(name)] | WORDS
+    allowed |= OWN.get(name.removesuffix(".py"), set())
+    assert set(LETTER.findall(EVERY[name])) <= allowed
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_vectors_are_rows(name):
+    assert not COLUMN.findall(EVERY[name]), "write x W, not W x"
+
+
+def test_a_letter_has_one_meaning_in_a_kind():
+    for family in ("rows", "sequences", "images"):
+        assert not FAMILIES["everywhere"] & FAMILIES[family]
+
+
+def test_a_letter_of_one_file_is_needed_there():
+    assert {name for name in OWN} <= {name.removesuffix(".py") for name in EVERY}
+    for name, letters in OWN.items():
+        text = EVERY.get(name) or EVERY[f"{name}.py"]
+        assert letters <= set(LETTER.findall(text)), name
