@@ -15,7 +15,7 @@ def _of_library() -> Callable[[], int]:
     """Return the C library's sched_getcpu, or what knows no core. Python's lock stays ours."""
     try:
         if sys.platform == "linux":
-            return ctypes.PyDLL(None).sched_getcpu  # type: ignore[no-any-return]
+            return ctypes.PyDLL(None).sched_getcpu
     except (AttributeError, OSError):  # another C library
         pass
     return lambda: -1
