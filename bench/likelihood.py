@@ -3,9 +3,9 @@
     CHAINRULE_DATA=<folder> python -m bench.likelihood mnist_nade mnist_made tables red_wine mixed
 
 Every protocol states its settings here (red wine in `bench.wine`, mixed columns in `bench.mixed`,
-what defaults give in `bench.defaults`) and chooses on validation data alone. It writes into
-bench/results likelihood_<protocol>.json with the machine and the wall times, .csv with the learning
-curves of what was chosen, and pictures. Until then trainings lie in runs/likelihood: a protocol
+what defaults give in `bench.defaults`, images of several levels in `bench.colour`) and chooses on
+validation data alone. It writes into bench/results likelihood_<protocol>.json with the machine and
+the wall times, .csv with the learning curves of what was chosen, and pictures. Until then trainings lie in runs/likelihood: a protocol
 that was stopped, by Ctrl-C or kill -9, goes on by the same command, to the same bits
 (`bench.trials`).
 """
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import chainrule as cr
-from bench import defaults, machine, mixed, trials, wine
+from bench import colour, defaults, machine, mixed, trials, wine
 from bench.trials import Record
 from chainrule import plots
 from chainrule.engine.storage.files import replacing
@@ -212,6 +212,7 @@ PROTOCOLS = {
     "red_wine": wine.run,
     "mixed": mixed.run,
     "defaults": defaults.run,
+    "colour": colour.run,
 }
 
 
