@@ -5,9 +5,9 @@
 Every protocol states its settings here (red wine in `bench.wine`, mixed columns in `bench.mixed`,
 what defaults give in `bench.defaults`, images of several levels in `bench.colour`) and chooses on
 validation data alone. It writes into bench/results likelihood_<protocol>.json with the machine and
-the wall times, .csv with the learning curves of what was chosen, and pictures. Until then trainings lie in runs/likelihood: a protocol
-that was stopped, by Ctrl-C or kill -9, goes on by the same command, to the same bits
-(`bench.trials`).
+the wall times, .csv with the learning curves of what was chosen, and pictures. Until then trainings
+lie in runs/likelihood: a protocol that was stopped, by Ctrl-C or kill -9, goes on by the same
+command, to the same bits (`bench.trials`).
 """
 
 import argparse
