@@ -114,7 +114,7 @@ def score(
     _module("score").score(common, run, x, out, asked, written)
 
 
-@verb()
+@verb("seed")
 def detect(
     common: Any,
     run: Detecting,
