@@ -125,9 +125,15 @@ def text() -> dict[str, Any]:
             print(name, method, found[name][method], flush=True)
     for order in (3, 5):
         counts = odd_lines.NGram(order).fit(train)
-        of = {k: counts.log_prob(lines) for k, lines in odd.items()}
-        own, calibrating = counts.log_prob(test), np.sort(counts.log_prob(clean))
-        found[f"{order}-gram"] = {"likelihood": _lines(calibrating, own, of)}
+        found[f"{order}-gram"] = {}
+        for method in ("likelihood", "bits"):
+
+            def score(lines: list[str], a_symbol: bool = method == "bits") -> Any:
+                sizes = np.array([len(line) + 1 for line in lines]) if a_symbol else 1
+                return counts.log_prob(lines) / sizes  # noqa: B023
+
+            of = {k: score(lines) for k, lines in odd.items()}
+            found[f"{order}-gram"][method] = _lines(np.sort(score(clean)), score(test), of)
         print(order, found[f"{order}-gram"], flush=True)
     return {**found, "sizes": LINES, "seeds": [0]}
 

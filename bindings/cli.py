@@ -6,7 +6,6 @@
 The verbs themselves are in `chainrule.commands`, imported when one is called: --help is at once.
 """
 
-import io
 import os
 import sys
 import warnings
@@ -16,14 +15,26 @@ from typing import Annotated, Any
 
 import typer
 
-from chainrule.commands import studying, wording
-from chainrule.commands.requests import LabelRequest, SampleRequest, TrainRequest, Written
+from chainrule.commands import streams, studying
+from chainrule.commands.requests import (
+    DetectRequest,
+    LabelRequest,
+    SampleRequest,
+    TrainRequest,
+    Written,
+)
+from chainrule.commands.streams import DEBUG
 from chainrule.commands.verbs import (
+    Clean,
     Data,
+    Detecting,
+    FalseAlarm,
     Label,
     LabelsFrom,
     Lacking,
+    Method,
     Model,
+    Oddest,
     Picture,
     Rows,
     Run,
@@ -35,10 +46,7 @@ from chainrule.commands.verbs import (
     verb,
 )
 
-DEBUG = "CHAINRULE_DEBUG"  # set: tracebacks and warnings are shown
-UNKEPT = "compiled kernels cannot be kept"  # how the warning of `kernels.compiled` begins
 TOLD, ANY = Written(), LabelRequest()  # as it seems; the marginal over all labels
-EXPECTED = (ValueError, TypeError, OSError, RuntimeError, ImportError, FloatingPointError)
 
 
 def _module(name: str) -> Any:
@@ -102,6 +110,26 @@ def score(
 ) -> None:
     """Write log p(x) of each row, in nats; of a text nats and bits a character."""
     _module("score").score(common, run, x, out, asked, written)
+
+
+@verb("seed")
+def detect(
+    common: Any,
+    run: Detecting,
+    x: Scored,
+    false_alarm: FalseAlarm = None,
+    clean: Clean = None,
+    method: Method = None,
+    out: Annotated[Path | None, typer.Option(help="A table, .csv: what each row is.")] = None,
+    picture: Oddest = None,
+    written: Written = TOLD,
+) -> None:
+    """Say which rows, or lines of a text, are odd, and where in them the odd is.
+
+    Odd is what is less likely than all but a share --false-alarm of clean rows.
+    """
+    asked = DetectRequest(tuple(false_alarm or ()), clean, method, out, picture)
+    _module("detect").detect(common, run, x, asked, written)
 
 
 @verb()
@@ -229,9 +257,9 @@ verb("threads", "backend", "seed")(studying.exercise)
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit; the console entry point."""
     try:
-        _write_anything()
+        streams.write_anything()
         with warnings.catch_warnings():
-            _choose_warnings()
+            streams.choose_warnings()
             status = app(arguments, prog_name="chainrule", standalone_mode=False)
         sys.stdout.flush()
     except (KeyboardInterrupt, typer.Abort):
@@ -241,56 +269,10 @@ def main(arguments: list[str] | None = None) -> None:
     except Exception as error:
         if DEBUG in os.environ:
             raise
-        if sentence := _sentence(error):  # none where help was shown
+        if sentence := streams.sentence(error):  # none where help was shown
             print(f"chainrule: {sentence}", file=sys.stderr)
         status = 2
-    sys.exit(_leave(status or 0))
-
-
-def _write_anything() -> None:
-    """Let both streams show a character that their encoding lacks as an escape such as \\uac00."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
-
-
-def _choose_warnings() -> None:
-    """Let through, in a sentence, what only the user can mend; verbs say the rest themselves."""
-    if DEBUG in os.environ:
-        warnings.simplefilter("default")
-        return
-
-    def say(message: Warning | str, *_: Any, **__: Any) -> None:
-        print(f"chainrule: {message}", file=sys.stderr)
-
-    warnings.simplefilter("ignore")
-    warnings.filterwarnings("default", UNKEPT)
-    warnings.showwarning = say
-
-
-def _leave(status: int) -> int:
-    """Return the status; where nobody reads the output, do not let the last flush complain."""
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    return status
-
-
-def _sentence(error: Exception) -> str:
-    """Return what an error says, on one line."""
-    if hasattr(error, "format_message"):  # the parser's own
-        text = error.format_message()
-    elif isinstance(error, OSError) and error.strerror:
-        text = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
-    elif isinstance(error, MemoryError):
-        text = "there is not enough memory; use a smaller model, batch or file"
-    elif isinstance(error, EXPECTED):
-        text = wording.in_options(str(error))
-    else:
-        text = f"unexpected {type(error).__name__}: {error}; {DEBUG}=1 shows where"
-    return " ".join(text.split())
+    sys.exit(streams.leave(status or 0))
 
 
 if __name__ == "__main__":

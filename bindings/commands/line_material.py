@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.commands.material import Report
+from chainrule.commands.material import Clean, Report, measure
 from chainrule.commands.requests import Reading
 from chainrule.commands.text_material import measured
 from chainrule.encoders.texts import Text
@@ -14,13 +14,21 @@ from chainrule.encoders.texts import Text
 def read_lines(path: Path, unit: str) -> tuple[list[Any], int]:
     """Return the lines of a file that have anything in them, and how many have not.
 
-    Lines end in any of the three ways that there are.
     unit: "character", for UTF-8, or "byte".
+    """
+    filled, n_empty = numbered_lines(path, unit)
+    return [line for _, line in filled], n_empty
+
+
+def numbered_lines(path: Path, unit: str) -> tuple[list[tuple[int, Any]], int]:
+    """Return the same lines, each with its number in the file, from 1.
+
+    Lines end in any of the three ways that there are.
     """
     text: Any = Text.open(path, unit).read()
     end, both, alone = ("\n", "\r\n", "\r") if unit == "character" else (b"\n", b"\r\n", b"\r")
     lines = text.replace(both, end).replace(alone, end).removesuffix(end).split(end)
-    filled = [line for line in lines if line]
+    filled = [(number, line) for number, line in enumerate(lines, 1) if line]
     if not filled:
         raise ValueError(f"{path} has only empty lines; give a file with text in it")
     return filled, len(lines) - len(filled)
@@ -52,6 +60,10 @@ class LineMaterial:
         counts = [_counts(estimator, lines) for lines in (self._train, self._valid)]
         sizes = {"lines": {"train": len(self._train), "valid": len(self._valid)}}
         return measured(estimator, self._valid, counts, sizes)
+
+    def clean(self, estimator: Any) -> Clean:
+        """Return log p and lengths of the validation lines, as `Material` says."""
+        return measure(estimator, self._valid)
 
 
 def _counts(estimator: Any, lines: list[Any]) -> Any:

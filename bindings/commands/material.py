@@ -7,13 +7,18 @@ from math import log
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 from rich.table import Table
 
 from chainrule.commands.common import bits, table
+from chainrule.detection.observations import sizes
 from chainrule.engine.storage import fingerprint
 from chainrule.engine.training.sources import Source
 from chainrule.engine.training.train import State
 from chainrule.estimators.density import Density
+
+Clean = NDArray[np.float64] | None
+MOST_CLEAN = 5000  # observations that a run keeps measures of
 
 
 class Report(NamedTuple):
@@ -41,6 +46,19 @@ class Material(Protocol):
 
     def report(self, estimator: Density) -> Report:
         """Return how well the trained estimator predicts what was held out, beside baselines."""
+
+    def clean(self, estimator: Density) -> Clean:
+        """Return what `chainrule detect` ranks among, of observations that validated; or None.
+
+        log p of each, nats, and its number of known variables or symbols, (N, 2), N being at most
+        MOST_CLEAN. None where there are none.
+        """
+
+
+def measure(estimator: Any, observations: Any) -> Clean:
+    """Return log p of observations and their numbers of variables, (N, 2)."""
+    log_p = np.asarray(estimator.log_prob(observations), np.float64)
+    return np.stack([log_p, sizes(estimator, observations)], axis=1)
 
 
 def digest(estimator: Density, source: Source) -> str:

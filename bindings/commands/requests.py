@@ -63,6 +63,19 @@ class TrainRequest(NamedTuple):
     samples_every: int | None = None
 
 
+class DetectRequest(NamedTuple):
+    """What is to be found odd, and where that is written; None where not given.
+
+    false_alarm: rates, none of them: 0.01. clean: a file of rows or lines to calibrate by.
+    """
+
+    false_alarm: tuple[float, ...] = ()
+    clean: Path | None = None
+    method: str | None = None
+    out: Path | None = None
+    picture: Path | None = None
+
+
 class SampleRequest(NamedTuple):
     """What to draw, and where it goes; None where not given.
 

@@ -8,7 +8,7 @@ from chainrule import datasets
 from chainrule.commands import baselines, labels
 from chainrule.commands.common import bits, table
 from chainrule.commands.inputs import may_lack, of_images, of_pictures, of_rows
-from chainrule.commands.material import Report, by_row
+from chainrule.commands.material import MOST_CLEAN, Clean, Report, by_row, measure
 from chainrule.commands.requests import Reading
 from chainrule.datasets import Dataset, rowfiles
 from chainrule.encoders import frames
@@ -127,6 +127,16 @@ class RowMaterial:
         told = "" if test.y is None else ", told the label"
         nlls = {**known, f"{spelling(type(estimator))}{told}": nll}
         return Report(outcome, by_row("test rows", nlls, each))
+
+    def clean(self, estimator: Any) -> Clean:
+        """Return log p and numbers of variables of the validation rows, as `Material` says."""
+        if not hasattr(estimator, "log_prob"):
+            return None
+        x = self._data.valid.x
+        rows = np.arange(len(x))
+        if len(x) > MOST_CLEAN:
+            rows = np.sort(np.random.default_rng(0).permutation(len(x))[:MOST_CLEAN])
+        return measure(estimator, x[rows])
 
 
 def _load(estimator: Any, data: str, reading: Reading) -> Dataset:

@@ -6,6 +6,7 @@
                         seconds, learning rate
     curve.png           the same, drawn
     train_samples.png   samples of the best epoch so far, where they were asked for
+    clean.npy           log p and sizes of validation rows, which `chainrule detect` ranks among
     run.json            data set, image shape, test or validation NLL and baselines, versions
 
 While a training is at work there is a lock beside them: see `locking`.
@@ -22,8 +23,12 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from chainrule import estimators
-from chainrule.commands.common import check_room
+from chainrule.commands.common import check_room, write_rows
+from chainrule.datasets import readers
 from chainrule.engine.storage import checkpoint
 from chainrule.engine.storage.files import replacing
 from chainrule.engine.training import train
@@ -33,24 +38,30 @@ from chainrule.estimators.density import Density
 from chainrule.registry import spelling
 
 MODEL, STATE, HISTORY = loading.MODEL, "state.safetensors", "history.csv"
-CURVE, SUMMARY, SAMPLES = "curve.png", "run.json", "train_samples.png"
-FILES = (MODEL, STATE, HISTORY, CURVE, SUMMARY)
+CURVE, CLEAN, SUMMARY, SAMPLES = "curve.png", "clean.npy", "run.json", "train_samples.png"
+FILES = (MODEL, STATE, HISTORY, CURVE, CLEAN, SUMMARY)
 COLUMNS = ("train", "valid", "seconds", "learning_rate")  # after epoch or step
 TEMPORARY = re.compile(r"\.tmp(\w{6}|[0-9a-f]{32})")  # what a kill -9 inside a save leaves
 
 
 def open_model(path: Path) -> Density:
-    """Return the model of a run's folder, or that of a model file.
+    """Return the model of a run's folder, or that of a model file, or of a detector's.
 
     Raises:
         FileNotFoundError: there is none. CheckpointError: the file is no good.
     """
+    found = open_kept(path)
+    model: Density = getattr(found, "model_", found) if hasattr(found, "p_values") else found
+    return model
+
+
+def open_kept(path: Path) -> Any:
+    """Return the same, or of a detector's file the detector."""
     if path.is_dir() and not (path / MODEL).exists():
         raise FileNotFoundError(
             f"{path} holds no {MODEL}; train one: chainrule train nade --data … --out {path}"
         )
-    model: Density = estimators.load(path)
-    return model
+    return estimators.load(path)
 
 
 def check_free(folder: Path, force: bool) -> None:
@@ -80,7 +91,7 @@ def make(folder: Path) -> None:
 
 def clear(folder: Path) -> None:
     """Remove what a replaced run left, except its state, which is overwritten by the new one."""
-    for name in (MODEL, HISTORY, CURVE, SUMMARY, SAMPLES):
+    for name in (MODEL, HISTORY, CURVE, CLEAN, SUMMARY, SAMPLES):
         (folder / name).unlink(missing_ok=True)
 
 
@@ -147,6 +158,25 @@ def write_summary(folder: Path, summary: dict[str, Any]) -> None:
     """Write run.json."""
     with replacing(folder / SUMMARY) as temporary:
         temporary.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+
+
+def write_clean(folder: Path, clean: NDArray[np.float64] | None) -> None:
+    """Write what clean observations measure, (N, 2); none where there are none."""
+    if clean is not None:
+        write_rows(folder / CLEAN, clean)
+
+
+def read_clean(path: Path) -> NDArray[np.float64] | None:
+    """Return what `write_clean` wrote into a run's folder; None if there is none or it is damaged.
+
+    There is none of a run at work or interrupted, whose model it would not be of.
+    """
+    try:
+        clean = readers.read_npy(path / CLEAN)
+    except (OSError, ValueError):
+        return None
+    whole = clean.dtype == np.float64 and clean.ndim == 2 and clean.shape[1] == 2
+    return clean if whole and len(clean) and np.isfinite(clean).all() else None
 
 
 def read_summary(path: Path) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.commands.material import Report, by_symbol
+from chainrule.commands.material import Clean, Report, by_symbol
 from chainrule.commands.requests import Reading
 from chainrule.datasets import corpora
 from chainrule.encoders.texts import Text
@@ -48,6 +48,10 @@ class TextMaterial:
         counts = [_counts(text) for text in (self._train, self._valid)]
         sizes = {"symbols": {"train": len(self._train), "valid": len(self._valid)}}
         return measured(estimator, self._valid, counts, sizes)
+
+    def clean(self, estimator: Any) -> Clean:
+        """Return None: one text is one observation."""
+        return None
 
 
 def measured(

@@ -68,6 +68,7 @@ def _run(common: Common, job: Job, resume: bool, watch: Watch) -> int:
             _save(job)  # an unwritable folder shows now, not after an epoch
             runs.clear(job.folder)
         runs.sweep(job.folder)
+        (job.folder / runs.CLEAN).unlink(missing_ok=True)  # of the model as it was
         _announce(common, job)
         if job.change:
             common.say(job.change)
@@ -155,6 +156,7 @@ def _report(common: Common, job: Job) -> None:
     """Measure what was kept on data not learnt from; write and print what came of it."""
     with progress.waiting("measuring what was kept", not common.quiet):
         outcome, grid = job.data.report(job.estimator)
+        clean = job.data.clean(job.estimator)
     summary = {
         "model": spelling(type(job.estimator)),
         "data": job.data.name,
@@ -164,6 +166,7 @@ def _report(common: Common, job: Job) -> None:
         "chainrule": version("chainrule"),
     }
     runs.draw_curve(job.folder, job.estimator, job.data.name)
+    runs.write_clean(job.folder, clean)
     runs.write_summary(job.folder, summary)
     common.say(grid)
     common.say(f"{kept(job.estimator, job.state)}; {job.folder / runs.MODEL}")

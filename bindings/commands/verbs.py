@@ -75,6 +75,21 @@ Scored = Annotated[
         help="A text file, or rows: .npy, .npz, .csv, folder of pictures; -: standard input."
     ),
 ]
+Detecting = Annotated[
+    Path, typer.Argument(help="A run's folder, a model file, or one of a Detector.")
+]
+FalseAlarm = Annotated[
+    list[float] | None,
+    typer.Option(help="Share of clean rows that is found odd; 0.01; repeatable."),
+]
+Clean = Annotated[
+    Path | None,
+    typer.Option(help="Clean rows or lines, unseen in training; else the run's validation rows."),
+]
+Method = Annotated[
+    str | None, typer.Option(help="likelihood, bits (a symbol), typicality or complexity.")
+]
+Oddest = Annotated[Path | None, typer.Option(help="A picture of the oddest: .png .pdf .svg.")]
 Label = Annotated[str | None, typer.Option(help="Of a model with labels.")]
 LabelsFrom = Annotated[
     str | None,

@@ -11,6 +11,7 @@ from chainrule.commands.fields import NAMED
 _SUBJECTS = {"X": "the data", "X_valid": "the validation data", "given": "the observed columns"}
 _VERBS = {"has": "have", "is": "are", "must": "must", "holds": "hold", "contains": "contain"}
 OPTIONS = {*NAMED, "backend", "seed", "valid", "temperature", "top_k", "top_p", "prompt"}
+OPTIONS |= {"false_alarm", "method"}
 RULES = tuple(
     (re.compile(pattern), words)
     for pattern, words in (
@@ -51,6 +52,7 @@ RULES = tuple(
             + one[1].replace("'", '"')
             + ": [… all categories …]}'",
         ),
+        (r"\bfalse_alarm=", "--false-alarm "),
         (r"\breduce_from=256", "--set reduce_from=256"),
         (r"\bset binarize=0\.5", "train with --binarize 0.5"),
         (r"\bset context=(\d+)", r"give --set context=\1"),

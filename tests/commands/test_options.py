@@ -37,6 +37,7 @@ def usual(verb, folder, out):
         "demo": (),
         "train": ("fvsbn", "--data", folder / "x.npy", "--epochs", 1, "--out", out / "run"),
         "score": (rows, folder / "x.npy"),
+        "detect": (rows, folder / "x.npy", "--clean", folder / "x.npy", "--false-alarm", 0.1),
         "sample": (rows, "-n", 2, "--out", out / "s.npy"),
         "attention": (folder / "attentive.safetensors", "--prompt", "to", "--out", out / "a.png"),
         "complete": (rows, folder / "x.npy", "--observed", "prefix:2", "--out", out / "c.npy"),
@@ -58,6 +59,7 @@ def unhurried(monkeypatch):
 
 UNUSED = {
     "score": {"seed"},
+    "detect": {"seed"},
     "attention": {"seed"},
     "conditionals": {"seed"},
     "info": {"threads", "backend", "seed"},

@@ -1,0 +1,121 @@
+"""`chainrule detect`: which rows, images or lines are odd, and where in them the odd is."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.commands import inputs, oddities, runs
+from chainrule.commands.common import PICTURES, Common, check_output, write_rows
+from chainrule.commands.line_material import numbered_lines
+from chainrule.commands.requests import DetectRequest, LabelRequest, Written
+from chainrule.commands.standard_input import as_file
+from chainrule.datasets import rowfiles
+from chainrule.detection import calibration, ranks
+from chainrule.detection.detector import Detector
+from chainrule.encoders.texts import UNITS
+
+NOT_OF_VERBS = ("ratio",)  # methods that learn from what was trained on
+
+
+class Seen(NamedTuple):
+    """Observations that were read: what they are called, their numbers in the file, and where."""
+
+    x: Any
+    what: str
+    numbers: NDArray[np.int64]
+    origin: rowfiles.Origin | None = None
+
+
+def detect(common: Common, run: Path, x: Path, asked: DetectRequest, written: Written) -> None:
+    """Say which observations are odd; write scores, p-values and decisions, and a picture."""
+    if asked.out is not None:
+        check_output(asked.out, ".csv")
+    if asked.picture is not None:
+        check_output(asked.picture, *PICTURES)
+    found = runs.open_kept(run)
+    model = found.model_ if isinstance(found, Detector) else found
+    if not hasattr(model, "log_prob"):
+        name = type(model).__name__
+        raise ValueError(f"detect is for densities, and {name} is none; take a made in its place")
+    common.show(model)
+    seen = _read(common, x, model, run, written)
+    clean = None if asked.clean is None else _read(common, asked.clean, model, run, written)
+    detector = _calibrated(found, model, run, asked, clean)
+    with rowfiles.naming({} if seen.origin is None else {"X": seen.origin}):
+        scores = detector.score_samples(seen.x)
+    rates = np.atleast_1d(np.asarray(detector.false_alarm, float))
+    p, odd = _ranked(detector, scores)
+    if asked.out is not None:
+        columns = (f"odd_{rate:g}" for rate in rates)
+        table = np.empty((len(p), 3 + len(rates)), object)
+        table[:, 0], table[:, 1], table[:, 2] = seen.numbers, scores, p
+        table[:, 3:] = odd.astype(int)
+        write_rows(asked.out, table, [seen.what, "score", "p_value", *columns])
+    measured = oddities.Measured(scores, p, odd, rates)
+    oddities.tell(common, detector, seen, measured)
+    if asked.out is not None:
+        common.say(f"score, p-value and decision of each {seen.what}; {asked.out}")
+    if asked.picture is not None:
+        n = oddities.picture(asked.picture, detector, seen, measured, run, clean)
+        common.say(f"the {n} oddest {seen.what}s; {asked.picture}")
+
+
+def _ranked(detector: Any, scores: Any) -> tuple[Any, NDArray[np.bool_]]:
+    """Return p-values, (N,), and what is odd at each rate, (N, R), of scores."""
+    offsets = np.atleast_1d(detector.offset_)
+    return ranks.p_values(detector.clean_scores_, scores), scores[:, None] < offsets
+
+
+def _calibrated(found: Any, model: Any, run: Path, asked: DetectRequest, clean: Seen | None) -> Any:
+    """Return a detector: that of a file, or one calibrated by clean rows or what a run keeps.
+
+    Raises:
+        ValueError: there is nothing to calibrate by, or a method that needs more.
+    """
+    rates = asked.false_alarm or (0.01,)
+    if isinstance(found, Detector):
+        if asked.method is not None or asked.clean is not None:
+            given = "--method" if asked.method is not None else "--clean"
+            raise ValueError(
+                f"{run} holds a detector that has its own method and clean rows; leave {given} out"
+            )
+        if asked.false_alarm:
+            found.set_params(false_alarm=rates)
+        return found
+    method = asked.method or "likelihood"
+    if method in NOT_OF_VERBS:
+        raise ValueError(
+            f"--method {method} fits a second model to the rows that the first has learnt from; in "
+            f"Python save a chainrule.Detector with method={method!r}, and give its file in place "
+            "of the run"
+        )
+    detector = Detector(model, method=method, false_alarm=rates)
+    if clean is not None:
+        with rowfiles.naming({} if clean.origin is None else {"X": clean.origin}):
+            return detector.fit(X_clean=clean.x, X=None)
+    measured = runs.read_clean(run) if run.is_dir() else None
+    if measured is None:
+        raise ValueError(
+            f"{run} keeps no validation rows to calibrate by; give --clean, a file of clean "
+            "rows or lines that the model has not learnt from"
+        )
+    if method == "complexity":
+        raise ValueError(f"--method {method} calibrates by rows as they are; give --clean, a file")
+    return detector._take(calibration.of_measured(detector, model, *measured.T))
+
+
+def _read(common: Common, x: Path, model: Any, run: Path, written: Written) -> Seen:
+    """Return the rows, images or lines of a file, or of a data set's test rows."""
+    if model.encoder_.unit in UNITS:
+        if written != Written():
+            option = "--header" if written.header is not None else "--decimal"
+            raise ValueError(f"{option} is of tables, and this model reads text; leave it out")
+        with as_file(x, text=True) as path:
+            numbered, _ = numbered_lines(path, model.encoder_.unit)
+        return Seen([line for _, line in numbered], "line", np.array([n for n, _ in numbered]))
+    lacking = inputs.may_lack(model)
+    found = inputs.read_rows(common, x, model, LabelRequest(), lacking, written)
+    inputs.check_columns(model, found.origin, run)
+    return Seen(found.x, "row", np.arange(1, len(found.x) + 1), found.origin)

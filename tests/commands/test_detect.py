@@ -1,0 +1,204 @@
+"""`chainrule detect`: tables, images and lines; what a run keeps; a detector's file; errors."""
+
+import csv
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+import chainrule as cr
+from chainrule import cli
+from chainrule.commands import material, oddities, runs
+
+LINES = [f"user {name} has {n} items" for name in ("anna", "bo", "otto") for n in range(10, 60)]
+HEADER = "a,b,kind"
+
+
+def main(*arguments):
+    with pytest.raises(SystemExit) as left:
+        cli.main([str(argument) for argument in arguments])
+    assert left.value.code == 0
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Runs of a table, of images, of lines and of one text, and files to look for odd rows in."""
+    folder, rng = tmp_path_factory.mktemp("detect"), np.random.default_rng(0)
+    a = rng.normal(size=700)
+    rows = [
+        f"{x:.3f},{2 * x + 0.1 * e:.3f},{'u' if x < 0 else 'v'}"
+        for x, e in zip(a, a[::-1], strict=True)
+    ]
+    (folder / "data.csv").write_text("\n".join([HEADER, *rows[:400]]) + "\n")
+    (folder / "clean.csv").write_text("\n".join([HEADER, *rows[400:600]]) + "\n")
+    odd = "1.000,-2.000,v"
+    (folder / "new.csv").write_text("\n".join([HEADER, *rows[600:650], odd, *rows[650:]]) + "\n")
+    greys = (np.arange(4)[:, None] + np.arange(4) + rng.integers(0, 2, (300, 1, 1))) % 4
+    np.save(folder / "greys.npy", greys.astype(np.uint8))
+    np.save(folder / "odd.npy", np.concatenate([greys[:30], rng.integers(0, 4, (1, 4, 4))]))
+    order = rng.permutation(len(LINES))
+    (folder / "log.txt").write_text("\n".join(LINES[k] for k in order) + "\n")
+    (folder / "new.txt").write_text(
+        "\n".join([*LINES[:20], "", "user bo hxs 99 stems", *LINES[40:60]])
+    )
+    quiet = ("--quiet", "--seed", 0)
+    train = ("train", "table_nade", "--data", folder / "data.csv", "--out", folder / "table")
+    main(*train, "--epochs", 30, *quiet)
+    train = ("train", "pixel_cnn", "--data", folder / "greys.npy", "--out", folder / "images")
+    main(*train, "--epochs", 6, "--set", "n_layers=1", "--set", "n_features=8", "--set", "levels=4",
+         "--set", "first_size=3", "--learning-rate", 0.02, *quiet)  # fmt: skip
+    for name, more in (("lines", ["--lines"]), ("text", [])):
+        train = ("train", "rnn", "--data", folder / "log.txt", "--out", folder / name, *more)
+        main(*train, "--steps", 250, "--set", "n_hidden=32", "--learning-rate", 0.02, *quiet)
+    return folder
+
+
+def read(path):
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_odd_rows_of_a_table_are_found_by_the_runs_own_validation_rows(folder, call, tmp_path):
+    out = tmp_path / "scores.csv"
+    asked = ("detect", folder / "table", folder / "new.csv", "--out", out)
+    status, said, err = call(*asked, "--false-alarm", 0.05, "--false-alarm", 0.2)
+    assert (status, err) == (0, "")
+    rows = read(out)
+    assert list(rows[0]) == ["row", "score", "p_value", "odd_0.05", "odd_0.2"]
+    assert [row["row"] for row in rows] == [str(k) for k in range(1, 102)]
+    model, clean = cr.load(folder / "table"), np.load(folder / "table" / runs.CLEAN)
+    data = cr.datasets.load(folder / "data.csv", column_types=None)
+    assert_allclose(clean[:, 0], model.log_prob(data.valid.x), rtol=1e-6)
+    assert clean.shape == (40, 2) and (clean[:, 1] == 3).all()
+    new = cr.datasets.load(folder / "new.csv", column_types=None)
+    score, p = (np.array([float(row[key]) for row in rows]) for key in ("score", "p_value"))
+    assert_allclose(p, (1 + (clean[:, 0] <= score[:, None]).sum(axis=1)) / 41)
+    assert rows[50]["odd_0.05"] == rows[50]["odd_0.2"] == "1" and p[50] == pytest.approx(1 / 41)
+    assert [row["odd_0.2"] for row in rows] == [str(int(q <= 0.2)) for q in p]
+    line = next(line for line in said.splitlines() if line.startswith("row"))
+    assert line.startswith("row 51, p 0.0244: ") and ", b 1" in line
+    assert "101 rows are odd at a false-alarm rate of 0.05, where 5.05 of as many clean" in said
+    assert len(new.train.x) + len(new.valid.x) + len(new.test.x) == 101
+
+
+def test_clean_rows_of_a_file_calibrate_in_place_of_the_runs(folder, call, tmp_path):
+    out, picture = tmp_path / "scores.csv", tmp_path / "odd.png"
+    asked = ("detect", folder / "table", folder / "new.csv", "--clean", folder / "clean.csv")
+    status, said, _ = call(*asked, "--out", out, "--picture", picture)
+    assert status == 0 and "200 clean rows calibrate" in said and "the 9 oddest rows; " in said
+    assert read(out)[50]["odd_0.01"] == "1" and picture.stat().st_size > 10_000
+    status, said, _ = call(*asked, "--quiet", "--method", "typicality")
+    assert status == 0 and "51" in said.split()
+
+
+def test_odd_images_are_drawn_with_their_pixels(folder, call, tmp_path):
+    picture = tmp_path / "odd.png"
+    asked = ("detect", folder / "images", folder / "odd.npy", "--false-alarm", 0.05)
+    status, said, _ = call(*asked, "--picture", picture)
+    assert status == 0 and "row 31, p 0.03" in said and "pixel " in said
+    assert picture.stat().st_size > 3000
+    status, said, _ = call(*asked, "--method", "complexity", "--clean", folder / "greys.npy", "-q")
+    assert status == 0 and "31" in said.split()
+
+
+@pytest.mark.parametrize("method", ["likelihood", "bits"])
+def test_odd_lines_are_shown_with_the_place_that_is_odd(folder, call, method, tmp_path):
+    out, picture = tmp_path / "scores.csv", tmp_path / "odd.svg"
+    asked = ("detect", folder / "lines", folder / "new.txt", "--method", method)
+    status, said, _ = call(*asked, "--false-alarm", 0.1, "--out", out, "--picture", picture)
+    assert status == 0
+    rows = read(out)
+    numbers = [int(row["line"]) for row in rows]
+    assert numbers == [*range(1, 21), *range(22, 43)], "the empty line is counted, and left out"
+    assert min(rows, key=lambda row: float(row["p_value"]))["line"] == "22"
+    head = "line 22, p "
+    shown = said.splitlines()
+    k = next(k for k, line in enumerate(shown) if line.startswith(head))
+    marks = shown[k + 1]
+    assert shown[k][marks.index("^")] in "xs9" and set(marks) == {" ", "^"}
+    assert picture.exists()
+
+
+def test_on_a_terminal_what_is_odd_is_coloured(folder, call, monkeypatch, capsys):
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("COLORTERM", "truecolor")
+    _, said, _ = call("detect", folder / "lines", folder / "new.txt", "--false-alarm", 0.1)
+    line = next(line for line in said.splitlines() if line.startswith("line 22"))
+    assert "\x1b[" in line and "^" not in said
+
+
+def test_a_detectors_file_takes_the_place_of_a_run(folder, call, tmp_path):
+    model = cr.load(folder / "lines")
+    ratio = cr.Detector(model, method="ratio", mutation=0.3, false_alarm=0.1)
+    ratio.fit(LINES, X_clean=LINES[::3]).save(tmp_path / "ratio.safetensors")
+    asked = ("detect", tmp_path / "ratio.safetensors", folder / "new.txt")
+    assert "22" in (found := call(*asked, "--quiet")[1].split()) and len(found) < 12
+    assert len(call(*asked, "--quiet", "--false-alarm", 0.5)[1].split()) > 12
+    assert call("score", tmp_path / "ratio.safetensors", folder / "log.txt")[0] == 0
+    status, _, err = call(*asked, "--method", "bits")
+    assert status == 2 and "has its own method and clean rows; leave --method out" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("text", "new.txt"), "keeps no validation rows to calibrate by; give --clean"),
+        (("table", "new.csv", "--false-alarm", 0), "--false-alarm 0 would need infinitely many"),
+        (("table", "new.csv", "--false-alarm", 1e-4), "takes 9,999 clean rows or more, and there"),
+        (("table", "new.csv", "--false-alarm", 2), "--false-alarm must be a rate above 0"),
+        (("table", "new.csv", "--method", "ratio"), "in Python save a chainrule.Detector"),
+        (("table", "new.csv", "--method", "magic"), "--method must be one of"),
+        (("images", "odd.npy", "--method", "complexity"), "calibrates by rows as they are; give"),
+        (("table", "odd.npy", "--false-alarm", 0.1), "16 features"),
+        (("table", "nothing.csv"), "does not exist"),
+        (("table", "new.csv", "--out", "scores.npy"), "end it in .csv"),
+        (("table", "new.csv", "--picture", "odd.csv"), "end it in .png"),
+        (("lines", "new.txt", "--header", "--false-alarm", 0.5), "--header is of tables"),
+    ],
+)
+def test_what_cannot_be_is_said_in_a_sentence(folder, call, arguments, said):
+    run, data, *more = arguments
+    status, _, err = call("detect", folder / run, folder / data, *more)
+    assert status == 2 and said in err and err.count("\n") <= 2
+
+
+def test_a_text_calibrates_by_a_file_of_lines(folder, call):
+    asked = ("detect", folder / "text", folder / "new.txt", "--clean", folder / "log.txt")
+    status, said, _ = call(*asked, "--false-alarm", 0.02, "--quiet", "--method", "bits")
+    assert status == 0 and "22" in said.split()
+
+
+def test_what_a_run_keeps_is_of_its_model_alone(folder, tmp_path, call):
+    """A training that goes on takes it away until it has finished."""
+    train = ("train", "nade", "--data", folder / "greys.npy", "--out", tmp_path / "r", "-q")
+    main(*train, "--epochs", 1, "--binarize", 1.5)
+    before = np.load(tmp_path / "r" / runs.CLEAN)
+    main("train", "nade", "--out", tmp_path / "r", "--resume", "--epochs", 3, "-q")
+    after = np.load(tmp_path / "r" / runs.CLEAN)
+    assert before.shape == after.shape and (before[:, 0] != after[:, 0]).any()
+    assert runs.read_clean(tmp_path / "r").shape == after.shape
+    for damage in (b"", b"junk", b"\x93NUMPY\x01"):
+        (tmp_path / "r" / runs.CLEAN).write_bytes(damage)
+        assert runs.read_clean(tmp_path / "r") is None
+    np.save(tmp_path / "r" / runs.CLEAN, np.ones(4))
+    assert runs.read_clean(tmp_path / "r") is None
+
+
+def test_many_validation_rows_are_drawn_from(folder, monkeypatch, tmp_path):
+    monkeypatch.setattr("chainrule.commands.row_material.MOST_CLEAN", 12)
+    train = ("train", "fvsbn", "--data", folder / "greys.npy", "--out", tmp_path / "r", "-q")
+    main(*train, "--epochs", 1, "--binarize", 1.5)
+    assert len(np.load(tmp_path / "r" / runs.CLEAN)) == 12
+    assert material.MOST_CLEAN == 5000 and oddities.SHOWN == 20
+
+
+def test_an_autoencoder_finds_nothing_odd(folder, tmp_path, call):
+    np.save(tmp_path / "bits.npy", np.load(folder / "greys.npy") > 1)
+    train = ("train", "autoencoder", "--data", tmp_path / "bits.npy", "--out", tmp_path / "r", "-q")
+    main(*train, "--epochs", 1)
+    assert not (tmp_path / "r" / runs.CLEAN).exists()
+    status, _, err = call("detect", tmp_path / "r", tmp_path / "bits.npy")
+    assert status == 2 and "detect is for densities, and Autoencoder is none" in err
+    assert_array_equal(err.count("\n"), 1)
