@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from chainrule.compilation import compile_kernels
     from chainrule.detection import attacks
     from chainrule.detection.classifier import Classifier
+    from chainrule.detection.purifying import purify
     from chainrule.engine.storage.checkpoint import CheckpointError
     from chainrule.estimators.autoencoder import Autoencoder
     from chainrule.estimators.gradcheck import gradcheck
@@ -58,6 +59,7 @@ __all__ = [
     "gradcheck",
     "load",
     "plots",
+    "purify",
     "use_backend",
     "use_threads",
 ]
@@ -69,6 +71,7 @@ _HOMES = {
     "compile_kernels": "chainrule.compilation",
     "gradcheck": "chainrule.estimators.gradcheck",
     "load": "chainrule.estimators.loading",
+    "purify": "chainrule.detection.purifying",
     "use_backend": "chainrule.kernels",
     "use_threads": "chainrule.kernels",
 }
