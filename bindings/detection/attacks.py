@@ -152,22 +152,25 @@ def noise(
 def likely_pgd(
     classifier: Classifier, density: Any, X: Any, y: Any, eps: float = 0.1, *,
     weight: float = 0.01, margin: float = 1.0, norm: str = "inf", step: float | None = None,
-    steps: int = 40, seed: Any = 0, targeted: bool = False, clip: Clip = UNIT,
+    steps: int = 100, targeted: bool = False, clip: Clip = UNIT,
 ) -> Array:  # fmt: skip
     """Return X after PGD that also raises log p(x) by a density: for who knows of a detector.
+
+    It begins at X itself: a random point of the ball is unlikely.
 
     Args:
         density: a fitted density of images, without labels, of the same size: the detector's.
         weight: λ of min(m, margin) + λ log p, both in nats, m being by how much a wrong logit is
             above the right one, or the target's above the others.
         margin: where that is enough, and only log p is followed.
-        norm, step, steps, seed, targeted, clip: as of `pgd`.
+        norm, step, steps, targeted, clip: as of `pgd`.
 
     Cost:
         A forward and a backward pass of the density a step, beside the classifier's.
     """
     model, weight = pixels.unlabelled(density), validation.real("weight", weight, 0)
-    how, enough = _upwards(eps, step, steps, norm, seed), validation.real("margin", margin, 0)
+    enough = validation.real("margin", margin, 0)
+    how = _upwards(eps, step, steps, norm, 0)._replace(start=None)
     with case(classifier, X, y, clip) as of, model._evaluating() as params:
         top = model.config_.levels - 1
 
