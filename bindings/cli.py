@@ -16,7 +16,7 @@ from typing import Annotated, Any
 
 import typer
 
-from chainrule.commands import wording
+from chainrule.commands import attack_verbs, wording  # noqa: F401 (it registers verbs)
 from chainrule.commands.requests import LabelRequest, SampleRequest, TrainRequest, Written
 from chainrule.commands.verbs import (
     Label,
