@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from chainrule.detection import attacks
     from chainrule.detection.classifier import Classifier
     from chainrule.detection.detector import Detector
+    from chainrule.detection.purifying import purify
     from chainrule.engine.storage.checkpoint import CheckpointError
     from chainrule.estimators.autoencoder import Autoencoder
     from chainrule.estimators.gradcheck import gradcheck
@@ -61,6 +62,7 @@ __all__ = [
     "gradcheck",
     "load",
     "plots",
+    "purify",
     "use_backend",
     "use_threads",
 ]
@@ -73,6 +75,7 @@ _HOMES = {
     "compile_kernels": "chainrule.compilation",
     "gradcheck": "chainrule.estimators.gradcheck",
     "load": "chainrule.estimators.loading",
+    "purify": "chainrule.detection.purifying",
     "use_backend": "chainrule.kernels",
     "use_threads": "chainrule.kernels",
 }

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 
 import typer
 
-from chainrule.commands import streams, studying
+from chainrule.commands import attack_verbs, streams, studying  # noqa: F401 (it registers verbs)
 from chainrule.commands.requests import (
     DetectRequest,
     LabelRequest,

@@ -53,6 +53,22 @@ class ImageSampler:
         self.x.reshape(len(self.x), -1)[:, self.at] = x
         self.at += 1
 
+    def choose(self, low: Any, high: Any) -> Any:
+        """Return the next k levels, (n, k): the likeliest of low … high, of several the lowest.
+
+        low, high: (n, k), whole numbers.
+        """
+        xp = array_module(low)
+        v, out = xp.arange(self.config.levels), xp.zeros_like(low)
+        for k in range(low.shape[1]):
+            p = self.peek()
+            if p.ndim == 1:
+                p = xp.stack([1 - p, p], axis=1)
+            allowed = (v >= low[:, k, None]) & (v <= high[:, k, None])
+            out[:, k] = xp.where(allowed, p, -1).argmax(axis=1)
+            self.put(out[:, k])
+        return out.astype(self.x.dtype)
+
     def _s(self) -> Array:
         """Return the outputs of the next channel, (n, K)."""
         return self.outputs(self.x, self.at)
@@ -82,6 +98,14 @@ class PixelCNNSampler(ImageSampler):
             out[...] = x
         pixel_cnn.extend(uniforms, *self._model, self.at, self._memory, out)
         self.at += uniforms.shape[1]
+        return out.astype(self.x.dtype)
+
+    def choose(self, low: Any, high: Any) -> Any:
+        """See `ImageSampler`."""
+        low, high = (self._xp.ascontiguousarray(a, np.int32) for a in (low, high))
+        out: Ids = self._xp.zeros(low.shape, np.int32)
+        pixel_cnn.choose(low, high, *self._model, self.at, self._memory, out)
+        self.at += low.shape[1]
         return out.astype(self.x.dtype)
 
     def put(self, x: Any) -> None:

@@ -36,12 +36,28 @@ def of_images(model: Density) -> bool:
     return model._model().EVENT is event.Image
 
 
+def of_classes(model: Any) -> bool:
+    """Return whether a model is a classifier, of real numbers, and no density."""
+    return bool(model._model().EVENT is event.RealInputs)
+
+
+def check_density(model: Any, verb: str) -> None:
+    """Raise ValueError where this verb asks a classifier for what a density has."""
+    if of_classes(model):
+        raise ValueError(
+            f"{verb} is for densities, and a Classifier is none: it says p(label | x) alone; see "
+            "chainrule attack, and predict in Python"
+        )
+
+
 def of_pictures(model: Any, data: str) -> dict[str, bool]:
     """Return how a model's data are to be loaded if they are pictures: as options of `load`.
 
     Images come in colour, if they have any, and with all their levels where they are not said, or
     seen, to be bits.
     """
+    if of_classes(model):
+        return {"raw": True, "colour": Path(data).is_dir()}
     if not of_images(model):
         return {}
     known = model.get_params()
@@ -57,6 +73,7 @@ def model_of_rows(run: Path, verb: str) -> Any:
         ValueError: it is another.
     """
     model = runs.open_model(run)
+    check_density(model, verb)
     if not hasattr(model, "sample"):
         name = type(model).__name__
         raise ValueError(f"{verb} is for densities, and {name} is none; take a made in its place")

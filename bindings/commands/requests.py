@@ -93,3 +93,18 @@ class SampleRequest(NamedTuple):
     top_p: float | None = None
     stop: Sequence[str] | None = None
     by_label: bool = False
+
+
+class AttackRequest(NamedTuple):
+    """An attack: its method, size, norm and steps, the file of results, and a defence it knows of.
+
+    steps: None: as the method has them. density: a run; purify_eps: how far images are purified.
+    """
+
+    method: str
+    eps: float
+    norm: str
+    steps: int | None
+    out: Path
+    density: Path | None = None
+    purify_eps: float = 16 / 255

@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 
 from chainrule import datasets
-from chainrule.commands import baselines, labels
+from chainrule.commands import baselines, labels, shares
 from chainrule.commands.common import bits, table
-from chainrule.commands.inputs import may_lack, of_images, of_pictures, of_rows
+from chainrule.commands.inputs import may_lack, of_classes, of_images, of_pictures, of_rows
 from chainrule.commands.material import MOST_CLEAN, Clean, Report, by_row, measure
 from chainrule.commands.requests import Reading
 from chainrule.datasets import Dataset, rowfiles
@@ -26,7 +26,9 @@ class RowMaterial:
 
     def __init__(self, estimator: Any, data: str, reading: Reading) -> None:
         """Read the rows, and check all of them."""
-        self._data = labels.chosen(_load(estimator, data, reading), reading.labels)
+        classes = of_classes(estimator)
+        self._data = labels.chosen(_load(estimator, data, reading), reading.labels or classes)
+        self._data = shares.of_data(self._data) if classes else self._data
         self.name = self._data.name
         train, valid, test = (getattr(self._data, split) for split in datasets.SPLITS)
         places = self._data.origins or {}
@@ -62,7 +64,8 @@ class RowMaterial:
     def _images(self, estimator: Any, x: Any) -> Any:
         """Return rows that are images as such, where nobody says otherwise."""
         shape = self._data.image_shape
-        if shape is None or not of_images(estimator) or estimator.image_shape is not None:
+        pictured = of_images(estimator) or of_classes(estimator)
+        if shape is None or not pictured or estimator.image_shape is not None:
             return x
         return x.reshape(-1, *shape)
 
@@ -112,6 +115,8 @@ class RowMaterial:
             "columns": None if self._data.columns is None else list(self._data.columns),
             "rows": {split: len(getattr(self._data, split).x) for split in datasets.SPLITS},
         }
+        if of_classes(estimator):
+            return _told(estimator, self._images(estimator, test.x), test.y, outcome)
         if not hasattr(estimator, "log_prob"):  # it is no density
             return _given_back(estimator, test.x, outcome)
         nll = -float(estimator.log_prob(test.x, test.y).mean(dtype=float))
@@ -147,11 +152,26 @@ def _load(estimator: Any, data: str, reading: Reading) -> Dataset:
         header=reading.header,
         decimal=reading.decimal,
         column_types=labels.with_types(
-            getattr(estimator, "column_types", None if of_images(estimator) else "binary"),
+            getattr(estimator, "column_types", _kind(estimator)),
             reading.labels,
         ),
         **of_pictures(estimator, data),
     )
+
+
+def _kind(estimator: Any) -> Any:
+    """Return what columns are, of a model that does not say it itself."""
+    if of_classes(estimator):
+        return "continuous"
+    return None if of_images(estimator) else "binary"
+
+
+def _told(estimator: Any, x: Any, y: Any, outcome: dict[str, Any]) -> Report:
+    """Return how often a classifier is right, and what the labels cost it."""
+    accuracy, error = estimator.score(x, y), float(estimator.losses(x, y).mean())
+    grid = table("test rows", "right", "nats a label")
+    grid.add_row(spelling(type(estimator)), f"{accuracy:.2%}", f"{error:.4f}")
+    return Report(outcome | {"test_error": error, "test_accuracy": accuracy}, grid)
 
 
 def _given_back(estimator: Any, x: Any, outcome: dict[str, Any]) -> Report:

@@ -27,6 +27,7 @@ def sample(common: Common, run: Path, how: SampleRequest) -> None:
     if how.out is not None:
         check_output(how.out, *PICTURES, *TABLES)
     model = common.show(runs.open_model(run))
+    inputs.check_density(model, "sample")
     if how.by_label:
         _check_by_label(model, how)
     settings: dict[str, Any] = {"seed": common.seed, "y": labels.one(model, how.label)}

@@ -51,6 +51,7 @@ def score(
     if out is not None:
         check_output(out, *TABLES)
     model: Any = common.show(runs.open_model(run))
+    inputs.check_density(model, "score")
     if model.encoder_.unit not in UNITS:
         scored = _rows(common, model, run, x, asked, written)
     else:

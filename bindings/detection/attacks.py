@@ -10,32 +10,30 @@ those that it gets wrong anyway, or that it takes for the target anyway. Where s
 follows from `seed`. `chainrule.engine.attacks` has the derivations and the sources.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
+from chainrule.detection import pixels
+from chainrule.detection.cases import (
+    UNIT,
+    Clip,
+    case,
+    check_range,
+    checked_range,
+    floats,
+    shaped,
+    steps_on,
+)
 from chainrule.detection.classifier import Classifier
-from chainrule.encoders import images, validation
+from chainrule.detection.purifying import purify
+from chainrule.encoders import validation
 from chainrule.engine.attacks import carlini_wagner as cw
 from chainrule.engine.attacks import deepfool as nearest
-from chainrule.engine.attacks import random, signs
+from chainrule.engine.attacks import knowing, random
 from chainrule.engine.attacks.signs import NORMS, Walk
-from chainrule.engine.attacks.victim import Range, Victim, largest, lengths, victim
-from chainrule.kernels.types import Array, Ids
-
-UNIT = (0.0, 1.0)
-Clip = tuple[float, float]
-
-
-class Case(NamedTuple):
-    """A classifier as attacks see it, images as its rows, their classes, and what is allowed."""
-
-    victim: Victim
-    x: Array
-    y: Ids
-    allowed: Range
+from chainrule.engine.attacks.victim import Slope, Victim, largest, lengths
+from chainrule.kernels.types import Array
 
 
 def fgsm(
@@ -76,9 +74,7 @@ def pgd(
         seed: of numpy.random.default_rng, for the random points.
     """
     validation.integer("restarts", restarts, 1)
-    default = 2.5 * validation.real("eps", eps, 0) / validation.integer("steps", steps, 1)
-    how = _walk(eps, default if step is None else step, steps, norm, targeted)
-    how = how._replace(start=np.random.default_rng(seed))
+    how = _long_walk(eps, step, steps, norm, targeted, seed)
     return _walked(classifier, X, y, clip, how, restarts)
 
 
@@ -92,9 +88,9 @@ def deepfool(
     share of the way it goes on beyond the border.
     """
     validation.integer("steps", steps, 1)
-    with _case(classifier, X, y, clip) as of:
+    with case(classifier, X, y, clip) as of:
         over = validation.real("overshoot", overshoot, 0)
-        return _as(X, nearest.deepfool(of.victim, of.x, of.y, of.allowed, steps, over))
+        return shaped(X, nearest.deepfool(of.victim, of.x, of.y, of.allowed, steps, over))
 
 
 def carlini_wagner(
@@ -118,8 +114,8 @@ def carlini_wagner(
         validation.real("confidence", confidence, 0),
         targeted,
     )
-    with _case(classifier, X, y, clip) as of:
-        return _as(X, cw.carlini_wagner(of.victim, of.x, of.y, of.allowed, how))
+    with case(classifier, X, y, clip) as of:
+        return shaped(X, cw.carlini_wagner(of.victim, of.x, of.y, of.allowed, how))
 
 
 def noise(
@@ -133,15 +129,15 @@ def noise(
         like: X after an attack: each image's noise is as large as its change.
         norm: "inf", every pixel ±eps by a coin, or "2", a random direction.
     """
-    x, allowed = _floats(X), _range(clip)
-    _check_range(x, allowed)
+    x, allowed = floats(X), checked_range(clip)
+    check_range(x, allowed)
     validation.choice("norm", norm, NORMS)
     if (eps is None) == (like is None):
         raise ValueError("give eps, how large noise is, or like, images after an attack; not both")
     if like is None:
         size: Any = validation.real("eps", eps, 0)
     else:
-        changed = _floats(like, "like")
+        changed = floats(like, "like")
         if changed.shape != x.shape:
             raise ValueError(
                 f"like has shape {changed.shape}, and X {x.shape}; give X after an attack"
@@ -150,7 +146,87 @@ def noise(
     return random.noise(x, size, norm, allowed, np.random.default_rng(seed))
 
 
-# --- what all of them share
+# --- by who knows of the defence
+
+
+def likely_pgd(
+    classifier: Classifier, density: Any, X: Any, y: Any, eps: float = 0.1, *,
+    weight: float = 0.01, margin: float = 1.0, norm: str = "inf", step: float | None = None,
+    steps: int = 100, targeted: bool = False, clip: Clip = UNIT,
+) -> Array:  # fmt: skip
+    """Return X after PGD that also raises log p(x) by a density: for who knows of a detector.
+
+    It begins at X itself: a random point of the ball is unlikely.
+
+    Args:
+        density: a fitted density of images, without labels, of the same size: the detector's.
+        weight: λ of min(m, margin) + λ log p, both in nats, m being by how much a wrong logit is
+            above the right one, or the target's above the others.
+        margin: where that is enough, and only log p is followed.
+        norm, step, steps, targeted, clip: as of `pgd`.
+
+    Cost:
+        A forward and a backward pass of the density a step, beside the classifier's.
+    """
+    model, weight = pixels.unlabelled(density), validation.real("weight", weight, 0)
+    enough = validation.real("margin", margin, 0)
+    how = _upwards(eps, step, steps, norm, 0)._replace(start=None)
+    with case(classifier, X, y, clip) as of, model._evaluating() as params:
+        top = model.config_.levels - 1
+
+        def likelihood(x: Array) -> Array:
+            z = pixels.to_levels(model, x.reshape(len(x), *pixels.form(X)[1:]), clip)
+            of_z = knowing.likelihood_slope(model._engine(), model.config_, params, z)
+            of_x: Array = of_z.reshape(x.shape) * (top / (clip[1] - clip[0]))
+            return of_x
+
+        slope = knowing.with_likelihood(_erring(of.victim, enough, targeted), likelihood, weight)
+        todo = lambda x, y: of.victim.right(x, y) != targeted  # noqa: E731
+        return shaped(X, steps_on(of, slope, how, todo=todo))
+
+
+def bpda(
+    classifier: Classifier, density: Any, X: Any, y: Any, eps: float = 0.1, *,
+    purify_eps: float = 16 / 255, norm: str = "inf", step: float | None = None, steps: int = 20,
+    restarts: int = 1, seed: Any = 0, targeted: bool = False, clip: Clip = UNIT,
+) -> Array:  # fmt: skip
+    """Return X after PGD through a purifier: for who knows of `purify` (Athalye et al. 2018).
+
+    Each step asks for the gradient where the classifier reads, at what `purify` makes of the image,
+    and takes it for that at the image: backwards the purifier is taken for the identity.
+
+    Args:
+        density, purify_eps: what images are purified by, as model and eps of `purify`.
+        norm, step, steps, restarts, seed, targeted, clip: as of `pgd`. It begins anew with images
+            that are still right after they were purified.
+
+    Cost:
+        A purification a step, beside the classifier's passes.
+    """
+    model, restarts = pixels.unlabelled(density), validation.integer("restarts", restarts, 1)
+    how = _upwards(eps, step, steps, norm, seed)
+    with case(classifier, X, y, clip) as of:
+
+        def clean(x: Array) -> Array:
+            images = x.reshape(len(x), *pixels.form(X)[1:])
+            return purify(model, images, purify_eps, clip=clip).reshape(x.shape)
+
+        slope = knowing.through(_erring(of.victim, np.inf, targeted), clean)
+        todo = lambda x, y: of.victim.right(clean(x), y) != targeted  # noqa: E731
+        return shaped(X, steps_on(of, slope, how, restarts, todo))
+
+
+def _upwards(eps: Any, step: Any, steps: Any, norm: str, seed: Any) -> Walk:
+    """Return PGD's walk along a slope that rises to where the classifier errs, or to the target."""
+    return _long_walk(eps, step, steps, norm, False, seed)
+
+
+def _erring(of: Victim, most: float, targeted: bool) -> Slope:
+    """Return the slope of the margin by which a classifier errs, or is at the target."""
+    return lambda x, y: of.margin_slope(x, y, most, targeted)
+
+
+# --- what they share
 
 
 def _walk(eps: Any, step: Any, steps: Any, norm: str, targeted: bool) -> Walk:
@@ -160,75 +236,16 @@ def _walk(eps: Any, step: Any, steps: Any, norm: str, targeted: bool) -> Walk:
     return Walk(eps, step, validation.integer("steps", steps, 1), norm, targeted)
 
 
+def _long_walk(eps: Any, step: Any, steps: Any, norm: str, targeted: bool, seed: Any) -> Walk:
+    """Return PGD's walk, from a random point."""
+    default = 2.5 * validation.real("eps", eps, 0) / validation.integer("steps", steps, 1)
+    how = _walk(eps, default if step is None else step, steps, norm, targeted)
+    return how._replace(start=np.random.default_rng(seed))
+
+
 def _walked(
     classifier: Classifier, X: Any, y: Any, clip: Clip, how: Walk, restarts: int = 1
 ) -> Array:
     """Return X after an attack of `engine.attacks.signs`."""
-    with _case(classifier, X, y, clip) as of:
-        return _as(X, steps_on(of, of.victim.loss_slope, how, restarts))
-
-
-def steps_on(of: Case, slope: Callable[[Array, Ids], Array], how: Walk, restarts: int) -> Array:
-    """Return the rows of a case after steps along a slope; those that need none as they are."""
-    out = of.x.copy()
-    for _ in range(restarts):
-        left = np.flatnonzero(of.victim.right(out, of.y) != how.targeted)
-        if not len(left):
-            break
-        out[left] = signs.walk(slope, of.x[left], of.y[left], how, of.allowed)
-    return out
-
-
-@contextmanager
-def _case(classifier: Classifier, X: Any, y: Any, clip: Clip) -> Iterator[Case]:
-    """Yield a checked case, to be used inside of the block."""
-    if not isinstance(classifier, Classifier):
-        raise TypeError(f"classifier must be a Classifier, got {type(classifier).__name__}")
-    if classifier.backend == "cuda":
-        raise ValueError("attacks run on the host; give the classifier backend='cpu'")
-    x, allowed = _floats(X), _range(clip)
-    _check_range(x, allowed)
-    classifier._read(X)  # says what is wrong with it
-    x = x.reshape(len(x), *classifier.config_.shape)
-    with classifier._evaluating() as params:
-        of = victim(classifier._engine(), classifier.config_, params)
-        if y is None:
-            numbers: Any = of.logits(x).argmax(axis=1).astype(np.int32)
-        else:
-            numbers = classifier._labels(y, len(x))
-        yield Case(of, x, numbers, allowed)
-
-
-def _floats(X: Any, name: str = "X") -> Array:
-    """Return X as an array of floats of its own dtype."""
-    x = images.as_images(X, name)
-    x = np.asarray(x.toarray() if hasattr(x, "toarray") else x)
-    if x.dtype.kind != "f" or x.dtype.itemsize < 4:
-        raise TypeError(
-            f"{name} must hold floats, which an attack can move a little, got {x.dtype}; of levels "
-            f"0 … 255 give ({name} / 255).astype('float32'), or as many as there are"
-        )
-    return x
-
-
-def _range(clip: Any) -> Range:
-    try:
-        low, high = (validation.real("clip", end) for end in clip)
-    except TypeError as error:
-        raise ValueError(f"clip must be two numbers, such as (0, 1), got {clip!r}") from error
-    if not low < high:
-        raise ValueError(f"clip must be the least and the largest pixel, got {clip!r}")
-    return Range(low, high)
-
-
-def _check_range(x: Array, allowed: Range) -> None:
-    if x.size and not (x.min() >= allowed.low and x.max() <= allowed.high):
-        raise ValueError(
-            f"X holds numbers from {x.min():g} to {x.max():g}, and clip={tuple(allowed)}; scale "
-            "them, or give their range as clip"
-        )
-
-
-def _as(X: Any, x: Array) -> Array:
-    """Return rows in the shape of X."""
-    return x.reshape(images.as_images(X).shape)
+    with case(classifier, X, y, clip) as of:
+        return shaped(X, steps_on(of, of.victim.loss_slope, how, restarts))

@@ -256,11 +256,16 @@ class Classifier(ClassifierMixin, Kept):  # type: ignore[misc]  # scikit-learn i
         encoder: Any = self.encoder_
         return encoder  # type: ignore[no-any-return]
 
+    def _name_columns(self, names: Any) -> None:
+        """Take names for the columns, of a file say."""
+        self._inputs.names = None if names is None else [str(name) for name in names]
+        if names is not None:
+            self.feature_names_in_ = np.array(self._inputs.names, object)
+
     def _restore_encoder(self, values: dict[str, Any], config: Any) -> None:
         self.encoder_ = self._encoder().of_json(values, config.shape)
         self.n_features_in_ = self._inputs.dims
-        if self._inputs.names is not None:
-            self.feature_names_in_ = np.array(self._inputs.names, object)
+        self._name_columns(self._inputs.names)
 
     # What goes out
 

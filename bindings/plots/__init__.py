@@ -10,6 +10,7 @@ global state. Notebooks show it, `save` writes it.
     plots.save(plots.samples_with_probabilities(x, model.conditionals(x)), "samples.png")
 """
 
+from chainrule.plots.attacked import attacked
 from chainrule.plots.calibrating import calibration
 from chainrule.plots.charts import attention_maps, training_curve
 from chainrule.plots.densities import density
@@ -34,6 +35,7 @@ from chainrule.plots.tables import marginals
 
 __all__ = [
     "DPI",
+    "attacked",
     "attention_maps",
     "calibration",
     "class_grid",

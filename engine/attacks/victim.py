@@ -1,7 +1,9 @@
 """What attacks know of a classifier, what numbers are allowed, and norms of changes by row.
 
 Slopes      loss        ∂(-log p(y | x)) / ∂x                   raised by an attack
-            margin      ∂(s_j - s_y) / ∂x                       of two logits
+            margin      ∂ min(m, κ) / ∂x, m = max_{k ≠ y} s_k - s_y: above 0 where y is left.
+                        It does not fade where a classifier is sure, as p_y - 1 does, and is 0 once
+                        m is κ: then there is nothing more to gain, and other ends may be followed.
 """
 
 from collections.abc import Callable
@@ -42,6 +44,20 @@ class Victim(NamedTuple):
         """Return the gradient in x of each row's -log p(y | x)."""
         dx = self.pull(x, lambda s, some: slopes(s, y[some]))[1]
         return dx.astype(x.dtype, copy=False)
+
+    def margin_slope(self, x: Array, y: Ids, most: float = np.inf, targeted: bool = False) -> Array:
+        """Return the gradient in x of each row's min(m, most); with a target, of min(-m, most)."""
+        sign = -1 if targeted else 1
+
+        def of_logits(s: Array, some: Any) -> Array:
+            n, others, ds = np.arange(len(s)), s.copy(), np.zeros_like(s)
+            others[n, y[some]] = -np.inf
+            rival = others.argmax(axis=1)
+            kept = np.where(sign * (s[n, rival] - s[n, y[some]]) < most, sign, 0)
+            ds[n, rival], ds[n, y[some]] = kept, -kept
+            return ds
+
+        return self.pull(x, of_logits)[1].astype(x.dtype, copy=False)
 
     def right(self, x: Array, y: Ids) -> Any:
         """Return which rows are classified as y, (N,) bool."""

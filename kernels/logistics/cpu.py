@@ -131,23 +131,33 @@ def _held(z: Any, like: Array) -> Any:
 
 @njit(**JIT)
 def _table(s: Array, least: float, p: Array) -> None:
-    L, K = p.shape[1], s.shape[1] // 3
-    w, one, n = np.empty(K, np.float64), p.dtype.type(1), p.dtype.type(p.shape[1] - 1)
+    w, L = np.empty(s.shape[1] // 3, np.float64), p.shape[1]
     for m in range(len(s)):
-        weigh(s, m, 2 * K, K, 1.0, w)  # F5
-        A = w.sum()
-        p[m] = 0
-        for j in range(K):
-            pi, mu = p.dtype.type(w[j] / A), n * s[m, j]
-            k = _step_of(s[m, K + j], L, least, p)
-            q = exp(-k)
-            less = one_less_exp(k) * (one + q)
-            for v in range(1, L - 1):
-                y = p.dtype.type(np.int32(2 * v)) - n
-                E = exp(-abs(_held((y - mu) * k, p)))
-                p[_U(m), _U(v)] += pi * (E * less / ((one + E * q) * (E + q)))  # C1, F3
-            p[m, 0] += pi * sigmoid(_held((-n - mu) * k, p) + k)  # F4
-            p[m, L - 1] += pi * sigmoid(k - _held((n - mu) * k, p))
+        masses(s, m, L, 0, L - 1, least, w, p, m)
+
+
+@njit(**JIT)
+def masses(
+    s: Array, m: int, L: int, low: int, high: int, least: float, w: Array, p: Array, to: int
+) -> None:
+    """Write P(v) of levels low … high of row m to p[to]; for compiled callers; w: (K,) float64."""
+    K, one, n = s.shape[1] // 3, p.dtype.type(1), p.dtype.type(L - 1)
+    weigh(s, m, 2 * K, K, 1.0, w)  # F5
+    A = w.sum()
+    p[to, low : high + 1] = 0
+    for j in range(K):
+        pi, mu = p.dtype.type(w[j] / A), n * s[m, j]
+        k = _step_of(s[m, K + j], L, least, p)
+        q = exp(-k)
+        less = one_less_exp(k) * (one + q)
+        for v in range(max(1, low), min(L - 1, high + 1)):
+            y = p.dtype.type(np.int32(2 * v)) - n
+            E = exp(-abs(_held((y - mu) * k, p)))
+            p[_U(to), _U(v)] += pi * (E * less / ((one + E * q) * (E + q)))  # C1, F3
+        if low == 0:
+            p[to, 0] += pi * sigmoid(_held((-n - mu) * k, p) + k)  # F4
+        if high == L - 1:
+            p[to, L - 1] += pi * sigmoid(k - _held((n - mu) * k, p))
 
 
 @njit(**JIT)

@@ -29,7 +29,7 @@ FLOORS = {
         | {"ragged", "receptive", "windows"},
         {"averages", "bounds", "classes", "distributions", "labels", "subsets"},
         {"layers"},
-        {"image_sampling", "reading", "sampling", "stepping"},
+        {"image_sampling", "purification", "reading", "sampling", "stepping"},
         {"image_density"},
         {"classifiers", "models"},
         {"attacks", "density"},

@@ -3,6 +3,7 @@
 Shapes      N images of R rows of S pixels of C channels; F features, L blocks or layers, Q the
             width of the stream that the top reads: 2F plain, F gated; K outputs a channel
             u: (N, k) uniforms, x: (N, k) int32 levels, drawn or given: chainrule.kernels.samplers
+            low, high: (N, k) int32, the levels that one is chosen of, where none is drawn
             W: (taps, inputs, outputs), with L in front where there are layers; b: (n_classes,
             outputs), of layers (n_classes, L, outputs), n_classes being 1 where all images share
             it. Those of the network that is not there are (0, 0, 0).
@@ -32,6 +33,9 @@ Step t      Channel c of pixel (i, j). `seen` are masked maps (chainrule.kernels
             (F5)  the level is drawn from s and u: chainrule.kernels.logistics where s is a mixture,
                   chainrule.kernels.bernoulli where levels are two, else
                   chainrule.kernels.categorical; or it is x's. z learns of it.
+            (F6)  or it is chosen: the likeliest of levels low … high, argmax p(v), of several the
+                  lowest. Of logits that is argmax s_v, since p grows with s; of two levels' logit
+                  whether s > 0; of a mixture the table of chainrule.kernels.logistics, in float64.
 
             Why old features stay as they are: every map is masked, so that a feature of group c at
             pixel t is a function of levels before channel c of t alone (by induction over layers:
@@ -129,6 +133,17 @@ def extend(u: Array, weights: Weights, sizes: Sizes, at: int, memory: Memory, x:
     """
     op = select(__name__, u, *weights, memory.x, memory.y, x)
     op.extend(u, weights, sizes, at, memory, x)
+
+
+def choose(
+    low: Ids, high: Ids, weights: Weights, sizes: Sizes, at: int, memory: Memory, x: Ids
+) -> None:
+    """Overwrite x by the likeliest of levels low … high, and update the memory; F1-F4, F6.
+
+    low, high: (N, k) int32, 0 ≤ low ≤ high < levels; where they are equal the level is given.
+    """
+    op = select(__name__, low, high, *weights, memory.x, memory.y, x)
+    op.choose(low, high, weights, sizes, at, memory, x)
 
 
 def peek(weights: Weights, sizes: Sizes, at: int, memory: Memory, s: Array) -> None:

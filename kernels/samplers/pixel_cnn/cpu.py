@@ -35,20 +35,43 @@ def extend(u: Array, weights: Weights, sizes: Sizes, at: int, memory: Memory, x:
     end = at + u.shape[1]
     memory.x[:, at:end] = x
     if (u >= 0).any():
-        _move(np.ascontiguousarray(u, np.float64), weights, sizes, at, end, memory)
+        _move(np.ascontiguousarray(u, np.float64), _drawn(u), weights, sizes, at, end, memory)
         x[...] = memory.x[:, at:end]
+
+
+def choose(
+    low: Ids, high: Ids, weights: Weights, sizes: Sizes, at: int, memory: Memory, x: Ids
+) -> None:
+    """See `chainrule.kernels.samplers.pixel_cnn.choose`."""
+    end, free = at + low.shape[1], low < high
+    memory.x[:, at:end] = low
+    if free.any():
+        of = np.ascontiguousarray(low, np.int32), np.ascontiguousarray(high, np.int32)
+        _move(np.where(free, 0.0, -1.0), of, weights, sizes, at, end, memory)
+    x[...] = memory.x[:, at:end]
 
 
 def peek(weights: Weights, sizes: Sizes, at: int, memory: Memory, s: Array) -> None:
     """See `chainrule.kernels.samplers.pixel_cnn.peek`."""
-    state = _move(np.empty((len(s), 0)), weights, sizes, at, at, memory)
+    none = np.empty((len(s), 0))
+    state = _move(none, _drawn(none), weights, sizes, at, at, memory)
     out = np.empty(s.shape, weights.W_t.dtype)
     map_rows(lambda lo, hi: loop.peek(at, *state[:6], out, lo, hi), len(s))
     s[...] = out
 
 
-def _move(u: Array, weights: Weights, sizes: Sizes, at: int, end: int, memory: Memory) -> _State:
+def _drawn(u: Array) -> tuple[Ids, Ids]:
+    """Return no levels to choose among: what u does not give it draws."""
+    none: Ids = np.empty((len(u), 0), np.int32)
+    return none, none
+
+
+def _move(
+    u: Array, of: tuple[Ids, Ids], weights: Weights, sizes: Sizes, at: int, end: int, memory: Memory
+) -> _State:
     """Let all images see the channels before `end`, those from `at` on drawn by u where it is ≥ 0.
+
+    of: the levels, low and high, of which they are chosen instead; none if they are drawn.
 
     A few rows at a time, so that an interrupt is heard between.
     """
@@ -60,7 +83,7 @@ def _move(u: Array, weights: Weights, sizes: Sizes, at: int, end: int, memory: M
         seen, stop = state.seen[0], min(end, (state.seen[0] // step + 1) * step)
 
         def part(lo: int, hi: int, seen: int = seen, stop: int = stop) -> None:
-            loop.extend(u, at, seen, stop, *state[:6], memory.x, lo, hi)
+            loop.extend(u, *of, at, seen, stop, *state[:6], memory.x, lo, hi)
 
         map_rows(part, N)
         state.seen[0] = stop

@@ -89,6 +89,33 @@ def extend(u: Array, weights: Weights, sizes: Sizes, at: int, memory: Memory, x:
     x[...] = memory.x[:, at:end]
 
 
+def choose(
+    low: Ids, high: Ids, weights: Weights, sizes: Sizes, at: int, memory: Memory, x: Ids
+) -> None:
+    """See `chainrule.kernels.samplers.pixel_cnn.choose`."""
+    xp, n = array_module(x), len(x)
+    s: Array = xp.empty((n, sizes.n_outputs), weights.W_t.dtype)
+    v, rows = xp.arange(sizes.levels), xp.arange(n)
+    for k in range(low.shape[1]):
+        memory.x[:, at + k] = low[:, k]
+        if bool((low[:, k] < high[:, k]).any()):
+            peek(weights, sizes, at + k, memory, s)
+            p = _likelihoods(s, sizes)
+            allowed = (v >= low[:, k, None]) & (v <= high[:, k, None])
+            memory.x[rows, at + k] = xp.where(allowed, p, -xp.inf).argmax(axis=1)
+    x[...] = memory.x[:, at : at + low.shape[1]]
+
+
+def _likelihoods(s: Array, sizes: Sizes) -> Array:
+    """Return what grows with the probability of each level, (N, levels); F6."""
+    xp = array_module(s)
+    if sizes.n_logistics:
+        p: Array = xp.empty((len(s), sizes.levels), np.float64)
+        logistics.conditionals(s.astype(np.float64), p)  # F6
+        return p
+    return xp.concatenate([xp.zeros_like(s), s], axis=1) if sizes.levels == 2 else s
+
+
 def peek(weights: Weights, sizes: Sizes, at: int, memory: Memory, s: Array) -> None:
     """See `chainrule.kernels.samplers.pixel_cnn.peek`."""
     out: Array = array_module(s).empty(s.shape, weights.W_t.dtype)

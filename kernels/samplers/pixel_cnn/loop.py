@@ -3,7 +3,7 @@
 from chainrule.kernels.compiled import njit
 from chainrule.kernels.inline import INLINE, JIT
 from chainrule.kernels.samplers.pixel_cnn import Sizes
-from chainrule.kernels.samplers.pixel_cnn.draws import Kind, Room, draw, room
+from chainrule.kernels.samplers.pixel_cnn.draws import Kind, Room, choose, draw, room
 from chainrule.kernels.samplers.pixel_cnn.features import compute, outputs, rows_above
 from chainrule.kernels.samplers.pixel_cnn.memory import Features, Grids, Scratch, new_scratch
 from chainrule.kernels.samplers.pixel_cnn.panels import OUTPUTS, Net
@@ -14,13 +14,14 @@ from chainrule.kernels.types import Array, Ids
 
 @njit(**JIT)
 def extend(
-    u: Array, begin: int, seen: int, end: int, net: Net, y: Ids, sizes: Sizes, grids: Grids,
-    kept: Features, kind: Kind, x: Ids, lo: int, hi: int,
+    u: Array, low: Ids, high: Ids, begin: int, seen: int, end: int, net: Net, y: Ids, sizes: Sizes,
+    grids: Grids, kept: Features, kind: Kind, x: Ids, lo: int, hi: int,
 ) -> None:  # fmt: skip
     """Move images lo … hi - 1 from channel `seen` to `end`.
 
     x: (N, R·S·C), of which the draws are overwritten. u: (N, ·), of channels from `begin` on; those
-    before are given.
+    before are given. low, high: as u, if the likeliest of these levels is wanted where u ≥ 0; of no
+    columns if u draws.
     """
     C, S = sizes.channels, sizes.width
     scratch, of_draw = new(net, sizes, kept, hi - lo), room(net.maps[OF_S, OUTPUTS], kind)
@@ -41,7 +42,7 @@ def extend(
         else:
             of = Pixels(lo, hi - lo, i, j, 1)
             compute(of, g, g + 1, True, net, y, grids, kept, scratch)
-            draw_all(of, g, q, u, begin, net, y, kind, kept, scratch, of_draw, x)
+            draw_all(of, g, q, u, low, high, begin, net, y, kind, kept, scratch, of_draw, x)
             write(x, q, 1, sizes, grids, kept, lo, hi)
             q += 1
 
@@ -89,10 +90,10 @@ def given_pixels(u: Array, begin: int, q: int, end: int, C: int, lo: int, hi: in
 
 @njit(**JIT)
 def draw_all(
-    of: Pixels, g: int, q: int, u: Array, begin: int, net: Net, y: Ids, kind: Kind, kept: Features,
-    scratch: Scratch, of_draw: Room, x: Ids,
+    of: Pixels, g: int, q: int, u: Array, low: Ids, high: Ids, begin: int, net: Net, y: Ids,
+    kind: Kind, kept: Features, scratch: Scratch, of_draw: Room, x: Ids,
 ) -> None:  # fmt: skip
-    """Draw channel q, g of its pixel, of the images whose uniform says so."""
+    """Draw channel q, g of its pixel, or choose it, of the images whose uniform says so."""
     if q < begin:
         return
     done = False
@@ -101,7 +102,11 @@ def draw_all(
             if not done:
                 outputs(of, g, net, y, kept, scratch)
                 done = True
-            x[n, q] = draw(scratch.s, n - of.lo, u[n, q - begin], kind, of_draw)  # F5
+            m, k = n - of.lo, q - begin
+            if low.shape[1] > 0:
+                x[n, q] = choose(scratch.s, m, low[n, k], high[n, k], kind, of_draw)  # F6
+            else:
+                x[n, q] = draw(scratch.s, m, u[n, k], kind, of_draw)  # F5
 
 
 @njit(**JIT)

@@ -23,6 +23,31 @@ def extend(u: Array, weights: Weights, sizes: Sizes, at: int, memory: Memory, x:
         memory.x[:, at + k] = x[:, k]
 
 
+def choose(
+    low: Ids, high: Ids, weights: Weights, sizes: Sizes, at: int, memory: Memory, x: Ids
+) -> None:
+    """See `chainrule.kernels.samplers.pixel_cnn.choose`."""
+    for k in range(low.shape[1]):
+        if (low[:, k] < high[:, k]).any():
+            s = _outputs(weights, sizes, at + k, memory)
+            likeliest(s, low[:, k], high[:, k], sizes, x[:, k])
+        else:
+            x[:, k] = low[:, k]
+        memory.x[:, at + k] = x[:, k]
+
+
+def likeliest(s: Array, low: Ids, high: Ids, sizes: Sizes, x: Ids) -> None:
+    """Overwrite x, (N,), by the likeliest levels of outputs s; F6."""
+    if sizes.n_logistics:
+        p: Array = np.empty((len(s), sizes.levels))
+        logistics.conditionals(s.astype(np.float64), p)  # F6
+    else:
+        p = np.pad(s, ((0, 0), (1, 0))) if sizes.levels == 2 else s  # F6
+    v = np.arange(sizes.levels)
+    allowed = (v >= low[:, None]) & (v <= high[:, None])
+    x[...] = np.where(allowed, p, -np.inf).argmax(axis=1)
+
+
 def peek(weights: Weights, sizes: Sizes, at: int, memory: Memory, s: Array) -> None:
     """See `chainrule.kernels.samplers.pixel_cnn.peek`."""
     s[...] = _outputs(weights, sizes, at, memory)

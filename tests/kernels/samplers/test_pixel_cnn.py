@@ -146,7 +146,7 @@ def test_an_interrupt_is_heard_between_rows(rng, monkeypatch):
     calls, extend = [], loop.extend
 
     def interrupted(*arguments):
-        calls.append(arguments[2])
+        calls.append(arguments[4])
         if len(calls) == 3:
             raise KeyboardInterrupt
         extend(*arguments)

@@ -1,0 +1,188 @@
+"""`chainrule attack` and `chainrule purify`: images that a classifier errs at, and moved back."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule import datasets
+from chainrule.commands import inputs, labels, runs, shares
+from chainrule.commands.common import PICTURES, Common, check_output, picture, write_rows
+from chainrule.commands.requests import AttackRequest, LabelRequest
+from chainrule.commands.standard_input import as_file
+from chainrule.datasets import rowfiles
+from chainrule.datasets.named import NAMES
+from chainrule.detection import attacks, purifying
+from chainrule.estimators.images import ImageDensity
+from chainrule.suggestions import near
+
+PICTURED = 10  # images drawn at most
+METHODS = ("fgsm", "bim", "pgd", "deepfool", "carlini_wagner", "noise", "likely_pgd", "bpda")
+
+
+class Found(NamedTuple):
+    """Images, floats from 0 to 1, and their labels if the file or data set has them."""
+
+    x: Any
+    y: Any
+
+
+def attack(common: Common, run: Path, x: Path, how: AttackRequest, asked: LabelRequest) -> None:
+    """Write attacked images, or draw them beside the clean ones; say how often it is right."""
+    check_output(how.out, *PICTURES, ".npy")
+    if how.method not in METHODS:
+        raise ValueError(
+            f"--method takes {', '.join(METHODS)}, got {how.method!r}{near(how.method, METHODS)}"
+        )
+    model = common.show(_classifier(run))
+    density = None if how.density is None else common.show(_density(how.density))
+    images = _read(common, x, model)
+    images = images._replace(x=_shaped(images.x, model), y=_labels(model, images, asked))
+    if how.out.suffix.lower() in PICTURES:
+        images = Found(images.x[:PICTURED], images.y[:PICTURED])
+    moved = _attacked(model, density, images, how, common.seed or 0)
+    stages = {"clean": images.x, how.method: moved}
+    if density is not None:
+        stages["purified"] = purifying.purify(density, moved, how.purify_eps)
+    verdicts = {name: model.predict(stage) for name, stage in stages.items()}
+    _write(how.out, stages, verdicts, moved)
+    right = (f"{name} {(said == images.y).mean():.1%}" for name, said in verdicts.items())
+    far = np.abs(moved - images.x).reshape(len(moved), -1)
+    norms = f"{np.median(far.max(axis=1)):.3g} and {np.median(np.sqrt((far**2).sum(axis=1))):.3g}"
+    common.say(
+        f"right: {', '.join(right)}; median change of {len(moved):,} images {norms}, in the ∞- and "
+        f"the 2-norm; {how.out}"
+    )
+
+
+def purify(
+    common: Common, run: Path, x: Path, out: Path, eps: float, classifier: Path | None
+) -> None:
+    """Write purified images, or draw them beside what they were."""
+    check_output(out, *PICTURES, ".npy")
+    density = common.show(_density(run))
+    model = None if classifier is None else common.show(_classifier(classifier))
+    found = _read(common, x, density)
+    images = found.x.reshape(-1, *_form(density))
+    if out.suffix.lower() in PICTURES:
+        images = images[:PICTURED]
+    clean = purifying.purify(density, images, eps)
+    stages: dict[str, Any] = {"as given": images, "purified": clean}
+    verdicts: dict[str, Any] = {}
+    if model is not None:
+        verdicts = {name: model.predict(_shaped(a, model)) for name, a in stages.items()}
+    _write(out, stages, verdicts, clean)
+    moved = np.abs(clean - images).max()
+    other = ""
+    if verdicts:
+        before, after = verdicts.values()
+        other = f", {(before != after).sum():,} of another verdict"
+    common.say(f"{len(clean):,} images moved by up to {moved:.3g}{other}; {out}")
+
+
+def _attacked(
+    model: Any, density: Any, images: Found, how: AttackRequest, seed: int
+) -> NDArray[Any]:
+    """Return images after the attack that was asked for."""
+    x, y = images.x, images.y
+    steps: dict[str, Any] = {} if how.steps is None else {"steps": how.steps}
+    of_ball = {"norm": how.norm, **steps}
+    needs = how.method in ("likely_pgd", "bpda")
+    if needs and density is None:
+        raise ValueError(f"--method {how.method} knows of a density; name its run with --density")
+    ours, eps = (model, x, y), how.eps
+    known: dict[str, Callable[[], Any]] = {
+        "fgsm": lambda: attacks.fgsm(*ours, eps),
+        "bim": lambda: attacks.bim(*ours, eps, **steps),
+        "pgd": lambda: attacks.pgd(*ours, eps, seed=seed, **of_ball),
+        "deepfool": lambda: attacks.deepfool(*ours, **steps),
+        "carlini_wagner": lambda: attacks.carlini_wagner(*ours, **steps),
+        "noise": lambda: attacks.noise(x, eps, norm=how.norm, seed=seed),
+        "likely_pgd": lambda: attacks.likely_pgd(model, density, x, y, eps, **of_ball),
+        "bpda": lambda: attacks.bpda(
+            model, density, x, y, eps, purify_eps=how.purify_eps, seed=seed, **of_ball
+        ),
+    }
+    moved: NDArray[Any] = known[how.method]()
+    return moved
+
+
+def _classifier(run: Path) -> Any:
+    model = runs.open_model(run)
+    if not inputs.of_classes(model):
+        raise ValueError(
+            f"attacks are made on classifiers, and {run} holds a {type(model).__name__}; train one:"
+            " chainrule train classifier"
+        )
+    return model
+
+
+def _density(run: Path) -> Any:
+    model = runs.open_model(run)
+    if not isinstance(model, ImageDensity):
+        raise ValueError(
+            f"{run} holds a {type(model).__name__}, and images are purified by a density of images;"
+            " name a run of pixel_cnn or pixel_rnn"
+        )
+    return model
+
+
+def _read(common: Common, x: Path, model: Any) -> Found:
+    """Return the images in a file or folder, or the test images of a data set by name."""
+    if str(x) in NAMES and not x.exists():
+        data = datasets.load(str(x), raw=True)
+        if not common.quiet:
+            common.warn(f"the {len(data.test.x):,} test images of {x}, which no training has seen")
+        return Found(shares.of(data.test.x), data.test.y)
+    with as_file(x, text=False) as path:
+        if not path.exists():
+            raise FileNotFoundError(
+                f"{path} does not exist; check its name and folder{near(str(x), NAMES)}"
+            )
+        with inputs.said_warnings(not common.quiet):
+            rows, y, _ = rowfiles.read(path, colour=path.is_dir())
+    return Found(shares.of(rows), y)
+
+
+def _labels(model: Any, images: Found, asked: LabelRequest) -> Any:
+    """Return the labels that an attack leaves: those asked for, the file's own, or verdicts."""
+    given = labels.given(model, asked, images.x).y
+    if given is None and images.y is not None and np.isin(images.y, model.classes_).all():
+        return np.asarray(images.y)
+    if given is None:
+        return model.predict(images.x)
+    return np.broadcast_to(given, len(images.x))
+
+
+def _shaped(x: Any, model: Any) -> Any:
+    """Return images in the form of those that a classifier was fitted to."""
+    form = model.encoder_.form
+    if x[0].size != int(np.prod(form)):
+        raise ValueError(
+            f"the images have {x[0].size} numbers each, and the classifier reads "
+            f"{int(np.prod(form))}; give it such"
+        )
+    return x.reshape(-1, *form)
+
+
+def _form(density: Any) -> tuple[int, ...]:
+    R, S, C = density.encoder_.shape
+    return (R, S) if C == 1 else (R, S, C)
+
+
+def _write(out: Path, stages: Any, verdicts: Any, result: Any) -> None:
+    """Write what came out, or draw all stages."""
+    if out.suffix.lower() not in PICTURES:
+        write_rows(out, result)
+        return
+    pictured = {}
+    for name, images in stages.items():
+        square = images
+        if images.ndim == 2:
+            from chainrule import plots
+
+            square = images.reshape(-1, *plots.infer_shape(images.shape[1]))
+        pictured[name] = square
+    picture(out, "attacked", pictured, verdicts)

@@ -1,0 +1,49 @@
+"""Images before and after an attack, and after purification, with what they are taken for."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from chainrule.plots.faces import faces
+from chainrule.plots.panels import Panel, draw
+
+GREY_LEVELS = 256
+
+
+def attacked(stages: Mapping[str, Any], verdicts: Mapping[str, Sequence[Any]]) -> Figure:
+    """Draw images stage by stage, a row each, and in front of it the verdicts in turn.
+
+    Args:
+        stages: by name, such as "clean", "pgd", "purified": images in [0, 1], (N, R, S) or
+            (N, R, S, C), N the same everywhere.
+        verdicts: by the same names, what a classifier takes each image for, (N,); may be empty.
+
+    Example:
+        >>> import numpy as np
+        >>> from chainrule.plots import attacked
+        >>> x = np.random.default_rng(0).random((2, 4, 4))
+        >>> type(attacked({"clean": x, "pgd": 1 - x}, {"clean": [1, 2], "pgd": [3, 2]})).__name__
+        'Picture'
+
+    Raises:
+        ValueError: other images, or as many verdicts as there are none of.
+    """
+    shapes = {np.shape(x) for x in stages.values()}
+    if len(shapes) != 1 or len(next(iter(shapes))) not in (3, 4):
+        raise ValueError(
+            "stages are images of one shape, (N, R, S) or (N, R, S, C), got "
+            + ", ".join(map(str, sorted(shapes)))
+        )
+    (shape,) = shapes
+    if any(len(said) != shape[0] for said in verdicts.values()) or verdicts.keys() - stages.keys():
+        raise ValueError(f"verdicts are of the {shape[0]} images of a stage, one each")
+    chains = zip(*(verdicts[name] for name in stages if name in verdicts), strict=True)
+    names = [" → ".join(map(str, chain)) for chain in chains]
+    panels: list[Panel] = []
+    for name, x in stages.items():
+        images = np.asarray(x, np.float64).reshape(*shape[:3], -1)
+        whole = faces(np.clip(images, 0, 1) * (GREY_LEVELS - 1), GREY_LEVELS)
+        panels.append(Panel(name, whole.tiles, 1, whole.colours, names=() if panels else names))
+    return draw(panels)

@@ -1,0 +1,80 @@
+"""Attacks by who knows of the defence: slopes that go through it, or around it.
+
+Shapes      x: (N, …) floats, levels z = (x - low) / (high - low) · (L - 1), taken for real numbers
+
+            A detector asks log p(z), a purifier moves z to where p is larger before the classifier
+            reads it. Either is held against the strongest attack known, not the weakest.
+
+Likelihood  (L1)  raise  J(x) = min(m(x), κ) + λ log p(z)        err by a margin κ, and be likely
+                  m the margin of chainrule.engine.attacks.victim: while the classifier is right,
+                  or nearly, both are followed, and then the likelihood alone
+            (L2)  ∂J/∂x = ∂ min(m, κ)/∂x + λ ∂(log p)/∂z · (L - 1) / (high - low)
+            Of a PixelCNN, log p(z) = Σ_i log p(z_i | z_<i) depends on z_i in two ways: as what
+            later conditionals look at, by the network, whose input gradient is exact; and as the
+            value whose probability is asked, of which there are L and no slope. For that,
+            (L3)  ∂/∂z_i of log p(z_i | z_<i) ≈ (log p(z_i + 1 | ·) - log p(z_i - 1 | ·)) / 2
+                  the central difference; at the ends, where one is missing, the difference of the
+                  two that are there. Of bits the model's gradient has it.
+            Logits and log p are in nats alike.
+
+BPDA        A purifier P(x) has steps and no slopes: its gradient is 0 wherever it exists. But P(x)
+            is near x, so that, backwards, it is taken for the identity:
+            (Q1)  g = ∂m/∂x' at x' = P(x)
+            Forward it is what it is: each step of the attack purifies.
+
+Cost        L2: a forward and a backward pass of the density a step; Q1: a purification.
+
+Source      λ log p: Carlini and Wagner 2017, "Adversarial Examples Are Not Easily Detected"; Q1:
+            Athalye, Carlini and Wagner 2018, "Obfuscated Gradients Give a False Sense of Security".
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from chainrule.engine.attacks.victim import Slope
+from chainrule.engine.params import Params
+from chainrule.kernels.types import Array, Ids
+
+OfX = Callable[[Array], Array]
+ROWS = 32  # images whose gradient is asked for at once
+TINY = 1e-30  # a probability below it is as good as none
+
+
+def with_likelihood(erring: Slope, likelihood: OfX, weight: float) -> Slope:
+    """Return the slope of J; likelihood: from x to ∂(log p)/∂x. weight: λ."""
+
+    def slope(x: Array, y: Ids) -> Array:
+        both: Array = erring(x, y) + (weight * likelihood(x)).astype(x.dtype)  # L1, L2
+        return both
+
+    return slope
+
+
+def through(erring: Slope, purify: OfX) -> Slope:
+    """Return a slope behind a purifier, which backwards is the identity."""
+    return lambda x, y: erring(purify(x), y)  # Q1
+
+
+def likelihood_slope(model: Any, config: Any, params: Params, z: Any, y: Any = None) -> Array:
+    """Return ∂(log p)/∂z, (N, R, S, C); z: levels. y: (N,), classes, of a model of p(x | y)."""
+    out: Array = np.empty(z.shape, params.dtype)
+    spare = params.like()
+    for lo in range(0, len(z), ROWS):
+        some, of_y = slice(lo, lo + ROWS), {} if y is None else {"y": y[lo : lo + ROWS]}
+        x = z[some]
+        model.loss_and_grad(config, params, x, spare, total=1, dx=out[some], **of_y)
+        out[some] *= -1  # of log p, not of its negative
+        if config.levels > 2 or config.n_logistics:
+            out[some] += _own(model.conditionals(config, params, x, *of_y.values()), x)
+    return out
+
+
+def _own(p: Array, x: Any) -> Array:
+    """Return L3, shaped like x; p: (…, levels)."""
+    v, last = x.astype(np.intp), p.shape[-1] - 1
+    up, down = np.minimum(v + 1, last), np.maximum(v - 1, 0)
+    above, below = (np.take_along_axis(p, at[..., None], -1)[..., 0] for at in (up, down))
+    slope: Array = np.log(np.maximum(above, TINY) / np.maximum(below, TINY)) / (up - down)  # L3
+    return slope

@@ -1,0 +1,130 @@
+"""`chainrule train classifier`, `attack` and `purify`, from data to pictures."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import chainrule as cr
+
+
+def halves(n=160, seed=0):
+    """Return images of levels 0 … 255 with a bright half, and which half it is."""
+    rng = np.random.default_rng(seed)
+    y = rng.integers(0, 4, n)
+    x = rng.integers(0, 90, (n, 8, 8))
+    for image, kind in zip(x, y, strict=True):
+        image[[np.s_[:4], np.s_[4:], np.s_[:, :4], np.s_[:, 4:]][kind]] += 120
+    return x.astype(np.uint8), y
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """Return a folder with a classifier's run, a density's file, images and their labels."""
+    folder = tmp_path_factory.mktemp("attacking")
+    x, y = halves()
+    cuts = {"train": np.s_[:100], "valid": np.s_[100:130], "test": np.s_[130:]}
+    parts = {f"x_{name}": x[rows] for name, rows in cuts.items()}
+    np.savez(folder / "data.npz", **parts, **{f"y_{name}": y[rows] for name, rows in cuts.items()})
+    how = {"levels": 8, "reduce_from": 256, "first_size": 5, "epochs": 6}
+    cr.PixelCNN(2, 8, **how, learning_rate=0.01, batch_size=20).fit(x).save(
+        folder / "d.safetensors"
+    )
+    np.save(folder / "x.npy", x[:24])
+    np.save(folder / "y.npy", y[:24])
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained(runs):
+    from chainrule.cli import main
+
+    run = runs / "run"
+    arguments = ["train", "classifier", "--data", runs / "data.npz", "--out", run, "--quiet"]
+    arguments += ["--set", "network=cnn", "--set", "channels=6,8", "--epochs", 30]
+    arguments += ["--learning-rate", 0.01, "--batch-size", 20, "--seed", 1]
+    with pytest.raises(SystemExit) as done:
+        main([str(one) for one in arguments])
+    assert done.value.code == 0
+    return run
+
+
+def test_a_classifier_is_trained_and_described(trained, runs, call):
+    summary = json.loads((trained / "run.json").read_text())
+    assert summary["test_accuracy"] > 0.9 and 0 < summary["test_error"] < 1
+    model = cr.load(trained)
+    assert model.encoder_.shape == (8, 8, 1) and model.network == "cnn"
+    status, out, err = call("info", trained)
+    assert (status, err) == (0, "") and "train error" in out and "labels" in out
+    more = ("train", "classifier", "--out", trained, "--resume", "--epochs", 31)
+    assert call(*more)[0] == 0 and len(cr.load(trained).history_) == 31
+    for arguments in (("score", trained, runs / "x.npy"), ("sample", trained, "-n", 3)):
+        status, _, err = call(*arguments)
+        assert status == 2 and f"{arguments[0]} is for densities, and a Classifier is none" in err
+
+
+@pytest.mark.parametrize("method", ["fgsm", "bim", "pgd", "deepfool", "carlini_wagner", "noise"])
+def test_an_attack_writes_images_or_a_picture(method, trained, runs, call, tmp_path):
+    begin = ("attack", trained, runs / "x.npy", "--method", method, "--eps", 0.2)
+    few = () if method in ("fgsm", "noise") else ("--steps", 20)
+    labels = ("--labels-from", runs / "y.npy")
+    status, out, err = call(*begin, *few, *labels, "--out", tmp_path / "a.npy")
+    assert (status, err) == (0, ""), err
+    x, moved = np.load(runs / "x.npy") / 255, np.load(tmp_path / "a.npy")
+    assert moved.shape == x.shape and moved.dtype == np.float32
+    assert out.startswith("right: clean 100.0%, ") and f"{method} " in out
+    if method not in ("deepfool", "carlini_wagner"):
+        assert np.abs(moved - x).max() <= 0.2 + 1e-6
+    if method != "noise":
+        assert cr.load(trained).score(moved, np.load(runs / "y.npy")) < 0.9
+    picture = tmp_path / "a.png"
+    status, _, err = call(*begin, *few, "--density", runs / "d.safetensors", "--out", picture)
+    assert (status, err) == (0, "")
+    assert min(Image.open(picture).size) > 100
+
+
+@pytest.mark.parametrize("method", ["likely_pgd", "bpda"])
+def test_attacks_that_know_of_a_density(method, trained, runs, call, tmp_path):
+    begin = ("attack", trained, runs / "x.npy", "--method", method, "--steps", 4)
+    status, _, err = call(*begin, "--out", tmp_path / "a.npy")
+    assert status == 2 and f"--method {method} knows of a density; name its run" in err
+    status, out, err = call(
+        *begin, "--density", runs / "d.safetensors", "--out", tmp_path / "a.npy"
+    )
+    assert (status, err) == (0, "") and "purified" in out
+
+
+def test_purify_writes_images_or_a_picture(trained, runs, call, tmp_path):
+    begin = ("purify", runs / "d.safetensors", runs / "x.npy", "--eps", 0.1)
+    status, out, err = call(*begin, "--out", tmp_path / "p.npy")
+    assert (status, err) == (0, "") and out.startswith("24 images moved by up to 0.1")
+    x, clean = np.load(runs / "x.npy") / 255, np.load(tmp_path / "p.npy")
+    assert np.abs(clean - x).max() <= 0.1 + 1e-6 and (clean != x).any()
+    model = cr.load(runs / "d.safetensors")
+    np.testing.assert_array_equal(clean, cr.purify(model, x.astype(np.float32), 0.1))
+    shown = ("--classifier", trained, "--out", tmp_path / "p.png")
+    status, out, err = call(*begin, *shown)
+    assert (status, err) == (0, "") and "of another verdict" in out
+    assert min(Image.open(tmp_path / "p.png").size) > 100
+
+
+def test_what_cannot_be_is_refused_in_a_sentence(trained, runs, call, tmp_path):
+    x, d, out = runs / "x.npy", runs / "d.safetensors", ("--out", tmp_path / "a.npy")
+    np.save(tmp_path / "small.npy", np.zeros((3, 5, 5), np.uint8))
+    np.save(tmp_path / "far.npy", np.full((3, 8, 8), 2.0))
+    for arguments, words in (
+        (("attack", d, x, *out), "attacks are made on classifiers, and"),
+        (("attack", trained, x, "--method", "pdg", *out), "got 'pdg' (did you mean pgd?)"),
+        (("attack", trained, x, "--density", trained, *out), "purified by a density of images"),
+        (("attack", trained, tmp_path / "none.npy", *out), "does not exist"),
+        (("attack", trained, tmp_path / "small.npy", *out), "have 25 numbers each, and the"),
+        (("attack", trained, tmp_path / "far.npy", *out), "hold numbers from 2 to 2, and"),
+        (("attack", trained, x, "--label", 9, *out), "9"),
+        (("attack", trained, x, "--out", "a.txt"), "end it in .png or .pdf or .svg or .npy"),
+        (("purify", trained, x, *out), "purified by a density of images"),
+        (("purify", d, tmp_path / "small.npy", *out), "images"),
+        (("purify", d, x, "--seed", 1, *out), "purify has no use for --seed"),
+    ):
+        status, _, err = call(*arguments)
+        assert status == 2 and words in err and err.count("\n") == 1, err
