@@ -18,13 +18,14 @@ SITE = ROOT / "build" / "site"
 
 def stage(folder: Path) -> None:
     """Write all pages, those of docs/ and those made from the sources, into a fresh folder."""
-    from study import notebooks, pages
+    from study import by_hand, notebooks, pages
 
     shutil.rmtree(folder, ignore_errors=True)
     left_out = shutil.ignore_patterns("study", "static", "notebooks", "*.py", "__pycache__")
     shutil.copytree(HERE, folder, ignore=left_out)
     pages.write(folder)
     notebooks.write(HERE / "notebooks", folder / "doing")
+    by_hand.write(folder / "numbers")
 
 
 def build(site: Path) -> int:
