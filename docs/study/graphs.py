@@ -94,7 +94,10 @@ def _ends(a: Box, b: Box) -> tuple[tuple[float, float], tuple[float, float]]:
 
 def figure(boxes: Sequence[Box], arrows: Sequence[Arrow], title: str) -> str:
     """Return the picture as a block of a page in Markdown."""
-    key = "Above each arrow the value that goes forward, below it the gradient that comes back."
+    key = (
+        "On each arrow the value of where it starts, and below it the gradient that comes back to "
+        "there: those of all arrows that leave a box add up to the box's own."
+    )
     caption = f"<figcaption>{title}. {key}</figcaption>"
     body = f'<figure class="graph">{svg(boxes, arrows, title)}{caption}</figure>'
     return f"```{{raw}} html\n{body}\n```"

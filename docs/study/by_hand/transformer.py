@@ -28,25 +28,27 @@ def graph(tiny: Any) -> str:
     (_, k, _), (_, dk, _) = tiny.split(f["qkv"]), tiny.split(d["dqkv"])
     q, v = tiny.split(f["qkv"])[0], tiny.split(f["qkv"])[2]
     dq, dv = tiny.split(d["dqkv"])[0], tiny.split(d["dqkv"])[2]
-    _, _, ds = tiny.through_softmax(f, d)
+    dP, _, ds = tiny.through_softmax(f, d)
+    halves = zip(np.hsplit(d["dqkv"], 3), np.hsplit(w["W_qkv"], 3), strict=True)
+    parts = [back @ W.T for back, W in halves]
 
     def arrow(start: str, end: str, value: Any, gradient: Any, shift: float = 0.5) -> Arrow:
         return Arrow(start, end, np.linalg.norm(value), np.linalg.norm(gradient), shift)
 
     places = {
-        **{"x": (0, 220), "LN x": (130, 110), "q": (260, 0), "k": (260, 110), "v": (260, 220)},
-        **{"s": (390, 55), "P": (500, 55), "a": (610, 140), "z": (740, 220), "LN z": (860, 110)},
-        **{"u": (970, 110), "y": (1080, 110), "x'": (1200, 220), "LN x'": (1330, 220)},
-        **{"logits": (1460, 220), "loss": (1580, 220)},
+        **{"x": (0, 290), "LN x": (130, 110), "q": (260, 0), "k": (260, 110), "v": (260, 220)},
+        **{"s": (390, 55), "P": (500, 55), "a": (610, 140), "z": (740, 290), "LN z": (860, 110)},
+        **{"u": (970, 110), "y": (1080, 110), "x'": (1200, 290), "LN x'": (1330, 290)},
+        **{"logits": (1460, 290), "loss": (1580, 290)},
     }
     boxes = [Box(x, y, name) for name, (x, y) in places.items()]
     arrows = [
         arrow("x", "LN x", f["x"], d["dx"] - d["dz"]),
         arrow("x", "z", f["x"], d["dz"], 0.75),
-        *(arrow("LN x", n, a, da) for n, a, da in (("q", q, dq), ("k", k, dk), ("v", v, dv))),
+        *(arrow("LN x", n, f["h"], back) for n, back in zip("qkv", parts, strict=True)),
         *(arrow(n, "s", a, da) for n, a, da in (("q", q, dq), ("k", k, dk))),
         arrow("s", "P", tiny.scores(f), ds),
-        arrow("P", "a", tiny.probabilities(f), tiny.through_softmax(f, d)[0]),
+        arrow("P", "a", tiny.probabilities(f), dP),
         arrow("v", "a", v, dv),
         arrow("a", "z", f["a"], d["da"]),
         arrow("z", "LN z", f["z"], d["dz"] - d["dx2"]),
