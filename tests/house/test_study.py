@@ -3,12 +3,12 @@
 import re
 from importlib import import_module
 
-import build
 import numpy as np
 import pytest
 from study import by_hand, checks, derivations, places, reading
 from study.graphs import Arrow, Box, numbers, svg
 
+import build
 from chainrule.engine import models
 from chainrule.registry import HOMES
 
