@@ -66,6 +66,11 @@ def test_a_steps_lines_are_found_in_all_three_kinds_of_code():
             assert text.strip() == line.text and "F3" in text
 
 
+def test_a_statement_that_ends_with_a_bracket_is_shown_from_its_beginning():
+    found = derivations.kernel("lstm").lines("B4")["reference"]
+    assert [line.text for line in found] == ["dz[t] = np.concatenate( … )  # B4"]
+
+
 def test_pages_have_names_of_their_own():
     pages = [places.page_of(name) for name in places.every_name()]
     assert len(pages) == len(set(pages)) > 50
