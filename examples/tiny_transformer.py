@@ -108,11 +108,23 @@ def split(qkv):
     return parts[:, :, 0], parts[:, :, 1], parts[:, :, 2]
 
 
+def scores(f):
+    """Return attention's scores, (heads, T, T), 0 where they are masked."""
+    q, k, _ = split(f["qkv"])
+    return np.einsum("nthd,njhd->nhtj", q, k)[0] / HEADS[3] ** 0.5 * np.tri(T)
+
+
 def probabilities(f):
     """Return attention's probabilities, (heads, T, T)."""
-    q, k, _ = split(f["qkv"])
-    s = np.einsum("nthd,njhd->nhtj", q, k)[0] / HEADS[3] ** 0.5
-    return np.exp(s - f["lse"][0][..., None]) * np.tri(T)
+    return np.exp(scores(f) - f["lse"][0][..., None]) * np.tri(T)
+
+
+def through_softmax(f, d):
+    """Return dP, the rows' means of it and ds, of each head: B2 and B3 of the attention."""
+    P, v = probabilities(f), split(f["qkv"])[2][0]
+    dP = np.einsum("thd,jhd->htj", d["da"].reshape(HEADS[1:]), v) * np.tri(T)
+    mean = (P * dP).sum(axis=2)
+    return dP, mean, P * (dP - mean[..., None])
 
 
 def table(*named):
@@ -121,7 +133,7 @@ def table(*named):
     for name, a in named:
         for i, row in enumerate(np.atleast_2d(a)):
             numbers = " ".join(f"{number + 0.0:8.4f}" for number in row)
-            lines.append(f"{name if i == 0 else '':>8} {numbers}".rstrip())
+            lines.append(f"{name if i == 0 else '':>9} {numbers}".rstrip())
     return "\n".join(["```", *lines, "```"]).replace("-0.0000", " 0.0000")
 
 
@@ -152,24 +164,37 @@ def forward_part(w, f):
         "The input is the start token, row 3 of E, then x_1 and x_2: row t predicts x_t.\n"
         "x = E[3, 2, 0] + P.",
         table(("E", w["E"]), ("P", w["P"]), ("x", f["x"])),
-        "**Attention half.** A1: each row of x minus its mean m, times r = 1 / its deviation\n"
-        "(gain 1), plus a bias.",
+        "**Attention half.** A1: each row of x minus its mean m, times r = 1 / its deviation,\n"
+        "1 / √(variance + 1e-5), (gain 1), plus a bias.",
         table(("m", f["m"]), ("r", f["r"]), ("ln1_b", w["ln1_b"]), ("h", f["h"])),
-        "A2: [q k v] = h W_qkv + b_qkv; columns 1-2 of each belong to the first head.",
+        "A2: [q k v] = h W_qkv + b_qkv; columns 1-2 of each belong to the first head. W_qkv is\n"
+        "shown in its three parts.",
+        table(
+            *((f"W_{n}", w["W_qkv"][:, i * C : (i + 1) * C]) for i, n in enumerate("qkv")),
+            *((f"b_{n}", w["b_qkv"][i * C : (i + 1) * C]) for i, n in enumerate("qkv")),
+        ),
         table(*((n, f["qkv"][:, i * C : (i + 1) * C]) for i, n in enumerate("qkv"))),
-        "A4: row t of each head's probabilities is a softmax over q_t·k_j / √2, j ≤ t: above the\n"
-        "diagonal all is 0, and the first row has no choice. a = their averages of v, head beside\n"
-        "head.",
-        table(("head 1", P[0]), ("head 2", P[1]), ("a", f["a"])),
+        "A4: the scores s_tj = q_t·k_j / √2, j ≤ t, of each head. Above the diagonal they are\n"
+        "masked, here 0. Row t of a head's probabilities P is the softmax over them: above the\n"
+        "diagonal all is 0, and the first row has no choice. a = P v, head beside head.",
+        table(*((f"s head {i + 1}", s) for i, s in enumerate(scores(f)))),
+        table(*((f"P head {i + 1}", p_) for i, p_ in enumerate(P)), ("a", f["a"])),
         "A5: z = x + a W_o + b_o.",
-        table(("z", f["z"])),
+        table(("W_o", w["W_o"]), ("b_o", w["b_o"]), ("z", f["z"])),
         "**MLP half.** M1: h = LN(z). M2: u = h W_1, y = gelu(u + b_1), 16 wide.\n"
         "M3: x = z + y W_2 + b_2.",
-        table(("h", f["h2"]), ("u", f["u"].T[:4].T), ("y", f["y"].T[:4].T), ("x", f["x2"])),
-        "(Of u and y the first 4 columns.)",
+        "What is 16 wide is shown on its side: a row for each of the 16, u and y with the three\n"
+        "positions as columns.",
+        table(("m", f["m2"]), ("r", f["r2"]), ("ln2_b", w["ln2_b"]), ("h", f["h2"])),
+        table(("W_1 side", w["W_1"].T), ("b_1", w["b_1"].reshape(4, 4)), ("u side", f["u"].T)),
+        table(("y side", f["y"].T), ("W_2", w["W_2"]), ("b_2", w["b_2"]), ("x", f["x2"])),
+        "(b_1 is shown as four rows of four.)",
         "**Output.** s = LN(x) E[:3]ᵀ, p = softmax(s), and the loss of row t is -log p of x_t:\n"
         "of symbols 2, 0, 1.",
         table(
+            ("m", f["m3"]),
+            ("r", f["r3"]),
+            ("ln_b", w["ln_b"]),
             ("LN(x)", f["h3"]),
             ("s", f["s"]),
             ("p", p / p.sum(axis=1, keepdims=True)),
@@ -182,32 +207,44 @@ def forward_part(w, f):
 def backward_part(f, d):
     """Return the paragraphs of the backward pass."""
     dq, dk, dv = np.hsplit(d["dqkv"], 3)
+    dP, mean, ds = through_softmax(f, d)
+    parts = [np.hsplit(d[name], 3) for name in ("dW_qkv", "db_qkv")]
     return [
         "## Backward",
         "L = the sum of the three losses. dA is dL/dA. Everything above, from the bottom up.",
         "**Output.** ds = p - 1 at the symbol that came: rows sum to 0. The output's part of dE\n"
         "is dsᵀ LN(x): 0 for the start token, which is never predicted.",
-        table(("ds", d["ds"]), ("dE out", d["dE out"]), ("dLN(x)", d["dh3"]), ("dx", d["dx2"])),
+        table(("ds", d["ds"]), ("dE out", d["dE out"]), ("dLN(x)", d["dh3"])),
+        table(("dln_g", d["dln_g"]), ("dln_b", d["dln_b"]), ("dx", d["dx2"])),
         "**MLP half.** M3: dy = dx W_2ᵀ, dW_2 = yᵀ dx. M2: du = dy gelu'(u + b_1). M1: dz is dx,\n"
         "which went straight on, plus what comes back through the branch.",
         table(
-            ("dy", d["dy"][:, :4]),
-            ("du", d["du"][:, :4]),
-            ("db_2", d["db_2"]),
+            ("dy side", d["dy"].T),
+            ("du side", d["du"].T),
             ("dh", d["dh2"]),
+            ("dln2_g", d["dln2_g"]),
+            ("dln2_b", d["dln2_b"]),
             ("dz", d["dz"]),
         ),
-        "**Attention half.** A5: da = dz W_oᵀ. A4: D_t = da_t·a_t of each head stands in for the\n"
-        "sum over the softmax's row; dq of row 1 is 0, for it had no choice. A2, A1.",
-        table(
-            ("da", d["da"]),
-            ("D", (d["da"] * f["a"]).reshape(T, 2, 2).sum(axis=2).T),
-            ("dq", dq),
-            ("dk", dk),
-            ("dv", dv),
-            ("dh", d["dh"]),
-            ("dx", d["dx"]),
+        table(("dW_2", d["dW_2"]), ("db_2", d["db_2"])),
+        table(("dW_1 side", d["dW_1"].T), ("db_1", d["db_1"].reshape(4, 4))),
+        "**Attention half.** A5: da = dz W_oᵀ, dW_o = aᵀ dz.",
+        table(("da", d["da"]), ("dW_o", d["dW_o"]), ("db_o", d["db_o"])),
+        "A4: dP_tj = da_t·v_j, of each head's columns. ds = P (dP - μ) entry by entry, where\n"
+        "μ_t = da_t·a_t of the head's columns is the mean of dP under P: rows of ds sum to 0.",
+        *(
+            table(("dP", dP[i]), ("μ", mean[i]), ("ds", ds[i])) + f"\n\nThat was head {i + 1}."
+            for i in range(CONFIG.n_heads)
         ),
+        "dq = ds k / √2, dk = dsᵀ q / √2, dv = Pᵀ da, head beside head; dq of row 1 is 0: it had\n"
+        "no choice.",
+        table(("dq", dq), ("dk", dk), ("dv", dv)),
+        "A2: dW_qkv = hᵀ [dq dk dv], in its three parts, and dh = [dq dk dv] W_qkvᵀ. A1.",
+        table(
+            *((f"dW_{n}", parts[0][i]) for i, n in enumerate("qkv")),
+            *((f"db_{n}", parts[1][i]) for i, n in enumerate("qkv")),
+        ),
+        table(("dh", d["dh"]), ("dln1_g", d["dln1_g"]), ("dln1_b", d["dln1_b"]), ("dx", d["dx"])),
         "**Input.** dP = dx, one row a position. To the output's part of dE each row of dx is\n"
         "added at its token, 3, 2, 0: E serves twice, so its two gradients add. Symbol 1 was no\n"
         "input: its row stays as it was.",

@@ -123,7 +123,23 @@ def _naming(path: Path, label: str) -> list[Line]:
     text = path.read_text("utf-8").splitlines()
     named = {n for n, comment in comments_by_line(path).items() if label in labels(comment)}
     named -= _head(text)
-    return [Line(path, n, text[n - 1].strip()) for n in sorted(named)]
+    return [Line(path, n, _shown(path, text, n)) for n in sorted(named)]
+
+
+def _shown(path: Path, lines: list[str], number: int) -> str:
+    """Return a line; where a statement ends with nothing but a bracket, how it began."""
+    line = lines[number - 1].strip()
+    if path.suffix != ".py" or line[:1] not in tuple(")]}"):
+        return line
+    inside = [node for node in _statements(path) if node.lineno <= number <= (node.end_lineno or 0)]
+    begun = max(inside, key=lambda node: node.lineno)
+    return f"{lines[begun.lineno - 1].strip()} … {line}"
+
+
+@cache
+def _statements(path: Path) -> list[ast.stmt]:
+    tree = ast.parse(path.read_text("utf-8"))
+    return [node for node in ast.walk(tree) if isinstance(node, ast.stmt)]
 
 
 def _head(lines: list[str]) -> set[int]:

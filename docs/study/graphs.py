@@ -72,7 +72,8 @@ def _arrow(a: Box, b: Box, arrow: Arrow) -> str:
     at_x, at_y = x1 + (x2 - x1) * arrow.shift, y1 + (y2 - y1) * arrow.shift
     line = f'<path d="M{x1:.1f} {y1:.1f}L{x2:.1f} {y2:.1f}" class="edge" marker-end="url(#tip)"/>'
     said = [
-        f'<text x="{at_x:.0f}" y="{at_y + up:.0f}" text-anchor="middle" class="{kind}">{text}</text>'
+        f'<text x="{at_x:.0f}" y="{at_y + up:.0f}" text-anchor="middle" '
+        f'class="{kind}">{text}</text>'
         for kind, up, text in (
             ("value", -4, numbers(arrow.value)),
             ("gradient", 12, numbers(arrow.gradient)),
@@ -93,8 +94,12 @@ def _ends(a: Box, b: Box) -> tuple[tuple[float, float], tuple[float, float]]:
 
 def figure(boxes: Sequence[Box], arrows: Sequence[Arrow], title: str) -> str:
     """Return the picture as a block of a page in Markdown."""
-    key = "Above each arrow the value that goes forward, below it the gradient that comes back."
-    body = f'<figure class="graph">{svg(boxes, arrows, title)}<figcaption>{title}. {key}</figcaption></figure>'
+    key = (
+        "On each arrow the value of where it starts, and below it the gradient that comes back to "
+        "there: those of all arrows that leave a box add up to the box's own."
+    )
+    caption = f"<figcaption>{title}. {key}</figcaption>"
+    body = f'<figure class="graph">{svg(boxes, arrows, title)}{caption}</figure>'
     return f"```{{raw}} html\n{body}\n```"
 
 

@@ -16,13 +16,13 @@ Orderings   For an ordering π of the variables, with o_d = {π_1 … π_{d-1}},
 
             π_1 is the model's own order, 0 … D-1, the others are the same random ones always.
 
-Given       Let σ_k be the ordering of what is given, g, in one and the same order for all k, and
+Given       Let π'_k be the ordering of what is given, g, in one and the same order for all k, and
             behind it of the free, f, as they come in π_k. By its chain rule
-            (E2)  log p_{σ_k}(x_f | x_g) = Σ_{i in f} log p(x_i | x_g and those of x_f before i)
+            (E2)  log p_{π'_k}(x_f | x_g) = Σ_{i in f} log p(x_i | x_g and those of x_f before i)
             and what is meant by given is the mean
-            (E3)  p(x_f | x_g) = (1/K) Σ_k p_{σ_k}(x_f | x_g)
-            It is a conditional, and exactly that of the mean over σ_1 … σ_K. For
-                p(x_g, x_f) = (1/K) Σ_k p_{σ_k}(x_g) p_{σ_k}(x_f | x_g)
+            (E3)  p(x_f | x_g) = (1/K) Σ_k p_{π'_k}(x_f | x_g)
+            It is a conditional, and exactly that of the mean over π'_1 … π'_K. For
+                p(x_g, x_f) = (1/K) Σ_k p_{π'_k}(x_g) p_{π'_k}(x_f | x_g)
             whose first factors, Π_{i in g} p(x_i | those of g before i), are the same for all k, as
             g comes first in the same order in all. So they stand before the sum, and cancel against
             p(x_g) = Σ_f p(x_g, x_f), which is that factor: no k is to be weighed by what it says of
@@ -30,10 +30,10 @@ Given       Let σ_k be the ordering of what is given, g, in one and the same or
             over all x_f, which are too many. So log p(x_g) by E1 and log p(x_f | x_g) by E3 are of
             different orderings, and need not add up to log p(x). With g empty E3 is E1.
 
-Missing     A missing value is in neither f nor g: of σ_k with the missing ones last it is the
+Missing     A missing value is in neither f nor g: of π'_k with the missing ones last it is the
             marginal exactly, since what they would add sums to one.
 
-Draws       (S1)  k uniform on 0 … K-1, each row its own, whatever x_g; then by E2 of σ_k, variable
+Draws       (S1)  k uniform on 0 … K-1, each row its own, whatever x_g; then by E2 of π'_k, variable
             by variable in its order: by E3 that is a draw of p(x_f | x_g), whatever the pattern. k
             is chosen by the row's first uniform, and what that leaves is uniform again:
             `chainrule.engine.ordering`.

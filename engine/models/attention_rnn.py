@@ -14,6 +14,7 @@ Model       h_t = cell(h_{t-1}, x_t), h_0 = b_0^y learned: one recurrent layer, 
             h_0 stays among the states that all look back at.
 
 Gradient    loss = Σ -log p(x_t) / total. With ds_t from chainrule.kernels.softmax_cross_entropy,
+            and Σ over all t and rows,
             (B1)  dW_hy = Σ h_tᵀ ds_t,  dW_ay = Σ a_tᵀ ds_t,  db_y = Σ ds_t,  da_t = ds_t W_ayᵀ
             (B2)  da to dq, dk, dv                   chainrule.kernels.causal_attention
                   which pairs i with all j ≤ i, itself too. Here h_t must not look at itself; so

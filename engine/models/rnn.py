@@ -19,7 +19,8 @@ Labels      The state is all that a symbol sees of what came before it, so a lab
 Gradient    loss = Σ -log p(x_t) / total. The chain rule runs through three pieces, each derived
             where it is coded:
                 logits to loss               chainrule.kernels.softmax_cross_entropy
-                top states to logits         below: dW_hy = Σ h_tᵀ ds_t, dh_t = ds_t W_hyᵀ
+                top states to logits         below: dW_hy = Σ h_tᵀ ds_t, db_y = Σ ds_t, over all t
+                                             and rows; dh_t = ds_t W_hyᵀ
                 parameters to top states     chainrule.engine.layers.recurrent
             db_0^k is the sum of the gradients of h_0 of the rows of class k that begin there.
 

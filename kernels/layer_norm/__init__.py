@@ -15,11 +15,11 @@ Backward    (B1)  db_j = Σ_n dy_nj                            undoes F4
 
             Every x̂_j depends on every x_i of its row, directly (F3), through m and through r:
                 ∂m/∂x_i = 1/C                                                             from F1
-                ∂v/∂x_i = (2/C) Σ_j (x_j - m)(δ_ij - 1/C) = (2/C)(x_i - m)                from F2
+                ∂v/∂x_i = (2/C) Σ_j (x_j - m)([i = j] - 1/C) = (2/C)(x_i - m)             from F2
                     since the deviations Σ_j (x_j - m) are 0: m moves v not at all
                 ∂r/∂x_i = -½ (v + ε)^(-3/2) ∂v/∂x_i = -(r³/C)(x_i - m) = -(r²/C) x̂_i
-                ∂x̂_j/∂x_i = (δ_ij - 1/C) r + (x_j - m) ∂r/∂x_i                            from F3
-                          = r (δ_ij - 1/C - x̂_i x̂_j / C)
+                ∂x̂_j/∂x_i = ([i = j] - 1/C) r + (x_j - m) ∂r/∂x_i                         from F3
+                          = r ([i = j] - 1/C - x̂_i x̂_j / C)
             and dL/dx_i = Σ_j t_j ∂x̂_j/∂x_i, so with p = (1/C) Σ_j t_j, q = (1/C) Σ_j t_j x̂_j
             (B4)  dx_i += r (t_i - p - x̂_i q)                 undoes F3, F2, F1
 

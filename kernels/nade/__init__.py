@@ -50,8 +50,8 @@ One sweep   For the Bernoulli loss L = scale · Σ_n Σ_i (softplus(s_ni) - x_ni
             the same numbers as B1 and B6, in the order of the forward sweep and with one σ an
             event. B2's subtraction, and the rounding it adds, disappears.
 
-Cost        With ρ the share of ones: about 2 N·D·H FLOPs for F3 and N·D·H·ρ (1 + one σ) for F2
-            and F4; the gradient adds 8 N·D·H and 3 N·D·H·ρ, dx about as much. W and V are
+Cost        With η the share of ones: about 2 N·D·H FLOPs for F3 and N·D·H·η (1 + one σ) for F2
+            and F4; the gradient adds 8 N·D·H and 3 N·D·H·η, dx about as much. W and V are
             read once for each panel
             of rows that stays in cache; memory O(N·(D + H)) beside the gradients.
 

@@ -29,7 +29,7 @@ Sampling    One launch. Its floor is latency: x_i must be known before a_{i+1}. 
             sampler is a chain of loads of V (about 270 cycles from L2), 5 shuffles (125), a
             barrier and the sum over warps (80), σ and the draw (80), and after a one a row of W
             and σ (330): some 0.4 to 0.5 µs. D rounds would take 784 · 0.45 = 350 µs. Guessing that
-            the next 8 x are zeros leaves D ρ / (1 - (1-ρ)⁸) = 152 rounds at ρ = 13%: about 70 µs
+            the next 8 x are zeros leaves D η / (1 - (1-η)⁸) = 152 rounds at η = 13%: about 70 µs
             for 100 images, and the same for up to 132, one a multiprocessor.
 
 In x        An array program, not a kernel: some fifteen CuPy operations on arrays of (rows, D, H),

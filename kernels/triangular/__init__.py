@@ -24,7 +24,7 @@ Backward    Let g = dL/ds.
             B1 and B2 are sums over the ones too: column j of dα is the sum of g[n, j+1:] over
             the rows n with x_nj = 1.
 
-Cost        With ρ the share of ones, ρ N D²/2 additions each way, where a masked dense layer
+Cost        With η the share of ones, η N D²/2 additions each way, where a masked dense layer
             takes 2 N D² FLOPs; D²/2 parameters read or written. dx takes N D² FLOPs,
             whatever x.
 

@@ -4,7 +4,7 @@ At D=784 in float32, α has 306,936 entries, 1.2 MB: 0.4 µs from an H100's memo
 
 Forward     A block takes 128 logits of GROUP samples, and loads a column of α where one of them has
             a one: with 13% ones and GROUP=4, 43% of α a group. N=100: 25 groups read 13 MB from
-            L2, 2.4 µs at 5.5 TB/s; ρ N D²/2 = 4 M additions, nothing. The last tile of logits walks
+            L2, 2.4 µs at 5.5 TB/s; η N D²/2 = 4 M additions, nothing. The last tile of logits walks
             some 340 columns, four loads in flight: 85 · 300 cycles / 1.75 GHz = 15 µs. That
             latency is the floor; at N=1000 the multiprocessors hide it behind each other's.
 

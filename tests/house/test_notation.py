@@ -7,7 +7,7 @@ import pytest
 from study import derivations
 
 NOTATION = Path(__file__).parents[2] / "docs" / "notation.md"
-LETTER = re.compile(r"(?<![\w'’\"])([A-Z])(?![A-Za-z'\d\"]|_[A-Z])")
+LETTER = re.compile(r"(?<![\w'’\"])([A-Z])(?![A-Za-z'\d\"]|_[A-Z])|([α-ωΓΔΘΛΞΦΨΩℓ])")
 WORDS = {"A", "I"}  # English, too
 COLUMN = re.compile(r"(?:^|[ (])(W(?:_\w+|\^\w+)ᵀ?|W\^?\w?ᵀ) (d?[a-z])(?:[_'^ ,]|$)", re.M)
 
@@ -21,15 +21,21 @@ def tables():
         cells = [cell.strip() for cell in line.strip("|").split("|")]
         if not line.startswith("| ") or cells[0] == "letter":
             continue
-        letters = {letter.strip() for letter in cells[0].split(",")}
-        found.setdefault(heading, set()).update(letters)
+        row = {letter.strip() for letter in cells[0].split(",")}
+        found.setdefault(heading, set()).update(row)
         if heading == "letters of one file":
             for name in cells[2].split(","):
-                own.setdefault(name.strip().strip("`"), set()).update(letters)
+                own.setdefault(name.strip().strip("`"), set()).update(row)
     return found, own
 
 
 FAMILIES, OWN = tables()
+
+
+def letters(text):
+    """Return the capital letters and the Greek ones of a text."""
+    return {latin or greek for latin, greek in LETTER.findall(text)}
+
 
 KINDS = {
     "images": ("pixel", "grid_lstm", "masked_conv", "gate", "greys", "logistics"),
@@ -55,7 +61,7 @@ def kind(name):
 def test_a_letter_stands_in_the_tables(name):
     allowed = FAMILIES["everywhere"] | FAMILIES[kind(name)] | WORDS
     allowed |= OWN.get(name.removesuffix(".py"), set())
-    assert set(LETTER.findall(EVERY[name])) <= allowed
+    assert letters(EVERY[name]) <= allowed
 
 
 @pytest.mark.parametrize("name", EVERY)
@@ -70,6 +76,12 @@ def test_a_letter_has_one_meaning_in_a_kind():
 
 def test_a_letter_of_one_file_is_needed_there():
     assert {name for name in OWN} <= {name.removesuffix(".py") for name in EVERY}
-    for name, letters in OWN.items():
+    for name, named in OWN.items():
         text = EVERY.get(name) or EVERY[f"{name}.py"]
-        assert letters <= set(LETTER.findall(text)), name
+        assert named <= letters(text), name
+
+
+def test_what_is_a_letter_and_what_is_a_column():
+    assert letters("K x + Ω · T_MAX, by F1 of Adam's W") == {"K", "Ω", "W"}
+    assert COLUMN.findall("h_t = tanh(W_hh h_t)") and COLUMN.findall("dm = W_oᵀ dx', 1 × 1")
+    assert not COLUMN.findall("h_t = tanh(h_t W_hh + x W_x)")

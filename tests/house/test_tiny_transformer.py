@@ -100,6 +100,21 @@ def test_every_parameters_gradient(tiny):
         assert_allclose(d[f"d{name}"], whole, rtol=1e-9, atol=1e-12, err_msg=name)
 
 
+def test_the_attentions_inner_gradients(tiny):
+    """μ is the mean of dP under P, and da·a; rows of ds sum to 0, and lead to dq and dk."""
+    w = tiny.weights(tiny.parameters())
+    f = tiny.forward(w)
+    d = tiny.backward(w, f)
+    dP, mean, ds = tiny.through_softmax(f, d)
+    assert_allclose(mean, (d["da"] * f["a"]).reshape(3, 2, 2).sum(axis=2).T, atol=1e-12)
+    assert_allclose(ds.sum(axis=2), 0, atol=1e-12)
+    q, k, _ = (a[0].swapaxes(0, 1) for a in tiny.split(f["qkv"]))
+    dq, dk, _ = (a[0].swapaxes(0, 1) for a in tiny.split(d["dqkv"]))
+    assert_allclose(ds @ k / 2**0.5, dq, atol=1e-12)
+    assert_allclose(ds.swapaxes(1, 2) @ q / 2**0.5, dk, atol=1e-12)
+    assert dP.shape == (2, 3, 3)
+
+
 def test_the_tables_gradient_is_the_sum_of_its_two_parts(tiny):
     w = tiny.weights(tiny.parameters())
     f = tiny.forward(w)

@@ -60,12 +60,12 @@ def graph(r: dict[str, np.ndarray]) -> str:
         boxes += [Box(x + 430, 0, f"c{k}"), Box(x + 430, 330, f"h{k}")]
         for n, name in enumerate(GATES):
             boxes.append(Box(x + 90 + 85 * n, 165, f"{name}{k}"))
-            arrows.append(Arrow(f"h{t}", f"{name}{k}", r["h"][t] * W[0, n], dz[n] * W[0, n], 0.55))
+            arrows.append(Arrow(f"h{t}", f"{name}{k}", r["h"][t], dz[n] * W[0, n], 0.55))
             end = f"h{k}" if name == "o" else f"c{k}"
             arrows.append(Arrow(f"{name}{k}", end, gates[n], d[n], 0.4))
         arrows.append(Arrow(f"c{t}", f"c{k}", r["c"][t], gates[1] * r["eps"][t]))
         inner = r["delta"][t] * gates[3] * (1 - r["tanh"][k] ** 2)
-        arrows.append(Arrow(f"c{k}", f"h{k}", r["tanh"][k], inner))
+        arrows.append(Arrow(f"c{k}", f"h{k}", r["c"][k], inner))
     return figure(boxes, arrows, "An LSTM unit over two steps")
 
 

@@ -46,11 +46,11 @@ def graph(f: dict[str, np.ndarray]) -> str:
     boxes += [Box(230, 110 * j, f"h{j + 1}") for j in range(3)]
     boxes += [Box(460, 110 * i, f"s{i + 1}") for i in range(3)] + [Box(640, 110, "L")]
     arrows = [
-        Arrow(f"x{i + 1}", f"h{j + 1}", X[0, i] * W[i, j], f["da"][j] * W[i, j], 0.35 + 0.15 * j)
+        Arrow(f"x{i + 1}", f"h{j + 1}", X[0, i], f["da"][j] * W[i, j], 0.35 + 0.15 * j)
         for i, j in np.argwhere(f["M1"])
     ]
     arrows += [
-        Arrow(f"h{j + 1}", f"s{i + 1}", f["h"][j] * V[j, i], f["ds"][i] * V[j, i], 0.4 + 0.1 * j)
+        Arrow(f"h{j + 1}", f"s{i + 1}", f["h"][j], f["ds"][i] * V[j, i], 0.4 + 0.1 * j)
         for j, i in np.argwhere(f["M2"])
     ]
     arrows += [Arrow(f"s{i + 1}", "L", f["s"][i], f["ds"][i]) for i in range(3)]

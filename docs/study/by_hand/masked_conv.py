@@ -48,7 +48,7 @@ def graph() -> str:
     boxes = [Box(190 * (S * i + j), 0, f"x{i}{j}") for i, j in np.ndindex(R, S)]
     boxes += [Box(190 * (S * i + j), 300, f"y{i}{j}") for i, j in np.ndindex(R, S)]
     arrows = [
-        Arrow(f"x{a}{b}", f"y{i}{j}", X[a, b] * W[t], G[i, j] * W[t], 0.25 + 0.15 * t)
+        Arrow(f"x{a}{b}", f"y{i}{j}", X[a, b], G[i, j] * W[t], 0.25 + 0.15 * t)
         for t, (i, j), (a, b) in pairs()
     ]
     return figure(boxes, arrows, "A masked convolution of six pixels")

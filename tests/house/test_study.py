@@ -1,0 +1,91 @@
+"""What the study site is made of: checks, numbers and the reading order, without building it."""
+
+import re
+from importlib import import_module
+
+import numpy as np
+import pytest
+from study import by_hand, checks, derivations, places, reading
+from study.graphs import Arrow, Box, numbers, svg
+
+import build
+from chainrule.engine import models
+from chainrule.registry import HOMES
+
+WITHOUT = {"adam", "categorical"}  # operations that have no gradient, and the samplers
+
+
+@pytest.mark.parametrize("name", derivations.kernels())
+def test_an_operations_gradient_is_checked_and_right(name):
+    errors = checks.operation(name)
+    if name in WITHOUT or name.startswith("samplers/"):
+        assert errors is None
+    else:
+        assert errors and all(error < 1e-6 and error.largest > 0 for error in errors.values())
+
+
+@pytest.mark.parametrize("name", HOMES)
+def test_a_models_gradient_is_checked_and_right(name):
+    errors = checks.model(name)
+    assert errors and all(error < 1e-6 and error.largest > 0 for error in errors.values())
+
+
+@pytest.mark.parametrize("name", by_hand.PAGES)
+def test_the_numbers_of_a_page_are_the_references(name):
+    module = import_module(f"study.by_hand.{name}")
+    page = module.page()  # raises where they are not
+    assert page.startswith("# ") and "## Backward" in page and "<svg" in page
+    labels = set(re.findall(r"\b[FBAM]\d\b", page))
+    assert len(labels) > 4
+
+
+@pytest.mark.parametrize("name", ["nade", "lstm", "made"])
+def test_a_wrong_number_by_hand_is_found(name, monkeypatch):
+    module = import_module(f"study.by_hand.{name}")
+    monkeypatch.setattr(module, "sigmoid", lambda a: 1 / (1 + np.exp(-a)) + 1e-6)
+    with pytest.raises(AssertionError):
+        module.worked()
+
+
+def test_the_reading_order_has_all_models_and_needs_what_comes_before():
+    names = [name for name, _, _ in reading.PATH]
+    assert len(names) == len(set(names)) and set(names) <= set(places.every_name())
+    for k, (_, _, needs) in enumerate(reading.PATH):
+        assert set(needs) <= set(names[:k])
+    wanted = {f"engine/models/{name}" for name in models.HOMES} - {"engine/models/table_nade"}
+    assert wanted <= set(names)
+    assert names[0] == "kernels/bernoulli" and names[-1] == "engine/models/pixel_cnn"
+
+
+def test_a_steps_lines_are_found_in_all_three_kinds_of_code():
+    lines = derivations.kernel("lstm").lines("F3")
+    assert {side for side, found in lines.items() if found} == {"reference", "CPU", "CUDA"}
+    for found in lines.values():
+        for line in found:
+            text = line.path.read_text("utf-8").splitlines()[line.number - 1]
+            assert text.strip() == line.text and "F3" in text
+
+
+def test_a_statement_that_ends_with_a_bracket_is_shown_from_its_beginning():
+    found = derivations.kernel("lstm").lines("B4")["reference"]
+    assert [line.text for line in found] == ["dz[t] = np.concatenate( … )  # B4"]
+
+
+def test_pages_have_names_of_their_own():
+    pages = [places.page_of(name) for name in places.every_name()]
+    assert len(pages) == len(set(pages)) > 50
+
+
+def test_pages_that_fetch_or_lead_to_nowhere_are_found(tmp_path):
+    (tmp_path / "good.html").write_text('<a id="here" href="other.html#L3">x</a>', "utf-8")
+    (tmp_path / "other.html").write_text('<a name="L3" href="https://example.org">x</a>', "utf-8")
+    assert build.faults(tmp_path) == []
+    bad = '<script src="https://example.org/a.js"></script><a href="gone.html"></a>'
+    (tmp_path / "bad.html").write_text(bad + '<a href="good.html#there"></a>', "utf-8")
+    assert len(build.faults(tmp_path)) == 3
+
+
+def test_a_graph_shows_a_value_and_a_gradient_on_each_arrow():
+    text = svg([Box(0, 0, "a"), Box(100, 0, "b")], [Arrow("a", "b", [1.5, -0.0001], -2)], "two")
+    assert "1.500 0.000" in text and "-2.000" in text and text.count('class="edge"') == 1
+    assert numbers(np.array([[0.1], [-0.1]])) == "0.100 -0.100"
