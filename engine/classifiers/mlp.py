@@ -20,8 +20,10 @@ Start       W_l normal, of deviation √(2 / H_{l-1}) before a ReLU and √(1 / 
 
 Cost        2 N Σ_l H_{l-1} H_l FLOPs forward, twice that backward, as much in x.
 
-Source      Rumelhart, Hinton and Williams 1986; ReLU: Nair and Hinton 2010; the start: He, Zhang,
-            Ren and Sun 2015, "Delving Deep into Rectifiers".
+Source      Rumelhart, Hinton and Williams 1986, "Learning representations by back-propagating
+            errors"; ReLU: Nair and Hinton 2010, "Rectified Linear Units Improve Restricted
+            Boltzmann Machines"; the start: He, Zhang, Ren and Sun 2015, "Delving Deep into
+            Rectifiers".
 """
 
 from dataclasses import dataclass
