@@ -35,6 +35,8 @@ from chainrule.engine.attacks.signs import NORMS, Walk
 from chainrule.engine.attacks.victim import Slope, Victim, largest, lengths
 from chainrule.kernels.types import Array
 
+__all__ = ["bim", "bpda", "carlini_wagner", "deepfool", "fgsm", "likely_pgd", "noise", "pgd"]
+
 
 def fgsm(
     classifier: Classifier, X: Any, y: Any, eps: float = 0.1, *, targeted: bool = False,

@@ -10,6 +10,7 @@ from study.directives import derivation_of
 from study.places import every_name, page_of
 from study.reading import PATH
 
+NOT_OURS = "BaseEstimator, ClassifierMixin, OutlierMixin"  # scikit-learn's, documented there
 ROOMS = {
     "operations": ("Operations", "Array operations, one kernel each."),
     "models": ("Models", "Densities, each with its derivation."),
@@ -80,9 +81,7 @@ def api_pages() -> dict[str, str]:
     functions = [name for name in public if name not in (*classes, *modules)]
     pages = {}
     for name in classes:
-        text = (
-            f".. autoclass:: chainrule.{name}\n   :members:\n   :inherited-members: BaseEstimator\n"
-        )
+        text = f".. autoclass:: chainrule.{name}\n   :members:\n   :inherited-members: {NOT_OURS}\n"
         pages[f"api/{name}"] = f"{heading(name)}\n{text}"
     calls = [f".. autofunction:: chainrule.{name}\n" for name in functions]
     pages["api/functions"] = f"{heading('Functions')}\n" + "\n".join(calls)

@@ -33,7 +33,8 @@ def every_name() -> list[str]:
     """Return all derivations by name: kernels, files, and models without steps of their own."""
     kernels = [f"kernels/{name}" for name in derivations.kernels()]
     files = {name.removesuffix(".py") for name in derivations.files()}
-    of_models = {f"engine/models/{name}" for name in [*models.HOMES, *models.CONTRASTS]}
+    modules = [*models.HOMES.values(), *models.CONTRASTS.values()]
+    of_models = {name.removeprefix("chainrule.").replace(".", "/") for name in modules}
     return [*kernels, *sorted(files | of_models)]
 
 
