@@ -23,7 +23,7 @@ NOBODY = np.zeros(0, np.int32)  # labels, where there is one class
 
 
 @dataclass(frozen=True)
-class Case:
+class Instance:
     """An operation at one place: what it reads, how it runs, and how it runs back.
 
     inputs: float64 arrays by name, those that have a gradient. forward: () -> outputs, reading
@@ -35,7 +35,7 @@ class Case:
     backward: Callable[[list[Any]], Arrays]
 
 
-def errors(case: Case, rng: np.random.Generator) -> dict[str, RelativeError]:
+def errors(case: Instance, rng: np.random.Generator) -> dict[str, RelativeError]:
     """Return each gradient's error, by input, against central differences of Σ outputs · douts."""
     douts = [rng.normal(size=np.shape(out)) for out in case.forward()]
     grads = case.backward(douts)
@@ -60,7 +60,7 @@ def room(*arrays: Any) -> list[Any]:
     return [np.zeros_like(a) for a in arrays]
 
 
-def nade_case(rng: np.random.Generator, judged: Any) -> Case:
+def nade_case(rng: np.random.Generator, judged: Any) -> Instance:
     """NADE's logits, of bits."""
     x = rng.integers(0, 2, (N, D), dtype=np.uint8)
     p = normal(rng, W=(D, H), V=(D, H), b=D, c=(1, H))
@@ -75,10 +75,10 @@ def nade_case(rng: np.random.Generator, judged: Any) -> Case:
         judged.backward(douts[0], x, p["W"], p["V"], run()[1], NOBODY, *grads)
         return dict(zip(p, grads, strict=True))
 
-    return Case(p, lambda: [run()[0]], backward)
+    return Instance(p, lambda: [run()[0]], backward)
 
 
-def rnn_case(rng: np.random.Generator, judged: Any) -> Case:
+def rnn_case(rng: np.random.Generator, judged: Any) -> Instance:
     """The recurrent pass, of its input's part, weights and first state."""
     p = normal(rng, z=(T, N, H), W=(H, H), h0=(N, H))
 
@@ -93,10 +93,10 @@ def rnn_case(rng: np.random.Generator, judged: Any) -> Case:
         judged.backward(douts[0], states(), p["W"], dz, dW, dh0)
         return {"z": dz, "W": dW, "h0": dh0}
 
-    return Case(p, lambda: [states()[1:]], backward)
+    return Instance(p, lambda: [states()[1:]], backward)
 
 
-def lstm_case(rng: np.random.Generator, judged: Any) -> Case:
+def lstm_case(rng: np.random.Generator, judged: Any) -> Instance:
     """The LSTM's pass, of its input's part, weights and first states."""
     p = normal(rng, z=(T, N, 4 * H), W=(H, 4 * H), h0=(N, H), c0=(N, H))
 
@@ -112,10 +112,10 @@ def lstm_case(rng: np.random.Generator, judged: Any) -> Case:
         judged.backward(douts[0], gates, p["W"], h, c, dz, dW, dh0, dc0)
         return {"z": dz, "W": dW, "h0": dh0, "c0": dc0}
 
-    return Case(p, lambda: [states()[1][1:]], backward)
+    return Instance(p, lambda: [states()[1][1:]], backward)
 
 
-def attention_case(rng: np.random.Generator, judged: Any) -> Case:
+def attention_case(rng: np.random.Generator, judged: Any) -> Instance:
     """Causal attention, of queries, keys and values."""
     shape = (2, T, 2, 3)
     p = normal(rng, q=shape, k=shape, v=shape)
@@ -130,10 +130,10 @@ def attention_case(rng: np.random.Generator, judged: Any) -> Case:
         judged.backward(douts[0], p["q"], p["k"], p["v"], *run(), dq, dk, dv)
         return {"q": dq, "k": dk, "v": dv}
 
-    return Case(p, lambda: [run()[0]], backward)
+    return Instance(p, lambda: [run()[0]], backward)
 
 
-def conv_case(rng: np.random.Generator, judged: Any) -> Case:
+def conv_case(rng: np.random.Generator, judged: Any) -> Instance:
     """Masked convolution of two groups of channels, so that the pixel's own weights are hidden."""
     window = raster(3, "B", 2)
     p = normal(rng, x=(2, 3, 4, 2), W=(window.n_taps, 2, 4), b=4)
@@ -148,10 +148,10 @@ def conv_case(rng: np.random.Generator, judged: Any) -> Case:
         judged.backward(douts[0], p["x"], p["W"], window, dx, dW, db)
         return {"x": dx, "W": dW, "b": db}
 
-    return Case(p, forward, backward)
+    return Instance(p, forward, backward)
 
 
-CASES: dict[str, Callable[[np.random.Generator, Any], Case]] = {
+CASES: dict[str, Callable[[np.random.Generator, Any], Instance]] = {
     "nade": nade_case,
     "rnn": rnn_case,
     "lstm": lstm_case,

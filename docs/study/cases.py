@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.exercises.cases import Case, room
+from chainrule.exercises.cases import Instance, room
 from chainrule.kernels import (
     activation,
     bernoulli,
@@ -26,18 +26,18 @@ N, T, D, H, V = 3, 4, 5, 4, 5
 TANH, SIGMOID = activation.KINDS.index("tanh"), activation.KINDS.index("sigmoid")
 
 
-def one_input(rng: Any, name: str, array: Any, forward: Any, backward: Any) -> Case:
+def one_input(rng: Any, name: str, array: Any, forward: Any, backward: Any) -> Instance:
     """Return the case of an operation of one input and one output: y = f(x), dx = g(dy, x)."""
     inputs = {name: array}
 
     def run() -> list[Any]:
         return [forward(inputs[name])]
 
-    return Case(inputs, run, lambda douts: {name: backward(douts[0], inputs[name])})
+    return Instance(inputs, run, lambda douts: {name: backward(douts[0], inputs[name])})
 
 
 @case("linear")
-def _linear(rng: Any) -> Case:
+def _linear(rng: Any) -> Instance:
     p = {"x": rng.normal(size=(N, 3)), "W": rng.normal(size=(3, 2)), "b": rng.normal(size=2)}
 
     def forward() -> list[Any]:
@@ -50,11 +50,11 @@ def _linear(rng: Any) -> Case:
         linear.backward(douts[0], p["x"], p["W"], dx, dW, db)
         return {"x": dx, "W": dW, "b": db}
 
-    return Case(p, forward, backward)
+    return Instance(p, forward, backward)
 
 
 @case("dense")
-def _dense(rng: Any) -> Case:
+def _dense(rng: Any) -> Instance:
     kinds, x = (TANH, SIGMOID), rng.normal(size=(N, 3))
     shapes = {"W_1": (3, H), "W_2": (H, 2), "c_1": (1, H), "c_2": (1, 2)}
     p = {name: rng.normal(size=shape) for name, shape in shapes.items()}
@@ -73,11 +73,11 @@ def _dense(rng: Any) -> Case:
         )
         return d
 
-    return Case(p, lambda: [layers()[-1]], backward)
+    return Instance(p, lambda: [layers()[-1]], backward)
 
 
 @case("activation")
-def _activation(rng: Any) -> Case:
+def _activation(rng: Any) -> Instance:
     def forward(a: Any) -> Any:
         h = a.copy()
         activation.forward(TANH, h)
@@ -92,7 +92,7 @@ def _activation(rng: Any) -> Case:
 
 
 @case("gate")
-def _gate(rng: Any) -> Case:
+def _gate(rng: Any) -> Instance:
     def forward(a: Any) -> Any:
         y = np.empty((N, H))
         gate.forward(a, 2, y)
@@ -107,7 +107,7 @@ def _gate(rng: Any) -> Case:
 
 
 @case("gelu")
-def _gelu(rng: Any) -> Case:
+def _gelu(rng: Any) -> Instance:
     p = {"u": rng.normal(size=(N, H)), "b": rng.normal(size=H)}
 
     def forward() -> list[Any]:
@@ -120,11 +120,11 @@ def _gelu(rng: Any) -> Case:
         gelu.backward(douts[0], p["u"], p["b"], du, db)
         return {"u": du, "b": db}
 
-    return Case(p, forward, backward)
+    return Instance(p, forward, backward)
 
 
 @case("layer_norm")
-def _layer_norm(rng: Any) -> Case:
+def _layer_norm(rng: Any) -> Instance:
     p = {"x": rng.normal(size=(N, H)), "g": rng.normal(size=H), "b": rng.normal(size=H)}
     mean, rstd = np.empty(N), np.empty(N)
 
@@ -139,11 +139,11 @@ def _layer_norm(rng: Any) -> Case:
         layer_norm.backward(douts[0], p["x"], p["g"], mean, rstd, dx, dg, db)
         return {"x": dx, "g": dg, "b": db}
 
-    return Case(p, forward, backward)
+    return Instance(p, forward, backward)
 
 
 @case("embedding")
-def _embedding(rng: Any) -> Case:
+def _embedding(rng: Any) -> Instance:
     ids = np.array([0, 2, 2, 1], np.int32)
 
     def forward(W: Any) -> Any:
@@ -166,13 +166,13 @@ def _turned(x: Any, direction: int) -> Any:
 
 
 @case("rotary")
-def _rotary(rng: Any) -> Case:
+def _rotary(rng: Any) -> Instance:
     x = rng.normal(size=(2, T, 2, 4))
     return one_input(rng, "x", x, lambda x: _turned(x, 1), lambda dy, x: _turned(dy, -1))
 
 
 @case("dropout")
-def _dropout(rng: Any) -> Case:
+def _dropout(rng: Any) -> Instance:
     def masked(x: Any) -> Any:
         (y,) = room(x)
         dropout.apply(x, y, False, 0.5, 1, 2, 3, 0)
@@ -182,7 +182,7 @@ def _dropout(rng: Any) -> Case:
 
 
 @case("bernoulli")
-def _bernoulli(rng: Any) -> Case:
+def _bernoulli(rng: Any) -> Instance:
     x = rng.integers(0, 2, (N, D), dtype=np.uint8)
 
     def forward(s: Any) -> Any:
@@ -199,7 +199,7 @@ def _bernoulli(rng: Any) -> Case:
 
 
 @case("softmax_cross_entropy")
-def _softmax(rng: Any) -> Case:
+def _softmax(rng: Any) -> Instance:
     y = rng.integers(0, V, N, dtype=np.int32)
 
     def forward(s: Any) -> Any:
@@ -216,7 +216,7 @@ def _softmax(rng: Any) -> Case:
 
 
 @case("logistics")
-def _logistics(rng: Any) -> Case:
+def _logistics(rng: Any) -> Instance:
     x, levels = np.array([0, 3, 8, 15], np.int32), 16
 
     def forward(s: Any) -> Any:
@@ -233,7 +233,7 @@ def _logistics(rng: Any) -> Case:
 
 
 @case("mixture")
-def _mixture(rng: Any) -> Case:
+def _mixture(rng: Any) -> Instance:
     x = rng.normal(size=N)
 
     def forward(s: Any) -> Any:

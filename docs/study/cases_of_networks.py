@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.exercises import cases as exercises
-from chainrule.exercises.cases import Case, normal, room
+from chainrule.exercises.cases import Instance, normal, room
 from chainrule.kernels import (
     activation,
     columns,
@@ -32,7 +32,7 @@ for _name, _make in exercises.CASES.items():  # those of the exercises, of the l
 
 
 @case("gru")
-def _gru(rng: Any) -> Case:
+def _gru(rng: Any) -> Instance:
     p = normal(rng, z=(T, N, 3 * H), W=(H, 3 * H), b=H, h0=(N, H))
 
     def states() -> Any:
@@ -47,11 +47,11 @@ def _gru(rng: Any) -> Case:
         gru.backward(douts[0], gates, p["W"], p["b"], h, m, dz, dW, db, dh0)
         return {"z": dz, "W": dW, "b": db, "h0": dh0}
 
-    return Case(p, lambda: [states()[1][1:]], backward)
+    return Instance(p, lambda: [states()[1][1:]], backward)
 
 
 @case("triangular")
-def _triangular(rng: Any) -> Case:
+def _triangular(rng: Any) -> Instance:
     x = rng.integers(0, 2, (N, D), dtype=np.uint8)
     p = normal(rng, alpha=D * (D - 1) // 2, b=(1, D))
 
@@ -65,11 +65,11 @@ def _triangular(rng: Any) -> Case:
         triangular.backward(douts[0], x, NOBODY, dalpha, db)
         return {"alpha": dalpha, "b": db}
 
-    return Case(p, forward, backward)
+    return Instance(p, forward, backward)
 
 
 @case("masked_linear")
-def _masked_linear(rng: Any) -> Case:
+def _masked_linear(rng: Any) -> Instance:
     stairs = masked_linear.staircase([1, 2, 3, 4], [1, 2, 2, 3], False)
     p = normal(rng, x=(N, 4), W=(4, 4), b=4)
 
@@ -83,11 +83,11 @@ def _masked_linear(rng: Any) -> Case:
         masked_linear.backward_through(douts[0], p["x"], p["W"], stairs, dW, db, dx)
         return {"x": dx, "W": dW, "b": db}
 
-    return Case(p, forward, backward)
+    return Instance(p, forward, backward)
 
 
 @case("masked_bits")
-def _masked_bits(rng: Any) -> Case:
+def _masked_bits(rng: Any) -> Instance:
     numbers, units = range(1, D + 1), [1, 1, 2, 4]
     below = masked_linear.staircase(numbers, units, False)
     above = masked_linear.staircase(units, numbers, True)
@@ -105,11 +105,11 @@ def _masked_bits(rng: Any) -> Case:
     def backward(douts: Any) -> Any:
         return {name: grad * douts[0] for name, grad in zip(p, run()[1], strict=True)}
 
-    return Case(p, lambda: [np.array(run()[0].sum())], backward)
+    return Instance(p, lambda: [np.array(run()[0].sum())], backward)
 
 
 @case("grid_lstm")
-def _grid_lstm(rng: Any) -> Case:
+def _grid_lstm(rng: Any) -> Instance:
     fronts = Fronts(1)
     p = normal(rng, a=(2, 3, 3, 4 * H), W=(len(fronts.taps), H, 4 * H))
 
@@ -124,7 +124,7 @@ def _grid_lstm(rng: Any) -> Case:
         grid_lstm.backward(douts[0], gates, p["W"], fronts, h, c, da, dW)
         return {"a": da, "W": dW}
 
-    return Case(p, lambda: [run()[1]], backward)
+    return Instance(p, lambda: [run()[1]], backward)
 
 
 def _table(rng: Any) -> tuple[Any, Any]:
@@ -135,7 +135,7 @@ def _table(rng: Any) -> tuple[Any, Any]:
 
 
 @case("columns")
-def _columns(rng: Any) -> Case:
+def _columns(rng: Any) -> Instance:
     layout, x = _table(rng)
 
     def run(s: Any) -> Any:
@@ -149,7 +149,7 @@ def _columns(rng: Any) -> Case:
 
 
 @case("nade_columns")
-def _nade_columns(rng: Any) -> Case:
+def _nade_columns(rng: Any) -> Instance:
     layout, x = _table(rng)
     R, S = nade_columns.n_rows((3, columns.REAL, columns.BIT)), int(layout.first[-1])
     p = normal(rng, W=(R, H), V=(S, H), b=S, c=(1, H), rho=3)
@@ -163,4 +163,4 @@ def _nade_columns(rng: Any) -> Case:
     def backward(douts: Any) -> Any:
         return {name: grad * douts[0] for name, grad in zip(p, run()[1], strict=True)}
 
-    return Case(p, lambda: [np.array(run()[0].sum())], backward)
+    return Instance(p, lambda: [np.array(run()[0].sum())], backward)

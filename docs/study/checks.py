@@ -11,13 +11,13 @@ import numpy as np
 
 from chainrule.engine import gradcheck, models
 from chainrule.engine.gradcheck import RelativeError
-from chainrule.exercises.cases import Case, errors
+from chainrule.exercises.cases import Instance, errors
 from chainrule.kernels import use_backend
 
 SEED = 0
 
 
-CASES: dict[str, Callable[[np.random.Generator], Case]] = {}
+CASES: dict[str, Callable[[np.random.Generator], Instance]] = {}
 
 
 def case(name: str) -> Callable[[Any], Any]:
