@@ -43,7 +43,14 @@ TASKS = {
     "digits": Task(
         "digits",
         True,
-        {"levels": 8, "reduce_from": 17, "n_layers": 5, "n_features": 32, "epochs": 60},
+        {
+            "levels": 8,
+            "reduce_from": 17,
+            "n_layers": 4,
+            "n_features": 16,
+            "dropout": 0.2,
+            "epochs": 30,
+        },
     ),
     "photographs": Task(
         "cifar10_jpeg_subset",
