@@ -145,11 +145,19 @@ def _mask(model: Any, observed: str, rows: Any, shape: tuple[int, ...]) -> NDArr
         )
     if not Path(observed).exists():
         raise FileNotFoundError(f"{observed} does not exist; check its name and folder")
-    return _of_file(model, readers.read_npy(Path(observed)), n, D)
+    return _of_file(model, readers.read_npy(Path(observed)), n, D, shape)
 
 
-def _of_file(model: Any, mask: NDArray[Any], n: int, D: int) -> NDArray[np.bool_]:
+def _of_file(
+    model: Any, mask: NDArray[Any], n: int, D: int, shape: tuple[int, ...]
+) -> NDArray[np.bool_]:
     """Return a file's mask; of images also one that does not tell channels apart."""
+    if mask.size != D and mask.ndim > 1 and mask.shape != (n, D) and 1 not in shape:
+        if not inputs.of_images(model):  # they tell their shapes themselves
+            raise ValueError(
+                f"observed must be a bool array of shape {shape}, ({D},) or ({n}, {D}), True where "
+                f"a pixel is given; got {mask.dtype} of shape {mask.shape}"
+            )
     images = inputs.of_images(model)
     of_one = mask.size == D or (images and mask.shape == model.encoder_.shape[:2])
     if of_one and mask.dtype == np.uint8 and mask.max(initial=0) <= 1:

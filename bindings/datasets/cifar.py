@@ -1,7 +1,9 @@
-"""CIFAR-10: from a .npz, or from its binary version; its Python version holds pickles.
+"""CIFAR-10: from a .npz, or from its binary version, which is downloaded where there is neither.
 
 A record of the binary version is 3,073 bytes: a label, then 32 × 32 pixels of red, those of green,
-those of blue. Nothing is ever unpickled, so that the Python version is refused by name.
+those of blue. Nothing is ever unpickled, so that the Python version, which holds pickles, is
+refused by name. Of an archive the batches alone are read, by name and into memory: no path in it
+leads anywhere.
 """
 
 import tarfile
@@ -17,9 +19,15 @@ BATCHES = (*(f"data_batch_{k}.bin" for k in range(1, 6)), "test_batch.bin")
 FOLDER, ARCHIVE = "cifar-10-batches-bin", "cifar-10-binary.tar.gz"
 PICKLES = ("cifar-10-python.tar.gz", "cifar-10-batches-py/data_batch_1")
 LARGEST = 10_000 * RECORD  # bytes of a batch
+UNPACKED = 2 * len(BATCHES) * LARGEST  # bytes of all that an archive may hold
 GET = (
     f"download {ARCHIVE} from https://www.cs.toronto.edu/~kriz/cifar.html into a folder and set "
     "CHAINRULE_DATA to it"
+)
+REMOTE = downloads.Remote(  # its page states the MD5 c32a1d4ab5d03f1284b67883e8d87530
+    f"https://www.cs.toronto.edu/~kriz/{ARCHIVE}",
+    170_052_171,
+    "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
 )
 Images = tuple[NDArray[np.uint8], NDArray[np.int64]]  # (N, 32, 32, 3), and their labels (N,)
 
@@ -28,7 +36,7 @@ def read() -> tuple[Images, Images]:
     """Return the training images and the test images.
 
     Raises:
-        FileNotFoundError: there are none. ValueError: a damaged or foreign file.
+        ValueError: a damaged or foreign file. OSError: there is none, and no download of it.
     """
     if path := downloads.find("cifar10.npz"):
         return _of_npz(path)
@@ -41,7 +49,8 @@ def read() -> tuple[Images, Images]:
     for name in PICKLES:
         if path := downloads.find(name):
             raise ValueError(f"{path} holds pickles, which are never read; {GET}")
-    raise FileNotFoundError(f"cifar10 is not here; {GET}")
+    path = downloads.keep(ARCHIVE, downloads.fetch(REMOTE, GET))
+    return _of_batches(path, _of_archive(path))
 
 
 def _of_npz(path: Path) -> tuple[Images, Images]:
@@ -66,12 +75,15 @@ def _content(path: Path) -> bytes:
 
 def _of_archive(path: Path) -> dict[str, bytes]:
     """Return the batches in the archive, by name; nothing is written anywhere."""
-    held = {}
+    held, n_bytes = {}, 0
     with readers.one_sentence(path, "an archive of CIFAR-10"):
         try:
             with tarfile.open(path, "r:gz") as archive:
                 for member in archive:
-                    name = member.name.rpartition("/")[2]
+                    n_bytes += member.size
+                    if n_bytes > UNPACKED:
+                        raise ValueError(f"unpacked it is larger than {UNPACKED:,} bytes")
+                    name = member.name.removeprefix("./").removeprefix(f"{FOLDER}/")
                     if name in BATCHES and member.isreg() and member.size <= LARGEST:
                         file = archive.extractfile(member)
                         assert file is not None

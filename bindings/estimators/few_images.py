@@ -6,7 +6,10 @@ pixels; and still forty images make two such an epoch, and after fifty epochs a 
 338 (residual), which minibatches of 4 and a rate of 0.01 bring to 72 and 35 in as many epochs. More
 images overfit sooner: 1,437 digits of 8 × 8 after 11 epochs of the residual network, 19 of the
 gated one, and from there on get worse fast (residual: 82 nats at its best, 100 after fifty epochs).
-Only images to validate on tell when; so where there are none the training of few ends there.
+Only images to validate on tell when; so where there are none the training of few ends there. Of
+5,000 digits of 28 × 28 pixels, after four epochs, the residual network has 75.6 nats at a rate of
+0.001, 73.3 at 0.002 and 72.7 at 0.003, the gated one after three 77.4 and 74.6; trainings on ten
+times as many were tried at 0.002.
 """
 
 from dataclasses import dataclass
@@ -14,7 +17,7 @@ from typing import Any, ClassVar
 
 from chainrule.estimators.by_rows import ByRows
 
-USUAL = {"epochs": 50, "batch_size": 32, "learning_rate": 1e-3}
+USUAL = {"epochs": 50, "batch_size": 32, "learning_rate": 2e-3}
 FEWEST = 500  # images below which the learning rate is higher still
 STEPS = 400  # minibatches at least, of so few images that nothing validates
 VALIDATED = 1000  # and where something does, to stop them
@@ -30,7 +33,7 @@ class FewImages(ByRows):
             400 minibatches, with X_valid 1,000.
         batch_size: images a minibatch; None is 32, or of fewer than 1,600 a fiftieth of them, 4 at
             least.
-        learning_rate: of Adam, after the warm-up; None is 0.001, or of fewer than 5,000 images
+        learning_rate: of Adam, after the warm-up; None is 0.002, or of fewer than 5,000 images
             0.003 and of fewer than 500 0.01.
     """
 

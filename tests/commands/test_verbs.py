@@ -266,6 +266,14 @@ def test_demo_prints_a_table_and_draws(call, tmp_path, monkeypatch):
     assert (tmp_path / "s.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_a_mask_of_another_shape_is_told_that_of_the_picture(folder, call, tmp_path):
+    np.save(tmp_path / "m.npy", np.ones((3, 3), bool))
+    asked = ("complete", folder / "nade", folder / "x.npy", "--observed", tmp_path / "m.npy")
+    status, _, err = call(*asked, "--out", tmp_path / "o.npy")
+    assert status == 2 and "of shape (4, 4), (16,) or (12, 16), True where a pixel is given" in err
+    assert "got bool of shape (3, 3)" in err and err.count("\n") == 1
+
+
 def test_help_is_there_without_the_heavy_imports():
     import subprocess
     import sys

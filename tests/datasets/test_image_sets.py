@@ -1,5 +1,6 @@
 """Sets of images by name, levels of grey and colour, and folders of pictures as they are."""
 
+import hashlib
 import io
 import tarfile
 
@@ -9,7 +10,7 @@ from PIL import Image
 
 import chainrule as cr
 from chainrule import datasets
-from chainrule.datasets import cifar, pictures
+from chainrule.datasets import cifar, downloads, pictures
 from chainrule.encoders import levels
 
 
@@ -18,7 +19,19 @@ def folder(monkeypatch, tmp_path):
     """Return the folder CHAINRULE_DATA; there is no cache beside it."""
     monkeypatch.setenv("CHAINRULE_DATA", str(tmp_path))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    serve(monkeypatch, {})
     return tmp_path
+
+
+def serve(monkeypatch, contents):
+    """Let the net hold these files alone, by address."""
+
+    def urlopen(url, timeout):
+        if url not in contents:
+            raise TimeoutError("no net in tests")
+        return io.BytesIO(contents[url])
+
+    monkeypatch.setattr(downloads.urllib.request, "urlopen", urlopen)
 
 
 def save(path, pixels, mode=None, **options):
@@ -72,10 +85,56 @@ def test_cifar10_is_read_from_bytes(folder, rng, kept):
 
 
 def test_cifar10_says_what_to_download(folder, rng):
-    with pytest.raises(FileNotFoundError, match=r"not here; download cifar-10-binary\.tar\.gz"):
+    with pytest.raises(
+        OSError, match=r"be reached .*; download cifar-10-binary\.tar\.gz"
+    ) as caught:
         datasets.load("cifar10")
+    assert "\n" not in str(caught.value) and not (folder / "cache").exists()
     (folder / "cifar-10-python.tar.gz").write_bytes(b"x")
     with pytest.raises(ValueError, match=r"holds pickles, which are never read; download cifar-10"):
+        datasets.load("cifar10")
+
+
+def test_cifar10_is_downloaded_once_and_checked(folder, rng, monkeypatch):
+    files, x, _ = batches(rng)
+    archive(folder / "served.tar.gz", files)
+    content = (folder / "served.tar.gz").read_bytes()
+    known = hashlib.sha256(content).hexdigest()
+    remote = cifar.REMOTE._replace(size=len(content), sha256=known)
+    monkeypatch.setattr(cifar, "REMOTE", remote)
+    serve(monkeypatch, {remote.url: content[:-1] + b"?"})
+    with pytest.raises(OSError, match=r"not the file it was .*; download cifar-10-binary"):
+        datasets.load("cifar10")
+    serve(monkeypatch, {remote.url: content})
+    first = datasets.load("cifar10")
+    serve(monkeypatch, {})  # and never again
+    for data in (first, datasets.load("cifar10")):
+        np.testing.assert_array_equal(data.test.x, x[20:].reshape(4, -1))
+    kept = [path.name for path in (folder / "cache" / "chainrule").iterdir()]
+    assert kept == [cifar.ARCHIVE]
+
+
+def test_what_is_downloaded_is_what_its_page_states():
+    assert cifar.REMOTE.url == "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"
+    assert len(cifar.REMOTE.sha256) == 64 and cifar.REMOTE.size == 170_052_171
+
+
+@pytest.mark.parametrize("prefix", ["../", "/tmp/", "cifar-10-batches-bin/../", "other/"])
+def test_no_path_in_an_archive_leads_anywhere(folder, rng, prefix):
+    archive(folder / cifar.ARCHIVE, batches(rng)[0], prefix)
+    before = sorted(folder.rglob("*"))
+    with pytest.raises(ValueError, match=r"lacks data_batch_1\.bin"):
+        datasets.load("cifar10")
+    assert sorted(folder.rglob("*")) == before
+
+
+def test_an_archive_that_unpacks_to_too_much_is_refused(folder, rng, monkeypatch):
+    files = batches(rng)[0]
+    monkeypatch.setattr(cifar, "UNPACKED", sum(map(len, files.values())))
+    archive(folder / cifar.ARCHIVE, files)
+    datasets.load("cifar10")
+    archive(folder / cifar.ARCHIVE, {"bomb": bytes(10**6)} | files)
+    with pytest.raises(ValueError, match=r"an archive of CIFAR-10: unpacked it is larger than"):
         datasets.load("cifar10")
 
 

@@ -27,7 +27,7 @@ def recipe_of(n, valid=True, cls=cr.PixelCNN, **settings):
         (300, (20, 6, 1e-2), (50, 6, 1e-2)),
         (1437, (20, 28, 3e-3), (50, 28, 3e-3)),
         (4999, (20, 32, 3e-3), (50, 32, 3e-3)),
-        (5000, (50, 32, 1e-3), (50, 32, 1e-3)),
+        (5000, (50, 32, 2e-3), (50, 32, 2e-3)),
     ],
 )
 def test_few_images_have_small_minibatches_and_a_higher_rate(cls, n, alone, validated):
