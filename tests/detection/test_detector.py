@@ -244,6 +244,34 @@ def test_data_frames_pipelines_and_default_model():
     assert "model=None" not in repr(piped) and repr(cr.Detector()) == "Detector()"
 
 
+def test_containers_of_all_kinds_are_cut_as_they_are():
+    polars, sparse = pytest.importorskip("polars"), pytest.importorskip("scipy.sparse")
+    pandas = pytest.importorskip("pandas")
+    nade, table = cr.NADE(4, epochs=1), cr.TableNADE(4, epochs=1)
+    lines = cr.RNN(4, **FEW)
+    frame = {"a": REAL[:, 0], "b": BITS[:, 0].astype(bool)}
+    cases = [
+        (nade, [sparse.csr_array(BITS), sparse.coo_matrix(BITS), BITS.tolist(), BITS]),
+        (table, [polars.DataFrame(frame), pandas.DataFrame(frame)]),
+        (
+            lines,
+            [LINES, tuple(LINES), pandas.Series(LINES), np.array(LINES), np.array(LINES, object)],
+        ),
+    ]
+    for model, forms in cases:
+        found = []
+        for X in forms:
+            detector = cr.Detector(model, false_alarm=0.05).fit(X)
+            found.append(detector.p_values(X))
+        for p in found[1:]:
+            assert_allclose(p, found[0])
+
+
+def test_what_is_held_out_is_said_where_progress_is_shown(capsys):
+    cr.Detector(cr.FVSBN(epochs=1, verbose=True), false_alarm=0.1).fit(BITS)
+    assert "60 of 300 observations are held out, to calibrate by" in capsys.readouterr().err
+
+
 # What cannot be
 
 
@@ -308,6 +336,8 @@ def test_rows_that_do_not_fit_are_the_models_to_refuse(normal):
         detector.p_values([[0.0, np.nan]])
     with pytest.raises(ValueError, match="real columns or counts; take another method"):
         cr.Detector(model, method="complexity").fit(clean)
+    with pytest.raises(ValueError, match="has not seen; give these as X_clean"):
+        cr.Detector(model, method="ratio").fit(clean)
     with pytest.raises(ValueError, match="ties must be"):
         detector.p_values(clean, ties="none")
 
