@@ -184,7 +184,8 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-lea
         Raises:
             ValueError: a rate below what so many draws can tell.
         """
-        rates = ranks.rates(self.false_alarm, validation.integer("n_draws", n_draws, 1))
+        draws = validation.integer("n_draws", n_draws, 1)
+        rates = ranks.rates(self.false_alarm, draws, "draws of groups")
         p = self.p_value_group(X, n_draws, seed)
         found = np.array([-1 if p <= float(rate) else 1 for rate in rates])
         return found if np.ndim(self.false_alarm) else int(found[0])

@@ -226,7 +226,7 @@ def test_a_groups_oddity_adds_up(normal):
     assert detector.p_value_group(slightly, 999, seed=1) == detector.p_value_group(
         slightly, 999, seed=1
     )
-    with pytest.raises(ValueError, match="takes 99 clean rows or more, and there are 9"):
+    with pytest.raises(ValueError, match="takes 99 draws of groups or more, and there are 9"):
         detector.predict_group(slightly, n_draws=9)
 
 
