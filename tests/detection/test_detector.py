@@ -1,5 +1,6 @@
 """Detectors over all kinds of data: calibration, rates, groups, files, and what is refused."""
 
+import inspect
 import pickle
 
 import numpy as np
@@ -270,6 +271,21 @@ def test_containers_of_all_kinds_are_cut_as_they_are():
 def test_what_is_held_out_is_said_where_progress_is_shown(capsys):
     cr.Detector(cr.FVSBN(epochs=1, verbose=True), false_alarm=0.1).fit(BITS)
     assert "60 of 300 observations are held out, to calibrate by" in capsys.readouterr().err
+
+
+def test_settings_are_stored_copied_shown_and_stand_in_the_help():
+    wrong = cr.Detector(cr.NADE(7), method="magic", false_alarm="often", mutation=-1, seed=None)
+    assert vars(wrong) == wrong.get_params(deep=False) and wrong.model.n_hidden == 7
+    copied = clone(wrong)
+    assert copied.model is not wrong.model and copied.get_params()["model__n_hidden"] == 7
+    assert copied.set_params(model__n_hidden=3, method="bits").model.n_hidden == 3
+    assert repr(cr.Detector(method="bits")) == "Detector(method='bits')"
+    told = inspect.getdoc(cr.Detector)
+    assert [name for name in wrong.get_params(deep=False) if f"{name}: " not in told] == []
+    fitted_, _ = fitted("bits")
+    learnt = {name for name in vars(fitted_) if name.endswith("_") and not name.startswith("_")}
+    assert [name for name in learnt if name not in told] == []
+    assert not hasattr(clone(fitted_), "clean_scores_")
 
 
 # What cannot be
