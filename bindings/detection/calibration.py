@@ -1,5 +1,6 @@
 """The fit of a detector: what is held out, what is fitted, and what clean observations measure."""
 
+import sys
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -139,6 +140,11 @@ def _parted(
         )
     if X_clean is not None:
         return X, X_clean, None
+    if fits and _is_fitted(model):
+        raise ValueError(
+            "method='ratio' fits a background of a fitted model to X, best what that was fitted "
+            "to, and calibrates by rows that it has not seen; give these as X_clean"
+        )
     if not fits:
         return None, X, None
     share = validation.share("held_out", detector.held_out)
@@ -151,6 +157,8 @@ def _parted(
         )
     held = np.sort(np.random.default_rng(detector.seed).permutation(n)[:size])
     rest = np.setdiff1d(np.arange(n), held)
+    if model.verbose:
+        print(f"{size:,} of {n:,} observations are held out, to calibrate by", file=sys.stderr)
     return observations.take(X, rest), observations.take(X, held), held
 
 

@@ -90,7 +90,7 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-lea
                 little harm. Without X_clean a share of it, `held_out`, is kept from the model and
                 calibrates. Of a model that is fitted X, which it must not have seen, is all for
                 calibration; but method="ratio" fits a background to X, best what the model was
-                fitted to. May be None where nothing is fitted and X_clean is given.
+                fitted to, and needs X_clean. None will do where nothing is fitted.
             y: ignored; there for scikit-learn's sake.
             X_clean: clean observations that the model has not seen, to calibrate by.
             X_valid: for the model's `fit`, which keeps the parameters that are best on it; so it is
@@ -184,7 +184,8 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-lea
         Raises:
             ValueError: a rate below what so many draws can tell.
         """
-        rates = ranks.rates(self.false_alarm, validation.integer("n_draws", n_draws, 1))
+        draws = validation.integer("n_draws", n_draws, 1)
+        rates = ranks.rates(self.false_alarm, draws, "draws of groups")
         p = self.p_value_group(X, n_draws, seed)
         found = np.array([-1 if p <= float(rate) else 1 for rate in rates])
         return found if np.ndim(self.false_alarm) else int(found[0])

@@ -50,10 +50,10 @@ def randomised(clean: Numbers, scores: Any, rng: np.random.Generator) -> Numbers
     return p
 
 
-def rates(false_alarm: Any, n: int) -> tuple[Fraction, ...]:
+def rates(false_alarm: Any, n: int, what: str = "clean rows") -> tuple[Fraction, ...]:
     """Return the rates of false alarms that are asked for, exactly as they are written.
 
-    n: how many clean scores there are.
+    n: how many clean scores there are, or others of which a p-value is a rank; what: their name.
 
     Raises:
         TypeError: it is no number, and no sequence of numbers.
@@ -65,7 +65,7 @@ def rates(false_alarm: Any, n: int) -> tuple[Fraction, ...]:
     asked = list(false_alarm) if several else [false_alarm]
     if not asked:
         raise ValueError("false_alarm holds no rate; give one, such as 0.01")
-    return tuple(_rate(one, n) for one in asked)
+    return tuple(_rate(one, n, what) for one in asked)
 
 
 def least_rows(rate: Fraction) -> int:
@@ -110,14 +110,14 @@ def group_p_value(
     return float((1 + np.sum(oddity(sums / m) >= there - rounding)) / (draws + 1))
 
 
-def _rate(asked: Any, n: int) -> Fraction:
+def _rate(asked: Any, n: int, what: str) -> Fraction:
     """Return one rate as a fraction, as its decimals say: 0.1 is a tenth."""
     if isinstance(asked, bool | np.bool_) or not isinstance(asked, Real):
         raise TypeError(f"false_alarm must be a rate such as 0.01, or several, got {asked!r}")
     if asked == 0:
         raise ValueError(
-            "false_alarm=0 would need infinitely many clean rows; give a rate above 0, of "
-            f"{n:,} clean rows at least {1 / (n + 1):.2g}"
+            f"false_alarm=0 would need infinitely many {what}; give a rate above 0, of "
+            f"{n:,} {what} at least {1 / (n + 1):.2g}"
         )
     value = float(asked)
     if not isfinite(value) or not 0 < value <= 1:
@@ -125,7 +125,7 @@ def _rate(asked: Any, n: int) -> Fraction:
     rate = Fraction(repr(value))
     if n < (needed := least_rows(rate)):
         raise ValueError(
-            f"false_alarm={value:g} takes {needed:,} clean rows or more, and there are {n:,}, "
+            f"false_alarm={value:g} takes {needed:,} {what} or more, and there are {n:,}, "
             f"which tell no rate below {1 / (n + 1):.2g}; give more of them or a higher rate"
         )
     return rate

@@ -91,6 +91,17 @@ def test_clean_rows_of_a_file_calibrate_in_place_of_the_runs(folder, call, tmp_p
     assert status == 0 and "51" in said.split()
 
 
+def test_a_row_that_ties_with_the_threshold_is_as_its_p_value_says(folder, call, tmp_path):
+    out, clean = tmp_path / "scores.csv", folder / "clean.csv"
+    asked = ("detect", folder / "table", clean, "--clean", clean, "--out", out, "--quiet")
+    assert call(*asked, "--false-alarm", 0.1, "--false-alarm", 0.25)[0] == 0
+    rows = read(out)
+    for rate in (0.1, 0.25):
+        assert [row[f"odd_{rate}"] for row in rows] == [
+            str(int(float(row["p_value"]) <= rate)) for row in rows
+        ]
+
+
 def test_odd_images_are_drawn_with_their_pixels(folder, call, tmp_path):
     picture = tmp_path / "odd.png"
     asked = ("detect", folder / "images", folder / "odd.npy", "--false-alarm", 0.05)

@@ -1,5 +1,6 @@
 """Detectors over all kinds of data: calibration, rates, groups, files, and what is refused."""
 
+import inspect
 import pickle
 
 import numpy as np
@@ -226,7 +227,7 @@ def test_a_groups_oddity_adds_up(normal):
     assert detector.p_value_group(slightly, 999, seed=1) == detector.p_value_group(
         slightly, 999, seed=1
     )
-    with pytest.raises(ValueError, match="takes 99 clean rows or more, and there are 9"):
+    with pytest.raises(ValueError, match="takes 99 draws of groups or more, and there are 9"):
         detector.predict_group(slightly, n_draws=9)
 
 
@@ -242,6 +243,49 @@ def test_data_frames_pipelines_and_default_model():
     piped = make_pipeline(StandardScaler(), cr.Detector(cr.RNADE(4, epochs=2), false_alarm=0.1))
     assert set(piped.fit(REAL).predict(REAL)) == {1, -1}
     assert "model=None" not in repr(piped) and repr(cr.Detector()) == "Detector()"
+
+
+def test_containers_of_all_kinds_are_cut_as_they_are():
+    polars, sparse = pytest.importorskip("polars"), pytest.importorskip("scipy.sparse")
+    pandas = pytest.importorskip("pandas")
+    nade, table = cr.NADE(4, epochs=1), cr.TableNADE(4, epochs=1)
+    lines = cr.RNN(4, **FEW)
+    frame = {"a": REAL[:, 0], "b": BITS[:, 0].astype(bool)}
+    cases = [
+        (nade, [sparse.csr_array(BITS), sparse.coo_matrix(BITS), BITS.tolist(), BITS]),
+        (table, [polars.DataFrame(frame), pandas.DataFrame(frame)]),
+        (
+            lines,
+            [LINES, tuple(LINES), pandas.Series(LINES), np.array(LINES), np.array(LINES, object)],
+        ),
+    ]
+    for model, forms in cases:
+        found = []
+        for X in forms:
+            detector = cr.Detector(model, false_alarm=0.05).fit(X)
+            found.append(detector.p_values(X))
+        for p in found[1:]:
+            assert_allclose(p, found[0])
+
+
+def test_what_is_held_out_is_said_where_progress_is_shown(capsys):
+    cr.Detector(cr.FVSBN(epochs=1, verbose=True), false_alarm=0.1).fit(BITS)
+    assert "60 of 300 observations are held out, to calibrate by" in capsys.readouterr().err
+
+
+def test_settings_are_stored_copied_shown_and_stand_in_the_help():
+    wrong = cr.Detector(cr.NADE(7), method="magic", false_alarm="often", mutation=-1, seed=None)
+    assert vars(wrong) == wrong.get_params(deep=False) and wrong.model.n_hidden == 7
+    copied = clone(wrong)
+    assert copied.model is not wrong.model and copied.get_params()["model__n_hidden"] == 7
+    assert copied.set_params(model__n_hidden=3, method="bits").model.n_hidden == 3
+    assert repr(cr.Detector(method="bits")) == "Detector(method='bits')"
+    told = inspect.getdoc(cr.Detector)
+    assert [name for name in wrong.get_params(deep=False) if f"{name}: " not in told] == []
+    fitted_, _ = fitted("bits")
+    learnt = {name for name in vars(fitted_) if name.endswith("_") and not name.startswith("_")}
+    assert [name for name in learnt if name not in told] == []
+    assert not hasattr(clone(fitted_), "clean_scores_")
 
 
 # What cannot be
@@ -308,6 +352,8 @@ def test_rows_that_do_not_fit_are_the_models_to_refuse(normal):
         detector.p_values([[0.0, np.nan]])
     with pytest.raises(ValueError, match="real columns or counts; take another method"):
         cr.Detector(model, method="complexity").fit(clean)
+    with pytest.raises(ValueError, match="has not seen; give these as X_clean"):
+        cr.Detector(model, method="ratio").fit(clean)
     with pytest.raises(ValueError, match="ties must be"):
         detector.p_values(clean, ties="none")
 

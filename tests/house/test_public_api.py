@@ -77,6 +77,8 @@ def test_the_gpu_gives_the_cpus_numbers(model, X):
         "estimators.row_density",
         "estimators.gradcheck",
         "datasets.named",
+        "detection.curves",
+        "detection.detector",
         "estimators.autoencoder",
         "estimators.rows",
         "estimators.tables",
@@ -97,10 +99,11 @@ def test_examples_do_what_they_say(name):
 
 
 ESTIMATORS = [
+    cr.Detector,
     *(cr.FVSBN, cr.NADE, cr.MADE, cr.OrderlessNADE, cr.PixelCNN),
     *(cr.Classifier, cr.Autoencoder, cr.RNN, cr.AttentionRNN, cr.Transformer),
 ]
-FUNCTIONS = [cr.load, cr.gradcheck, cr.datasets.load, cr.datasets.load_text]
+FUNCTIONS = [cr.load, cr.detection.auc, cr.gradcheck, cr.datasets.load, cr.datasets.load_text]
 
 
 @pytest.mark.parametrize("thing", ESTIMATORS + FUNCTIONS)

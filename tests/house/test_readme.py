@@ -46,6 +46,16 @@ def test_the_script_for_images(tmp_path):
     assert (tmp_path / "digits.png").exists()
 
 
+def test_the_script_for_what_is_odd(tmp_path):
+    script = blocks("python")[4]
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    decision, column = done.stdout.splitlines()
+    assert decision.startswith("[-1] [0.03") and column.startswith("10 is the column")
+
+
 def test_the_verbs_exist():
     verbs = {
         line.split()[1]
