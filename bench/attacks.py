@@ -36,7 +36,7 @@ EPS, PURIFY_EPS, LENGTH = 25 / 255, 32 / 255, 2.0  # of attacks, of purification
 LARGE = 50 / 255  # of attacks that go farther than purification goes back
 STEPS, ODD = 20, 0.05
 FIGURES = ("accuracy", "purified", "purified_where_odd", "odd", "wrong_and_not_odd")
-WEIGHTS = (0.03, 0.3)  # of log p, that an attack tries
+WEIGHTS = (1e-4, 1e-3, 3e-3)  # of log p, that an attack tries
 NETWORKS: dict[str, dict[str, Any]] = {
     "mlp": {"network": "mlp", "hidden": (256, 128)},
     "cnn": {"network": "cnn", "channels": (16, 32)},
@@ -62,7 +62,7 @@ class Sizes(NamedTuple):
     timed: int
 
 
-SMALL = Sizes(10_000, 3000, 500, 60, 8, 8, 20)
+SMALL = Sizes(10_000, 3000, 500, 40, 8, 8, 10)
 FULL = Sizes(50_000, 10_000, 2000, 200, 8, 8, 50)
 
 
@@ -147,7 +147,7 @@ def _likely(model: Any, density: Density, x: Any, y: Any, eps: float) -> Any:
     """
     best, served = x.copy(), np.zeros(len(x), int)  # 2: errs and is not odd, 1: errs
     for weight in WEIGHTS:
-        moved = cr.attacks.likely_pgd(model, density.model, x, y, eps, weight=weight)
+        moved = cr.attacks.likely_pgd(model, density.model, x, y, eps, weight=weight, steps=50)
         wrong, seen = model.predict(moved) != y, density.p_values(moved) < ODD
         serves = np.where(wrong, np.where(seen, 1, 2), 0)
         better = serves > served

@@ -1,6 +1,7 @@
 """`chainrule attack` and `chainrule purify`: images that a classifier errs at, and moved back."""
 
 from collections.abc import Callable
+from math import prod
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -65,7 +66,7 @@ def purify(
     density = common.show(_density(run))
     model = None if classifier is None else common.show(_classifier(classifier))
     found = _read(common, x, density)
-    images = found.x.reshape(-1, *_form(density))
+    images = _in_form(found.x, _form(density), "the density is of")
     if out.suffix.lower() in PICTURES:
         images = images[:PICTURED]
     clean = purifying.purify(density, images, eps)
@@ -158,16 +159,19 @@ def _labels(model: Any, images: Found, asked: LabelRequest) -> Any:
 
 def _shaped(x: Any, model: Any) -> Any:
     """Return images in the form of those that a classifier was fitted to."""
-    form = model.encoder_.form
-    if x[0].size != int(np.prod(form)):
-        raise ValueError(
-            f"the images have {x[0].size} numbers each, and the classifier reads "
-            f"{int(np.prod(form))}; give it such"
-        )
+    return _in_form(x, model.encoder_.form, "the classifier reads")
+
+
+def _in_form(x: Any, form: tuple[int, ...], whose: str) -> Any:
+    """Return images, (N, *form)."""
+    size, n = prod(form), prod(x.shape[1:])
+    if n != size:
+        raise ValueError(f"the images have {n} numbers each, and {whose} {size}; give it such")
     return x.reshape(-1, *form)
 
 
 def _form(density: Any) -> tuple[int, ...]:
+    """Return the shape of a density's images as users have them."""
     R, S, C = density.encoder_.shape
     return (R, S) if C == 1 else (R, S, C)
 

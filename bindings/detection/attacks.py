@@ -153,7 +153,7 @@ def noise(
 
 def likely_pgd(
     classifier: Classifier, density: Any, X: Any, y: Any, eps: float = 0.1, *,
-    weight: float = 0.01, margin: float = 1.0, norm: str = "inf", step: float | None = None,
+    weight: float = 1e-3, margin: float = 1.0, norm: str = "inf", step: float | None = None,
     steps: int = 100, targeted: bool = False, clip: Clip = UNIT,
 ) -> Array:  # fmt: skip
     """Return X after PGD that also raises log p(x) by a density: for who knows of a detector.

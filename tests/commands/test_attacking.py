@@ -123,7 +123,7 @@ def test_what_cannot_be_is_refused_in_a_sentence(trained, runs, call, tmp_path):
         (("attack", trained, x, "--label", 9, *out), "9"),
         (("attack", trained, x, "--out", "a.txt"), "end it in .png or .pdf or .svg or .npy"),
         (("purify", trained, x, *out), "purified by a density of images"),
-        (("purify", d, tmp_path / "small.npy", *out), "images"),
+        (("purify", d, tmp_path / "small.npy", *out), "have 25 numbers each, and the density"),
         (("purify", d, x, "--seed", 1, *out), "purify has no use for --seed"),
     ):
         status, _, err = call(*arguments)

@@ -27,6 +27,11 @@ def folder(tmp_path_factory):
     cr.OrderlessNADE(3, epochs=1).fit(x).save(folder / "any.safetensors")
     attentive = cr.AttentionRNN(3, steps=1, context=4).fit("to be or not")
     attentive.save(folder / "attentive.safetensors")
+    grey = rng.integers(0, 9, (12, 4, 4), dtype=np.uint8)
+    np.save(folder / "grey.npy", grey)
+    labels = np.arange(12) % 2
+    cr.Classifier(hidden=(3,), epochs=1).fit(grey / 255, labels).save(folder / "c.safetensors")
+    cr.PixelCNN(1, 2, first_size=3, epochs=1).fit(grey).save(folder / "images.safetensors")
     return folder
 
 
@@ -43,6 +48,8 @@ def usual(verb, folder, out):
         "complete": (rows, folder / "x.npy", "--observed", "prefix:2", "--out", out / "c.npy"),
         "impute": (folder / "any.safetensors", folder / "x.npy", "--out", out / "f.npy"),
         "conditionals": (rows, folder / "x.npy", "--out", out / "p.npy"),
+        "attack": (folder / "c.safetensors", folder / "grey.npy", "--out", out / "a.npy"),
+        "purify": (folder / "images.safetensors", folder / "grey.npy", "--out", out / "u.npy"),
         "info": (rows,),
         "gradcheck": ("fvsbn",),
         "compile": ("fvsbn",),
@@ -62,6 +69,7 @@ UNUSED = {
     "detect": {"seed"},
     "attention": {"seed"},
     "conditionals": {"seed"},
+    "purify": {"seed"},
     "info": {"threads", "backend", "seed"},
     "compile": {"backend", "seed"},
     "exercise": {"threads", "backend", "seed"},

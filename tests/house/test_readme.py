@@ -56,6 +56,15 @@ def test_the_script_for_what_is_odd(tmp_path):
     assert decision.startswith("[-1] [0.03") and column.startswith("10 is the column")
 
 
+def test_the_script_for_attacks(tmp_path):
+    out, _ = run_script(blocks("python")[4], tmp_path)
+    clean, fooled, purified, known, unseen = map(float, re.findall(r"0\.\d+", out.splitlines()[0]))
+    assert clean > 0.9 and fooled < 0.4 and unseen < 0.4
+    assert fooled + 0.2 < purified and known <= purified
+    of_clean, of_fooled, of_unseen = map(float, re.findall(r"-\d+\.\d+", out.splitlines()[1]))
+    assert of_fooled < of_unseen < of_clean
+
+
 def test_the_verbs_exist():
     verbs = {
         line.split()[1]
