@@ -37,8 +37,7 @@ Source      FGSM: Goodfellow, Shlens and Szegedy 2015, "Explaining and Harnessin
             Learning Models Resistant to Adversarial Attacks".
 """
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -46,7 +45,6 @@ from chainrule.engine.attacks.victim import Range, Slope, each, lengths, rows
 from chainrule.kernels.types import Array, Ids
 
 NORMS = ("inf", "2")
-Wrong = Callable[[Array, Ids], Any]  # (x, y) -> which rows an attack has succeeded on
 
 
 class Walk(NamedTuple):
@@ -64,23 +62,12 @@ class Walk(NamedTuple):
     start: np.random.Generator | None = None
 
 
-def walk(
-    slope: Slope, x: Array, y: Ids, how: Walk, allowed: Range, done: Wrong | None = None
-) -> Array:
-    """Return x after the steps, (N, …).
-
-    slope: g of L. done: asked before each step which rows may stop where they are; None: all go on.
-    """
+def walk(slope: Slope, x: Array, y: Ids, how: Walk, allowed: Range) -> Array:
+    """Return x after the steps, (N, …). slope: g of L."""
     out = x.copy() if how.start is None else started(x, how, allowed)
-    left = np.arange(len(x))
     for _ in range(how.steps):
-        if done is not None:
-            left = left[~done(out[left], y[left])]
-        if not len(left):
-            break
-        g = slope(out[left], y[left])
-        moved = out[left] + step(-g if how.targeted else g, how)
-        out[left] = projected(moved, x[left], how, allowed)
+        g = slope(out, y)
+        out = projected(out + step(-g if how.targeted else g, how), x, how, allowed)
     return out
 
 
