@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from chainrule import datasets, plots
     from chainrule.compilation import compile_kernels
     from chainrule.engine.storage.checkpoint import CheckpointError
+    from chainrule.engine.team.joining import use_team
     from chainrule.estimators.autoencoder import Autoencoder
     from chainrule.estimators.gradcheck import gradcheck
     from chainrule.estimators.loading import load
@@ -55,6 +56,7 @@ __all__ = [
     "load",
     "plots",
     "use_backend",
+    "use_team",
     "use_threads",
 ]
 
@@ -65,6 +67,7 @@ _HOMES = {
     "gradcheck": "chainrule.estimators.gradcheck",
     "load": "chainrule.estimators.loading",
     "use_backend": "chainrule.kernels",
+    "use_team": "chainrule.engine.team.joining",
     "use_threads": "chainrule.kernels",
 }
 

@@ -16,7 +16,7 @@ from typing import Annotated, Any
 
 import typer
 
-from chainrule.commands import wording
+from chainrule.commands import ending, wording
 from chainrule.commands.requests import LabelRequest, SampleRequest, TrainRequest, Written
 from chainrule.commands.verbs import (
     Label,
@@ -230,6 +230,7 @@ def gradcheck(common: Any, model: Model, settings: Settings = None) -> int:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit; the console entry point."""
+    failure: str | None = None
     try:
         _write_anything()
         with warnings.catch_warnings():
@@ -237,16 +238,14 @@ def main(arguments: list[str] | None = None) -> None:
             status = app(arguments, prog_name="chainrule", standalone_mode=False)
         sys.stdout.flush()
     except (KeyboardInterrupt, typer.Abort):
-        status = 130
+        failure, status = "", 130
     except BrokenPipeError:
-        status = 1
+        failure, status = "", 1
     except Exception as error:
         if DEBUG in os.environ:
             raise
-        if sentence := _sentence(error):  # none where help was shown
-            print(f"chainrule: {sentence}", file=sys.stderr)
-        status = 2
-    sys.exit(_leave(status or 0))
+        failure, status = _sentence(error), 2  # empty where help was shown
+    sys.exit(ending.status(failure, status or 0))
 
 
 def _write_anything() -> None:
@@ -268,16 +267,6 @@ def _choose_warnings() -> None:
     warnings.simplefilter("ignore")
     warnings.filterwarnings("default", UNKEPT)
     warnings.showwarning = say
-
-
-def _leave(status: int) -> int:
-    """Return the status; where nobody reads the output, do not let the last flush complain."""
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    return status
 
 
 def _sentence(error: Exception) -> str:

@@ -21,14 +21,15 @@ Ends        What goes wrong on one rank must not leave the others waiting for it
 
     __init__    the contract, a team of one, and which team a training from here belongs to
     launched    what mpiexec and srun say of the processes that they started
-    mpi, nccl   teams of processes, and of GPUs
+    joining     `join`, and `use_team` for scripts
+    mpi         teams of processes
 """
 
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -46,6 +47,17 @@ class Parted(RuntimeError):
         """Keep the status."""
         super().__init__("another rank failed, and said how")
         self.status = status
+
+
+class Leave(NamedTuple):
+    """How a rank leaves: whether it says its failure, with what status, and if others know.
+
+    met: where it is False they wait for this one, and `Team.abort` is due.
+    """
+
+    speak: bool
+    status: int
+    met: bool = True
 
 
 class Team:
@@ -76,13 +88,13 @@ class Team:
     def check_same(self, data: Any, what: str) -> None:
         """Raise RuntimeError on all ranks unless all hold the same bytes, called `what`."""
 
-    def leave(self, failure: str | None = None, status: int = 0) -> tuple[bool, int]:
-        """Take part in the last exchange; return whether to say the failure, and all's status.
+    def leave(self, failure: str | None = None, status: int = 0) -> Leave:
+        """Take part in the last exchange; return the status of the worst, and who is to speak.
 
-        failure: a sentence, or None of a rank that is simply done. The ranks that failed by the
-        same sentence say it once. Where nobody is met in time, `abort` is due.
+        failure: a sentence, or None of a rank that is simply done. Ranks that failed by the same
+        sentence say it once. Where all are simply done, they may begin again.
         """
-        return failure is not None, status
+        return Leave(failure is not None, status)
 
     def abort(self, status: int) -> None:
         """End all ranks that are still there."""
@@ -98,7 +110,7 @@ class Ranks(Team):
     def __init__(self, rank: int, size: int) -> None:
         """Keep who this is of how many."""
         self.rank, self.size = rank, size
-        self._left: tuple[bool, int] | None = None
+        self._left: Leave | None = None
 
     def _exchange(self, mine: Array, patience: float | None = None) -> Array | None:
         """Return every rank's numbers, (R, k) float64; None if they did not come in so long."""
@@ -120,20 +132,19 @@ class Ranks(Team):
                 "data, and machines of one kind"
             )
 
-    def leave(self, failure: str | None = None, status: int = 0) -> tuple[bool, int]:
+    def leave(self, failure: str | None = None, status: int = 0) -> Leave:
         """See `Team.leave`."""
         if self._left is not None:
             return self._left
         mark = 0.0 if failure is None else 1.0 + zlib.crc32(failure.encode())
-        mine = np.array([mark, status], np.float64)
-        self._left = failure is not None, status
-        found = self._exchange(mine, None if failure is None else PATIENCE)
+        self._left = Leave(failure is not None, status, met=False)
+        found = self._exchange(np.array([mark, status]), None if failure is None else PATIENCE)
         if found is None:
-            self.abort(status)
             return self._left
-        alone = self.rank == 0 or found[0, 0] != mark
-        self._left = failure is not None and alone, int(found[:, 1].max())
-        return self._left
+        speak = failure is not None and (self.rank == 0 or found[0, 0] != mark)
+        end = Leave(speak, int(found[:, 1].max()))
+        self._left = end if found[:, 0].any() else None
+        return end
 
     def _meet(self, number: float) -> Array:
         """Return every rank's number, (R,); raise Parted where somebody is leaving."""
@@ -142,7 +153,7 @@ class Ranks(Team):
         leaving = found[:, 0] > 0
         if leaving.any():
             status = int(found[leaving, 1].max())
-            self._left = False, status
+            self._left = Leave(False, status)
             raise Parted(status)
         numbers: Array = found[:, 1]
         return numbers

@@ -6,13 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.engine.team import ALONE, Ranks, Team, fold, launched
+from chainrule.engine.team import Ranks, fold
 from chainrule.kernels import threads
 from chainrule.kernels.dispatch import on_device
 from chainrule.kernels.types import Array
 
 POLL = 0.01  # seconds between two looks for the others, of a rank that is leaving
-_joined: list[Team] = []
 
 
 class MPITeam(Ranks):
@@ -85,18 +84,12 @@ class MPITeam(Ranks):
         return int(self._numbers.allreduce(each, self._mpi.MIN))
 
 
-def join() -> Team:
-    """Return the team of the processes that were started together with this one; once.
+def found(expected: int) -> MPITeam:
+    """Return the team of the processes that were started together with this one.
 
     Raises:
         RuntimeError: they cannot find each other: no mpi4py, no MPI, or a launcher of another one.
     """
-    if not _joined:
-        _joined.append(ALONE if launched.size() == 1 else _found(launched.size()))
-    return _joined[0]
-
-
-def _found(expected: int) -> Team:
     try:
         from mpi4py import MPI
     except ImportError as error:

@@ -182,21 +182,21 @@ def test_who_fails_is_met_and_all_leave(fails):
 
     ends = together(3, work)
     assert [type(end) for end in ends] == [OSError if k == fails else Parted for k in range(3)]
-    assert said == {k: (k == fails, 2) for k in range(3)}
+    assert said == {k: (k == fails, 2, True) for k in range(3)}
 
 
 def test_what_all_say_is_said_once():
     def work(team):
         return team.leave("the same" if team.rank < 2 else "another", team.rank)
 
-    assert together(3, work) == [(True, 2), (False, 2), (True, 2)]
+    assert together(3, work) == [(True, 2, True), (False, 2, True), (True, 2, True)]
 
 
 def test_who_is_done_leaves_with_the_status_of_who_failed():
     def work(team):
         return team.leave("no room for the report", 2) if team.rank == 0 else team.leave()
 
-    assert together(2, work) == [(True, 2), (False, 2)]
+    assert together(2, work) == [(True, 2, True), (False, 2, True)]
 
 
 def test_alone_is_a_team_of_one():
@@ -205,7 +205,8 @@ def test_alone_is_a_team_of_one():
     assert_array_equal(array, [1, 2, 3])
     assert ALONE.slice_of(7) == (0, 7)
     assert ALONE.total(2.5) == 2.5 and ALONE.any(True) and not ALONE.any(False)
-    assert ALONE.leave("a failure", 2) == (True, 2) and ALONE.leave() == (False, 0)
+    assert ALONE.leave("a failure", 2) == (True, 2, True)
+    assert ALONE.leave() == (False, 0, True)
 
 
 def test_a_team_is_current_inside_its_block_alone():
