@@ -38,6 +38,7 @@ from chainrule.kernels.dispatch import on_device
 from chainrule.kernels.types import Array
 
 PATIENCE = 5.0  # seconds that a failed rank waits to be met
+WORKING, DONE, FAILED = 0.0, 0.5, 1.0  # what a rank says of itself; the last, or more: how it failed
 
 
 class Parted(RuntimeError):
@@ -136,25 +137,29 @@ class Ranks(Team):
         """See `Team.leave`."""
         if self._left is not None:
             return self._left
-        mark = 0.0 if failure is None else 1.0 + zlib.crc32(failure.encode())
+        mark = DONE if failure is None else FAILED + zlib.crc32(failure.encode())
         self._left = Leave(failure is not None, status, met=False)
         found = self._exchange(np.array([mark, status]), None if failure is None else PATIENCE)
         if found is None:
             return self._left
         speak = failure is not None and (self.rank == 0 or found[0, 0] != mark)
-        end = Leave(speak, int(found[:, 1].max()))
-        self._left = end if found[:, 0].any() else None
+        end = Leave(speak, int(found[found[:, 0] != WORKING, 1].max()))
+        self._left = end if (found[:, 0] >= FAILED).any() else None
         return end
 
     def _meet(self, number: float) -> Array:
-        """Return every rank's number, (R,); raise Parted where somebody is leaving."""
-        found = self._exchange(np.array([0.0, number]))
+        """Return every rank's number, (R,); raise Parted where somebody failed."""
+        found = self._exchange(np.array([WORKING, number]))
         assert found is not None
-        leaving = found[:, 0] > 0
-        if leaving.any():
-            status = int(found[leaving, 1].max())
+        failed = found[:, 0] >= FAILED
+        if failed.any():
+            status = int(found[failed, 1].max())
             self._left = Leave(False, status)
             raise Parted(status)
+        if (found[:, 0] == DONE).any():
+            self._left = Leave(True, 2)
+            done = int(np.flatnonzero(found[:, 0] == DONE)[0])
+            raise RuntimeError(f"rank {done} is done while others go on; let all do the same")
         numbers: Array = found[:, 1]
         return numbers
 

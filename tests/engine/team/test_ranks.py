@@ -172,7 +172,7 @@ def test_who_fails_is_met_and_all_leave(fails):
             for step in range(5):
                 if team.rank == fails and step == 2:
                     raise OSError("the disk is full")
-                team.total(1.0)
+                team.total(77.0)  # which is no status
         except OSError as error:
             said[team.rank] = team.leave(str(error), 2)
             raise
@@ -197,6 +197,19 @@ def test_who_is_done_leaves_with_the_status_of_who_failed():
         return team.leave("no room for the report", 2) if team.rank == 0 else team.leave()
 
     assert together(2, work) == [(True, 2, True), (False, 2, True)]
+
+
+def test_who_is_done_too_early_stops_the_others():
+    ends = together(2, lambda team: team.total(1.0) if team.rank else None)
+    assert ends[0] is None and "rank 0 is done while others go on" in str(ends[1])
+
+
+def test_who_is_done_may_begin_again():
+    def work(team):
+        assert team.leave() == (False, 0, True)
+        return team.total(1.0)
+
+    assert together(2, work) == [2.0, 2.0]
 
 
 def test_alone_is_a_team_of_one():
