@@ -38,7 +38,11 @@ from chainrule.kernels.dispatch import on_device
 from chainrule.kernels.types import Array
 
 PATIENCE = 5.0  # seconds that a failed rank waits to be met
-WORKING, DONE, FAILED = 0.0, 0.5, 1.0  # what a rank says of itself; the last, or more: how it failed
+WORKING, DONE, FAILED = (
+    0.0,
+    0.5,
+    1.0,
+)  # what a rank says of itself; the last, or more: how it failed
 
 
 class Parted(RuntimeError):
