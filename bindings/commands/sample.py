@@ -29,7 +29,7 @@ def sample(common: Common, run: Path, how: SampleRequest) -> None:
 
     Of a team each rank draws some of the rows; symbols rank 0 draws alone.
     """
-    with together.joined() as team, dealing():
+    with together.joined(common.backend) as team, dealing():
         common = together.hushed(common, team)._replace(seed=seed(common.seed))
         _sample(common, run, how)
 

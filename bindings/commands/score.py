@@ -52,7 +52,7 @@ def score(
 
     Of a team each rank scores some of the rows or lines, and rank 0 tells of all.
     """
-    with together.joined() as team, dealing():
+    with together.joined(common.backend) as team, dealing():
         if team.size > 1 and str(x) == DASH:
             together.refuse(team, "-")
         _score(together.hushed(common, team), run, x, out, asked, written, team.rank == 0)

@@ -12,7 +12,7 @@ from chainrule.engine.team.joining import joined as found
 
 
 @contextmanager
-def joined() -> Iterator[Team]:
+def joined(backend: str | None = None) -> Iterator[Team]:
     """Run the block with the processes that were started together with this one; alone without.
 
     Raises:
@@ -20,7 +20,7 @@ def joined() -> Iterator[Team]:
     """
     if launched.rank() > 0:  # also what goes wrong on the way is the same on all
         sys.stdout = sys.stderr = open(os.devnull, "w")
-    team = join()
+    team = join(backend or "cpu")
     if team.size == 1:
         yield team
         return

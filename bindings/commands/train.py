@@ -38,7 +38,7 @@ def run(common: Common, asked: TrainRequest) -> int:
     if asked.resume and asked.force:
         raise ValueError("--resume goes on with a run and --force replaces it; give one of them")
     with ExitStack() as alone:
-        team = alone.enter_context(together.joined())
+        team = alone.enter_context(together.joined(common.backend))
         common, first = together.hushed(common, team), team.rank == 0
         existed = out.is_dir()
         if existed and first:  # before anything in it is read

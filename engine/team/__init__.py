@@ -22,7 +22,8 @@ Ends        What goes wrong on one rank must not leave the others waiting for it
     __init__    the contract, a team of one, and which team a training from here belongs to
     launched    what mpiexec and srun say of the processes that they started
     joining     `join`, and `use_team` for scripts
-    mpi         teams of processes
+    dealing     rows that are scored or drawn by all
+    mpi, nccl   teams of processes, and of GPUs
 """
 
 import zlib
@@ -38,11 +39,7 @@ from chainrule.kernels.dispatch import on_device
 from chainrule.kernels.types import Array
 
 PATIENCE = 5.0  # seconds that a failed rank waits to be met
-WORKING, DONE, FAILED = (
-    0.0,
-    0.5,
-    1.0,
-)  # what a rank says of itself; the last, or more: how it failed
+WORKING, DONE, FAILED = 0.0, 0.5, 1.0  # of a rank; above the last: how it failed
 
 
 class Parted(RuntimeError):

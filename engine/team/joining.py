@@ -9,11 +9,14 @@ from chainrule.kernels.threads import use_threads
 _joined: list[Team] = []
 
 
-def join() -> Team:
+def join(backend: str = "cpu") -> Team:
     """Return the team of the processes that mpiexec or srun started with this one; alone without.
 
+    backend: "cuda" makes it a team of GPUs.
+
     Raises:
-        RuntimeError: they cannot find each other: no mpi4py, no MPI, or a launcher of another one.
+        RuntimeError: they cannot find each other: no mpi4py, no MPI, or a launcher of another one;
+            no GPU for each of them.
     """
     if launched.size() == 1:
         return ALONE
@@ -21,6 +24,10 @@ def join() -> Team:
         from chainrule.engine.team import mpi
 
         _joined.append(mpi.found(launched.size()))
+    if backend == "cuda":
+        from chainrule.engine.team import nccl
+
+        _joined[0] = nccl.beside(_joined[0])
     return _joined[0]
 
 
@@ -37,7 +44,7 @@ def working(team: Team) -> Iterator[Team]:
 
 
 @contextmanager
-def use_team() -> Iterator[Team]:
+def use_team(backend: str = "cpu") -> Iterator[Team]:
     """Train, inside the block, with the processes that mpiexec or srun started with this one.
 
     All of them run the block, with the same data and settings. `fit` then works out each minibatch
@@ -46,11 +53,15 @@ def use_team() -> Iterator[Team]:
     on all. Each has its share of the machine's cores, unless `use_threads` inside the block says
     otherwise. Without a launcher it is a team of one, and nothing changes.
 
+    Args:
+        backend: "cuda" where the estimators are trained so: each rank has a GPU of its own.
+
     Yields:
         The team: `rank`, counted from 0, and `size`. Let rank 0 alone print and save.
 
     Raises:
-        RuntimeError: mpi4py or an MPI library is missing, or the launcher is of another MPI.
+        RuntimeError: mpi4py or an MPI library is missing, or the launcher is of another MPI, or
+            there is no GPU for each rank.
         Parted: another rank failed inside the block, and said how.
 
     Example:
@@ -61,7 +72,7 @@ def use_team() -> Iterator[Team]:
         ...         print(team.size, len(model.history_))
         1 2
     """
-    team = join()
+    team = join(backend)
     with working(team):
         try:
             yield team

@@ -72,6 +72,13 @@ class MPITeam(Ranks):
         """See `Team.abort`."""
         self._numbers.Abort(status or 1)
 
+    def here(self) -> tuple[int, int]:
+        """Return how many ranks share this machine, and which of them this is."""
+        here = self._numbers.Split_type(self._mpi.COMM_TYPE_SHARED)
+        found = here.size, here.rank
+        here.Free()
+        return found
+
     def threads_each(self) -> int:
         """Return a machine's cores, shared by its ranks; of unlike machines the fewest."""
         here = self._numbers.Split_type(self._mpi.COMM_TYPE_SHARED)

@@ -10,6 +10,7 @@ import pytest
 from numpy.testing import assert_array_equal
 from support.launch import CLI, PLANTED, alone, mpiexec, needs_mpiexec
 
+import chainrule as cr
 from chainrule.engine.storage import checkpoint
 from chainrule.engine.team import joining, launched
 
@@ -74,7 +75,7 @@ def test_four_ranks_go_on_as_one_process_with_as_many_parts(tmp_path):
     said = alone(*CLI, "train", *longer, "--out", four, "--set", "accumulation=8")
     assert said.returncode == 0 and "last bits" not in said.stdout
     assert_same(one, four)
-    said = alone(*CLI, "train", "nade", "--epochs", 5, "--resume", "--out", four)
+    said = alone(*CLI, "train", "nade", "--resume", "--out", four, "--set", "accumulation=2")
     assert "began with 8 parts a minibatch, ranks times accumulation; with 2" in said.stdout
 
 
@@ -157,6 +158,19 @@ with cr.use_team():
         and "rank 1 has other data than rank 0" in err
         and (tmp_path / "fit.state").exists()
     )
+
+
+@needs_mpiexec
+def test_rows_are_scored_and_drawn_by_all(tmp_path):
+    run, x = tmp_path / "run", tmp_path / "x.npy"
+    np.save(x, np.random.default_rng(0).integers(0, 2, (7, 64), np.uint8))
+    cr.NADE(epochs=1, n_hidden=5).fit(np.load(x)).save(run)
+    for verb, ends in (("score", (run, x)), ("sample", (run, "-n", 5, "--seed", 3))):
+        one, two = tmp_path / f"{verb}1.csv", tmp_path / f"{verb}2.csv"
+        assert alone(*CLI, verb, *ends, "--out", one).returncode == 0
+        status, out, err = ended(mpiexec(3, *CLI, verb, *ends, "--out", two))
+        assert (status, err, out.count("\n")) == (0, "", 1)
+        assert one.read_bytes() == two.read_bytes()
 
 
 @needs_mpiexec

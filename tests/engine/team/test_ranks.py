@@ -7,7 +7,7 @@ from support.ranks import together
 
 from chainrule.engine import models, team
 from chainrule.engine.greys import Chance
-from chainrule.engine.team import ALONE, Parted, launched
+from chainrule.engine.team import ALONE, Parted, dealing, launched
 from chainrule.engine.training import summing, train
 from chainrule.engine.training.pixels import ImageSource
 from chainrule.engine.training.recipe import Recipe
@@ -220,6 +220,40 @@ def test_alone_is_a_team_of_one():
     assert ALONE.total(2.5) == 2.5 and ALONE.any(True) and not ALONE.any(False)
     assert ALONE.leave("a failure", 2) == (True, 2, True)
     assert ALONE.leave() == (False, 0, True)
+
+
+@pytest.mark.parametrize("n", [0, 1, 7])
+@pytest.mark.parametrize("dtype", [np.float32, np.int32, bool])
+def test_rows_are_dealt_out_and_come_in_order(n, dtype):
+    whole = np.random.default_rng(n).normal(size=(n, 2)).astype(dtype)
+    asked = []
+
+    def work(one):
+        def rows(lo, hi):
+            asked.append((one.rank, lo, hi))
+            return whole[lo:hi]
+
+        with team.within(one), dealing.dealing():
+            got = dealing.rows(rows, n)
+        with team.within(one):
+            assert dealing.rows(lambda lo, hi: whole[lo:hi], n) is not None  # nobody else asks
+        return got
+
+    for got in together(3, work):
+        assert got.dtype == whole.dtype
+        assert_array_equal(got, whole)
+    if n == 7:
+        assert sorted(asked) == [(0, 0, 2), (1, 2, 4), (2, 4, 7)]
+
+
+def test_all_draw_by_one_seed():
+    def work(one):
+        with team.within(one):
+            return dealing.seed(None), dealing.seed(4)
+
+    found = together(3, work)
+    assert found == [found[0]] * 3 and found[0][1] == 4
+    assert dealing.seed(None) is None
 
 
 def test_a_team_is_current_inside_its_block_alone():
