@@ -13,9 +13,16 @@ def status(failure: str | None, status: int) -> int:
     """
     if TOGETHER in sys.modules:
         status = sys.modules[TOGETHER].leave(failure, status)
-    elif failure:
+    elif failure and not _told_by_another():
         print(f"chainrule: {failure}", file=sys.stderr)
     return _flushed(status)
+
+
+def _told_by_another() -> bool:
+    """Return whether another process of those started together says the same: a wrong option."""
+    from chainrule.engine.team import launched  # and NumPy, which who is right never waits for
+
+    return launched.rank() > 0
 
 
 def _flushed(status: int) -> int:

@@ -15,7 +15,7 @@ from chainrule.commands.inputs import of_rows, said_warnings
 from chainrule.commands.jobs import Job
 from chainrule.commands.material import kept
 from chainrule.commands.requests import TrainRequest
-from chainrule.engine.team import current
+from chainrule.engine.team import Team, current
 from chainrule.estimators import resuming
 from chainrule.kernels.threads import n_threads, use_threads
 from chainrule.registry import estimator_class, spelling
@@ -29,6 +29,12 @@ def run(common: Common, asked: TrainRequest) -> int:
 
     Of a team all ranks train one model, and rank 0 alone writes and speaks.
     """
+    with together.joined(common.backend) as team:
+        return _joined(together.hushed(common, team), asked, team)
+
+
+def _joined(common: Common, asked: TrainRequest, team: Team) -> int:
+    """Read what is asked for, and train."""
     cls, out = estimator_class(asked.model), asked.out
     options = asked.options | {"seed": common.seed}
     chosen = settings.build(cls, options, asked.assignments)
@@ -38,9 +44,7 @@ def run(common: Common, asked: TrainRequest) -> int:
     if asked.resume and asked.force:
         raise ValueError("--resume goes on with a run and --force replaces it; give one of them")
     with ExitStack() as alone:
-        team = alone.enter_context(together.joined(common.backend))
-        common, first = together.hushed(common, team), team.rank == 0
-        existed = out.is_dir()
+        existed, first = out.is_dir(), team.rank == 0
         if existed and first:  # before anything in it is read
             alone.enter_context(locking.only_one(out, common.warn))
         source = asked.data

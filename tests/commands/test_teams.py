@@ -216,6 +216,14 @@ def test_alone_mpi_is_never_imported(tmp_path):
     assert (end.returncode, end.stderr) == (0, "")
 
 
+@pytest.mark.parametrize("wrong", [("--typo",), ("--set", "n_hidden=none")])
+def test_a_wrong_option_is_told_once(wrong, tmp_path):
+    for rank in (0, 1):
+        env = {"MV2_COMM_WORLD_SIZE": "2", "MV2_COMM_WORLD_RANK": str(rank)}
+        end = alone(*train(*NADE, "--out", tmp_path / "run", *wrong), **env)
+        assert end.returncode == 2 and len(end.stderr.splitlines()) == (rank == 0), end.stderr
+
+
 def test_each_may_have_a_task_of_its_own(tmp_path):
     env = {"PMI_SIZE": "2", "PMI_RANK": "1", launched.ALONE: "1"}
     end = alone(*CLI, "train", *NADE[:4], 1, "--out", tmp_path / "run", **env)

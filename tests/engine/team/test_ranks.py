@@ -8,7 +8,7 @@ from support.ranks import together
 from chainrule.engine import models, team
 from chainrule.engine.greys import Chance
 from chainrule.engine.team import ALONE, Parted, dealing, launched
-from chainrule.engine.training import summing, train
+from chainrule.engine.training import scoring, summing, train
 from chainrule.engine.training.pixels import ImageSource
 from chainrule.engine.training.recipe import Recipe
 from chainrule.engine.training.reconstructing import Reconstructions
@@ -115,6 +115,44 @@ def test_all_stop_early_together():
         3, lambda team: trained("rows", team, patience=1, epochs=30, learning_rate=0.3)
     ):
         assert_same(state, alone)
+
+
+class Share(team.Team):
+    """A rank that nobody answers: what it makes is its own share."""
+
+    def __init__(self, rank, size):
+        self.rank, self.size = rank, size
+
+
+@pytest.mark.parametrize("kind", ["rows", "estimated", "reconstructions"])
+def test_each_scores_a_share_of_the_rows(kind):
+    name, shape, source, recipe = problem(kind)
+    model, recipe = models.get(name), Recipe(**recipe)
+    config = model.Config(**shape)
+    params = model.init(config, np.random.default_rng(0), np.float64)
+    whole, *shares = (
+        source.validate(model, config, recipe, params, one)
+        for one in (ALONE, *(Share(k, 3) for k in range(3)))
+    )
+    assert sum(shares) == pytest.approx(whole, rel=1e-12)
+    assert all(0.1 < share / whole < 0.6 for share in shares)
+
+
+@pytest.mark.parametrize("limit", [0, 1500])
+@pytest.mark.parametrize("kind", ["windows", "streams"])
+def test_each_scores_a_share_of_a_text(kind, limit):
+    name, shape, _, _ = problem(kind)
+    model, text = models.get(name), np.random.default_rng(0).integers(0, 5, 4000)
+    config = model.Config(**shape)
+    params = model.init(config, np.random.default_rng(0), np.float32)
+
+    def count(one):
+        pieces = scoring.log_probs(model, config, params, text, limit, team=one)
+        return sum(len(piece) for piece in pieces)
+
+    shares = [count(Share(k, 3)) for k in range(3)]
+    assert sum(shares) == count(ALONE)
+    assert (shares[1:] == [0, 0]) == (kind == "streams" and limit == 0)  # in one go
 
 
 def test_a_step_adds_its_gradients_once():
