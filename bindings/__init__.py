@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from chainrule.detection.detector import Detector
     from chainrule.detection.purifying import purify
     from chainrule.engine.storage.checkpoint import CheckpointError
+    from chainrule.engine.team.joining import use_team
     from chainrule.estimators.autoencoder import Autoencoder
     from chainrule.estimators.gradcheck import gradcheck
     from chainrule.estimators.loading import load
@@ -64,6 +65,7 @@ __all__ = [
     "plots",
     "purify",
     "use_backend",
+    "use_team",
     "use_threads",
 ]
 
@@ -77,6 +79,7 @@ _HOMES = {
     "load": "chainrule.estimators.loading",
     "purify": "chainrule.detection.purifying",
     "use_backend": "chainrule.kernels",
+    "use_team": "chainrule.engine.team.joining",
     "use_threads": "chainrule.kernels",
 }
 

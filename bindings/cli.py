@@ -15,7 +15,7 @@ from typing import Annotated, Any
 
 import typer
 
-from chainrule.commands import attack_verbs, streams, studying  # noqa: F401 (it registers verbs)
+from chainrule.commands import attack_verbs, ending, streams, studying  # noqa: F401 (it registers verbs)
 from chainrule.commands.requests import (
     DetectRequest,
     LabelRequest,
@@ -256,6 +256,7 @@ verb("threads", "backend", "seed")(studying.exercise)
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit; the console entry point."""
+    failure: str | None = None
     try:
         streams.write_anything()
         with warnings.catch_warnings():
@@ -263,16 +264,14 @@ def main(arguments: list[str] | None = None) -> None:
             status = app(arguments, prog_name="chainrule", standalone_mode=False)
         sys.stdout.flush()
     except (KeyboardInterrupt, typer.Abort):
-        status = 130
+        failure, status = "", 130
     except BrokenPipeError:
-        status = 1
+        failure, status = "", 1
     except Exception as error:
         if DEBUG in os.environ:
             raise
-        if sentence := streams.sentence(error):  # none where help was shown
-            print(f"chainrule: {sentence}", file=sys.stderr)
-        status = 2
-    sys.exit(streams.leave(status or 0))
+        failure, status = streams.sentence(error), 2  # empty where help was shown
+    sys.exit(ending.status(failure, status or 0))
 
 
 if __name__ == "__main__":

@@ -13,6 +13,17 @@ length sum to one, and sampling, scoring and training mean the same model.
 """
 
 from collections.abc import Iterator
+from typing import Any, Protocol
+
+
+class Readable(Protocol):
+    """A sequence of symbols: a NumPy array, mapped or not, or what reads like one."""
+
+    def __len__(self) -> int:
+        """Return the number of symbols."""
+
+    def __getitem__(self, part: slice, /) -> Any:
+        """Return a part of it as an integer array, (n,)."""
 
 
 def stride(context: int) -> int:

@@ -14,12 +14,14 @@ from chainrule.commands.material import Material, digest
 from chainrule.commands.requests import Reading, TrainRequest, Written
 from chainrule.commands.row_material import RowMaterial
 from chainrule.commands.text_material import TextMaterial, is_text
+from chainrule.engine import team
 from chainrule.engine.storage import checkpoint, fingerprint
 from chainrule.engine.training.train import State
 from chainrule.estimators import resuming
 from chainrule.estimators.density import Density
 
 METADATA = {"estimator", "data", "fingerprint", "hyperparameters", "threads", "reading"}
+MAY_CHANGE = (*resuming.LENGTHS, "accumulation")  # settings, when a training goes on
 OPTIONS = {"valid": "--valid", "unit": "--bytes", "lines": "--lines"}  # of reading a text
 
 
@@ -52,22 +54,29 @@ def new(cls: type[Density], asked: TrainRequest, data: str | None, threads: int)
         "fingerprint": digest(estimator, material.source),
         "hyperparameters": resuming.settled(estimator),
         "threads": threads,
+        "parts": parts(estimator),
         "reading": Reading(**asked.reading)._asdict(),
     }
     return Job(asked.out, estimator, material, estimator._start(), metadata)
 
 
+def parts(estimator: Density) -> int:
+    """Return in how many parts a minibatch is worked through: one after another, and by ranks."""
+    return int(estimator._recipe().accumulation) * team.current().size
+
+
 def resumed(common: Common, cls: type[Density], asked: TrainRequest, data: str | None) -> Job:
     """Return the training in a folder, if everything that was given agrees with it.
 
-    Only its length may be another one: see `resuming`.
+    Only its length may be another one, see `resuming`, and its `accumulation`, for other numbers of
+    ranks.
     """
     out = asked.out
     saved = runs.load_state(out)
     estimator, as_before = _as_it_began(cls, out, saved)
     before = estimator.get_params() | as_before
     for name, value in (asked.options | asked.reading).items():
-        if name not in resuming.LENGTHS and not resuming.agree(before[name], value):
+        if name not in MAY_CHANGE and not resuming.agree(before[name], value):
             raise ValueError(
                 f"{out} was begun with {name}={before[name]}, not {value}; leave that out to "
                 "resume, or begin a new run"
@@ -78,11 +87,12 @@ def resumed(common: Common, cls: type[Density], asked: TrainRequest, data: str |
     values = _digest_as_before(common, out, estimator, material, saved.metadata["fingerprint"])
     if (saved.config, saved.recipe) != (estimator._fitted_config(), estimator._recipe()):
         raise ValueError(f"{out / runs.STATE} contradicts itself; begin a new run")
-    lengths = {name: asked.options[name] for name in resuming.LENGTHS if name in asked.options}
-    recipe = estimator.set_params(**lengths)._recipe()
+    changed = {name: asked.options[name] for name in MAY_CHANGE if name in asked.options}
+    recipe = estimator.set_params(**changed)._recipe()
     resuming.check_length(material.source, recipe, saved.state)
     metadata = saved.metadata | {"hyperparameters": resuming.settled(estimator)}
     metadata["fingerprint"] = values
+    metadata.setdefault("parts", saved.recipe.accumulation)
     change = resuming.change_of_length(saved.recipe, recipe)
     return Job(out, estimator, material, saved.state, metadata, change)
 

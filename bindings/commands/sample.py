@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.commands import inputs, labels, prompts, runs, tabular
+from chainrule.commands import inputs, labels, prompts, runs, tabular, together
 from chainrule.commands.common import PICTURES, TABLES, Common, check_output, picture, write_rows
 from chainrule.commands.requests import SampleRequest
 from chainrule.engine.storage.files import replacing
+from chainrule.engine.team import current
+from chainrule.engine.team.dealing import dealing, seed
 from chainrule.registry import spelling
 
 CHARACTERS = 500  # drawn where -n is not given
@@ -23,8 +25,18 @@ Drawing = Callable[[int, dict[str, Any]], NDArray[Any]]  # so many rows; y and s
 
 
 def sample(common: Common, run: Path, how: SampleRequest) -> None:
-    """Draw rows, written as a picture or a table; or symbols, written as they are drawn."""
-    if how.out is not None:
+    """Draw rows, written as a picture or a table; or symbols, written as they are drawn.
+
+    Of a team each rank draws some of the rows; symbols rank 0 draws alone.
+    """
+    with together.joined(common.backend) as team, dealing():
+        common = together.hushed(common, team)._replace(seed=seed(common.seed))
+        _sample(common, run, how)
+
+
+def _sample(common: Common, run: Path, how: SampleRequest) -> None:
+    """Draw and write."""
+    if how.out is not None and current().rank == 0:
         check_output(how.out, *PICTURES, *TABLES)
     model = common.show(runs.open_model(run))
     inputs.check_density(model, "sample")
@@ -47,6 +59,8 @@ def sample(common: Common, run: Path, how: SampleRequest) -> None:
         raise ValueError(
             "--by-label is of rows of one length, and this model draws others; use --label"
         )
+    if current().rank > 0:
+        return
     if model.ends_:
         _lines(common, model, how, settings)
     elif is_row:
@@ -84,6 +98,8 @@ def _rows(common: Common, run: Path, model: Any, how: SampleRequest, draw: Drawi
     pictured = out.suffix.lower() in PICTURES
     _refuse_columns(how, pictured, f"{out} holds none")
     rows = draw(n, y)
+    if current().rank > 0:
+        return
     if pictured:
         shown, shape, levels = tabular.drawable(model, run, np.reshape(rows, (n, -1)))
         title = f"samples of {spelling(type(model))}"

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from chainrule.commands import inputs, labels, runs
+from chainrule.commands import inputs, labels, runs, together
 from chainrule.commands.common import (
     TABLES,
     Common,
@@ -18,9 +18,10 @@ from chainrule.commands.common import (
 from chainrule.commands.line_material import read_lines
 from chainrule.commands.material import measures
 from chainrule.commands.requests import LabelRequest, Written
-from chainrule.commands.standard_input import as_file
+from chainrule.commands.standard_input import DASH, as_file
 from chainrule.datasets import corpora, rowfiles
 from chainrule.encoders.texts import UNITS, Text
+from chainrule.engine.team.dealing import dealing
 from chainrule.kernels.types import Array
 
 
@@ -47,8 +48,27 @@ def score(
     asked: LabelRequest,
     written: Written,
 ) -> None:
-    """Print or write log p(x) of each row or line, or say what a text costs."""
-    if out is not None:
+    """Print or write log p(x) of each row or line, or say what a text costs.
+
+    Of a team each rank scores some of the rows or lines, and rank 0 tells of all.
+    """
+    with together.joined(common.backend) as team, dealing():
+        if team.size > 1 and str(x) == DASH:
+            together.refuse(team, "-")
+        _score(together.hushed(common, team), run, x, out, asked, written, team.rank == 0)
+
+
+def _score(
+    common: Common,
+    run: Path,
+    x: Path,
+    out: Path | None,
+    asked: LabelRequest,
+    written: Written,
+    tells: bool,
+) -> None:
+    """Score; `tells`: print or write what came of it."""
+    if out is not None and tells:
         check_output(out, *TABLES)
     model: Any = common.show(runs.open_model(run))
     inputs.check_density(model, "score")
@@ -60,6 +80,8 @@ def score(
             raise ValueError(f"{option} is of tables, and this model scores a text; leave it out")
         with as_file(_text_at(common, x), text=True) as path:
             scored = _lines(model, path, asked) if model.ends_ else _text(model, path, asked, out)
+    if not tells:
+        return
     if out is not None and scored.log_p is not None:
         write_rows(out, scored.log_p, ["log_prob"])
     elif scored.log_p is not None and (common.quiet or inputs.of_rows(model)):

@@ -37,16 +37,6 @@ def choose_warnings() -> None:
     warnings.showwarning = say
 
 
-def leave(status: int) -> int:
-    """Return the status; where nobody reads the output, do not let the last flush complain."""
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    return status
-
-
 def sentence(error: Exception) -> str:
     """Return what an error says, on one line."""
     if hasattr(error, "format_message"):  # the parser's own

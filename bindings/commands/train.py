@@ -9,22 +9,33 @@ from pathlib import Path
 from typing import Any
 
 from chainrule import progress
-from chainrule.commands import jobs, locking, runs, settings, standard_input
+from chainrule.commands import jobs, locking, runs, settings, standard_input, together
 from chainrule.commands.common import Common
 from chainrule.commands.inputs import of_rows, said_warnings
 from chainrule.commands.jobs import Job
 from chainrule.commands.material import kept
 from chainrule.commands.requests import TrainRequest
 from chainrule.commands.watching import Watch
+from chainrule.engine.team import Team, current
 from chainrule.estimators import resuming
 from chainrule.kernels.threads import n_threads, use_threads
 from chainrule.registry import estimator_class, spelling
 
-SIGNALS = tuple(getattr(signal, s) for s in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, s))
+ENDS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1")  # the last: a cluster's, before its time limit
+SIGNALS = tuple(getattr(signal, name) for name in ENDS if hasattr(signal, name))
 
 
 def run(common: Common, asked: TrainRequest) -> int:
-    """Train, and say how well the test rows are predicted; 130 if interrupted."""
+    """Train, and say how well the test rows are predicted; 130 if interrupted.
+
+    Of a team all ranks train one model, and rank 0 alone writes and speaks.
+    """
+    with together.joined(common.backend) as team:
+        return _joined(together.hushed(common, team), asked, team)
+
+
+def _joined(common: Common, asked: TrainRequest, team: Team) -> int:
+    """Read what is asked for, and train."""
     cls, out = estimator_class(asked.model), asked.out
     options = asked.options | {"seed": common.seed}
     chosen = settings.build(cls, options, asked.assignments)
@@ -34,23 +45,26 @@ def run(common: Common, asked: TrainRequest) -> int:
     if asked.resume and asked.force:
         raise ValueError("--resume goes on with a run and --force replaces it; give one of them")
     with ExitStack() as alone:
-        existed = out.is_dir()
-        if existed:  # before anything in it is read
+        existed, first = out.is_dir(), team.rank == 0
+        if existed and first:  # before anything in it is read
             alone.enter_context(locking.only_one(out, common.warn))
         source = asked.data
         if source == standard_input.DASH:
+            together.refuse(team, "--data -")
             text = not of_rows(cls())
             source = str(alone.enter_context(standard_input.as_file(Path(source), text)))
         with said_warnings(not common.quiet and not asked.resume):  # what was said when it began
             if asked.resume:
                 job = jobs.resumed(common, cls, asked, source)
             else:
-                runs.check_free(out, asked.force)
+                if first:
+                    runs.check_free(out, asked.force)
                 job = jobs.new(cls, asked, source, common.threads or n_threads())
         if asked.data == standard_input.DASH:
             job.metadata["data"] = asked.data
+        team.check_same(job.metadata["fingerprint"].encode(), "data")
         watch = Watch(common, job, asked.samples_every)
-        if not existed:
+        if not existed and first:
             runs.make(out)
             alone.enter_context(locking.only_one(out, common.warn))
             runs.check_free(out, asked.force)  # another may have come first
@@ -63,16 +77,20 @@ def _run(common: Common, job: Job, resume: bool, watch: Watch) -> int:
     if threads != job.metadata["threads"]:
         before = job.metadata["threads"]
         common.say(f"this run began on {before} threads; on {threads} the last bits may differ")
+    if (parts := jobs.parts(job.estimator)) != (before := job.metadata["parts"]):
+        common.say(
+            f"this run began with {before} parts a minibatch, ranks times accumulation; with "
+            f"{parts} the last bits may differ"
+        )
     with use_threads(threads):
-        if not resume:
-            _save(job)  # an unwritable folder shows now, not after an epoch
-            runs.clear(job.folder)
-        runs.sweep(job.folder)
-        (job.folder / runs.CLEAN).unlink(missing_ok=True)  # of the model as it was
+        if current().rank == 0:
+            _begin(job, resume)
         _announce(common, job)
         if job.change:
             common.say(job.change)
         went_on, finished = _train(common, job, watch)
+        if current().rank > 0:
+            return 0 if finished else 130
         if not finished:
             return _stopped(common, job)
         if resume and not went_on:
@@ -81,20 +99,31 @@ def _run(common: Common, job: Job, resume: bool, watch: Watch) -> int:
     return 0
 
 
+def _begin(job: Job, resume: bool) -> None:
+    """Make sure that the folder can be written to, and clear what others left there."""
+    if not resume:
+        _save(job)  # an unwritable folder shows now, not after an epoch
+        runs.clear(job.folder)
+    runs.sweep(job.folder)
+    (job.folder / runs.CLEAN).unlink(missing_ok=True)  # of the model as it was
+
+
 def _train(common: Common, job: Job, watch: Watch) -> tuple[bool, bool]:
     """Train to the end or to an interruption; return whether a step was made, and if finished."""
-    began, saver = job.state.step, resuming.Saver(lambda: _save(job), job.state)
+    began, saver, team = job.state.step, resuming.Saver(lambda: _save(job), job.state), current()
     steps = job.estimator._training(job.data.source, job.state)
     try:
-        with _heeding(common) as asked, closing(progress.training(steps, not common.quiet)) as seen:
+        shown = progress.training(steps, not common.quiet, lines=team.size > 1)
+        with _heeding(common) as asked, closing(shown) as seen:
             for step in seen:
-                if asked():
+                if team.any(asked()):
                     _save(job)
                     return True, False
-                saver.after(step)
-                watch.after(step)
+                if team.rank == 0:
+                    saver.after(step)
+                    watch.after(step)
     except FloatingPointError:
-        if job.state.best_record:  # what was good stays good
+        if job.state.best_record and team.rank == 0:  # what was good stays good
             job.estimator._finish(job.state)
             job.estimator.save(job.folder / runs.MODEL)
         raise
@@ -103,6 +132,8 @@ def _train(common: Common, job: Job, watch: Watch) -> tuple[bool, bool]:
 
 
 def _save(job: Job) -> None:
+    if current().rank > 0:
+        return
     recipe = job.estimator._recipe()
     runs.save(job.folder, job.estimator, recipe, job.state, job.metadata)
 
@@ -163,6 +194,7 @@ def _report(common: Common, job: Job) -> None:
         **outcome,
         "seconds": sum(record["seconds"] for record in job.state.history),
         "threads": job.metadata["threads"],
+        "ranks": current().size,
         "chainrule": version("chainrule"),
     }
     runs.draw_curve(job.folder, job.estimator, job.data.name)

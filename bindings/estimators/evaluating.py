@@ -11,6 +11,7 @@ import numpy as np
 from chainrule.engine import density, labels
 from chainrule.engine.event import Columns, Sequence
 from chainrule.engine.params import Params
+from chainrule.engine.team import dealing
 from chainrule.estimators import runtime
 from chainrule.kernels import threads
 from chainrule.kernels.dispatch import array_module
@@ -22,14 +23,24 @@ def log_prob(model: Any, config: Any, params: Params, x: Any, y: Any, log_prior:
     if model.EVENT is Sequence:
         terms: Array = log_prob_terms(model, config, params, x, y, log_prior).sum(axis=1)
         return terms
-    return _run(density.log_prob, model, config, params, x, y, log_prior)
+
+    def of_slice(lo: int, hi: int) -> Array:
+        some = None if y is None else y[lo:hi]
+        return _run(density.log_prob, model, config, params, x[lo:hi], some, log_prior)
+
+    return dealing.rows(of_slice, len(x))
 
 
 def log_prob_terms(
     model: Any, config: Any, params: Params, x: Any, y: Any, log_prior: Any
 ) -> Array:
     """Return log p(x_i | x_<i), shaped like x; of sequences in float64."""
-    out = _run(density.log_prob_terms, model, config, params, x, y, log_prior)
+
+    def of_slice(lo: int, hi: int) -> Array:
+        some = None if y is None else y[lo:hi]
+        return _run(density.log_prob_terms, model, config, params, x[lo:hi], some, log_prior)
+
+    out = dealing.rows(of_slice, len(x))
     return out.astype(np.float64) if model.EVENT is Sequence else out
 
 
@@ -127,5 +138,10 @@ def sample(model: Any, config: Any, params: Params, u: Any, x: Any, y: Any) -> A
     xp = array_module(params.flat)
     kept = None if x is None else xp.asarray(x)
     numbers = None if y is None else xp.asarray(y)
-    drawn = model.sample(config, params, xp.asarray(u), kept, numbers)
-    return runtime.to_host(drawn)
+
+    def of_slice(lo: int, hi: int) -> Array:
+        some, its = (None if a is None else a[lo:hi] for a in (kept, numbers))
+        drawn = model.sample(config, params, xp.asarray(u[lo:hi]), some, its)
+        return runtime.to_host(drawn)
+
+    return dealing.rows(of_slice, len(u))

@@ -81,10 +81,11 @@ class Fitting(Trainable):
             checkpoint: a file where the training is kept: after the first minibatch, then every
                 30 s or after records, and at the end, Ctrl-C or another error. If it is there,
                 the training goes on from it, to the same bits as if never stopped on as many
-                threads. Settings and data must be the same, but for `epochs` or `steps`, which may
-                grow, also after the end: with schedule="constant" and warmup=0 that is as if it
-                had been so long from the start; a cosine goes on where the longer one is. With
-                steps and eval_every=0 records then come every tenth of the new steps.
+                threads (and ranks, of `use_team`). Settings and data must be the same, but for
+                `epochs` or `steps`, which may grow, also after the end: with schedule="constant"
+                and warmup=0 that is as if it had been so long from the start; a cosine goes on
+                where the longer one is. With steps and eval_every=0 records then come every tenth
+                of the new steps.
             start: a fitted estimator of this class, with the same size and the same columns and
                 order, or vocabulary, whose parameters a new training begins with, for other data
                 say. May be the estimator itself.

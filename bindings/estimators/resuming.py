@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from chainrule.engine import team
 from chainrule.engine.storage import checkpoint, fingerprint
 from chainrule.engine.training import train
 from chainrule.engine.training.sources import Source
@@ -76,7 +77,9 @@ class Resting:
         }
 
     def save(self, state: train.State) -> None:
-        """Write the training, whole or not at all."""
+        """Write the training, whole or not at all; of a team rank 0 alone does."""
+        if team.current().rank > 0:
+            return
         checkpoint.save_state(
             self._path, self._model, self._config, self._recipe, state, self._metadata
         )

@@ -21,7 +21,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from chainrule import progress
 from chainrule.encoders import cells, validation
-from chainrule.engine import models
+from chainrule.engine import models, team
+from chainrule.engine.storage import fingerprint
 from chainrule.engine.training import divergence, train
 from chainrule.engine.training.sources import Source
 from chainrule.estimators import resuming, runtime
@@ -58,13 +59,15 @@ class Trainable(Training, BaseEstimator):  # type: ignore[misc]  # scikit-learn 
         before, state, file, began = self.__dict__.copy(), None, None, 0
         try:
             (source,) = self._prepare(**data, start=start)
+            if team.current().size > 1:
+                team.current().check_same(fingerprint.of(*source.contents).encode(), "data")
             state = self._start() if start is None else self._start_from(start)
             if checkpoint is not None:
                 flat = None if start is None else start.params_.flat
                 file = resuming.Resting(checkpoint, self, source, flat)
                 state = self._resumed(file) or state
             began = state.step
-            if self.verbose and (chosen := self._chosen()):
+            if self._loud and (chosen := self._chosen()):
                 print(chosen, file=sys.stderr, flush=True)
             self._train(source, state, callback, file)
         except BaseException as error:
@@ -79,7 +82,7 @@ class Trainable(Training, BaseEstimator):  # type: ignore[misc]  # scikit-learn 
         self._finish(state)
         if reason := self._doubt(state):
             warnings.warn(reason, ConvergenceWarning, stacklevel=3)
-        elif self.verbose and (more := self._unfinished(state)):
+        elif self._loud and (more := self._unfinished(state)):
             print(more, file=sys.stderr, flush=True)
         return self
 
@@ -93,7 +96,7 @@ class Trainable(Training, BaseEstimator):  # type: ignore[misc]  # scikit-learn 
         """Train the state in place to the end, or until the callback says True."""
         began, steps = state.step, self._training(source, state)
         saver = None if file is None else resuming.Saver(lambda: file.save(state), state)
-        shown = progress.training(steps, bool(self.verbose), lines=True)
+        shown = progress.training(steps, self._loud, lines=True)
         with closing(steps), closing(shown):
             for step in shown:
                 if saver is not None:
@@ -101,7 +104,7 @@ class Trainable(Training, BaseEstimator):  # type: ignore[misc]  # scikit-learn 
                 if callback is not None and step.record is not None:
                     self._finish(state)
                     answer = callback(self.history_[-1], self)
-                    if isinstance(answer, bool | np.bool_) and answer:
+                    if team.current().any(isinstance(answer, bool | np.bool_) and bool(answer)):
                         break
         if file is not None and state.step > began:
             file.save(state)
@@ -112,9 +115,14 @@ class Trainable(Training, BaseEstimator):  # type: ignore[misc]  # scikit-learn 
         if found is None:
             return None
         state, change = found
-        if change and self.verbose:
+        if change and self._loud:
             print(change, file=sys.stderr, flush=True)
         return state
+
+    @property
+    def _loud(self) -> bool:
+        """Whether to show progress: of a team rank 0 alone does."""
+        return bool(self.verbose) and team.current().rank == 0
 
     def _checked_start(self, start: Any) -> "Trainable":
         """Return a copy of the estimator to start from, which may be this one."""
@@ -162,7 +170,8 @@ class Trainable(Training, BaseEstimator):  # type: ignore[misc]  # scikit-learn 
             state.__dict__.update(vars(train.place(state, xp)))
             source = source.on(xp)
         config, recipe = self._fitted_config(), self._recipe()
-        with closing(train.run(self._model(), config, recipe, state, source)) as steps:
+        training = train.run(self._model(), config, recipe, state, source, team=team.current())
+        with closing(training) as steps:
             while True:
                 # Only around the step: between steps the caller's own choices hold.
                 with runtime.resources(self.backend, self.n_threads):

@@ -14,9 +14,12 @@ the windows of `engine.windows`, many in one pass: the numbers are those of `log
 the whole. A recurrent model reads it from end to end with its state carried along; where a limit
 asks for parts of the text, each is led up to by LEAD symbols that do not count, which start from
 h_0: an estimate of what the whole past would give.
+
+Of a `team` each rank scores a share, and all get the mean; but a text that must be read in order,
+by a recurrent model or with labels to be weighed, rank 0 reads alone.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import groupby, islice
 from typing import Any
 
@@ -26,6 +29,7 @@ from chainrule.engine import bounds, density, labels, ragged, windows
 from chainrule.engine.event import Sequence
 from chainrule.engine.noise import Noise
 from chainrule.engine.params import Params
+from chainrule.engine.team import ALONE, Team
 from chainrule.kernels import threads
 from chainrule.kernels.dispatch import array_module, on_device
 from chainrule.kernels.types import Array, Ids
@@ -40,7 +44,14 @@ Piece = tuple[int, int, int]  # start, first, stop: text[start:stop] decides fir
 
 
 def mean_nll(
-    model: Any, config: Any, params: Params, X: Any, batch_size: int | None = None, y: Any = None
+    model: Any,
+    config: Any,
+    params: Params,
+    X: Any,
+    batch_size: int | None = None,
+    y: Any = None,
+    *,
+    team: Team = ALONE,
 ) -> float:
     """Return the mean of -log p(x) over the rows of X, in nats.
 
@@ -56,13 +67,18 @@ def mean_nll(
             nll -= float(log_p.sum(dtype=xp.float64))
         return nll
 
-    if on_device(X):
-        return total(0, len(X)) / len(X)
-    return sum(threads.map_rows(total, len(X), MIN_ROWS)) / len(X)
+    return team.total(_shared(total, len(X), X, team)) / len(X)
 
 
 def mean_estimate(
-    model: Any, config: Any, params: Params, X: Any, seed: int, y: Any = None
+    model: Any,
+    config: Any,
+    params: Params,
+    X: Any,
+    seed: int,
+    y: Any = None,
+    *,
+    team: Team = ALONE,
 ) -> float:
     """Return an estimate of the mean of -log p(x) over the rows of X, in nats, always the same.
 
@@ -81,11 +97,28 @@ def mean_estimate(
             nll += float(estimates.sum(dtype=xp.float64))
         return nll
 
-    return (total(0, n) if on_device(X) else sum(threads.map_rows(total, n, MIN_ROWS))) / n
+    return team.total(_shared(total, n, X, team)) / n
+
+
+def _shared(total: Callable[[int, int], float], n: int, X: Any, team: Team) -> float:
+    """Return the sum of total(lo, hi) over this rank's slice of n rows, shared by threads."""
+    first, last = team.slice_of(n)
+    if on_device(X):
+        return total(first, last)
+    return sum(
+        threads.map_rows(lambda lo, hi: total(first + lo, first + hi), last - first, MIN_ROWS)
+    )
 
 
 def rows_nll(
-    model: Any, config: Any, params: Params, x: Any, y: Any = None, limit: int = 0
+    model: Any,
+    config: Any,
+    params: Params,
+    x: Any,
+    y: Any = None,
+    limit: int = 0,
+    *,
+    team: Team = ALONE,
 ) -> float:
     """Return the mean of -log p over the symbols of rows x, in nats a symbol.
 
@@ -94,11 +127,11 @@ def rows_nll(
     sizes = ragged.lengths(x)
     n = len(x) if not limit else max(1, min(len(x), int(limit / sizes.mean())))
     chosen = np.arange(n) * len(x) // n
-    log_p = 0.0
-    for group, part in by_length(x, chosen, config.event):
-        some = _some(y, chosen[group])
+    mine, log_p = chosen[slice(*team.slice_of(n))], 0.0
+    for group, part in by_length(x, mine, config.event):
+        some = _some(y, mine[group])
         log_p += float(symbol_log_probs(model, config, params, part, some).sum())
-    return -log_p / int(sizes[chosen].sum())
+    return -team.total(log_p) / int(sizes[chosen].sum())
 
 
 def by_length(
@@ -115,52 +148,73 @@ def by_length(
         yield group, ragged.table(x, chosen[group])
 
 
-def text_nll(model: Any, config: Any, params: Params, text: Any, limit: int = 0) -> float:
+def text_nll(
+    model: Any, config: Any, params: Params, text: Any, limit: int = 0, *, team: Team = ALONE
+) -> float:
     """Return the mean of -log p over a text's symbols, (T,), in nats a symbol.
 
     limit: about how many symbols, in parts from all over the text; 0 is all.
     """
     total, count = 0.0, 0
-    for log_p in log_probs(model, config, params, text, limit):
+    for log_p in log_probs(model, config, params, text, limit, team=team):
         total -= float(log_p.sum(dtype=np.float64))
         count += len(log_p)
-    return total / count
+    return team.total(total) / team.total(count)
 
 
 def log_probs(
-    model: Any, config: Any, params: Params, text: Any, limit: int = 0, log_prior: Any = None
+    model: Any,
+    config: Any,
+    params: Params,
+    text: Any,
+    limit: int = 0,
+    log_prior: Any = None,
+    *,
+    team: Team = ALONE,
 ) -> Iterator[Array]:
     """Yield log p(x_t | x_<t), float64 on the host, of the symbols of a text, in order.
 
     limit: about how many of them, in parts from all over the text; 0 is all. log_prior: log p(c),
     (n_classes,), of a labelled model, whose marginal this is; None: all classes alike.
+    team: yield this rank's share of them.
     """
     n_classes = labels.n_classes(model, config)
     if n_classes == 1:
-        yield from _log_probs(model, config, params, text, limit)
+        yield from _log_probs(model, config, params, text, limit, team)
+        return
+    if team.rank > 0:  # each part's weights are what the parts before it say
         return
     weights = labels.uniform(config) if log_prior is None else np.asarray(log_prior, np.float64)
-    classes = (_log_probs(model, config, params, text, limit, c) for c in range(n_classes))
+    classes = (_log_probs(model, config, params, text, limit, ALONE, c) for c in range(n_classes))
     for terms in zip(*classes, strict=True):
         mixed, weights = labels.mix(np.stack(terms), weights)
         yield mixed
 
 
 def _log_probs(
-    model: Any, config: Any, params: Params, text: Any, limit: int, c: int | None = None
+    model: Any,
+    config: Any,
+    params: Params,
+    text: Any,
+    limit: int,
+    team: Team,
+    c: int | None = None,
 ) -> Iterator[Array]:
     """Yield log p of a text's symbols, or given that it is of class c."""
     T = len(text)
-    pieces: Iterable[Piece] = [(0, 0, T)]
+    pieces: Iterable[Piece] = [(0, 0, T)][slice(*team.slice_of(1))]
     if model.ABILITIES.context:
         step, n = windows.stride(config.context), windows.count(T, config.context)
         chosen = _spread(n, -(-limit // step)) if 0 < limit < T else range(n)
-        pieces = (windows.window(k, T, config.context) for k in chosen)
+        mine = chosen[slice(*team.slice_of(len(chosen)))]
+        pieces = (windows.window(k, T, config.context) for k in mine)
     elif 0 < limit < T:
-        parts = (k * PART for k in _spread(-(-T // PART), -(-limit // PART)))
+        some = _spread(-(-T // PART), -(-limit // PART))
+        parts = (k * PART for k in some[slice(*team.slice_of(len(some)))])
         pieces = ((max(0, at - LEAD), at, min(at + PART, T)) for at in parts)
     elif model.ABILITIES.state:
-        yield from _end_to_end(model, config, params, text)
+        if team.rank == 0:
+            yield from _end_to_end(model, config, params, text)
         return
     yield from _by_pieces(model, config, params, text, pieces, c)
 

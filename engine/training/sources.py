@@ -27,15 +27,17 @@ Windows     A model with a context scores a long text by windows that restart ev
 """
 
 from math import ceil, gcd
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from chainrule.engine import ragged
 from chainrule.engine.params import Params
+from chainrule.engine.team import ALONE, Team
 from chainrule.engine.training import scoring
 from chainrule.engine.training.batches import Batch, Chosen, gradient, in_turn
 from chainrule.engine.training.recipe import Recipe
+from chainrule.engine.windows import Readable
 from chainrule.kernels.dispatch import array_module
 from chainrule.kernels.types import Ids
 
@@ -82,8 +84,10 @@ class Source:
         """Return minibatch `step`; `state` is the training's, of which only `carry` is read."""
         raise NotImplementedError
 
-    def validate(self, model: Any, config: Any, recipe: Recipe, params: Params) -> float:
-        """Return the mean validation loss in nats a row or symbol."""
+    def validate(
+        self, model: Any, config: Any, recipe: Recipe, params: Params, team: Team = ALONE
+    ) -> float:
+        """Return the mean validation loss in nats a row or symbol; each rank scores a share."""
         raise NotImplementedError
 
 
@@ -133,13 +137,15 @@ class RowSource(Source):
         min_rows = len(rows) if model.ABILITIES.whole else MIN_ROWS
         return Batch(len(rows), len(rows), of_slice, min_rows)
 
-    def validate(self, model: Any, config: Any, recipe: Recipe, params: Params) -> float:
+    def validate(
+        self, model: Any, config: Any, recipe: Recipe, params: Params, team: Team = ALONE
+    ) -> float:
         """Return the mean over all validation rows; of a model in any order an estimate of it."""
         assert self._valid is not None
         x, y = self._valid
         if model.ABILITIES.any_order:
-            return scoring.mean_estimate(model, config, params, x, recipe.seed, y)
-        return scoring.mean_nll(model, config, params, x, y=y)
+            return scoring.mean_estimate(model, config, params, x, recipe.seed, y, team=team)
+        return scoring.mean_nll(model, config, params, x, y=y, team=team)
 
     def _some(self, recipe: Recipe, step: int, rows: Any) -> Any:
         """Return rows of minibatch `step` as the model is to see them, sliced when asked for."""
@@ -198,23 +204,15 @@ class SymbolRows(RowSource):
             first += len(group)
         return Batch(len(rows), count, in_turn(parts))
 
-    def validate(self, model: Any, config: Any, recipe: Recipe, params: Params) -> float:
+    def validate(
+        self, model: Any, config: Any, recipe: Recipe, params: Params, team: Team = ALONE
+    ) -> float:
         """Return the mean over rows from all over, of eval_symbols symbols or EVAL_ROWS, or all."""
         assert self._valid is not None
         x, y = self._valid
         mean = round(float(ragged.lengths(x).mean()))
         limit = recipe.eval_symbols and max(recipe.eval_symbols, EVAL_ROWS * mean)
-        return scoring.rows_nll(model, config, params, x, y, limit)
-
-
-class Readable(Protocol):
-    """A sequence of symbols: a NumPy array, mapped or not, or what reads like one."""
-
-    def __len__(self) -> int:
-        """Return the number of symbols."""
-
-    def __getitem__(self, part: slice, /) -> Any:
-        """Return a part of it as an integer array, (n,)."""
+        return scoring.rows_nll(model, config, params, x, y, limit, team=team)
 
 
 class Windows(Source):
@@ -239,10 +237,13 @@ class Windows(Source):
         x = self._read(starts, state)
         return Batch(B, x.size, gradient(model, config, recipe, step, x, x.size))
 
-    def validate(self, model: Any, config: Any, recipe: Recipe, params: Params) -> float:
+    def validate(
+        self, model: Any, config: Any, recipe: Recipe, params: Params, team: Team = ALONE
+    ) -> float:
         """Return the mean over eval_symbols symbols from all over the text, or over all."""
         assert self._valid is not None
-        return scoring.text_nll(model, config, params, self._valid, recipe.eval_symbols)
+        limit = recipe.eval_symbols
+        return scoring.text_nll(model, config, params, self._valid, limit, team=team)
 
     def _start(self, seed: int, row: int) -> int:
         """Return where window `row` of the training begins."""

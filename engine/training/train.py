@@ -3,7 +3,8 @@
 One minibatch   cut its rows into one slice a thread; each thread runs the model's loss and
                 gradient on its slice, with a gradient buffer of its own; add the buffers; one
                 fused Adam step on the flat parameters. With `accumulation`, the minibatch is
-                worked through in so many parts, whose gradients are added before that step.
+                worked through in so many parts, whose gradients are added before that step. In a
+                `team` these parts go round the ranks, and the sum is the same.
 
 What the minibatches are is a source's business: `engine.training.sources`. Nothing random is kept:
 each draws from the seed and its own number, so a `State` is a few arrays and numbers, and one saved
@@ -21,8 +22,8 @@ import numpy as np
 
 from chainrule.engine.event import Event
 from chainrule.engine.params import Params
-from chainrule.engine.training import averaging, divergence
-from chainrule.engine.training.batches import Batch
+from chainrule.engine.team import ALONE, Team
+from chainrule.engine.training import averaging, divergence, summing
 from chainrule.engine.training.recipe import Recipe, learning_rate
 from chainrule.engine.training.scoring import mean_nll
 from chainrule.engine.training.sources import RowSource, Source
@@ -125,13 +126,16 @@ def run(
     state: State,
     X: Any,
     X_valid: Any = None,
+    *,
+    team: Team = ALONE,
 ) -> Generator[Progress, None, None]:
     """Train from `state` to the recipe's end, changing it in place; yield after every minibatch.
 
     Between yields the state is whole: stop, save it or show progress there. X: a source, or with
     X_valid bare rows as the model's event says, on the side of the state's arrays. Memory beside
     the data: a gradient a thread, another one with accumulation, and a minibatch. BLAS is kept on
-    one thread until the generator ends or is closed.
+    one thread until the generator ends or is closed. team: all of its ranks run this, from the same
+    state and on the same data.
 
     Raises:
         ValueError: no rows, patience without validation data, labels for a model without, or a
@@ -139,18 +143,24 @@ def run(
         FloatingPointError: a loss is not finite, and the state is that before the minibatch; or,
             where a record would be made, a validation loss or a parameter is not, and nothing of
             it is kept.
+        RuntimeError: the team's ranks do not hold the same. Parted: another rank failed.
     """
     pair = None if X_valid is None else (X_valid, None)
     source = X if isinstance(X, Source) else RowSource(X, valid=pair)
     _check(model, recipe, state, source)
     state.size = source.size
+    team.check_same(f"{recipe} {state.step} {source.size}".encode(), "settings")
+    team.check_same(state.params.flat, "parameters to begin with")
     n_steps, period = source.n_steps(recipe), source.period(recipe)
-    grads = _buffers(recipe, state)
+    grads = summing.buffers(recipe, state.params)
     with threads.serial_blas():
         while state.step < n_steps and not _out_of_patience(recipe, state):
             began, record = time.perf_counter(), None
             batch = source.batch(model, config, recipe, state.step, state)
-            loss = _gradient(recipe, state, batch, grads)
+            loss = summing.gradient(recipe, state.params, batch, grads, team)
+            if not math.isfinite(loss):
+                what = f"the loss of minibatch {state.step + 1} is {loss},"
+                raise FloatingPointError(_advice(what))
             rate = learning_rate(recipe, state.step, n_steps)
             state.whole = False
             _update(model, recipe, state, grads[0], rate)
@@ -159,7 +169,8 @@ def run(
             state.n_seen += batch.total
             if state.step % period == 0 or state.step == n_steps:
                 check_parameters(state)
-                valid = _validate(model, config, recipe, state, source)
+                valid = _validate(model, config, recipe, state, source, team)
+                team.check_same(state.params.flat, "parameters")
                 record = _make_record(state, config.event, source.clock(recipe), valid, rate, began)
             else:
                 state.seconds += time.perf_counter() - began
@@ -190,37 +201,6 @@ def _out_of_patience(recipe: Recipe, state: State) -> bool:
     return 0 < recipe.patience <= len(state.history) - state.best_record
 
 
-def _buffers(recipe: Recipe, state: State) -> list[Params]:
-    """Return the gradient of the minibatch, then what its threads and parts need besides."""
-    n = 1 if on_device(state.params.flat) else threads.n_threads()
-    return [state.params.like() for _ in range(n + (recipe.accumulation > 1))]
-
-
-def _gradient(recipe: Recipe, state: State, batch: Batch, grads: list[Params]) -> float:
-    """Return the minibatch's loss, in nats a row or symbol, and leave its gradient in grads[0].
-
-    Each thread overwrites only its own buffer. With accumulation, grads[0] is the sum of the parts
-    so far, to which each part's own sum, in grads[1], is added.
-    """
-    parts = threads.cuts(batch.n_rows, min(recipe.accumulation, batch.n_rows))
-    shares = [(grad.flat,) for grad in (grads if recipe.accumulation == 1 else grads[1:])]
-    loss = 0.0
-    for start, stop in parts:
-
-        def one_slice(lo: int, hi: int, flat: Array, start: int = start) -> float:
-            grad = Params(state.params.shapes, flat)
-            return batch.gradient(state.params, start + lo, start + hi, grad)
-
-        loss += sum(threads.sum_rows(one_slice, stop - start, shares, batch.min_rows))
-        if recipe.accumulation > 1 and start == 0:
-            grads[0].flat[...] = grads[1].flat
-        elif recipe.accumulation > 1:
-            grads[0].flat += grads[1].flat
-    if not math.isfinite(loss):
-        raise FloatingPointError(_advice(f"the loss of minibatch {state.step + 1} is {loss},"))
-    return loss
-
-
 def _update(model: ModuleType, recipe: Recipe, state: State, grad: Params, rate: float) -> None:
     """Take one Adam step and count it."""
     adam.step(
@@ -243,13 +223,13 @@ def _update(model: ModuleType, recipe: Recipe, state: State, grad: Params, rate:
 
 
 def _validate(
-    model: ModuleType, config: Any, recipe: Recipe, state: State, source: Source
+    model: ModuleType, config: Any, recipe: Recipe, state: State, source: Source, team: Team
 ) -> float | None:
     """Return the validation loss in nats a row or symbol, or None without validation data."""
     if not source.has_valid:
         return None
     kept = averaging.kept(state.average, state.params)
-    valid = source.validate(model, config, recipe, kept)
+    valid = source.validate(model, config, recipe, kept, team)
     if not math.isfinite(valid):
         raise FloatingPointError(_advice(f"the validation loss at step {state.step} is {valid},"))
     return valid

@@ -25,7 +25,7 @@ HOMES = {  # inner packages first: of the wheel, bindings' folder holds the othe
 # what is in the same room; not its neighbours on the same floor.
 FLOORS = {
     "chainrule.engine": (
-        {"arena", "event", "greys", "noise", "ordering", "params"}
+        {"arena", "event", "greys", "noise", "ordering", "params", "team"}
         | {"ragged", "receptive", "windows"},
         {"averages", "bounds", "classes", "distributions", "labels", "subsets"},
         {"layers"},

@@ -400,7 +400,7 @@ def test_rows_score_by_the_symbol_and_by_labels():
 
 def test_rows_are_validated_on_a_few_hundred_at_least(monkeypatch):
     limits = []
-    monkeypatch.setattr(scoring, "rows_nll", lambda *args: limits.append(args[-1]) or 1.0)
+    monkeypatch.setattr(scoring, "rows_nll", lambda *args, team: limits.append(args[-1]) or 1.0)
     valid = np.zeros((9, 40), np.uint8), None
     for symbols in (0, 100, 1 << 14):
         recipe = Recipe(steps=1, eval_symbols=symbols)

@@ -1,0 +1,119 @@
+"""A team of the processes that mpiexec or srun started. The only code that imports mpi4py."""
+
+import os
+import time
+from typing import Any
+
+import numpy as np
+
+from chainrule.engine.team import Ranks, fold
+from chainrule.kernels import threads
+from chainrule.kernels.dispatch import on_device
+from chainrule.kernels.types import Array
+
+POLL = 0.01  # seconds between two looks for the others, of a rank that is leaving
+
+
+class MPITeam(Ranks):
+    """The processes of an MPI communicator."""
+
+    def __init__(self, mpi: Any, comm: Any) -> None:
+        """Keep communicators of our own, so that no message of others is mistaken for ours.
+
+        mpi: the module `mpi4py.MPI`. Numbers and arrays have one each: a rank that leaves from
+        within a sum must not be met there.
+        """
+        super().__init__(comm.rank, comm.size)
+        self._mpi, self._numbers, self._arrays = mpi, comm.Dup(), comm.Dup()
+        self._inbox = np.empty(0, np.uint8)
+
+    def sum(self, array: Any, onto: Any = None) -> None:
+        """See `Team.sum`: Alltoallv, a chunk added by each rank, Allgatherv.
+
+        What is on a device goes by the host.
+        """
+        if on_device(array):
+            host = array.get()
+            self.sum(host, None if onto is None else onto.get())
+            array.set(host)
+            return
+        flat, dtype = array.reshape(-1), array.dtype.char
+        starts, stops = np.array(threads.cuts(len(flat), self.size)).T
+        counts, (lo, hi) = stops - starts, self.slice_of(len(flat))
+        parts = self._room(self.size * (hi - lo), flat.dtype).reshape(self.size, hi - lo)
+        places = np.arange(self.size) * (hi - lo)
+        lengths = np.full(self.size, hi - lo)
+        self._arrays.Alltoallv([flat, (counts, starts), dtype], [parts, (lengths, places), dtype])
+        fold(parts, None if onto is None else onto.reshape(-1)[lo:hi], flat[lo:hi])
+        self._arrays.Allgatherv(self._mpi.IN_PLACE, [flat, (counts, starts), dtype])
+
+    def _room(self, n: int, dtype: Any) -> Any:
+        """Return n entries that are kept from one sum to the next: new memory is slow."""
+        size = n * np.dtype(dtype).itemsize
+        if len(self._inbox) < size:
+            self._inbox = np.empty(size, np.uint8)
+        return self._inbox[:size].view(dtype)
+
+    def _exchange(self, mine: Array, patience: float | None = None) -> Array | None:
+        """See `Ranks._exchange`."""
+        found = np.empty((self.size, len(mine)))
+        request = self._numbers.Iallgather(mine, found)
+        if patience is None and self._left is None:
+            request.Wait()
+            return found
+        began = time.monotonic()  # who leaves may wait for long: without burning a core
+        while not request.Test():
+            if patience is not None and time.monotonic() - began > patience:
+                return None
+            time.sleep(POLL)
+        return found
+
+    def abort(self, status: int) -> None:
+        """See `Team.abort`."""
+        self._numbers.Abort(status or 1)
+
+    def here(self) -> tuple[int, int]:
+        """Return how many ranks share this machine, and which of them this is."""
+        here = self._numbers.Split_type(self._mpi.COMM_TYPE_SHARED)
+        found = here.size, here.rank
+        here.Free()
+        return found
+
+    def threads_each(self) -> int:
+        """Return a machine's cores, shared by its ranks; of unlike machines the fewest."""
+        here = self._numbers.Split_type(self._mpi.COMM_TYPE_SHARED)
+        if hasattr(os, "sched_getaffinity"):
+            cores = len(set[int]().union(*here.allgather(os.sched_getaffinity(0))))
+        else:
+            cores = os.cpu_count() or 1
+        each = max(1, min(threads.n_threads(), cores // here.size))
+        here.Free()
+        return int(self._numbers.allreduce(each, self._mpi.MIN))
+
+
+def found(expected: int) -> MPITeam:
+    """Return the team of the processes that were started together with this one.
+
+    Raises:
+        RuntimeError: they cannot find each other: no mpi4py, no MPI, or a launcher of another one.
+    """
+    try:
+        from mpi4py import MPI
+    except ImportError as error:
+        raise RuntimeError(
+            f"{expected} processes were started to train together, and mpi4py, by which they would "
+            "find each other, is not installed; install chainrule[mpi]"
+        ) from error
+    except RuntimeError as error:  # mpi4py is there, and finds no library
+        raise RuntimeError(
+            f"{expected} processes were started to train together, and mpi4py finds no MPI library "
+            "here; load the machine's own (module load), or pip install mpich"
+        ) from error
+    there = MPI.COMM_WORLD.size
+    if there != expected:
+        library = MPI.Get_library_version().splitlines()[0].split(",")[0].strip("\0 ")
+        raise RuntimeError(
+            f"{expected} processes were started, and MPI sees {there}: the launcher is of another "
+            f"MPI than {library}; use that one's mpiexec, or srun --mpi=pmi2 or --mpi=pmix"
+        )
+    return MPITeam(MPI, MPI.COMM_WORLD)
