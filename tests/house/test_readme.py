@@ -57,7 +57,7 @@ def test_the_script_for_what_is_odd(tmp_path):
 
 
 def test_the_script_for_attacks(tmp_path):
-    out, _ = run_script(blocks("python")[4], tmp_path)
+    out, _ = run_script(blocks("python")[5], tmp_path)
     clean, fooled, purified, known, unseen = map(float, re.findall(r"0\.\d+", out.splitlines()[0]))
     assert clean > 0.9 and fooled < 0.4 and unseen < 0.4
     assert fooled + 0.2 < purified and known <= purified
