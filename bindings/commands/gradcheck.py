@@ -9,7 +9,7 @@ import numpy as np
 from chainrule import progress
 from chainrule.commands import settings
 from chainrule.commands.common import Common, console, table
-from chainrule.commands.inputs import of_images, of_rows
+from chainrule.commands.inputs import of_classes, of_images, of_rows
 from chainrule.encoders import validation
 from chainrule.engine import gradcheck as referee
 from chainrule.engine import models
@@ -33,6 +33,7 @@ ALSO = (
     "context",
     "likelihood",
     "image_shape",
+    "network",
 )  # decide what is checked, though they are in no model's Config
 HALF_STEP, ATOM = 0.2, -0.4  # of whole numbers, in standardised units; of all numbers
 NOISE = 0.5  # standard deviation of the parameters, so that no gradient is trivial
@@ -50,7 +51,7 @@ def run(common: Common, model: str, assignments: Sequence[str]) -> int:
     chosen = settings.build(cls, {}, assignments)
     estimator: Any = cls(**(small | chosen))
     rng = np.random.default_rng(common.seed or 0)
-    config, x = _data(estimator, rng)
+    config, x, y = _data(estimator, rng)
     _refuse_unused(chosen, config)
     engine = models.get(estimator._model_name())
     params = engine.init(config, rng, np.float64)
@@ -61,7 +62,7 @@ def run(common: Common, model: str, assignments: Sequence[str]) -> int:
     for name in backends:
         runtime.array_module(name)  # says what is missing
     with progress.compilation(not common.quiet), use_threads(common.threads or 1):
-        checked = referee.check_backends(engine, config, params, x, backends=backends, own=True)
+        checked = referee.check_backends(engine, config, params, x, y, backends, own=True)
     grid, failed = _judged({name: checked[name] for name in params if params[name].size})
     shape = f"{estimator._model_name()}, N={N}, {str(config).partition('(')[2].removesuffix(')')}"
     console().print(f"{shape}, float64, every entry by central differences", "", grid, "", sep="\n")
@@ -70,8 +71,16 @@ def run(common: Common, model: str, assignments: Sequence[str]) -> int:
     return int(failed > 0)
 
 
-def _data(estimator: Any, rng: np.random.Generator) -> tuple[Any, Any]:
-    """Return the Config of an estimator's model for a few random rows, and the rows."""
+def _data(estimator: Any, rng: np.random.Generator) -> tuple[Any, Any, Any]:
+    """Return the Config of an estimator's model for a few random rows, the rows, and labels."""
+    if of_classes(estimator):
+        shape = (D,) if estimator._model_name() == "mlp" else IMAGE
+        return estimator._config(shape, V), rng.normal(size=(N, *shape)), rng.integers(0, V, N)
+    return *_rows(estimator, rng), None
+
+
+def _rows(estimator: Any, rng: np.random.Generator) -> tuple[Any, Any]:
+    """Return the Config of a density, and rows."""
     if isinstance(estimator, TableDensity):
         return _table(estimator, rng)
     if of_images(estimator):

@@ -6,10 +6,8 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from chainrule.plots.faces import faces
+from chainrule.plots.palette import GREYS
 from chainrule.plots.panels import Panel, draw
-
-GREY_LEVELS = 256
 
 
 def attacked(stages: Mapping[str, Any], verdicts: Mapping[str, Sequence[Any]]) -> Figure:
@@ -37,6 +35,8 @@ def attacked(stages: Mapping[str, Any], verdicts: Mapping[str, Sequence[Any]]) -
             + ", ".join(map(str, sorted(shapes)))
         )
     (shape,) = shapes
+    if (*shape, 1)[3] not in (1, 3):
+        raise ValueError(f"stages must have 1 or 3 channels to be drawn, got {shape[3]}")
     if any(len(said) != shape[0] for said in verdicts.values()) or verdicts.keys() - stages.keys():
         raise ValueError(f"verdicts are of the {shape[0]} images of a stage, one each")
     chains = zip(*(verdicts[name] for name in stages if name in verdicts), strict=True)
@@ -44,6 +44,6 @@ def attacked(stages: Mapping[str, Any], verdicts: Mapping[str, Sequence[Any]]) -
     panels: list[Panel] = []
     for name, x in stages.items():
         images = np.asarray(x, np.float64).reshape(*shape[:3], -1)
-        whole = faces(np.clip(images, 0, 1) * (GREY_LEVELS - 1), GREY_LEVELS)
-        panels.append(Panel(name, whole.tiles, 1, whole.colours, names=() if panels else names))
+        tiles = np.clip(images if images.shape[3] == 3 else images[..., 0], 0, 1)
+        panels.append(Panel(name, tiles, 1, GREYS, names=() if panels else names))
     return draw(panels)

@@ -54,12 +54,12 @@ def model(name: str) -> dict[str, RelativeError] | None:
     sizes = command.SMALL | (command.OF_IMAGES if "image_shape" in known else {})
     estimator: Any = cls(**{key: sizes[key] for key in sizes.keys() & known})
     rng = np.random.default_rng(SEED)
-    config, x = command._data(estimator, rng)
+    config, x, y = command._data(estimator, rng)
     engine = models.get(estimator._model_name())
     params = engine.init(config, rng, np.float64)
     params.flat[...] = rng.normal(scale=command.NOISE, size=params.size)
     with use_backend("reference"):
         checked = gradcheck.check_backends(
-            engine, config, params, x, backends=("reference",), most=12, own=True
+            engine, config, params, x, y, backends=("reference",), most=12, own=True
         )
     return {f"d{key}": errors["reference"] for key, errors in checked.items() if params[key].size}

@@ -179,7 +179,16 @@ def test_info_counts_what_is_there_and_what_untied_would_cost(folder, call):
     assert status == 0 and "120" in out and "untied" not in out
 
 
-@pytest.mark.parametrize("arguments", [["nade"], ["fvsbn"], ["nade", "--set", "tied=false"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["nade"],
+        ["fvsbn"],
+        ["nade", "--set", "tied=false"],
+        ["classifier"],
+        ["classifier", "--set", "network=cnn"],
+    ],
+)
 def test_gradcheck_passes_every_parameter_on_both_backends(arguments, call):
     status, out, err = call("gradcheck", *arguments)
     assert (status, err) == (0, "") and "all pass" in out and "FAIL" not in out

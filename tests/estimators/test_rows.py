@@ -130,8 +130,8 @@ def test_a_failed_fit_leaves_the_earlier_one(X):
 def test_control_c_and_divergence_keep_the_best_so_far(monkeypatch, X, error, after):
     run = train.run
 
-    def interrupted(*args):
-        for count, step in enumerate(run(*args), start=1):
+    def interrupted(*args, **team):
+        for count, step in enumerate(run(*args, **team), start=1):
             yield step
             if count == after:
                 raise error
@@ -152,7 +152,7 @@ def test_an_interrupted_refit_that_learned_nothing_leaves_the_earlier_fit(monkey
     model = cr.FVSBN(epochs=2).fit(X)
     before = model.log_prob(X)
 
-    def broken(*args):
+    def broken(*args, **team):
         raise error
         yield
 

@@ -495,8 +495,8 @@ def test_rows_longer_than_the_context_are_refused(kind):
 def test_control_c_and_divergence_keep_the_best_so_far(kind, error, after, monkeypatch):
     run = train.run
 
-    def interrupted(*args):
-        for count, step in enumerate(run(*args), start=1):
+    def interrupted(*args, **team):
+        for count, step in enumerate(run(*args, **team), start=1):
             yield step
             if count == after:
                 raise error

@@ -26,6 +26,8 @@ def test_what_cannot_be_drawn(rng):
     x = rng.random((3, 6, 5))
     with pytest.raises(ValueError, match="stages are images of one shape"):
         plots.attacked({"clean": x, "pgd": x[:2]}, {})
+    with pytest.raises(ValueError, match="1 or 3 channels"):
+        plots.attacked({"clean": rng.random((3, 6, 5, 2))}, {})
     with pytest.raises(ValueError, match="verdicts are of the 3 images of a stage"):
         plots.attacked({"clean": x}, {"clean": [1]})
     with pytest.raises(ValueError, match="verdicts are of the 3 images of a stage"):

@@ -14,7 +14,7 @@ from numpy.testing import assert_array_equal
 import chainrule as cr
 from chainrule.commands import runs
 from chainrule.engine.storage import container
-from chainrule.engine.training import train
+from chainrule.engine.training import summing, train
 
 pytestmark = [
     pytest.mark.skipif(not hasattr(os, "fork"), reason="needs POSIX signals"),
@@ -144,7 +144,7 @@ def test_killed_thirty_times_in_saving(folder, tmp_path):
 
 def test_killed_thirty_times_in_training(folder, tmp_path):
     """Before a gradient or after a step of Adam, in turn."""
-    places = (train, "_gradient"), (train.adam, "step")
+    places = (summing, "gradient"), (train.adam, "step")
 
     def in_training(number):
         (module, name), after = places[number % 2], number % 2
