@@ -20,6 +20,7 @@ html_static_path = [str(HERE / "static")]
 html_css_files = ["study.css"]
 html_copy_source = False
 html_show_sphinx = False
+html_show_copyright = False
 pygments_style = "friendly"
 pygments_dark_style = "native"
 default_role = "code"

@@ -49,8 +49,10 @@ def _list(where: Path) -> None:
         state = known.get(exercise.name, "")
         grid.add_row(exercise.name, exercise.operation, exercise.task, state)
     console().print(grid)
-    n = sum(state == "solved" for state in known.values())
-    console().print(f"{n} of {len(EXERCISES)} solved; begin with: chainrule exercise nade-1")
+    left = [name for name in EXERCISES if known.get(name) != "solved"]
+    word = "go on" if len(left) < len(EXERCISES) else "begin"
+    then = f"; {word} with: chainrule exercise {left[0]}" if left else ""
+    console().print(f"{len(EXERCISES) - len(left)} of {len(EXERCISES)} solved{then}")
 
 
 def _answer(common: Common, exercise: Exercise, label: str, where: Path) -> int:

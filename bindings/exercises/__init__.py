@@ -5,10 +5,13 @@ is always of the code that is there. The reader edits a copy of it; `judging` im
 holds its gradients against central differences. Which of them fail is the hint.
 """
 
+import ast
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-HIDDEN = "pass  # {label}: write this line"
+WRITE = "write this line"
+HIDDEN = f"pass  # {{label}}: {WRITE}"
 BACKWARD = {  # where the backward begins, of an operation whose functions are called otherwise
     "masked_conv": "def weight_gradient(",
 }
@@ -25,6 +28,7 @@ class Exercise:
         right: the line as it should stand. wrong: as it stands; None: it is missing.
         fails: whose gradients are wrong because of it, all others being right.
         why: what there is to learn, told when it is solved.
+        asked: of a missing line, what it does, where the label alone does not say it.
     """
 
     name: str
@@ -34,13 +38,19 @@ class Exercise:
     wrong: str | None
     fails: frozenset[str]
     why: str
+    asked: str = ""
 
     @property
     def task(self) -> str:
         """What the reader has to do, in a sentence."""
-        if self.wrong is None:
-            return f"write the line that takes {self.label}"
+        if self.missing:
+            return f"write the line {self.asked or 'that takes'} {self.label}".strip()
         return "find the step whose line is wrong, and mend it"
+
+    @property
+    def missing(self) -> bool:
+        """Whether the line has to be written, rather than found."""
+        return self.wrong is None or WRITE in self.wrong
 
     @property
     def labels(self) -> set[str]:
@@ -52,24 +62,48 @@ class Exercise:
         return BACKWARD.get(self.operation, "def backward(")
 
     def broken(self, source: str) -> str:
-        """Return the reference's source with this exercise's line replaced.
+        """Return what the two directions need of the reference's source, this line replaced.
 
         Raises:
             ValueError: the reference has no such line.
         """
+        source = both_directions(source)
         begin = source.find(self.start_of_backward())
         at = source.find(self.right, begin)
         if begin < 0 or at < 0:
             raise ValueError(f"the reference of {self.operation} has no line {self.right!r}")
         wrong = HIDDEN.format(label=self.label) if self.wrong is None else self.wrong
-        return source[:at] + wrong + source[at + len(self.right) :]
+        end = source.index("\n", at) if self.missing else at + len(self.right)
+        return source[:at] + wrong + source[end:]
 
 
-def _of(operation: str, *rows: tuple[str, str, str | None, str, str]) -> Iterator[Exercise]:
-    """Yield an operation's exercises from (label, right, wrong, fails, why), numbered from 1."""
-    for k, (label, right, wrong, fails, why) in enumerate(rows, 1):
+def both_directions(source: str) -> str:
+    """Return a reference without the functions that neither forward nor backward calls.
+
+    Another way back, as NADE's in its input, repeats lines of the backward.
+    """
+    functions = {f.name: f for f in ast.parse(source).body if isinstance(f, ast.FunctionDef)}
+    needed, new = set[str](), {"forward", "backward"} & functions.keys()
+    while new:
+        needed |= new
+        nodes = [node for name in new for node in ast.walk(functions[name])]
+        called = {node.id for node in nodes if isinstance(node, ast.Name)}
+        new = (called & functions.keys()) - needed
+    lines = source.splitlines(keepends=True)
+    for f in functions.values():
+        if f.name not in needed:
+            lines[f.lineno - 1 : f.end_lineno] = [""] * ((f.end_lineno or 0) - f.lineno + 1)
+    return re.sub(r"\n{4,}", "\n\n\n", "".join(lines)).rstrip("\n") + "\n"
+
+
+Row = tuple[str, str, str | None, str, str] | tuple[str, str, str | None, str, str, str]
+
+
+def _of(operation: str, *rows: Row) -> Iterator[Exercise]:
+    """Yield an operation's exercises from (label, right, wrong, fails, why[, asked]), from 1 on."""
+    for k, (label, right, wrong, fails, *said) in enumerate(rows, 1):
         name = f"{operation.removeprefix('causal_').removeprefix('masked_')}-{k}"
-        yield Exercise(name, operation, label, right, wrong, frozenset(fails.split()), why)
+        yield Exercise(name, operation, label, right, wrong, frozenset(fails.split()), *said)
 
 
 EXERCISES = {
@@ -211,9 +245,10 @@ EXERCISES = {
             (
                 "B1",
                 "dW[~window.mask(*dW.shape[1:])] = 0",
-                None,
+                "pass  # B1, hidden entries of W: write this line",
                 "W",
                 "what the mask hides has no gradient, or an optimiser would open it",
+                "that gives hidden entries of W the gradient 0, a part of",
             ),
         ),
     )

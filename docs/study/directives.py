@@ -172,7 +172,9 @@ class Speed(Directive):
             return []
         head = ["workload", "size", "backend", "median", "PyTorch", "machine"]
         title = nodes.rubric("Measured speed", "Measured speed")
-        return [title, grid(head, rows)]
+        table = grid(head, rows)
+        table["classes"].append("speeds")
+        return [title, table]
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

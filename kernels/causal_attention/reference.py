@@ -35,7 +35,7 @@ def backward(
         P = _probabilities(_scores(q_, k_), lse[r, h])  # F1, F3
         dv[r, :, h] = P.T @ do_  # B1
         dP = do_ @ v_.T  # B2
-        mean = (do_ * o_).sum(axis=1)
+        mean = (do_ * o_).sum(axis=1)  # B3's μ
         ds = P * (dP - mean[:, None])  # B3
         dq[r, :, h] = ds @ k_ * scale  # B4
         dk[r, :, h] = ds.T @ q_ * scale  # B5

@@ -43,9 +43,9 @@ def backward(
         before, tanh_c = _before(c, walk, k, at, 0), np.tanh(c[:, *here])
         delta = dh[:, *here] + from_next[:, at]  # B1
         do = delta * tanh_c  # B2
-        epsilon = kept[:, at] + delta * o * (1 - tanh_c**2)
+        epsilon = kept[:, at] + delta * o * (1 - tanh_c**2)  # B2
         di, df, dg = epsilon * g, epsilon * before, epsilon * i  # B3
-        kept[:, at] = epsilon * f
+        kept[:, at] = epsilon * f  # B2's first term, for the cell before
         slopes = di * i * (1 - i), df * f * (1 - f), dg * (1 - g**2), do * o * (1 - o)  # B4
         da_k = _joined(slopes, fronts.groups)
         da[:, *here] = da_k
@@ -54,7 +54,7 @@ def backward(
         for p in range(len(W)):
             seen = at + p - 1
             inside = (first <= seen) & (seen < end)
-            from_next[:, seen[inside]] += da_k[:, inside] @ W[p].T
+            from_next[:, seen[inside]] += da_k[:, inside] @ W[p].T  # B1's sum
     weight_gradient(da, fronts, h, dW)
 
 

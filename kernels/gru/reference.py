@@ -37,14 +37,14 @@ def backward(
         delta = dh[t] + from_next  # B1
         du, dn = delta * (h[t] - n), delta * (1 - u)  # B2
         dz_n = dn * (1 - n**2)  # B3
-        dr, dm = dz_n * m[t], dz_n * r
+        dr, dm = dz_n * m[t], dz_n * r  # B3
         dz_r, dz_u = dr * r * (1 - r), du * u * (1 - u)  # B4
-        from_next = delta * u  # before dz, which may be gates
+        from_next = delta * u  # B1's second term; before dz, which may be gates
         q = np.concatenate([dz_r, dz_u, dm], axis=1)
         dz[t], m[t] = np.concatenate([dz_r, dz_u, dz_n], axis=1), dm
-        from_next += q @ W.T
+        from_next += q @ W.T  # B1's third term
         dW += h[t].T @ q  # B5
-        db += dm.sum(axis=0)
+        db += dm.sum(axis=0)  # B5
     dh0[...] = from_next  # B6
 
 

@@ -22,5 +22,5 @@ def backward(
     db[...] = dy.sum(axis=0)  # B1
     dg[...] = (dy * x_hat).sum(axis=0)  # B2
     t = dy * g  # B3
-    p, q = t.mean(axis=1), (t * x_hat).mean(axis=1)
+    p, q = t.mean(axis=1), (t * x_hat).mean(axis=1)  # B4's means
     dx += rstd[:, None] * (t - p[:, None] - x_hat * q[:, None])  # B4

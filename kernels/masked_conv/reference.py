@@ -37,7 +37,7 @@ def weight_gradient(dy: Array, x: Array, window: Window, dW: Array, db: Array) -
     dW[...] = 0
     for t, here, there in _pairs(window, x.shape):
         dW[t] = np.einsum("nijc,nijo->co", x[:, *there], dy[:, *here])  # B1
-    dW[~window.mask(*dW.shape[1:])] = 0
+    dW[~window.mask(*dW.shape[1:])] = 0  # B1
 
 
 def add_backward(dy: Array, x: Array, W: Array, window: Window, dx: Array, dW: Array) -> None:

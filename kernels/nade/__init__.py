@@ -52,8 +52,8 @@ One sweep   For the Bernoulli loss L = scale · Σ_n Σ_i (softplus(s_ni) - x_ni
 
 Cost        With η the share of ones: about 2 N·D·H FLOPs for F3 and N·D·H·η (1 + one σ) for F2
             and F4; the gradient adds 8 N·D·H and 3 N·D·H·η, dx about as much. W and V are
-            read once for each panel
-            of rows that stays in cache; memory O(N·(D + H)) beside the gradients.
+            read once for each panel of rows that stays in cache; memory O(N·(D + H)) beside the
+            gradients.
 
 Source      Larochelle and Murray 2011, "The Neural Autoregressive Distribution Estimator",
             AISTATS, which gives F1-F4 for one class, and the O(D·H) argument. B2 and S1-S3 are

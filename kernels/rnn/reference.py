@@ -18,6 +18,6 @@ def backward(dh: Array, h: Array, W: Array, dz: Array, dW: Array, dh0: Array) ->
     for t in reversed(range(len(dh))):
         delta = dh[t] + from_next  # B1
         dz[t] = delta * (1 - h[t + 1] ** 2)  # B2
-        from_next = dz[t] @ W.T
+        from_next = dz[t] @ W.T  # B1's second term, for step t - 1
         dW += h[t].T @ dz[t]  # B3
     dh0[...] = from_next  # B4

@@ -17,7 +17,7 @@ def backward(dnll: Array, s: Array, y: Ids, ds: Array) -> None:
     """See `chainrule.kernels.softmax_cross_entropy.backward`."""
     p = np.exp(s - s.max(axis=1, keepdims=True))
     p /= p.sum(axis=1, keepdims=True)  # B1
-    p[np.arange(len(y)), y] -= 1
+    p[np.arange(len(y)), y] -= 1  # B2
     ds[...] = p * np.where(y < 0, dnll.dtype.type(0), dnll)[:, None]  # B2
 
 

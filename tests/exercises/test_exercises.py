@@ -1,12 +1,14 @@
 """Exercises: broken they fail as they say, mended they pass; and the command line of them."""
 
+import ast
 import json
 import runpy
 from pathlib import Path
 
 import pytest
+from study.derivations import labels
 
-from chainrule.exercises import EXERCISES, HIDDEN, cases, judging
+from chainrule.exercises import EXERCISES, WRITE, both_directions, cases, judging
 from chainrule.kernels import nade
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -19,14 +21,42 @@ def test_broken_it_fails_where_it_says_and_mended_it_passes(exercise, tmp_path):
     verdict = judging.judge(exercise, path)
     assert not verdict.fault and not verdict.solved
     assert verdict.failing == exercise.fails
-    broken = path.read_text("utf-8")
-    wrong = exercise.wrong or HIDDEN.format(label=exercise.label)
-    begin = broken.index(exercise.start_of_backward())
-    at = broken.index(wrong, begin)
-    mended = broken[:at] + exercise.right + broken[at + len(wrong) :]
-    assert mended == judging.source(exercise.operation)
-    path.write_text(mended, "utf-8")
+    broken = path.read_text("utf-8").splitlines()
+    right = both_directions(judging.source(exercise.operation)).splitlines()
+    (at,) = [k for k, (a, b) in enumerate(zip(broken, right, strict=True)) if a != b]
+    assert exercise.right in right[at]
+    broken[at] = " " * (len(right[at]) - len(right[at].lstrip())) + right[at].strip()
+    path.write_text("\n".join(broken), "utf-8")
     assert judging.judge(exercise, path).solved
+
+
+@every
+def test_its_copy_does_not_tell_the_line_and_takes_the_step_in_one_function(exercise):
+    copy = exercise.broken(judging.source(exercise.operation))
+    assert exercise.right not in copy
+    named = [
+        {
+            name
+            for line in copy.splitlines()[f.lineno - 1 : f.end_lineno]
+            if "#" in line
+            for name in labels(line.partition("#")[2])
+        }
+        for f in ast.parse(copy).body
+        if isinstance(f, ast.FunctionDef)
+    ]
+    assert all(sum(label in found for found in named) == 1 for label in exercise.labels)
+
+
+@every
+def test_a_missing_line_is_asked_for_once(exercise):
+    copy = exercise.broken(judging.source(exercise.operation))
+    asking = [line for line in copy.splitlines() if WRITE in line]
+    assert len(asking) == exercise.missing and all(line.count("#") == 1 for line in asking)
+    assert exercise.task.startswith("write" if exercise.missing else "find")
+
+
+def test_the_mask_s_line_says_what_is_wanted():
+    assert "hidden entries" in EXERCISES["conv-3"].task
 
 
 @every
@@ -39,7 +69,7 @@ def test_its_step_is_one_of_the_derivation(exercise):
 
 
 def test_every_operation_has_both_tasks():
-    tasks = {(e.operation, e.wrong is None or "write" in e.wrong) for e in EXERCISES.values()}
+    tasks = {(e.operation, e.missing) for e in EXERCISES.values()}
     assert tasks == {(name, kind) for name in cases.CASES for kind in (True, False)}
 
 
@@ -82,11 +112,16 @@ def test_the_command_lists_begins_judges_and_remembers(call, tmp_path):
     path.write_text(judging.source("nade"), "utf-8")
     status, out, _ = call("exercise", "nade-3", *folder)
     assert status == 0 and "solved" in out
-    assert "1 of" in call("exercise", *folder)[1]
+    out = call("exercise", *folder)[1]
+    assert "1 of" in out and "go on with: chainrule exercise nade-1" in out
     assert call("exercise", "nade-3", "--again", *folder)[0] == 1
     assert path.read_text("utf-8") != judging.source("nade")
-    known = json.loads((tmp_path / "mine" / judging.PROGRESS).read_text("utf-8"))
-    assert known == {"nade-3": "solved"}
+    kept = tmp_path / "mine" / judging.PROGRESS
+    assert json.loads(kept.read_text("utf-8")) == {"nade-3": "solved"}
+    kept.write_text(json.dumps({"nade-1": "solved"}), "utf-8")
+    assert "chainrule exercise nade-2" in call("exercise", *folder)[1]
+    kept.write_text(json.dumps(dict.fromkeys(EXERCISES, "solved")), "utf-8")
+    assert "with:" not in call("exercise", *folder)[1]
     assert EXERCISES["nade-3"].right in call("exercise", "nade-3", "--solution", *folder)[1]
 
 
