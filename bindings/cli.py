@@ -63,7 +63,7 @@ def demo(
     _module("demo").demo(common, out)
 
 
-@verb(cls=SettingsHelp)
+@verb(cls=SettingsHelp, shared=True)
 def train(
     common: Any,
     model: Model,
@@ -99,7 +99,7 @@ def train(
     return int(_module("train").run(common, asked))
 
 
-@verb("seed")
+@verb("seed", shared=True)
 def score(
     common: Any,
     run: Run,
@@ -132,7 +132,7 @@ def detect(
     _module("detect").detect(common, run, x, asked, written)
 
 
-@verb()
+@verb(shared=True)
 def sample(
     common: Any,
     run: Run,

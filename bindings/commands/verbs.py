@@ -156,7 +156,7 @@ class SettingsHelp(TyperCommand):
 
 
 def verb(
-    *unused: str, cls: type[TyperCommand] | None = None
+    *unused: str, cls: type[TyperCommand] | None = None, shared: bool = False
 ) -> Callable[[Callable[..., int | None]], Callable[..., None]]:
     """Register a command that also takes the common options, before or after its name.
 
@@ -165,6 +165,7 @@ def verb(
     one with `written` how a table of text is written, one with `asked` whose probability it is.
 
     unused: common options that it has no use for: not in its help, and refused behind its name.
+    shared: whether several processes, started by mpiexec or srun, do it together.
     """
 
     def register(function: Callable[..., int | None]) -> Callable[..., None]:
@@ -180,6 +181,8 @@ def verb(
             for name in unused:
                 if after[name] is not None:
                     raise ValueError(f"{function.__name__} has no use for --{name}; leave it out")
+            if not shared:
+                _check_alone(function.__name__)
             raise typer.Exit(function(Common(**ctx.obj | here), **arguments) or 0)
 
         command.__signature__ = _signature(function, unused)  # type: ignore[attr-defined]
@@ -188,6 +191,17 @@ def verb(
         return app.command(cls=cls)(command)
 
     return register
+
+
+def _check_alone(name: str) -> None:
+    """Raise ValueError where several processes would each do all of a verb, into the same files."""
+    from chainrule.engine.team import launched  # and NumPy, which --help never waits for
+
+    if launched.size() > 1:
+        raise ValueError(
+            f"{name} is for one process, and {launched.size()} were started together; start it "
+            f"without a launcher, or set {launched.ALONE}=1 if each has a task of its own"
+        )
 
 
 def _signature(function: Callable[..., Any], unused: tuple[str, ...]) -> inspect.Signature:

@@ -224,6 +224,21 @@ def test_a_wrong_option_is_told_once(wrong, tmp_path):
         assert end.returncode == 2 and len(end.stderr.splitlines()) == (rank == 0), end.stderr
 
 
+@pytest.mark.parametrize("verb", ["complete", "detect", "attack", "purify", "impute", "info"])
+def test_a_verb_for_one_process_is_refused_once(verb, tmp_path):
+    files = [tmp_path / "run"] if verb == "info" else [tmp_path / "run", tmp_path / "x.npy"]
+    given = {"complete": ("--observed", "top"), "attack": ("--method", "fgsm")}.get(verb, ())
+    out = () if verb == "info" else ("--out", tmp_path / "out.npy")
+    for rank in (0, 1):
+        env = {"PMI_SIZE": "2", "PMI_RANK": str(rank)}
+        end = alone(*CLI, verb, *files, *given, *out, **env)
+        assert end.returncode == 2 and len(end.stderr.splitlines()) == (rank == 0), end.stderr
+        if rank == 0:
+            assert f"{verb} is for one process, and 2 were started together" in end.stderr
+    end = alone(*CLI, verb, *files, *given, *out, PMI_SIZE="2", **{launched.ALONE: "1"})
+    assert "is for one process" not in end.stderr
+
+
 def test_each_may_have_a_task_of_its_own(tmp_path):
     env = {"PMI_SIZE": "2", "PMI_RANK": "1", launched.ALONE: "1"}
     end = alone(*CLI, "train", *NADE[:4], 1, "--out", tmp_path / "run", **env)
