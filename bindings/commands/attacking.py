@@ -40,7 +40,9 @@ def attack(common: Common, run: Path, x: Path, how: AttackRequest, asked: LabelR
     model = common.show(_classifier(run))
     density = None if how.density is None else common.show(_density(how.density))
     images = _read(common, x, model)
-    images = images._replace(x=_shaped(images.x, model), y=_labels(model, images, asked))
+    images = images._replace(x=_shaped(images.x, model))
+    truth = _labels(model, images, asked)
+    images = images._replace(y=model.predict(images.x) if truth is None else truth)
     if how.out.suffix.lower() in PICTURES:
         images = Found(images.x[:PICTURED], images.y[:PICTURED])
     moved = _attacked(model, density, images, how, common.seed or 0)
@@ -52,8 +54,9 @@ def attack(common: Common, run: Path, x: Path, how: AttackRequest, asked: LabelR
     right = (f"{name} {(said == images.y).mean():.1%}" for name, said in verdicts.items())
     far = np.abs(moved - images.x).reshape(len(moved), -1)
     norms = f"{np.median(far.max(axis=1)):.3g} and {np.median(np.sqrt((far**2).sum(axis=1))):.3g}"
+    word = "taken as before, of images without labels" if truth is None else "right"
     common.say(
-        f"right: {', '.join(right)}; median change of {len(moved):,} images {norms}, in the ∞- and "
+        f"{word}: {', '.join(right)}; median change of {len(moved):,} images {norms}, in the ∞- and "
         f"the 2-norm; {how.out}"
     )
 
@@ -148,13 +151,11 @@ def _read(common: Common, x: Path, model: Any) -> Found:
 
 
 def _labels(model: Any, images: Found, asked: LabelRequest) -> Any:
-    """Return the labels that an attack leaves: those asked for, the file's own, or verdicts."""
+    """Return the true labels: those asked for, or the file's own; None where nobody knows them."""
     given = labels.given(model, asked, images.x).y
     if given is None and images.y is not None and np.isin(images.y, model.classes_).all():
         return np.asarray(images.y)
-    if given is None:
-        return model.predict(images.x)
-    return np.broadcast_to(given, len(images.x))
+    return None if given is None else np.broadcast_to(given, len(images.x))
 
 
 def _shaped(x: Any, model: Any) -> Any:

@@ -14,6 +14,8 @@ from chainrule.commands.standard_input import as_file
 from chainrule.datasets import rowfiles
 from chainrule.detection import calibration, ranks
 from chainrule.detection.detector import Detector
+from chainrule.detection.methods import METHODS
+from chainrule.encoders import validation
 from chainrule.encoders.texts import UNITS
 
 NOT_OF_VERBS = ("ratio",)  # methods that learn from what was trained on
@@ -53,13 +55,14 @@ def detect(common: Common, run: Path, x: Path, asked: DetectRequest, written: Wr
         table[:, 0], table[:, 1], table[:, 2] = seen.numbers, scores, p
         table[:, 3:] = odd.astype(int)
         write_rows(asked.out, table, [seen.what, "score", "p_value", *columns])
-    measured = oddities.Measured(scores, p, odd, rates)
+    measured, drawn = oddities.Measured(scores, p, odd, rates), 0
+    if asked.picture is not None:  # before anything is said, which nobody may read to its end
+        drawn = oddities.picture(asked.picture, detector, seen, measured, run, clean)
     oddities.tell(common, detector, seen, measured)
     if asked.out is not None:
         common.say(f"score, p-value and decision of each {seen.what}; {asked.out}")
     if asked.picture is not None:
-        n = oddities.picture(asked.picture, detector, seen, measured, run, clean)
-        common.say(f"the {n} oddest {seen.what}s; {asked.picture}")
+        common.say(f"the {drawn} oddest {seen.what}s; {asked.picture}")
 
 
 def _ranked(detector: Any, scores: Any) -> tuple[Any, NDArray[np.bool_]]:
@@ -91,6 +94,8 @@ def _calibrated(found: Any, model: Any, run: Path, asked: DetectRequest, clean: 
             f"Python save a chainrule.Detector with method={method!r}, and give its file in place "
             "of the run"
         )
+    taken = [one for one in METHODS if one not in NOT_OF_VERBS]
+    validation.choice("--method", method, taken)
     detector = Detector(model, method=method, false_alarm=rates)
     if clean is not None:
         with rowfiles.naming({} if clean.origin is None else {"X": clean.origin}):

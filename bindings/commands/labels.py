@@ -142,8 +142,8 @@ def chosen(data: Dataset, labels: bool | str) -> Dataset:
         return data._replace(train=Split(train.x), valid=Split(valid.x), test=Split(test.x))
     if any(split.y is None for split in (train, valid, test)):
         raise ValueError(
-            f"{data.name} has no labels of its own; leave out --labels, or say where they are "
-            "with --labels-from"
+            f"{data.name} has no labels of its own; say where they are with --labels-from, put "
+            "pictures into a folder for each label, or train a density without --labels"
         )
     return data
 

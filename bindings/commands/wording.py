@@ -53,6 +53,10 @@ RULES = tuple(
             + ": [… all categories …]}'",
         ),
         (r"\bfalse_alarm=", "--false-alarm "),
+        (
+            r"; give more of them or a higher rate",
+            "; give a run --clean, a file of more, or a higher rate",
+        ),
         (r"\breduce_from=256", "--set reduce_from=256"),
         (r"\bset binarize=0\.5", "train with --binarize 0.5"),
         (r"\bset context=(\d+)", r"give --set context=\1"),

@@ -18,6 +18,7 @@ Lei, Romano and Sesia 2023, "Testing for outliers with conformal p-values".
 """
 
 from collections.abc import Callable, Sequence
+from decimal import ROUND_UP, Decimal, localcontext
 from fractions import Fraction
 from math import ceil, floor, isfinite
 from numbers import Real
@@ -117,7 +118,7 @@ def _rate(asked: Any, n: int, what: str) -> Fraction:
     if asked == 0:
         raise ValueError(
             f"false_alarm=0 would need infinitely many {what}; give a rate above 0, of "
-            f"{n:,} {what} at least {1 / (n + 1):.2g}"
+            f"{n:,} {what} at least {_least_rate(n)}"
         )
     value = float(asked)
     if not isfinite(value) or not 0 < value <= 1:
@@ -126,6 +127,12 @@ def _rate(asked: Any, n: int, what: str) -> Fraction:
     if n < (needed := least_rows(rate)):
         raise ValueError(
             f"false_alarm={value:g} takes {needed:,} {what} or more, and there are {n:,}, "
-            f"which tell no rate below {1 / (n + 1):.2g}; give more of them or a higher rate"
+            f"which tell no rate below {_least_rate(n)}; give more of them or a higher rate"
         )
     return rate
+
+
+def _least_rate(n: int) -> str:
+    """Return 1 / (n + 1) in two digits, rounded up: a rate that n clean scores can tell."""
+    with localcontext(prec=2, rounding=ROUND_UP):
+        return f"{float(Decimal(1) / (n + 1)):g}"

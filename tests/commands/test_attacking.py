@@ -79,8 +79,9 @@ def test_an_attack_writes_images_or_a_picture(method, trained, runs, call, tmp_p
     if method != "noise":
         assert cr.load(trained).score(moved, np.load(runs / "y.npy")) < 0.9
     picture = tmp_path / "a.png"
-    status, _, err = call(*begin, *few, "--density", runs / "d.safetensors", "--out", picture)
+    status, out, err = call(*begin, *few, "--density", runs / "d.safetensors", "--out", picture)
     assert (status, err) == (0, "")
+    assert out.startswith("taken as before, of images without labels: clean 100.0%, ")
     assert min(Image.open(picture).size) > 100
 
 

@@ -175,6 +175,24 @@ def test_what_cannot_be_is_said_in_a_sentence(folder, call, arguments, said):
     assert status == 2 and said in err and err.count("\n") <= 2
 
 
+def test_advice_is_what_the_command_takes(folder, call):
+    _, _, err = call("detect", folder / "table", folder / "new.csv", "--method", "magic")
+    assert "'bits'" in err and "ratio" not in err
+    _, _, err = call("detect", folder / "table", folder / "new.csv", "--false-alarm", 1e-4)
+    assert "give a run --clean, a file of more, or a higher rate" in err
+
+
+def test_files_are_written_though_nobody_reads_on(folder, call, monkeypatch, tmp_path):
+    def unread(*_):
+        raise BrokenPipeError
+
+    monkeypatch.setattr("chainrule.commands.oddities.tell", unread)
+    files = tmp_path / "scores.csv", tmp_path / "odd.png"
+    options = ("--false-alarm", 0.1, "--out", files[0], "--picture", files[1])
+    assert call("detect", folder / "table", folder / "new.csv", *options)[0] == 1
+    assert all(path.exists() for path in files)
+
+
 def test_a_text_calibrates_by_a_file_of_lines(folder, call):
     asked = ("detect", folder / "text", folder / "new.txt", "--clean", folder / "log.txt")
     status, said, _ = call(*asked, "--false-alarm", 0.02, "--quiet", "--method", "bits")

@@ -94,6 +94,14 @@ def test_rates_that_are_none_are_refused_in_a_sentence(asked, said):
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize("n", [1, 2, 28, 29, 50, 98, 99, 150, 12_345])
+def test_the_rate_that_is_advised_is_one_that_can_be_told(n):
+    with pytest.raises(ValueError, match="at least") as error:
+        ranks.rates(0, n)
+    advised = float(str(error.value).rpartition(" ")[2])
+    assert ranks.rates(advised, n) and advised < 1.1 / (n + 1)
+
+
 @pytest.mark.parametrize("asked", ["often", True, [None], b"1"])
 def test_what_is_no_rate_is_a_type_error(asked):
     with pytest.raises(TypeError, match="must be a rate such as"):
