@@ -181,38 +181,30 @@ def _dropout(rng: Any) -> Instance:
     return one_input(rng, "x", rng.normal(size=(N, T, H)), masked, lambda dy, x: masked(dy))
 
 
-@case("bernoulli")
-def _bernoulli(rng: Any) -> Instance:
-    x = rng.integers(0, 2, (N, D), dtype=np.uint8)
+def _likelihood(op: Any, rng: Any, x: Any, shape: tuple[int, int]) -> Instance:
+    """Return -log p of each row, (N,), of random outputs s of a shape, by an operation on x."""
 
     def forward(s: Any) -> Any:
         nll = np.empty(N)
-        bernoulli.forward(s, x, nll)
+        op.forward(s, x, nll)
         return nll
 
     def backward(dnll: Any, s: Any) -> Any:
         ds = np.empty_like(s)
-        bernoulli.backward(dnll, s, x, ds)
+        op.backward(dnll, s, x, ds)
         return ds
 
-    return one_input(rng, "s", rng.normal(size=(N, D)), forward, backward)
+    return one_input(rng, "s", rng.normal(size=shape), forward, backward)
+
+
+@case("bernoulli")
+def _bernoulli(rng: Any) -> Instance:
+    return _likelihood(bernoulli, rng, rng.integers(0, 2, (N, D), dtype=np.uint8), (N, D))
 
 
 @case("softmax_cross_entropy")
 def _softmax(rng: Any) -> Instance:
-    y = rng.integers(0, V, N, dtype=np.int32)
-
-    def forward(s: Any) -> Any:
-        nll = np.empty(N)
-        softmax_cross_entropy.forward(s, y, nll)
-        return nll
-
-    def backward(dnll: Any, s: Any) -> Any:
-        ds = np.empty_like(s)
-        softmax_cross_entropy.backward(dnll, s, y, ds)
-        return ds
-
-    return one_input(rng, "s", rng.normal(size=(N, V)), forward, backward)
+    return _likelihood(softmax_cross_entropy, rng, rng.integers(0, V, N, dtype=np.int32), (N, V))
 
 
 @case("logistics")
