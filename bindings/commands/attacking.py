@@ -56,8 +56,8 @@ def attack(common: Common, run: Path, x: Path, how: AttackRequest, asked: LabelR
     norms = f"{np.median(far.max(axis=1)):.3g} and {np.median(np.sqrt((far**2).sum(axis=1))):.3g}"
     word = "taken as before, of images without labels" if truth is None else "right"
     common.say(
-        f"{word}: {', '.join(right)}; median change of {len(moved):,} images {norms}, in the ∞- and "
-        f"the 2-norm; {how.out}"
+        f"{word}: {', '.join(right)}; median change of {len(moved):,} images {norms}, in the "
+        f"∞- and the 2-norm; {how.out}"
     )
 
 
