@@ -6,10 +6,10 @@ import runpy
 from pathlib import Path
 
 import pytest
-from study.derivations import labels
 
 from chainrule.exercises import EXERCISES, WRITE, both_directions, cases, judging
 from chainrule.kernels import nade
+from study.derivations import labels
 
 DOCS = Path(__file__).parents[2] / "docs"
 every = pytest.mark.parametrize("exercise", EXERCISES.values(), ids=list(EXERCISES))

@@ -4,6 +4,7 @@ import re
 from importlib import import_module
 
 import pytest
+
 from study import derivations
 from study.derivations import HOMES, STEP, comments, docstring, labels
 

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+
 from study import derivations
 
 NOTATION = Path(__file__).parents[2] / "docs" / "notation.md"

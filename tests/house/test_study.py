@@ -5,12 +5,12 @@ from importlib import import_module
 
 import numpy as np
 import pytest
-from study import by_hand, checks, derivations, places, reading
-from study.graphs import Arrow, Box, numbers, svg
 
 import build
 from chainrule.engine import models
 from chainrule.registry import HOMES
+from study import by_hand, checks, derivations, places, reading
+from study.graphs import Arrow, Box, numbers, svg
 
 WITHOUT = {"adam", "categorical"}  # operations that have no gradient, and the samplers
 
