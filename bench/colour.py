@@ -11,12 +11,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-
 import chainrule as cr
-from bench import trials
+from bench import drawn, trials
 from bench.trials import Record
-from chainrule import plots
 
 GATED: dict[str, Any] = {
     "gated": True,
@@ -27,8 +24,6 @@ GATED: dict[str, Any] = {
     "seed": 0,
     "verbose": True,
 }
-SAMPLES = 36
-COMPLETED = 4  # test images, each several times
 
 
 class Task(NamedTuple):
@@ -78,22 +73,5 @@ def _result(name: str, task: Task, folder: Path, out: Path) -> Record:
     record = trials.run(cr.PixelCNN(**GATED, **task.settings), data, folder)
     model = trials.load(record, folder)
     scored = {"test": model.log_prob(data.test.x)}
-    _draw(model, data.test.x, out / f"likelihood_colour_{name}.png", int(task.settings["levels"]))
+    drawn.draw(model, data.test.x, out / f"likelihood_colour_{name}.png")
     return record | trials.nats_by_split(scored, model.n_features_in_) | {"published_nats": {}}
-
-
-def _draw(model: Any, x: Any, path: Path, levels: int) -> None:
-    """Draw samples, and completions of test images, one below the other."""
-    shape = model.encoder_.shape
-    drawn = model.sample(SAMPLES, seed=1).reshape(SAMPLES, *shape)
-    plots.save(plots.sample_grid(drawn, title=f"samples, {levels} levels"), path)
-    seen = np.arange(shape[0])[:, None] < np.full(shape[1], shape[0] // 2)
-    given = np.repeat(x[:COMPLETED], 5, axis=0)
-    observed = np.repeat(seen[..., None], shape[2], axis=2) if shape[2] > 1 else seen
-    done = model.sample(
-        len(given), seed=2, given=given, observed=observed if given.ndim > 2 else observed.ravel()
-    )
-    figure = plots.sample_grid(
-        np.asarray(done).reshape(-1, *shape), columns=5, title="completed from their upper halves"
-    )
-    plots.save(figure, path.with_name(path.stem + "_completed.png"))

@@ -8,7 +8,7 @@ import pytest
 from scipy.stats import multivariate_normal, norm
 
 import chainrule as cr
-from bench import defaults, likelihood, likeness, mixed, trials, wine
+from bench import defaults, drawn, likelihood, likeness, mixed, trials, wine
 from chainrule.datasets.splits import Dataset, Split
 
 
@@ -332,3 +332,11 @@ def test_defaults_are_measured_on_cuts_that_share_no_row(monkeypatch):
     assert first["test_standard_error"] == pytest.approx(1)
     assert first["nats_above_gaussian"] == pytest.approx(found["MADE"] - found["Gaussian"])
     assert first["its_standard_error"] == pytest.approx(0, abs=1e-9)
+
+
+def test_models_of_images_draw_samples_and_completions(rng, tmp_path):
+    """Flat rows as images; two pictures of one name."""
+    x = rng.integers(0, 2, (8, 6, 6)).astype(np.uint8)
+    model = cr.PixelCNN(n_layers=1, n_features=4, epochs=1, n_threads=1, seed=0).fit(x)
+    drawn.draw(model, x, tmp_path / "few.png")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["few.png", "few_completed.png"]
