@@ -211,12 +211,15 @@ class Vectors:
             builder.branch(end)
         builder.position_at_end(end)
 
+    def below(self, n: Any) -> Any:
+        """Return which lanes are below n."""
+        order = ir.Constant(ir.VectorType(INDEX, self.lanes), list(range(self.lanes)))
+        return self.builder.icmp_signed("<", order, self.everywhere(n))
+
     def _masked(self, pointer: Any, n: Any) -> list[Any]:
         """Return a pointer to a vector, its alignment and which lanes are below n."""
-        order = ir.Constant(ir.VectorType(INDEX, self.lanes), list(range(self.lanes)))
         whole = self.builder.bitcast(pointer, self.kind.as_pointer())
-        inside = self.builder.icmp_signed("<", order, self.everywhere(n))
-        return [whole, ir.Constant(LANE, self.size), inside]
+        return [whole, ir.Constant(LANE, self.size), self.below(n)]
 
     def _call(self, name: str, suffix: str, result: Any, arguments: list[Any]) -> Any:
         kind = ir.FunctionType(result, [x.type for x in arguments])

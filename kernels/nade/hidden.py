@@ -82,20 +82,42 @@ def label(first: Start, n: int) -> int:
 
 @njit(**INLINE, **BORROWS)
 def step(
-    units: Hidden, n: int, x: Any, i: int, r: int, panel: int, head: Any, W: Array, first: Start
-) -> None:
-    """Move sample n past x_i, which adds row r of W (F4, F2); `panel` is its panel's start."""
+    units: Hidden,
+    n: int,
+    x: Any,
+    i: int,
+    r: int,
+    panel: int,
+    stop: int,
+    head: Any,
+    W: Array,
+    first: Start,
+    s: Array,
+    m: int,
+) -> bool:
+    """Move sample n past x_i, which adds row r of W (F4, F2).
+
+    panel, stop: where the variables of the panel begin and end. If x_{i+1} is one of them, its
+    outputs may be computed on the way, into row m of s (F3): return whether they were.
+    """
     times = heads.factor(head, x, n, i)
     if units.exact[n] != 0:
         add(units.q, n, W, r, times)
         sigmoids(units.q, units.h, n)
-    else:
-        k = r - heads.first_row(head, panel)
-        if units.ready[k] == UNKNOWN:
-            units.ready[k] = READY if exponentials(units.E, k, W, r) else USELESS
-        usable = times == 1 and units.ready[k] == READY
-        if not usable or not multiply(units.q, units.h, n, units.E, k):
-            go_exact(units, n, x, i + 1, head, W, first)
+        return False
+    k = r - heads.first_row(head, panel)
+    if units.ready[k] == UNKNOWN:
+        units.ready[k] = READY if exponentials(units.E, k, W, r) else USELESS
+    usable = times == 1 and units.ready[k] == READY
+    if usable and i + 1 < stop:
+        usable = heads.step(head, units.q, units.h, n, units.E, k, i + 1, s, m)
+        if usable:
+            return True
+    elif usable:
+        usable = multiply(units.q, units.h, n, units.E, k)
+    if not usable:
+        go_exact(units, n, x, i + 1, head, W, first)
+    return False
 
 
 @njit(**JIT_SUMS, **BORROWS)

@@ -6,8 +6,9 @@ run of variables
     x_i = 0, x_{i+1} = 0, …, x_{stop-2} = 0, x_{stop-1} = anything
 
 shares it: the outputs of i … stop-1 are one small matrix-vector product (F3), and only then, if
-x_{stop-1} = 1, a takes a step and σ is computed anew (F4, F2). A row of digits with 13% of ones
-computes σ for 13% of its variables.
+x_{stop-1} = 1, a takes a step and σ is computed anew (F4, F2), and with it the first output of the
+next run: where ones follow each other, each takes one loop over the units. A row of digits with 13%
+of ones computes σ for 13% of its variables.
 
 The loops nest like this, in every sweep:
 
@@ -68,13 +69,14 @@ def forward_block(x: Any, W: Array, start: Start, head: Any, s: Array, units: Hi
         panel_end = min(D, panel + PANEL)
         units.ready[:] = hidden.UNKNOWN
         for n in range(N):
-            i = panel
+            i, known = panel, False  # are x_i's outputs?
             while i < panel_end:
                 stop = run_end(head, x, n, i, panel_end)
-                heads.outputs(head, units.h, n, i, stop, s, n)  # F3
+                heads.outputs(head, units.h, n, i + known, stop, s, n)  # F3
                 row = heads.row(head, x, n, stop - 1)
-                if row >= 0:
-                    hidden.step(units, n, x, stop - 1, row, panel, head, W, start)  # F4, F2
+                known = row >= 0 and hidden.step(
+                    units, n, x, stop - 1, row, panel, panel_end, head, W, start, s, n
+                )  # F4, F2, F3
                 i = stop
 
 
@@ -145,17 +147,19 @@ def gradient_block(
         panel_end = min(D, panel + PANEL)
         units.ready[:] = hidden.UNKNOWN
         for n in range(N):
-            i = panel
+            i, known = panel, False  # are x_i's outputs?
             while i < panel_end:
                 stop = run_end(head, x, n, i, panel_end)
-                heads.outputs(head, units.h, n, i, stop, s, n)  # F3
+                heads.outputs(head, units.h, n, i + known, stop, s, n)  # F3
                 heads.loss_gradient(head, s, n, x, n, i, stop, scale, g)
                 heads.output_gradients(head, g, 0, i, stop, units.h, n, grad)  # B3
                 heads.state_gradient(head, g, 0, i, stop, units.h, Q, n)  # S1
-                row = heads.row(head, x, n, stop - 1)
+                row, known = heads.row(head, x, n, stop - 1), False
                 if row >= 0 and stop < D:  # x_D's rows are seen by nobody: their dW stays 0
                     hidden.subtract(dW, row, Q, n, heads.factor(head, x, n, stop - 1))  # S2
-                    hidden.step(units, n, x, stop - 1, row, panel, head, W, start)  # F4, F2
+                    known = hidden.step(
+                        units, n, x, stop - 1, row, panel, panel_end, head, W, start, s, n
+                    )  # F4, F2, F3
                 i = stop
 
 
@@ -209,14 +213,17 @@ def sample_block(
         panel_end = min(D, panel + PANEL)
         units.ready[:] = hidden.UNKNOWN
         for n in range(N):
-            i = panel
+            i, known = panel, False  # are x_i's outputs?
             while i < panel_end:
                 if u[n, i] < 0:
                     i += 1
+                elif known:
+                    i = heads.draw(head, u, s, x, n, i, i + 1)
                 else:
                     stop = min(i + heads.ahead(head), panel_end)
                     heads.outputs(head, units.h, n, i, stop, s, 0)  # F3, right until an event
                     i = heads.draw(head, u, s, x, n, i, stop)
                 row = heads.row(head, x, n, i - 1)
-                if row >= 0:
-                    hidden.step(units, n, x, i - 1, row, panel, head, W, start)  # F4, F2
+                known = row >= 0 and hidden.step(
+                    units, n, x, i - 1, row, panel, panel_end, head, W, start, s, 0
+                )  # F4, F2, F3

@@ -14,7 +14,7 @@ from chainrule.engine.gradcheck import numeric_grad
 from chainrule.kernels import compiled
 from chainrule.kernels.inline import INLINE, INLINE_SUMS, JIT
 from chainrule.kernels.maths import sigmoid
-from chainrule.kernels.nade import heads, reverse, sweeps
+from chainrule.kernels.nade import heads, hidden, reverse, sweeps
 from chainrule.kernels.nade.heads import NO_ROW, implements
 from chainrule.kernels.nade.hidden import Start
 from chainrule.kernels.types import Array
@@ -57,6 +57,14 @@ def outputs(head, h, n, i, stop, s, m):
         for j in range(head.V.shape[1]):
             total += head.V[k, j] * h[n, j]
         s[m, k] = total
+
+
+@implements(heads.step, Mixed, INLINE)
+def step(head, q, h, n, E, k, i, s, m):
+    usable = hidden.multiply(q, h, n, E, k)
+    if usable:
+        heads.outputs(head, h, n, i, i + 1, s, m)
+    return usable
 
 
 @implements(heads.loss, Mixed, JIT)

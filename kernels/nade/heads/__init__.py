@@ -6,6 +6,7 @@ head has its own, chosen by the NamedTuple's class when a sweep is compiled: `im
 gradients are a NamedTuple of the same class, so a sweep takes `head` and `grad`.
 
     input side      row, factor, first_row
+    both            step
     output side     first_output, outputs, loss, loss_gradient, output_gradients, state_gradient
     drawing         ahead, draw
     memory          clear
@@ -77,6 +78,14 @@ def first_output(head: Any, i: int) -> int:
 
 def outputs(head: Any, h: Array, n: int, i: int, stop: int, s: Array, m: int) -> None:
     """Write the outputs of the variables i … stop-1 (F3)."""
+    raise NotImplementedError
+
+
+def step(head: Any, q: Array, h: Array, n: int, E: Array, k: int, i: int, s: Array, m: int) -> bool:
+    """q *= E_k, h = 1 / (1 + q) (F4, F2); return whether all of q is in range.
+
+    If so, x_i's outputs are written too (F3), as by `outputs`: h is at hand.
+    """
     raise NotImplementedError
 
 

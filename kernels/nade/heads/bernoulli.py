@@ -4,9 +4,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from chainrule.kernels.inline import INLINE, INLINE_SUMS, JIT, JIT_SUMS, exp, sigmoid
+from chainrule.kernels.inline import INLINE, JIT, JIT_SUMS, exp, sigmoid
 from chainrule.kernels.nade import heads
 from chainrule.kernels.nade.heads import NO_ROW, implements
+from chainrule.kernels.nade.products import MOST, dots, move
+from chainrule.kernels.tiles import row_distance
 from chainrule.kernels.types import Array, Bits
 
 FACTORS = 256  # multiplied before one logarithm is taken; each in [1, 2], so far from overflow
@@ -44,26 +46,24 @@ def first_output(head: Bernoulli, i: int) -> int:
     return i
 
 
-@implements(heads.outputs, Bernoulli, INLINE_SUMS)
+@implements(heads.outputs, Bernoulli, INLINE)
 def outputs(head: Bernoulli, h: Array, n: int, i: int, stop: int, s: Array, m: int) -> None:
-    """s_k = b_k + V_k·h (F3), four rows of V for each load of h."""
-    V, b = head.V, head.b
-    while i + 4 <= stop:
-        s0 = s1 = s2 = s3 = b.dtype.type(0)
-        for j in range(V.shape[1]):
-            s0 += V[i, j] * h[n, j]
-            s1 += V[i + 1, j] * h[n, j]
-            s2 += V[i + 2, j] * h[n, j]
-            s3 += V[i + 3, j] * h[n, j]
-        s[m, i], s[m, i + 1] = b[i] + s0, b[i + 1] + s1
-        s[m, i + 2], s[m, i + 3] = b[i + 2] + s2, b[i + 3] + s3
-        i += 4
+    """s_k = b_k + V_k·h (F3), up to MOST rows of V for each load of h."""
+    H, distance = h.shape[1], row_distance(head.V)
     while i < stop:
-        s0 = b.dtype.type(0)
-        for j in range(V.shape[1]):
-            s0 += V[i, j] * h[n, j]
-        s[m, i] = b[i] + s0
-        i += 1
+        rows = min(stop - i, MOST)
+        dots(rows, H, head.V, i * distance, distance, h, n * H, head.b, i, s, m * s.shape[1] + i)
+        i += rows
+
+
+@implements(heads.step, Bernoulli, INLINE)
+def step(
+    head: Bernoulli, q: Array, h: Array, n: int, E: Array, k: int, i: int, s: Array, m: int
+) -> bool:
+    """q *= E_k, h = 1 / (1 + q) (F4, F2), s_i = b_i + V_i·h (F3); is all of q in range?"""
+    H, V = h.shape[1], head.V
+    at = i * row_distance(V)
+    return bool(move(H, q, n * H, E, k * H, h, n * H, V, at, head.b, i, s, m * s.shape[1] + i))
 
 
 @implements(heads.loss, Bernoulli, JIT_SUMS)
