@@ -34,7 +34,9 @@ never below 0. Edges, flat areas and the noise of a camera are alike in images o
 in both models; they cancel. An image of another kind has other shapes, of which the model is wrong
 and its background says nothing: there the ratio is low.
 
-**A background that is fitted** to other data, many kinds of images say, is used as it is.
+**A background that is fitted** to other data is used as it is: to many kinds of images, or, where
+there are no others, to the same ones turned by quarters, mirrored and scaled. It has seen edges and
+strokes in all directions and of all widths, and no longer what is where.
 
 Source: Ren, Liu, Fertig, Snoek, Poplin, DePristo, Dillon and Lakshminarayanan 2019, "Likelihood
 ratios for out-of-distribution detection", who mutate pixels and bases, and choose the rate on
