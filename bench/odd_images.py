@@ -2,7 +2,7 @@
 
 Nothing is chosen on MNIST. Of several backgrounds of the likelihood ratio the one is taken that
 best tells clean images from letters that are drawn here, in the fonts that come with matplotlib.
-Clean images upside down and on their side are measured, too, and chosen by nowhere.
+Clean images upside down and on their side are measured, too, and nothing is chosen by them.
 
 A `local` background sees, of 5 × 5 pixels, those before the one that it predicts. It learns from
 clean images as they are, or, as a background of images in general, from clean images turned by
@@ -22,7 +22,7 @@ from chainrule import detection
 Images = NDArray[np.uint8]
 
 # 16 levels, so that a small network can learn them in minutes; one thread.
-SIZES = {"train": 45_000, "clean": 1000, "test": 2000, "odd": 2000, "choosing": 1000}
+SIZES = {"train": 15_000, "clean": 1000, "test": 2000, "odd": 2000, "choosing": 1000}
 LEVELS: dict[str, Any] = {"levels": 16, "reduce_from": 256}
 TRAINING: dict[str, Any] = {
     "batch_size": 16, "learning_rate": 3e-3, "average": 0.99, "n_threads": 1, "seed": 0,
@@ -42,7 +42,7 @@ STYLES = ("", "-Bold", "-Oblique", "-BoldOblique", "-Italic", "-BoldItalic")
 
 
 def run() -> dict[str, Any]:
-    """Return areas by each method, and which background is chosen; 20 to 40 minutes on a core."""
+    """Return areas by each method, and which background is chosen; ten minutes on a shared core."""
     fashion = cr.datasets.load("fashion_mnist", raw=True)
     train = _images(fashion.train.x, 0, SIZES["train"])
     clean = _images(fashion.train.x, SIZES["train"], SIZES["clean"])
