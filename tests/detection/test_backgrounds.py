@@ -177,6 +177,16 @@ def test_any_density_of_such_observations_is_a_background(make):
     assert type(found.background_.model) is type(simple) and found.p_values(X).shape == (N,)
 
 
+def test_a_given_background_comes_back_with_the_file(tmp_path):
+    """One that was fitted here reads bits as the model has them, in whatever order it has."""
+    model, X = bits()
+    detector = cr.Detector(model, method="ratio", background=cr.FVSBN(epochs=1), false_alarm=0.1)
+    detector.fit(X[:200], X_clean=X[200:]).save(tmp_path / "it.safetensors")
+    again = cr.load(tmp_path / "it.safetensors")
+    assert_array_equal(again.score_samples(X), detector.score_samples(X))
+    assert again.background_[1:] == (None, False) and isinstance(again.background, cr.FVSBN)
+
+
 def test_a_background_of_other_observations_is_refused():
     model, X = images()
     fit = {"method": "ratio", "false_alarm": 0.1}
@@ -189,3 +199,6 @@ def test_a_background_of_other_observations_is_refused():
     levels = cr.PixelCNN(1, 3, first_size=3, epochs=1, levels=4).fit(X)
     with pytest.raises(ValueError, match="read them in other ways"):
         cr.Detector(model, background=levels, **fit).fit(X * 64)
+    abc, xyz = (cr.RNN(4, ends=True, **FEW).fit([text] * 40) for text in ("abc", "xyz"))
+    with pytest.raises(ValueError, match="read them in other ways"):
+        cr.Detector(abc, background=xyz, **fit).fit(["cab"] * 40)
