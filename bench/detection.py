@@ -18,22 +18,14 @@ from typing import Any
 import numpy as np
 
 import chainrule as cr
-from bench import machine, odd_lines, odd_tables
+from bench import machine, odd_images, odd_lines, odd_tables
 from chainrule import detection
-from chainrule.detection import methods, ranks
+from chainrule.detection import ranks
 from chainrule.engine.storage.files import replacing
 from chainrule.kernels import use_threads
 
 RESULTS = Path(__file__).parent / "results"
 SEEDS = range(5)
-
-# Images: 16 levels, so that a small network can learn them in minutes; one thread.
-N_TRAIN, N_CLEAN, N_TEST = 6000, 1000, 2000
-PIXELS: dict[str, Any] = {
-    "n_layers": 4, "n_features": 24, "levels": 16, "reduce_from": 256, "epochs": 6,
-    "batch_size": 16, "learning_rate": 3e-3, "average": 0.99, "n_threads": 1, "seed": 0,
-}  # fmt: skip
-RATES = (0.1, 0.3)
 
 # Text: as many characters a model sees are the same for both, and n-grams see all lines.
 LINES: dict[str, int] = {"train": 4000, "clean": 1000, "test": 1000, "odd": 200}
@@ -68,38 +60,6 @@ def _ranked(areas: dict[str, dict[str, list[float]]]) -> dict[str, Any]:
         "mean_area": dict(zip(names, table.mean(axis=(0, 2)).tolist(), strict=True)),
         "mean_rank": dict(zip(names, ranks.tolist(), strict=True)),
     }
-
-
-def images() -> dict[str, Any]:
-    """Return areas of Fashion-MNIST against MNIST by each method; about half an hour on a core."""
-    fashion = cr.datasets.load("fashion_mnist", raw=True)
-    digits = cr.datasets.load("mnist", raw=True)
-    train, clean = (_images(fashion.train.x, lo, n) for lo, n in ((0, N_TRAIN), (N_TRAIN, N_CLEAN)))
-    test, odd = (_images(data.test.x, 0, N_TEST) for data in (fashion, digits))
-    start = time.perf_counter()
-    model = cr.PixelCNN(**PIXELS, verbose=True).fit(train)
-    found: dict[str, Any] = {"fit_seconds": time.perf_counter() - start}
-    found["bits_per_dim"] = {
-        name: model.bits_per_dim(x) for name, x in (("fashion", test), ("mnist", odd))
-    }
-    for method in methods.METHODS:
-        start = time.perf_counter()
-        detector = cr.Detector(model, method=method, mutation=RATES).fit(train, X_clean=clean)
-        scores = [detector.score_samples(x) for x in (test, odd)]
-        found[method] = {
-            **detection.auc(*scores)._asdict(),
-            "odd_found": float((detector.predict(odd) == -1).mean()),
-            "false_alarms": float((detector.predict(test) == -1).mean()),
-            "rate": detector.background_ and detector.background_.rate,
-            "seconds": time.perf_counter() - start,
-        }
-        print(method, found[method], flush=True)
-    sizes = {"train": N_TRAIN, "clean": N_CLEAN, "test": N_TEST, "odd": N_TEST}
-    return {**found, "sizes": sizes, "settings": PIXELS, "mutation": RATES, "seeds": [0]}
-
-
-def _images(x: Any, first: int, n: int) -> Any:
-    return x[first : first + n].reshape(-1, 28, 28)
 
 
 def text() -> dict[str, Any]:
@@ -153,7 +113,7 @@ def _lines(clean: Any, own: Any, odd: dict[str, Any]) -> dict[str, Any]:
 PROTOCOLS = {
     "tables": lambda: rows(odd_tables.EMBEDDED),
     "binary": lambda: rows(odd_tables.BINARY),
-    "images": images,
+    "images": odd_images.run,
     "text": text,
 }
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bench import detection, odd_lines, odd_tables
+from bench import detection, odd_images, odd_lines, odd_tables
 
 
 def test_a_log_follows_its_seed_and_odd_lines_differ_in_one_way():
@@ -45,3 +45,24 @@ def test_ranks_share_what_is_tied():
     areas = {"task": {name: [0.9 if k < 2 else 0.5 - k / 100] for k, name in enumerate(names)}}
     ranks = detection._ranked(areas)["mean_rank"]
     assert [ranks[name] for name in names] == [1.5, 1.5, *range(3, len(names) + 1)]
+
+
+def test_letters_are_drawn_white_on_black_and_follow_their_seed():
+    """They stand inside of the frame, are alike in size, and not all one."""
+    pytest.importorskip("matplotlib")
+    one, same = (odd_images.letters(30, np.random.default_rng(3)) for _ in range(2))
+    assert one.shape == (30, 28, 28) and one.dtype == np.uint8 and (one == same).all()
+    assert not one[:, 0].any() and not one[:, :, -1].any(), "black at the edges"
+    assert (one.max(axis=(1, 2)) > 150).all() and len(odd_images._fonts()) > 10
+    assert len({image.tobytes() for image in one}) == 30
+
+
+def test_images_in_general_keep_their_pixels_where_they_are_only_turned():
+    """Scaled ones have other sizes, at any place."""
+    pytest.importorskip("PIL")
+    x = np.random.default_rng(0).integers(1, 255, (40, 28, 28)).astype(np.uint8)
+    turned, scaled = (odd_images.general(x, np.random.default_rng(1), s) for s in (False, True))
+    assert [sorted(one.flat) for one in turned] == [sorted(one.flat) for one in x]
+    assert 0.7 < np.mean([(a != b).any() for a, b in zip(turned, x, strict=True)]) < 1
+    rows = [int(image.any(axis=1).sum()) for image in scaled]
+    assert scaled.shape == x.shape and min(rows) >= 12 and max(rows) == 28 and len(set(rows)) > 6

@@ -1,4 +1,4 @@
-"""Likelihood ratios: what a model says beyond a background model, one of perturbed data.
+"""Likelihood ratios: what a model says beyond a background, of perturbed data or a simpler one.
 
 Much of what makes an observation likely says nothing of whether it is odd: a dark background, a
 column that is nearly always 0, common letters. A model of the same class that learns from the same
@@ -21,9 +21,29 @@ crossing is as clean as can be, only together they are not, which is what a back
 of. Best is the largest area under the ROC curve; of equal ones the lowest rate. The observations
 that choose take no part in the p-values.
 
+**A simpler model** of the same data is a background, too, and costs less. Of images it is one that
+sees only the pixels next to the one it predicts: a `PixelCNN` with kernel_size=1, whose blocks look
+at no neighbours, so that a pixel x_i is predicted from the window w(i) of first_size above and to
+the left of it. Then the ratio is
+
+    Σ_i log p(x_i | x_<i) - log q(x_i | x_w(i))
+
+what the pixels further away say of each. Where p and q were the true conditionals of clean images
+its mean over them would be Σ_i I(x_i; x_<i \\ x_w(i) | x_w(i)), conditional mutual information, so
+never below 0. Edges, flat areas and the noise of a camera are alike in images of many kinds, and
+in both models; they cancel. An image of another kind has other shapes, of which the model is wrong
+and its background says nothing: there the ratio is low.
+
+**A background that is fitted** to other data is used as it is: to many kinds of images, or, where
+there are no others, to the same ones turned by quarters, mirrored and scaled. It has seen edges and
+strokes in all directions and of all widths, and no longer what is where.
+
 Source: Ren, Liu, Fertig, Snoek, Poplin, DePristo, Dillon and Lakshminarayanan 2019, "Likelihood
 ratios for out-of-distribution detection", who mutate pixels and bases, and choose the rate on
-simulated odd data where there are no others.
+simulated odd data where there are no others. Zhang, Zhang and McDonagh 2021, "On the
+out-of-distribution generalization of probabilistic image modelling": full over local models.
+Schirrmeister, Zhou, Ball and Zhang 2020, "Understanding anomaly detection with deep invertible
+networks through hierarchies of distributions and features": a background of general images.
 """
 
 from collections.abc import Sequence
@@ -44,10 +64,32 @@ Rows = NDArray[np.intp]
 
 
 class Background(NamedTuple):
-    """A model of perturbed data, and the rate at which their values were replaced."""
+    """A background model.
+
+    rate: at which values of its data were replaced; None of one that was given. own: whether it was
+    given fitted, and reads observations itself.
+    """
 
     model: Any
-    rate: float
+    rate: float | None = None
+    own: bool = False
+
+
+def given(model: Any, background: Any, X: Any, fitted: bool) -> Background:
+    """Return a density as the background of a fitted model: as it is if `fitted`, or fitted to X.
+
+    Raises:
+        ValueError: it is of other observations than the model.
+    """
+    if not fitted:
+        background = _alike(model, background).fit(mutated(model, X, 0, np.random.default_rng(0)))
+    mine, its = model.encoder_.describe(), background.encoder_.describe()
+    if mine != its or (fitted and _reading(model) != _reading(background)):
+        raise ValueError(
+            f"the background is of {its}, and the model of {mine}, or they read them in other "
+            "ways; give one with the same settings for what is read"
+        )
+    return Background(background, None, fitted)
 
 
 def fit(model: Any, X: Any, rates: Sequence[float], clean: Any, seed: int) -> Background:
@@ -68,7 +110,7 @@ def fit(model: Any, X: Any, rates: Sequence[float], clean: Any, seed: int) -> Ba
 
 def log_prob(model: Any, background: Background, X: Any) -> NDArray[np.float64]:
     """Return log p(x) of observations of `model` under its background, nats, (N,)."""
-    direct = observations.of_sequences(model) or observations.of_table(model)
+    direct = observations.of_sequences(model) or observations.of_table(model) or background.own
     data = X if direct else observations.levels(model, X)
     return np.asarray(background.model.log_prob(data), np.float64)
 
@@ -130,8 +172,23 @@ def crossings(model: Any, X: Any, rng: np.random.Generator) -> Any:
 
 def _fitted(model: Any, X: Any, rate: float, seed: int) -> Any:
     """Return a model of the same class, fitted to perturbed data."""
-    background = clone(model).set_params(**settings(model))
-    return background.fit(mutated(model, X, rate, np.random.default_rng(seed)))
+    return _alike(model, model).fit(mutated(model, X, rate, np.random.default_rng(seed)))
+
+
+def _alike(model: Any, background: Any) -> Any:
+    """Return an unfitted copy of a background that reads what a fitted model does."""
+    copy = clone(background)
+    known = copy.get_params(deep=False)
+    return copy.set_params(**{k: v for k, v in settings(model).items() if k in known})
+
+
+def _reading(model: Any) -> tuple[Any, ...]:
+    """Return how a model reads observations, beside what `describe` says of them."""
+    if observations.of_sequences(model):
+        return (model.vocabulary_.as_json(),)
+    encoder = model.encoder_
+    settings = [getattr(model, name, None) for name in ("binarize", "dynamic_binarization")]
+    return getattr(encoder, "of", None), getattr(encoder, "shares", None), *settings
 
 
 def _mutated_symbols(model: Any, X: Any, rate: float, rng: np.random.Generator) -> Sequences:

@@ -56,8 +56,9 @@ def calibrate(detector: Any, X: Any, X_clean: Any, X_valid: Any) -> Calibrated:
     """Return what the fit of a detector makes; see there."""
     method = validation.choice("method", detector.method, methods.METHODS)
     model, seed = density(detector.model), validation.integer("seed", detector.seed, 0)
-    rates = _mutation(detector.mutation) if method == "ratio" else ()
-    fits = not _is_fitted(model) or method == "ratio"
+    other = _background(detector.background, model) if method == "ratio" else None
+    rates = _mutation(detector.mutation) if method == "ratio" and other is None else ()
+    fits = not _is_fitted(model) or bool(rates) or not (other is None or _is_fitted(other))
     X, clean, held_out = _parted(detector, model, X, X_clean, fits)
     n = observations.count(clean, model)
     aside, ranked = _aside(n, method == "typicality" or len(rates) > 1, seed)
@@ -67,7 +68,9 @@ def calibrate(detector: Any, X: Any, X_clean: Any, X_valid: Any) -> Calibrated:
     if method == "complexity":
         codes.check(model)
     learnt = observations.take(clean, aside) if len(aside) else None
-    background = backgrounds.fit(model, X, rates, learnt, seed) if method == "ratio" else None
+    background = backgrounds.fit(model, X, rates, learnt, seed) if rates else None
+    if other is not None:
+        background = backgrounds.given(model, other, X, _is_fitted(other))
     values = methods.values(method, model, clean, background)
     return ranked_values(method, model, values, aside, ranked, background, held_out)
 
@@ -171,6 +174,24 @@ def _aside(n: int, wanted: bool, seed: int) -> tuple[Rows, Rows]:
     order = np.random.default_rng([seed, 2]).permutation(n)
     size = max(2 if n > 3 else 1, round(ASIDE * n))
     return np.sort(order[:size]), np.sort(order[size:])
+
+
+def _background(background: Any, model: Any) -> Density | None:
+    """Return the density that a detector was given as a background, if any.
+
+    Raises:
+        TypeError: it is no density, or one of another kind of observations.
+    """
+    if background is None:
+        return None
+    if type(background).__name__ == "FrozenEstimator":
+        background = background.estimator
+    if not isinstance(background, Density) or background._model().EVENT is not model._model().EVENT:
+        raise TypeError(
+            "background must be a density of what the model is of, fitted or not, or None, got "
+            f"{_named(background)} beside {_named(model)}"
+        )
+    return background
 
 
 def _mutation(mutation: Any) -> tuple[float, ...]:

@@ -37,11 +37,15 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-lea
         held_out: share of X that calibrates where X_clean is not given, in (0, 1).
         mutation: of method="ratio", the share of values that the background's data have replaced;
             of several the best is chosen without odd data (`chainrule.detection.backgrounds`).
+        background: of method="ratio", a density to take instead of one of perturbed data: a simpler
+            one, which is fitted to X and reads it as the model does, such as of images
+            `PixelCNN(2, kernel_size=1, first_size=5)`, which sees neighbours alone; or one that is
+            fitted to other data.
         seed: of what is held out, set aside and replaced.
 
     Attributes:
-        model_: the fitted density. background_: of method="ratio" that of perturbed data, and the
-            rate of replacement; else None.
+        model_: the fitted density. background_: of method="ratio" the background's `model` and
+            `rate` of replacement, None of one that was given; of other methods None.
         method_: the method of the fit, whatever was set since.
         clean_values_: what the method measures of the clean observations, sorted, (n,).
         clean_scores_: their scores, sorted: `p_values` ranks among them.
@@ -74,6 +78,7 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-lea
     false_alarm: Any = 0.01
     held_out: float = 0.2
     mutation: Any = (0.1, 0.2, 0.3)
+    background: Any = None
     seed: int = 0
 
     def __sklearn_tags__(self) -> Any:
@@ -90,7 +95,8 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-lea
                 little harm. Without X_clean a share of it, `held_out`, is kept from the model and
                 calibrates. Of a model that is fitted X, which it must not have seen, is all for
                 calibration; but method="ratio" fits a background to X, best what the model was
-                fitted to, and needs X_clean. None will do where nothing is fitted.
+                fitted to, and needs X_clean, unless that is fitted, too. None will do where nothing
+                is fitted.
             y: ignored; there for scikit-learn's sake.
             X_clean: clean observations that the model has not seen, to calibrate by.
             X_valid: for the model's `fit`, which keeps the parameters that are best on it; so it is
@@ -101,8 +107,8 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-lea
                 than a rate of false alarms takes, which is said before anything is fitted.
 
         Cost:
-            A fit of the model, of method="ratio" one more for each rate of `mutation`, and
-            `log_prob` of the clean observations.
+            A fit of the model, of method="ratio" one more for each rate of `mutation` or one of the
+            background, and `log_prob` of the clean observations.
         """
         return self._take(calibration.calibrate(self, X, X_clean, X_valid))
 

@@ -5,7 +5,7 @@
 | likelihood | log p(x), nats | Bishop 1994, "Novelty detection and neural network validation" |
 | bits | -bits per dimension: log₂ p(x) / its number of known variables, or symbols | |
 | typicality | -|value - mean of clean|, of log p(x) in nats; of sequences, a symbol | Nalisnick et al. 2019, "Detecting out-of-distribution inputs to deep generative models using typicality" |
-| ratio | log p(x) - log p_background(x), nats; see `backgrounds` | Ren et al. 2019 |
+| ratio | log p(x) - log p_background(x), nats; see `backgrounds` | Ren et al. 2019; Zhang et al. 2021 |
 | complexity | log₂ p(x) + L(x), bits; see `codes` | Serrà et al. 2020 |
 
 All but typicality are their own value. Typicality finds odd what is *too* likely as well, and its

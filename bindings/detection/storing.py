@@ -15,14 +15,15 @@ from chainrule.estimators import loading
 
 SETTINGS = ("method", "false_alarm", "held_out", "mutation", "seed")
 NAME = "detector/"  # names of arrays begin so
-FITTED = ("method", "centre", "rate")  # beside the settings in a file
+FITTED = ("method", "centre", "rate", "own")  # beside the settings in a file
 
 
 def save(detector: Any, path: str | os.PathLike[str]) -> None:
     """Write a fitted detector to `path`, whole or not at all."""
     background = detector.background_
     about = {name: _plain(getattr(detector, name)) for name in SETTINGS}
-    fitted = (detector.method_, detector.centre_, background and background.rate)
+    rate, own = (None, False) if background is None else (background.rate, background.own)
+    fitted = (detector.method_, detector.centre_, rate, own)
     extra = {
         "clean_values": detector.clean_values_,
         "held_out": np.asarray(detector.held_out_, np.int64),
@@ -41,9 +42,11 @@ def restored(cls: Any, saved: checkpoint.Checkpoint) -> Any:
     about = saved.metadata["detector"]
     model = loading.of_checkpoint(saved)
     detector = cls(model, **{name: _sequence(about["settings"][name]) for name in SETTINGS})
-    method, centre, rate = (about["fitted"][name] for name in FITTED)
+    method, centre, rate = (about["fitted"][name] for name in FITTED[:3])
+    own = about["fitted"].get("own", False)  # which earlier files lack
     validation.choice("method", method, methods.METHODS)
-    if (centre is None) != (method != "typicality") or (rate is None) != (method != "ratio"):
+    content = saved.extra.get(NAME + "background")
+    if (centre is None) != (method != "typicality") or (content is None) != (method != "ratio"):
         raise ValueError("its method lacks what it needs")
     values, held_out = (saved.extra[NAME + name] for name in ("clean_values", "held_out"))
     if values.dtype != np.float64 or values.ndim != 1 or not len(values):
@@ -52,9 +55,11 @@ def restored(cls: Any, saved: checkpoint.Checkpoint) -> Any:
         raise ValueError("its clean values are damaged")
     centre = None if centre is None else validation.real("centre", centre)
     background = None
-    if rate is not None:
-        rate = validation.real("rate", rate, 0, 1)
-        background = Background(_of_array(saved.extra[NAME + "background"]), rate)
+    if content is not None:
+        rate = None if rate is None else validation.real("rate", rate, 0, 1)
+        own = validation.flag("own", own)
+        background = Background(_of_array(content), rate, own)
+        detector.background = background.model if rate is None else None  # for another fit
     found = calibration.Calibrated(
         model,
         background,

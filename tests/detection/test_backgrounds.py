@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 
 import chainrule as cr
 from chainrule.detection import AUC, backgrounds, observations
@@ -115,3 +115,90 @@ def test_the_rate_that_tells_crossings_best_is_taken(monkeypatch):
     found = backgrounds.fit(model, X, [0.1, 0.2, 0.4], X, 0)
     assert found.rate == 0.2 and tried == [0.1, 0.2, 0.4], "of equal areas the lowest rate"
     assert backgrounds.fit(model, X, [0.4], None, 0).rate == 0.4
+
+
+def walks(n, seed):
+    """Return n images of which a pixel is near its left neighbour, and a row's last its first."""
+    rng = np.random.default_rng(seed)
+    steps = rng.integers(0, 2, (n, 4, 6))
+    steps[..., 0] = rng.integers(0, 3, (n, 4))
+    x = np.cumsum(steps, axis=2) % 8
+    x[..., -1] = x[..., 0]
+    return x.astype(np.uint8)
+
+
+def test_a_background_that_sees_neighbours_forgets_what_neighbours_say():
+    """What only the first pixel of a row says of the last is all of the ratio."""
+    train, clean = walks(1500, 0), walks(300, 1)
+    model = cr.PixelCNN(2, 16, first_size=11, levels=8, epochs=12, learning_rate=3e-3, seed=0)
+    local = cr.PixelCNN(1, 16, kernel_size=1, first_size=3, epochs=6, learning_rate=3e-3, seed=0)
+    model.fit(train)
+    detector = cr.Detector(model, method="ratio", background=local, false_alarm=0.05)
+    detector.fit(train, X_clean=clean)
+    background = detector.background_.model
+    assert detector.background_.rate is None and background.kernel_size == 1
+    assert len(detector.clean_scores_) == len(clean), "nothing is set aside: nothing is chosen"
+    assert_allclose(
+        detector.score_samples(clean), model.log_prob(clean) - background.log_prob(clean), rtol=1e-5
+    )
+    per_pixel = (model.log_prob_terms(clean) - background.log_prob_terms(clean)).mean((0, 1))
+    assert per_pixel[-1] > 0.5 and np.abs(per_pixel[:-1]).max() < 0.15
+    odd = clean.copy()
+    odd[..., -1] = (odd[..., -2] + 1) % 8  # as near as any pixel, and not the first
+    odd = odd[(odd[..., -1] != odd[..., 0]).all(axis=1)]
+    assert (detector.predict(odd) == -1).mean() > 0.9
+
+
+def test_a_fitted_background_is_used_as_it_is(tmp_path, monkeypatch):
+    """It reads images itself, needs no X, and comes back with the file."""
+    X = RNG.integers(0, 200, (N, 4, 4, 3)).astype(np.uint8)
+    model, other = (
+        cr.PixelCNN(1, 3, first_size=3, epochs=1, levels=4, reduce_from=256, seed=s).fit(X + 9 * s)
+        for s in (0, 1)
+    )
+    monkeypatch.setattr(cr.PixelCNN, "fit", lambda *_: pytest.fail("fitted"))
+    detector = cr.Detector(model, method="ratio", background=other, false_alarm=0.1).fit(X[:50])
+    assert detector.background_ == (other, None, True)
+    assert_allclose(detector.score_samples(X), model.log_prob(X) - other.log_prob(X), atol=1e-5)
+    detector.save(tmp_path / "it.safetensors")
+    again = cr.load(tmp_path / "it.safetensors")
+    assert_array_equal(again.p_values(X), detector.p_values(X))
+    assert again.background_.own and isinstance(again.background, cr.PixelCNN)
+
+
+@pytest.mark.parametrize("make", [bits, lines])
+def test_any_density_of_such_observations_is_a_background(make):
+    model, X = make()
+    simple = cr.FVSBN(epochs=1) if make is bits else cr.RNN(2, **FEW)
+    if make is lines:
+        model = cr.RNN(4, ends=True, **FEW).fit(X)
+    detector = cr.Detector(model, method="ratio", background=simple, false_alarm=0.1)
+    found = detector.fit(X[:200], X_clean=X[200:])
+    assert type(found.background_.model) is type(simple) and found.p_values(X).shape == (N,)
+
+
+def test_a_given_background_comes_back_with_the_file(tmp_path):
+    """One that was fitted here reads bits as the model has them, in whatever order it has."""
+    model, X = bits()
+    detector = cr.Detector(model, method="ratio", background=cr.FVSBN(epochs=1), false_alarm=0.1)
+    detector.fit(X[:200], X_clean=X[200:]).save(tmp_path / "it.safetensors")
+    again = cr.load(tmp_path / "it.safetensors")
+    assert_array_equal(again.score_samples(X), detector.score_samples(X))
+    assert again.background_[1:] == (None, False) and isinstance(again.background, cr.FVSBN)
+
+
+def test_a_background_of_other_observations_is_refused():
+    model, X = images()
+    fit = {"method": "ratio", "false_alarm": 0.1}
+    for wrong in (cr.NADE(3), "local", cr.PixelCNN):
+        with pytest.raises(TypeError, match="background must be a density of what the model is of"):
+            cr.Detector(model, background=wrong, **fit).fit(X, X_clean=X)
+    coarse = cr.PixelCNN(1, 3, first_size=3, epochs=1, levels=2, reduce_from=256).fit(X * 64)
+    with pytest.raises(ValueError, match="in colour, bits, and the model of images of 4×4"):
+        cr.Detector(model, background=coarse, **fit).fit(X * 64)
+    levels = cr.PixelCNN(1, 3, first_size=3, epochs=1, levels=4).fit(X)
+    with pytest.raises(ValueError, match="read them in other ways"):
+        cr.Detector(model, background=levels, **fit).fit(X * 64)
+    abc, xyz = (cr.RNN(4, ends=True, **FEW).fit([text] * 40) for text in ("abc", "xyz"))
+    with pytest.raises(ValueError, match="read them in other ways"):
+        cr.Detector(abc, background=xyz, **fit).fit(["cab"] * 40)
