@@ -15,6 +15,7 @@ from chainrule.detection import observations
 
 SHOWN = 20  # odd ones that are told of
 PICTURED = 9
+AXES = ("row", "column", "channel")
 NAMED = 3  # of a row's columns, the dearest
 SCALE = (  # bits from which on a character is shown so, on a terminal
     (12.0, "bold white on #4d0d12"),
@@ -85,7 +86,8 @@ def picture(path: Path, detector: Any, seen: Any, measured: Measured, run: Path,
         data, shape, levels = tabular.drawable(model, run, np.asarray(rows))
         images = np.asarray(data, np.float64).reshape(len(which), *_shape(model, run, shape))
         top = None if levels is None else levels
-        save_picture(path, "surprise", images, -np.reshape(costs, images.shape), top)
+        terms = -np.reshape(costs, images.shape)
+        save_picture(path, "surprise", images, terms, top, None, None, titles)
         return len(which)
     usual = None if clean is None else detector.surprise(clean.x)
     names = inputs.fitted_columns(model)
@@ -132,10 +134,12 @@ def _show(common: Common, seen: Any, k: int, p: float, bits: Any, detector: Any)
 
 
 def _places(shape: tuple[int, ...]) -> list[str]:
-    """Return what columns without names are called: 1, 2, …, of images row and column."""
-    if len(shape) == 1:
-        return [f"column {j + 1}" for j in range(shape[0])]
-    return ["pixel " + ", ".join(str(i + 1) for i in place) for place in np.ndindex(shape)]
+    """Return what columns without names are called: 1, 2, …, of images as `AXES` says."""
+    axes = AXES if len(shape) > 1 else AXES[1:2]
+    return [
+        " ".join(f"{axis} {i + 1}" for axis, i in zip(axes, place, strict=False))
+        for place in np.ndindex(shape)
+    ]
 
 
 def _show_line(common: Common, head: str, line: str, bits: Any) -> None:

@@ -40,7 +40,10 @@ class Watch:
         record = model.history_[-1]
         clock = model.clock if model.clock in record else "step"
         out = self._job.folder / SAMPLES
-        title = f"samples of {spelling(type(model))} after {clock} {record[clock]}"
+        best = getattr(model, f"best_{model.clock}_")
+        later = clock == model.clock and best not in (0, record[clock])
+        drawn_by = f", by {clock} {best}, the best so far" if later else ""
+        title = f"samples of {spelling(type(model))} after {clock} {record[clock]}{drawn_by}"
         try:
             rows, shape, levels = self._drawn(model)
             picture(out, "sample_grid", rows, shape, None, title, levels)

@@ -20,7 +20,8 @@ Image = NDArray[np.floating[Any]]
 
 WIDTH, HEIGHT, ZOOM = 1800, 2400, 24  # pixels a picture takes at most, where one a value allows it
 GUTTER, MARGIN, TITLE, KEY = 44, 28, 62, 50  # pixels
-LETTER = 13  # pixels of a letter in a row's name
+LETTER = 13  # pixels of a letter at most
+BAR = 216  # pixels of a bar of colours and the gap after it
 
 
 class Panel(NamedTuple):
@@ -69,7 +70,13 @@ def draw(panels: Sequence[Panel]) -> Figure:
     head, foot = TITLE, KEY if any(panel.key for panel in panels) else 0
     between = len(panels) - 1
     first = MARGIN + LETTER * max(map(len, panels[0].names), default=0)
-    W = max(wide * zoom + (GUTTER * between if across else 0), 480) + first + MARGIN
+    last = first + wide * zoom + GUTTER * between - grids[-1].shape[1] * zoom if across else first
+    W = max(
+        wide * zoom + (GUTTER * between if across else 0) + first,
+        480 + first,
+        *(last + _words_width(panel) for panel in (panels[-1:] if across else panels)),
+    )
+    W += MARGIN
     H = high * zoom + (head + foot) * (1 if across else len(panels)) + MARGIN
     figure = Picture((W / DPI, H / DPI))
     left, top = first, head
@@ -78,6 +85,12 @@ def draw(panels: Sequence[Panel]) -> Figure:
         _draw_panel(figure, panel, grid, (left / W, 1 - (top + h) / H, w / W, h / H))
         left, top = (left + w + GUTTER, top) if across else (left, top + h + foot + head)
     return figure
+
+
+def _words_width(panel: Panel) -> int:
+    """Return how wide the title, and the bar with its ends, are about, pixels."""
+    ends = BAR + LETTER * len(" to ".join(panel.key)) if panel.key else 0
+    return max(LETTER * len(panel.title), ends)
 
 
 def _draw_panel(
@@ -103,4 +116,4 @@ def _draw_panel(
         bar.set_axis_off()
         bar.imshow(np.linspace(0, 1, 256)[None], panel.colours, aspect="auto")
         ends = f"{panel.key[0]} to {panel.key[1]}"
-        figure.text(left + 216 / W, bottom - 31 / H, ends, size=7, color=GREY, va="center")
+        figure.text(left + BAR / W, bottom - 31 / H, ends, size=7, color=GREY, va="center")

@@ -6,7 +6,7 @@ asked. With `model`, a fitted one, images are whatever its `fit` takes, rows too
 reads them: reduced, or as bits.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -36,21 +36,27 @@ def surprise(
     levels: int | None = None,
     columns: int | None = None,
     model: Any = None,
+    names: Sequence[str] = (),
 ) -> Figure:
     """Return images beside what each of their pixels cost: -log₂ p(x_t | x_<t), bits.
 
     x, log_prob_terms: (N, R, S, C); the terms in nats, as models give them. levels: how many there
     are; None: as many as x shows. A pixel's channels are summed. All maps have one scale, which
     ends where one pixel in 200 cost more. The title says what an image costs, and a channel of a
-    pixel: bits per dimension.
+    pixel: bits per dimension. names: of the images, one each, which then stand one below another.
 
     Raises:
-        ValueError, TypeError: another shape, or no numbers.
+        ValueError, TypeError: another shape, no numbers, or fewer or more names than images.
     """
     images = reading.images(x, "x", model)
+    if names and len(names) != len(images):
+        raise ValueError(
+            f"{len(images):,} images have {len(names):,} names; give one each, or none"
+        )
     terms = reading.numbers(log_prob_terms, "log_prob_terms", finite=False)
     bits = -reading.like(terms, images.shape, "log_prob_terms") / np.log(2)
-    return _beside(_data(images, levels, model), _of_bits("surprise", bits, USUAL), columns)
+    panel = _of_bits("surprise", bits, USUAL)
+    return _beside(_data(images, levels, model), panel, 1 if names else columns, names)
 
 
 def entropy(
@@ -208,10 +214,12 @@ def _data(images: Numbers, levels: int | None, model: Any = None) -> Faces:
     return faces(images, reading.levels(levels, model, images))
 
 
-def _beside(data: Faces | None, maps: Panel, columns: int | None) -> Figure:
+def _beside(
+    data: Faces | None, maps: Panel, columns: int | None, names: Sequence[str] = ()
+) -> Figure:
     """Return maps, beside the images that they are of where there are such."""
     across = side_by_side(maps.tiles, columns)
-    first = [] if data is None else [data.panel("data", across)]
+    first = [] if data is None else [data.panel("data", across)._replace(names=names)]
     return draw([*first, maps._replace(columns=across)])
 
 

@@ -106,7 +106,7 @@ def test_odd_images_are_drawn_with_their_pixels(folder, call, tmp_path):
     picture = tmp_path / "odd.png"
     asked = ("detect", folder / "images", folder / "odd.npy", "--false-alarm", 0.05)
     status, said, _ = call(*asked, "--picture", picture)
-    assert status == 0 and "row 31, p 0.03" in said and "pixel " in said
+    assert status == 0 and "row 31, p 0.03" in said and "row 2 column 3 " in said
     assert picture.stat().st_size > 3000
     status, said, _ = call(*asked, "--method", "complexity", "--clean", folder / "greys.npy", "-q")
     assert status == 0 and "31" in said.split()

@@ -36,6 +36,11 @@ def drawn(monkeypatch):
     return seen
 
 
+def after(drawn):
+    """Return the titles without what they say of another, better epoch."""
+    return [title.partition(", by ")[0] for title, *_ in drawn]
+
+
 @pytest.mark.parametrize(
     ("model", "file", "settings", "shape"),
     [
@@ -50,7 +55,7 @@ def test_samples_are_drawn_every_so_many_epochs(data, call, drawn, model, file, 
     begin = ("train", model, "--data", data / file, "--out", run, *settings)
     status, _, err = call(*begin, "--epochs", 5, "--samples-every", 2)
     assert status == 0, err
-    assert [title for title, *_ in drawn] == [f"samples of {model} after epoch {k}" for k in (2, 4)]
+    assert after(drawn) == [f"samples of {model} after epoch {k}" for k in (2, 4)]
     assert {size for _, size, _ in drawn} == {shape}
     with Image.open(run / SAMPLES) as picture:
         assert picture.format == "PNG"
@@ -62,7 +67,8 @@ def test_samples_are_drawn_every_so_many_epochs(data, call, drawn, model, file, 
 def test_levels_in_raster_order_are_drawn_of_a_model_of_sequences(data, call, drawn):
     begin = ("train", "transformer", "--data", data / "labelled.npz", "--out", data / "run")
     assert call(*begin, *OTHERS, "--steps", 4, "--samples-every", 1)[0] == 0
-    assert drawn[-1] == ("samples of transformer after step 4", (16, 16), (4, 4))
+    assert after(drawn)[-1] == "samples of transformer after step 4"
+    assert drawn[-1][1:] == ((16, 16), (4, 4))
 
 
 def test_what_is_learnt_does_not_change_by_a_bit_and_resuming_draws_too(data, call, drawn):
@@ -74,7 +80,7 @@ def test_what_is_learnt_does_not_change_by_a_bit_and_resuming_draws_too(data, ca
     np.testing.assert_array_equal(plain.params_.flat, run.params_.flat)
     drawn.clear()
     assert call("train", "pixel_cnn", *watched, "--resume", "--epochs", 6)[0] == 0
-    assert [title[-7:] for title, *_ in drawn] == ["epoch 5", "epoch 6"]
+    assert [title[-7:] for title in after(drawn)] == ["epoch 5", "epoch 6"]
 
 
 @pytest.mark.parametrize(
@@ -114,3 +120,13 @@ def test_a_callback_of_fit_draws_as_well(tmp_path, rng):
     watched = cr.PixelCNN(**settings).fit(X, callback=draw)
     np.testing.assert_array_equal(watched.params_.flat, cr.PixelCNN(**settings).fit(X).params_.flat)
     assert kept.read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_title_says_which_epoch_drew_them(data, call, drawn):
+    """The best parameters do: at a rate that spoils what was learnt those of an early epoch."""
+    begin = ("train", "made", "--data", data / "labelled.npz", "--out", data / "run")
+    wild = ("--set", "hidden=8", "--set", "learning_rate=0.5")
+    assert call(*begin, *wild, "--epochs", 20, "--samples-every", 1)[0] == 0
+    titles, best = [title for title, *_ in drawn], cr.load(data / "run").best_epoch_
+    assert best < 20 and titles[-1] == f"{after(drawn)[-1]}, by epoch {best}, the best so far"
+    assert titles[best - 1] == f"samples of made after epoch {best}"
