@@ -178,7 +178,7 @@ def _mean(config: Any, weights: Any, each: Iterator[Any]) -> Array:
 
 
 def _side_by_side(config: Any, weights: Any, each: Iterator[Any]) -> Array:
-    """Return the mean of tables (N, D, P) of distributions, some of mixtures, (N, D, P'): F9."""
+    """Return the mean of tables (N, D, width) of distributions, mixtures growing wider: F9."""
     values, C, K = np.array(config.event.values), config.components, len(weights)
     real, counted = np.flatnonzero(values == CONTINUOUS), np.flatnonzero(values != CONTINUOUS)
     xp, atoms = array_module(weights), bool(config.event.atoms)
@@ -187,8 +187,8 @@ def _side_by_side(config: Any, weights: Any, each: Iterator[Any]) -> Array:
     for k, (weight, p) in enumerate(zip(weights, each, strict=True)):
         if out is None:
             out = xp.zeros((*p.shape[:2], widest), p.dtype)
-        w, P = weight[:, :, None].astype(p.dtype), min(p.shape[2], widest)
-        out[:, counted, :P] += (w * p)[:, counted, :P]
+        w, width = weight[:, :, None].astype(p.dtype), min(p.shape[2], widest)
+        out[:, counted, :width] += (w * p)[:, counted, :width]
         for part in range(3):  # weights, means, scales
             mine = p[:, real, part * C : (part + 1) * C]
             at = (part * K + k) * C

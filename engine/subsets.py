@@ -43,8 +43,8 @@ Draw        Of D + 1 independent uniform numbers, u_1 … u_D and v, let
             Where a row has variables that are missing, D is the number of the others, and none of
             them is in the set.
 
-A row's numbers follow from its place alone: they are words of 32 bits, n·B … (n+1)·B - 1, n being
-its place in the minibatch and B = 8⌈(1 + D)/8⌉, of Philox4x64 with the key (seed, step), a counter
+A row's numbers follow from its place alone: they are words of 32 bits, n·b … (n+1)·b - 1, n being
+its place in the minibatch and b = 8⌈(1 + D)/8⌉, of Philox4x64 with the key (seed, step), a counter
 that moves on by 1 every 8 words and whose second number is how often the row has drawn before. So
 any cut of a minibatch draws the same sets. NumPy promises the generator's stream for good.
 

@@ -70,9 +70,9 @@ class OrderlessNADE(OneToOneFeatureMixin, TransformerMixin, TableDensity):  # ty
             `FVSBN`.
 
     Cost:
-        Training O(N·P) for N rows and P parameters. `log_prob`, `sample` and `impute` O(N·D·Σ H_l
+        Training O(N·n) for N rows and n parameters. `log_prob`, `sample` and `impute` O(N·D·Σ H_l
         H_{l+1}): a variable at a time, of which the first layer is only extended; `log_prob` times
-        n_orderings. `conditionals(X, observed=…)` one pass, O(N·P).
+        n_orderings. `conditionals(X, observed=…)` one pass, O(N·n).
 
     Example:
         >>> import numpy as np
@@ -189,8 +189,8 @@ class OrderlessNADE(OneToOneFeatureMixin, TransformerMixin, TableDensity):  # ty
                 n_orderings. Those observed themselves are certain.
 
         Returns:
-            As other models do of tables: (N, D, P), of bits alone p(x_i = 1 | …), (N, D). A real
-            column that is observed has means of what it is, and scales of 0.
+            As other models do of tables: (N, D, width), of bits alone p(x_i = 1 | …), (N, D). A
+            real column that is observed has means of what it is, and scales of 0.
 
         Raises:
             NotFittedError, ValueError, TypeError: as `log_prob`; nothing is observed and

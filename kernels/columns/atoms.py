@@ -1,6 +1,6 @@
 """Real variables with an atom, P1-P9, and draws and intervals of those without, for `bodies`.
 
-The outputs lie in s[m, o : o + n_i], those of the mixture first, the atom's logit last. α is
+The outputs lie in s[m, o : o + n_i], those of the mixture first, the atom's logit last. ξ is
 compared in s's dtype, in which x is.
 """
 

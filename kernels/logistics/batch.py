@@ -78,8 +78,8 @@ def _measure(K: int, j: int, lanes: int, levels: int, work: Array) -> None:
         v = abs(c) if edge else at
         E, q, less_q = exp(-v), exp(-step), one_less_exp(step)
         less = less_q * (one + q)
-        B = (one + E * q) * (E + q)
-        over = one / (one + E if edge else B)
+        w = (one + E * q) * (E + q)
+        over = one / (one + E if edge else w)
         part = over if edge else q * over
         # Of inner levels, F3 and B2
         S = part * (one_less_exp(v) * (one + E))

@@ -68,7 +68,7 @@ Steps       A variable that only takes values x = 2h k, k whole, has with each t
             (W3)  There, φ(z - v) / φ(z) being e^{zv - v²/2} = Σ_m He_m(z) v^m / m! by Hermite,
                   M = φ̂(z) ∫_{-k}^{k} Σ_m He_m(z) v^m / m! dv, of which odd powers vanish. With
                   u_m = He_m(z) k^m / m!
-                  q = z²/2,  g = (2k / c) J,  J = Σ_{m even} u_m / (m + 1)
+                  q = z²/2,  g = (2k / c) Y,  Y = Σ_{m even} u_m / (m + 1)
                   He_{m+1} = z He_m - m He_{m-1} gives (m + 1) u_{m+1} = y u_m - k² u_{m-1}, from
                   u_0 = 1, u_1 = y. Of odd m let u_m = y o_m; then |z| is needed in y² alone. Also
                   O = Σ_{m odd} o_m and C = Σ_{m even} u_m: at the ends, v = ±k, φ over φ(z) is
@@ -86,8 +86,8 @@ Steps       A variable that only takes values x = 2h k, k whole, has with each t
                   enters by x - μ_j alone, and dx is the derivative of the formula in x.
                   By W2, f = 1 or, of a < 0, e^{-a²/2}:  S = f (1 - e^{-2y}) / (c g),
                                                          V = f (b e^{-2y} - a) / (c g)
-                  By W3:  S = 2yO / (2k J) = |z| O / J,
-                          V = ((|z| + k)(C - yO) - (|z| - k)(C + yO)) / (2k J) = (C - z² O) / J
+                  By W3:  S = 2yO / (2k Y) = |z| O / Y,
+                          V = ((|z| + k)(C - yO) - (|z| - k)(C + yO)) / (2k Y) = (C - z² O) / Y
                   By W4:  S = 1,
                           V = (b e^{-2k} - a) / (1 - e^{-2k}) = 2k e^{-2k} / (1 - e^{-2k}) - a
                   By W5:  S = e^{a} (1 - e^{-2|z|}) / (2g),  V = (b e^{-b} - a e^{a}) / (2g)

@@ -127,22 +127,22 @@ def _gaussian_step(z: Array, k: Array) -> tuple[Array, Array, Array, Array]:
     front = over_c * np.where(inside, e_a, 1) / np.where(near, 1, g)
     slope, curve = front * -np.expm1(-2 * y), front * (b * e_y - a)  # W6
     q = np.where(near, at * at / 2, np.where(inside, 0, a * a / 2))
-    J, O, C = _series(np.where(near, y, 0), np.where(near, k, 0))
-    g = np.where(near, 2 * k * over_c * J, g)  # W3
-    slope = np.where(near, at * O / J, slope)
-    curve = np.where(near, C - np.where(near, at, 0) ** 2 * O, curve * J) / J
+    Y, O, C = _series(np.where(near, y, 0), np.where(near, k, 0))
+    g = np.where(near, 2 * k * over_c * Y, g)  # W3
+    slope = np.where(near, at * O / Y, slope)
+    curve = np.where(near, C - np.where(near, at, 0) ** 2 * O, curve * Y) / Y
     return q, g, np.copysign(slope, z), curve
 
 
 def _series(y: Array, k: Array) -> tuple[Array, Array, Array]:
-    """Return J, O and C (W3)."""
+    """Return Y, O and C (W3)."""
     u, o = np.ones_like(y), np.ones_like(y)
-    J, O, C = u, o, u
+    Y, O, C = u, o, u
     for m in range(2, MOST_TERMS, 2):
         u = (y * y * o - k * k * u) / m
         o = (u - k * k * o) / (m + 1)
-        J, O, C = J + u / (m + 1), O + o, C + u
-    return J, O, C
+        Y, O, C = Y + u / (m + 1), O + o, C + u
+    return Y, O, C
 
 
 def _laplace_step(z: Array, k: Array) -> tuple[Array, Array, Array, Array]:

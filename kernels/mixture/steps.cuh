@@ -12,14 +12,14 @@ constexpr int MOST_TERMS = sizeof(REAL) == 4 ? 10 : 22;  // of the series
 // Where nothing is far: W3.
 __device__ __forceinline__ Step near_step(REAL at, REAL k) {
     const REAL y2 = k * at * k * at, k2 = k * k;
-    REAL u = 1, o = 1, J = 1, O = 1, C = 1;
+    REAL u = 1, o = 1, Y = 1, O = 1, C = 1;
 #pragma unroll
     for (int m = 2; m < MOST_TERMS; m += 2) {
         u = (y2 * o - k2 * u) * REAL(1.0 / m);
         o = (u - k2 * o) * REAL(1.0 / (m + 1));
-        J += u * REAL(1.0 / (m + 1)), O += o, C += u;
+        Y += u * REAL(1.0 / (m + 1)), O += o, C += u;
     }
-    return {at * at / 2, 2 * k * REAL(OVER_ROOT_2PI) * J, at * O / J, (C - at * at * O) / J};
+    return {at * at / 2, 2 * k * REAL(OVER_ROOT_2PI) * Y, at * O / Y, (C - at * at * O) / Y};
 }
 
 __device__ __forceinline__ Step gaussian_step(REAL z, REAL k) {

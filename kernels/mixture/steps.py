@@ -30,7 +30,7 @@ def gaussian(z: Any, k: Any, like: Array) -> Any:
     a, b = at - k, at + k  # W1
     near = (y < like.dtype.type(NEAR_Y)) & (k < like.dtype.type(NEAR_K))
     inside = a < zero
-    J, O, C = _series(y, k, like)
+    Y, O, C = _series(y, k, like)
     two_y = y + y
     e_y, e_a = exp(-two_y), exp(-half * a * a)
     r_a, r_b = erfcx(root_half * abs(a)), e_y * erfcx(root_half * b)
@@ -40,9 +40,9 @@ def gaussian(z: Any, k: Any, like: Array) -> Any:
     slope_far, curve_far = front * one_less_exp(two_y), front * (b * e_y - a)
     q_beyond, q_near = half * a * a, half * at * at
     q_far = zero if inside else q_beyond
-    g_near = (k + k) * over_c * J  # W3
-    over_J = one / J
-    slope_near, curve_near = at * O * over_J, (C - at * at * O) * over_J
+    g_near = (k + k) * over_c * Y  # W3
+    over_Y = one / Y
+    slope_near, curve_near = at * O * over_Y, (C - at * at * O) * over_Y
     q = q_near if near else q_far
     g = g_near if near else g_far
     slope = slope_near if near else slope_far
@@ -53,38 +53,38 @@ def gaussian(z: Any, k: Any, like: Array) -> Any:
 
 @njit(**INLINE, **BORROWS)
 def _series(y: Any, k: Any, like: Array) -> Any:
-    """Return J, O and C (W3), with the terms that single precision can tell apart."""
+    """Return Y, O and C (W3), with the terms that single precision can tell apart."""
     one, y2, k2 = like.dtype.type(1), y * y, k * k
     u2, o3 = _pair(one, one, y2, k2, 2, like)
     u4, o5 = _pair(u2, o3, y2, k2, 4, like)
     u6, o7 = _pair(u4, o5, y2, k2, 6, like)
     u8, o9 = _pair(u6, o7, y2, k2, 8, like)
-    J = one + u2 * like.dtype.type(1 / 3) + u4 * like.dtype.type(1 / 5)
-    J += u6 * like.dtype.type(1 / 7) + u8 * like.dtype.type(1 / 9)
+    Y = one + u2 * like.dtype.type(1 / 3) + u4 * like.dtype.type(1 / 5)
+    Y += u6 * like.dtype.type(1 / 7) + u8 * like.dtype.type(1 / 9)
     O, C = one + (o3 + (o5 + (o7 + o9))), one + (u2 + (u4 + (u6 + u8)))
-    return _further(J, O, C, u8, o9, y2, k2)
+    return _further(Y, O, C, u8, o9, y2, k2)
 
 
-def _further(J: Any, O: Any, C: Any, u: Any, o: Any, y2: Any, k2: Any) -> Any:
-    """Return J, O and C with the terms that double precision alone can tell apart."""
+def _further(Y: Any, O: Any, C: Any, u: Any, o: Any, y2: Any, k2: Any) -> Any:
+    """Return Y, O and C with the terms that double precision alone can tell apart."""
     raise NotImplementedError("compiled code calls it")
 
 
-def _further_float32(J: Any, O: Any, C: Any, u: Any, o: Any, y2: Any, k2: Any) -> Any:
-    return J, O, C
+def _further_float32(Y: Any, O: Any, C: Any, u: Any, o: Any, y2: Any, k2: Any) -> Any:
+    return Y, O, C
 
 
-def _further_float64(J: Any, O: Any, C: Any, u: Any, o: Any, y2: Any, k2: Any) -> Any:
+def _further_float64(Y: Any, O: Any, C: Any, u: Any, o: Any, y2: Any, k2: Any) -> Any:
     for m in range(10, MOST_TERMS, 2):
         u = (y2 * o - k2 * u) / m
         o = (u - k2 * o) / (m + 1)
-        J, O, C = J + u / (m + 1), O + o, C + u
-    return J, O, C
+        Y, O, C = Y + u / (m + 1), O + o, C + u
+    return Y, O, C
 
 
 @overload(_further, jit_options={"error_model": "numpy", "fastmath": {"contract"}})
-def _compile_further(J: Any, O: Any, C: Any, u: Any, o: Any, y2: Any, k2: Any) -> Any:
-    return {types.float32: _further_float32, types.float64: _further_float64}.get(J)
+def _compile_further(Y: Any, O: Any, C: Any, u: Any, o: Any, y2: Any, k2: Any) -> Any:
+    return {types.float32: _further_float32, types.float64: _further_float64}.get(Y)
 
 
 @njit(**INLINE, **BORROWS)
