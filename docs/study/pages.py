@@ -47,8 +47,10 @@ def derivation_page(name: str) -> str:
         parts += [".. rubric:: Where each step is taken\n", f".. steps:: {name}\n"]
     if name.startswith("kernels/"):
         parts += [f".. gradient-check:: operation {name.removeprefix('kernels/')}\n"]
-    if name.startswith("engine/models/"):
+    if name.startswith(("engine/models/", "engine/classifiers/")):
         parts += [f".. gradient-check:: model {last}\n"]
+    if name.startswith("engine/"):  # layers, and what else has a case
+        parts += [f".. gradient-check:: operation {name.removeprefix('engine/')}\n"]
     if name.startswith(("kernels/", "engine/models/")):
         parts += [f".. speed:: {last}\n"]
     return "\n".join(parts)

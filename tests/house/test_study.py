@@ -9,7 +9,7 @@ import pytest
 import build
 from chainrule.engine import models
 from chainrule.registry import HOMES
-from study import by_hand, checks, derivations, places, reading
+from study import by_hand, checks, derivations, directives, pages, places, reading
 from study.graphs import Arrow, Box, numbers, svg
 
 WITHOUT = {"adam", "categorical"}  # operations that have no gradient, and the samplers
@@ -22,6 +22,27 @@ def test_an_operations_gradient_is_checked_and_right(name):
         assert errors is None
     else:
         assert errors and all(error < 1e-6 and error.largest > 0 for error in errors.values())
+
+
+def backward(name):
+    """Return whether a derivation has a step back, or is that of a model."""
+    steps = directives.derivation_of(name).steps
+    return name.startswith("engine/models/") or any(label[0] == "B" for label in steps)
+
+
+@pytest.mark.parametrize("name", [name for name in places.every_name() if backward(name)])
+def test_a_page_of_what_has_a_gradient_shows_its_check(name):
+    asked = re.findall(r"gradient-check:: (\w+) (\S+)", pages.derivation_page(name))
+    found = [getattr(checks, kind)(which) for kind, which in asked]
+    shown = [errors for errors in found if errors]
+    assert len(shown) == 1
+    assert all(error < 1e-6 and error.largest > 0 for error in shown[0].values())
+
+
+def test_no_case_is_left_without_a_page():
+    known = {name.partition("/")[2] for name in places.every_name()}
+    checks.operation("linear")  # fills CASES
+    assert set(checks.CASES) <= known | set(derivations.kernels())
 
 
 @pytest.mark.parametrize("name", HOMES)
