@@ -42,7 +42,7 @@ Cost        n_classes times that of p(x | y), one class after the other. Memory:
             and variable for F2; the conditionals of one class at a time.
 
 Source      Bayes' rule; a generative classifier: Ng and Jordan 2002, "On Discriminative vs.
-            Generative Classifiers".
+            Generative Classifiers: A comparison of logistic regression and naive Bayes".
 
 Everything is in nats. Padding, -1 at a row's end, has terms of 0, so ℓ stays where it was.
 """

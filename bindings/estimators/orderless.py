@@ -61,8 +61,7 @@ class OrderlessNADE(OneToOneFeatureMixin, TransformerMixin, TableDensity):  # ty
             each of R inputs adds, one a bit or real column and K of K categories, and then what
             knowing each column adds; "W2" (H_1, H_2) … of further layers; "V" (S, H_L), "b" (S,),
             of S outputs, a bit's one, of K categories K, and of a real column 2 or, with learned
-            weights, 3 a component; "c", "c2", …, the hidden biases, with labels "c" (n_classes,
-            H_1).
+            weights, 3 a component; "c", "c2", …, hidden biases, "c" (n_classes, H_1) with labels.
         history_: as in `FVSBN`. Losses, of validation too, are unbiased estimates of the mean over
             all orderings, by one pass a row: the exact likelihood would cost D.
         encoder_: its `variables` say of each column what it is, as in `TableNADE`.
@@ -88,7 +87,8 @@ class OrderlessNADE(OneToOneFeatureMixin, TransformerMixin, TableDensity):  # ty
         [[1.0, 0.0, 0.0, 1.0]]
 
     Source:
-        Uria, Murray and Larochelle 2014. Derivation: `chainrule.engine.models.orderless_nade`.
+        Uria, Murray and Larochelle 2014, "A Deep and Tractable Density Estimator". Derivation:
+        `chainrule.engine.models.orderless_nade`.
     """
 
     hidden: int | Sequence[int] = field(default=(500, 500), kw_only=False)

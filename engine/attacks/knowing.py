@@ -24,8 +24,10 @@ BPDA        A purifier P(x) has steps and no slopes: its gradient is 0 wherever 
 
 Cost        L2: a forward and a backward pass of the density a step; Q1: a purification.
 
-Source      ψ log p: Carlini and Wagner 2017, "Adversarial Examples Are Not Easily Detected"; Q1:
-            Athalye, Carlini and Wagner 2018, "Obfuscated Gradients Give a False Sense of Security".
+Source      ψ log p: Carlini and Wagner 2017, "Adversarial Examples Are Not Easily Detected:
+            Bypassing Ten Detection Methods"; Q1: Athalye, Carlini and Wagner 2018, "Obfuscated
+            Gradients Give a False Sense of Security: Circumventing Defenses to Adversarial
+            Examples".
 """
 
 from collections.abc import Callable
