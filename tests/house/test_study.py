@@ -9,7 +9,7 @@ import pytest
 import build
 from chainrule.engine import models
 from chainrule.registry import HOMES
-from study import by_hand, checks, derivations, directives, pages, places, reading
+from study import by_hand, checks, derivations, directives, pages, places, reading, speeds
 from study.graphs import Arrow, Box, numbers, svg
 
 WITHOUT = {"adam", "categorical"}  # operations that have no gradient, and the samplers
@@ -37,6 +37,25 @@ def test_a_page_of_what_has_a_gradient_shows_its_check(name):
     shown = [errors for errors in found if errors]
     assert len(shown) == 1
     assert all(error < 1e-6 and error.largest > 0 for error in shown[0].values())
+
+
+PARTS = ("kernels/", "engine/models/")
+
+
+@pytest.mark.parametrize("name", [n for n in places.every_name() if n.startswith(PARTS)])
+def test_a_page_shows_a_measured_speed_or_says_that_there_is_none(name):
+    named = pages.measured_as(name)
+    assert f".. speed:: {named}\n" in pages.derivation_page(name)
+    rows = speeds.measured(named) + speeds.measured_within(named)
+    assert bool(rows) != (named in speeds.NOT_MEASURED)
+    assert all(re.fullmatch(r"[\d.e+-]+ ms", row[3]) and row[5] for row in rows)
+
+
+def test_workloads_that_pages_name_were_measured():
+    for named in (speeds.NAMED, speeds.WITHIN):
+        for name, workloads in named.items():
+            for workload in filter(None, workloads.split("|")):
+                assert speeds._rows([workload]), f"{name}: {workload}"
 
 
 def test_no_case_is_left_without_a_page():
