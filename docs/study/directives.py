@@ -95,9 +95,14 @@ class StepLines(OfDerivation):
             step = nodes.container(classes=["step"], ids=[f"step-{label}"])
             back = nodes.reference(label, label, refid=f"at-{label}", internal=True)
             step += nodes.paragraph("", "", back, classes=["label"])
-            for side, lines in made.lines(label).items():
+            sides = made.lines(label)
+            for side, lines in sides.items():
                 if lines:
                     step += self._side(side, lines)
+            others = [side for side, lines in sides.items() if not lines]
+            if 0 < len(others) < len(sides):
+                note = f"{' and '.join(others)}: another way, of other steps"
+                step += nodes.paragraph(note, note, classes=["left"])
             if len(step) == 1:
                 note = "left to the module that the derivation names"
                 step += nodes.paragraph(note, note, classes=["left"])

@@ -193,7 +193,7 @@ def share(K: int, lanes: int, log_of_c: float, work: Array) -> None:
             work[_U(SUM + k)] += e
     for k in range(lanes):
         ratio = log(work[_U(WEIGHTS + k)]) - log(work[_U(SUM + k)])
-        work[_U(NLL + k)] = ratio - work[_U(TOP + k)] + log_c
+        work[_U(NLL + k)] = ratio - work[_U(TOP + k)] + log_c  # F6
 
 
 @njit(**INLINE, **BORROWS)

@@ -37,12 +37,12 @@ def gaussian(z: Any, k: Any, like: Array) -> Any:
     g_inside, g_beyond = one - half * e_a * (r_a + r_b), half * (r_a - r_b)  # W2
     g_far = g_inside if inside else g_beyond
     front = over_c * (e_a if inside else one) / g_far
-    slope_far, curve_far = front * one_less_exp(two_y), front * (b * e_y - a)
+    slope_far, curve_far = front * one_less_exp(two_y), front * (b * e_y - a)  # W6
     q_beyond, q_near = half * a * a, half * at * at
     q_far = zero if inside else q_beyond
     g_near = (k + k) * over_c * Y  # W3
     over_Y = one / Y
-    slope_near, curve_near = at * O * over_Y, (C - at * at * O) * over_Y
+    slope_near, curve_near = at * O * over_Y, (C - at * at * O) * over_Y  # W6
     q = q_near if near else q_far
     g = g_near if near else g_far
     slope = slope_near if near else slope_far
@@ -104,7 +104,7 @@ def laplace(z: Any, k: Any, like: Array) -> Any:
     less_a, less_b, less_k = one_less_exp(abs(a)), one_less_exp(b), one_less_exp(two_k)
     e_a, e_b, e_k = exp(-abs(a)), exp(-b), exp(-two_k)
     g = half * (less_a + less_b if inside else less_k)  # W4, W5
-    slope = half * e_a * one_less_exp(at + at) / g if inside else one
+    slope = half * e_a * one_less_exp(at + at) / g if inside else one  # W6
     curve = half * (b * e_b - a * e_a) / g if inside else two_k * e_k / less_k - a
     q = zero if inside else a
     return q, g, -slope if z < zero else slope, curve

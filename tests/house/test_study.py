@@ -106,6 +106,30 @@ def test_a_steps_lines_are_found_in_all_three_kinds_of_code():
             assert text.strip() == line.text and "F3" in text
 
 
+# Steps that lead elsewhere to the same numbers: `sweeps` instead of a second pass, and that instead
+# of sweeps.
+ANOTHER_WAY = {
+    "nade": {("reference", "S"), ("CUDA", "S")},
+    "nade_columns": {("reference", "S"), ("CUDA", "S"), ("CPU", "B")},
+}
+
+
+@pytest.mark.parametrize("name", derivations.kernels())
+def test_beside_a_label_stand_lines_of_reference_cpu_and_cuda(name):
+    made = derivations.kernel(name)
+    for label in made.steps:
+        empty = {(side, label[0]) for side, lines in made.lines(label).items() if not lines}
+        assert empty <= ANOTHER_WAY.get(name, set()), label
+
+
+@pytest.mark.parametrize("name", [f"{name.removesuffix('.py')}" for name in derivations.files()])
+def test_beside_a_label_of_a_file_stand_its_lines_or_it_names_who_takes_it(name):
+    made = directives.derivation_of(name)
+    for label in made.steps:
+        (line,) = re.findall(rf"^ *(?:[A-Z][a-z][\w ]*?  +)?\({label}\).*", made.text, re.M)
+        assert any(made.lines(label).values()) or "chainrule." in line
+
+
 def test_a_statement_that_ends_with_a_bracket_is_shown_from_its_beginning():
     found = derivations.kernel("lstm").lines("B4")["reference"]
     assert [line.text for line in found] == ["dz[t] = np.concatenate( … )  # B4"]

@@ -126,7 +126,7 @@ class _Rows:
         xp, (N, _, S, _), heads = array_module(x), keys.shape, self.heads
         at = xp.asarray(at_host)
         seen, moments = at + np.int32(1), (self.mean, self.rstd)
-        embedding.forward(self.memory.window[self.n, at], w.E, x)
+        embedding.forward(self.memory.window[self.n, at], w.E, x)  # F1
         if len(w.E_pos):
             x[...] += w.E_pos[at]
         for l in range(len(w.W_qkv)):

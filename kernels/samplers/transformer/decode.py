@@ -184,11 +184,11 @@ def fill_cache(n: int, weights: Weights, angles: Angles, memory: Memory, scratch
 def append(n: int, symbol: int, stride: int, window: Ids, length: Ids, cached: Ids) -> None:
     """Let a symbol join row n's window; a full one moves on by `stride` symbols (F7)."""
     if length[n] < window.shape[1]:
-        window[n, length[n]] = symbol
+        window[n, length[n]] = symbol  # F7
         length[n] += 1
         return
     for j in range(1, length[n] - stride):
-        window[n, j] = window[n, j + stride]
+        window[n, j] = window[n, j + stride]  # F7
     if stride < length[n]:
         window[n, length[n] - stride] = symbol
     length[n] += 1 - stride
