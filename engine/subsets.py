@@ -16,8 +16,8 @@ Variance    What is averaged in training is the gradient w_k Σ_{i not in o} ∇
                 Σ_k P(k) w_k² k = Σ_k 1 / (k P(k)) = Σ_k q_k² / P(k),   q_k = k^(-1/2),
             times σ², at least (Σ_k q_k)² by Cauchy and Schwarz, since
                 (Σ_k q_k)² = (Σ_k (q_k / √P(k)) √P(k))² ≤ Σ_k q_k² / P(k) · Σ_k P(k),
-            and just that, about 4 D, where P(k) is proportional to q_k. Uniform k give D Σ_k 1 / k,
-            for D = 784 1.8 times as much, a good part of it from the sets that leave one variable
+            and just that, nearly 4 D, where P(k) is proportional to q_k. Uniform k give D Σ_k 1/k,
+            for D = 784 1.9 times as much, a good part of it from the sets that leave one variable
             or two, which then count 784 and 392 times.
 
             An estimate of J itself is another matter: its terms have a mean, about m, and what
