@@ -9,7 +9,17 @@ import pytest
 import build
 from chainrule.engine import models
 from chainrule.registry import HOMES
-from study import by_hand, checks, derivations, directives, pages, places, reading, speeds
+from study import (
+    by_hand,
+    checks,
+    derivations,
+    directives,
+    gallery,
+    pages,
+    places,
+    reading,
+    speeds,
+)
 from study.graphs import Arrow, Box, numbers, svg
 
 WITHOUT = {"adam", "categorical"}  # operations that have no gradient, and the samplers
@@ -153,3 +163,19 @@ def test_a_graph_shows_a_value_and_a_gradient_on_each_arrow():
     text = svg([Box(0, 0, "a"), Box(100, 0, "b")], [Arrow("a", "b", [1.5, -0.0001], -2)], "two")
     assert "1.500 0.000" in text and "-2.000" in text and text.count('class="edge"') == 1
     assert numbers(np.array([[0.1], [-0.1]])) == "0.100 -0.100"
+
+
+def test_the_gallery_has_a_picture_of_each_kind_and_the_lines_that_draw_it():
+    drawn = {make.__name__ for make in gallery.DRAWN}
+    assert {"samples", "completions", "attention", "masks", "receptive_fields"} <= drawn
+    assert {"influence", "detection"} <= drawn
+    known = {}
+    exec(gallery.begin(), known)
+    for make in gallery.DRAWN:
+        lines = "\n".join(f"    {line}" for line in gallery._body(make).splitlines())
+        compiled = compile(f"def {make.__name__}():\n{lines}\n", make.__name__, "exec")
+        exec(compiled, known)
+        used = set(known[make.__name__].__code__.co_names)
+        assert {"digits", "nade", "made", "images", "cr", "TOP"} & used <= known.keys()
+    assert known["masks"]() is not None
+    assert all((places.ROOT / name).exists() for name, _, _ in gallery.KEPT)
