@@ -47,6 +47,7 @@ WITHIN = {  # what was measured with much else around it, and with what
 }
 NOT_MEASURED = {"attention_rnn", "autoencoder", "dropout", "logistics", "nade_untied"}
 OURS = ("cpu", "cuda")
+ESTIMATED = {"images_sample": ", one pass counted for each pixel"}  # PyTorch's figures there
 
 
 @cache
@@ -60,7 +61,9 @@ def _read() -> list[tuple[str, Any]]:
 
 
 def _time(seconds: float) -> str:
-    return f"{seconds * 1e3:.3g} ms"
+    if seconds < 1e-4:
+        return f"{seconds * 1e6:.3g} µs"
+    return f"{seconds * 1e3:.3g} ms" if seconds < 1 else f"{seconds:.3g} s"
 
 
 def _machine(report: Any) -> str:
@@ -95,14 +98,15 @@ def _alone(name: str) -> list[list[str]]:
 def _rows(wanted: list[str]) -> list[list[str]]:
     """Return rows of workloads, named whole, "nade/step", or by their model alone."""
     rows = []
-    for _, report in _read():
+    for file, report in _read():
         results = [r for r in report["results"] if r.get("status") == "ok"]
         for r in results:
             names = {r["workload"], r["workload"].split("/")[0]}
             if names & set(wanted) and r["backend"] in OURS:
                 peer = _peer(results, r)
                 here = [r["workload"], r["size"], r["backend"], _time(r["median_s"])]
-                rows.append([*here, _time(peer) if peer else "–", _machine(report)])
+                theirs = f"{_time(peer)}{ESTIMATED.get(file, '')}" if peer else "–"
+                rows.append([*here, theirs, _machine(report)])
     return rows
 
 
