@@ -41,7 +41,7 @@ Step t      Where a symbol is drawn or looked at, and F7 alone where one is give
 Cost        A symbol of one row: 2 (12 C² L + C V) FLOPs for the products and 4 C L t for attention
             over t positions. At 4 layers of 128 with V = 65: 1.6 MFLOP, and 3.2 MB of weights to
             read in float32, 2 C L t · 4 bytes of cache. One row is hence a chain of matrix-vector
-            products that wait for weights (half a FLOP a byte); G rows share each weight read.
+            products that wait for weights (half a FLOP a byte); several rows share each read.
             Once the window is full it moves every `stride` symbols, for the work of S - stride
             positions more, without their logits and without most of the last layer. At stride = S/2
             that is one position more a symbol: less than double the cost.
