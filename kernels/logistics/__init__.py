@@ -53,16 +53,16 @@ Backward    L = dL · nll. By F5 to F7, nll = log A - log Σ_j e^{b_j} M_j, sinc
                 ∂(log M)/∂|z| = σ(-z⁺) - σ(z⁻),  ∂(log M)/∂k = σ(-z⁺) + σ(z⁻) + 2q² / (1 - q²)
             with σ(-z⁺) = Eq / (1 + Eq), σ(z⁻) = q / (E + q). Over the common denominator w the
             difference is q (1 + Eq) - Eq (E + q) = q (1 - E²), and the sum q (1 + E² + 2Eq):
-            (B2)  inner levels: S = σ(z⁻) - σ(-z⁺) = q (1 - E²) / w,
-                                C = σ(-z⁺) + σ(z⁻) = q (1 + E (E + 2q)) / w    undoes F3
+            (B2)  inner levels: apart = σ(z⁻) - σ(-z⁺) = q (1 - E²) / w,
+                                both = σ(-z⁺) + σ(z⁻) = q (1 + E (E + 2q)) / w       undoes F3
             (B3)  edges: ∂(log M)/∂c = σ(-c):  E / (1 + E) for c ≥ 0, else 1 / (1 + E)
                                                                               undoes F4
             By F1 and F2, ∂z/∂μ = -n k, ∂z/∂t = -z and ∂k/∂t = -k. So ∂c/∂μ is -n k of the first
             level and n k of the last, and ∂c/∂t = -c; of inner levels ∂|z|/∂μ = -sign(z) n k.
             (B4)  dμ_j = -dL r_j n k_j · (∂(log M)/∂μ_j over n k_j):          undoes F2
-                  sign(z) S;  -σ(-c) of the first level, σ(-c) of the last
+                  sign(z) apart;  -σ(-c) of the first level, σ(-c) of the last
             (B5)  dt_j = dL r_j · (-∂(log M)/∂t_j):                           undoes F2, F1
-                  k (C + 2q² / (1 - q²)) - |z| S;  c σ(-c) of edges.  0 where t_j is held
+                  k (both + 2q² / (1 - q²)) - |z| apart;  c σ(-c) of edges.  0 where t_j is held
             (B6)  da_j = dL (π_j - r_j)                                       undoes F5, F6
                   The shift max a is the same for all b_k, which log A and the mean of the b_k
                   take up alike; ∂(log A)/∂b_j = e^{b_j} / A = π_j.

@@ -31,8 +31,6 @@ def tables():
 
 
 FAMILIES, OWN = tables()
-# Letters that a file of its own uses in another way than others do. May it become fewer of them.
-SEVERAL = set("COSV")
 
 
 def letters(text):
@@ -84,7 +82,7 @@ def test_a_letter_of_one_file_means_nothing_else():
     repeated = {letter for letter in each if each.count(letter) > 1}
     for name, named in OWN.items():
         repeated |= named & (FAMILIES["everywhere"] | FAMILIES[kind(name)])
-    assert repeated == SEVERAL
+    assert not repeated
 
 
 def test_a_letter_of_one_file_is_needed_there():
