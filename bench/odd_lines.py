@@ -113,8 +113,9 @@ class NGram:
     """Characters given those before them, by counts of all orders up to one, interpolated.
 
     p_k(c | h) = (count(h c) + T(h) p_{k-1}(c | shorter h)) / (count(h) + T(h)), T(h) being how many
-    different characters followed h: Witten and Bell 1991, "The zero-frequency problem". The end of
-    a line is a character, and of all 256 and it each has the same probability below order 0.
+    different characters followed h: Witten and Bell 1991, "The zero-frequency problem: estimating
+    the probabilities of novel events in adaptive text compression". The end of a line is a
+    character, and of all 256 and it each has the same probability below order 0.
     """
 
     START, END = "\x02", "\x03"

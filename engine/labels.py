@@ -42,7 +42,7 @@ Cost        n_classes times that of p(x | y), one class after the other. Memory:
             and variable for F2; the conditionals of one class at a time.
 
 Source      Bayes' rule; a generative classifier: Ng and Jordan 2002, "On Discriminative vs.
-            Generative Classifiers".
+            Generative Classifiers: A comparison of logistic regression and naive Bayes".
 
 Everything is in nats. Padding, -1 at a row's end, has terms of 0, so ℓ stays where it was.
 """
@@ -178,7 +178,7 @@ def _mean(config: Any, weights: Any, each: Iterator[Any]) -> Array:
 
 
 def _side_by_side(config: Any, weights: Any, each: Iterator[Any]) -> Array:
-    """Return the mean of tables (N, D, P) of distributions, some of mixtures, (N, D, P'): F9."""
+    """Return the mean of tables (N, D, width) of distributions, mixtures growing wider: F9."""
     values, C, K = np.array(config.event.values), config.components, len(weights)
     real, counted = np.flatnonzero(values == CONTINUOUS), np.flatnonzero(values != CONTINUOUS)
     xp, atoms = array_module(weights), bool(config.event.atoms)
@@ -187,8 +187,8 @@ def _side_by_side(config: Any, weights: Any, each: Iterator[Any]) -> Array:
     for k, (weight, p) in enumerate(zip(weights, each, strict=True)):
         if out is None:
             out = xp.zeros((*p.shape[:2], widest), p.dtype)
-        w, P = weight[:, :, None].astype(p.dtype), min(p.shape[2], widest)
-        out[:, counted, :P] += (w * p)[:, counted, :P]
+        w, width = weight[:, :, None].astype(p.dtype), min(p.shape[2], widest)
+        out[:, counted, :width] += (w * p)[:, counted, :width]
         for part in range(3):  # weights, means, scales
             mine = p[:, real, part * C : (part + 1) * C]
             at = (part * K + k) * C

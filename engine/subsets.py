@@ -16,8 +16,8 @@ Variance    What is averaged in training is the gradient w_k Σ_{i not in o} ∇
                 Σ_k P(k) w_k² k = Σ_k 1 / (k P(k)) = Σ_k q_k² / P(k),   q_k = k^(-1/2),
             times σ², at least (Σ_k q_k)² by Cauchy and Schwarz, since
                 (Σ_k q_k)² = (Σ_k (q_k / √P(k)) √P(k))² ≤ Σ_k q_k² / P(k) · Σ_k P(k),
-            and just that, about 4 D, where P(k) is proportional to q_k. Uniform k give D Σ_k 1 / k,
-            for D = 784 1.8 times as much, a good part of it from the sets that leave one variable
+            and just that, nearly 4 D, where P(k) is proportional to q_k. Uniform k give D Σ_k 1/k,
+            for D = 784 1.9 times as much, a good part of it from the sets that leave one variable
             or two, which then count 784 and 392 times.
 
             An estimate of J itself is another matter: its terms have a mean, about m, and what
@@ -43,8 +43,8 @@ Draw        Of D + 1 independent uniform numbers, u_1 … u_D and v, let
             Where a row has variables that are missing, D is the number of the others, and none of
             them is in the set.
 
-A row's numbers follow from its place alone: they are words of 32 bits, n·B … (n+1)·B - 1, n being
-its place in the minibatch and B = 8⌈(1 + D)/8⌉, of Philox4x64 with the key (seed, step), a counter
+A row's numbers follow from its place alone: they are words of 32 bits, n·b … (n+1)·b - 1, n being
+its place in the minibatch and b = 8⌈(1 + D)/8⌉, of Philox4x64 with the key (seed, step), a counter
 that moves on by 1 every 8 words and whose second number is how often the row has drawn before. So
 any cut of a minibatch draws the same sets. NumPy promises the generator's stream for good.
 

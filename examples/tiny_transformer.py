@@ -33,7 +33,8 @@ def parameters():
 
 def weights(params):
     """Return the one layer's parameters by name, without the layer's axis, and the ends'."""
-    return {name: a if name in ("E", "P", "ln_g", "ln_b") else a[0] for name, a in params.items()}
+    ends = ("E", "E_pos", "ln_g", "ln_b")
+    return {name: a if name in ends else a[0] for name, a in params.items()}
 
 
 def normalise(x, g, b):
@@ -47,7 +48,7 @@ def forward(w):
     """Return every intermediate of the forward pass by name, in order."""
     f = {"tokens": np.array([V, *X[0, :-1]], np.int32), "x": np.empty((T, C))}
     embedding.forward(f["tokens"], w["E"], f["x"])
-    f["x"] += w["P"]
+    f["x"] += w["E_pos"]
     f["h"], f["m"], f["r"] = normalise(f["x"], w["ln1_g"], w["ln1_b"])
     f["qkv"], f["a"] = np.empty((T, 3 * C)), np.empty((T, C))
     linear.forward(f["h"], w["W_qkv"], w["b_qkv"], f["qkv"])
@@ -97,7 +98,7 @@ def backward(w, f):
     layer_norm.backward(
         d["dh"], f["x"], w["ln1_g"], f["m"], f["r"], d["dx"], d["dln1_g"], d["dln1_b"]
     )
-    d["dP"][...] = d["dx"]
+    d["dE_pos"][...] = d["dx"]
     embedding.backward(d["dx"], f["tokens"], d["dE"])
     return d
 
@@ -151,7 +152,7 @@ INTRODUCTION = """# A tiny Transformer in numbers
 An alphabet of 3 symbols, rows of 4 numbers, one layer, two heads of size 2, tied embeddings, and
 the sequence x = 2, 0, 1. `examples/tiny_transformer.py` writes this page with the library's own
 kernels, and a test writes it again, recomputes each array with plain NumPy and checks each
-gradient by central differences. Names and line numbers are those of the derivations in
+gradient by central differences. Names and labels are those of the derivations in
 `engine/models/transformer.py`, `engine/layers/transformer_block.py` and the kernels they name."""
 
 
@@ -162,10 +163,11 @@ def forward_part(w, f):
     return [
         "## Forward",
         "The input is the start token, row 3 of E, then x_1 and x_2: row t predicts x_t.\n"
-        "x = E[3, 2, 0] + P.",
-        table(("E", w["E"]), ("P", w["P"]), ("x", f["x"])),
-        "**Attention half.** A1: each row of x minus its mean m, times r = 1 / its deviation,\n"
-        "1 / √(variance + 1e-5), (gain 1), plus a bias.",
+        "x = E[3, 2, 0] + E_pos, position by position.",
+        table(("E", w["E"]), ("E_pos", w["E_pos"]), ("x", f["x"])),
+        "**Attention half.** A1: h = LN(x), each row of x minus its mean m, times\n"
+        "r = 1 / √(variance + 1e-5), times a gain, here 1, plus a bias. The variance is the mean\n"
+        "of the squares of what is left of a row without its mean.",
         table(("m", f["m"]), ("r", f["r"]), ("ln1_b", w["ln1_b"]), ("h", f["h"])),
         "A2: [q k v] = h W_qkv + b_qkv; columns 1-2 of each belong to the first head. W_qkv is\n"
         "shown in its three parts.",
@@ -175,22 +177,24 @@ def forward_part(w, f):
         ),
         table(*((n, f["qkv"][:, i * C : (i + 1) * C]) for i, n in enumerate("qkv"))),
         "A4: the scores s_tj = q_t·k_j / √2, j ≤ t, of each head. Above the diagonal they are\n"
-        "masked, here 0. Row t of a head's probabilities P is the softmax over them: above the\n"
-        "diagonal all is 0, and the first row has no choice. a = P v, head beside head.",
+        "masked, here 0. Row t of a head's probabilities P is the softmax over them, e^s over the\n"
+        "row's sum of e^s: above the diagonal all is 0, and the first row has no choice. a = P v,\n"
+        "head beside head.",
         table(*((f"s head {i + 1}", s) for i, s in enumerate(scores(f)))),
         table(*((f"P head {i + 1}", p_) for i, p_ in enumerate(P)), ("a", f["a"])),
         "A5: z = x + a W_o + b_o.",
         table(("W_o", w["W_o"]), ("b_o", w["b_o"]), ("z", f["z"])),
-        "**MLP half.** M1: h = LN(z). M2: u = h W_1, y = gelu(u + b_1), 16 wide.\n"
-        "M3: x = z + y W_2 + b_2.",
+        "**MLP half.** M1: h = LN(z). M2: u = h W_1, y = gelu(u + b_1), 16 wide, where\n"
+        "gelu(c) = c p, p = σ(2 · 0.797885 (c + 0.044715 c³)), σ(v) = 1 / (1 + e⁻ᵛ) and 0.797885\n"
+        "is √(2/π). M3: x = z + y W_2 + b_2.",
         "What is 16 wide is shown on its side: a row for each of the 16, u and y with the three\n"
         "positions as columns.",
         table(("m", f["m2"]), ("r", f["r2"]), ("ln2_b", w["ln2_b"]), ("h", f["h2"])),
         table(("W_1 side", w["W_1"].T), ("b_1", w["b_1"].reshape(4, 4)), ("u side", f["u"].T)),
         table(("y side", f["y"].T), ("W_2", w["W_2"]), ("b_2", w["b_2"]), ("x", f["x2"])),
         "(b_1 is shown as four rows of four.)",
-        "**Output.** s = LN(x) E[:3]ᵀ, p = softmax(s), and the loss of row t is -log p of x_t:\n"
-        "of symbols 2, 0, 1.",
+        "**Output.** s = LN(x) E[:3]ᵀ, p = softmax(s), row by row, and the loss of row t is\n"
+        "-log p of x_t: of symbols 2, 0, 1.",
         table(
             ("m", f["m3"]),
             ("r", f["r3"]),
@@ -213,11 +217,16 @@ def backward_part(f, d):
         "## Backward",
         "L = the sum of the three losses. dA is dL/dA. Everything above, from the bottom up.",
         "**Output.** ds = p - 1 at the symbol that came: rows sum to 0. The output's part of dE\n"
-        "is dsᵀ LN(x): 0 for the start token, which is never predicted.",
+        "is dsᵀ LN(x): 0 for the start token, which is never predicted. dLN(x) = ds E[:3].",
         table(("ds", d["ds"]), ("dE out", d["dE out"]), ("dLN(x)", d["dh3"])),
+        "Through LN, of each row: let x̂ = (x - m) r, and t = dLN(x), times the gain, here 1. Then\n"
+        "dx = r (t - mean of t - x̂ · mean of t x̂). Of each column: db = the sum of dLN(x) over\n"
+        "rows, dg = the sum of dLN(x) x̂.",
         table(("dln_g", d["dln_g"]), ("dln_b", d["dln_b"]), ("dx", d["dx2"])),
-        "**MLP half.** M3: dy = dx W_2ᵀ, dW_2 = yᵀ dx. M2: du = dy gelu'(u + b_1). M1: dz is dx,\n"
-        "which went straight on, plus what comes back through the branch.",
+        "**MLP half.** B1: dy = dx W_2ᵀ, dW_2 = yᵀ dx, db_2 = the sum of dx over rows.\n"
+        "B2: du = dy gelu'(c) with c = u + b_1, and db_1 its sum over rows; with p as\n"
+        "above, gelu'(c) = p + 2 c p (1 - p) 0.797885 (1 + 3 · 0.044715 c²). B3: dh = du W_1ᵀ,\n"
+        "dW_1 = hᵀ du. B4: dz is dx, which went straight on, plus dh through LN, as above.",
         table(
             ("dy side", d["dy"].T),
             ("du side", d["du"].T),
@@ -228,9 +237,9 @@ def backward_part(f, d):
         ),
         table(("dW_2", d["dW_2"]), ("db_2", d["db_2"])),
         table(("dW_1 side", d["dW_1"].T), ("db_1", d["db_1"].reshape(4, 4))),
-        "**Attention half.** A5: da = dz W_oᵀ, dW_o = aᵀ dz.",
+        "**Attention half.** B5: da = dz W_oᵀ, dW_o = aᵀ dz, db_o = the sum of dz over rows.",
         table(("da", d["da"]), ("dW_o", d["dW_o"]), ("db_o", d["db_o"])),
-        "A4: dP_tj = da_t·v_j, of each head's columns. ds = P (dP - μ) entry by entry, where\n"
+        "B6: dP_tj = da_t·v_j, of each head's columns. ds = P (dP - μ) entry by entry, where\n"
         "μ_t = da_t·a_t of the head's columns is the mean of dP under P: rows of ds sum to 0.",
         *(
             table(("dP", dP[i]), ("μ", mean[i]), ("ds", ds[i])) + f"\n\nThat was head {i + 1}."
@@ -239,16 +248,17 @@ def backward_part(f, d):
         "dq = ds k / √2, dk = dsᵀ q / √2, dv = Pᵀ da, head beside head; dq of row 1 is 0: it had\n"
         "no choice.",
         table(("dq", dq), ("dk", dk), ("dv", dv)),
-        "A2: dW_qkv = hᵀ [dq dk dv], in its three parts, and dh = [dq dk dv] W_qkvᵀ. A1.",
+        "B8: dW_qkv = hᵀ [dq dk dv], in its three parts, and dh = [dq dk dv] W_qkvᵀ. B9: dx\n"
+        "is dz, which went straight on, plus dh through LN, as above.",
         table(
             *((f"dW_{n}", parts[0][i]) for i, n in enumerate("qkv")),
             *((f"db_{n}", parts[1][i]) for i, n in enumerate("qkv")),
         ),
         table(("dh", d["dh"]), ("dln1_g", d["dln1_g"]), ("dln1_b", d["dln1_b"]), ("dx", d["dx"])),
-        "**Input.** dP = dx, one row a position. To the output's part of dE each row of dx is\n"
+        "**Input.** dE_pos = dx, one row a position. To the output's part of dE each row of dx is\n"
         "added at its token, 3, 2, 0: E serves twice, so its two gradients add. Symbol 1 was no\n"
         "input: its row stays as it was.",
-        table(("dE", d["dE"]), ("dP", d["dP"])),
+        table(("dE", d["dE"]), ("dE_pos", d["dE_pos"])),
     ]
 
 

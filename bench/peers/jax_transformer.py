@@ -43,7 +43,7 @@ def prepare(problem: Problem, threads: int, variant: str = "") -> Run:
 def logits(theta: Any, tokens: Any, n: int, V: int) -> Any:
     """Return logits, (B, T, V)."""
     B, T = tokens.shape
-    x = theta["E"][tokens] + theta["P"][:T]
+    x = theta["E"][tokens] + theta["E_pos"][:T]
     for l in range(len(theta["W_o"])):
         p = {name: theta[name][l] for name in BLOCK}
         q, k, v = jnp.moveaxis(_heads(p, x).reshape(B, T, 3, n, -1), 2, 0)
@@ -107,7 +107,7 @@ def _sample(problem: Problem, theta: Any) -> Run:
     def symbol(state: Any, row: Any) -> Any:
         keys, values, token = state
         t, u_t = row
-        x = theta["E"][token] + theta["P"][t]
+        x = theta["E"][token] + theta["E_pos"][t]
         for l in range(L):
             p = {name: theta[name][l] for name in BLOCK}
             q, k, v = jnp.moveaxis(_heads(p, x).reshape(B, 3, n, C // n), 1, 0)

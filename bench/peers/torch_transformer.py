@@ -23,7 +23,7 @@ NAMES = {
     "W_qkv": "qkv.weight", "b_qkv": "qkv.bias", "W_o": "out.weight", "b_o": "out.bias",
     "W_1": "up.weight", "b_1": "up.bias", "W_2": "down.weight", "b_2": "down.bias",
 }  # fmt: skip
-ENDS = {"E": "symbols.weight", "P": "positions", "ln_g": "ln.weight", "ln_b": "ln.bias"}
+ENDS = {"E": "symbols.weight", "E_pos": "positions", "ln_g": "ln.weight", "ln_b": "ln.bias"}
 
 
 class Block(nn.Module):

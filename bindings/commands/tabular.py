@@ -131,7 +131,7 @@ def _typed(rows: Any, of_each: Sequence[Any]) -> NDArray[Any]:
 
 
 def write_conditionals(path: Path, p: NDArray[Any], model: Any, labelled: bool = False) -> None:
-    """Write conditionals, (N, D) or (N, D, P); in a text without the zeros that fill them up.
+    """Write conditionals, (N, D) or (N, D, width); in a text without the zeros that fill them up.
 
     labelled: whether they are those given a label; else of all labels side by side.
     """

@@ -162,7 +162,7 @@ def likely_pgd(
 
     Args:
         density: a fitted density of images, without labels, of the same size: the detector's.
-        weight: λ of min(m, margin) + λ log p, both in nats, m being by how much a wrong logit is
+        weight: ψ of min(m, margin) + ψ log p, both in nats, m being by how much a wrong logit is
             above the right one, or the target's above the others.
         margin: where that is enough, and only log p is followed.
         norm, step, steps, targeted, clip: as of `pgd`.

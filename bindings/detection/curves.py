@@ -28,11 +28,13 @@ def auc(scores_clean: Any, scores_odd: Any, level: float = 0.95) -> AUC:
 
     Returns:
         The area, 1 where all are told apart and 0.5 where none is, and both ends. Its variance is
-        that of DeLong, DeLong and Clarke-Pearson 1988; the interval is symmetric on the scale of
-        log A / (1 - A), so that it stays within 0 and 1. Where all pairs, or none, are in order,
-        that variance is 0 and says nothing; there the interval is Newcombe's score interval (2006,
-        "Confidence intervals for an effect size measure based on the Mann-Whitney statistic",
-        method 5), which depends on the area and both numbers alone.
+        that of DeLong, DeLong and Clarke-Pearson 1988, "Comparing the areas under two or more
+        correlated receiver operating characteristic curves: a nonparametric approach";
+        the interval is symmetric on the scale of log A / (1 - A), so that it stays within 0 and 1.
+        Where all pairs, or none, are in order, that variance is 0 and says nothing; there the
+        interval is the score interval, method 5, of Newcombe 2006, "Confidence intervals for an
+        effect size measure based on the Mann-Whitney statistic. Part 2: asymptotic methods and
+        evaluation", which depends on the area and both numbers alone.
 
     Raises:
         ValueError: no scores, NaN, or a level outside (0, 1).

@@ -15,15 +15,16 @@ is a test of its own: of 100 clean ones one is below 0.01 by chance.
 high: it is multiplied by 1 + ε (p - 1/2), whose mean over a uniform p is 1, ε being -1, 0 or 1. A
 third of the fortune begins with each, and before each step a share of 1/100 is spread evenly again,
 so that a bet may turn. Against clean streams nobody grows rich: the probability that M ever comes
-to 1/α, however long it goes on, is at most α (Ville 1939). So M ≥ 1/α is an alarm at any time, of a
+to 1/α, however long it goes on, is at most α. So M ≥ 1/α is an alarm at any time, of a
 rate of false alarms of α for the whole stream.
 
 Since past observations join the clean ones, a drift that lasts becomes the usual in the end. That
 is the price of exactness; an alarm stays one.
 
-Source: Vovk, Nouretdinov and Gammerman 2003, "Testing exchangeability on-line"; Vovk, Petej,
-Nouretdinov, Ahlberg, Carlsson and Gammerman 2021, "Retrain or not retrain: conformal test
-martingales for change-point detection", whose Simple Jumper is the bet.
+Source: Ville 1939, "Étude critique de la notion de collectif", for the inequality; Vovk,
+Nouretdinov and Gammerman 2003, "Testing exchangeability on-line"; Vovk, Petej, Nouretdinov,
+Ahlberg, Carlsson and Gammerman 2021, "Retrain or not retrain: conformal test martingales for
+change-point detection", whose Simple Jumper is the bet.
 """
 
 from bisect import bisect_left, bisect_right, insort

@@ -52,7 +52,8 @@ def suggested(column: Column, more: Sequence[Column] = ()) -> str:
     as, nor what is missing: 1.0 is 1. Only 0 and 1 are binary; whole numbers of at most FEW
     different values, each twice on average, categorical, where hardly another one is to be met
     later; other whole numbers integer, which may be any; and the rest continuous. As many rows will
-    have a value never seen before as have one that no other row has (Good 1953).
+    have a value never seen before as have one that no other row has: Good 1953, "The population
+    frequencies of species and the estimation of population parameters".
     """
     if column.kind == "bool":
         return "binary"

@@ -68,8 +68,9 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Kept):  # t
         (False, False)
 
     Source:
-        Rumelhart, Hinton and Williams 1986; noise: Vincent et al. 2008. Derivation:
-        `chainrule.engine.models.autoencoder`.
+        Rumelhart, Hinton and Williams 1986, "Learning representations by back-propagating errors";
+        noise: Vincent et al. 2008, "Extracting and Composing Robust Features with Denoising
+        Autoencoders". Derivation: `chainrule.engine.models.autoencoder`.
     """
 
     n_hidden: int = field(default=32, kw_only=False)

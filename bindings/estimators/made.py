@@ -78,7 +78,8 @@ class MADE(TableDensity):
         ((30, 30), (30, 30))
 
     Source:
-        Germain, Gregor, Murray and Larochelle 2015. Derivation: `chainrule.engine.models.made`.
+        Germain, Gregor, Murray and Larochelle 2015, "MADE: Masked Autoencoder for Distribution
+        Estimation". Derivation: `chainrule.engine.models.made`.
     """
 
     hidden: int | Sequence[int] = field(default=(500,), kw_only=False)

@@ -61,8 +61,7 @@ class OrderlessNADE(OneToOneFeatureMixin, TransformerMixin, TableDensity):  # ty
             each of R inputs adds, one a bit or real column and K of K categories, and then what
             knowing each column adds; "W2" (H_1, H_2) … of further layers; "V" (S, H_L), "b" (S,),
             of S outputs, a bit's one, of K categories K, and of a real column 2 or, with learned
-            weights, 3 a component; "c", "c2", …, the hidden biases, with labels "c" (n_classes,
-            H_1).
+            weights, 3 a component; "c", "c2", …, hidden biases, "c" (n_classes, H_1) with labels.
         history_: as in `FVSBN`. Losses, of validation too, are unbiased estimates of the mean over
             all orderings, by one pass a row: the exact likelihood would cost D.
         encoder_: its `variables` say of each column what it is, as in `TableNADE`.
@@ -70,9 +69,9 @@ class OrderlessNADE(OneToOneFeatureMixin, TransformerMixin, TableDensity):  # ty
             `FVSBN`.
 
     Cost:
-        Training O(N·P) for N rows and P parameters. `log_prob`, `sample` and `impute` O(N·D·Σ H_l
+        Training O(N·n) for N rows and n parameters. `log_prob`, `sample` and `impute` O(N·D·Σ H_l
         H_{l+1}): a variable at a time, of which the first layer is only extended; `log_prob` times
-        n_orderings. `conditionals(X, observed=…)` one pass, O(N·P).
+        n_orderings. `conditionals(X, observed=…)` one pass, O(N·n).
 
     Example:
         >>> import numpy as np
@@ -88,7 +87,8 @@ class OrderlessNADE(OneToOneFeatureMixin, TransformerMixin, TableDensity):  # ty
         [[1.0, 0.0, 0.0, 1.0]]
 
     Source:
-        Uria, Murray and Larochelle 2014. Derivation: `chainrule.engine.models.orderless_nade`.
+        Uria, Murray and Larochelle 2014, "A Deep and Tractable Density Estimator". Derivation:
+        `chainrule.engine.models.orderless_nade`.
     """
 
     hidden: int | Sequence[int] = field(default=(500, 500), kw_only=False)
@@ -189,8 +189,8 @@ class OrderlessNADE(OneToOneFeatureMixin, TransformerMixin, TableDensity):  # ty
                 n_orderings. Those observed themselves are certain.
 
         Returns:
-            As other models do of tables: (N, D, P), of bits alone p(x_i = 1 | …), (N, D). A real
-            column that is observed has means of what it is, and scales of 0.
+            As other models do of tables: (N, D, width), of bits alone p(x_i = 1 | …), (N, D). A
+            real column that is observed has means of what it is, and scales of 0.
 
         Raises:
             NotFittedError, ValueError, TypeError: as `log_prob`; nothing is observed and

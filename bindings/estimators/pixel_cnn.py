@@ -54,8 +54,10 @@ class PixelCNN(ImageDensity):
         (2, 4, 4)
 
     Source:
-        van den Oord, Kalchbrenner and Kavukcuoglu 2016; van den Oord et al. 2016; logistics:
-        Salimans et al. 2017. Derivation: `chainrule.engine.models.pixel_cnn`.
+        van den Oord, Kalchbrenner and Kavukcuoglu 2016, "Pixel Recurrent Neural Networks"; van den
+        Oord et al. 2016, "Conditional Image Generation with PixelCNN Decoders"; logistics: Salimans
+        et al. 2017, "PixelCNN++: Improving the PixelCNN with Discretized Logistic Mixture
+        Likelihood and Other Modifications". Derivation: `chainrule.engine.models.pixel_cnn`.
     """
 
     n_layers: int = field(default=7, kw_only=False)

@@ -45,8 +45,9 @@ class PixelRNN(ImageDensity):
         True
 
     Source:
-        van den Oord, Kalchbrenner and Kavukcuoglu 2016, arXiv:1601.06759. Derivation:
-        `chainrule.engine.models.pixel_rnn`, `chainrule.kernels.grid_lstm`.
+        van den Oord, Kalchbrenner and Kavukcuoglu 2016, "Pixel Recurrent Neural Networks",
+        arXiv:1601.06759. Derivations: `chainrule.engine.models.pixel_rnn`,
+        `chainrule.kernels.grid_lstm`.
     """
 
     n_layers: int = field(default=4, kw_only=False)

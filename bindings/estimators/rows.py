@@ -45,7 +45,8 @@ class FVSBN(FewLabelled):
         0.7
 
     Source:
-        Frey, Hinton and Dayan 1996. Derivation: `chainrule.engine.models.fvsbn`.
+        Frey, Hinton and Dayan 1996, "Does the wake-sleep algorithm produce good density
+        estimators?". Derivation: `chainrule.engine.models.fvsbn`.
     """
 
     _alone = 50  # it overfits late
@@ -94,7 +95,8 @@ class NADE(FewLabelled):
         ([[1, 0, 0, 1], [1, 0, 0, 1]], ['left', 'right'])
 
     Source:
-        Larochelle and Murray 2011. Derivation: `chainrule.engine.models.nade`.
+        Larochelle and Murray 2011, "The Neural Autoregressive Distribution Estimator". Derivation:
+        `chainrule.engine.models.nade`.
     """
 
     n_hidden: int = field(default=500, kw_only=False)

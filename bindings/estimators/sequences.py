@@ -49,8 +49,9 @@ class RNN(Generating):
         True
 
     Source:
-        Elman 1990; Hochreiter and Schmidhuber 1997; Cho et al. 2014. Derivation:
-        `chainrule.engine.models.rnn`.
+        Elman 1990, "Finding structure in time"; Hochreiter and Schmidhuber 1997, "Long short-term
+        memory"; Cho et al. 2014, "Learning phrase representations using RNN encoder-decoder for
+        statistical machine translation". Derivation: `chainrule.engine.models.rnn`.
     """
 
     n_hidden: int = field(default=256, kw_only=False)
@@ -100,8 +101,9 @@ class AttentionRNN(Attentive):
         ('o hello he', (1, 5, 5))
 
     Source:
-        Bahdanau, Cho and Bengio 2015; Cheng, Dong and Lapata 2016. Derivation:
-        `chainrule.engine.models.attention_rnn`.
+        Bahdanau, Cho and Bengio 2015, "Neural Machine Translation by Jointly Learning to Align and
+        Translate"; Cheng, Dong and Lapata 2016, "Long Short-Term Memory-Networks for Machine
+        Reading". Derivation: `chainrule.engine.models.attention_rnn`.
     """
 
     n_hidden: int = field(default=256, kw_only=False)
@@ -153,8 +155,8 @@ class Transformer(Attentive):
         np.int64(0)
 
     Source:
-        Vaswani et al. 2017; Radford et al. 2019. Derivation:
-        `chainrule.engine.models.transformer`.
+        Vaswani et al. 2017, "Attention Is All You Need"; Radford et al. 2019, "Language Models are
+        Unsupervised Multitask Learners". Derivation: `chainrule.engine.models.transformer`.
     """
 
     n_layers: int = field(default=4, kw_only=False)

@@ -207,7 +207,7 @@ class TableDensity(FewRows, InUnits):
         X, y: as in `log_prob`.
 
         Returns:
-            (N, D, P), columns as in X, filled up with zeros: of K values, in the order of
+            (N, D, width), columns as in X, filled up with zeros: of K values, in the order of
             `encoder_.variables[i].values`, the probability of each; of a real column the weights of
             its mixture, the means and the scales, each n_components of them, in its own unit; of a
             model with labels that is given none n_components a label. Of whole numbers (`type` is
@@ -220,7 +220,7 @@ class TableDensity(FewRows, InUnits):
         return self._in_units(p, y) if self._of_any else p
 
     def _in_units(self, p: Array, y: Any) -> Array:
-        """Return conditionals, (N, D, P) or of bits (N, D), real ones in their columns' units."""
+        """Return conditionals, (N, D, width) or of bits (N, D), real ones in columns' own units."""
         for k, variable in enumerate(self._columns.variables):
             if isinstance(variable, Real):
                 K = self.config_.components * (self._n_classes if y is None else 1)

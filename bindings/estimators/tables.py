@@ -52,7 +52,8 @@ class CategoricalNADE(TableDensity):
         True
 
     Source:
-        Larochelle and Murray 2011. Derivation: `chainrule.kernels.nade_columns`.
+        Larochelle and Murray 2011, "The Neural Autoregressive Distribution Estimator". Derivation:
+        `chainrule.kernels.nade_columns`.
     """
 
     n_hidden: int = field(default=500, kw_only=False)
@@ -115,8 +116,9 @@ class TableNADE(TableDensity):
         True
 
     Source:
-        Uria, Murray and Larochelle 2013; Larochelle and Murray 2011. Derivations:
-        `chainrule.kernels.nade_columns`, `chainrule.kernels.mixture`.
+        Uria, Murray and Larochelle 2013, "RNADE: The real-valued neural autoregressive
+        density-estimator"; Larochelle and Murray 2011, "The Neural Autoregressive Distribution
+        Estimator". Derivations: `chainrule.kernels.nade_columns`, `chainrule.kernels.mixture`.
     """
 
     n_hidden: int = field(default=500, kw_only=False)

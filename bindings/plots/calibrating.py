@@ -73,7 +73,11 @@ def distance(u: Any) -> float:
 
 
 def band(N: int) -> float:
-    """Return the distance that 95% of N uniform numbers keep to (Stephens 1970, to 1%)."""
+    """Return the distance that 95% of N uniform numbers keep to, to 1%.
+
+    Source: Stephens 1970, "Use of the Kolmogorov-Smirnov, Cramér-von Mises and related statistics
+    without extensive tables".
+    """
     return BAND / (sqrt(N) + 0.12 + 0.11 / sqrt(N))
 
 

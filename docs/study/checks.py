@@ -17,6 +17,12 @@ from chainrule.kernels import use_backend
 SEED = 0
 
 
+# Models that an estimator turns into by a setting.
+BY_SETTING: dict[str, tuple[str, dict[str, Any]]] = {
+    "nade_untied": ("nade", {"tied": False}),
+    "mlp": ("classifier", {"network": "mlp"}),
+    "cnn": ("classifier", {"network": "cnn"}),
+}
 CASES: dict[str, Callable[[np.random.Generator], Instance]] = {}
 
 
@@ -31,8 +37,11 @@ def case(name: str) -> Callable[[Any], Any]:
 
 
 def operation(name: str) -> dict[str, RelativeError] | None:
-    """Return each gradient's error of an operation, or None if it has no backward of its own."""
-    from study import cases, cases_of_networks  # noqa: F401  (they fill CASES)
+    """Return each gradient's error of an operation, or None if it has no backward of its own.
+
+    name: of a kernel, or "layers/recurrent", of a file of engine/.
+    """
+    from study import cases, cases_of_layers, cases_of_networks  # noqa: F401  (they fill CASES)
 
     if name not in CASES:
         return None
@@ -47,12 +56,13 @@ def model(name: str) -> dict[str, RelativeError] | None:
     from chainrule.commands import gradcheck as command
     from chainrule.registry import HOMES, estimator_class
 
-    if name not in HOMES:
+    home, setting = BY_SETTING.get(name, (name, {}))
+    if home not in HOMES:
         return None
-    cls = estimator_class(name)
+    cls = estimator_class(home)
     known = cls().get_params().keys()
     sizes = command.SMALL | (command.OF_IMAGES if "image_shape" in known else {})
-    estimator: Any = cls(**{key: sizes[key] for key in sizes.keys() & known})
+    estimator: Any = cls(**{key: sizes[key] for key in sizes.keys() & known} | setting)
     rng = np.random.default_rng(SEED)
     config, x, y = command._data(estimator, rng)
     engine = models.get(estimator._model_name())

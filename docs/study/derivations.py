@@ -112,11 +112,24 @@ class Derivation:
         return STEP.findall(self.text)
 
     def lines(self, label: str) -> dict[str, list[Line]]:
-        """Return the lines that take a step, by side."""
-        return {
-            side: [line for path in paths for line in _naming(path, label)]
-            for side, paths in self.sides.items()
-        }
+        """Return the lines that take a step, by side.
+
+        A side may leave a step to what all share, the contract's file, or to the reference, whose
+        array program it runs.
+        """
+        found = {}
+        for side, paths in self.sides.items():
+            for here in (paths, [self.path] if side != "code" else [], self._borrowed(side)):
+                found[side] = [line for path in here for line in _naming(path, label)]
+                if found[side]:
+                    break
+        return found
+
+    def _borrowed(self, side: str) -> list[Path]:
+        """Return the reference where a side's own files import it, else nothing."""
+        theirs = f"from chainrule.kernels.{self.name.replace('/', '.')}.reference import"
+        borrows = any(theirs in path.read_text("utf-8") for path in self.sides[side])
+        return self.sides["reference"] if borrows else []
 
 
 def _naming(path: Path, label: str) -> list[Line]:

@@ -95,9 +95,14 @@ class StepLines(OfDerivation):
             step = nodes.container(classes=["step"], ids=[f"step-{label}"])
             back = nodes.reference(label, label, refid=f"at-{label}", internal=True)
             step += nodes.paragraph("", "", back, classes=["label"])
-            for side, lines in made.lines(label).items():
+            sides = made.lines(label)
+            for side, lines in sides.items():
                 if lines:
                     step += self._side(side, lines)
+            others = [side for side, lines in sides.items() if not lines]
+            if 0 < len(others) < len(sides):
+                note = f"{' and '.join(others)}: another way, of other steps"
+                step += nodes.paragraph(note, note, classes=["left"])
             if len(step) == 1:
                 note = "left to the module that the derivation names"
                 step += nodes.paragraph(note, note, classes=["left"])
@@ -161,20 +166,29 @@ class GradientCheck(Directive):
 
 
 class Speed(Directive):
-    """What was measured of an operation or a model, from bench/results."""
+    """What was measured of an operation, a layer or a model, from bench/results."""
 
     required_arguments = 1
 
     def run(self) -> list[nodes.Node]:
-        """Return the table, or nothing where nothing was measured."""
-        rows = speeds.measured(self.arguments[0])
+        """Return the tables, or what says that nothing was measured."""
+        name = self.arguments[0]
+        return [
+            *self._table("Measured speed", speeds.measured(name)),
+            *self._table("Measured speed of what it is a part of", speeds.measured_within(name)),
+            *(self._none() if name in speeds.NOT_MEASURED else []),
+        ]
+
+    def _table(self, title: str, rows: list[list[str]]) -> list[nodes.Node]:
         if not rows:
             return []
-        head = ["workload", "size", "backend", "median", "PyTorch", "machine"]
-        title = nodes.rubric("Measured speed", "Measured speed")
-        table = grid(head, rows)
+        table = grid(["workload", "size", "backend", "median", "PyTorch", "machine"], rows)
         table["classes"].append("speeds")
-        return [title, table]
+        return [nodes.rubric(title, title), table]
+
+    def _none(self) -> list[nodes.Node]:
+        said = "No benchmark measures it, alone or with what is around it."
+        return [nodes.rubric("Measured speed", "Measured speed"), nodes.paragraph(said, said)]
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

@@ -7,13 +7,23 @@ import inspect
 import shutil
 import textwrap
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import chainrule as cr
 from study.places import ROOT
 
+IMPORTS = """\
+from functools import cache, partial
+from typing import Any
+
+import chainrule as cr
+
+TOP = [i < 32 for i in range(64)]
+
+
+"""
 TOP = [i < 32 for i in range(64)]  # of 8 × 8 pixels
 
 
@@ -61,7 +71,57 @@ def influence() -> Any:
     return cr.plots.influence_maps(seen)
 
 
-DRAWN: tuple[Callable[[], Any], ...] = (samples, completions, masks, influence)
+def attention() -> Any:
+    """Where each symbol of a text looks, in a small Transformer that knows it by heart."""
+    text = "the cat sat on the mat and the dog sat on the cat. " * 40
+    model = cr.Transformer(
+        1, 2, 16, context=24, steps=150, batch_size=8, learning_rate=0.02, seed=0,
+        backend="reference",
+    )  # fmt: skip
+    return model.fit(text).plot_attention("the cat sat on the mat")
+
+
+def images(x: Any) -> Any:
+    """Return rows as images."""
+    return x.reshape(-1, 8, 8, 1)
+
+
+def said_of_pixels(model: Any, x: Any) -> Any:
+    """Return the distribution of each pixel, (N, 64, ·), by a model of images."""
+    return model.conditionals(images(x)).reshape(len(x), 64, -1)
+
+
+def receptive_fields() -> Any:
+    """What a pixel of PixelCNNs sees: one stack has a blind spot to the right, two have none."""
+    x, seen = digits().train.x[:200], {}
+    for name, gated in (("one stack", False), ("two stacks, gated", True)):
+        model = cr.PixelCNN(
+            gated=gated, n_layers=2, n_features=8, first_size=3, levels=2, epochs=1,
+            learning_rate=0.01, seed=0, backend="reference",
+        ).fit(images(x))  # fmt: skip
+        rows = cr.plots.influence(partial(said_of_pixels, model), x[:8])
+        seen[name] = rows[8 * 5 + 4].reshape(8, 8, 1)
+    return cr.plots.receptive_field(seen, (5, 4))
+
+
+def detection() -> Any:
+    """Digits turned upside down, told from digits by the likelihood of a small NADE."""
+    detector = cr.Detector(nade()).fit(digits().valid.x)
+    clean = digits().test.x
+    scores = detector.score_samples(clean), detector.score_samples(clean[:, ::-1])
+    return cr.plots.roc({"likelihood": cr.detection.roc(*scores)})
+
+
+SHARED: tuple[Callable[..., Any], ...] = (digits, nade, made, images, said_of_pixels)
+DRAWN: tuple[Callable[[], Any], ...] = (
+    samples,
+    completions,
+    attention,
+    masks,
+    influence,
+    receptive_fields,
+    detection,
+)
 KEPT = (  # files of the repository, what they show, and the command that made them
     ("examples/samples.png", "What `chainrule demo` draws in a minute.", "chainrule demo"),
     (
@@ -91,7 +151,14 @@ KEPT = (  # files of the repository, what they show, and the command that made t
 def write(folder: Path) -> str:
     """Draw and copy all pictures into a folder, and return the page that shows them."""
     folder.mkdir(parents=True, exist_ok=True)
-    parts = ["Gallery", "=" * 14, "", "Drawn by this build, each by the lines below it.", ""]
+    parts = [
+        "Gallery",
+        "=" * 14,
+        "",
+        "Drawn by this build, each by the lines below it. They begin with",
+        "",
+    ]
+    parts += [".. code-block:: python", "", textwrap.indent(begin(), "   "), ""]
     for make in DRAWN:
         file = f"drawn_{make.__name__}.png"
         cr.plots.save(make(), folder / file)
@@ -104,6 +171,11 @@ def write(folder: Path) -> str:
             parts += _shown(Path(name).name, said)
             parts += [".. code-block:: sh", "", f"   {command}", ""]
     return "\n".join(parts)
+
+
+def begin() -> str:
+    """Return the lines that all pictures begin with."""
+    return IMPORTS + "\n\n".join(inspect.getsource(inspect.unwrap(make)) for make in SHARED)
 
 
 def _shown(file: str, said: str) -> list[str]:

@@ -47,11 +47,18 @@ def derivation_page(name: str) -> str:
         parts += [".. rubric:: Where each step is taken\n", f".. steps:: {name}\n"]
     if name.startswith("kernels/"):
         parts += [f".. gradient-check:: operation {name.removeprefix('kernels/')}\n"]
-    if name.startswith("engine/models/"):
+    if name.startswith(("engine/models/", "engine/classifiers/")):
         parts += [f".. gradient-check:: model {last}\n"]
-    if name.startswith(("kernels/", "engine/models/")):
-        parts += [f".. speed:: {last}\n"]
+    if name.startswith("engine/"):  # layers, and what else has a case
+        parts += [f".. gradient-check:: operation {name.removeprefix('engine/')}\n"]
+    if name.startswith(("kernels/", "engine/models/", "engine/layers/")):
+        parts += [f".. speed:: {measured_as(name)}\n"]
     return "\n".join(parts)
+
+
+def measured_as(name: str) -> str:
+    """Return the name by which the speeds know a derivation: the last one, or a sampler's."""
+    return name.removeprefix("kernels/") if "/samplers/" in name else name.rpartition("/")[2]
 
 
 def index_page(room: str, names: list[str]) -> str:

@@ -42,7 +42,8 @@ def files() -> dict[Path, str]:
     """Return the files that steps lead to, each with the page of its derivation."""
     found: dict[Path, str] = {}
     for name in every_name():
-        for paths in derivation_of(name).sides.values():
+        made = derivation_of(name)
+        for paths in [[made.path], *made.sides.values()]:
             found |= dict.fromkeys(paths, page_of(name))
     return found
 

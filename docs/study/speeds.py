@@ -6,7 +6,8 @@ from typing import Any
 
 from study.places import ROOT
 
-FILES = ("speed", "tables", "sequences", "images", "gpu_binary", "gpu_sequences")
+FILES = ("speed", "tables", "sequences", "images", "images_sample", "gpu_binary", "gpu_sequences")
+KERNELS = "gpu_kernels"  # operations alone, on a GPU; in microseconds
 NAMED = {  # a page's name where the bench has another
     "triangular": "fvsbn",
     "attention_rnn": "",
@@ -14,8 +15,39 @@ NAMED = {  # a page's name where the bench has another
     "table_nade": "rnade|categorical_nade",
     "nade_columns": "rnade|categorical_nade",
     "masked_bits": "made",
+    "pixel_rnn": "row_lstm|diagonal_lstm",
+    "samplers/recurrent": "lstm/sample",
+    "samplers/transformer": "transformer/sample",
+    "samplers/pixel_cnn": "pixel_cnn/sample|gated_pixel_cnn/sample",
 }
+WITHIN = {  # what was measured with much else around it, and with what
+    "activation": "made/grad",
+    "adam": "nade/step",
+    "any_order": "orderless_nade",
+    "bernoulli": "nade/grad",
+    "categorical": "transformer/sample|lstm/sample",
+    "columns": "rnade|categorical_nade",
+    "dense": "orderless_nade",
+    "embedding": "transformer/grad",
+    "gate": "gated_pixel_cnn/step",
+    "gated_pixels": "gated_pixel_cnn",
+    "gelu": "transformer/grad",
+    "grid_lstm": "row_lstm|diagonal_lstm",
+    "layer_norm": "transformer/grad",
+    "linear": "transformer/grad|made/grad",
+    "masked_linear": "made",
+    "masked_network": "made",
+    "mixture": "rnade",
+    "pixels": "pixel_cnn/step|gated_pixel_cnn/step",
+    "recurrent": "lstm/sample",
+    "residual_pixels": "pixel_cnn",
+    "softmax_cross_entropy": "transformer/grad",
+    "tied_output": "transformer/grad",
+    "transformer_block": "transformer",
+}
+NOT_MEASURED = {"attention_rnn", "autoencoder", "dropout", "logistics", "nade_untied"}
 OURS = ("cpu", "cuda")
+ESTIMATED = {"images_sample": ", one pass counted for each pixel"}  # PyTorch's figures there
 
 
 @cache
@@ -29,7 +61,9 @@ def _read() -> list[tuple[str, Any]]:
 
 
 def _time(seconds: float) -> str:
-    return f"{seconds * 1e3:.3g} ms"
+    if seconds < 1e-4:
+        return f"{seconds * 1e6:.3g} µs"
+    return f"{seconds * 1e3:.3g} ms" if seconds < 1 else f"{seconds:.3g} s"
 
 
 def _machine(report: Any) -> str:
@@ -41,15 +75,38 @@ def _machine(report: Any) -> str:
 
 def measured(name: str) -> list[list[str]]:
     """Return rows of what was measured: workload, size, backend, median, PyTorch's, machine."""
-    wanted = NAMED.get(name, name).split("|")
+    return _rows(NAMED.get(name, name).split("|")) + _alone(name)
+
+
+def measured_within(name: str) -> list[list[str]]:
+    """Return rows, as `measured`, of the workloads that an operation or a layer is a part of."""
+    return _rows(WITHIN[name].split("|")) if name in WITHIN else []
+
+
+def _alone(name: str) -> list[list[str]]:
+    """Return rows of an operation's own kernels on a GPU."""
+    path = ROOT / "bench" / "results" / f"{KERNELS}.json"
+    report = json.loads(path.read_text("utf-8")) if path.exists() else {"microseconds": []}
+    device = report.get("machine", {}).get("device", "")
+    return [
+        [r["operation"], r["size"], "cuda", _time(r["median"] * 1e-6), "–", device]
+        for r in report["microseconds"]
+        if r["operation"].split(".")[0] == name
+    ]
+
+
+def _rows(wanted: list[str]) -> list[list[str]]:
+    """Return rows of workloads, named whole, "nade/step", or by their model alone."""
     rows = []
-    for _, report in _read():
+    for file, report in _read():
         results = [r for r in report["results"] if r.get("status") == "ok"]
         for r in results:
-            if r["workload"].split("/")[0] in wanted and r["backend"] in OURS:
+            names = {r["workload"], r["workload"].split("/")[0]}
+            if names & set(wanted) and r["backend"] in OURS:
                 peer = _peer(results, r)
                 here = [r["workload"], r["size"], r["backend"], _time(r["median_s"])]
-                rows.append([*here, _time(peer) if peer else "–", _machine(report)])
+                theirs = f"{_time(peer)}{ESTIMATED.get(file, '')}" if peer else "–"
+                rows.append([*here, theirs, _machine(report)])
     return rows
 
 

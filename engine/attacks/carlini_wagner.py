@@ -1,6 +1,6 @@
 """Carlini and Wagner's attack: the least change by which a classifier errs, found by Adam.
 
-Shapes      x, x', v: (N, …)    s: (N, K)    c, κ: a number a row, and one for all
+Shapes      x, x', v: (N, …)    s: (N, K)    c, χ: a number a row, and one for all
 
             Wanted is min ‖x' - x‖₂² where the classifier errs at x' and low ≤ x' ≤ high. Both
             conditions go into what is minimised.
@@ -8,10 +8,10 @@ Shapes      x, x', v: (N, …)    s: (N, K)    c, κ: a number a row, and one fo
 Forward     (F1)  x' = low + (high - low) (tanh v + 1) / 2            any v gives an x' in the range
             (F2)  m = s_y - max_{k ≠ y} s_k                           > 0 while it is right; with a
                   target y, m = max_{k ≠ y} s_k - s_y
-            (F3)  L = ‖x' - x‖₂² + c max(m + κ, 0)                    κ: by how much it has to err
+            (F3)  L = ‖x' - x‖₂² + c max(m + χ, 0)                    χ: by how much it has to err
 
 Backward    (B1)  ∂m/∂s is 1 at y, -1 at the largest other k, or both turned round with a target;
-                  of max(·, 0) it is kept where m + κ > 0             undoes F3, F2
+                  of max(·, 0) it is kept where m + χ > 0             undoes F3, F2
             (B2)  dx' = 2 (x' - x) + c ∂m/∂x', ∂m/∂x' by the classifier's input gradient
             (B3)  dv = dx' (high - low) (1 - tanh² v) / 2             undoes F1
 
@@ -20,7 +20,7 @@ Backward    (B1)  ∂m/∂s is 1 at y, -1 at the largest other k, or both turned
             (C1)  c began where it may: after a round without success c ← 10 c, until one succeeds;
             (C2)  from then on c ← the mean of the largest that failed, 0 at first, and the
                   smallest that succeeded.
-            Kept is the nearest x' of all rounds and steps at which the classifier erred with κ. A
+            Kept is the nearest x' of all rounds and steps at which the classifier erred with χ. A
             row whose L has not fallen in a tenth of the steps leaves the round.
 
 Start       (R1)  v = artanh of x in [-1, 1], drawn a little towards the middle, so that it is
@@ -49,7 +49,7 @@ class Search(NamedTuple):
     """How the least change is looked for.
 
     rounds: of the search over c, steps: of Adam in each, rate: its learning rate. first: c of the
-    first round. confidence: κ. targeted: whether y is to be reached, not left.
+    first round. confidence: χ. targeted: whether y is to be reached, not left.
     """
 
     rounds: int = 6
@@ -114,8 +114,7 @@ def _round(
             state, left, dx = _State(*(a[going] for a in state)), left[going], dx[going]
             if not len(left):
                 break
-        slope = (allowed.high - allowed.low) / 2 * (1 - np.tanh(state.v) ** 2)
-        dv = np.ascontiguousarray(dx * slope, state.v.dtype)  # B3
+        dv = _through(dx, state.v, allowed)
         theta, g, mean, squares = (a.reshape(-1) for a in (state.v, dv, state.m, state.s))
         adam.step(theta, g, mean, squares, t, how.rate, *MOMENTS, 0.0, 0.0, 0, 0.0)
     return found, cost
@@ -150,6 +149,13 @@ def _moved(v: Array, allowed: Range, dtype: Any) -> Array:
     """Return x' of F1."""
     half = (allowed.high - allowed.low) / 2
     return allowed.held((allowed.low + half * (np.tanh(v) + 1)).astype(dtype))  # F1
+
+
+def _through(dx: Array, v: Array, allowed: Range) -> Array:
+    """Return dv, given dx'."""
+    slope = (allowed.high - allowed.low) / 2 * (1 - np.tanh(v) ** 2)
+    dv: Array = np.ascontiguousarray(dx * slope, v.dtype)  # B3
+    return dv
 
 
 def _inverse(x: Array, allowed: Range) -> Array:

@@ -5,10 +5,10 @@ Shapes      x: (N, …) floats, levels z = (x - low) / (high - low) · (L - 1), 
             A detector asks log p(z), a purifier moves z to where p is larger before the classifier
             reads it. Either is held against the strongest attack known, not the weakest.
 
-Likelihood  (L1)  raise  J(x) = min(m(x), κ) + λ log p(z)        err by a margin κ, and be likely
+Likelihood  (L1)  raise  Ψ(x) = min(m(x), χ) + ψ log p(z)        err by a margin χ, and be likely
                   m the margin of chainrule.engine.attacks.victim: while the classifier is right,
                   or nearly, both are followed, and then the likelihood alone
-            (L2)  ∂J/∂x = ∂ min(m, κ)/∂x + λ ∂(log p)/∂z · (L - 1) / (high - low)
+            (L2)  ∂Ψ/∂x = ∂ min(m, χ)/∂x + ψ ∂(log p)/∂z · (L - 1) / (high - low)
             Of a PixelCNN, log p(z) = Σ_i log p(z_i | z_<i) depends on z_i in two ways: as what
             later conditionals look at, by the network, whose input gradient is exact; and as the
             value whose probability is asked, of which there are L and no slope. For that,
@@ -24,8 +24,10 @@ BPDA        A purifier P(x) has steps and no slopes: its gradient is 0 wherever 
 
 Cost        L2: a forward and a backward pass of the density a step; Q1: a purification.
 
-Source      λ log p: Carlini and Wagner 2017, "Adversarial Examples Are Not Easily Detected"; Q1:
-            Athalye, Carlini and Wagner 2018, "Obfuscated Gradients Give a False Sense of Security".
+Source      ψ log p: Carlini and Wagner 2017, "Adversarial Examples Are Not Easily Detected:
+            Bypassing Ten Detection Methods"; Q1: Athalye, Carlini and Wagner 2018, "Obfuscated
+            Gradients Give a False Sense of Security: Circumventing Defenses to Adversarial
+            Examples".
 """
 
 from collections.abc import Callable
@@ -43,7 +45,7 @@ TINY = 1e-30  # a probability below it is as good as none
 
 
 def with_likelihood(erring: Slope, likelihood: OfX, weight: float) -> Slope:
-    """Return the slope of J; likelihood: from x to ∂(log p)/∂x. weight: λ."""
+    """Return the slope of Ψ; likelihood: from x to ∂(log p)/∂x. weight: ψ."""
 
     def slope(x: Array, y: Ids) -> Array:
         both: Array = erring(x, y) + (weight * likelihood(x)).astype(x.dtype)  # L1, L2

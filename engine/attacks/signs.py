@@ -1,28 +1,28 @@
 """Steps along the loss's gradient, within a ball around x: FGSM, BIM and PGD.
 
-Shapes      x, δ, g: (N, …), a row for each      L: the loss of a row, -log p(y | x + δ), or another
+Shapes      x, Δ, g: (N, …), a row for each      L: the loss of a row, -log p(y | x + Δ), or another
 
-            An attack within ε wants max L over ‖δ‖ ≤ ε and x + δ in the range [low, high]. Near δ,
-            L is L(δ) + gᵀ(d - δ) up to second order, g = ∂L/∂x at x + δ. What a step of size α does
-            best by that is max gᵀd over ‖d‖ ≤ α:
+            An attack within ε wants max L over ‖Δ‖ ≤ ε and x + Δ in the range [low, high]. Near Δ,
+            L(Δ + d) = L(Δ) + gᵀd up to second order, g = ∂L/∂x at x + Δ. What a step of size γ does
+            best by that is max gᵀd over ‖d‖ ≤ γ:
 
-One step    (S1)  ∞-norm: gᵀd = Σ_i g_i d_i ≤ Σ_i |g_i| α, with equality at d_i = α sign(g_i):
-                      d = α sign(g)
-                  which moves every number by α, or not at all where g_i = 0
-            (S2)  2-norm: gᵀd ≤ ‖g‖₂ α by Cauchy and Schwarz, with equality at
-                      d = α g / ‖g‖₂                                  0 where g is
+One step    (S1)  ∞-norm: gᵀd = Σ_i g_i d_i ≤ Σ_i |g_i| γ, with equality at d_i = γ sign(g_i):
+                      d = γ sign(g)
+                  which moves every number by γ, or not at all where g_i = 0
+            (S2)  2-norm: gᵀd ≤ ‖g‖₂ γ by Cauchy and Schwarz, with equality at
+                      d = γ g / ‖g‖₂                                  0 where g is
 
 Ball        After a step, what is not allowed is taken back:
-            (P1)  x + δ is held within the range, number by number
-            (P2)  ∞-norm: so is δ_i within ±ε
-            (P3)  2-norm: δ ← δ min(1, ε / ‖δ‖₂)
-            P2 and P3 move x + δ towards x, in its box or on a straight line. The range is convex,
-            and x and, after P1, x + δ are in it; so both conditions hold in the end.
+            (P1)  x + Δ is held within the range, number by number
+            (P2)  ∞-norm: so is Δ_i within ±ε
+            (P3)  2-norm: Δ ← Δ min(1, ε / ‖Δ‖₂)
+            P2 and P3 move x + Δ towards x, in its box or on a straight line. The range is convex,
+            and x and, after P1, x + Δ are in it; so both conditions hold in the end.
 
-Attacks     FGSM    one step of S1 or S2, α = ε, from δ = 0
-            BIM     `steps` steps of S1, α each, from δ = 0, with P1 and P2 after each
-            PGD     the same, in either norm, from a random δ:
-            (R1)  ∞-norm: δ_i uniform in ±ε
+Attacks     FGSM    one step of S1 or S2, γ = ε, from Δ = 0
+            BIM     `steps` steps of S1, γ each, from Δ = 0, with P1 and P2 after each
+            PGD     the same, in either norm, from a random Δ:
+            (R1)  ∞-norm: Δ_i uniform in ±ε
             (R2)  2-norm: a direction uniform on the sphere, n / ‖n‖₂ of n normal, times ε u^{1/D},
                   u uniform in [0, 1): a ball of radius r holds (r/ε)^D of the whole, so that the
                   radius of a uniform point has the distribution function (r/ε)^D, and this is its
@@ -50,8 +50,8 @@ NORMS = ("inf", "2")
 class Walk(NamedTuple):
     """How an attack steps.
 
-    eps: ε of the ball; step: α; steps: how many. norm: "inf" or "2". targeted: whether L falls.
-    start: a generator that draws the first δ, R1 or R2; None: 0.
+    eps: ε of the ball; step: γ; steps: how many. norm: "inf" or "2". targeted: whether L falls.
+    start: a generator that draws the first Δ, R1 or R2; None: 0.
     """
 
     eps: float
@@ -73,12 +73,12 @@ def walk(slope: Slope, x: Array, y: Ids, how: Walk, allowed: Range) -> Array:
 
 def step(g: Array, how: Walk) -> Array:
     """Return d, the step that raises L most by its gradient g; S1 or S2."""
-    alpha = each(how.step, g)
+    size = each(how.step, g)
     if how.norm == "inf":
-        d: Array = alpha * np.sign(g)  # S1
+        d: Array = size * np.sign(g)  # S1
         return d
     norms = lengths(g)
-    along: Array = alpha * (g / np.where(norms > 0, norms, 1))  # S2
+    along: Array = size * (g / np.where(norms > 0, norms, 1))  # S2
     return along
 
 
@@ -94,7 +94,7 @@ def projected(moved: Array, x: Array, how: Walk, allowed: Range) -> Array:
 
 
 def started(x: Array, how: Walk, allowed: Range) -> Array:
-    """Return x and a random δ of the ball; R1 or R2."""
+    """Return x and a random Δ of the ball; R1 or R2."""
     rng = how.start
     assert rng is not None
     if how.norm == "inf":

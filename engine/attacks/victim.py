@@ -1,9 +1,9 @@
 """What attacks know of a classifier, what numbers are allowed, and norms of changes by row.
 
 Slopes      loss        ∂(-log p(y | x)) / ∂x                   raised by an attack
-            margin      ∂ min(m, κ) / ∂x, m = max_{k ≠ y} s_k - s_y: above 0 where y is left.
+            margin      ∂ min(m, χ) / ∂x, m = max_{k ≠ y} s_k - s_y: above 0 where y is left.
                         It does not fade where a classifier is sure, as p_y - 1 does, and is 0 once
-                        m is κ: then there is nothing more to gain, and other ends may be followed.
+                        m is χ: then there is nothing more to gain, and other ends may be followed.
 """
 
 from collections.abc import Callable

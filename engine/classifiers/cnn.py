@@ -28,7 +28,8 @@ Cost        2 N Σ_l 9 R_{l-1} S_{l-1} F_{l-1} F_l FLOPs forward, twice that bac
             as forward in x.
 
 Source      LeCun, Bottou, Bengio and Haffner 1998, "Gradient-Based Learning Applied to Document
-            Recognition"; 3 × 3: Simonyan and Zisserman 2015, "Very Deep Convolutional Networks".
+            Recognition"; 3 × 3: Simonyan and Zisserman 2015, "Very Deep Convolutional Networks
+            for Large-Scale Image Recognition".
 """
 
 from dataclasses import dataclass

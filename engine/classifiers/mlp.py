@@ -23,7 +23,7 @@ Cost        2 N Σ_l H_{l-1} H_l FLOPs forward, twice that backward, as much in 
 Source      Rumelhart, Hinton and Williams 1986, "Learning representations by back-propagating
             errors"; ReLU: Nair and Hinton 2010, "Rectified Linear Units Improve Restricted
             Boltzmann Machines"; the start: He, Zhang, Ren and Sun 2015, "Delving Deep into
-            Rectifiers".
+            Rectifiers: Surpassing Human-Level Performance on ImageNet Classification".
 """
 
 from dataclasses import dataclass

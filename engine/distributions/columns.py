@@ -73,7 +73,7 @@ def variables(layout: Layout) -> list[Variable]:
 
 
 def conditionals(layout: Layout, s: Array) -> Array:
-    """Return the distribution of every x_i given x_<i, (N, D, P), padded by zeros to P numbers.
+    """Return the distribution of every x_i given x_<i, (N, D, width), filled up by zeros.
 
     Of a bit p(0) and p(1); of categories p(v); of a real number weights, means and scales, K each,
     of the mixture whose density p(x_i) is, or of one on a lattice the mass in the step around x_i;

@@ -235,16 +235,19 @@ def add_gradient(
     rank, known, step = xp.asarray(np.argsort(order)), Columns.known(x), 1 + AT_ONCE // (N + 1)
     for d in range(0, D, step):
         place = xp.arange(d, min(d + step, D))[:, None, None]
-        P = len(place)
-        seen = ((rank < place) & known).reshape(P * N, D)
+        n_places = len(place)
+        seen = ((rank < place) & known).reshape(n_places * N, D)
         weights = ((rank == place) & known) * share[:, None]
-        weights = weights.astype(params.dtype).reshape(P * N, D)
-        part, dx_part = grad.like(), None if dx is None else xp.empty((P * N, D), params.dtype)
-        rows = xp.tile(x, (P, 1))
-        loss_and_grad(net, params, rows, seen, weights, part, xp.tile(y, P), dx_part)
+        weights = weights.astype(params.dtype).reshape(n_places * N, D)
+        part, dx_part = (
+            grad.like(),
+            None if dx is None else xp.empty((n_places * N, D), params.dtype),
+        )
+        rows = xp.tile(x, (n_places, 1))
+        loss_and_grad(net, params, rows, seen, weights, part, xp.tile(y, n_places), dx_part)
         grad.flat += part.flat
         if dx is not None and dx_part is not None:
-            dx += dx_part.reshape(P, N, D).sum(axis=0)
+            dx += dx_part.reshape(n_places, N, D).sum(axis=0)
 
 
 def terms(net: AnyOrder, s: Array, x: Any, scored: Any) -> Array:
@@ -259,7 +262,7 @@ def terms(net: AnyOrder, s: Array, x: Any, scored: Any) -> Array:
 
 
 def distributions(net: AnyOrder, s: Array, x: Any = None, seen: Any = None) -> Array:
-    """Return the distribution of each variable by the outputs s, (N, D, P), of bits p(1), (N, D).
+    """Return each variable's distribution by the outputs s, (N, D, width), of bits p(1), (N, D).
 
     What is seen of x, where given, is certain instead: a real number with a scale of 0.
     """
@@ -270,7 +273,7 @@ def distributions(net: AnyOrder, s: Array, x: Any = None, seen: Any = None) -> A
 
 
 def _make_certain(net: AnyOrder, p: Array, x: Any, seen: Any) -> None:
-    """Overwrite the distributions of what is seen, in p, (N, D, P)."""
+    """Overwrite the distributions of what is seen, in p, (N, D, width)."""
     xp, K = array_module(p), net.layout.n_components
     n, i = xp.nonzero(seen)
     values = x[n, i]

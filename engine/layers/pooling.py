@@ -4,16 +4,16 @@ Shapes      x, dx: (N, R, S, C)    y, dy: (N, ⌈R/2⌉, ⌈S/2⌉, C)
 
             Output (i, j) stands for the pixels (2i + u, 2j + v), u and v in {0, 1}, that are in the
             image: of an odd number of rows or columns the last one stands for two, or for one.
-            Let B be these pixels, a set for each output, and no pixel in two of them.
+            Let T be these pixels, a set for each output, and no pixel in two of them.
 
-Forward     (F1)  kind "max":   y = max over B of x
-            (F2)  kind "mean":  y = Σ over B of x / |B|
+Forward     (F1)  kind "max":   y = max over T of x
+            (F2)  kind "mean":  y = Σ over T of x / |T|
 
 Backward    A pixel is in one set alone, so its gradient comes from one output.
             (B1)  of F1, dx = dy at the pixel that is the largest, 0 at the others. Where several
                   are, the slope does not exist, and the first of them in raster order has it all:
                   a subgradient, as each of them alone would be    undoes F1
-            (B2)  of F2, ∂y/∂x = 1 / |B|, so dx = dy / |B|         undoes F2
+            (B2)  of F2, ∂y/∂x = 1 / |T|, so dx = dy / |T|         undoes F2
 
 Cost        A comparison or an addition a number; memory-bound: x read once, y written.
 
@@ -79,7 +79,7 @@ def _others(x: Any, y: Any) -> Iterator[tuple[Any, Any]]:
 
 
 def _counts(x: Array) -> Array:
-    """Return |B| of every output, (⌈R/2⌉, ⌈S/2⌉, 1)."""
+    """Return |T| of every output, (⌈R/2⌉, ⌈S/2⌉, 1)."""
     (R, S), xp = x.shape[1:3], array_module(x)
     rows, columns = (2 - (n % 2) * (xp.arange(-(-n // 2)) == n // 2) for n in (R, S))
     counts: Array = (rows[:, None] * columns)[..., None].astype(x.dtype)

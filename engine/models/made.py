@@ -182,7 +182,7 @@ def log_prob_terms(config: Config, params: Params, x: Any, y: Any = None) -> Arr
 
 
 def conditionals(config: Config, params: Params, x: Any, y: Any = None) -> Array:
-    """Return the distribution of every x_i given x_<i, (N, D, P).
+    """Return the distribution of every x_i given x_<i, (N, D, width).
 
     Of bits and categories p(x_i = v), of a real number weights, means and scales, n_masks ·
     n_components each, and its atom's probability, padded by zeros. Of bits p(x_i = 1), (N, D).

@@ -123,12 +123,12 @@ class Config:
 def shapes(config: Config) -> Shapes:
     """Return the parameters' names and shapes, in layout order."""
     C, H, L, of = config.channels, config.n_hidden, config.n_layers, config.of_cell
-    D, T, P = len(of.directions), of.window.n_taps, len(of.directions[0].taps)
+    D, T, n_taps = len(of.directions), of.window.n_taps, len(of.directions[0].taps)
     outputs = C * distribution.n_outputs(config.levels, config.n_logistics)
     return {
         "W_x": (config.first.n_taps, C, 2 * H),
         "W_i": (L, D, T, 2 * H, 4 * H),
-        "W_h": (L, D, P, H, 4 * H),
+        "W_h": (L, D, n_taps, H, 4 * H),
         "W_o": (L, 1, H, 2 * H),
         "W_t": (1, 2 * H, 2 * H),
         "W_s": (1, 2 * H, outputs),

@@ -155,7 +155,7 @@ def log_prob_terms(config: Config, params: Params, x: Table, y: Any = None) -> A
 
 
 def conditionals(config: Config, params: Params, x: Table, y: Any = None) -> Array:
-    """Return the distribution of every x_i given x_<i and y, (N, D, P).
+    """Return the distribution of every x_i given x_<i and y, (N, D, width).
 
     Of bits and categories p(x_i = v), of a real number weights, means and scales of its mixture,
     and its atom's probability, padded by zeros. Where all variables are bits, p(x_i = 1), (N, D).

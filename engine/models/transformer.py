@@ -1,7 +1,7 @@
 """Decoder-only Transformer: p(x_1 … x_T) = Π_t p(x_t | x_<t), every factor in one parallel pass.
 
 Model       The input is [start token, x_1 … x_{T-1}], so position t predicts x_t:
-            (F1)  x_t = E[token_t] + P_t                 learned positions, or none with rotary
+            (F1)  x_t = E[token_t] + E_pos[t]            learned positions, or none with rotary
             (F2)  L blocks: x += attention(LN x), x += MLP(LN x)
             (F3)  s_t = LN(x_t) W_y,  p(x_t | x_<t) = softmax(s_t)     W_y = E[:V]ᵀ where tied
 
@@ -9,14 +9,15 @@ Model       The input is [start token, x_1 … x_{T-1}], so position t predicts 
             with labels is p(x | label), "class token in front". Attention at t sees the tokens up
             to t, x_{t-1} the last of them: causal by construction.
 
-            E: (V + n_classes, C)   P: (context, C)   L layers of W_qkv: (C, 3C), W_o: (C, C),
-            W_1: (C, 4C), W_2: (4C, C), their biases and two LayerNorms' gains and biases
+            E: (V + n_classes, C)   E_pos: (context, C)   L layers of W_qkv: (C, 3C),
+            W_o: (C, C), W_1: (C, 4C), W_2: (4C, C), their biases and two LayerNorms' gains and
+            biases
 
 Gradient    loss = Σ_n Σ_t -log p(x_nt | x_n,<t) / total. Each piece is derived where it is coded:
                 logits s to loss             chainrule.kernels.softmax_cross_entropy
                 E, W_y, and both when tied   chainrule.engine.layers.tied_output
                 blocks                       chainrule.engine.layers.transformer_block
-                P                            x_nt = … + P_t, so dP_t = Σ_n dx_nt
+                E_pos                        x_nt = … + E_pos[t], so dE_pos[t] = Σ_n dx_nt
 
 Context     A symbol sees at most context - 1 symbols and a start token; chainrule.engine.windows
             says which, for sequences of any length.
@@ -53,7 +54,7 @@ from chainrule.kernels import embedding, layer_norm, linear
 from chainrule.kernels.dispatch import array_module
 from chainrule.kernels.types import Array, Ids
 
-WEIGHTS = ("E", "P", "W_qkv", "W_o", "W_1", "W_2", "W_y")
+WEIGHTS = ("E", "E_pos", "W_qkv", "W_o", "W_1", "W_2", "W_y")
 EVENT = Sequence
 ABILITIES = Abilities(labels=True, dropout=True, context=True, attention=True)
 STD = 0.02  # of initial weights
@@ -105,11 +106,11 @@ class Config:
 
 
 def shapes(config: Config) -> Shapes:
-    """Return the parameters' names and shapes, in layout order; P or W_y is empty if not used."""
+    """Return parameters' names and shapes, in layout order; E_pos or W_y is empty if not used."""
     V, L, C = config.n_symbols, config.n_layers, config.n_embd
     weights = {
         "E": (V + config.n_classes, C),
-        "P": (0 if config.rotary else config.context, C),
+        "E_pos": (0 if config.rotary else config.context, C),
         "W_qkv": (L, C, 3 * C),
         "W_o": (L, C, C),
         "W_1": (L, C, 4 * C),
@@ -267,8 +268,8 @@ def _backward(
             out[:, :-1], out[:, -1:] = tape.heads.rows(dx)[:, 1:], 0
         if not config.rotary:  # F1
             T = tape.heads.T
-            dx.reshape(-1, T, config.n_embd).sum(axis=0, out=grad["P"][:T])
-            grad["P"][T:] = 0
+            dx.reshape(-1, T, config.n_embd).sum(axis=0, out=grad["E_pos"][:T])
+            grad["E_pos"][T:] = 0
         embedding.backward(dx, tape.tokens, grad["E"])
 
 
@@ -282,7 +283,7 @@ def _embed(
     embedding.forward(tokens.reshape(-1), params["E"], x)
     if not config.rotary:
         positions = heads.rows(x)
-        positions += params["P"][:T]
+        positions += params["E_pos"][:T]
     dropout.forward(heads.rows(x), site)
     return x, heads
 

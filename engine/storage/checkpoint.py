@@ -8,7 +8,8 @@ a diverged model is good for nothing and must not replace a good one. The histor
 "extra/history/epoch" or "…/step"; where it stands in the metadata, as it used to, it is read too.
 
 Format 2, which is written, knows Config fields that are tuples, dataclasses or optional; of format
-1, which is read as well, they are plain numbers and words, and two counters had other names.
+1, which is read as well, they are plain numbers and words, and two counters had other names. In
+files of either the Transformer's positions, E_pos, may be called P.
 """
 
 import json
@@ -46,7 +47,7 @@ EXTRA, HISTORY = "extra/", "history/"  # names of arrays begin so; a history's e
 PLACE = ("step", "size", "n_seen", "loss_sum", "seconds")
 COUNTERS = (*PLACE, "best_record", "best_valid")
 ALSO = ("carry", "average")  # arrays that not every training has
-RENAMED = {"n_rows": "size", "best_epoch": "best_record"}  # of format 1
+RENAMED = {"n_rows": "size", "best_epoch": "best_record", "P": "E_pos"}  # of older files
 ABSENT: dict[str, Any] = {"n_classes": 1, "half_steps": [], "atoms": []}  # of older Configs
 
 
@@ -264,6 +265,7 @@ def _model(
     config = module.Config(**typed(hints, values, path))
     if too_small(config):
         refuse(path, "has a config with a size below 1; save the model again")
+    tensors = {RENAMED.get(name, name): array for name, array in tensors.items()}
     shapes, dtypes = dict(module.shapes(config)), {array.dtype for array in tensors.values()}
     if {name: array.shape for name, array in tensors.items()} != shapes:
         refuse(path, "has arrays that do not fit its config; save the model again")

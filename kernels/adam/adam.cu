@@ -23,16 +23,16 @@ __device__ __forceinline__ double block_sum(double v) {
 
 // partial[block] = Σ g² over the block's entries, in float64 like the reference.
 extern "C" __global__ void __launch_bounds__(256)
-adam_norm_partial(const REAL* __restrict__ g, double* __restrict__ partial, long long P) {
+adam_norm_partial(const REAL* __restrict__ g, double* __restrict__ partial, long long n) {
     const long long stride = (long long)gridDim.x * blockDim.x * WIDTH;
     double sum = 0;
-    for (long long p = ((long long)blockIdx.x * blockDim.x + threadIdx.x) * WIDTH; p < P; p += stride) {
-        if (p + WIDTH <= P) {
+    for (long long p = ((long long)blockIdx.x * blockDim.x + threadIdx.x) * WIDTH; p < n; p += stride) {
+        if (p + WIDTH <= n) {
             const Entries e = load<WIDTH>(g + p);
 #pragma unroll
             for (int k = 0; k < WIDTH; ++k) sum += (double)e.v[k] * e.v[k];
         } else {
-            for (long long q = p; q < P; ++q) sum += (double)g[q] * g[q];
+            for (long long q = p; q < n; ++q) sum += (double)g[q] * g[q];
         }
     }
     sum = block_sum(sum);
@@ -71,15 +71,15 @@ __device__ __forceinline__ void update(REAL& theta, REAL g, REAL& m, REAL& v, RE
 // norm is read only if max_norm is not 0.
 extern "C" __global__ void __launch_bounds__(256)
 adam_step(REAL* __restrict__ theta, const REAL* __restrict__ g, REAL* __restrict__ m,
-          REAL* __restrict__ v, const double* __restrict__ norm, long long P, long long n_decay,
+          REAL* __restrict__ v, const double* __restrict__ norm, long long n, long long n_decay,
           REAL beta1, REAL rest1, REAL beta2, REAL rest2, REAL correct1, REAL correct2, REAL lr,
           REAL eps, REAL weight_decay, REAL threshold, double max_norm) {
     const Settings set = {beta1, rest1, beta2, rest2, correct1, correct2, lr, eps, weight_decay, threshold};
     REAL r = 1;
     if (max_norm > 0 && norm[0] > max_norm) r = REAL(max_norm / norm[0]);  // A1
     const long long stride = (long long)gridDim.x * blockDim.x * WIDTH;
-    for (long long p = ((long long)blockIdx.x * blockDim.x + threadIdx.x) * WIDTH; p < P; p += stride) {
-        if (p + WIDTH <= P) {
+    for (long long p = ((long long)blockIdx.x * blockDim.x + threadIdx.x) * WIDTH; p < n; p += stride) {
+        if (p + WIDTH <= n) {
             Entries th = load<WIDTH>(theta + p), mp = load<WIDTH>(m + p), vp = load<WIDTH>(v + p);
             const Entries gp = load<WIDTH>(g + p);
 #pragma unroll
@@ -89,7 +89,7 @@ adam_step(REAL* __restrict__ theta, const REAL* __restrict__ g, REAL* __restrict
             store(m + p, mp);
             store(v + p, vp);
         } else {
-            for (long long q = p; q < P; ++q)
+            for (long long q = p; q < n; ++q)
                 update(theta[q], g[q], m[q], v[q], r, q < n_decay, set);
         }
     }

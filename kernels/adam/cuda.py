@@ -1,6 +1,6 @@
 """CUDA twin of the Adam kernel: grid-stride loops, 16-byte accesses, a norm without atomics.
 
-On an H100 (3.35 TB/s), NADE with D=784, H=500 has P=785,284 parameters: a step reads θ, g, m, v
+On an H100 (3.35 TB/s), NADE with D=784, H=500 has n=785,284 parameters: a step reads θ, g, m, v
 and writes θ, m, v, 22 MB in float32, hence 6.6 µs from memory; the 12.6 MB of state fit the 50 MB
 of L2, from which it can be faster. Clipping reads g once more (3.1 MB, 1 µs) in a launch of its
 own and sums at most 528 partials in a second: two launches, a few µs each, are its real price, and
@@ -28,16 +28,16 @@ BLOCKS_PER_MULTIPROCESSOR = 4
 
 
 @planner
-def plan(kernel: str, P: int, dtype: np.dtype[Any], vector: bool) -> Plan:
-    """Return the launch of adam_norm_partial or adam_step over P entries.
+def plan(kernel: str, n: int, dtype: np.dtype[Any], vector: bool) -> Plan:
+    """Return the launch of adam_norm_partial or adam_step over n entries.
 
     adam_step's other scalars change from step to step, so they are not of the plan that is kept.
     """
     width = 16 // dtype.itemsize if vector else 1
     most = BLOCKS_PER_MULTIPROCESSOR * current_device().multiprocessors
-    grid = min(blocks(P, THREADS * width), most)
+    grid = min(blocks(n, THREADS * width), most)
     constants = (("VECTOR", int(vector)),)
-    return Plan(kernel, dtype, (grid,), THREADS, (np.int64(P),), constants=constants)
+    return Plan(kernel, dtype, (grid,), THREADS, (np.int64(n),), constants=constants)
 
 
 @planner
@@ -63,17 +63,17 @@ def step(
     max_norm: float,
 ) -> float:
     """See `chainrule.kernels.adam.step`."""
-    xp, P, dtype = array_module(theta), len(theta), theta.dtype
+    xp, n, dtype = array_module(theta), len(theta), theta.dtype
     vector = aligned(theta, g, m, v)
     norm: Array = xp.empty(1, np.float64)
     if max_norm:
-        partial_plan = plan("adam_norm_partial", P, dtype, vector)
+        partial_plan = plan("adam_norm_partial", n, dtype, vector)
         partial: Array = xp.empty(partial_plan.grid, np.float64)
         launch(SOURCE, partial_plan, g, partial)
         launch(SOURCE, plan_total(len(partial), dtype, vector), partial, norm)
     corrections = (1 - beta1**t, 1 - beta2**t)
     reals = (beta1, 1 - beta1, beta2, 1 - beta2, *corrections, lr, eps, weight_decay, lr * l1)
     scalars = (np.int64(n_decay), *(dtype.type(r) for r in reals), np.float64(max_norm))
-    kept = plan("adam_step", P, dtype, vector)
+    kept = plan("adam_step", n, dtype, vector)
     launch(SOURCE, replace(kept, scalars=(*kept.scalars, *scalars)), theta, g, m, v, norm)
     return float(norm[0]) if max_norm else 0.0

@@ -68,7 +68,7 @@ def _block_nll(s: Array, x: Bits) -> float:
         wrong = -s[i] if x[i] else s[i]  # the logit of the value that x_i does not have
         linear += max(wrong, s.dtype.type(0))  # F2
         product *= 1.0 + exp(-abs(wrong))  # F2
-    return float(linear + np.log(product))
+    return float(linear + np.log(product))  # F1
 
 
 @njit(**JIT)

@@ -81,7 +81,7 @@ def invert(w: Array, V: int, u: float) -> int:
     threshold, below, last = np.float64(u) * W, 0.0, 0
     for v in range(V):
         below += w[v]
-        if below > threshold:
+        if below > threshold:  # D5
             return v
         if w[v] > 0:
             last = v
@@ -136,7 +136,7 @@ def _sift_down(s: Array, n: int, heap: Ids, i: int, size: int) -> None:
         for child in (2 * i + 1, 2 * i + 2):
             if child < size:
                 a, b = s[n, heap[child]], s[n, heap[first]]
-                if a > b or (a == b and heap[child] < heap[first]):
+                if a > b or (a == b and heap[child] < heap[first]):  # D2
                     first = child
         if first == i:
             return

@@ -14,13 +14,14 @@ Forward     (F1)  s_ij = q_i·k_j / √d                  for j ≤ i; the other
             e^{-∞} = 0 adds nothing to F2 and F4; left out, it costs nothing either. Half of the
             T² scores are never computed.
 
-            In pieces. A row's scores need not be in memory at once. Let the keys come in blocks J,
+            In pieces. A row's scores need not be in memory at once. Let the keys come in blocks,
             one after the other; keep m, the largest score so far, z = Σ e^{s_j - m} and
             a = Σ e^{s_j - m} v_j. With the next block's largest score m' > m, every old term has to
             be multiplied by e^{m - m'}, and that is one number for all of them:
-                z ← e^{m-m'} z + Σ_{j∈J} e^{s_j - m'},   a ← e^{m-m'} a + Σ_{j∈J} e^{s_j - m'} v_j
-            At the end o = a / z and ℓ = m + log z, whatever the blocks were. As e^{s - m} ≤ 1 and
-            the largest is 1, no score, however large, overflows, and z ≥ 1.
+                z ← e^{m-m'} z + Σ_j e^{s_j - m'},   a ← e^{m-m'} a + Σ_j e^{s_j - m'} v_j
+            with sums over the block's keys. At the end o = a / z and ℓ = m + log z, whatever the
+            blocks were. As e^{s - m} ≤ 1 and the largest is 1, no score, however large, overflows,
+            and z ≥ 1.
 
 Backward    With upstream do_i = dL/do_i. P is made again from s and ℓ, by F1 and F3: T numbers a
             head were kept instead of T².

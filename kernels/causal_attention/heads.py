@@ -251,7 +251,7 @@ def _through_softmax(P: Array, dP: Array, n: int, lse: float, mean: float, scale
     for j in range(n):
         p = exp(P[j] * factor - lse)
         P[j] = p
-        dP[j] = p * (dP[j] - mean) * factor
+        dP[j] = p * (dP[j] - mean) * factor  # B3
 
 
 @njit(**INLINE_SUMS)

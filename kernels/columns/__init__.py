@@ -8,7 +8,7 @@ Shapes      x: (N, D), uint8, int32 or of s's dtype, categories exact in it     
                 values_i = 0         real, a mixture            n_i = 2 or 3 times n_components,
                                                                 and 1 more with an atom
             A real variable with a half step h_i > 0 takes the values 2 h_i k alone, k whole. One
-            with an atom α_i has that value with a probability of its own; see Atoms.
+            with an atom ξ_i has that value with a probability of its own; see Atoms.
 
 Forward     The outputs of a variable concern no other one, so a row's log-likelihood is a sum, and
             the term of each kind is that kind's own:
@@ -25,32 +25,32 @@ Backward    (B1)  ds = scale ω_i d(-log p(x_i))/ds in the n_i columns of each i
 Atoms       A value that many rows share, such as a rainfall of 0, no density has: it would have to
             be infinite there. So let a be the last of a real variable's outputs, π = σ(a),
             P(x), with density or mass m(x), what its mixture says, and
-            (P1)  p(x) = π at x = α,  (1 - π) m(x) elsewhere           of a real number
-            (P2)  p(x) = π [x = α] + (1 - π) m(x)                      on a lattice
-            In P1 the point α has the mass π, and as a point adds nothing to an integral:
-            π + (1 - π) ∫ m dx = 1. In P2 all is mass, that of the mixture at α too:
+            (P1)  p(x) = π at x = ξ,  (1 - π) m(x) elsewhere           of a real number
+            (P2)  p(x) = π [x = ξ] + (1 - π) m(x)                      on a lattice
+            In P1 the point ξ has the mass π, and as a point adds nothing to an integral:
+            π + (1 - π) ∫ m dx = 1. In P2 all is mass, that of the mixture at ξ too:
             Σ_x p(x) = π + (1 - π) Σ_x m(x) = 1.
 
-            So [x = α] is a bit of logit a, and its loss a bit's (F1). With ℓ = log m(x):
-            (P3)  -log p = softplus(a) - ℓ                             where x is not α
+            So [x = ξ] is a bit of logit a, and its loss a bit's (F1). With ℓ = log m(x):
+            (P3)  -log p = softplus(a) - ℓ                             where x is not ξ
                   by P1, P2, as -log(1 - π) = -log σ(-a) = softplus(a)
-            (P4)  -log p = softplus(-a) - softplus(ℓ - a)              where x is α
+            (P4)  -log p = softplus(-a) - softplus(ℓ - a)              where x is ξ
                   on a lattice p = π (1 + m (1 - π) / π) = σ(a) (1 + e^{ℓ - a}), the odds
                   (1 - π) / π being e^{-a}; of a real number the same without m, ℓ = -∞
             Of the gradient, ∂softplus(v)/∂v = σ(v), so that by P3 and P4, L = dL (-log p):
-            (P5)  r = 1 where x is not α, σ(ℓ - a) where it is (of a real number 0): the share of
+            (P5)  r = 1 where x is not ξ, σ(ℓ - a) where it is (of a real number 0): the share of
                   the mixture in p(x);  -∂log p/∂ℓ = -r
             (P6)  dL/ds_j = r times that of the mixture alone, for its outputs       undoes P3, P4
-            (P7)  da = dL σ(a) where x is not α,  dL (r - σ(-a)) where it is         undoes P3, P4
+            (P7)  da = dL σ(a) where x is not ξ,  dL (r - σ(-a)) where it is         undoes P3, P4
                   i.e. dL (π - (1 - r)): what is expected of the atom less its share in p(x)
             A mass does not change with x, so B2 holds, by P6.
 
-            (P8)  F(x) = (1 - π) F_m(x) + π [x ≥ α] is the distribution function, F_m the mixture's,
-                  and α is drawn from [(1 - π) F_m(α - h), (1 - π) F_m(α + h) + π)
+            (P8)  F(x) = (1 - π) F_m(x) + π [x ≥ ξ] is the distribution function, F_m the mixture's,
+                  and ξ is drawn from [(1 - π) F_m(ξ - h), (1 - π) F_m(ξ + h) + π)
             (P9)  so u below that draws F_m^{-1}(u / (1 - π)), and above it
-                  F_m^{-1}((u - π) / (1 - π)): between α's interval and the others', which P8 moves
+                  F_m^{-1}((u - π) / (1 - π)): between ξ's interval and the others', which P8 moves
                   by 0 and by π, nothing is left and nothing shared. Rounding must not lead across
-                  α, to where there may be no mass: the argument is held to its side of F_m(α ∓ h)
+                  ξ, to where there may be no mass: the argument is held to its side of F_m(ξ ∓ h)
 
 Uniforms    (C1)  [lo_i, hi_i) are the u from which x_i would be drawn: of a real number both are
                   F(x_i), on a lattice [F(x_i - h_i), F(x_i + h_i)), with an atom P8; of a
@@ -91,7 +91,7 @@ class Layout(NamedTuple):
     values: Ids  # (D,): 2 of a bit, 0 of a real number, else how many categories
     first: Ids  # (D + 1,): the first output of each variable; the last is S
     half_steps: Array  # (D,) float64: h of a variable on a lattice, else 0
-    atoms: Array  # (D,) float64: α of a variable with an atom, else NaN
+    atoms: Array  # (D,) float64: ξ of a variable with an atom, else NaN
     n_components: int  # of every real one
     family: int  # GAUSSIAN or LAPLACE
     learned: bool  # whether the mixtures' weights are outputs
@@ -101,7 +101,7 @@ class Layout(NamedTuple):
 def n_outputs(
     values: int, n_components: int = 1, learned: bool = False, atom: float | None = None
 ) -> int:
-    """Return how many outputs a variable of so many values needs; atom: α, if it has one."""
+    """Return how many outputs a variable of so many values needs; atom: ξ, if it has one."""
     if values == REAL:
         return mixture.n_outputs(n_components, learned) + (atom is not None)
     return 1 if values == BIT else values
@@ -127,9 +127,9 @@ def layout(
     work = (8 + max([5 * n_components, *sizes])) * BATCH
     of_each = xp.asarray(np.array(values, np.int32))
     halves = xp.asarray(np.array(half_steps or [0] * len(sizes), np.float64))
-    alpha = xp.asarray(np.array([np.nan if a is None else a for a in of_all], np.float64))
+    points = xp.asarray(np.array([np.nan if a is None else a for a in of_all], np.float64))
     mixtures = n_components, family, bool(learned)
-    return Layout(of_each, xp.asarray(first), halves, alpha, *mixtures, work)
+    return Layout(of_each, xp.asarray(first), halves, points, *mixtures, work)
 
 
 def terms(layout: Layout, s: Array, x: Table, log_p: Array) -> None:

@@ -1,6 +1,6 @@
 """Real variables with an atom, P1-P9, and draws and intervals of those without, for `bodies`.
 
-The outputs lie in s[m, o : o + n_i], those of the mixture first, the atom's logit last. α is
+The outputs lie in s[m, o : o + n_i], those of the mixture first, the atom's logit last. ξ is
 compared in s's dtype, in which x is.
 """
 
@@ -36,9 +36,9 @@ def losses(
         less = -work[NLL + k] - a  # ℓ - a
         loss, share = bits.loss(a, here), one
         if not here:
-            loss += work[NLL + k]  # P3
+            loss += work[NLL + k]  # P1, P2 by P3
         elif whole:
-            loss -= bits.loss(less, False)  # P4
+            loss -= bits.loss(less, False)  # P2 by P4
             share = sigmoid(less)  # P5
         else:
             share = zero
@@ -79,6 +79,7 @@ def interval(
     """Return the uniforms from which a value of a variable with an atom is drawn (P8)."""
     atom, (pi, less) = np.float64(s.dtype.type(layout.atoms[i])), _chances(layout, s, m, o)
     lo, hi = mixture_interval(layout, i, s, m, o, at, w)
+    # P8
     lo, hi = less * lo + (pi if at > atom else 0.0), less * hi + (pi if at >= atom else 0.0)
     return min(lo, MOST_U), min(hi, 1.0)
 
@@ -96,7 +97,7 @@ def draw(layout: Layout, i: int, s: Array, m: int, o: int, u: float, w: Array) -
     """Return the value of a variable with an atom for u in [0, 1) (P9)."""
     atom, (pi, less) = np.float64(s.dtype.type(layout.atoms[i])), _chances(layout, s, m, o)
     lo, hi = mixture_interval(layout, i, s, m, o, atom, w)
-    if u < less * lo:
+    if u < less * lo:  # P9
         return float(draw_mixture(layout, i, s, m, o, min(u / less, lo), w))
     if u < less * hi + pi:
         return float(atom)

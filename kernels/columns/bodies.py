@@ -28,7 +28,7 @@ from chainrule.kernels.types import Array, Table
 def input_gradient(layout: Layout, i: int, g: Array, m: int, o: int) -> Any:
     """Return what the loss itself gives of dL/dx_i, from the gradient in g's outputs (B2)."""
     if layout.values[i] == REAL:
-        return mixtures.input_gradient(g, m, o, layout.n_components)
+        return mixtures.input_gradient(g, m, o, layout.n_components)  # B2
     return g.dtype.type(0)
 
 
@@ -37,13 +37,13 @@ def draw(layout: Layout, i: int, s: Array, m: int, o: int, u: float, w: Array) -
     """Return the value of x_i for u in [0, 1) (D1)."""
     K = layout.values[i]
     if K == BIT:
-        return 1.0 if u < _chance(s, m, o) else 0.0
+        return 1.0 if u < _chance(s, m, o) else 0.0  # D1
     if K == REAL:
         if layout.atoms[i] == layout.atoms[i]:
             return float(atoms.draw(layout, i, s, m, o, u, w))
         return float(atoms.draw_mixture(layout, i, s, m, o, u, w))
     weigh(s, m, o, K, 1.0, w)
-    return float(invert(w, K, u))
+    return float(invert(w, K, u))  # D1
 
 
 @njit(**JIT, **BORROWS)
@@ -54,7 +54,7 @@ def cdf_interval(
     K = layout.values[i]
     if K == BIT:
         p = _chance(s, m, o)
-        return (0.0, p) if x[n, i] != 0 else (p, 1.0)
+        return (0.0, p) if x[n, i] != 0 else (p, 1.0)  # C1
     if K == REAL:
         at = np.float64(s.dtype.type(x[n, i]))
         if layout.atoms[i] == layout.atoms[i]:
@@ -68,7 +68,7 @@ def cdf_interval(
         W += w[k]
         if k < v:
             below = W
-    return below / W, (below + w[v]) / W
+    return below / W, (below + w[v]) / W  # C1
 
 
 @njit(**INLINE, **BORROWS)
@@ -97,7 +97,7 @@ def block_loss(
         _fill(x, n + m, i, batch, 0.0, work)
         batch_losses(layout, i, s, m, batch, o, False, work)
         for k in range(batch):
-            nll[n + m + k] += work[NLL + k]
+            nll[n + m + k] += work[NLL + k]  # F4
 
 
 @njit(**JIT, **BORROWS)
@@ -117,7 +117,7 @@ def block_loss_gradient(
     for m in range(0, rows, BATCH):
         batch = min(BATCH, rows - m)
         _fill(x, n + m, i, batch, scale, work)
-        batch_losses(layout, i, s, m, batch, o, True, work)
+        batch_losses(layout, i, s, m, batch, o, True, work)  # B1
         for k in range(batch):
             nll[n + m + k] += work[NLL + k]
 

@@ -68,8 +68,8 @@ __device__ __forceinline__ REAL atom_loss(const Team& team, const Layout& layout
     const int K = layout.mixture.K, parts = layout.mixture.learned ? 3 : 2;
     for (int j = team.me; ds && at && j < K; j += TEAM)
         for (int part = 0; part < parts; ++part) ds[part * K + j] *= share;  // P6
-    if (!at) return softplus(a) + of_mixture;                         // P3
-    return softplus(-a) - (whole ? softplus(less) : REAL(0));         // P4
+    if (!at) return softplus(a) + of_mixture;                         // P1, P2 by P3
+    return softplus(-a) - (whole ? softplus(less) : REAL(0));         // P1, P2 by P4
 }
 
 // -log p(x_i), in every lane of the team; where ds is not null it becomes scale times the gradient

@@ -123,9 +123,9 @@ def _weighted_nll_and_grad(layout: Layout, s: Array, x: Table, weights: Array, n
                 weight = weights[n + k, i]
                 if weight != 0:
                     work[X + k], work[RATE + k] = x[n + k, i], weight
-            bodies.batch_losses(layout, i, s, n, rows, layout.first[i], True, work)
+            bodies.batch_losses(layout, i, s, n, rows, layout.first[i], True, work)  # B1
             for k in range(rows):
-                total[k] += work[RATE + k] * work[NLL + k]
+                total[k] += work[RATE + k] * work[NLL + k]  # F4
         for k in range(rows):
             nll[n + k] = total[k]
 
@@ -144,7 +144,7 @@ def _weighted_bits(s: Array, x: Table, weights: Array, nll: Array, ds: Array) ->
         for i in range(D):
             error = w_n[i] * (one if wrong[i] > zero else e[i]) / (one + e[i])
             error = zero if abs(error) < tiny else error  # see chainrule.kernels.bernoulli.cpu
-            ds_n[i] = -error if x_n[i] != 0 else error
+            ds_n[i] = -error if x_n[i] != 0 else error  # B1
 
 
 @njit(**JIT_SUMS)

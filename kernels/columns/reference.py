@@ -67,7 +67,7 @@ def _has_atom(layout: Layout, i: int) -> bool:
 
 
 def _atom(layout: Layout, i: int, s: Array) -> Array:
-    """Return α of each row, as x has it, in s's dtype."""
+    """Return ξ of each row, as x has it, in s's dtype."""
     return np.full(len(s), layout.atoms[i], s.dtype)
 
 

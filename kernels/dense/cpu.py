@@ -93,7 +93,7 @@ def _add_and_activate(kind: int, c: Array, h: Array, part: int, parts: int) -> N
         for k in range(h_n.size):
             h_n[k] += c_n[k]
         if kind != NONE:
-            activate(kind, h_n)
+            activate(kind, h_n)  # F2
 
 
 @njit(**JIT)

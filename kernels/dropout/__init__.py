@@ -2,15 +2,15 @@
 
 Shapes      x, y: (N, T, C), rows of the minibatch, positions, channels; or (T, N, C), time-major
 
-Forward     (F1)  τ = ⌊2³² r⌋,   κ = 2³² / (2³² - τ)               r: the rate
+Forward     (F1)  ζ = ⌊2³² r⌋,   κ = 2³² / (2³² - ζ)               r: the rate
             (F2)  w = word j mod 4 of philox(c, k)         of channel j, position t, row n
                       c = (t ⌈C/4⌉ + ⌊j/4⌋,  row + n,  step,  site)
                       k = (seed mod 2³²,  ⌊seed / 2³²⌋ mod 2³²)
-            (F3)  M = κ if w ≥ τ, else 0
+            (F3)  M = κ if w ≥ ζ, else 0
             (F4)  y = M ∘ x
             A word takes each of its 2³² values with one probability, so M is κ with probability
-            (2³² - τ) / 2³² = 1/κ, and E[M] = 1. Hence E[y] = x, and nothing has to be rescaled when
-            M is left out afterwards. The share dropped, τ / 2³², is r to 32 bits.
+            (2³² - ζ) / 2³² = 1/κ, and its mean is 1. Hence y's is x, and nothing has to be rescaled
+            when M is left out afterwards. The share dropped, ζ / 2³², is r to 32 bits.
 
 Generator   Philox4x32-10. Of a counter c of four words of 32 bits and a key k of two, ten times
             (P1)  p = 0xD2511F53 · c_0,   q = 0xCD9E8D57 · c_2     in full, 64 bits
@@ -66,9 +66,9 @@ def apply(
 
 
 def threshold_and_scale(rate: float) -> tuple[int, float]:
-    """Return τ and κ."""
-    tau = int(WORD * rate)  # F1; below 2³² for any rate below 1, since the product is exact
-    return tau, WORD / (WORD - tau)
+    """Return ζ and κ."""
+    zeta = int(WORD * rate)  # F1; below 2³² for any rate below 1, since the product is exact
+    return zeta, WORD / (WORD - zeta)
 
 
 def key(seed: int) -> tuple[int, int]:

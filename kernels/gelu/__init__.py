@@ -5,13 +5,13 @@ Shapes      u, y, du, dy: (N, C)    b, db: (C,)
 Forward     gelu(a) = a Φ(a) weighs a by the probability that a standard normal lies below it. The
             tanh form replaces Φ by a logistic curve through a cubic:
             (F1)  a = u + b
-            (F2)  z = κ (a + λ a³),  κ = √(2/π),  λ = 0.044715
+            (F2)  z = √(2/π) (a + 0.044715 a³)
             (F3)  y = ½ a (1 + tanh z) = a σ(2z)
             since ½ (1 + tanh z) = e^z / (e^z + e^-z) = 1 / (1 + e^-2z): one sigmoid, and no
             cancellation where tanh z is near -1. |gelu(a) - a σ(2z)| < 5e-4 for every a.
 
-Backward    With s = σ(2z), ds/da = s (1 - s) · 2 dz/da and dz/da = κ (1 + 3λ a²):
-            (B1)  gelu'(a) = s + 2 a s (1 - s) κ (1 + 3λ a²)   undoes F3, F2
+Backward    With s = σ(2z), ds/da = s (1 - s) · 2 dz/da and dz/da = √(2/π) (1 + 3 · 0.044715 a²):
+            (B1)  gelu'(a) = s + 2 a s (1 - s) dz/da    undoes F3, F2
             (B2)  du = dy ∘ gelu'(u + b)                       undoes F1: da/du = 1
             (B3)  db_j = Σ_n du_nj                             undoes F1
             s is computed again from u: an exponential costs less than keeping another (N, C).
@@ -29,8 +29,8 @@ from math import pi, sqrt
 from chainrule.kernels.dispatch import select
 from chainrule.kernels.types import Array
 
-KAPPA = sqrt(2 / pi)
-LAMBDA = 0.044715
+ROOT = sqrt(2 / pi)
+CUBIC = 0.044715
 
 
 def forward(u: Array, b: Array, y: Array) -> None:

@@ -3,13 +3,13 @@
 import numpy as np
 
 from chainrule.kernels.compiled import njit
-from chainrule.kernels.gelu import KAPPA, LAMBDA
+from chainrule.kernels.gelu import CUBIC, ROOT
 from chainrule.kernels.inline import INLINE, JIT, sigmoid
 from chainrule.kernels.threads import map_rows, n_threads, sum_rows
 from chainrule.kernels.types import Array
 
 THREAD_WORK = 50_000  # entries worth a thread: about 0.1 ms
-_TWO_KAPPA, _CUBIC, _THREE_CUBIC = 2 * KAPPA, 2 * KAPPA * LAMBDA, 6 * KAPPA * LAMBDA
+_TWO_ROOT, _CUBIC, _THREE_CUBIC = 2 * ROOT, 2 * ROOT * CUBIC, 6 * ROOT * CUBIC
 
 
 def forward(u: Array, b: Array, y: Array) -> None:
@@ -35,7 +35,7 @@ def _min_rows(u: Array) -> int:
 @njit(**INLINE)
 def activate(u: Array, b: Array, y: Array) -> None:
     """F1-F3 of one row, u and b of y's length. Shared with the samplers."""
-    linear, cubic = u.dtype.type(_TWO_KAPPA), u.dtype.type(_CUBIC)
+    linear, cubic = u.dtype.type(_TWO_ROOT), u.dtype.type(_CUBIC)
     for j in range(len(y)):
         a = u[j] + b[j]  # F1
         y[j] = a * sigmoid(a * (linear + cubic * a * a))  # F2, F3
@@ -61,7 +61,7 @@ def _backward(dy: Array, u: Array, b: Array, du: Array, db: Array) -> None:
 
 @njit(**JIT)
 def _backward_row(dy: Array, u: Array, b: Array, du: Array) -> None:
-    linear, cubic = u.dtype.type(_TWO_KAPPA), u.dtype.type(_CUBIC)
+    linear, cubic = u.dtype.type(_TWO_ROOT), u.dtype.type(_CUBIC)
     three, one = u.dtype.type(_THREE_CUBIC), u.dtype.type(1)
     for j in range(len(u)):
         a = u[j] + b[j]

@@ -8,8 +8,8 @@
 constexpr int WARPS = 8;
 constexpr int WIDTH = VECTOR ? PACK : 1;
 
-constexpr REAL TWO_KAPPA = REAL(1.5957691216057308);  // 2 √(2/π)
-constexpr REAL LAMBDA = REAL(0.044715);
+constexpr REAL TWO_ROOT = REAL(1.5957691216057308);  // 2 √(2/π)
+constexpr REAL CUBIC = REAL(0.044715);
 
 // No __restrict__ on y: it may be u. A thread reads each number before it writes there.
 extern "C" __global__ void __launch_bounds__(WARPS * LANES)
@@ -24,7 +24,7 @@ gelu_forward(const REAL* u, const REAL* __restrict__ b, REAL* y, int N, int C) {
 #pragma unroll
         for (int k = 0; k < WIDTH; ++k) {
             a.v[k] += bias.v[k];                                                     // F1
-            const REAL z2 = TWO_KAPPA * (a.v[k] + LAMBDA * a.v[k] * a.v[k] * a.v[k]);  // F2
+            const REAL z2 = TWO_ROOT * (a.v[k] + CUBIC * a.v[k] * a.v[k] * a.v[k]);  // F2
             a.v[k] *= sigmoid(z2);                                                   // F3
         }
         store(y + at, a);
@@ -48,9 +48,9 @@ gelu_backward(const REAL* dy, const REAL* __restrict__ u, const REAL* __restrict
 #pragma unroll
             for (int k = 0; k < WIDTH; ++k) {
                 const REAL a = us.v[k] + bias.v[k], a2 = a * a;
-                const REAL s = sigmoid(TWO_KAPPA * (a + LAMBDA * a2 * a));
+                const REAL s = sigmoid(TWO_ROOT * (a + CUBIC * a2 * a));
                 const REAL slope =
-                    s + a * s * (1 - s) * TWO_KAPPA * (1 + 3 * LAMBDA * a2);  // B1
+                    s + a * s * (1 - s) * TWO_ROOT * (1 + 3 * CUBIC * a2);  // B1
                 d.v[k] *= slope;                                              // B2
                 db[k] += d.v[k];                                              // B3
             }

@@ -49,8 +49,10 @@ Skewing     A front of `diagonals` is a column of the skewed map, whose row i is
 
 Cost        8 T·N·R·S·H² FLOPs forward, twice that backward; N·R·S·H exponentials: 5 forward, and
             with tanh(c_q) a sixth backward; in R fronts of N·S cells that wait for each other, or
-            R + S - 1 of N·min(R, S) at most. Beside W, in N·R·S·H bytes of float32: forward 40 (a
-            read, gates, h, c written), backward 44 (gates, c, dh, h read, da written).
+            R + S - 1 of N·min(R, S) at most. Beside W, counted as in `kernels.lstm`, in N·R·S·H
+            bytes: forward 40 (a 16 read, gates 16, h 4, c 4 written), backward 44 (gates 16, c 4,
+            dh 4, h 4 read, da 16 written), B5 front by front; at the end, as on a GPU, it reads da
+            again.
 
 Source      van den Oord, Kalchbrenner and Kavukcuoglu 2016, "Pixel Recurrent Neural Networks"
             (arXiv:1601.06759), sections 3.1 and 3.2; its gates are (o, f, i, g), and no c is

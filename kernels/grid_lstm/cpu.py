@@ -101,7 +101,7 @@ def _forward(
             l, l_end = _lines(walk, k)
             m = (end - n) * (l_end - l)
             _gather(h, walk, k, l, l_end, n, end, x)
-            product(x[:m], W, p[:m])
+            product(x[:m], W, p[:m])  # F1
             rows = _place(walk, k, 0), walk.n_pixels, walk.of_line
             _cells(p, walk, k, l, l_end, groups, a, rows, h, c, n, end)
 
@@ -126,7 +126,7 @@ def _backward(
             _cells_back(dh, delta, gates, c, dc, walk, k, l, l_end, groups, new, da, n, end)
             _gather(h, walk, k, l, l_end, n, end, x)
             _add_product(x, new, m, panel, total)  # B5
-            product(new[:m], W_T, back[:m])
+            product(new[:m], W_T, back[:m])  # B1
             _scatter(back, len(dW) // H, walk, k, l, l_end, end - n, delta)
     dW[:] = total[:, : dW.shape[1]]
 
@@ -185,7 +185,7 @@ def _cells(
             r += 1
             for g in range(0, H, w):
                 own, four = slice(g, g + w), slice(4 * g, 4 * g + 4 * w)
-                cell(p_r[four], a_q[four], before[own], c_q[own], h_q[own])
+                cell(p_r[four], a_q[four], before[own], c_q[own], h_q[own])  # F1-F4
 
 
 @njit(**JIT)
@@ -210,7 +210,7 @@ def _cells_back(
                 cell_back(
                     dh_q[own], delta_l[own], gates_q[four], before[own], c_q[own], dc_l[own],
                     new_r[four], tanh_c,
-                )  # fmt: skip
+                )  # fmt: skip  # B1-B4
             for s in range(4 * H):
                 da_q[s] = new_r[s]
 

@@ -31,10 +31,11 @@ Backward    Let δ_t = dL/dh_t along every path and q_t = [dz_r, dz_u, dm] of st
             for dm.
 
 Cost        6 T·N·H² FLOPs forward, twice that backward, 3 T·N·H exponentials. The T products wait
-            for each other: W (12H² bytes in float32) is read T times, so it has to stay in a cache.
-            Of the rest, in T·N·H bytes of float32: forward 32 (z read, gates, h, m written),
-            backward 40 (gates, h, m, dh read, dz, dm written), and 24 more for B5 (h twice, dz_r
-            and dz_u, dm twice).
+            for each other: W (12H² bytes in float32) is read T times, so it has to stay in a cache,
+            and so has what a step leaves to the next. Every other array counts once a pass, 4 bytes
+            a number. In T·N·H bytes: forward 32 (z 12 read, gates 12, h 4, m 4 written), backward
+            40 (gates 12, h 4, m 4, dh 4 read, dz 12, dm 4 written), B5 24 (for two products and a
+            sum: h 8, twice, dz_r and dz_u 8, dm 8, twice). The two passes are 72.
 
 Source      Cho et al. 2014, "Learning phrase representations using RNN encoder-decoder for
             statistical machine translation", EMNLP; the form is that of cuDNN and of PyTorch's

@@ -13,7 +13,7 @@ Levels      With n = L - 1 and h = 1/n, level v stands for the number x_v = -1 +
             Intervals touch and cover everything: Σ_v P(v) = F(∞) - F(-∞) = 1 for any mixture.
 
 Forward     In half steps, x_v = h y with y = 2v - n, a whole number and exact in any dtype.
-            (F1)  k_j = h / s_j = h e^{-τ_j},  τ_j = t_j held between log(h / K_MAX) and T_MAX
+            (F1)  k_j = h / s_j = h e^{-t'_j},  t'_j = t_j held between log(h / K_MAX) and T_MAX
                   s_j is never below h / K_MAX, an eighth of a step: where a level has 0.96 of a
                   logistic on its middle. Of 256 levels t is held at -6.93; PixelCNN++ holds it
                   at -7. So k ≤ K_MAX, and k is a float32 above 0.
@@ -25,12 +25,12 @@ Forward     In half steps, x_v = h y with y = 2v - n, a whole number and exact i
             k = k_j. Both σ are 0 or 1 to rounding where z is far out, so the difference is written
             as M = e^{-d} g, of which no part is a difference of near numbers. σ(-v) = 1 - σ(v)
             makes M even in z, so take |z|, and let E = e^{-|z|}, q = e^{-k}. From
-            σ(α) - σ(β) = (e^{-β} - e^{-α}) / ((1 + e^{-α}) (1 + e^{-β})), at α = |z| + k where
-            e^{-α} = Eq, and β = |z| - k where e^{-β} = E/q:
+            σ(z⁺) - σ(z⁻) = (e^{-z⁻} - e^{-z⁺}) / ((1 + e^{-z⁺}) (1 + e^{-z⁻})), at z⁺ = |z| + k
+            where e^{-z⁺} = Eq, and z⁻ = |z| - k where e^{-z⁻} = E/q:
                 M = (E/q - Eq) / ((1 + Eq) (1 + E/q)) = E (1 - q²) / ((1 + Eq) (q + E))
-            (F3)  inner levels: d = |z|,  g = (1 - q²) / B,  B = (1 + Eq) (E + q)
+            (F3)  inner levels: d = |z|,  g = (1 - q²) / w,  w = (1 + Eq) (E + q)
                   1 - q² = (1 - q) (1 + q), and 1 - q is made without cancellation. E may round
-                  to nothing: B ≥ q ≥ e^{-K_MAX}.
+                  to nothing: w ≥ q ≥ e^{-K_MAX}.
             (F4)  the first level: M = σ(c), c = z + k; the last: M = 1 - σ(z - k) = σ(c),
                   c = k - z. With E = e^{-|c|}: d = max(-c, 0), g = 1 / (1 + E), since
                   σ(c) = 1 / (1 + e^{-c}) = e^c / (1 + e^c).
@@ -38,30 +38,31 @@ Forward     In half steps, x_v = h y with y = 2v - n, a whole number and exact i
             (F5)  b_j = a_j - max_i a_i,  A = Σ_j e^{b_j},  so that π_j = e^{b_j} / A
             (F6)  m = max_j (b_j - d_j),  e_j = e^{b_j - d_j - m} g_j,  Z = Σ_j e_j
             (F7)  log P = m + log Z - log A;  nll = -log P;  0 where x = -1
-                  The largest exponent of F6 is 0, so Z is at least that component's g, which is
-                  above k/4: log Z is finite however far x_v lies in the tails.
+                  The largest exponent of F6 is 0, so Z is at least that component's g: of an edge
+                  1/2 or more; of an inner level, E ≤ 1, (1 - q) / (1 + q) = tanh(k/2) or more,
+                  which up to K_MAX is above 0.24 k: log Z is finite however far x_v lies out.
 
 Backward    L = dL · nll. By F5 to F7, nll = log A - log Σ_j e^{b_j} M_j, since m cancels. Of the
             logarithm of a sum the derivative is the mean of those of its terms' logarithms,
             weighted by their shares, the responsibilities:
             (B1)  r_j = e_j / Z,  so that d(nll) = d(log A) - Σ_j r_j d(b_j + log M_j)
                                                                               undoes F7, F6
-            For a logistic, d(log σ(v)) = σ(-v) dv. In F3, M = σ(α) σ(-β) (1 - e^{-2k}), as
-            σ(α) = 1 / (1 + Eq), σ(-β) = E / (E + q) and e^{-2k} = q². Hence, α and β growing by
-            as much as |z|, and by k and -k,
-                ∂(log M)/∂|z| = σ(-α) - σ(β),  ∂(log M)/∂k = σ(-α) + σ(β) + 2q² / (1 - q²)
-            with σ(-α) = Eq / (1 + Eq), σ(β) = q / (E + q). Over the common denominator B the
+            For a logistic, d(log σ(v)) = σ(-v) dv. In F3, M = σ(z⁺) σ(-z⁻) (1 - e^{-2k}), as
+            σ(z⁺) = 1 / (1 + Eq), σ(-z⁻) = E / (E + q) and e^{-2k} = q². Hence, z⁺ and z⁻ growing
+            by as much as |z|, and by k and -k,
+                ∂(log M)/∂|z| = σ(-z⁺) - σ(z⁻),  ∂(log M)/∂k = σ(-z⁺) + σ(z⁻) + 2q² / (1 - q²)
+            with σ(-z⁺) = Eq / (1 + Eq), σ(z⁻) = q / (E + q). Over the common denominator w the
             difference is q (1 + Eq) - Eq (E + q) = q (1 - E²), and the sum q (1 + E² + 2Eq):
-            (B2)  inner levels: S = σ(β) - σ(-α) = q (1 - E²) / B,
-                                C = σ(-α) + σ(β) = q (1 + E (E + 2q)) / B      undoes F3
+            (B2)  inner levels: apart = σ(z⁻) - σ(-z⁺) = q (1 - E²) / w,
+                                both = σ(-z⁺) + σ(z⁻) = q (1 + E (E + 2q)) / w       undoes F3
             (B3)  edges: ∂(log M)/∂c = σ(-c):  E / (1 + E) for c ≥ 0, else 1 / (1 + E)
                                                                               undoes F4
             By F1 and F2, ∂z/∂μ = -n k, ∂z/∂t = -z and ∂k/∂t = -k. So ∂c/∂μ is -n k of the first
             level and n k of the last, and ∂c/∂t = -c; of inner levels ∂|z|/∂μ = -sign(z) n k.
             (B4)  dμ_j = -dL r_j n k_j · (∂(log M)/∂μ_j over n k_j):          undoes F2
-                  sign(z) S;  -σ(-c) of the first level, σ(-c) of the last
+                  sign(z) apart;  -σ(-c) of the first level, σ(-c) of the last
             (B5)  dt_j = dL r_j · (-∂(log M)/∂t_j):                           undoes F2, F1
-                  k (C + 2q² / (1 - q²)) - |z| S;  c σ(-c) of edges.  0 where t_j is held
+                  k (both + 2q² / (1 - q²)) - |z| apart;  c σ(-c) of edges.  0 where t_j is held
             (B6)  da_j = dL (π_j - r_j)                                       undoes F5, F6
                   The shift max a is the same for all b_k, which log A and the mean of the b_k
                   take up alike; ∂(log A)/∂b_j = e^{b_j} / A = π_j.

@@ -78,16 +78,16 @@ def _measure(K: int, j: int, lanes: int, levels: int, work: Array) -> None:
         v = abs(c) if edge else at
         E, q, less_q = exp(-v), exp(-step), one_less_exp(step)
         less = less_q * (one + q)
-        B = (one + E * q) * (E + q)
-        over = one / (one + E if edge else B)
+        w = (one + E * q) * (E + q)
+        over = one / (one + E if edge else w)
         part = over if edge else q * over
         # Of inner levels, F3 and B2
-        S = part * (one_less_exp(v) * (one + E))
-        C = part * (one + E * (E + two * q))
-        curve_inner = step * (C + two * q * q / less) - at * S
+        apart = part * (one_less_exp(v) * (one + E))
+        both = part * (one + E * (E + two * q))
+        curve_inner = step * (both + two * q * q / less) - at * apart
         # Of edges, F4 and B3
         beyond = part if c < zero else E * part
-        up = -S if z < zero else S
+        up = -apart if z < zero else apart
         up_edge = -beyond if first else beyond
         d_edge = -c if c < zero else zero
         curve_edge = c * beyond

@@ -180,7 +180,7 @@ def pick(s: Array, m: int, u: float, levels: int, least: float, work: Array) -> 
     low, high = 0, levels - 1
     while low < high:  # D3
         v = (low + high) // 2
-        if _ends_beyond(u, 2 * v - (levels - 1), A, w, mu, k):
+        if _ends_beyond(u, 2 * v - (levels - 1), A, w, mu, k):  # D1
             high = v
         else:
             low = v + 1
@@ -194,4 +194,4 @@ def _ends_beyond(u: float, y: int, A: float, w: Array, mu: Array, k: Array) -> b
     for j in range(w.size):
         end = _held((np.float64(y) - mu[j]) * k[j], k) + k[j]
         below += w[j] / (1 + np.exp(-end))
-    return below > u * A
+    return below > u * A  # D2

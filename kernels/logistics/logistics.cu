@@ -62,9 +62,9 @@ struct Mass {
         }
         const REAL less = -expm1(-at.k) * (REAL(1) + q);
         const REAL over = REAL(1) / ((REAL(1) + E * q) * (E + q));
-        const REAL S = q * over * (-expm1(-d) * (REAL(1) + E));                       // B2
-        const REAL C = q * over * (REAL(1) + E * (E + 2 * q));
-        slope = at.z < 0 ? -S : S, curve = at.k * (C + 2 * q * q / less) - d * S;
+        const REAL apart = q * over * (-expm1(-d) * (REAL(1) + E));                       // B2
+        const REAL both = q * over * (REAL(1) + E * (E + 2 * q));
+        slope = at.z < 0 ? -apart : apart, curve = at.k * (both + 2 * q * q / less) - d * apart;
         return less * over;
     }
 };

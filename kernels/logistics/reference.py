@@ -113,9 +113,10 @@ def _masses(s: Array, x: Any, levels: int) -> tuple[_Masses, Array, Any]:
 def _inner(z: Array, k: Array) -> _Masses:
     at, q, less_q = np.abs(z), np.exp(-k), -np.expm1(-k)
     E, less_E, less = np.exp(-at), -np.expm1(-at), less_q * (1 + q)
-    B = (1 + E * q) * (E + q)
-    S, C = q * (less_E * (1 + E)) / B, q * (1 + E * (E + 2 * q)) / B  # B2
-    return _Masses(at, less / B, np.copysign(S, z), k * (C + 2 * q * q / less) - at * S)  # F3
+    w = (1 + E * q) * (E + q)
+    apart, both = q * (less_E * (1 + E)) / w, q * (1 + E * (E + 2 * q)) / w  # B2
+    curve = k * (both + 2 * q * q / less) - at * apart
+    return _Masses(at, less / w, np.copysign(apart, z), curve)  # F3
 
 
 def _edge(c: Array, first: Any) -> _Masses:

@@ -37,9 +37,11 @@ Backward    Let δ_t = dL/dh_t and ε_t = dL/dc_t along every path. For t = T �
 
 Cost        8 T·N·H² FLOPs forward, twice that backward; T·N·H exponentials: 5 forward, and with
             tanh(c_t) a sixth backward. The T products wait for each other: W (16H² bytes in
-            float32) is read T times, so it has to stay in a cache. Of the rest, in T·N·H bytes of
-            float32: forward 40 (z read, gates, h, c written), backward 40 (gates, c, dh read, dz
-            written), and 20 more for B5's product (h, dz read).
+            float32) is read T times, so it has to stay in a cache, and so has what a step leaves to
+            the next. Every other array counts once a pass, 4 bytes a number. In T·N·H bytes:
+            forward 40 (z 16 read, gates 16, h 4, c 4 written), backward 40 (gates 16, c 4, dh 4
+            read, dz 16 written), B5's product 20 (h 4, dz 16 read). Of these B5's dz was written
+            just before; the others are 84 (forward 40, backward 40, h 4).
 
 Source      Hochreiter and Schmidhuber 1997, "Long short-term memory", Neural Computation 9(8); the
             forget gate f: Gers, Schmidhuber and Cummins 2000, "Learning to forget: continual

@@ -62,7 +62,7 @@ def _backward(
         cells = c[t, lo:hi], c[t + 1, lo:hi]
         _step_back(dh[t, lo:hi], from_next, gates[t, lo:hi], cells[0], cells[1], dc, dz[t, lo:hi])
         product(dz[t, lo:hi], W_T, from_next)
-    dh0[lo:hi] = from_next[:, : dh.shape[2]]
+    dh0[lo:hi] = from_next[:, : dh.shape[2]]  # B6; dc is dc0's own
 
 
 @njit(**INLINE)

@@ -47,7 +47,7 @@ def _over_images(x: Array, panels: Array, b: Any, how: int, p: Course, y: Array)
     x, b = np.ascontiguousarray(x), b.astype(x.dtype, copy=False)
 
     def part(lo: int, hi: int) -> None:
-        strips.convolve(x, panels, b, how, p.runs, p.pads, p.rows, y, lo, hi)
+        strips.convolve(x, panels, b, how, p.runs, p.pads, p.rows, y, lo, hi)  # F1, B3
 
     work = max(1, p.work // n_blocks)  # of a block
     map_rows(part, len(x) * n_blocks, 1 + THREAD_WORK // work)
@@ -88,7 +88,7 @@ def _weight_gradient(dy: Array, x: Array, window: Window, dW: Array, db: Array) 
     def part(lo: int, hi: int) -> None:
         first, end = lo * tiles // PARTS * HEIGHT, min(K, hi * tiles // PARTS * HEIGHT)
         sums = dW[:0] if lo else db  # of the first share alone
-        strips.weight_gradient(x, dy, p.whole, p.pads, p.rows, dW, sums, first, end)
+        strips.weight_gradient(x, dy, p.whole, p.pads, p.rows, dW, sums, first, end)  # B1, B2
 
     map_rows(part, PARTS, 1 + PARTS * THREAD_WORK // max(1, p.work * len(x)))
-    strips.hide(dW, p.hidden)
+    strips.hide(dW, p.hidden)  # B1

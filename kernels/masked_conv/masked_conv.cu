@@ -55,7 +55,7 @@ struct Window {
 };
 
 struct Images {
-    int P, R, S;  // pixels of all of them, rows and columns of one
+    int M, R, S;  // pixels of all of them, rows and columns of one
 
     __device__ __forceinline__ bool inside(int i, int j) const {
         return (unsigned)i < (unsigned)R && (unsigned)j < (unsigned)S;
@@ -79,7 +79,7 @@ struct Seen : Turned<WIDTH> {
 #pragma unroll
         for (int n = 0; n < LOADS; ++n) {
             const int p = blockIdx.x * TILE + place(n);
-            i[n] = p < images.P ? p / images.S % images.R : NOWHERE;
+            i[n] = p < images.M ? p / images.S % images.R : NOWHERE;
             j[n] = p % images.S;
             pixel[n] = x + (size_t)p * F;
         }
@@ -98,14 +98,14 @@ struct Seen : Turned<WIDTH> {
 
 // y becomes b plus what it sees; itself plus it where `more`.
 extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS)
-conv_forward(const REAL* __restrict__ x, const REAL* __restrict__ W, const REAL* b, REAL* y, int P,
+conv_forward(const REAL* __restrict__ x, const REAL* __restrict__ W, const REAL* b, REAL* y, int M,
              int R, int S, int C, int O, int u0, int v0, int width, int taps, int centre,
              int groups, int own, int more) {
     __shared__ Tiles tiles;
     using Weights = Straight<Y_WIDTH>;
     const Window window = {C, O, u0, v0, width, taps, centre, groups, own};
     const int o0 = blockIdx.y * TILE, K = taps * C;
-    Seen<X_WIDTH, 1> seen(x, {P, R, S}, window, C);
+    Seen<X_WIDTH, 1> seen(x, {M, R, S}, window, C);
     Weights weights;
     Range hidden[Weights::LOADS][Y_WIDTH];
 #pragma unroll
@@ -134,7 +134,7 @@ conv_forward(const REAL* __restrict__ x, const REAL* __restrict__ W, const REAL*
             weights.put(tiles.right);
         },
         [&] { seen.at.advance(); });
-    write<Y_WIDTH>(sum, y, blockIdx.x * TILE, P, o0, O, [&](int p, int o, Numbers<Y_WIDTH>& y_po) {
+    write<Y_WIDTH>(sum, y, blockIdx.x * TILE, M, o0, O, [&](int p, int o, Numbers<Y_WIDTH>& y_po) {
         Numbers<Y_WIDTH> before;
         if (more) before = load<Y_WIDTH>(y + (size_t)p * O + o);
 #pragma unroll
@@ -143,14 +143,14 @@ conv_forward(const REAL* __restrict__ x, const REAL* __restrict__ W, const REAL*
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS)
-conv_inputs(const REAL* __restrict__ dy, const REAL* __restrict__ W, REAL* __restrict__ dx, int P,
+conv_inputs(const REAL* __restrict__ dy, const REAL* __restrict__ W, REAL* __restrict__ dx, int M,
             int R, int S, int C, int O, int u0, int v0, int width, int taps, int centre, int groups,
             int own) {
     __shared__ Tiles tiles;
     using Weights = Turned<Y_WIDTH>;
     const Window window = {C, O, u0, v0, width, taps, centre, groups, own};
     const int c0 = blockIdx.y * TILE, K = taps * O;
-    Seen<Y_WIDTH, -1> seen(dy, {P, R, S}, window, O);
+    Seen<Y_WIDTH, -1> seen(dy, {M, R, S}, window, O);
     Weights weights;
     Range hidden[Weights::LOADS];
 #pragma unroll
@@ -178,22 +178,22 @@ conv_inputs(const REAL* __restrict__ dy, const REAL* __restrict__ W, REAL* __res
             weights.put(tiles.right);
         },
         [&] { seen.at.advance(); });
-    write<X_WIDTH>(sum, dx, blockIdx.x * TILE, P, c0, C, [](int, int, Numbers<X_WIDTH>&) {});  // B3
+    write<X_WIDTH>(sum, dx, blockIdx.x * TILE, M, c0, C, [](int, int, Numbers<X_WIDTH>&) {});  // B3
 }
 
 // dW of a group of pixels, one of gridDim.z, into partial: (groups of pixels, T·C, O).
 extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS)
 conv_weights(const REAL* __restrict__ dy, const REAL* __restrict__ x, REAL* __restrict__ partial,
-             int P, int R, int S, int C, int O, int u0, int v0, int width, int taps, int centre,
+             int M, int R, int S, int C, int O, int u0, int v0, int width, int taps, int centre,
              int groups, int own) {
     __shared__ Tiles tiles;
     using Left = Straight<X_WIDTH>;
     using Right = Straight<Y_WIDTH>;
     const Window window = {C, O, u0, v0, width, taps, centre, groups, own};
-    const Images images = {P, R, S};
+    const Images images = {M, R, S};
     const int k0 = blockIdx.x * TILE, o0 = blockIdx.y * TILE, K = taps * C;
-    const int each = ((P - 1) / (int)gridDim.z / DEPTH + 1) * DEPTH;  // a multiple, to be full
-    const int begin = min(P, (int)blockIdx.z * each), end = min(P, begin + each);
+    const int each = ((M - 1) / (int)gridDim.z / DEPTH + 1) * DEPTH;  // a multiple, to be full
+    const int begin = min(M, (int)blockIdx.z * each), end = min(M, begin + each);
     const Range below = window.hidden_from_output(min(O, o0 + TILE) - 1);
     const bool any = k0 < below.begin || min(K, k0 + TILE) > below.end;
 

@@ -68,29 +68,33 @@ Steps       A variable that only takes values x = 2h k, k whole, has with each t
             (W3)  There, φ(z - v) / φ(z) being e^{zv - v²/2} = Σ_m He_m(z) v^m / m! by Hermite,
                   M = φ̂(z) ∫_{-k}^{k} Σ_m He_m(z) v^m / m! dv, of which odd powers vanish. With
                   u_m = He_m(z) k^m / m!
-                  q = z²/2,  g = (2k / c) J,  J = Σ_{m even} u_m / (m + 1)
+                  q = z²/2,  g = (2k / c) Y,  Y = Σ_{m even} u_m / (m + 1)
                   He_{m+1} = z He_m - m He_{m-1} gives (m + 1) u_{m+1} = y u_m - k² u_{m-1}, from
                   u_0 = 1, u_1 = y. Of odd m let u_m = y o_m; then |z| is needed in y² alone. Also
-                  O = Σ_{m odd} o_m and C = Σ_{m even} u_m: at the ends, v = ±k, φ over φ(z) is
-                  C ± y O. Terms from u_10 on are below 1e-8, from u_22 on below 1e-16.
+                  odd = Σ_{m odd} o_m and even = Σ_{m even} u_m: at the ends, v = ±k, φ over φ(z) is
+                  even ± y odd. Terms from u_10 on are below 1e-8, from u_22 on below 1e-16.
             (W4)  Laplace, 0 ≤ a: M = (e^{-a} - e^{-b}) / 2:  q = a,  g = (1 - e^{-2k}) / 2
             (W5)  Laplace, a < 0: M = 1 - e^{a}/2 - e^{-b}/2:  q = 0,
                   g = ((1 - e^{a}) + (1 - e^{-b})) / 2, with 1 - e^{-v} made without cancellation
 
             Of the gradient, B1 is as before. ∂M/∂z = φ̂(z + k) - φ̂(z - k), and as
             σ_j (z_j ± k_j) = x ± h - μ_j, ∂(z ± k)/∂σ_j = -(z ± k)/σ_j. So with
-            (W6)  S = (φ̂(z - k) - φ̂(z + k)) / M               odd in z: of |z|, then z's sign
-                  V = ((z + k) φ̂(z + k) - (z - k) φ̂(z - k)) / M
-                  ∂(log M)/∂μ_j = S / σ_j,  ∂(log M)/∂σ_j = -V / σ_j: S stands in B2 for q', V in
-                  B3 for 1 - z q'. Both are their limits where h → 0. B4-B6 are as before: x
-                  enters by x - μ_j alone, and dx is the derivative of the formula in x.
-                  By W2, f = 1 or, of a < 0, e^{-a²/2}:  S = f (1 - e^{-2y}) / (c g),
-                                                         V = f (b e^{-2y} - a) / (c g)
-                  By W3:  S = 2yO / (2k J) = |z| O / J,
-                          V = ((|z| + k)(C - yO) - (|z| - k)(C + yO)) / (2k J) = (C - z² O) / J
-                  By W4:  S = 1,
-                          V = (b e^{-2k} - a) / (1 - e^{-2k}) = 2k e^{-2k} / (1 - e^{-2k}) - a
-                  By W5:  S = e^{a} (1 - e^{-2|z|}) / (2g),  V = (b e^{-b} - a e^{a}) / (2g)
+            (W6)  slope = (φ̂(z - k) - φ̂(z + k)) / M           odd in z: of |z|, then z's sign
+                  curve = ((z + k) φ̂(z + k) - (z - k) φ̂(z - k)) / M
+                  ∂(log M)/∂μ_j = slope / σ_j,  ∂(log M)/∂σ_j = -curve / σ_j: slope stands in B2 for
+                  q', curve in B3 for 1 - z q'. Both are their limits where h → 0. B4-B6 are as
+                  before: x enters by x - μ_j alone, and dx is the derivative of the formula in x.
+                  By W2, f = 1 or, of a < 0, e^{-a²/2}:
+                      slope = f (1 - e^{-2y}) / (c g),  curve = f (b e^{-2y} - a) / (c g)
+                  By W3:
+                      slope = 2y odd / (2k Y) = |z| odd / Y
+                      curve = ((|z| + k)(even - y odd) - (|z| - k)(even + y odd)) / (2k Y)
+                            = (even - z² odd) / Y
+                  By W4:
+                      slope = 1
+                      curve = (b e^{-2k} - a) / (1 - e^{-2k}) = 2k e^{-2k} / (1 - e^{-2k}) - a
+                  By W5:
+                      slope = e^{a} (1 - e^{-2|z|}) / (2g),  curve = (b e^{-b} - a e^{a}) / (2g)
 
 Uniforms    u = F(x) is uniform in [0, 1) if x is of the density, in float64 whatever s is in:
             (C1)  F(x) = Σ_j π_j Φ(z_j), with z_j as in F2 and Φ(z) = erfc(-z / √2) / 2, or of

@@ -18,7 +18,8 @@ LOG_C = (math.log(2 * math.pi) / 2, math.log(2))  # of the families
 NOTHING = -87.0  # e to it is where the float32 exponential ends
 LEAST = -3e38  # below every exponent
 TOP, SUM, WEIGHTS = AREAS, AREAS + BATCH, AREAS + 2 * BATCH  # m and Z of F5, A of F4; a row each
-OF_EACH = AREAS + 3 * BATCH  # areas of K columns: μ, S/σ; t, V e^t / σ; a, e^b; g; b, b - q, e
+# Areas of K columns: μ, slope/σ; t, curve e^t / σ; a, e^b; g; b, b - q, e.
+OF_EACH = AREAS + 3 * BATCH
 _U = np.uintp
 
 
@@ -90,7 +91,7 @@ def weigh(K: int, lanes: int, learned: bool, work: Array) -> None:
 
 @njit(**INLINE, **BORROWS)
 def _measure(K: int, lanes: int, family: int, work: Array) -> None:
-    """Make g = 1/σ, S/σ = q'/σ, V e^t / σ with V = 1 - z q', and b - q, and the largest b - q."""
+    """Make g = 1/σ, slope/σ = q'/σ, curve e^t / σ = (1 - z q') e^t / σ, b - q, and its largest."""
     zero, one, half = work.dtype.type(0), work.dtype.type(1), work.dtype.type(0.5)
     least, most = work.dtype.type(SIGMA_MIN), work.dtype.type(T_MAX)
     far = work.dtype.type(Z_MAX)
@@ -118,7 +119,7 @@ def _measure(K: int, lanes: int, family: int, work: Array) -> None:
 
 @njit(**JIT, **BORROWS)
 def _measure_steps(K: int, lanes: int, half: float, family: int, work: Array) -> None:
-    """The same of a lattice's steps, with g, S and V of W1-W6."""
+    """The same of a lattice's steps, with g, slope and curve of W1-W6."""
     for k in range(lanes):
         work[_U(TOP + k)] = work.dtype.type(LEAST)
     for j in range(K):
@@ -149,7 +150,7 @@ def _place(K: int, j: int, lanes: int, half: float, work: Array) -> None:
 
 @njit(**JIT, **BORROWS)
 def _gaussian_steps(K: int, j: int, lanes: int, half: float, work: Array) -> None:
-    """Make g, S / σ, V e^t / σ and b - q of component j, and keep the largest b - q (F5)."""
+    """Make g, slope/σ, curve e^t / σ and b - q of component j, and keep the largest b - q (F5)."""
     over_h, of_mu, of_t = work.dtype.type(1 / half), OF_EACH + j * BATCH, OF_EACH + (K + j) * BATCH
     of_g, of_b = OF_EACH + (3 * K + j) * BATCH, OF_EACH + (4 * K + j) * BATCH
     for k in range(lanes):
@@ -193,12 +194,12 @@ def share(K: int, lanes: int, log_of_c: float, work: Array) -> None:
             work[_U(SUM + k)] += e
     for k in range(lanes):
         ratio = log(work[_U(WEIGHTS + k)]) - log(work[_U(SUM + k)])
-        work[_U(NLL + k)] = ratio - work[_U(TOP + k)] + log_c
+        work[_U(NLL + k)] = ratio - work[_U(TOP + k)] + log_c  # F6
 
 
 @njit(**INLINE, **BORROWS)
 def turn_round(K: int, lanes: int, learned: bool, work: Array) -> None:
-    """Turn S/σ, V e^t / σ and e^b into the gradients of μ, t and a, times RATE.
+    """Turn slope/σ, curve e^t / σ and e^b into the gradients of μ, t and a, times RATE.
 
     One below the smallest normal number becomes 0, as in `chainrule.kernels.bernoulli.cpu`.
     """

@@ -43,7 +43,8 @@ __device__ __forceinline__ WeightSum weights_of(const Team& team, bool on, const
     return {most, team.sum(A)};
 }
 
-// The same of a real number, of which the step is a point: g = 1/σ but for 1/c, S = q', V = 1 - z q'.
+// The same of a real number, of which the step is a point: g = 1/σ but for 1/c, slope = q' and
+// curve = 1 - z q'.
 __device__ __forceinline__ Step point(REAL z, REAL inverse, bool laplace) {
     const REAL slope = laplace ? REAL(z > 0) - REAL(z < 0) : z;
     return {laplace ? fabs(z) : z * z / 2, inverse, slope, REAL(1) - z * slope};  // F3

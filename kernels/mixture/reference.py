@@ -116,7 +116,7 @@ def _terms(s: Array, x: Array, half: float, family: int, learned: bool) -> _Term
 
 
 def _gaussian_step(z: Array, k: Array) -> tuple[Array, Array, Array, Array]:
-    """Return q, g, S and V of each component."""
+    """Return q, g, slope and curve of each component."""
     at, over_c, root_half = np.abs(z), z.dtype.type(1 / math.sqrt(2 * math.pi)), math.sqrt(0.5)
     y = k * at
     a, b = at - k, at + k  # W1
@@ -127,26 +127,26 @@ def _gaussian_step(z: Array, k: Array) -> tuple[Array, Array, Array, Array]:
     front = over_c * np.where(inside, e_a, 1) / np.where(near, 1, g)
     slope, curve = front * -np.expm1(-2 * y), front * (b * e_y - a)  # W6
     q = np.where(near, at * at / 2, np.where(inside, 0, a * a / 2))
-    J, O, C = _series(np.where(near, y, 0), np.where(near, k, 0))
-    g = np.where(near, 2 * k * over_c * J, g)  # W3
-    slope = np.where(near, at * O / J, slope)
-    curve = np.where(near, C - np.where(near, at, 0) ** 2 * O, curve * J) / J
+    Y, odd, even = _series(np.where(near, y, 0), np.where(near, k, 0))
+    g = np.where(near, 2 * k * over_c * Y, g)  # W3
+    slope = np.where(near, at * odd / Y, slope)
+    curve = np.where(near, even - np.where(near, at, 0) ** 2 * odd, curve * Y) / Y
     return q, g, np.copysign(slope, z), curve
 
 
 def _series(y: Array, k: Array) -> tuple[Array, Array, Array]:
-    """Return J, O and C (W3)."""
+    """Return Y, odd and even (W3)."""
     u, o = np.ones_like(y), np.ones_like(y)
-    J, O, C = u, o, u
+    Y, odd, even = u, o, u
     for m in range(2, MOST_TERMS, 2):
         u = (y * y * o - k * k * u) / m
         o = (u - k * k * o) / (m + 1)
-        J, O, C = J + u / (m + 1), O + o, C + u
-    return J, O, C
+        Y, odd, even = Y + u / (m + 1), odd + o, even + u
+    return Y, odd, even
 
 
 def _laplace_step(z: Array, k: Array) -> tuple[Array, Array, Array, Array]:
-    """Return q, g, S and V of each component."""
+    """Return q, g, slope and curve of each component."""
     at = np.abs(z)
     a, b = at - k, at + k  # W1
     inside, less_k, e_a = a < 0, -np.expm1(-2 * k), np.exp(-np.abs(a))

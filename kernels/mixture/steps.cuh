@@ -2,7 +2,7 @@
 // W1-W6 of kernels/mixture/__init__.py. z is of either sign, k > 0.
 
 struct Step {
-    REAL q, g, slope, curve;  // q, g, S, V
+    REAL q, g, slope, curve;  // as W1-W6 call them
 };
 
 constexpr double NEAR_K = 0.3, NEAR_Y = 0.5, HALF_ROOT = 0.70710678118654752440,
@@ -12,14 +12,14 @@ constexpr int MOST_TERMS = sizeof(REAL) == 4 ? 10 : 22;  // of the series
 // Where nothing is far: W3.
 __device__ __forceinline__ Step near_step(REAL at, REAL k) {
     const REAL y2 = k * at * k * at, k2 = k * k;
-    REAL u = 1, o = 1, J = 1, O = 1, C = 1;
+    REAL u = 1, o = 1, Y = 1, odd = 1, even = 1;
 #pragma unroll
     for (int m = 2; m < MOST_TERMS; m += 2) {
         u = (y2 * o - k2 * u) * REAL(1.0 / m);
         o = (u - k2 * o) * REAL(1.0 / (m + 1));
-        J += u * REAL(1.0 / (m + 1)), O += o, C += u;
+        Y += u * REAL(1.0 / (m + 1)), odd += o, even += u;
     }
-    return {at * at / 2, 2 * k * REAL(OVER_ROOT_2PI) * J, at * O / J, (C - at * at * O) / J};
+    return {at * at / 2, 2 * k * REAL(OVER_ROOT_2PI) * Y, at * odd / Y, (even - at * at * odd) / Y};
 }
 
 __device__ __forceinline__ Step gaussian_step(REAL z, REAL k) {

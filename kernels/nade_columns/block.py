@@ -102,7 +102,7 @@ def start(block: Block, n_rows: int, c: Array, y: Any) -> None:
     for n in range(n_rows):
         a, c_y = row(block.a, n), row(c, class_of(y, n))
         for j in range(c_y.size):
-            a[j] = c_y[j]
+            a[j] = c_y[j]  # F1
         block.moved[n] = 1
     block.rate[0] = np.nan
 
@@ -131,7 +131,7 @@ def sigmoids(block: Block, n: int) -> None:
     """h = σ(ρ_i a) of a row."""
     a, h, rate = row(block.a, n), row(block.h, n), block.rate[0]
     for j in range(a.size):
-        h[j] = sigmoid(rate * a[j])
+        h[j] = sigmoid(rate * a[j])  # F2
 
 
 @njit(**JIT, **BORROWS)
@@ -144,7 +144,7 @@ def outputs(block: Block, n_rows: int, V: Array, b: Array, o: int, n: int) -> No
         rows, k = at_once(n_rows - m, TALL), 0
         while k < n:
             few, of_V, to = at_once(n - k, FEW), (o + k) * V_row, m * s_row + k
-            dots(rows, few, h, m * h_row, h_row, H, V, of_V, V_row, b, o + k, s, to, s_row)
+            dots(rows, few, h, m * h_row, h_row, H, V, of_V, V_row, b, o + k, s, to, s_row)  # F3
             k += few
         m += rows
 
@@ -155,7 +155,7 @@ def move(block: Block, n_rows: int, x: Any, i: int, K: int, W: Array, first_row:
     for n in range(n_rows):
         r = row_of(K, x[n, i])
         if r != NO_ROW:
-            add(row(block.a, n), factor(K, x[n, i], W), row(W, first_row + r))
+            add(row(block.a, n), factor(K, x[n, i], W), row(W, first_row + r))  # F4
             block.moved[n] = 1
 
 
@@ -164,7 +164,7 @@ def add_and_activate(a: Array, times: float, W_r: Array, rate: float, h: Array) 
     """a += times · W_r, h = σ(rate · a)."""
     for j in range(W_r.size):
         a_j = a[j] + times * W_r[j]
-        a[j], h[j] = a_j, sigmoid(rate * a_j)
+        a[j], h[j] = a_j, sigmoid(rate * a_j)  # F4, F2
 
 
 @njit(**JIT, **BORROWS)

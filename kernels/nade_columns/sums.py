@@ -67,7 +67,7 @@ def of_biases(s: Array, n_rows: int, o: int, n: int, db: Array) -> None:
     while m + 4 <= n_rows:  # four at once: each addition to memory waits for the one before
         s_0, s_1, s_2, s_3 = row(s, m), row(s, m + 1), row(s, m + 2), row(s, m + 3)
         for k in range(n):
-            db_i[k] += (s_0[k] + s_1[k]) + (s_2[k] + s_3[k])
+            db_i[k] += (s_0[k] + s_1[k]) + (s_2[k] + s_3[k])  # B4
         m += 4
     while m < n_rows:
         s_m = row(s, m)
@@ -134,7 +134,7 @@ def into_V(
     s_row, h_row, dV_row, k = row_distance(s), row_distance(h), row_distance(dV), 0
     while k < n:
         m, into = at_once(n - k, HEIGHTS), (o + k) * dV_row + to
-        outer(m, s, k, s_row, n_rows, h, j, h_row, dV, into, dV_row, anew)
+        outer(m, s, k, s_row, n_rows, h, j, h_row, dV, into, dV_row, anew)  # B4
         k += m
 
 
@@ -159,7 +159,7 @@ def into_Q(
         into_sums(
             rows, s, m * s_row, s_row, n, V, of_V, V_row,
             a, h, Q, own, distance, rate, rescaled, along,
-        )  # fmt: skip
+        )  # fmt: skip  # B5, B6, S1
         m += rows
 
 

@@ -26,9 +26,10 @@ Backward    h_t is read twice: by the layer above (upstream, dh_t) and by step t
             the LSTM was invented, and why gradients are clipped.
 
 Cost        2 T·N·H² FLOPs forward, twice that backward, and T·N·H tanh. The T products wait for
-            each other: W (4H² bytes in float32) is read T times, so it has to stay in a cache. Of
-            the rest, in T·N·H bytes of float32: forward 8 (z read, h written), backward 12 (dh, h
-            read, dz written), and 8 more for B3's product (h, dz read).
+            each other: W (4H² bytes in float32) is read T times, so it has to stay in a cache, and
+            so has what a step leaves to the next. Every other array counts once a pass, 4 bytes a
+            number. In T·N·H bytes: forward 8 (z 4 read, h 4 written), backward 12 (dh 4, h 4 read,
+            dz 4 written), B3's product 8 (h 4, dz 4 read). Once in all: 16 (z 4, h 4, dh 4, dz 4).
 
 Source      Elman 1990, "Finding structure in time", Cognitive Science 14; Werbos 1990,
             "Backpropagation through time: what it does and how to do it", Proc. IEEE 78(10). The

@@ -40,7 +40,7 @@ def _backward(dh: Array, h: Array, W_T: Array, dz: Array, dh0: Array, lo: int, h
     for t in range(dh.shape[0] - 1, -1, -1):
         _step_back(dh[t, lo:hi], from_next, h[t + 1, lo:hi], dz[t, lo:hi])
         product(dz[t, lo:hi], W_T, from_next)
-    dh0[lo:hi] = from_next[:, : dh.shape[2]]
+    dh0[lo:hi] = from_next[:, : dh.shape[2]]  # B4
 
 
 @njit(**INLINE)

@@ -27,7 +27,7 @@ rotary_rotate(REAL* __restrict__ x, const REAL* __restrict__ cosine, const REAL*
 #pragma unroll
     for (int k = 0; k < WIDTH; ++k) {
         const REAL old = a.v[k], sin = direction * s.v[k];
-        a.v[k] = old * c.v[k] - b.v[k] * sin;  // F2
+        a.v[k] = old * c.v[k] - b.v[k] * sin;  // F2, or B1 with the sine negated
         b.v[k] = old * sin + b.v[k] * c.v[k];
     }
     store(at, a);

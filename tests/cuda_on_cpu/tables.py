@@ -59,8 +59,8 @@ def _layout(values: Any, first: Any, n_components: int, family: int, work: int) 
     """Return the layout on the side of values: some real ones have steps, and some atoms."""
     xp, host = array_module(values), np.asarray(values).tolist()
     halves = [(0.7, 0, 0.05)[i // 2 % 3] if K == 0 else 0 for i, K in enumerate(host)]
-    alpha = [np.nan if atom is None else atom for atom in _atoms(host)]
-    both = (xp.asarray(np.array(of_each, np.float64)) for of_each in (halves, alpha))
+    points = [np.nan if atom is None else atom for atom in _atoms(host)]
+    both = (xp.asarray(np.array(of_each, np.float64)) for of_each in (halves, points))
     return Layout(values, first, *both, n_components, family, True, work)
 
 

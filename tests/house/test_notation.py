@@ -39,7 +39,7 @@ def letters(text):
 
 
 KINDS = {
-    "images": ("pixel", "grid_lstm", "masked_conv", "gate", "greys", "logistics"),
+    "images": ("pixel", "pooling", "grid_lstm", "masked_conv", "gate", "greys", "logistics"),
     "sequences": tuple(
         "attention rnn lstm gru recurrent transformer tied_output embedding rotary gelu layer_norm "
         "dropout categorical softmax_cross_entropy".split()
@@ -73,6 +73,16 @@ def test_vectors_are_rows(name):
 def test_a_letter_has_one_meaning_in_a_kind():
     for family in ("rows", "sequences", "images"):
         assert not FAMILIES["everywhere"] & FAMILIES[family]
+
+
+def test_a_letter_of_one_file_means_nothing_else():
+    """P, α and the rest have one meaning: no row of the last table gives them a second one."""
+    rows = re.findall(r"^\| ([^|]+) \| [^|]+ \| `", NOTATION.read_text("utf-8"), re.M)
+    each = [letter.strip() for row in rows for letter in row.split(",")]
+    repeated = {letter for letter in each if each.count(letter) > 1}
+    for name, named in OWN.items():
+        repeated |= named & (FAMILIES["everywhere"] | FAMILIES[kind(name)])
+    assert not repeated
 
 
 def test_a_letter_of_one_file_is_needed_there():

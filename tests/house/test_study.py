@@ -9,7 +9,17 @@ import pytest
 import build
 from chainrule.engine import models
 from chainrule.registry import HOMES
-from study import by_hand, checks, derivations, places, reading
+from study import (
+    by_hand,
+    checks,
+    derivations,
+    directives,
+    gallery,
+    pages,
+    places,
+    reading,
+    speeds,
+)
 from study.graphs import Arrow, Box, numbers, svg
 
 WITHOUT = {"adam", "categorical"}  # operations that have no gradient, and the samplers
@@ -22,6 +32,46 @@ def test_an_operations_gradient_is_checked_and_right(name):
         assert errors is None
     else:
         assert errors and all(error < 1e-6 and error.largest > 0 for error in errors.values())
+
+
+def backward(name):
+    """Return whether a derivation has a step back, or is that of a model."""
+    steps = directives.derivation_of(name).steps
+    return name.startswith("engine/models/") or any(label[0] == "B" for label in steps)
+
+
+@pytest.mark.parametrize("name", [name for name in places.every_name() if backward(name)])
+def test_a_page_of_what_has_a_gradient_shows_its_check(name):
+    asked = re.findall(r"gradient-check:: (\w+) (\S+)", pages.derivation_page(name))
+    found = [getattr(checks, kind)(which) for kind, which in asked]
+    shown = [errors for errors in found if errors]
+    assert len(shown) == 1
+    assert all(error < 1e-6 and error.largest > 0 for error in shown[0].values())
+
+
+PARTS = ("kernels/", "engine/models/")
+
+
+@pytest.mark.parametrize("name", [n for n in places.every_name() if n.startswith(PARTS)])
+def test_a_page_shows_a_measured_speed_or_says_that_there_is_none(name):
+    named = pages.measured_as(name)
+    assert f".. speed:: {named}\n" in pages.derivation_page(name)
+    rows = speeds.measured(named) + speeds.measured_within(named)
+    assert bool(rows) != (named in speeds.NOT_MEASURED)
+    assert all(re.fullmatch(r"[\d.]+ (µs|ms|s)", row[3]) and row[5] for row in rows)
+
+
+def test_workloads_that_pages_name_were_measured():
+    for named in (speeds.NAMED, speeds.WITHIN):
+        for name, workloads in named.items():
+            for workload in filter(None, workloads.split("|")):
+                assert speeds._rows([workload]), f"{name}: {workload}"
+
+
+def test_no_case_is_left_without_a_page():
+    known = {name.partition("/")[2] for name in places.every_name()}
+    checks.operation("linear")  # fills CASES
+    assert set(checks.CASES) <= known | set(derivations.kernels())
 
 
 @pytest.mark.parametrize("name", HOMES)
@@ -66,6 +116,30 @@ def test_a_steps_lines_are_found_in_all_three_kinds_of_code():
             assert text.strip() == line.text and "F3" in text
 
 
+# Steps that lead elsewhere to the same numbers: `sweeps` instead of a second pass, and that instead
+# of sweeps.
+ANOTHER_WAY = {
+    "nade": {("reference", "S"), ("CUDA", "S")},
+    "nade_columns": {("reference", "S"), ("CUDA", "S"), ("CPU", "B")},
+}
+
+
+@pytest.mark.parametrize("name", derivations.kernels())
+def test_beside_a_label_stand_lines_of_reference_cpu_and_cuda(name):
+    made = derivations.kernel(name)
+    for label in made.steps:
+        empty = {(side, label[0]) for side, lines in made.lines(label).items() if not lines}
+        assert empty <= ANOTHER_WAY.get(name, set()), label
+
+
+@pytest.mark.parametrize("name", [f"{name.removesuffix('.py')}" for name in derivations.files()])
+def test_beside_a_label_of_a_file_stand_its_lines_or_it_names_who_takes_it(name):
+    made = directives.derivation_of(name)
+    for label in made.steps:
+        (line,) = re.findall(rf"^ *(?:[A-Z][a-z][\w ]*?  +)?\({label}\).*", made.text, re.M)
+        assert any(made.lines(label).values()) or "chainrule." in line
+
+
 def test_a_statement_that_ends_with_a_bracket_is_shown_from_its_beginning():
     found = derivations.kernel("lstm").lines("B4")["reference"]
     assert [line.text for line in found] == ["dz[t] = np.concatenate( … )  # B4"]
@@ -89,3 +163,19 @@ def test_a_graph_shows_a_value_and_a_gradient_on_each_arrow():
     text = svg([Box(0, 0, "a"), Box(100, 0, "b")], [Arrow("a", "b", [1.5, -0.0001], -2)], "two")
     assert "1.500 0.000" in text and "-2.000" in text and text.count('class="edge"') == 1
     assert numbers(np.array([[0.1], [-0.1]])) == "0.100 -0.100"
+
+
+def test_the_gallery_has_a_picture_of_each_kind_and_the_lines_that_draw_it():
+    drawn = {make.__name__ for make in gallery.DRAWN}
+    assert {"samples", "completions", "attention", "masks", "receptive_fields"} <= drawn
+    assert {"influence", "detection"} <= drawn
+    known = {}
+    exec(gallery.begin(), known)
+    for make in gallery.DRAWN:
+        lines = "\n".join(f"    {line}" for line in gallery._body(make).splitlines())
+        compiled = compile(f"def {make.__name__}():\n{lines}\n", make.__name__, "exec")
+        exec(compiled, known)
+        used = set(known[make.__name__].__code__.co_names)
+        assert {"digits", "nade", "made", "images", "cr", "TOP"} & used <= known.keys()
+    assert known["masks"]() is not None
+    assert all((places.ROOT / name).exists() for name, _, _ in gallery.KEPT)

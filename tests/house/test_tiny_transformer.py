@@ -43,7 +43,7 @@ def by_numpy(w, tokens, shift=None):
         f[key] = value + (by if key == name else 0)
         return f[key]
 
-    x = put("x", w["E"][tokens] + w["P"])
+    x = put("x", w["E"][tokens] + w["E_pos"])
     qkv = put("qkv", put("h", normalised(x, w["ln1_b"])) @ w["W_qkv"] + w["b_qkv"])
     q, k, v = (part.reshape(3, 2, 2).swapaxes(0, 1) for part in np.hsplit(qkv, 3))
     e = np.exp(q @ k.swapaxes(1, 2) / 2**0.5) * np.tri(3)

@@ -266,3 +266,12 @@ def test_a_negative_uniform_keeps_what_is_there(backend, rng):
     logistics.draw(s, u, 256, values[:, 1])
     assert (values[:, 0] == 777).all() and (values[::2, 1] == 777).all()
     assert (values[1::2, 1] < 256).all()
+
+
+def test_what_is_left_of_the_largest_component_is_never_nothing():
+    """F7's log Z is finite since g is 0.24 k or more of an inner level, 1/2 or more of an edge."""
+    k = np.linspace(1e-6, logistics.K_MAX, 1000)
+    q, E = np.exp(-k), np.linspace(0, 1, 100)[:, None]
+    g = (1 - q**2) / ((1 + E * q) * (E + q))
+    assert (g >= 0.24 * k).all() and (g < k / 4).any()
+    assert (1 / (1 + E) >= 0.5).all()

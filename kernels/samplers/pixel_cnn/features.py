@@ -85,7 +85,7 @@ def _plain(
         if L == 0 and not tail:
             return
         spread(of, net, X, y, 0, g * wide, wide, h, here, g * wide)
-        look(of, kept.z, grids.z, 0, net, X, 0, g, h, here, edge)
+        look(of, kept.z, grids.z, 0, net, X, 0, g, h, here, edge)  # F1
     for l in range(L):
         at, a_at = listed(first + l * layer, of), spot(grids.rows, l, of, 0, 0)
         for g in range(lo_g, hi_g):
@@ -99,7 +99,7 @@ def _plain(
             spread(of, net, M, y, l, g * n, n, m, at, g * n)
             look(of, kept.rows, grids.rows, l, net, M, l, g, m, at, edge)
             rectify(of, m, at, g * n, n)
-            own(of, m, at, net, O, l, g, h, here, edge)
+            own(of, m, at, net, O, l, g, h, here, edge)  # F1
 
 
 @njit(**JIT, **BORROWS)
@@ -119,7 +119,7 @@ def rows_above(
         clear(of, kept.beside, beside, 0, n)
         own(of, p, here, net, VH, l, 0, kept.beside, beside, edge)
         if l < L:
-            gated(of, p, here, 0, kept.rows, spot(grids.rows, l, of, 0, 0), n // 2)
+            gated(of, p, here, 0, kept.rows, spot(grids.rows, l, of, 0, 0), n // 2)  # F2
 
 
 @njit(**JIT, **BORROWS)
@@ -143,7 +143,7 @@ def _gated(
                 look(of, kept.h, grids.h, l - 1, net, H, l - 1, g, q, here, edge)
             beside = spot(grids.beside, l, of, 0, 0)
             add_rows(of, kept.beside, beside, q, here, 2 * g * n, 2 * n)
-            gated(of, q, here, g, m, at, n)
+            gated(of, q, here, g, m, at, n)  # F3
         to, to_at = (kept.h, spot(grids.h, l, of, 0, 0)) if l < L else (scratch.h, here)
         for g in range(lo_g, hi_g):
             if l == 0:

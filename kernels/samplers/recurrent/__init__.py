@@ -30,7 +30,7 @@ Attention   (`extend_attention`, one layer) keys and values are the states befor
             row's class, of which each has a first state of its own.
 
 Cost        A symbol of one row: 2 G H² (2 L - 1) + 2 H V FLOPs, all in products of a row with
-            matrices that must be read once: one row waits for memory, G rows share the reading.
+            matrices that must be read once: one row waits for memory, several share the reading.
             Attention adds 4 H t. A restart costs S - stride steps, every `stride` symbols.
 
 Source      Graves 2013, "Generating Sequences With Recurrent Neural Networks"

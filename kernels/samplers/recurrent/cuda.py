@@ -108,13 +108,13 @@ class _States:
         for l, W in enumerate(w.W_hh):
             h, c = self.h[l, ::turn], self.c[l, ::turn]
             # A row that waits may have no symbol, -1: any will do, its step is taken back.
-            z = (w.W_xh[self.xp.maximum(x, 0)] if l == 0 else below @ w.U[l - 1]) + w.b_h[l]
+            z = (w.W_xh[self.xp.maximum(x, 0)] if l == 0 else below @ w.U[l - 1]) + w.b_h[l]  # F3
             if gates == 1:
-                rnn.forward(z[None], W, h)
+                rnn.forward(z[None], W, h)  # F4
             elif gates == 4:
-                lstm.forward(z[None], W, h, c)
+                lstm.forward(z[None], W, h, c)  # F4
             else:
-                gru.forward(z[None], W, w.b_n[l], h, self.xp.empty_like(h[1:]))
+                gru.forward(z[None], W, w.b_n[l], h, self.xp.empty_like(h[1:]))  # F4
             below = h[1]
         self.now = 1 - self.now
         if not moving.all():

@@ -3,7 +3,7 @@
 Shapes      N rows, V symbols, L layers, n heads of size d = C/n, context S
             u: (N, k) uniforms, x: (N, k) int32 symbols, drawn or given: chainrule.kernels.samplers
             E: (at least V, C) rows looked up: symbols, start tokens
-            P: (S, C) positions, or (0, C) where positions rotate queries and keys instead
+            E_pos: (S, C) positions, or (0, C) where positions rotate queries and keys instead
             W_qkv: (L, C, 3C)   W_o: (L, C, C)   W_1: (L, C, 4C)   W_2: (L, 4C, C)   W_y: (C, V)
             b_qkv: (L, 3C)   b_1: (L, 4C)   b_o, b_2, ln1_g, ln1_b, ln2_g, ln2_b: (L, C)
             ln_g, ln_b: (C,)
@@ -17,9 +17,9 @@ Memory      What a row remembers, each array overwritten by `extend`:
 
 Step t      Where a symbol is drawn or looked at, and F7 alone where one is given. For the tokens
             from cached to length, at positions p, in every layer l:
-            (F1)  x_p = E[window_p] + P_p
+            (F1)  x_p = E[window_p] + E_pos[p]
             (F2)  q_p, k_p, v_p = split(LN1(x_p) W_qkv + b_qkv), of which q_p and k_p are rotated by
-                  p where there is no P; k_p and v_p enter the cache
+                  p where there is no E_pos; k_p and v_p enter the cache
             (F3)  a_p = Σ_{j≤p} softmax_j(q_p·k_j / √d) v_j, each head by itself
             (F4)  x_p = x_p + a_p W_o + b_o
             (F5)  x_p = x_p + gelu(LN2(x_p) W_1 + b_1) W_2 + b_2
@@ -41,7 +41,7 @@ Step t      Where a symbol is drawn or looked at, and F7 alone where one is give
 Cost        A symbol of one row: 2 (12 C² L + C V) FLOPs for the products and 4 C L t for attention
             over t positions. At 4 layers of 128 with V = 65: 1.6 MFLOP, and 3.2 MB of weights to
             read in float32, 2 C L t · 4 bytes of cache. One row is hence a chain of matrix-vector
-            products that wait for weights (half a FLOP a byte); G rows share each weight read.
+            products that wait for weights (half a FLOP a byte); several rows share each read.
             Once the window is full it moves every `stride` symbols, for the work of S - stride
             positions more, without their logits and without most of the last layer. At stride = S/2
             that is one position more a symbol: less than double the cost.
@@ -65,7 +65,7 @@ class Weights(NamedTuple):
     """The parameters, shaped as above."""
 
     E: Array
-    P: Array
+    E_pos: Array
     W_qkv: Array
     W_o: Array
     W_1: Array

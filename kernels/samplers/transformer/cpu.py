@@ -58,7 +58,7 @@ def _laid_out(
     w, S, d = weights, memory.window.shape[1], weights.E.shape[1] // sizes.n_heads
     matrices = w.W_qkv, w.W_o, w.W_1, w.W_2, np.ascontiguousarray(w.W_y)
     W_qkv, W_o, W_1, W_2, W_y = for_tiles(len(memory.length), n_symbols, *matrices)
-    angles = decode.Angles(*rotary.angles(0, 0 if len(w.P) else S, d, w.E.dtype))
+    angles = decode.Angles(*rotary.angles(0, 0 if len(w.E_pos) else S, d, w.E.dtype))
     return w._replace(W_qkv=W_qkv, W_o=W_o, W_1=W_1, W_2=W_2, W_y=W_y), angles
 
 

@@ -77,7 +77,7 @@ class _Rows:
         N, _, S, C = memory.keys.shape
         self.weights, self.memory, self.stride = weights, memory, sizes.stride
         self.heads = sizes.n_heads, C // sizes.n_heads
-        self.half = 0 if len(weights.P) else self.heads[1] // 2
+        self.half = 0 if len(weights.E_pos) else self.heads[1] // 2
         self.angles = tuple(map(xp.asarray, rotary.angles(0, S, 2 * self.half, dtype)))
         self.n = xp.arange(N)
         self.x, self.y, self.q, self.a = (xp.empty((N, C), dtype) for _ in range(4))
@@ -126,9 +126,9 @@ class _Rows:
         xp, (N, _, S, _), heads = array_module(x), keys.shape, self.heads
         at = xp.asarray(at_host)
         seen, moments = at + np.int32(1), (self.mean, self.rstd)
-        embedding.forward(self.memory.window[self.n, at], w.E, x)
-        if len(w.P):
-            x[...] += w.P[at]
+        embedding.forward(self.memory.window[self.n, at], w.E, x)  # F1
+        if len(w.E_pos):
+            x[...] += w.E_pos[at]
         for l in range(len(w.W_qkv)):
             layer_norm.forward(x, w.ln1_g[l], w.ln1_b[l], y, *moments)
             xp.matmul(y, w.W_qkv[l], out=self.qkv)

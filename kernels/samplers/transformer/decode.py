@@ -31,7 +31,7 @@ FILL = 24  # tokens that enter the cache together
 
 
 class Angles(NamedTuple):
-    """Of every position, (S, d/2); (0, d/2) where P adds positions."""
+    """Of every position, (S, d/2); (0, d/2) where E_pos adds positions."""
 
     cos: Array
     sin: Array
@@ -184,11 +184,11 @@ def fill_cache(n: int, weights: Weights, angles: Angles, memory: Memory, scratch
 def append(n: int, symbol: int, stride: int, window: Ids, length: Ids, cached: Ids) -> None:
     """Let a symbol join row n's window; a full one moves on by `stride` symbols (F7)."""
     if length[n] < window.shape[1]:
-        window[n, length[n]] = symbol
+        window[n, length[n]] = symbol  # F7
         length[n] += 1
         return
     for j in range(1, length[n] - stride):
-        window[n, j] = window[n, j + stride]
+        window[n, j] = window[n, j + stride]  # F7
     if stride < length[n]:
         window[n, length[n] - stride] = symbol
     length[n] += 1 - stride
@@ -226,15 +226,15 @@ def run_layers(
 
 @njit(**JIT)
 def embed(M: int, weights: Weights, window: Ids, row: Ids, at: Ids, x: Array) -> None:
-    """x_p = E[window_p] + P_p (F1)."""
-    E, P = weights.E, weights.P
+    """x_p = E[window_p] + E_pos[p] (F1)."""
+    E, E_pos = weights.E, weights.E_pos
     for m in range(M):
         symbol = window[row[m], at[m]]
         for j in range(x.shape[1]):
             x[m, j] = E[symbol, j]
-        if len(P):
+        if len(E_pos):
             for j in range(x.shape[1]):
-                x[m, j] += P[at[m], j]
+                x[m, j] += E_pos[at[m], j]
 
 
 # Compiled by themselves: once for both layouts of the weights.

@@ -38,12 +38,12 @@ def _logits(n: int, weights: Weights, sizes: Sizes, memory: Memory) -> Array:
     w, stop = weights, int(memory.length[n])
     first = min(int(memory.cached[n]), stop - 1)
     x: Array = w.E[memory.window[n, first:stop]]  # F1
-    if len(w.P):
-        x = x + w.P[first:stop]
+    if len(w.E_pos):
+        x = x + w.E_pos[first:stop]
     for l in range(len(w.W_qkv)):
         qkv = _normalised(x, w.ln1_g[l], w.ln1_b[l]) @ w.W_qkv[l] + w.b_qkv[l]  # F2
         q, k, v = (a.reshape(len(x), sizes.n_heads, -1) for a in np.split(qkv, 3, axis=1))
-        if not len(w.P):
+        if not len(w.E_pos):
             q, k = (_rotated(a, first) for a in (q, k))
         keys, values = (a[n, l].reshape(-1, *k.shape[1:]) for a in (memory.keys, memory.values))
         keys[first:stop], values[first:stop] = k, v

@@ -25,8 +25,8 @@ def backend(request):
 def draw(rng, kind, H, groups, n_classes=1):
     """Return a layer's weights, 0 where they are hidden, and what there is to say of its cell."""
     of = grid_lstm.cell(kind, groups)
-    D, T, P = len(of.directions), of.window.n_taps, len(of.directions[0].taps)
-    shapes = (D, T, 2 * H, 4 * H), (n_classes, D, 4 * H), (D, P, H, 4 * H), (1, H, 2 * H)
+    D, T, n_taps = len(of.directions), of.window.n_taps, len(of.directions[0].taps)
+    shapes = (D, T, 2 * H, 4 * H), (n_classes, D, 4 * H), (D, n_taps, H, 4 * H), (1, H, 2 * H)
     w = Weights(*(rng.normal(size=shape) * shape[-2] ** -0.5 for shape in shapes))
     w.W_i[:, ~of.window.mask(2 * H, 4 * H)] = 0
     w.W_o[~of.own.mask(H, 2 * H)] = 0

@@ -15,7 +15,7 @@ def a_sampler(rng, N, V, L, n_heads, C, S, dtype, rotary=False):
     """Return weights, sizes and a fresh memory of N rows."""
     shapes = {
         "E": (V + 1, C),
-        "P": (0 if rotary else S, C),
+        "E_pos": (0 if rotary else S, C),
         **{"W_qkv": (L, C, 3 * C), "W_o": (L, C, C), "W_1": (L, C, 4 * C), "W_2": (L, 4 * C, C)},
         "W_y": (C, V),
         **{"b_qkv": (L, 3 * C), "b_o": (L, C), "b_1": (L, 4 * C), "b_2": (L, C)},
