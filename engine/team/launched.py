@@ -21,6 +21,11 @@ def rank() -> int:
     return max(_number(name) for name in RANKS) if size() > 1 else 0
 
 
+def by_open_mpi() -> bool:
+    """Return whether Open MPI's mpiexec started this process, and no other one inside that."""
+    return _number(SIZES[0]) > 0 and not any(_number(name) for name in SIZES[1:3])
+
+
 def _number(name: str) -> int:
     value = os.environ.get(name, "")
     return int(value) if value.isdecimal() else 0

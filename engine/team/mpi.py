@@ -1,17 +1,19 @@
 """A team of the processes that mpiexec or srun started. The only code that imports mpi4py."""
 
 import os
+import sys
 import time
 from typing import Any
 
 import numpy as np
 
-from chainrule.engine.team import Ranks, fold
+from chainrule.engine.team import Ranks, fold, launched
 from chainrule.kernels import threads
 from chainrule.kernels.dispatch import on_device
 from chainrule.kernels.types import Array
 
 POLL = 0.01  # seconds between two looks for the others, of a rank that is leaving
+OF_MPICH = ("MPICH", "MVAPICH", "MVAPICH2", "Intel MPI", "Cray MPICH")  # kin, as mpi4py calls them
 
 
 class MPITeam(Ranks):
@@ -97,23 +99,44 @@ def found(expected: int) -> MPITeam:
     Raises:
         RuntimeError: they cannot find each other: no mpi4py, no MPI, or a launcher of another one.
     """
-    try:
-        from mpi4py import MPI
-    except ImportError as error:
-        raise RuntimeError(
-            f"{expected} processes were started to train together, and mpi4py, by which they would "
-            "find each other, is not installed; install chainrule[mpi]"
-        ) from error
-    except RuntimeError as error:  # mpi4py is there, and finds no library
-        raise RuntimeError(
-            f"{expected} processes were started to train together, and mpi4py finds no MPI library "
-            "here; load the machine's own (module load), or pip install mpich"
-        ) from error
-    there = MPI.COMM_WORLD.size
-    if there != expected:
-        library = MPI.Get_library_version().splitlines()[0].split(",")[0].strip("\0 ")
+    mpi = _loaded(f"{expected} processes were started to train together")
+    library = mpi.Get_library_version().splitlines()[0].split(",")[0].strip("\0 ")
+    use = "use its mpiexec, or srun --mpi=pmi2 or --mpi=pmix, or name the library, MPI4PY_LIBMPI="
+    if not mpi.Is_initialized():
+        if launched.by_open_mpi() and mpi.get_vendor()[0] in OF_MPICH:
+            # Which would end this process, in words of its own.
+            raise RuntimeError(
+                f"{expected} processes were started by Open MPI's mpiexec, and mpi4py finds "
+                f"{library}; {use}libmpi.so.40"
+            )
+        mpi.Init_thread(mpi.THREAD_MULTIPLE)
+    if (there := mpi.COMM_WORLD.size) != expected:
         raise RuntimeError(
             f"{expected} processes were started, and MPI sees {there}: the launcher is of another "
-            f"MPI than {library}; use that one's mpiexec, or srun --mpi=pmi2 or --mpi=pmix"
+            f"MPI than {library}; {use}libmpi.so.12 of MPICH or libmpi.so.40 of Open MPI"
         )
-    return MPITeam(MPI, MPI.COMM_WORLD)
+    return MPITeam(mpi, mpi.COMM_WORLD)
+
+
+def _loaded(trouble: str) -> Any:
+    """Return the module `mpi4py.MPI`, which may be used but need not have begun.
+
+    trouble: what is wrong without it.
+    """
+    try:
+        import mpi4py
+    except ImportError as error:
+        raise RuntimeError(
+            f"{trouble}, and mpi4py, by which they would find each other, is not installed; "
+            "install chainrule[mpi]"
+        ) from error
+    if "mpi4py.MPI" not in sys.modules:
+        mpi4py.rc.initialize, mpi4py.rc.finalize = False, True
+    try:
+        from mpi4py import MPI
+    except (ImportError, RuntimeError) as error:  # mpi4py is there, and finds no library
+        raise RuntimeError(
+            f"{trouble}, and mpi4py finds no MPI library here; load the machine's own (module "
+            "load), name it (MPI4PY_LIBMPI=…/libmpi.so), or pip install mpich"
+        ) from error
+    return MPI

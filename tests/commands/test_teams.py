@@ -8,7 +8,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
-from support.launch import CLI, PLANTED, alone, mpiexec, needs_mpiexec
+from support.launch import (
+    BESIDE,
+    CLI,
+    MPICH,
+    OPEN_MPI,
+    PLANTED,
+    alone,
+    mpiexec,
+    needs_both,
+    needs_mpiexec,
+)
 
 import chainrule as cr
 from chainrule.engine.storage import checkpoint
@@ -60,6 +70,18 @@ def test_two_ranks_make_the_bits_of_two_threads(name, text, tmp_path):
     assert alone(*train(*options, "--out", one, "--threads", 2)).returncode == 0
     assert ended(mpiexec(2, *train(*options, "--out", two, "--threads", 1))) == (0, "", "")
     assert_same(one, two)
+
+
+@needs_mpiexec
+@pytest.mark.slow
+@pytest.mark.parametrize("size", [4, 8])
+@pytest.mark.parametrize("name", MODELS)
+def test_more_ranks_make_the_bits_of_parts(name, size, text, tmp_path):
+    options = (*MODELS[name], "--threads", 1) + (() if name == "nade" else text)
+    one, more = tmp_path / "one", tmp_path / "more"
+    assert alone(*train(*options, "--out", one, "--set", f"accumulation={size}")).returncode == 0
+    assert ended(mpiexec(size, *train(*options, "--out", more))) == (0, "", "")
+    assert_same(one, more)
 
 
 @needs_mpiexec
@@ -190,16 +212,33 @@ def test_a_launcher_of_another_mpi_is_refused(tmp_path):
     assert not run.exists()
 
 
+@needs_both
 @pytest.mark.parametrize(
-    ("module", "sentence"),
+    ("launcher", "library", "sentence"),
     [
-        ("raise ImportError('none')", "is not installed; install chainrule[mpi]"),
-        ("raise RuntimeError('cannot load MPI library')", "finds no MPI library here; load"),
+        (OPEN_MPI, MPICH, "by Open MPI's mpiexec, and mpi4py finds MPICH"),
+        (BESIDE, "libmpi.so.40", "and MPI sees 1: the launcher is of another MPI than Open MPI"),
     ],
 )
-def test_without_mpi_a_sentence_says_so(module, sentence, tmp_path, monkeypatch):
+def test_a_real_launcher_of_another_mpi_is_refused(launcher, library, sentence, tmp_path):
+    run, env = tmp_path / "run", {"MPI4PY_LIBMPI": library}
+    status, _, err = ended(mpiexec(2, *train(*NADE, "--out", run), launcher=launcher, env=env))
+    said = [line for line in err.splitlines() if line.startswith("chainrule: ")]
+    assert status == 2 and len(said) == 1 and sentence in said[0] and "Abort(" not in err
+    assert not run.exists()
+
+
+@pytest.mark.parametrize(
+    ("package", "module", "sentence"),
+    [
+        ("raise ImportError('none')", "", "is not installed; install chainrule[mpi]"),
+        ("rc = C()", "raise RuntimeError('cannot load MPI library')", "finds no MPI library here"),
+        ("rc = C()", "raise ImportError('unsupported MPI ABI')", "finds no MPI library here; load"),
+    ],
+)
+def test_without_mpi_a_sentence_says_so(package, module, sentence, tmp_path, monkeypatch):
     (tmp_path / "mpi4py").mkdir()
-    (tmp_path / "mpi4py/__init__.py").write_text("")
+    (tmp_path / "mpi4py/__init__.py").write_text(f"class C: pass\n{package}\n")
     (tmp_path / "mpi4py/MPI.py").write_text(module)
     for name in ("mpi4py", "mpi4py.MPI"):
         monkeypatch.delitem(sys.modules, name, raising=False)
