@@ -13,7 +13,6 @@ from chainrule.kernels.dispatch import on_device
 from chainrule.kernels.types import Array
 
 POLL = 0.01  # seconds between two looks for the others, of a rank that is leaving
-OF_MPICH = ("MPICH", "MVAPICH", "MVAPICH2", "Intel MPI", "Cray MPICH")  # kin, as mpi4py calls them
 
 
 class MPITeam(Ranks):
@@ -100,20 +99,22 @@ def found(expected: int) -> MPITeam:
         RuntimeError: they cannot find each other: no mpi4py, no MPI, or a launcher of another one.
     """
     mpi = _loaded(f"{expected} processes were started to train together")
-    library = mpi.Get_library_version().splitlines()[0].split(",")[0].strip("\0 ")
-    use = "use its mpiexec, or srun --mpi=pmi2 or --mpi=pmix, or name the library, MPI4PY_LIBMPI="
+    version = mpi.Get_library_version()
+    library = " ".join(version.splitlines()[0].split(",")[0].strip("\0").split())
     if not mpi.Is_initialized():
-        if launched.by_open_mpi() and mpi.get_vendor()[0] in OF_MPICH:
-            # Which would end this process, in words of its own.
+        # It would end this process, in words of its own.
+        if launched.by_pmix() and version.startswith("MPICH") and "pmix" not in version.lower():
             raise RuntimeError(
-                f"{expected} processes were started by Open MPI's mpiexec, and mpi4py finds "
-                f"{library}; {use}libmpi.so.40"
+                f"{expected} processes were started by Open MPI's mpiexec or srun --mpi=pmix, and "
+                f"mpi4py finds {library}; use its mpiexec, or srun --mpi=pmi2, or name the "
+                "launcher's library: MPI4PY_LIBMPI=libmpi.so.40"
             )
         mpi.Init_thread(mpi.THREAD_MULTIPLE)
     if (there := mpi.COMM_WORLD.size) != expected:
         raise RuntimeError(
             f"{expected} processes were started, and MPI sees {there}: the launcher is of another "
-            f"MPI than {library}; {use}libmpi.so.12 of MPICH or libmpi.so.40 of Open MPI"
+            f"MPI than {library}; use its mpiexec, or srun --mpi=pmi2 or --mpi=pmix, or name the "
+            "launcher's library: MPI4PY_LIBMPI=libmpi.so.12 of MPICH, libmpi.so.40 of Open MPI"
         )
     return MPITeam(mpi, mpi.COMM_WORLD)
 

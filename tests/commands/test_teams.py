@@ -216,7 +216,7 @@ def test_a_launcher_of_another_mpi_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("launcher", "library", "sentence"),
     [
-        (OPEN_MPI, MPICH, "by Open MPI's mpiexec, and mpi4py finds MPICH"),
+        (OPEN_MPI, MPICH, "by Open MPI's mpiexec or srun --mpi=pmix, and mpi4py finds MPICH"),
         (BESIDE, "libmpi.so.40", "and MPI sees 1: the launcher is of another MPI than Open MPI"),
     ],
 )
