@@ -19,7 +19,7 @@ OPEN_MPI = shutil.which("mpiexec.openmpi")
 FREE = {f"OMPI_ALLOW_RUN_AS_ROOT{end}": "1" for end in ("", "_CONFIRM")}
 FREE |= {"PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe"}
 FREE |= {"OMPI_MCA_rmaps_base_oversubscribe": "1", "OMPI_MCA_hwloc_base_binding_policy": "none"}
-FREE |= {"OMPI_MCA_odls_base_sigkill_timeout": "10"}  # seconds from its SIGTERM to its SIGKILL
+FREE |= {"OMPI_MCA_odls_base_sigkill_timeout": "2"}  # seconds from its SIGTERM to its SIGKILL
 # Its mpiexec ends with a status of its own where it was itself asked to end.
 INTERRUPTED = 1 if MPIEXEC and os.path.realpath(MPIEXEC).endswith(("orterun", "prterun")) else 130
 
