@@ -147,7 +147,7 @@ def _step(team: Team, rows: int = 100) -> dict[str, float]:
     for together in (False, True) * (ROUNDS + 1):
         recipe = Recipe(batch_size=rows * team.size if together else rows)
         state = train.start(model, config, recipe)
-        grads = summing.buffers(recipe, state.params)
+        grads = summing.buffers(recipe, state.params, team)
         batch = RowSource(x[: recipe.batch_size]).batch(model, config, recipe, 0, state)
         one = team if together else ALONE
         times[together].append(

@@ -45,7 +45,7 @@ def lengths(model: Any, X: Any) -> NDArray[np.float64]:
     def of_slice(lo: int, hi: int) -> NDArray[np.float64]:
         return np.array([_shortest(*one) for one in written[lo:hi]], np.float64)
 
-    return dealing.rows(of_slice, len(written))
+    return np.asarray(dealing.rows(of_slice, len(written)), np.float64)
 
 
 def check(model: Any) -> None:
