@@ -24,6 +24,7 @@ from typing import Annotated, Any, NamedTuple
 import numpy as np
 import typer
 
+from bench import machine
 from chainrule.engine import models
 from chainrule.engine.team import ALONE, Team
 from chainrule.engine.team.joining import join, working
@@ -96,14 +97,16 @@ def predicted(step: float, n_bytes: int) -> dict[str, Any]:
     return {"predicted": kept, "step_seconds": step, "bytes": n_bytes}
 
 
-def measured(team: Team) -> dict[str, Any]:
+def measured(team: Any) -> dict[str, Any]:
     """Return medians of sums, in ms, and the share of its speed that a step of NADE keeps."""
     sums = {}
     for n in SIZES:
         array = np.zeros(n, np.float32)
         times = [_time(team, lambda array=array: team.sum(array)) for _ in range(ROUNDS)]
         sums[str(4 * n)] = round(1e3 * statistics.median(times), 3)
-    found = {"ranks": team.size, "sum_ms_by_bytes": sums, "nade_step": _step(team)}
+    library = team._mpi.Get_library_version().splitlines()[0].split(",")[0].strip("\0 ")
+    found = {"machine": machine.describe(), "library": " ".join(library.split())}
+    found |= {"ranks": team.size, "sum_ms_by_bytes": sums, "nade_step": _step(team)}
     return found | {"nade_training": {str(n): _training(team, n) for n in BATCHES}}
 
 

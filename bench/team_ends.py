@@ -49,13 +49,13 @@ kind, rank, when, folder = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.
 from chainrule import cli
 from chainrule.commands import runs
 from chainrule.engine.storage import files
-from chainrule.engine.team import joining, mpi
+from chainrule.engine.team import joining, shared
 from chainrule.engine.training import summing
 from chainrule.estimators import resuming
 
 resuming.AT_LEAST = 0.0
 struck, saved = os.path.join(folder, "struck"), os.path.join(folder, "saved")
-gradient, save, fold, replace = summing.gradient, runs.save, mpi.fold, os.replace
+gradient, save, fold, replace = summing.gradient, runs.save, shared.fold, os.replace
 steps = savings = replaced = 0
 
 def mark():
@@ -111,7 +111,7 @@ def saving(*arguments):
     with open(saved, "w") as file:
         file.write(str(arguments[3].step))
 
-summing.gradient, runs.save, mpi.fold, files.os.replace = counted, saving, folded, renamed
+summing.gradient, runs.save, shared.fold, files.os.replace = counted, saving, folded, renamed
 from chainrule.engine.team import launched
 if kind == "saving" and rank > 0 and launched.rank() == rank:
     threading.Thread(target=watch, daemon=True).start()
