@@ -1,6 +1,7 @@
 """Training on several machines: what a sum costs, what it leaves of a step, and a cost model.
 
-    mpiexec -n 2 python -m bench.team          measured: sums by size, and a step of NADE
+    mpiexec -n 2 python -m bench.team          measured: sums by size, a step of NADE, and its
+                                               training by ranks and by as many threads, in turn
     python -m bench.team --step 0.016          predicted, to 64 nodes, of a step that takes so long
 
 Model       A sum of n bytes over R ranks is two rounds of R - 1 messages of n / R bytes, each on
@@ -23,15 +24,18 @@ from typing import Annotated, Any, NamedTuple
 import numpy as np
 import typer
 
+from bench import machine
 from chainrule.engine import models
 from chainrule.engine.team import ALONE, Team
 from chainrule.engine.team.joining import join, working
 from chainrule.engine.training import summing, train
 from chainrule.engine.training.recipe import Recipe
 from chainrule.engine.training.sources import RowSource
+from chainrule.kernels import use_threads
 
 NODES = (2, 4, 8, 16, 32, 64)
 SIZES = (1_000, 10_000, 100_000, 785_284, 3_000_000)  # numbers; the fourth: NADE's of MNIST
+BATCHES = (100, 200, 400)  # rows of a minibatch, of all ranks
 ROUNDS = 15
 
 
@@ -93,14 +97,48 @@ def predicted(step: float, n_bytes: int) -> dict[str, Any]:
     return {"predicted": kept, "step_seconds": step, "bytes": n_bytes}
 
 
-def measured(team: Team) -> dict[str, Any]:
+def measured(team: Any) -> dict[str, Any]:
     """Return medians of sums, in ms, and the share of its speed that a step of NADE keeps."""
     sums = {}
     for n in SIZES:
         array = np.zeros(n, np.float32)
         times = [_time(team, lambda array=array: team.sum(array)) for _ in range(ROUNDS)]
         sums[str(4 * n)] = round(1e3 * statistics.median(times), 3)
-    return {"ranks": team.size, "sum_ms_by_bytes": sums, "nade_step": _step(team)}
+    library = team._mpi.Get_library_version().splitlines()[0].split(",")[0].strip("\0 ")
+    found = {"machine": machine.describe(), "library": " ".join(library.split())}
+    found |= {"ranks": team.size, "sum_ms_by_bytes": sums, "nade_step": _step(team)}
+    return found | {"nade_training": {str(n): _training(team, n) for n in BATCHES}}
+
+
+def _training(team: Team, rows: int, steps: int = 12) -> dict[str, float]:
+    """Time a training's step in turn: of these ranks, a thread each, and of rank 0's threads.
+
+    Of so many threads as there are ranks, while the others sleep.
+    """
+    model, rng = models.get("nade"), np.random.default_rng(0)
+    config, recipe = model.Config(n_visible=784, n_hidden=500), Recipe(batch_size=rows, epochs=1)
+    x = (rng.random((rows * steps, 784)) < 0.2).astype(np.uint8)
+    times: dict[str, list[float]] = {"threads": [], "ranks": []}
+    for way in ("threads", "ranks") * ROUNDS:
+        state = train.start(model, config, recipe)
+        _asleep(team)
+        if way == "ranks" or team.rank == 0:
+            one, threads = (team, 1) if way == "ranks" else (ALONE, team.size)
+            with use_threads(threads):
+                began = []
+                for _ in train.run(model, config, recipe, state, RowSource(x), team=one):
+                    began.append(time.perf_counter())
+            times[way] += np.diff(began)[:-1].tolist()  # the last also makes a record
+        _asleep(team)
+    if team.rank > 0:
+        return {}
+    of_threads, of_ranks = (1e3 * statistics.median(times[way]) for way in times)
+    return {"threads_ms": of_threads, "ranks_ms": of_ranks, "kept": of_threads / of_ranks}
+
+
+def _asleep(team: Any) -> None:
+    """Wait for all, without a core of one's own."""
+    team._exchange(np.zeros(2), float("inf"))
 
 
 def _step(team: Team, rows: int = 100) -> dict[str, float]:
@@ -112,7 +150,7 @@ def _step(team: Team, rows: int = 100) -> dict[str, float]:
     for together in (False, True) * (ROUNDS + 1):
         recipe = Recipe(batch_size=rows * team.size if together else rows)
         state = train.start(model, config, recipe)
-        grads = summing.buffers(recipe, state.params)
+        grads = summing.buffers(recipe, state.params, team)
         batch = RowSource(x[: recipe.batch_size]).batch(model, config, recipe, 0, state)
         one = team if together else ALONE
         times[together].append(

@@ -112,7 +112,7 @@ def score(
     _module("score").score(common, run, x, out, asked, written)
 
 
-@verb("seed")
+@verb("seed", shared=True)
 def detect(
     common: Any,
     run: Detecting,

@@ -6,17 +6,18 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.commands import inputs, oddities, runs
+from chainrule.commands import inputs, oddities, runs, together
 from chainrule.commands.common import PICTURES, Common, check_output, write_rows
 from chainrule.commands.line_material import numbered_lines
 from chainrule.commands.requests import DetectRequest, LabelRequest, Written
-from chainrule.commands.standard_input import as_file
+from chainrule.commands.standard_input import DASH, as_file
 from chainrule.datasets import rowfiles
 from chainrule.detection import calibration, ranks
 from chainrule.detection.detector import Detector
 from chainrule.detection.methods import METHODS
 from chainrule.encoders import validation
 from chainrule.encoders.texts import UNITS
+from chainrule.engine.team.dealing import dealing
 
 NOT_OF_VERBS = ("ratio",)  # methods that learn from what was trained on
 
@@ -30,11 +31,37 @@ class Seen(NamedTuple):
     origin: rowfiles.Origin | None = None
 
 
+class Detected(NamedTuple):
+    """What was found, by which detector; clean: what was read to calibrate by."""
+
+    detector: Any
+    seen: Seen
+    clean: Seen | None
+    measured: oddities.Measured
+
+
 def detect(common: Common, run: Path, x: Path, asked: DetectRequest, written: Written) -> None:
-    """Say which observations are odd; write scores, p-values and decisions, and a picture."""
-    if asked.out is not None:
+    """Say which observations are odd; write scores, p-values and decisions, and a picture.
+
+    Of a team each rank scores some of the observations, and rank 0 tells of all.
+    """
+    with together.joined(common.backend) as team:
+        for option, path in (("-", x), ("--clean -", asked.clean)):
+            if str(path) == DASH:
+                together.refuse(team, option)
+        common, tells = together.hushed(common, team), team.rank == 0
+        found = _detect(common, run, x, asked, written, tells)
+        if tells:  # what the few oddest cost it works out alone
+            _tell(common, run, asked, found)
+
+
+def _detect(
+    common: Common, run: Path, x: Path, asked: DetectRequest, written: Written, tells: bool
+) -> Detected:
+    """Score; `tells`: what came of it will be written."""
+    if asked.out is not None and tells:
         check_output(asked.out, ".csv")
-    if asked.picture is not None:
+    if asked.picture is not None and tells:
         check_output(asked.picture, *PICTURES)
     found = runs.open_kept(run)
     model = found.model_ if isinstance(found, Detector) else found
@@ -44,18 +71,26 @@ def detect(common: Common, run: Path, x: Path, asked: DetectRequest, written: Wr
     common.show(model)
     seen = _read(common, x, model, run, written)
     clean = None if asked.clean is None else _read(common, asked.clean, model, run, written)
-    detector = _calibrated(found, model, run, asked, clean)
-    with rowfiles.naming({} if seen.origin is None else {"X": seen.origin}):
-        scores = detector.score_samples(seen.x)
+    with dealing():
+        detector = _calibrated(found, model, run, asked, clean)
+        with rowfiles.naming({} if seen.origin is None else {"X": seen.origin}):
+            scores = detector.score_samples(seen.x)
     rates = np.atleast_1d(np.asarray(detector.false_alarm, float))
-    p, odd = _ranked(detector, scores)
+    return Detected(
+        detector, seen, clean, oddities.Measured(scores, *_ranked(detector, scores), rates)
+    )
+
+
+def _tell(common: Common, run: Path, asked: DetectRequest, found: Detected) -> None:
+    """Write what was found, and print it."""
+    detector, seen, clean, measured = found
     if asked.out is not None:
-        columns = (f"odd_{rate:g}" for rate in rates)
-        table = np.empty((len(p), 3 + len(rates)), object)
-        table[:, 0], table[:, 1], table[:, 2] = seen.numbers, scores, p
-        table[:, 3:] = odd.astype(int)
+        columns = (f"odd_{rate:g}" for rate in measured.rates)
+        table = np.empty((len(measured.p), 3 + len(measured.rates)), object)
+        table[:, 0], table[:, 1], table[:, 2] = seen.numbers, measured.scores, measured.p
+        table[:, 3:] = measured.odd.astype(int)
         write_rows(asked.out, table, [seen.what, "score", "p_value", *columns])
-    measured, drawn = oddities.Measured(scores, p, odd, rates), 0
+    drawn = 0
     if asked.picture is not None:  # before anything is said, which nobody may read to its end
         drawn = oddities.picture(asked.picture, detector, seen, measured, run, clean)
     oddities.tell(common, detector, seen, measured)

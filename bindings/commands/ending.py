@@ -22,6 +22,7 @@ def _told_by_another() -> bool:
     """Return whether another process of those started together says the same: a wrong option."""
     from chainrule.engine.team import launched  # and NumPy, which who is right never waits for
 
+    launched.let_rank_0_speak()
     return launched.rank() > 0
 
 

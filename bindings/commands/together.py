@@ -45,6 +45,8 @@ def refuse(team: Team, option: str) -> None:
 def leave(failure: str | None, status: int) -> int:
     """Say what went wrong, once for all ranks; return the status that all of them end with."""
     team = found()
+    if failure and team.size == 1:
+        launched.let_rank_0_speak()
     end: Leave = team.leave(failure, status)
     if end.speak and failure:
         which = f"rank {team.rank}: " if team.rank > 0 else ""

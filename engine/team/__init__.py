@@ -24,6 +24,7 @@ Ends        What goes wrong on one rank must not leave the others waiting for it
     joining     `join`, and `use_team` for scripts
     dealing     rows that are scored or drawn by all
     mpi, nccl   teams of processes, and of GPUs
+    shared      sums between processes of one machine
 """
 
 import zlib
@@ -78,6 +79,13 @@ class Team:
         """
         if onto is not None:
             array += onto
+
+    def room(self, like: Any) -> Any:
+        """Return an array, (n,), like another, whose `sum` is cheap; all ranks ask for it.
+
+        For one use at a time: who asks again for as much may get the same.
+        """
+        return np.empty_like(like) if not on_device(like) else like.copy()
 
     def total(self, number: float, onto: float = 0.0) -> float:
         """Return the sum of all ranks' numbers, in rank order, beginning from `onto`."""
@@ -166,13 +174,18 @@ class Ranks(Team):
 
 
 def fold(parts: Any, onto: Any, out: Any) -> None:
-    """Add parts, (R, n), in order, beginning from `onto` or else the first, into out, (n,)."""
-    total = parts[0]
-    if onto is not None:
-        total += onto
-    for part in parts[1:]:
+    """Add parts, R of (n,), in order, beginning from `onto` or else the first, into out, (n,).
+
+    The first is written over; out may be one of them.
+    """
+    total, *rest = parts if onto is None else (parts[0], onto, *parts[1:])
+    last = rest.pop() if rest and not on_device(out) else None
+    for part in rest:
         total += part
-    out[...] = total
+    if last is None:
+        out[...] = total
+    else:  # one pass over memory less
+        np.add(total, last, out=out)
 
 
 ALONE = Team()

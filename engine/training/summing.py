@@ -1,7 +1,7 @@
 """The gradient of a minibatch: over threads, over parts one after another, and over ranks."""
 
 from chainrule.engine.params import Params
-from chainrule.engine.team import Team
+from chainrule.engine.team import ALONE, Team
 from chainrule.engine.training.batches import Batch
 from chainrule.engine.training.recipe import Recipe
 from chainrule.kernels import threads
@@ -11,10 +11,13 @@ from chainrule.kernels.types import Array
 NOTHING = -0.0  # what changes no sum, not even the sign of a zero
 
 
-def buffers(recipe: Recipe, params: Params) -> list[Params]:
+def buffers(recipe: Recipe, params: Params, team: Team = ALONE) -> list[Params]:
     """Return the gradient of the minibatch, then what its threads and parts need besides."""
     n = 1 if on_device(params.flat) else threads.n_threads()
-    return [params.like() for _ in range(n + (recipe.accumulation > 1))]
+    found = [params.like() for _ in range(n + (recipe.accumulation > 1))]
+    if team.size > 1:  # what is added up between ranks
+        found[recipe.accumulation > 1] = Params(params.shapes, team.room(params.flat))
+    return found
 
 
 def gradient(

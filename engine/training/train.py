@@ -152,7 +152,7 @@ def run(
     team.check_same(f"{recipe} {state.step} {source.size}".encode(), "settings")
     team.check_same(state.params.flat, "parameters to begin with")
     n_steps, period = source.n_steps(recipe), source.period(recipe)
-    grads = summing.buffers(recipe, state.params)
+    grads = summing.buffers(recipe, state.params, team)
     with threads.serial_blas():
         while state.step < n_steps and not _out_of_patience(recipe, state):
             began, record = time.perf_counter(), None

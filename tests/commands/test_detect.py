@@ -5,10 +5,15 @@ import csv
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from support import ranks
 
 import chainrule as cr
 from chainrule import cli
-from chainrule.commands import material, oddities, runs
+from chainrule.commands import detect, material, oddities, runs, together
+from chainrule.commands.common import Common
+from chainrule.commands.requests import DetectRequest, Written
+from chainrule.engine import team
+from chainrule.engine.team import dealing
 
 LINES = [f"user {name} has {n} items" for name in ("anna", "bo", "otto") for n in range(10, 60)]
 HEADER = "a,b,kind"
@@ -231,3 +236,80 @@ def test_an_autoencoder_finds_nothing_odd(folder, tmp_path, call):
     status, _, err = call("detect", tmp_path / "r", tmp_path / "bits.npy")
     assert status == 2 and "detect is for densities, and Autoencoder is none" in err
     assert_array_equal(err.count("\n"), 1)
+
+
+def by_ranks(size, monkeypatch, run, x, asked):
+    """Run the verb on so many ranks, which are threads; return how many rows each was given."""
+    monkeypatch.setattr(together, "joined", lambda _: team.within(team.current()))
+    real, dealt = dealing.rows, {}
+
+    def counted(f, n):
+        one = team.current()
+
+        def of_slice(lo, hi):
+            if dealing._dealing.get():  # rank 0 goes on alone
+                dealt[one.rank] = dealt.get(one.rank, 0) + hi - lo
+            return f(lo, hi)
+
+        return real(of_slice, n)
+
+    def work(one):
+        with team.within(one):
+            detect.detect(Common(), run, x, asked, Written())
+
+    with monkeypatch.context() as patched:
+        patched.setattr(dealing, "rows", counted)
+        ends = ranks.together(size, work)
+    assert ends == [None] * size
+    return dealt
+
+
+@pytest.mark.parametrize("size", [2, 3, 120])  # of at most 101 rows
+@pytest.mark.parametrize(
+    ("run", "x", "clean", "method"),
+    [
+        ("table", "new.csv", None, None),
+        ("table", "new.csv", "clean.csv", "typicality"),
+        ("images", "odd.npy", "greys.npy", "complexity"),
+        ("lines", "new.txt", None, "bits"),
+        ("text", "new.txt", "log.txt", "likelihood"),
+    ],
+)
+def test_ranks_share_the_rows_and_find_what_one_finds(
+    folder, run, x, clean, method, size, monkeypatch, capsys, tmp_path
+):
+    found, counts = [], []
+    for n in (1, size):
+        files = tmp_path / "scores.csv", tmp_path / "odd.png"
+        clean_file = None if clean is None else folder / clean
+        asked = DetectRequest((0.1, 0.3), clean_file, method, *files)
+        dealt = by_ranks(n, monkeypatch, folder / run, folder / x, asked)
+        said = capsys.readouterr()
+        found.append((*(file.read_bytes() for file in files), *said))
+        counts.append(sorted(dealt.values()))
+    assert found[0] == found[1] and "are odd at a false-alarm rate" in said.out
+    (whole,), shares = counts
+    assert 0 <= sum(shares) - whole < 2 * size, "who has no rows asks for one of each kind"
+    assert shares[-1] < 0.7 * whole
+
+
+def test_ranks_share_what_a_detectors_background_finds(folder, monkeypatch, capsys, tmp_path):
+    model = cr.load(folder / "lines")
+    kept = tmp_path / "ratio.safetensors"
+    ratio = cr.Detector(model, method="ratio", mutation=0.3, false_alarm=0.1)
+    ratio.fit(LINES, X_clean=LINES[::3]).save(kept)
+    files = [tmp_path / f"{n}.csv" for n in (1, 3)]
+    for n, out in zip((1, 3), files, strict=True):
+        by_ranks(n, monkeypatch, kept, folder / "new.txt", DetectRequest((0.2,), out=out))
+    assert files[0].read_text() == files[1].read_text()
+
+
+def test_ranks_read_no_standard_input(folder, monkeypatch):
+    monkeypatch.setattr(together, "joined", lambda _: team.within(team.current()))
+
+    def work(one):
+        with team.within(one):
+            detect.detect(Common(), folder / "table", "-", DetectRequest(), Written())
+
+    for end in ranks.together(2, work):
+        assert isinstance(end, ValueError) and str(end).startswith("- is read by one process")

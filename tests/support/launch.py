@@ -9,15 +9,27 @@ from importlib.util import find_spec
 import pytest
 
 REQUIRED = "CHAINRULE_REQUIRE_MPI"  # set: no mpiexec is a failure, not a skip
+CHOSEN = "CHAINRULE_MPIEXEC"  # another launcher than the environment's, else the machine's
 HERE = os.path.dirname(sys.executable)
-MPIEXEC = shutil.which("mpiexec", path=HERE) or shutil.which("mpiexec")
-# Of Open MPI: as root, and with more ranks than cores.
+BESIDE = shutil.which("mpiexec", path=HERE)
+MPIEXEC = shutil.which(os.environ.get(CHOSEN, "")) or BESIDE or shutil.which("mpiexec")
+MPICH = os.path.join(os.path.dirname(HERE), "lib", "libmpi.so.12")
+OPEN_MPI = shutil.which("mpiexec.openmpi")
+# Of Open MPI, 4 and 5: as root, with more ranks than cores, none of them tied to one.
 FREE = {f"OMPI_ALLOW_RUN_AS_ROOT{end}": "1" for end in ("", "_CONFIRM")}
 FREE |= {"PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe"}
+FREE |= {"OMPI_MCA_rmaps_base_oversubscribe": "1", "OMPI_MCA_hwloc_base_binding_policy": "none"}
+FREE |= {"OMPI_MCA_odls_base_sigkill_timeout": "2"}  # seconds from its SIGTERM to its SIGKILL
+# Its mpiexec ends with a status of its own where it was itself asked to end.
+INTERRUPTED = 1 if MPIEXEC and os.path.realpath(MPIEXEC).endswith(("orterun", "prterun")) else 130
 
 needs_mpiexec = pytest.mark.skipif(
     REQUIRED not in os.environ and (MPIEXEC is None or find_spec("mpi4py") is None),
     reason="no mpiexec, or no mpi4py; pip install chainrule[mpi]",
+)
+needs_both = pytest.mark.skipif(
+    BESIDE is None or OPEN_MPI is None,
+    reason="no two launchers; pip install mpich, and Open MPI from the system (openmpi-bin)",
 )
 CLI = ("-m", "chainrule")
 
@@ -68,10 +80,11 @@ cli.main(sys.argv[4:])
 
 
 def mpiexec(n, *command, **options):
-    """Start a Python command on n ranks; return the process."""
+    """Start a Python command on n ranks; return the process. launcher: another one."""
+    launcher = options.pop("launcher", MPIEXEC)
     env = os.environ | FREE | options.pop("env", {})
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    command = [MPIEXEC, "-n", str(n), sys.executable, *map(str, command)]
+    command = [launcher, "-n", str(n), sys.executable, *map(str, command)]
     return subprocess.Popen(command, env=env, **pipes, **options)
 
 
