@@ -239,10 +239,7 @@ def add_gradient(
         seen = ((rank < place) & known).reshape(n_places * N, D)
         weights = ((rank == place) & known) * share[:, None]
         weights = weights.astype(params.dtype).reshape(n_places * N, D)
-        part, dx_part = (
-            grad.like(),
-            None if dx is None else xp.empty((n_places * N, D), params.dtype),
-        )
+        part, dx_part = grad.like(), None if dx is None else xp.empty(seen.shape, params.dtype)
         rows = xp.tile(x, (n_places, 1))
         loss_and_grad(net, params, rows, seen, weights, part, xp.tile(y, n_places), dx_part)
         grad.flat += part.flat
