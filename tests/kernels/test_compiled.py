@@ -92,7 +92,7 @@ def machine(tmp_path):
     return Machine(tmp_path)
 
 
-RIGHT, WRONG = "s[m, i] = b[i] + s0\n", "s[m, i] = b[i] - 2 * s0\n"
+RIGHT, WRONG = "head.V, i * distance, ", "head.V, 0 * distance, "  # the first row for all
 
 
 def test_a_bug_planted_in_an_inlined_function_is_seen_and_so_is_its_mending(machine):
