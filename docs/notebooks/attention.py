@@ -8,7 +8,8 @@
 # # Attention's backward pass, written by hand
 #
 # o_i = Σ_{j≤i} P_ij v_j with P the softmax of q_i·k_j / √d. The derivation is
-# `help(chainrule.kernels.causal_attention)`; B3, the softmax's Jacobian, is the step to think about.
+# `help("chainrule.kernels.causal_attention")`; B3, the softmax's Jacobian, is the step to think
+# about.
 
 # %%
 from types import SimpleNamespace

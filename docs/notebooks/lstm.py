@@ -8,7 +8,7 @@
 # # The LSTM's backward pass, written by hand
 #
 # c_t = f c_{t-1} + i g and h_t = o tanh(c_t), the gates from z_t + h_{t-1} W. Two gradients walk back
-# through time: δ = dL/dh and ε = dL/dc. The derivation is `help(chainrule.kernels.lstm)`.
+# through time: δ = dL/dh and ε = dL/dc. The derivation is `help("chainrule.kernels.lstm")`.
 
 # %%
 from types import SimpleNamespace

@@ -8,7 +8,7 @@
 # # A masked convolution's backward pass, written by hand
 #
 # y_ij = b + Σ_t x_{(i, j) + tap t} W_t, taps being pixels before (i, j). Pixel by pixel, and slow: so
-# that each sum is seen. The derivation is `help(chainrule.kernels.masked_conv)`.
+# that each sum is seen. The derivation is `help("chainrule.kernels.masked_conv")`.
 
 # %%
 from types import SimpleNamespace

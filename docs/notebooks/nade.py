@@ -8,7 +8,7 @@
 # # NADE's backward pass, written by hand
 #
 # Logits s_i = b_i + V_i·h_i with h_i = σ(a_i), and a_{i+1} = a_i + x_i W_i. Given ds, find dW, dV, db
-# and dc. The derivation is `help(chainrule.kernels.nade)`; try without it first. Change a line below,
+# and dc. The derivation is `help("chainrule.kernels.nade")`; try without it first. Change a line below,
 # run all, and look which gradients fail.
 
 # %%
