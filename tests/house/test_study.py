@@ -89,6 +89,13 @@ def test_the_numbers_of_a_page_are_the_references(name):
     assert len(labels) > 4
 
 
+def test_each_page_of_numbers_says_that_the_last_digit_may_differ(tmp_path):
+    by_hand.write(tmp_path)
+    for name in by_hand.PAGES:
+        begun, found, _ = (tmp_path / f"{name}.md").read_text("utf-8").partition("## Forward")
+        assert found and by_hand.ROUNDED in begun
+
+
 @pytest.mark.parametrize("name", ["nade", "lstm", "made"])
 def test_a_wrong_number_by_hand_is_found(name, monkeypatch):
     module = import_module(f"study.by_hand.{name}")
