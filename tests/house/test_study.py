@@ -8,6 +8,7 @@ import pytest
 
 import build
 from chainrule.engine import models
+from chainrule.exercises import EXERCISES
 from chainrule.registry import HOMES
 from study import (
     by_hand,
@@ -19,6 +20,7 @@ from study import (
     places,
     reading,
     speeds,
+    way,
 )
 from study.graphs import Arrow, Box, numbers, svg
 
@@ -112,6 +114,30 @@ def test_the_reading_order_has_all_models_and_needs_what_comes_before():
     wanted = {f"engine/models/{name}" for name in models.HOMES} - {"engine/models/table_nade"}
     assert wanted <= set(names)
     assert names[0] == "kernels/bernoulli" and names[-1] == "engine/models/pixel_cnn"
+    assert {"kernels/adam", "kernels/rotary", "kernels/masked_bits"} <= set(names)
+
+
+def test_the_way_has_all_foundations_numbers_and_notebooks_at_their_places():
+    order, docs = way.order(), places.ROOT / "docs"
+    assert len(order) == len(set(order)) and order[0] == "reading"
+    wanted = {f"foundations/{path.stem}" for path in docs.glob("foundations/*.md")}
+    wanted |= {f"numbers/{name}" for name in by_hand.PAGES}
+    wanted |= {f"doing/{path.stem}" for path in docs.glob("notebooks/*.py")} | {"doing/index"}
+    assert wanted - {"foundations/index"} <= set(order)
+    listed = pages.reading_page()
+    assert all(f"/{page}`" in listed or f"/{page}>`" in listed for page in order[1:])
+    names = {name for name, _, _ in reading.PATH}
+    assert set(reading.BEFORE) | set(reading.BESIDE) <= names
+    at = order.index
+    assert at("operations/lstm") + 1 == at("numbers/lstm") < at("doing/lstm")
+    assert at("foundations/softmax") + 1 == at("operations/softmax_cross_entropy")
+
+
+def test_a_derivation_leads_to_its_numbers_its_exercises_and_its_foundations():
+    page = pages.derivation_page("kernels/lstm")
+    assert ":doc:`/numbers/lstm`" in page and "lstm-1 to lstm-3" in page
+    assert ":doc:`/foundations/softmax`" in pages.derivation_page("kernels/softmax_cross_entropy")
+    assert all(way.exercises_of(f"kernels/{e.operation}") for e in EXERCISES.values())
 
 
 def test_a_steps_lines_are_found_in_all_three_kinds_of_code():
