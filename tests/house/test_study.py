@@ -91,6 +91,23 @@ def test_the_numbers_of_a_page_are_the_references(name):
     assert len(labels) > 4
 
 
+@pytest.mark.parametrize("name", by_hand.PAGES)
+def test_a_figure_fits_its_column_and_its_numbers_stand_apart(name):
+    """The column is 735 pixels wide; a picture that much wider would shrink to unreadable."""
+    wide, gap, text = (
+        7.2,
+        6,
+        r'<text x="(\S+)" y="(\S+)" text-anchor="middle" class="[vg]\w+">(.*?)<',
+    )
+    for svg_ in re.findall(r"<svg.*?</svg>", import_module(f"study.by_hand.{name}").page(), re.S):
+        assert int(re.search(r'width="(\d+)"', svg_)[1]) < 770
+        found = [(float(x), float(y), wide * len(said)) for x, y, said in re.findall(text, svg_)]
+        assert len(found) > 10
+        for k, (x, y, w) in enumerate(found):
+            for x2, y2, w2 in found[:k]:
+                assert abs(y - y2) >= 11 or abs(x - x2) >= (w + w2) / 2 + gap
+
+
 def test_each_page_of_numbers_says_that_the_last_digit_may_differ(tmp_path):
     by_hand.write(tmp_path)
     for name in by_hand.PAGES:

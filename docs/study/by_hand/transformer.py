@@ -47,7 +47,7 @@ def graph(tiny: Any) -> str:
         **{"u": (970, 110), "y": (1080, 110), "z'": (1200, 290), "LN z'": (1330, 290)},
         **{"logits": (1460, 290), "loss": (1580, 290)},
     }
-    boxes = [Box(x, y, name) for name, (x, y) in places.items()]
+    boxes = [Box(1.9 * y, 0.75 * x, name) for name, (x, y) in places.items()]  # from above down
     arrows = [
         arrow("x", "LN x", f["x"], d["dx"] - d["dz"]),
         arrow("x", "z", f["x"], d["dz"], 0.75),
