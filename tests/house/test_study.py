@@ -108,6 +108,11 @@ def test_a_figure_fits_its_column_and_its_numbers_stand_apart(name):
                 assert abs(y - y2) >= 11 or abs(x - x2) >= (w + w2) / 2 + gap
 
 
+def test_the_readme_s_top_leads_to_the_study_section():
+    text = (places.ROOT / "README.md").read_text("utf-8")
+    assert "(#study)" in text.partition("\n## ")[0] and "\n## Study\n" in text
+
+
 def test_each_page_of_numbers_says_that_the_last_digit_may_differ(tmp_path):
     by_hand.write(tmp_path)
     for name in by_hand.PAGES:
