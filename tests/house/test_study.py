@@ -196,8 +196,27 @@ def test_beside_a_label_of_a_file_stand_its_lines_or_it_names_who_takes_it(name)
 
 
 def test_a_statement_that_ends_with_a_bracket_is_shown_from_its_beginning():
-    found = derivations.kernel("lstm").lines("B4")["reference"]
-    assert [line.text for line in found] == ["dz[t] = np.concatenate( … )  # B4"]
+    found = directives.derivation_of("engine/classifiers/cnn").lines("F1")["code"]
+    assert any(" … )  # F1" in line.text for line in found)
+
+
+@pytest.mark.parametrize("name", places.every_name())
+def test_what_stands_beside_a_label_is_code_and_no_comment_alone(name):
+    made = directives.derivation_of(name)
+    for label in made.steps:
+        for found in made.lines(label).values():
+            assert not any(line.text.startswith(("#", "//")) or not line.text for line in found)
+
+
+def test_beside_a_convolution_s_steps_stand_its_products_and_beside_the_lstm_s_all_gates():
+    conv, lstm = derivations.kernel("masked_conv"), derivations.kernel("lstm")
+    for label in ("F1", "B1", "B3"):
+        for side, product in (("CPU", "multiply"), ("CUDA", "rows.v[q] * columns.v[r]")):
+            assert any(product in line.text for line in conv.lines(label)[side]), (label, side)
+    for label, count in (("F1", 4), ("F2", 3), ("B2", 3), ("B3", 3), ("B4", 4)):
+        assert len(lstm.lines(label)["CPU"]) == count, label
+    assert any("epsilon * g" in line.text for line in lstm.lines("B3")["CUDA"])
+    assert all("concatenate" not in line.text for line in lstm.lines("B4")["reference"])
 
 
 def test_pages_have_names_of_their_own():
