@@ -41,7 +41,7 @@ def judge(backward):
 
 
 errors = judge(backward)
-errors
+print(errors)
 
 # %%
 assert all(error < 1e-6 for error in errors.values()), errors
@@ -63,7 +63,7 @@ left = d
 for h in reversed(states):
     left = (left * (1 - h**2)) @ W.T
 of_rnn, of_cells = np.linalg.norm(left) / np.linalg.norm(d), 0.97**steps
-of_rnn, of_cells
+print(of_rnn, of_cells)
 
 # %%
 assert of_rnn < 1e-6 < 0.1 < of_cells

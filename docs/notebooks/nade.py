@@ -55,7 +55,7 @@ def judge(backward):
 
 
 errors = judge(backward)
-errors
+print(errors)
 
 # %%
 assert all(error < 1e-6 for error in errors.values()), errors
@@ -79,7 +79,7 @@ def forgetful(ds, x, W, V, a_end, y, dW, dV, db, dc):
 
 
 wrong = {name for name, error in judge(forgetful).items() if not error < 1e-6}
-wrong
+print(sorted(wrong))
 
 # %%
 assert wrong == {"W", "c"}

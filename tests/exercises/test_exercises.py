@@ -12,6 +12,7 @@ import pytest
 
 from chainrule.exercises import EXERCISES, WRITE, both_directions, cases, judging
 from chainrule.kernels import nade
+from study import notebooks
 from study.derivations import labels
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -167,7 +168,11 @@ def test_the_command_says_what_is_wrong(call, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("notebook", sorted(path.name for path in DOCS.glob("notebooks/*.py")))
-def test_a_notebook_runs(notebook):
+def test_a_notebook_runs(notebook, capsys):
     text = (DOCS / "notebooks" / notebook).read_text("utf-8")
     assert "format_name: percent" in text and text.count("# %%") > 4
     runpy.run_path(str(DOCS / "notebooks" / notebook))
+    said = capsys.readouterr().out
+    assert "e-" in said
+    page = notebooks.page(DOCS / "notebooks" / notebook)
+    assert f"```text\n{said.splitlines()[0]}" in page
