@@ -150,10 +150,18 @@ def page():
 INTRODUCTION = """# A tiny Transformer in numbers
 
 An alphabet of 3 symbols, rows of 4 numbers, one layer, two heads of size 2, tied embeddings, and
-the sequence x = 2, 0, 1. `examples/tiny_transformer.py` writes this page with the library's own
+the symbols 2, 0, 1. `examples/tiny_transformer.py` writes this page with the library's own
 kernels, and a test writes it again, recomputes each array with plain NumPy and checks each
-gradient by central differences. Names and labels are those of the derivations in
-`engine/models/transformer.py`, `engine/layers/transformer_block.py` and the kernels they name."""
+gradient by central differences. Labels and letters are those of the block's derivation,
+[transformer_block](../engine/layers/transformer_block.py), between the ends that
+[transformer](../engine/models/transformer.py) adds; its steps stand in
+[layer_norm](../kernels/layer_norm/__init__.py), [linear](../kernels/linear/__init__.py),
+[causal_attention](../kernels/causal_attention/__init__.py), [gelu](../kernels/gelu/__init__.py),
+[softmax_cross_entropy](../kernels/softmax_cross_entropy/__init__.py) and
+[embedding](../kernels/embedding/__init__.py).
+
+Each half of the block reads x and gives z. So the attention half's z is the MLP half's x, and the
+MLP half's z is what the output reads."""
 
 
 def forward_part(w, f):
@@ -162,8 +170,8 @@ def forward_part(w, f):
     P = probabilities(f)
     return [
         "## Forward",
-        "The input is the start token, row 3 of E, then x_1 and x_2: row t predicts x_t.\n"
-        "x = E[3, 2, 0] + E_pos, position by position.",
+        "The input is the start token, row 3 of E, then the first two symbols, rows 2 and 0:\n"
+        "position t predicts symbol t. x = E[3, 2, 0] + E_pos, position by position.",
         table(("E", w["E"]), ("E_pos", w["E_pos"]), ("x", f["x"])),
         "**Attention half.** A1: h = LN(x), each row of x minus its mean m, times\n"
         "r = 1 / √(variance + 1e-5), times a gain, here 1, plus a bias. The variance is the mean\n"
@@ -184,22 +192,22 @@ def forward_part(w, f):
         table(*((f"P head {i + 1}", p_) for i, p_ in enumerate(P)), ("a", f["a"])),
         "A5: z = x + a W_o + b_o.",
         table(("W_o", w["W_o"]), ("b_o", w["b_o"]), ("z", f["z"])),
-        "**MLP half.** M1: h = LN(z). M2: u = h W_1, y = gelu(u + b_1), 16 wide, where\n"
-        "gelu(c) = c p, p = σ(2 · 0.797885 (c + 0.044715 c³)), σ(v) = 1 / (1 + e⁻ᵛ) and 0.797885\n"
-        "is √(2/π). M3: x = z + y W_2 + b_2.",
+        "**MLP half.** Its x is the z above. M1: h = LN(x). M2: u = h W_1, y = gelu(u + b_1),\n"
+        "16 wide, where gelu(c) = c Φ, Φ = σ(2 · 0.797885 (c + 0.044715 c³)),\n"
+        "σ(v) = 1 / (1 + e⁻ᵛ) and 0.797885 is √(2/π). M3: z = x + y W_2 + b_2.",
         "What is 16 wide is shown on its side: a row for each of the 16, u and y with the three\n"
         "positions as columns.",
         table(("m", f["m2"]), ("r", f["r2"]), ("ln2_b", w["ln2_b"]), ("h", f["h2"])),
         table(("W_1 side", w["W_1"].T), ("b_1", w["b_1"].reshape(4, 4)), ("u side", f["u"].T)),
-        table(("y side", f["y"].T), ("W_2", w["W_2"]), ("b_2", w["b_2"]), ("x", f["x2"])),
+        table(("y side", f["y"].T), ("W_2", w["W_2"]), ("b_2", w["b_2"]), ("z", f["x2"])),
         "(b_1 is shown as four rows of four.)",
-        "**Output.** s = LN(x) E[:3]ᵀ, p = softmax(s), row by row, and the loss of row t is\n"
-        "-log p of x_t: of symbols 2, 0, 1.",
+        "**Output.** It reads the MLP half's z. s = LN(z) E[:3]ᵀ, p = softmax(s), row by row, and\n"
+        "the loss of row t is -log p of symbol t: of 2, 0, 1.",
         table(
             ("m", f["m3"]),
             ("r", f["r3"]),
             ("ln_b", w["ln_b"]),
-            ("LN(x)", f["h3"]),
+            ("LN(z)", f["h3"]),
             ("s", f["s"]),
             ("p", p / p.sum(axis=1, keepdims=True)),
             ("loss", f["nll"]),
@@ -216,28 +224,29 @@ def backward_part(f, d):
     return [
         "## Backward",
         "L = the sum of the three losses. dA is dL/dA. Everything above, from the bottom up.",
-        "**Output.** ds = p - 1 at the symbol that came: rows sum to 0. The output's part of dE\n"
-        "is dsᵀ LN(x): 0 for the start token, which is never predicted. dLN(x) = ds E[:3].",
-        table(("ds", d["ds"]), ("dE out", d["dE out"]), ("dLN(x)", d["dh3"])),
-        "Through LN, of each row: let x̂ = (x - m) r, and t = dLN(x), times the gain, here 1. Then\n"
-        "dx = r (t - mean of t - x̂ · mean of t x̂). Of each column: db = the sum of dLN(x) over\n"
-        "rows, dg = the sum of dLN(x) x̂.",
-        table(("dln_g", d["dln_g"]), ("dln_b", d["dln_b"]), ("dx", d["dx2"])),
-        "**MLP half.** B1: dy = dx W_2ᵀ, dW_2 = yᵀ dx, db_2 = the sum of dx over rows.\n"
-        "B2: du = dy gelu'(c) with c = u + b_1, and db_1 its sum over rows; with p as\n"
-        "above, gelu'(c) = p + 2 c p (1 - p) 0.797885 (1 + 3 · 0.044715 c²). B3: dh = du W_1ᵀ,\n"
-        "dW_1 = hᵀ du. B4: dz is dx, which went straight on, plus dh through LN, as above.",
+        "**Output.** ds is p, less 1 where the symbol came: rows sum to 0. The output's part of\n"
+        "dE is dsᵀ LN(z): 0 for the start token, which is never predicted. dLN(z) = ds E[:3].",
+        table(("ds", d["ds"]), ("dE out", d["dE out"]), ("dLN(z)", d["dh3"])),
+        "Through LN, of each row: let ẑ = (z - m) r, and t = dLN(z), times the gain, here 1. Then\n"
+        "dz = r (t - mean of t - ẑ · mean of t ẑ). Of each column: db = the sum of dLN(z) over\n"
+        "rows, dg = the sum of dLN(z) ẑ.",
+        table(("dln_g", d["dln_g"]), ("dln_b", d["dln_b"]), ("dz", d["dx2"])),
+        "**MLP half.** B1: dy = dz W_2ᵀ, dW_2 = yᵀ dz, db_2 = the sum of dz over rows.\n"
+        "B2: du = dy gelu'(c) with c = u + b_1, and db_1 its sum over rows; with Φ as in M2,\n"
+        "gelu'(c) = Φ + 2 c Φ (1 - Φ) 0.797885 (1 + 3 · 0.044715 c²). B3: dh = du W_1ᵀ,\n"
+        "dW_1 = hᵀ du. B4: dx is dz, which went straight on, plus dh through LN, as above.",
         table(
             ("dy side", d["dy"].T),
             ("du side", d["du"].T),
             ("dh", d["dh2"]),
             ("dln2_g", d["dln2_g"]),
             ("dln2_b", d["dln2_b"]),
-            ("dz", d["dz"]),
+            ("dx", d["dz"]),
         ),
         table(("dW_2", d["dW_2"]), ("db_2", d["db_2"])),
         table(("dW_1 side", d["dW_1"].T), ("db_1", d["db_1"].reshape(4, 4))),
-        "**Attention half.** B5: da = dz W_oᵀ, dW_o = aᵀ dz, db_o = the sum of dz over rows.",
+        "**Attention half.** Its dz is the dx above. B5: da = dz W_oᵀ, dW_o = aᵀ dz, db_o = the\n"
+        "sum of dz over rows.",
         table(("da", d["da"]), ("dW_o", d["dW_o"]), ("db_o", d["db_o"])),
         "B6: dP_tj = da_t·v_j, of each head's columns. ds = P (dP - μ) entry by entry, where\n"
         "μ_t = da_t·a_t of the head's columns is the mean of dP under P: rows of ds sum to 0.",

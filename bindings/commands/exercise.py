@@ -19,6 +19,10 @@ def run(
     """List all, or begin one, or judge the copy of one that was begun; 1 where it is not right."""
     where = folder or judging.folder()
     if name is None:
+        if label is not None:
+            raise ValueError(
+                "--label asks about one exercise; name it too, as in: exercise nade-3 --label B5"
+            )
         _list(where)
         return 0
     exercise = _named(name)
@@ -81,8 +85,13 @@ def _judged(common: Common, exercise: Exercise, path: Path, where: Path) -> int:
         judging.note(where, exercise, "solved")
         console().print(f"solved: {exercise.why}")
         return 0
+    for key in sorted(verdict.untouched):
+        common.say(
+            f"d{key} was not written to: outputs are filled in place, d{key}[...] = …, "
+            f"for d{key} = … only gives another array its name"
+        )
     common.say(
         "edit the file and run this again; the derivation: "
-        f"help(chainrule.kernels.{exercise.operation})"
+        f"python -c \"help('chainrule.kernels.{exercise.operation}')\""
     )
     return 1

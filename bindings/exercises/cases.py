@@ -56,8 +56,17 @@ def normal(rng: np.random.Generator, **shapes: Any) -> Arrays:
 
 
 def room(*arrays: Any) -> list[Any]:
-    """Return zeros shaped like arrays: a gradient that is not written stays 0."""
-    return [np.zeros_like(a) for a in arrays]
+    """Return zeros shaped like arrays: a gradient that is not written stays 0.
+
+    They are -0, which computing hardly leaves in every entry: `untouched` tells them by it.
+    """
+    return [np.full_like(a, -0.0) for a in arrays]
+
+
+def untouched(case: Instance, rng: np.random.Generator) -> set[str]:
+    """Return whose gradients the backward leaves as they were handed to it."""
+    grads = case.backward([rng.normal(size=np.shape(out)) for out in case.forward()])
+    return {name for name, g in grads.items() if not g.any() and np.signbit(g).all()}
 
 
 def nade_case(rng: np.random.Generator, judged: Any) -> Instance:

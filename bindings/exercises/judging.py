@@ -26,10 +26,14 @@ PROGRESS = "progress.json"
 
 @dataclass(frozen=True)
 class Verdict:
-    """What was found of a copy: each gradient's error, or why there is none."""
+    """What was found of a copy: each gradient's error, or why there is none.
+
+    untouched: whose arrays it did not write to.
+    """
 
     errors: Mapping[str, RelativeError]
     fault: str = ""
+    untouched: frozenset[str] = frozenset()
 
     @property
     def failing(self) -> set[str]:
@@ -81,7 +85,8 @@ def judge(exercise: Exercise, path: Path) -> Verdict:
     rng = np.random.default_rng(SEED)
     try:
         case = cases.CASES[exercise.operation](rng, _imported(path))
-        return Verdict(cases.errors(case, rng))
+        errors = cases.errors(case, rng)
+        return Verdict(errors, untouched=frozenset(cases.untouched(case, rng)))
     except Exception as error:  # the reader's code may do anything
         return Verdict({}, f"{type(error).__name__}: {error}")
 

@@ -8,7 +8,8 @@
 # # Attention's backward pass, written by hand
 #
 # o_i = Σ_{j≤i} P_ij v_j with P the softmax of q_i·k_j / √d. The derivation is
-# `help(chainrule.kernels.causal_attention)`; B3, the softmax's Jacobian, is the step to think about.
+# `help("chainrule.kernels.causal_attention")`; B3, the softmax's Jacobian, is the step to think
+# about.
 
 # %%
 from types import SimpleNamespace
@@ -39,7 +40,7 @@ def judge(backward):
 
 
 errors = judge(backward)
-errors
+print(errors)
 
 # %%
 assert all(error < 1e-6 for error in errors.values()), errors
@@ -53,7 +54,7 @@ P = rng.dirichlet(np.ones(5))
 v, do = rng.normal(size=(5, 3)), rng.normal(size=3)
 over_the_row, by_the_output = P @ (v @ do), do @ (P @ v)
 assert np.isclose(over_the_row, by_the_output)
-over_the_row, by_the_output
+print(over_the_row, by_the_output)
 
 # %% [markdown]
 # **Each row of ds sums to 0**: adding one number to all scores of a row changes nothing.
@@ -61,4 +62,4 @@ over_the_row, by_the_output
 # %%
 ds = P * (v @ do - over_the_row)
 assert abs(ds.sum()) < 1e-15
-ds
+print(ds)

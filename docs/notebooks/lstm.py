@@ -8,7 +8,7 @@
 # # The LSTM's backward pass, written by hand
 #
 # c_t = f c_{t-1} + i g and h_t = o tanh(c_t), the gates from z_t + h_{t-1} W. Two gradients walk back
-# through time: δ = dL/dh and ε = dL/dc. The derivation is `help(chainrule.kernels.lstm)`.
+# through time: δ = dL/dh and ε = dL/dc. The derivation is `help("chainrule.kernels.lstm")`.
 
 # %%
 from types import SimpleNamespace
@@ -41,7 +41,7 @@ def judge(backward):
 
 
 errors = judge(backward)
-errors
+print(errors)
 
 # %%
 assert all(error < 1e-6 for error in errors.values()), errors
@@ -63,7 +63,7 @@ left = d
 for h in reversed(states):
     left = (left * (1 - h**2)) @ W.T
 of_rnn, of_cells = np.linalg.norm(left) / np.linalg.norm(d), 0.97**steps
-of_rnn, of_cells
+print(of_rnn, of_cells)
 
 # %%
 assert of_rnn < 1e-6 < 0.1 < of_cells

@@ -8,7 +8,7 @@
 # # A masked convolution's backward pass, written by hand
 #
 # y_ij = b + Σ_t x_{(i, j) + tap t} W_t, taps being pixels before (i, j). Pixel by pixel, and slow: so
-# that each sum is seen. The derivation is `help(chainrule.kernels.masked_conv)`.
+# that each sum is seen. The derivation is `help("chainrule.kernels.masked_conv")`.
 
 # %%
 from types import SimpleNamespace
@@ -40,7 +40,7 @@ def judge(backward):
 
 
 errors = judge(backward)
-errors
+print(errors)
 
 # %%
 assert all(error < 1e-6 for error in errors.values()), errors
@@ -65,7 +65,7 @@ x = np.zeros((1, 5, 5, 1))
 moved = x.copy()
 moved[0, 2, 2, 0] = 1
 changed = (two_layers(x) != two_layers(moved))[0, :, :, 0].astype(int)
-changed
+print(changed)
 
 # %%
 assert not changed[:2].any() and not changed[2, :3].any() and changed.any()

@@ -8,7 +8,7 @@
 # # NADE's backward pass, written by hand
 #
 # Logits s_i = b_i + V_i·h_i with h_i = σ(a_i), and a_{i+1} = a_i + x_i W_i. Given ds, find dW, dV, db
-# and dc. The derivation is `help(chainrule.kernels.nade)`; try without it first. Change a line below,
+# and dc. The derivation is `help("chainrule.kernels.nade")`; try without it first. Change a line below,
 # run all, and look which gradients fail.
 
 # %%
@@ -55,7 +55,7 @@ def judge(backward):
 
 
 errors = judge(backward)
-errors
+print(errors)
 
 # %%
 assert all(error < 1e-6 for error in errors.values()), errors
@@ -79,7 +79,7 @@ def forgetful(ds, x, W, V, a_end, y, dW, dV, db, dc):
 
 
 wrong = {name for name, error in judge(forgetful).items() if not error < 1e-6}
-wrong
+print(sorted(wrong))
 
 # %%
 assert wrong == {"W", "c"}

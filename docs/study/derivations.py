@@ -135,8 +135,17 @@ class Derivation:
 def _naming(path: Path, label: str) -> list[Line]:
     text = path.read_text("utf-8").splitlines()
     named = {n for n, comment in comments_by_line(path).items() if label in labels(comment)}
-    named -= _head(text)
-    return [Line(path, n, _shown(path, text, n)) for n in sorted(named)]
+    taken = {_code_at(path, text, n) for n in named - _head(text)}
+    return [Line(path, n, _shown(path, text, n)) for n in sorted(taken)]
+
+
+def _code_at(path: Path, lines: list[str], number: int) -> int:
+    """Return a line's number, or where it is a comment alone, of the code that it stands above."""
+    passed = ("#",) if path.suffix == ".py" else ("//", "#pragma")
+    at = number
+    while at <= len(lines) and (not (line := lines[at - 1].strip()) or line.startswith(passed)):
+        at += 1
+    return min(at, len(lines))
 
 
 def _shown(path: Path, lines: list[str], number: int) -> str:

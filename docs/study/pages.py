@@ -5,12 +5,16 @@ from pathlib import Path
 
 import chainrule
 from chainrule.registry import HOMES as MODELS
-from study import gallery
+from study import gallery, way
 from study.directives import derivation_of
 from study.places import every_name, page_of
 from study.reading import PATH
 
 NOT_OURS = "BaseEstimator, ClassifierMixin, OutlierMixin"  # scikit-learn's, documented there
+ORDERED = (
+    "Each line names what it needs from the ones before, the foundations to read before it and the "
+    "numbers and exercises beside it. Previous and Next, at the end of a page, follow this order."
+)
 ROOMS = {
     "operations": ("Operations", "Array operations, one kernel each."),
     "models": ("Models", "Densities, each with its derivation."),
@@ -42,7 +46,9 @@ def escaped(text: str) -> str:
 def derivation_page(name: str) -> str:
     """Return the page of a derivation."""
     made, last = derivation_of(name), name.rpartition("/")[2]
-    parts = [heading(titled(name)), escaped(made.title) + ".\n", f".. derivation:: {name}\n"]
+    parts = [heading(titled(name)), escaped(made.title) + ".\n"]
+    parts += [f"{said}\n" for said in (way.before(name), way.beside(name)) if said]
+    parts += [f".. derivation:: {name}\n"]
     if made.steps:
         parts += [".. rubric:: Where each step is taken\n", f".. steps:: {name}\n"]
     if name.startswith("kernels/"):
@@ -70,12 +76,13 @@ def index_page(room: str, names: list[str]) -> str:
 
 def reading_page() -> str:
     """Return the reading order."""
-    lines = [heading("A reading order"), "Each line names what it needs from the ones before.\n"]
+    lines = [heading("A reading order"), f"{ORDERED}\n"]
     for name, said, needs in PATH:
         lines.append(f"#. :doc:`{titled(name)} </{page_of(name)}>`: {escaped(said)}")
         if needs:
             links = ", ".join(f":doc:`{titled(need)} </{page_of(need)}>`" for need in needs)
             lines.append(f"   Needs {links}.")
+        lines += [f"   {more}" for more in (way.before(name), way.beside(name)) if more]
         lines.append("")
     return "\n".join(lines)
 

@@ -1,4 +1,8 @@
-"""The order in which to read: from the Bernoulli to the PixelCNN, and what each needs."""
+"""The order in which to read: from the Bernoulli to the PixelCNN, and what each needs.
+
+PATH has the derivations, each with what it needs of those before. BEFORE and BESIDE have the other
+pages: foundations that a derivation takes for granted, numbers and notebooks that go with it.
+"""
 
 PATH = (
     ("kernels/bernoulli", "A bit from a logit; the gradient in it is the prediction's error.", ()),
@@ -12,6 +16,7 @@ PATH = (
         "The first model: the chain rule with a table of weights.",
         ("kernels/triangular",),
     ),
+    ("kernels/adam", "How its parameters move, from their gradients.", ("engine/models/fvsbn",)),
     (
         "kernels/linear",
         "y = x W + b, and the three products that undo it; all networks stand on it.",
@@ -35,7 +40,12 @@ PATH = (
         ("kernels/linear",),
     ),
     ("engine/layers/masks", "Why MADE's masks are enough.", ("kernels/masked_linear",)),
-    ("engine/models/made", "MADE: all factors in one pass.", ("engine/layers/masks",)),
+    (
+        "kernels/masked_bits",
+        "MADE of bits and one layer, loss and gradient.",
+        ("engine/layers/masks", "kernels/activation", "kernels/bernoulli"),
+    ),
+    ("engine/models/made", "MADE: all factors in one pass.", ("kernels/masked_bits",)),
     (
         "kernels/softmax_cross_entropy",
         "From bits to symbols: softmax and log-sum-exp.",
@@ -76,6 +86,7 @@ PATH = (
         "Looking back at everything: B3, the softmax's Jacobian.",
         ("kernels/softmax_cross_entropy", "kernels/linear"),
     ),
+    ("kernels/rotary", "Where a symbol stands, as angles.", ("kernels/causal_attention",)),
     (
         "engine/models/attention_rnn",
         "Attention over an RNN's own past.",
@@ -87,7 +98,10 @@ PATH = (
     (
         "engine/layers/transformer_block",
         "All of them in one block.",
-        ("kernels/causal_attention", "kernels/layer_norm", "kernels/gelu", "kernels/dropout"),
+        (
+            *("kernels/causal_attention", "kernels/rotary", "kernels/layer_norm"),
+            *("kernels/gelu", "kernels/dropout"),
+        ),
     ),
     (
         "engine/models/transformer",
@@ -110,3 +124,27 @@ PATH = (
         ("engine/layers/gated_pixels", "kernels/logistics"),
     ),
 )
+
+BEFORE = {
+    "kernels/bernoulli": (
+        *("foundations/chain-rule-of-probability", "foundations/nats-and-bits"),
+        *("foundations/gradients-by-indices", "foundations/finite-differences"),
+    ),
+    "kernels/adam": ("foundations/optimising",),
+    "kernels/activation": ("foundations/initial-weights",),
+    "kernels/softmax_cross_entropy": ("foundations/softmax",),
+    "kernels/categorical": ("foundations/sampling",),
+    "engine/layers/recurrent": ("foundations/truncation",),
+    "engine/models/rnn": ("foundations/labels",),
+}
+BESIDE = {
+    "kernels/nade": ("numbers/nade", "doing/index", "doing/nade"),
+    "engine/models/nade": ("numbers/nade",),
+    "kernels/masked_bits": ("numbers/made",),
+    "engine/models/made": ("numbers/made",),
+    "kernels/lstm": ("numbers/lstm", "doing/lstm"),
+    "kernels/causal_attention": ("doing/attention",),
+    "engine/layers/transformer_block": ("numbers/transformer",),
+    "engine/models/transformer": ("numbers/transformer",),
+    "kernels/masked_conv": ("numbers/masked_conv", "doing/masked_conv"),
+}

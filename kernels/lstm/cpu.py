@@ -39,7 +39,7 @@ def _forward(z: Array, W: Array, h: Array, c: Array, lo: int, hi: int) -> None:
     """F1-F4 of every step for rows lo … hi - 1; W by `packed`."""
     p = np.empty((hi - lo, W.shape[0] * W.shape[2]), W.dtype)
     for t in range(z.shape[0]):
-        product(h[t, lo:hi], W, p)
+        product(h[t, lo:hi], W, p)  # F1: h W
         _step(p, z[t, lo:hi], c[t, lo:hi], c[t + 1, lo:hi], h[t + 1, lo:hi])
 
 
@@ -61,7 +61,7 @@ def _backward(
     for t in range(dh.shape[0] - 1, -1, -1):
         cells = c[t, lo:hi], c[t + 1, lo:hi]
         _step_back(dh[t, lo:hi], from_next, gates[t, lo:hi], cells[0], cells[1], dc, dz[t, lo:hi])
-        product(dz[t, lo:hi], W_T, from_next)
+        product(dz[t, lo:hi], W_T, from_next)  # B1: dz Wᵀ, for step t - 1
     dh0[lo:hi] = from_next[:, : dh.shape[2]]  # B6; dc is dc0's own
 
 
@@ -77,9 +77,9 @@ def cell(p: Array, z: Array, c_before: Array, c: Array, h: Array) -> None:
     for j in range(2 * H):
         z[j] = sigmoid(z[j] + p[j])  # F1, F2: i and f
     for j in range(H):
-        g[j] = tanh(g[j] + p_g[j])
+        g[j] = tanh(g[j] + p_g[j])  # F1, F2: g
     for j in range(H):
-        o[j] = sigmoid(o[j] + p_o[j])
+        o[j] = sigmoid(o[j] + p_o[j])  # F1, F2: o
     for j in range(H):
         c[j] = f[j] * c_before[j] + i[j] * g[j]  # F3
     for j in range(H):
@@ -111,15 +111,15 @@ def cell_back(
     for j in range(H):
         dc[j] += delta[j] * o[j] * (one - tanh_c[j] * tanh_c[j])  # B2: ε
     for j in range(H):
-        dz[j] = dc[j] * g[j] * i[j] * (one - i[j])  # B3, B4
+        dz[j] = dc[j] * g[j] * i[j] * (one - i[j])  # B3, B4: i
     for j in range(H):
-        dz[H + j] = dc[j] * c_before[j] * f[j] * (one - f[j])
+        dz[H + j] = dc[j] * c_before[j] * f[j] * (one - f[j])  # B3, B4: f
     for j in range(H):
-        dz[2 * H + j] = dc[j] * i[j] * (one - g[j] * g[j])
+        dz[2 * H + j] = dc[j] * i[j] * (one - g[j] * g[j])  # B3, B4: g
     for j in range(H):
-        dz[3 * H + j] = delta[j] * tanh_c[j] * o[j] * (one - o[j])
+        dz[3 * H + j] = delta[j] * tanh_c[j] * o[j] * (one - o[j])  # B2: do; B4: o
     for j in range(H):
-        dc[j] *= f[j]
+        dc[j] *= f[j]  # B2: f ∘ ε, for step t - 1
 
 
 @njit(**JIT)

@@ -31,7 +31,7 @@ lstm_forward(REAL* z, const REAL* __restrict__ W, REAL* h, REAL* c, int t, int N
             hs(t + 1, n)[j] = o * tanh(c_t);  // F4
         }
     };
-    product<false>(place, before, N, H, W + column, width, inside, fetch, use);
+    product<false>(place, before, N, H, W + column, width, inside, fetch, use);  // F1: h W
 }
 
 // t = T - 1 … 0, then t = -1, which leaves B6. W_T: Wᵀ. dz may be gates: a lane reads its own gate
@@ -73,14 +73,15 @@ lstm_backward(const REAL* dh, const REAL* gates, const REAL* __restrict__ W_T, c
         const REAL tanh_c = tanh(at.c);
         const REAL delta = at.dh + p;                                   // B1
         const REAL epsilon = kept + delta * o * (1 - tanh_c * tanh_c);  // B2
-        const REAL of_gate[PARTS] = {epsilon * g, epsilon * at.c_before, epsilon * i,
-                                     delta * tanh_c};  // B3 and do of B2
+        const REAL of_gate[PARTS] = {epsilon * g, epsilon * at.c_before, epsilon * i,  // B3
+                                     delta * tanh_c};                                  // B2: do
         const REAL slope = place.part == 2 ? 1 - at.gate * at.gate : at.gate * (1 - at.gate);
         REAL mine = of_gate[0];
 #pragma unroll
         for (int q = 1; q < PARTS; ++q) mine = place.part == q ? of_gate[q] : mine;
         dzs(t, n)[column] = mine * slope;  // B4
-        if (first) dc[entry] = epsilon * f;
+        if (first) dc[entry] = epsilon * f;  // B2: f ∘ ε, for step t - 1
     };
+    // B1: dz Wᵀ of step t + 1
     product<true>(place, after, N, last_step ? 0 : 4 * H, W_T + j, H, inside, fetch, use);
 }

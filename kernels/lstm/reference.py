@@ -38,9 +38,9 @@ def backward(
         dc = dc + delta * o * (1 - tanh_c**2)  # B2
         di, df, dg = dc * g, dc * c[t], dc * i  # B3
         dc = dc * f  # B2's first term, for step t - 1; before dz, which may be gates
-        dz[t] = np.concatenate(
-            [di * i * (1 - i), df * f * (1 - f), dg * (1 - g**2), do * o * (1 - o)], axis=1
-        )  # B4
+        dz_i, dz_f = di * i * (1 - i), df * f * (1 - f)  # B4
+        dz_g, dz_o = dg * (1 - g**2), do * o * (1 - o)  # B4
+        dz[t] = np.concatenate([dz_i, dz_f, dz_g, dz_o], axis=1)
         from_next = dz[t] @ W.T  # B1's second term, for step t - 1
         dW += h[t].T @ dz[t]  # B5
     dh0[...], dc0[...] = from_next, dc  # B6

@@ -80,7 +80,8 @@ __device__ __forceinline__ void add_products(Sums& sum, const Tiles& tiles) {
 #pragma unroll
             for (int q = 0; q < COLUMNS; ++q)
 #pragma unroll
-                for (int r = 0; r < COLUMNS; ++r) sum[first + q][r] += rows.v[q] * columns.v[r];
+                for (int r = 0; r < COLUMNS; ++r)
+                    sum[first + q][r] += rows.v[q] * columns.v[r];  // F1, B1, B3: every product
         }
     }
 }

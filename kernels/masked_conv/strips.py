@@ -160,6 +160,7 @@ def _strip(
         tall = at_once(long - r)
         if whole:
             place = (to + r) * O + j
+            # F1, B3: what is seen times W_t, and y's tile its sum
             multiply(tall, q, n, x, at + r * C, C, 1, W, w, width, y, place, O, anew)
         else:
             multiply(tall, q, n, x, at + r * C, C, 1, W, w, width, edge, 0, width, True)
@@ -243,6 +244,7 @@ def _rows(
     O, width, across = dW.shape[2], edge.shape[1], lanes(dW)
     q = -(-c // across)
     if c == q * across:
+        # B1, and B2 where x is 1: Σ over n pixels of xᵀ G
         multiply_rows(tall, q, n, x, at, 1, C, B, b, apart, dW, f * O + j, O, False)
     else:
         multiply_rows(tall, q, n, x, at, 1, C, B, b, apart, edge, 0, width, True)

@@ -2,13 +2,17 @@
 
 import ast
 import json
+import re
 import runpy
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from chainrule.exercises import EXERCISES, WRITE, both_directions, cases, judging
 from chainrule.kernels import nade
+from study import notebooks
 from study.derivations import labels
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -92,6 +96,33 @@ def test_a_backward_that_writes_nothing_or_no_numbers_fails(tmp_path):
     assert "c" in judging.judge(exercise, path).failing
 
 
+@pytest.mark.parametrize(("line", "left"), [("dh0 = from_next", {"h0"}), ("dh0[...] = 0", set())])
+def test_an_output_that_is_not_written_in_place_is_told(line, left, call, tmp_path):
+    exercise = EXERCISES["rnn-3"]
+    path = judging.begin(exercise, tmp_path)
+    text = path.read_text("utf-8")
+    path.write_text(text.replace("pass  # B4: write this line", line), "utf-8")
+    verdict = judging.judge(exercise, path)
+    assert verdict.untouched == left and verdict.failing == {"h0"}
+    status, out, err = call("exercise", "rnn-3", "--folder", str(tmp_path))
+    assert status == 1 and ("dh0[...] = …" in out + err) == bool(left)
+
+
+def test_the_help_that_is_pointed_to_is_there(call, tmp_path):
+    """In a fresh interpreter, as the reader types it; and so from the notebooks."""
+    _, out, err = call("exercise", "conv-1", "--folder", str(tmp_path))
+    (code,) = re.findall(r'python -c "(.+?)"', " ".join((out + err).split()))
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "(B3)" in said.stdout
+    for path in DOCS.glob("notebooks/*.py"):
+        assert re.search(r'`help\("chainrule\.kernels\.\w+"\)`', path.read_text("utf-8"))
+
+
+def test_a_label_without_an_exercise_is_an_error(call, tmp_path):
+    status, _, err = call("exercise", "--label", "B4", "--folder", str(tmp_path))
+    assert status == 2 and "name it too" in err
+
+
 def test_a_line_that_is_gone_is_told():
     exercise = EXERCISES["nade-1"]
     with pytest.raises(ValueError, match="no line"):
@@ -137,7 +168,11 @@ def test_the_command_says_what_is_wrong(call, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("notebook", sorted(path.name for path in DOCS.glob("notebooks/*.py")))
-def test_a_notebook_runs(notebook):
+def test_a_notebook_runs(notebook, capsys):
     text = (DOCS / "notebooks" / notebook).read_text("utf-8")
     assert "format_name: percent" in text and text.count("# %%") > 4
     runpy.run_path(str(DOCS / "notebooks" / notebook))
+    said = capsys.readouterr().out
+    assert "e-" in said
+    page = notebooks.page(DOCS / "notebooks" / notebook)
+    assert f"```text\n{said.splitlines()[0]}" in page

@@ -74,9 +74,9 @@ def test_the_way_forward(units):
     follows("u side", printed("h", 1) @ printed("W_1 side").T, turned=True)
     c, p = units
     follows("y side", c * p, turned=True)
-    follows("x", printed("z") + printed("y side").T @ printed("W_2") + printed("b_2"), 1)
-    follows("LN(x)", normalised(printed("x", 1), 2) + printed("ln_b"))
-    follows("s", printed("LN(x)") @ E[:3].T)
+    follows("z", printed("z") + printed("y side").T @ printed("W_2") + printed("b_2"), 1)
+    follows("LN(z)", normalised(printed("z", 1), 2) + printed("ln_b"))
+    follows("s", printed("LN(z)") @ E[:3].T)
     e = np.exp(printed("s"))
     follows("p", e / e.sum(1, keepdims=True))
     follows("loss", (np.log(e.sum(1)) - (printed("s") * CAME).sum(1))[None])
@@ -84,20 +84,20 @@ def test_the_way_forward(units):
 
 
 def test_the_way_back(units):
-    x, z, (c, p) = printed("x", 1), printed("z"), units
+    x, z, (c, p) = printed("z"), printed("z", 1), units
     follows("ds", printed("p") - CAME)
-    follows("dLN(x)", printed("ds") @ printed("E")[:3])
-    follows("dx", through_norm(printed("dLN(x)"), x, 2))
-    follows("dln_g", (printed("dLN(x)") * normalised(x, 2)).sum(0)[None])
-    follows("dy side", printed("dx") @ printed("W_2").T, turned=True)
-    follows("dW_2", printed("y side") @ printed("dx"))
+    follows("dLN(z)", printed("ds") @ printed("E")[:3])
+    follows("dz", through_norm(printed("dLN(z)"), z, 2))
+    follows("dln_g", (printed("dLN(z)") * normalised(z, 2)).sum(0)[None])
+    follows("dy side", printed("dz") @ printed("W_2").T, turned=True)
+    follows("dW_2", printed("y side") @ printed("dz"))
     slope = p + 2 * c * p * (1 - p) * ROOT * (1 + 3 * CUBIC * c**2)
     follows("du side", printed("dy side").T * slope, turned=True)
     follows("dW_1 side", printed("h", 1).T @ printed("du side").T, turned=True)
     follows("dh", printed("du side").T @ printed("W_1 side"))
-    follows("dz", printed("dx") + through_norm(printed("dh"), z, 1))
-    follows("da", printed("dz") @ printed("W_o").T)
-    follows("dW_o", printed("a").T @ printed("dz"))
+    follows("dx", printed("dz") + through_norm(printed("dh"), x, 1))
+    follows("da", printed("dx") @ printed("W_o").T)
+    follows("dW_o", printed("a").T @ printed("dx"))
 
 
 def test_the_way_back_through_attention_and_the_input():
@@ -116,7 +116,7 @@ def test_the_way_back_through_attention_and_the_input():
         follows(f"dW_{name}", printed("h").T @ gradient)
         follows(f"db_{name}", gradient.sum(0)[None])
     follows("dh", sum(d @ printed(f"W_{n}").T for n, d in zip("qkv", gradients, strict=True)), 1)
-    follows("dx", printed("dz") + through_norm(printed("dh", 1), printed("x"), 0), 1)
+    follows("dx", printed("dx") + through_norm(printed("dh", 1), printed("x"), 0), 1)
     follows("dE_pos", printed("dx", 1))
     of_inputs = np.zeros((4, 4))
     of_inputs[[3, 2, 0]] = printed("dx", 1)

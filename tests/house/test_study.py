@@ -8,6 +8,7 @@ import pytest
 
 import build
 from chainrule.engine import models
+from chainrule.exercises import EXERCISES
 from chainrule.registry import HOMES
 from study import (
     by_hand,
@@ -19,6 +20,7 @@ from study import (
     places,
     reading,
     speeds,
+    way,
 )
 from study.graphs import Arrow, Box, numbers, svg
 
@@ -89,6 +91,35 @@ def test_the_numbers_of_a_page_are_the_references(name):
     assert len(labels) > 4
 
 
+@pytest.mark.parametrize("name", by_hand.PAGES)
+def test_a_figure_fits_its_column_and_its_numbers_stand_apart(name):
+    """The column is 735 pixels wide; a picture that much wider would shrink to unreadable."""
+    wide, gap, text = (
+        7.2,
+        6,
+        r'<text x="(\S+)" y="(\S+)" text-anchor="middle" class="[vg]\w+">(.*?)<',
+    )
+    for svg_ in re.findall(r"<svg.*?</svg>", import_module(f"study.by_hand.{name}").page(), re.S):
+        assert int(re.search(r'width="(\d+)"', svg_)[1]) < 770
+        found = [(float(x), float(y), wide * len(said)) for x, y, said in re.findall(text, svg_)]
+        assert len(found) > 10
+        for k, (x, y, w) in enumerate(found):
+            for x2, y2, w2 in found[:k]:
+                assert abs(y - y2) >= 11 or abs(x - x2) >= (w + w2) / 2 + gap
+
+
+def test_the_readme_s_top_leads_to_the_study_section():
+    text = (places.ROOT / "README.md").read_text("utf-8")
+    assert "(#study)" in text.partition("\n## ")[0] and "\n## Study\n" in text
+
+
+def test_each_page_of_numbers_says_that_the_last_digit_may_differ(tmp_path):
+    by_hand.write(tmp_path)
+    for name in by_hand.PAGES:
+        begun, found, _ = (tmp_path / f"{name}.md").read_text("utf-8").partition("## Forward")
+        assert found and by_hand.ROUNDED in begun
+
+
 @pytest.mark.parametrize("name", ["nade", "lstm", "made"])
 def test_a_wrong_number_by_hand_is_found(name, monkeypatch):
     module = import_module(f"study.by_hand.{name}")
@@ -105,6 +136,30 @@ def test_the_reading_order_has_all_models_and_needs_what_comes_before():
     wanted = {f"engine/models/{name}" for name in models.HOMES} - {"engine/models/table_nade"}
     assert wanted <= set(names)
     assert names[0] == "kernels/bernoulli" and names[-1] == "engine/models/pixel_cnn"
+    assert {"kernels/adam", "kernels/rotary", "kernels/masked_bits"} <= set(names)
+
+
+def test_the_way_has_all_foundations_numbers_and_notebooks_at_their_places():
+    order, docs = way.order(), places.ROOT / "docs"
+    assert len(order) == len(set(order)) and order[0] == "reading"
+    wanted = {f"foundations/{path.stem}" for path in docs.glob("foundations/*.md")}
+    wanted |= {f"numbers/{name}" for name in by_hand.PAGES}
+    wanted |= {f"doing/{path.stem}" for path in docs.glob("notebooks/*.py")} | {"doing/index"}
+    assert wanted - {"foundations/index"} <= set(order)
+    listed = pages.reading_page()
+    assert all(f"/{page}`" in listed or f"/{page}>`" in listed for page in order[1:])
+    names = {name for name, _, _ in reading.PATH}
+    assert set(reading.BEFORE) | set(reading.BESIDE) <= names
+    at = order.index
+    assert at("operations/lstm") + 1 == at("numbers/lstm") < at("doing/lstm")
+    assert at("foundations/softmax") + 1 == at("operations/softmax_cross_entropy")
+
+
+def test_a_derivation_leads_to_its_numbers_its_exercises_and_its_foundations():
+    page = pages.derivation_page("kernels/lstm")
+    assert ":doc:`/numbers/lstm`" in page and "lstm-1 to lstm-3" in page
+    assert ":doc:`/foundations/softmax`" in pages.derivation_page("kernels/softmax_cross_entropy")
+    assert all(way.exercises_of(f"kernels/{e.operation}") for e in EXERCISES.values())
 
 
 def test_a_steps_lines_are_found_in_all_three_kinds_of_code():
@@ -141,8 +196,27 @@ def test_beside_a_label_of_a_file_stand_its_lines_or_it_names_who_takes_it(name)
 
 
 def test_a_statement_that_ends_with_a_bracket_is_shown_from_its_beginning():
-    found = derivations.kernel("lstm").lines("B4")["reference"]
-    assert [line.text for line in found] == ["dz[t] = np.concatenate( … )  # B4"]
+    found = directives.derivation_of("engine/classifiers/cnn").lines("F1")["code"]
+    assert any(" … )  # F1" in line.text for line in found)
+
+
+@pytest.mark.parametrize("name", places.every_name())
+def test_what_stands_beside_a_label_is_code_and_no_comment_alone(name):
+    made = directives.derivation_of(name)
+    for label in made.steps:
+        for found in made.lines(label).values():
+            assert not any(line.text.startswith(("#", "//")) or not line.text for line in found)
+
+
+def test_beside_a_convolution_s_steps_stand_its_products_and_beside_the_lstm_s_all_gates():
+    conv, lstm = derivations.kernel("masked_conv"), derivations.kernel("lstm")
+    for label in ("F1", "B1", "B3"):
+        for side, product in (("CPU", "multiply"), ("CUDA", "rows.v[q] * columns.v[r]")):
+            assert any(product in line.text for line in conv.lines(label)[side]), (label, side)
+    for label, count in (("F1", 4), ("F2", 3), ("B2", 3), ("B3", 3), ("B4", 4)):
+        assert len(lstm.lines(label)["CPU"]) == count, label
+    assert any("epsilon * g" in line.text for line in lstm.lines("B3")["CUDA"])
+    assert all("concatenate" not in line.text for line in lstm.lines("B4")["reference"])
 
 
 def test_pages_have_names_of_their_own():

@@ -1,6 +1,7 @@
 """The study page's numbers: written again, recomputed by plain NumPy, checked by differences."""
 
 import importlib.util
+import re
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,8 @@ from chainrule.engine.gradcheck import numeric_grad
 from chainrule.engine.models import transformer
 from chainrule.kernels import use_backend
 from chainrule.kernels.dispatch import HOST_BACKENDS
+from study.by_hand import transformer as transformer_page
+from study.places import every_name, page_of
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -123,3 +126,18 @@ def test_the_tables_gradient_is_the_sum_of_its_two_parts(tiny):
     into[f["tokens"]] = d["dx"]
     assert_allclose(d["dE"], d["dE out"] + into)
     assert not d["dE out"][3].any()
+
+
+def test_the_page_leads_to_the_derivations_whose_letters_it_has(tiny):
+    """Here to the sources, on the site to their pages; each half reads x and gives z, as there."""
+    page = tiny.page()
+    found = re.findall(r"\]\(\.\./(\w+(?:/\w+)+)\.py\)", page)
+    assert {"engine/layers/transformer_block", "kernels/gelu/__init__"} <= set(found)
+    assert all((EXAMPLES.parent / f"{name}.py").exists() for name in found)
+    for target in re.findall(r"\]\(\.\./([\w/]+)\.rst\)", transformer_page.linked(page)):
+        assert target in {page_of(name) for name in every_name()}
+    block = (EXAMPLES.parent / "engine/layers/transformer_block.py").read_text("utf-8")
+    for equation in ("h = LN(x)", "u = h W_1", "du W_1ᵀ", "[dq dk dv] W_qkvᵀ"):
+        assert equation in block and equation in " ".join(page.split())
+    for equation in ("M3: z = x + y W_2", "B1: dy = dz W_2ᵀ", "B4: dx is dz", "A5: z = x + a W_o"):
+        assert equation in page

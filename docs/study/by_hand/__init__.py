@@ -8,6 +8,10 @@ from importlib import import_module
 from pathlib import Path
 
 PAGES = ("nade", "made", "lstm", "transformer", "masked_conv")
+ROUNDED = (
+    "All digits are worked with and few are shown: who goes on from the printed ones may find the "
+    "last one or two digits different."
+)
 INDEX = """# Numbers by hand
 
 One tiny case each, forward and backward, every number written out: to be followed with a pocket
@@ -24,5 +28,7 @@ def write(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name in PAGES:
         text = import_module(f"study.by_hand.{name}").page()
-        (folder / f"{name}.md").write_text(text, "utf-8")
+        begun, forward, rest = text.partition("## Forward\n")
+        whole = f"{begun}{ROUNDED}\n\n{forward}{rest}"
+        (folder / f"{name}.md").write_text(whole, "utf-8")
     (folder / "index.md").write_text(INDEX + "\n".join(PAGES) + "\n```\n", "utf-8")

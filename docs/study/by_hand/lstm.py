@@ -51,22 +51,21 @@ def _hold(r: dict[str, np.ndarray]) -> None:
         np.testing.assert_allclose(ours.reshape(-1), right.reshape(-1), atol=1e-12)
 
 
-def graph(r: dict[str, np.ndarray]) -> str:
-    """Return the picture: the cells along the top, the gates below, h at the bottom."""
-    boxes, arrows = [Box(0, 0, "c0"), Box(0, 330, "h0")], []
-    for t in range(T):
-        k, x = t + 1, 430 * t
-        gates, d, dz = r["gates"][t], r["d"][t], r["dz"][t]
-        boxes += [Box(x + 430, 0, f"c{k}"), Box(x + 430, 330, f"h{k}")]
-        for n, name in enumerate(GATES):
-            boxes.append(Box(x + 90 + 85 * n, 165, f"{name}{k}"))
-            arrows.append(Arrow(f"h{t}", f"{name}{k}", r["h"][t], dz[n] * W[0, n], 0.55))
-            end = f"h{k}" if name == "o" else f"c{k}"
-            arrows.append(Arrow(f"{name}{k}", end, gates[n], d[n], 0.4))
-        arrows.append(Arrow(f"c{t}", f"c{k}", r["c"][t], gates[1] * r["eps"][t]))
-        inner = r["delta"][t] * gates[3] * (1 - r["tanh"][k] ** 2)
-        arrows.append(Arrow(f"c{k}", f"h{k}", r["c"][k], inner))
-    return figure(boxes, arrows, "An LSTM unit over two steps")
+def graph(r: dict[str, np.ndarray], t: int) -> str:
+    """Return the picture of step t, from 0: the cells above, the gates between, h below."""
+    k = t + 1
+    boxes = [Box(0, 0, f"c{t}"), Box(0, 330, f"h{t}"), Box(620, 0, f"c{k}"), Box(620, 330, f"h{k}")]
+    arrows = []
+    gates, d, dz = r["gates"][t], r["d"][t], r["dz"][t]
+    for n, name in enumerate(GATES):
+        boxes.append(Box(110 + 120 * n, 165, f"{name}{k}"))
+        arrows.append(Arrow(f"h{t}", f"{name}{k}", r["h"][t], dz[n] * W[0, n], 0.6))
+        end = f"h{k}" if name == "o" else f"c{k}"
+        arrows.append(Arrow(f"{name}{k}", end, gates[n], d[n], 0.3))
+    arrows.append(Arrow(f"c{t}", f"c{k}", r["c"][t], gates[1] * r["eps"][t]))
+    inner = r["delta"][t] * gates[3] * (1 - r["tanh"][k] ** 2)
+    arrows.append(Arrow(f"c{k}", f"h{k}", r["c"][k], inner))
+    return figure(boxes, arrows, f"Step {k} of {T} of an LSTM unit")
 
 
 def page() -> str:
@@ -114,6 +113,6 @@ def page() -> str:
             ),
             "B5: dW = h_0 dz_1 + h_1 dz_2. B6: dh_0 = dz_1 Wᵀ, dc_0 = f_1 ε_1.",
             table(("dW", r["dW"]), ("dh0, dc0", r["ends"])),
-            graph(r),
+            *(graph(r, t) for t in range(T)),
         ]
     )

@@ -45,8 +45,8 @@ def worked() -> dict[str, np.ndarray]:
 
 def graph() -> str:
     """Return the picture: pixels above, outputs below, an arrow for every product."""
-    boxes = [Box(190 * (S * i + j), 0, f"x{i}{j}") for i, j in np.ndindex(R, S)]
-    boxes += [Box(190 * (S * i + j), 300, f"y{i}{j}") for i, j in np.ndindex(R, S)]
+    boxes = [Box(130 * (S * i + j), 0, f"x{i}{j}") for i, j in np.ndindex(R, S)]
+    boxes += [Box(130 * (S * i + j), 400, f"y{i}{j}") for i, j in np.ndindex(R, S)]
     arrows = [
         Arrow(f"x{a}{b}", f"y{i}{j}", X[a, b], G[i, j] * W[t], 0.25 + 0.15 * t)
         for t, (i, j), (a, b) in pairs()

@@ -1,6 +1,7 @@
 """The tiny Transformer of examples/, its page as it is, and a graph of its arrays."""
 
 import importlib.util
+import re
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,11 @@ import numpy as np
 from chainrule.kernels import use_backend
 from study.graphs import Arrow, Box, figure
 from study.places import ROOT
+
+TITLE = (
+    "The tiny Transformer; z is the attention half's and the MLP half's x, z' the MLP half's z; "
+    "numbers are lengths of arrays, √Σ a²"
+)
 
 
 def example() -> Any:
@@ -38,10 +44,10 @@ def graph(tiny: Any) -> str:
     places = {
         **{"x": (0, 290), "LN x": (130, 110), "q": (260, 0), "k": (260, 110), "v": (260, 220)},
         **{"s": (390, 55), "P": (500, 55), "a": (610, 140), "z": (740, 290), "LN z": (860, 110)},
-        **{"u": (970, 110), "y": (1080, 110), "x'": (1200, 290), "LN x'": (1330, 290)},
+        **{"u": (970, 110), "y": (1080, 110), "z'": (1200, 290), "LN z'": (1330, 290)},
         **{"logits": (1460, 290), "loss": (1580, 290)},
     }
-    boxes = [Box(x, y, name) for name, (x, y) in places.items()]
+    boxes = [Box(1.9 * y, 0.75 * x, name) for name, (x, y) in places.items()]  # from above down
     arrows = [
         arrow("x", "LN x", f["x"], d["dx"] - d["dz"]),
         arrow("x", "z", f["x"], d["dz"], 0.75),
@@ -52,19 +58,25 @@ def graph(tiny: Any) -> str:
         arrow("v", "a", v, dv),
         arrow("a", "z", f["a"], d["da"]),
         arrow("z", "LN z", f["z"], d["dz"] - d["dx2"]),
-        arrow("z", "x'", f["z"], d["dx2"]),
+        arrow("z", "z'", f["z"], d["dx2"]),
         arrow("LN z", "u", f["h2"], d["dh2"]),
         arrow("u", "y", f["u"], d["du"]),
-        arrow("y", "x'", f["y"], d["dy"]),
-        arrow("x'", "LN x'", f["x2"], d["dx2"]),
-        arrow("LN x'", "logits", f["h3"], d["dh3"]),
+        arrow("y", "z'", f["y"], d["dy"]),
+        arrow("z'", "LN z'", f["x2"], d["dx2"]),
+        arrow("LN z'", "logits", f["h3"], d["dh3"]),
         arrow("logits", "loss", f["s"], d["ds"]),
     ]
-    return figure(boxes, arrows, "The tiny Transformer; numbers are lengths of arrays, √Σ a²")
+    return figure(boxes, arrows, TITLE)
+
+
+def linked(text: str) -> str:
+    """Return the page with its links to derivations leading to their pages here."""
+    text = re.sub(r"\(\.\./kernels/(\w+)/__init__\.py\)", r"(../operations/\1.rst)", text)
+    return re.sub(r"\(\.\./engine/(\w+/\w+)\.py\)", r"(../\1.rst)", text)
 
 
 def page() -> str:
     """Return the page."""
     with use_backend("reference"):
         tiny = example()
-        return f"{tiny.page()}\n{graph(tiny)}\n"
+        return f"{linked(tiny.page())}\n{graph(tiny)}\n"
