@@ -26,7 +26,7 @@ import typer
 
 from bench import machine
 from chainrule.engine import models
-from chainrule.engine.team import ALONE, Team
+from chainrule.engine.team import ALONE, Team, mpi
 from chainrule.engine.team.joining import join, working
 from chainrule.engine.training import summing, train
 from chainrule.engine.training.recipe import Recipe
@@ -104,8 +104,7 @@ def measured(team: Any) -> dict[str, Any]:
         array = np.zeros(n, np.float32)
         times = [_time(team, lambda array=array: team.sum(array)) for _ in range(ROUNDS)]
         sums[str(4 * n)] = round(1e3 * statistics.median(times), 3)
-    library = team._mpi.Get_library_version().splitlines()[0].split(",")[0].strip("\0 ")
-    found = {"machine": machine.describe(), "library": " ".join(library.split())}
+    found = {"machine": machine.describe(), "library": mpi.library_of(team._mpi)}
     found |= {"ranks": team.size, "sum_ms_by_bytes": sums, "nade_step": _step(team)}
     return found | {"nade_training": {str(n): _training(team, n) for n in BATCHES}}
 

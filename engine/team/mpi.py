@@ -129,8 +129,7 @@ def found(expected: int) -> MPITeam:
         RuntimeError: they cannot find each other: no mpi4py, no MPI, or a launcher of another one.
     """
     mpi = _loaded(f"{expected} processes were started to train together")
-    version = mpi.Get_library_version()
-    library = " ".join(version.splitlines()[0].split(",")[0].strip("\0").split())
+    version, library = mpi.Get_library_version(), library_of(mpi)
     if not mpi.Is_initialized():
         # It would end this process, in words of its own.
         if launched.by_pmix() and version.startswith("MPICH") and "pmix" not in version.lower():
@@ -147,6 +146,11 @@ def found(expected: int) -> MPITeam:
             "launcher's library: MPI4PY_LIBMPI=libmpi.so.12 of MPICH, libmpi.so.40 of Open MPI"
         )
     return MPITeam(mpi, mpi.COMM_WORLD)
+
+
+def library_of(mpi: Any) -> str:
+    """Return the name and version of the MPI library that mpi4py uses."""
+    return " ".join(mpi.Get_library_version().splitlines()[0].split(",")[0].strip("\0").split())
 
 
 def _loaded(trouble: str) -> Any:

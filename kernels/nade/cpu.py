@@ -20,12 +20,14 @@ def forward(
     x: Bits, W: Array, V: Array, b: Array, c: Array, y: Ids, s: Array, a_end: Array
 ) -> None:
     """See `chainrule.kernels.nade.forward`."""
-    head = Bernoulli(V, b)
+    head, logits = _head(V, b, W), np.require(s, W.dtype, "C")
 
     def rows(lo: int, hi: int) -> None:
-        sweeps.forward(x[lo:hi], W, Start(c, y[lo:hi]), head, s[lo:hi], a_end[lo:hi])
+        sweeps.forward(x[lo:hi], W, Start(c, y[lo:hi]), head, logits[lo:hi], a_end[lo:hi])
 
     threads.map_rows(rows, len(x), _min_rows(W))
+    if logits is not s:
+        s[...] = logits
 
 
 def backward(
@@ -62,7 +64,7 @@ def input_gradient(ds: Array, x: Bits, W: Array, V: Array, a_end: Array, dx: Arr
 
 def log_prob(x: Bits, W: Array, V: Array, b: Array, c: Array, y: Ids, log_p: Array) -> None:
     """See `chainrule.kernels.nade.log_prob`."""
-    head = Bernoulli(V, b)
+    head = _head(V, b, W)
 
     def rows(lo: int, hi: int) -> None:
         sweeps.log_prob(x[lo:hi], W, Start(c, y[lo:hi]), head, log_p[lo:hi])
@@ -85,7 +87,7 @@ def nll_and_grad(
     dc: Array,
 ) -> None:
     """See `chainrule.kernels.nade.nll_and_grad`."""
-    head, scale_typed = Bernoulli(V, b), W.dtype.type(scale)
+    head, scale_typed = _head(V, b, W), W.dtype.type(scale)
 
     def rows(lo: int, hi: int, dW: Array, dV: Array, db: Array, dc: Array) -> None:
         part = x[lo:hi], W, Start(c, y[lo:hi]), head, scale_typed, nll[lo:hi]
@@ -96,12 +98,17 @@ def nll_and_grad(
 
 def sample(u: Array, W: Array, V: Array, b: Array, c: Array, y: Ids, x: Bits) -> None:
     """See `chainrule.kernels.nade.sample`."""
-    head = Bernoulli(V, b)
+    head = _head(V, b, W)
 
     def rows(lo: int, hi: int) -> None:
         sweeps.sample(u[lo:hi], W, Start(c, y[lo:hi]), head, x[lo:hi])
 
     threads.map_rows(rows, len(u), _min_rows(W))
+
+
+def _head(V: Array, b: Array, W: Array) -> Bernoulli:
+    """Return the head, its arrays laid out for `products`: they are already, in a model."""
+    return Bernoulli(np.require(V, W.dtype, "C"), np.require(b, W.dtype, "C"))
 
 
 def _min_rows(W: Array) -> int:

@@ -289,3 +289,31 @@ def test_arguments_are_left_alone(function, rng):
         call(cpu, function, x, params, ds, a_end)
     for before, after in zip(kept, (x, ds, a_end, *params), strict=True):
         assert_array_equal(before, after)
+
+
+def lying_otherwise(array):
+    """Return the same numbers, columns first and with gaps."""
+    wide = np.full((*array.shape[:-1], 2 * array.shape[-1]), np.nan, array.dtype, order="F")
+    wide[..., ::2] = array
+    return wide[..., ::2]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_arrays_may_lie_as_they_will(dtype, rng):
+    """Parameters and logits with gaps, or a head of another dtype, give the same."""
+    x, params, _ = draw(rng, (7, 9, 19), dtype=dtype)
+    u, y = rng.random(x.shape).astype(dtype), np.empty(0, np.int32)
+    W, V, b, c = params
+    other = np.float64 if dtype == np.float32 else np.float32
+    for given in ([lying_otherwise(p) for p in params], [W, V.astype(other), b.astype(other), c]):
+        s, a_end = lying_otherwise(np.empty_like(x, dtype)), np.empty((len(x), 19), dtype)
+        cpu.forward(x, *given, y, s, a_end)
+        assert_allclose(s, forward(cpu, x, params)[0], rtol=2e-6, atol=2e-6)
+        assert_allclose(log_prob(cpu, x, given), log_prob(cpu, x, params), rtol=2e-6)
+        for ours, plain in zip(
+            call(cpu, "nll_and_grad", x, given, None, None),
+            call(cpu, "nll_and_grad", x, params, None, None),
+            strict=True,
+        ):
+            assert_allclose(ours, plain, rtol=1e-5, atol=1e-5)
+        assert_array_equal(sample(cpu, u, given), sample(cpu, u, params))
