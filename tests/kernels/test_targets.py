@@ -13,7 +13,15 @@ TESTS = Path(__file__).parents[1]
 # Whatever is made of vectors by hand, and what is built on it.
 FILES = (
     *("tiles", "linear", "dense", "chosen_rows", "transposed", "inline", "masked_linear"),
-    *("masked_bits", "nade", "nade_columns", "nade_columns_products", "mixture", "columns"),
+    *(
+        "masked_bits",
+        "nade",
+        "nade_products",
+        "nade_columns",
+        "nade_columns_products",
+        "mixture",
+        "columns",
+    ),
     *("causal_attention", "lstm", "gru", "rnn", "triangular", "sums", "softmax_cross_entropy"),
     *("logistics", "grid_lstm"),
 )
