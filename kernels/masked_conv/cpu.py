@@ -3,7 +3,8 @@
 Images are worked on a few rows at a time, with those that their windows look at, in a copy with
 zeros around it: what lies in a core's second cache. There a window's row of taps is one run of
 numbers, and a convolution a few products of matrices with shifted rows (`strips`). A run at the
-pixel itself is cut where groups of channels are hidden (`runs`).
+pixel itself is cut where groups of channels are hidden (`runs`). Images of one channel have runs
+too short for that: what each pixel sees is laid out for one product (`layout`).
 """
 
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.kernels.masked_conv import strips
+from chainrule.kernels.masked_conv import layout, strips
 from chainrule.kernels.masked_conv.runs import Course, course
 from chainrule.kernels.masked_conv.windows import Window
 from chainrule.kernels.threads import map_rows
@@ -35,7 +36,7 @@ def add(x: Array, W: Array, window: Window, y: Array) -> None:
 
 def _multiply(x: Array, W: Array, b: Array | None, window: Window, y: Array) -> None:
     p = course(window, False, x.shape, W.shape, x.dtype)
-    panels = strips.packed(W, p.hidden)
+    panels = layout.packed(W, p.hidden)
     start = strips.NOTHING if b is None else np.ascontiguousarray(b)
     how = strips.ADD if b is None else strips.BIAS
     _over_images(x, panels, start, how, p, y)
@@ -47,7 +48,7 @@ def _over_images(x: Array, panels: Array, b: Any, how: int, p: Course, y: Array)
     x, b = np.ascontiguousarray(x), b.astype(x.dtype, copy=False)
 
     def part(lo: int, hi: int) -> None:
-        strips.convolve(x, panels, b, how, p.runs, p.pads, p.rows, y, lo, hi)  # F1, B3
+        strips.convolve(x, panels, b, how, p.runs, p.laid, p.pads, p.rows, y, lo, hi)  # F1, B3
 
     work = max(1, p.work // n_blocks)  # of a block
     map_rows(part, len(x) * n_blocks, 1 + THREAD_WORK // work)
@@ -70,7 +71,7 @@ def add_backward(dy: Array, x: Array, W: Array, window: Window, dx: Array, dW: A
 def _input_gradient(dy: Array, W: Array, window: Window, dx: Array) -> None:
     """Overwrite dx by B3: the mirrored window's convolution of dy."""
     p = course(window, True, dy.shape, W.shape, dy.dtype)
-    _over_images(dy, strips.packed_mirrored(W, p.hidden), strips.NOTHING, strips.ANEW, p, dx)
+    _over_images(dy, layout.packed_mirrored(W, p.hidden), strips.NOTHING, strips.ANEW, p, dx)
 
 
 def weight_gradient(dy: Array, x: Array, window: Window, dW: Array, db: Array) -> None:
@@ -88,7 +89,8 @@ def _weight_gradient(dy: Array, x: Array, window: Window, dW: Array, db: Array) 
     def part(lo: int, hi: int) -> None:
         first, end = lo * tiles // PARTS * HEIGHT, min(K, hi * tiles // PARTS * HEIGHT)
         sums = dW[:0] if lo else db  # of the first share alone
-        strips.weight_gradient(x, dy, p.whole, p.pads, p.rows, dW, sums, first, end)  # B1, B2
+        # B1, B2
+        strips.weight_gradient(x, dy, p.whole, p.laid, p.pads, p.rows, dW, sums, first, end)
 
     map_rows(part, PARTS, 1 + PARTS * THREAD_WORK // max(1, p.work * len(x)))
-    strips.hide(dW, p.hidden)  # B1
+    layout.hide(dW, p.hidden)  # B1

@@ -14,6 +14,7 @@ from chainrule.kernels.masked_conv.windows import Window
 from chainrule.kernels.tiles import panel_width
 
 ROW_BYTES = 96 * 1024  # of rows worked on at once: beside a panel, in the second cache
+LAID_BYTES = 16 * 1024  # of what their pixels see, where that is laid out: in the first cache
 
 
 class Pads(NamedTuple):
@@ -30,12 +31,15 @@ class Course(NamedTuple):
 
     runs: (panels, runs, 3) int64: a run's begin, in numbers from the pixel's own first one on, how
     many they are, and with which row of the panel they begin to be multiplied. whole: (runs, 3),
-    the same where nothing is hidden. hidden: (T, C, O) bool, entries of W that are; empty where
-    there are none. rows: of an image at once. work: multiply-adds an image.
+    the same where nothing is hidden. laid: (runs, 3), where a pixel is one number, whose runs are
+    too short to be worth products: what is to be laid out for each pixel first, as one run; (0, 3)
+    elsewhere. hidden: (T, C, O) bool, entries of W that are; empty where there are none. rows: of
+    an image at once. work: multiply-adds an image.
     """
 
     runs: Any
     whole: Any
+    laid: Any
     hidden: Any
     pads: Pads
     rows: int
@@ -71,11 +75,16 @@ def course(
     hidden = np.zeros((0, 0, 0), bool)
     if window.groups > 1 and window.centre is not None:
         hidden = ~window.mask(C, O)
-    bytes_a_row = max(1, step * n_in * np.dtype(dtype).itemsize)
-    at_once = max(1, min(R, ROW_BYTES // bytes_a_row))
-    even = -(-R // -(-R // at_once))  # blocks of one size, or nearly
     whole = np.array(_of_panel(rows, n_in, step, (0, n_in), False), np.int64)
-    return Course(np.array(runs, np.int64), whole, hidden, pads, even, R * S * T * C * O)
+    of_runs, laid = np.array(runs, np.int64), whole[:0]
+    size = np.dtype(dtype).itemsize
+    at_once = ROW_BYTES // max(1, step * n_in * size)
+    if n_in == 1 and T > 1:
+        at_once, laid = LAID_BYTES // (step * T * size), whole
+        whole = np.array([(0, T, 0)], np.int64)
+        of_runs = np.broadcast_to(whole, (n_panels, 1, 3)).copy()
+    even = -(-R // -(-R // max(1, min(R, at_once))))  # blocks of one size, or nearly
+    return Course(of_runs, whole, laid, hidden, pads, even, R * S * T * C * O)
 
 
 def _pads(rows: tuple[tuple[int, int, int], ...]) -> Pads:

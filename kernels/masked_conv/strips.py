@@ -1,7 +1,8 @@
 """Convolution as products on register tiles: pixels by outputs, over runs of visible numbers.
 
 F1, B3  A strip, the pixels of a row, times each run's rows of a panel of W: the tile's rows lie a
-        pixel apart in the copy with zeros around it (`runs`), so a run is read where it is.
+        pixel apart in the copy with zeros around it (`runs`), so a run is read where it is; where
+        a pixel is one number, from what all pixels see, laid out (`layout`).
 B1, B2  Numbers of a run times a panel of dy, over all pixels of a few rows, zeros of gaps between.
 """
 
@@ -11,6 +12,7 @@ import numpy as np
 
 from chainrule.kernels.compiled import njit
 from chainrule.kernels.inline import INLINE, JIT
+from chainrule.kernels.masked_conv.layout import lay, lay_windows, spread, surround
 from chainrule.kernels.memory import lines
 from chainrule.kernels.tiles import (
     HEIGHT,
@@ -18,106 +20,30 @@ from chainrule.kernels.tiles import (
     lanes,
     multiply,
     multiply_rows,
-    pack,
     panel_width,
-    row,
 )
 from chainrule.kernels.types import Array
 
 ANEW, ADD, BIAS = range(3)  # what y begins with: nothing, itself, a bias
 NOTHING: Any = np.empty(0, np.float32)
-
-
-def packed(W: Array, hidden: Any) -> Array:
-    """Return W, (T, C, O), in panels, (⌈O / width⌉, T·C, width); 0 where it is hidden."""
-    T, C, O = W.shape
-    return _packed(_shown(W, hidden).reshape(T * C, O))  # type: ignore[no-any-return]
-
-
-def packed_mirrored(W: Array, hidden: Any) -> Array:
-    """Return the taps' transposes, the last one first, in panels, (⌈C / width⌉, T·O, width)."""
-    return _packed_mirrored(_shown(W, hidden))  # type: ignore[no-any-return]
-
-
-def _shown(W: Array, hidden: Any) -> Array:
-    return np.where(hidden, 0, W).astype(W.dtype) if hidden.size else np.ascontiguousarray(W)
-
-
-def hide(dW: Array, hidden: Any) -> None:
-    """Let hidden entries be exactly 0."""
-    if hidden.size:
-        dW[hidden] = 0
-
-
-@njit(**JIT)
-def _packed(W: Array) -> Array:
-    (K, O), width = W.shape, panel_width(W)
-    G = -(-O // width)
-    out: Array = lines(G * K * width, W).reshape((G, K, width))
-    pack(W, out)
-    return out
-
-
-@njit(**JIT)
-def _packed_mirrored(W: Array) -> Array:
-    (T, C, O), width = W.shape, panel_width(W)
-    G = -(-C // width)
-    out: Array = lines(G * T * O * width, W).reshape((G, T * O, width))
-    for g in range(G):
-        for t in range(T):
-            for j in range(width):
-                c = g * width + j
-                if c < C:
-                    of_c = W[T - 1 - t, c]
-                    for o in range(O):
-                        out[g, t * O + o, j] = of_c[o]
-                else:
-                    for o in range(O):
-                        out[g, t * O + o, j] = 0
-    return out
-
-
-@njit(**JIT)
-def _surround(x: Array, i: int, rows: int, pads: Any, out: Array) -> None:
-    """Copy rows i … i + rows - 1 of an image, and those that windows see, zeros around them.
-
-    x: (R, S, C). out: (pixels, C); pixel (i + r, j) is at left + (up + r) (S + gap) + j.
-    """
-    (R, S, C), (left, gap, up, down) = x.shape, pads
-    to = out.reshape(out.size)
-    for k in range(left * C):
-        to[k] = 0
-    at, zero = left * C, x.dtype.type(0)
-    for r in range(i - up, i + rows + down):
-        inside = 0 <= r < R
-        numbers = to[at : at + S * C]
-        if inside:
-            of_row = x[r].reshape(S * C)
-            for k in range(numbers.size):
-                numbers[k] = of_row[k]
-        else:
-            for k in range(numbers.size):
-                numbers[k] = zero
-        at += S * C
-        for k in range(gap * C):
-            to[at + k] = zero
-        at += gap * C
+_U = np.uintp  # an index that cannot be negative: no wrapping round, which would hinder vectors
 
 
 @njit(**JIT)
 def convolve(
-    x: Array, W: Array, b: Array, how: int, runs: Any, pads: Any, rows: int, y: Array, lo: int,
-    hi: int,
+    x: Array, W: Array, b: Array, how: int, runs: Any, laid: Any, pads: Any, rows: int, y: Array,
+    lo: int, hi: int,
 ) -> None:  # fmt: skip
     """Write blocks lo … hi - 1 of y: `rows` rows of an image each, an image's after another's.
 
-    W: by `packed`. b: the bias, if how is BIAS.
+    W: by `packed`. b: the bias, if how is BIAS. runs, laid: of a `Course`.
     """
     (_, R, S, C), O = x.shape, y.shape[3]
     left, gap, up, down = pads
-    step, width, n_blocks = S + gap, W.shape[2], -(-R // rows)
+    (G, K, width), step, n_blocks = W.shape, S + gap, -(-R // rows)
     alone = gap + up + down == 0
     around = lines(0 if alone else (left + (up + rows + down) * step) * C, x).reshape((-1, C))
+    windows = lines(K * rows * step if len(laid) else 0, x).reshape((-1, rows * step))
     edge = lines(HEIGHT * width, y).reshape((HEIGHT, width))
     pixels = x.reshape((-1, C))
     for block in range(lo, hi):
@@ -125,32 +51,53 @@ def convolve(
         m = min(rows, R - i)
         source, begin = pixels, (n * R + i) * S
         if not alone:
-            _surround(x[n], i, m, pads, around)
+            surround(x[n], i, m, pads, around)
             source, begin = around, left + up * step
         to = (n * R + i) * S
         if how == BIAS:
-            _spread(b, y[n, i : i + m].reshape((m * S, O)))
+            spread(b, y[n, i : i + m].reshape((m * S, O)))
+        if len(laid):
+            lay_windows(around, begin, laid, m * step - gap, windows)
+            _over_windows(windows, step, W, y, to, m, how == ANEW, edge)
+            continue
         strips, long = (1, m * S) if alone else (m, S)
-        for g in range(W.shape[0]):
+        for g in range(G):
             for s in range(runs.shape[1]):
                 anew = how == ANEW and s == 0
                 for r in range(strips):
                     _strip(
-                        source, (begin + r * step) * C + runs[g, s, 0], runs[g, s, 1], W,
-                        g, runs[g, s, 2], y, to + r * S, long, anew, edge,
+                        source, (begin + r * step) * C + runs[g, s, 0], C, 1, runs[g, s, 1], W, g,
+                        runs[g, s, 2], y, to + r * S, long, anew, edge,
                     )  # fmt: skip
+
+
+@njit(**JIT)
+def _over_windows(
+    windows: Array, step: int, W: Array, y: Array, to: int, m: int, anew: bool, edge: Array
+) -> None:
+    """Add all that m rows of pixels see, as `lay_windows` left it, times W to y.
+
+    A function of its own: two loops over tiles in one are a tenth slower each.
+    """
+    (G, K, _), S, along = W.shape, y.shape[2], windows.shape[1]
+    for g in range(G):
+        for r in range(m):
+            _strip(
+                windows, r * step, 1, along, K, W, g, 0, y, to + r * S, S, anew, edge
+            )  # fmt: skip
 
 
 @njit(**INLINE)
 def _strip(
-    x: Array, at: int, n: int, W: Array, g: int, k: int, y: Array, to: int, long: int, anew: bool,
-    edge: Array,
+    x: Array, at: int, apart: int, along: int, n: int, W: Array, g: int, k: int, y: Array, to: int,
+    long: int, anew: bool, edge: Array,
 ) -> None:  # fmt: skip
     """Add n numbers a pixel, from index `at` of x on, times panel g's rows from k on, to y.
 
-    Pixels: `long` of them, from number `to` of y's on.
+    Pixels: `long` of them, `apart` in x, where a pixel's numbers are `along` apart; from number
+    `to` of y's on.
     """
-    C, O, width, across = x.shape[1], y.shape[3], W.shape[2], lanes(y)
+    O, width, across = y.shape[3], W.shape[2], lanes(y)
     w, j = (g * W.shape[1] + k) * width, g * width
     c = min(width, O - j)
     q = -(-c // across)
@@ -158,12 +105,13 @@ def _strip(
     r = 0
     while r < long:
         tall = at_once(long - r)
+        seen = at + r * apart
         if whole:
             place = (to + r) * O + j
             # F1, B3: what is seen times W_t, and y's tile its sum
-            multiply(tall, q, n, x, at + r * C, C, 1, W, w, width, y, place, O, anew)
+            multiply(tall, q, n, x, seen, apart, along, W, w, width, y, place, O, anew)
         else:
-            multiply(tall, q, n, x, at + r * C, C, 1, W, w, width, edge, 0, width, True)
+            multiply(tall, q, n, x, seen, apart, along, W, w, width, edge, 0, width, True)
             _move(edge, y, to + r, j, tall, c, anew)
         r += tall
 
@@ -175,21 +123,14 @@ def _move(edge: Array, y: Array, to: int, j: int, tall: int, c: int, anew: bool)
     for r in range(tall):
         at = (to + r) * O + j
         for k in range(c):
-            numbers[at + k] = edge[r, k] + (y.dtype.type(0) if anew else numbers[at + k])
-
-
-@njit(**JIT)
-def _spread(b: Array, y: Array) -> None:
-    for p in range(len(y)):
-        of_p = row(y, p)
-        for j in range(of_p.size):
-            of_p[j] = b[j]
+            numbers[_U(at + k)] = edge[r, k] + (y.dtype.type(0) if anew else numbers[_U(at + k)])
 
 
 @njit(**JIT)
 def weight_gradient(
-    x: Array, dy: Array, runs: Any, pads: Any, rows: int, dW: Array, db: Array, lo: int, hi: int
-) -> None:
+    x: Array, dy: Array, runs: Any, laid: Any, pads: Any, rows: int, dW: Array, db: Array, lo: int,
+    hi: int,
+) -> None:  # fmt: skip
     """Overwrite rows lo … hi - 1 of dW, as (T·C, O), by B1, and db, (1, 1, O), by B2.
 
     db is what dW would be of an input that is 1 everywhere. An empty one is not wanted.
@@ -199,6 +140,8 @@ def weight_gradient(
     step, width, across = S + gap, panel_width(dW), lanes(dW)
     alone = gap + up + down == 0
     around = lines(0 if alone else (left + (up + rows + down) * step) * C, x).reshape((-1, C))
+    n_laid = len(dW) * rows * step if len(laid) else 0
+    windows = lines(n_laid, x).reshape((-1, rows * step))
     panel = lines(rows * step * width, dW).reshape((rows * step, width))
     edge = lines(HEIGHT * width, dW).reshape((HEIGHT, width))
     pixels, of_dy, of_dW = x.reshape((-1, C)), dy.reshape((-1, O)), dW.reshape((-1, O))
@@ -208,67 +151,48 @@ def weight_gradient(
     for n in range(N):
         for i in range(0, R, rows):
             m = min(rows, R - i)
-            source, begin = pixels, (n * R + i) * S
-            if not alone:
-                _surround(x[n], i, m, pads, around)
-                source, begin = around, left + up * step
+            source, begin, apart, along = pixels, (n * R + i) * S, 1, C
             count = m * step - gap
+            if not alone:
+                surround(x[n], i, m, pads, around)
+                source, begin = around, left + up * step
+            if len(laid):
+                lay_windows(around, begin, laid, count, windows)
+                source, begin, apart, along = windows, 0, rows * step, 1
             for g in range(-(-O // width)):
                 j, c = g * width, min(width, O - g * width)
-                B, b, apart = panel, 0, width
+                B, b, b_row = panel, 0, width
                 # Pixels without zeros between them are read where they are, but for half vectors,
                 # whose other half would be the next pixel's.
                 if alone and c % across == 0:
-                    B, b, apart = of_dy, (n * R + i) * S * O + j, O
+                    B, b, b_row = of_dy, (n * R + i) * S * O + j, O
                 else:
-                    _lay(dy[n], i, m, j, c, gap, panel)
+                    lay(dy[n], i, m, j, c, gap, panel)
                 if db.size:
-                    _rows(1, count, one, 0, 0, B, b, apart, c, db, 0, j, edge)
+                    _rows(1, count, one, 0, 0, 0, B, b, b_row, c, db, 0, j, edge)
                 for s in range(len(runs)):
-                    k = runs[s, 2]
-                    first, end = max(lo, k), min(hi, k + runs[s, 1])
+                    of_pixel, n_numbers, k = runs[s]
+                    first, end = max(lo, k), min(hi, k + n_numbers)
                     for f in range(first, end, HEIGHT):
-                        at, tall = begin * C + runs[s, 0] + f - k, min(HEIGHT, end - f)
-                        _rows(tall, count, source, at, C, B, b, apart, c, dW, f, j, edge)
+                        at, tall = begin * along + of_pixel + (f - k) * apart, min(HEIGHT, end - f)
+                        _rows(tall, count, source, at, apart, along, B, b, b_row, c, dW, f, j, edge)
 
 
 @njit(**JIT)
 def _rows(
-    tall: int, n: int, x: Array, at: int, C: int, B: Array, b: int, apart: int, c: int, dW: Array,
-    f: int, j: int, edge: Array,
+    tall: int, n: int, x: Array, at: int, apart: int, along: int, B: Array, b: int, b_row: int,
+    c: int, dW: Array, f: int, j: int, edge: Array,
 ) -> None:  # fmt: skip
     """Add to `tall` rows of dW from f on, c columns from j on, n pixels' numbers times a panel.
 
-    Numbers: from index `at` of x on, pixels C apart. Panel: from index b of B on, `apart`.
+    Numbers: from index `at` of x on, a pixel's `apart`, and pixels `along` apart. Panel: from index
+    b of B on, its rows b_row apart.
     """
     O, width, across = dW.shape[2], edge.shape[1], lanes(dW)
     q = -(-c // across)
     if c == q * across:
         # B1, and B2 where x is 1: Σ over n pixels of xᵀ G
-        multiply_rows(tall, q, n, x, at, 1, C, B, b, apart, dW, f * O + j, O, False)
+        multiply_rows(tall, q, n, x, at, apart, along, B, b, b_row, dW, f * O + j, O, False)
     else:
-        multiply_rows(tall, q, n, x, at, 1, C, B, b, apart, edge, 0, width, True)
+        multiply_rows(tall, q, n, x, at, apart, along, B, b, b_row, edge, 0, width, True)
         _move(edge, dW, f, j, tall, c, False)
-
-
-@njit(**JIT)
-def _lay(dy: Array, i: int, m: int, at: int, c: int, gap: int, panel: Array) -> None:
-    """Lay out columns at … at + c - 1 of rows i … i + m - 1 of dy, (R, S, O), zeros in the gaps."""
-    S, width, zero = dy.shape[1], panel.shape[1], dy.dtype.type(0)
-    p = 0
-    for r in range(i, i + m):
-        of_row = dy[r]
-        for j in range(S):
-            numbers, to = row(of_row, j)[at : at + c], row(panel, p)
-            if c == width:
-                for k in range(width):
-                    to[k] = numbers[k]
-            else:
-                for k in range(width):
-                    to[k] = numbers[k] if k < c else zero
-            p += 1
-        for _ in range(gap if r < i + m - 1 else 0):
-            to = row(panel, p)
-            for k in range(width):
-                to[k] = zero
-            p += 1

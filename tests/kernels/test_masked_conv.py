@@ -11,7 +11,16 @@ from support.parity import Parity, agree
 
 from chainrule.engine.gradcheck import numeric_grad
 from chainrule.kernels import masked_conv, use_backend, use_threads
-from chainrule.kernels.masked_conv import Window, above, cpu, full, left, raster
+from chainrule.kernels.masked_conv import (
+    Window,
+    above,
+    cpu,
+    full,
+    left,
+    raster,
+    reference,
+    runs,
+)
 
 MAKERS = {"raster": raster, "above": above, "left": left}
 WINDOWS = [  # what makes it, k, kind, groups
@@ -155,9 +164,9 @@ def test_a_full_window_has_a_middle_and_is_its_own_mirror():
 def test_windows_that_a_gpu_does_not_take(rig, rng):
     shapes = (1, 2, 2, 1), (3, 1, 1), (1, 2, 2, 1)
     x, W, y = (to_device(rng.normal(size=shape)) for shape in shapes)
-    for runs in (((-1, 0, 2), (0, -1, 1)), ((-1, 0, 1), (0, 0, 2)), ((-2, 0, 2), (0, 0, 1))):
+    for taps in (((-1, 0, 2), (0, -1, 1)), ((-1, 0, 1), (0, 0, 2)), ((-2, 0, 2), (0, 0, 1))):
         with pytest.raises(ValueError, match="on a GPU, the rows of a window must begin in one"):
-            masked_conv.add(x, W, Window(runs), y)
+            masked_conv.add(x, W, Window(taps), y)
 
 
 # --- results --------------------------------------------------------------------------------------
@@ -352,6 +361,33 @@ def test_results_do_not_depend_on_the_number_of_threads(spec, rng, monkeypatch):
     for other in found[1:]:
         for one, two in zip(found[0], other, strict=True):
             assert_array_equal(one, two)
+
+
+@pytest.mark.parametrize("spec", [("raster", 7, "A", 1), ("above", 3, "B", 1), ("full", 3, "B", 1)])
+@pytest.mark.parametrize("each", [1, 5])
+@pytest.mark.parametrize("rows", [1, 3])
+def test_images_worked_on_a_few_rows_at_a_time(spec, each, rows, rng, monkeypatch):
+    """As the reference does: 7 rows by 1 and by 3, of pixels that are one number and of others."""
+    window, x, W, b, dy = problem(rng, spec, 2, 7, 9, each)
+    pads = runs.course(window, False, x.shape, W.shape, x.dtype).pads
+    of_row = (9 + pads.gap) * 8
+    monkeypatch.setattr(runs, "ROW_BYTES", rows * of_row * each)
+    monkeypatch.setattr(runs, "LAID_BYTES", rows * of_row * window.n_taps)
+    runs.course.cache_clear()
+    try:
+        assert runs.course(window, False, x.shape, W.shape, x.dtype).rows == rows
+        found = []
+        for side in (reference, cpu):
+            y, more, dx, dW, db = (np.full_like(a, np.nan) for a in (dy, dy, x, W, b))
+            more[:] = dy
+            side.forward(x, W, b, window, y)
+            side.add(x, W, window, more)
+            side.backward(dy, x, W, window, dx, dW, db)
+            found.append((y, more, dx, dW, db))
+        for one, two in zip(*found, strict=True):
+            assert_allclose(one, two, rtol=0, atol=1e-11)
+    finally:
+        runs.course.cache_clear()
 
 
 def test_of_no_images_nothing_is_made(on_side, rng):

@@ -1,0 +1,140 @@
+"""How the CPU's convolution lays its operands out before products: images, windows, weights.
+
+Images lie with zeros around them (`surround`), where a window's row of taps is a run of numbers.
+Where a pixel is one number, a run is too short to be worth a product, and all that each pixel sees
+is laid out (`lay_windows`): numbers by pixels, each number's row the image moved by a tap.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from chainrule.kernels.compiled import njit
+from chainrule.kernels.inline import JIT
+from chainrule.kernels.memory import lines
+from chainrule.kernels.tiles import pack, panel_width, row
+from chainrule.kernels.types import Array
+
+
+def packed(W: Array, hidden: Any) -> Array:
+    """Return W, (T, C, O), in panels, (⌈O / width⌉, T·C, width); 0 where it is hidden."""
+    T, C, O = W.shape
+    return _packed(_shown(W, hidden).reshape(T * C, O))  # type: ignore[no-any-return]
+
+
+def packed_mirrored(W: Array, hidden: Any) -> Array:
+    """Return the taps' transposes, the last one first, in panels, (⌈C / width⌉, T·O, width)."""
+    return _packed_mirrored(_shown(W, hidden))  # type: ignore[no-any-return]
+
+
+def _shown(W: Array, hidden: Any) -> Array:
+    return np.where(hidden, 0, W).astype(W.dtype) if hidden.size else np.ascontiguousarray(W)
+
+
+def hide(dW: Array, hidden: Any) -> None:
+    """Let hidden entries be exactly 0."""
+    if hidden.size:
+        dW[hidden] = 0
+
+
+@njit(**JIT)
+def _packed(W: Array) -> Array:
+    (K, O), width = W.shape, panel_width(W)
+    G = -(-O // width)
+    out: Array = lines(G * K * width, W).reshape((G, K, width))
+    pack(W, out)
+    return out
+
+
+@njit(**JIT)
+def _packed_mirrored(W: Array) -> Array:
+    (T, C, O), width = W.shape, panel_width(W)
+    G = -(-C // width)
+    out: Array = lines(G * T * O * width, W).reshape((G, T * O, width))
+    for g in range(G):
+        for t in range(T):
+            for j in range(width):
+                c = g * width + j
+                if c < C:
+                    of_c = W[T - 1 - t, c]
+                    for o in range(O):
+                        out[g, t * O + o, j] = of_c[o]
+                else:
+                    for o in range(O):
+                        out[g, t * O + o, j] = 0
+    return out
+
+
+@njit(**JIT)
+def surround(x: Array, i: int, rows: int, pads: Any, out: Array) -> None:
+    """Copy rows i … i + rows - 1 of an image, and those that windows see, zeros around them.
+
+    x: (R, S, C). out: (pixels, C); pixel (i + r, j) is at left + (up + r) (S + gap) + j.
+    """
+    (R, S, C), (left, gap, up, down) = x.shape, pads
+    to, zero = out.reshape(out.size), x.dtype.type(0)
+    for k in range(left * C):
+        to[k] = zero
+    at = left * C
+    for r in range(i - up, i + rows + down):
+        inside = 0 <= r < R
+        numbers = to[at : at + S * C]
+        if inside:
+            of_row = x[r].reshape(S * C)
+            for k in range(numbers.size):
+                numbers[k] = of_row[k]
+        else:
+            for k in range(numbers.size):
+                numbers[k] = zero
+        margin = to[at + S * C : at + (S + gap) * C]
+        for k in range(margin.size):
+            margin[k] = zero
+        at += (S + gap) * C
+
+
+@njit(**JIT)
+def lay_windows(x: Array, at: int, runs: Any, pixels: int, windows: Array) -> None:
+    """Lay out what `pixels` pixels from number `at` on see, where a pixel is one number.
+
+    x: by `surround`. runs: (runs, 3), of a panel. windows: (K, pixels or more), K numbers seen.
+    """
+    numbers, w = x.reshape(x.size), 0
+    for s in range(len(runs)):
+        for k in range(runs[s, 1]):
+            begin = at + runs[s, 0] + k
+            seen, to = numbers[begin : begin + pixels], row(windows, w)
+            for p in range(seen.size):
+                to[p] = seen[p]
+            w += 1
+
+
+@njit(**JIT)
+def spread(b: Array, y: Array) -> None:
+    """Let each row of y be b."""
+    for p in range(len(y)):
+        of_p = row(y, p)
+        for j in range(of_p.size):
+            of_p[j] = b[j]
+
+
+@njit(**JIT)
+def lay(dy: Array, i: int, m: int, at: int, c: int, gap: int, panel: Array) -> None:
+    """Lay out columns at … at + c - 1 of rows i … i + m - 1 of dy, (R, S, O), zeros in the gaps."""
+    S, width, zero = dy.shape[1], panel.shape[1], dy.dtype.type(0)
+    p = 0
+    for r in range(i, i + m):
+        of_row = dy[r]
+        for j in range(S):
+            numbers, to = row(of_row, j)[at : at + c], row(panel, p)
+            if c == width:
+                for k in range(width):
+                    to[k] = numbers[k]
+            else:
+                for k in range(width):
+                    to[k] = numbers[k] if k < c else zero
+            p += 1
+        for _ in range(gap if r < i + m - 1 else 0):
+            to = row(panel, p)
+            for k in range(width):
+                to[k] = zero
+            p += 1
