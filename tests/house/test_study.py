@@ -219,6 +219,27 @@ def test_beside_a_convolution_s_steps_stand_its_products_and_beside_the_lstm_s_a
     assert all("concatenate" not in line.text for line in lstm.lines("B4")["reference"])
 
 
+@pytest.mark.parametrize("name", ["rnn", "gru", "lstm", "grid_lstm"])
+def test_beside_a_recurrent_pass_s_steps_stand_its_products(name):
+    """F1 is z + h W and B1 has dz Wᵀ: a sum without its product is half of a step."""
+    for label in ("F1", "B1"):
+        for side, lines in derivations.kernel(name).lines(label).items():
+            if (name, side) != ("grid_lstm", "CUDA"):  # there cuBLAS's, between the launches
+                assert any(re.search(r" @ |product", line.text) for line in lines), (label, side)
+
+
+@pytest.mark.parametrize("name", places.every_name())
+def test_what_stands_beside_a_label_does_something(name):
+    """Neither a constant, nor a field of a record, nor the head of a loop without its body."""
+    made = directives.derivation_of(name)
+    for label in made.steps:
+        for lines in made.lines(label).values():
+            for line in lines:
+                code = re.sub(r"\s*(#|//).*", "", line.text)
+                assert not re.fullmatch(r"[A-Z][A-Z_, ]+ = .*|\w+: \w+|\W*", code), line
+                assert not derivations.HEAD.match(line.text), line
+
+
 def test_pages_have_names_of_their_own():
     pages = [places.page_of(name) for name in places.every_name()]
     assert len(pages) == len(set(pages)) > 50
