@@ -158,7 +158,7 @@ def _shown(path: Path, lines: list[str], number: int) -> str:
 
     Of a loop's or a condition's head also what stands first under it.
     """
-    line = lines[number - 1].strip()
+    line = re.sub(r" {3,}(?=//)", "  ", lines[number - 1].strip())  # comments below each other
     if HEAD.match(line):
         first = _code_at(path, lines, number + 1)
         while HEAD.match(lines[first - 1].strip()):

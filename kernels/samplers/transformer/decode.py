@@ -162,7 +162,7 @@ def find_logits(M: int, weights: Weights, angles: Angles, memory: Memory, scratc
         memory.cached[n] = memory.length[n]
     run_layers(M, weights, angles, memory, len(weights.W_qkv), scratch)
     normalise_rows(x, M, weights.ln_g, weights.ln_b, y)  # F6
-    multiply(y, M, weights.W_y, product)
+    multiply(y, M, weights.W_y, product)  # F6
     for m in range(M):
         for v in range(s.shape[1]):
             s[m, v] = product[m, v]
