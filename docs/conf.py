@@ -11,7 +11,7 @@ project = "chainrule"
 author = "the authors of chainrule"
 version = release = version_of("chainrule")
 extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon", "myst_parser", "study.directives"]
-extensions += ["study.source_pages", "study.api", "study.way"]
+extensions += ["study.source_pages", "study.api", "study.way", "study.excerpts"]
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
 html_theme = "furo"

@@ -10,8 +10,8 @@ Bits        A grey value v, 0 … top, is read as a probability: the pixel is 1 
 
 Mirrored    (F2)  an image is mirrored, left to right, if its first word is below 2³¹.
 
-Words       Of image n in epoch e of a training from a seed: the halves, low and high, of the words
-            of 64 bits of Philox4x64 with the key (seed, e) and the counter 2⁶⁴ n, the first for F2
+Words       Of image n in epoch t of a training from a seed: the halves, low and high, of the words
+            of 64 bits of Philox4x64 with the key (seed, t) and the counter 2⁶⁴ n, the first for F2
             and one a pixel for F1. They follow from these three numbers alone, and not from what
             was drawn before: so the minibatch may be cut as one likes, and a training that goes on
             draws what it would have drawn. NumPy promises the generator's stream for good.

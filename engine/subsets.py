@@ -31,8 +31,8 @@ Variance    What is averaged in training is the gradient w_k Σ_{i not in o} ∇
 Draw        Of D + 1 independent uniform numbers, u_1 … u_D and v, let
             (F1)  o = {j: u_j < 1 - t},   t = v for estimates, v² for gradients
             so that each variable is left out with probability t. Which are, given how many, is any
-            choice of so many, since the u_j are alike. With t = v^e, of density t^(a-1) a where
-            a = 1 / e,
+            choice of so many, since the u_j are alike. With t = v^(1/a), of density
+            a t^(a-1), a = 1 or 1/2,
                 P(k) = ∫_0^1 C(D, k) t^k (1-t)^(D-k) a t^(a-1) dt
                      = a C(D, k) Γ(k+a) Γ(D-k+1) / Γ(D+1+a)                       a Beta function
             which depends on k as Γ(k+a) / k! does: for a = 1 not at all, for large k as k^(a-1).
@@ -67,7 +67,7 @@ from chainrule.engine.noise import Noise
 from chainrule.kernels.dispatch import array_module, on_device
 from chainrule.kernels.types import Array
 
-ESTIMATES, GRADIENTS = 1, 2  # e of t = v^e
+ESTIMATES, GRADIENTS = 1, 2  # 1/a of t = v^(1/a)
 _WORD, _HALF = 1 << 64, 1 << 32
 
 

@@ -227,9 +227,9 @@ def backward_part(f, d):
         "**Output.** ds is p, less 1 where the symbol came: rows sum to 0. The output's part of\n"
         "dE is dsᵀ LN(z): 0 for the start token, which is never predicted. dLN(z) = ds E[:3].",
         table(("ds", d["ds"]), ("dE out", d["dE out"]), ("dLN(z)", d["dh3"])),
-        "Through LN, of each row: let ẑ = (z - m) r, and t = dLN(z), times the gain, here 1. Then\n"
-        "dz = r (t - mean of t - ẑ · mean of t ẑ). Of each column: db = the sum of dLN(z) over\n"
-        "rows, dg = the sum of dLN(z) ẑ.",
+        "Through LN, of each row: let ẑ = (z - m) r, and dẑ = dLN(z), times the gain, here 1.\n"
+        "Then dz = r (dẑ - mean of dẑ - ẑ · mean of dẑ ẑ). Of each column: db = the sum of dLN(z)\n"
+        "over rows, dg = the sum of dLN(z) ẑ.",
         table(("dln_g", d["dln_g"]), ("dln_b", d["dln_b"]), ("dz", d["dx2"])),
         "**MLP half.** B1: dy = dz W_2ᵀ, dW_2 = yᵀ dz, db_2 = the sum of dz over rows.\n"
         "B2: du = dy gelu'(c) with c = u + b_1, and db_1 its sum over rows; with Φ as in M2,\n"

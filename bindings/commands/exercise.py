@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from chainrule.commands.common import Common, console, table
-from chainrule.exercises import EXERCISES, Exercise, judging
+from chainrule.exercises import EXERCISES, Exercise, guessing, judging
 from chainrule.suggestions import near
 
 
@@ -31,7 +31,7 @@ def run(
         path = judging.begin(exercise, where)
         judging.note(where, exercise, "begun")
     if label is not None:
-        return _answer(common, exercise, label, where)
+        return _answer(exercise, label.upper(), where)
     if solution:
         console().print(f"{exercise.label}: {exercise.right}", f"{exercise.why}", sep="\n")
         return 0
@@ -50,22 +50,31 @@ def _list(where: Path) -> None:
     known = judging.progress(where)
     grid = table("exercise", "operation", "task", "", words=4)
     for exercise in EXERCISES.values():
-        state = known.get(exercise.name, "")
-        grid.add_row(exercise.name, exercise.operation, exercise.task, state)
+        state = known.get(exercise.name, judging.Known())
+        grid.add_row(exercise.name, exercise.operation, exercise.task, str(state))
     console().print(grid)
-    left = [name for name in EXERCISES if known.get(name) != "solved"]
+    solved = {name for name, each in known.items() if each.state == "solved"}
+    left = [name for name in EXERCISES if name not in solved]
     word = "go on" if len(left) < len(EXERCISES) else "begin"
     then = f"; {word} with: chainrule exercise {left[0]}" if left else ""
     console().print(f"{len(EXERCISES) - len(left)} of {len(EXERCISES)} solved{then}")
 
 
-def _answer(common: Common, exercise: Exercise, label: str, where: Path) -> int:
-    """Say whether the step is the one; that finds it, and the check still has to pass."""
-    if label.upper() not in exercise.labels:
-        console().print(f"{label.upper()} is not it")
+def _answer(exercise: Exercise, label: str, where: Path) -> int:
+    """Say whether the step is the one, and else what tells it from the one; each guess counts."""
+    if exercise.missing:
+        raise ValueError(
+            f"{exercise.name} hides a line and not its step, {exercise.label}: "
+            "write the line, and leave --label out"
+        )
+    hint = guessing.hint(exercise, label)
+    if label not in exercise.labels:
+        known = judging.note(where, exercise, "begun", wrong=label)
+        count = judging.ordinal(max(1, len(known.wrong)))
+        console().print(f"{label} is not it (the {count} wrong guess): {hint}", soft_wrap=True)
         return 1
-    judging.note(where, exercise, "found")
-    console().print(f"{label.upper()} it is: now mend its line")
+    known = judging.note(where, exercise, "found")
+    console().print(f"{label} it is, {known}: now mend its line")
     return 0
 
 

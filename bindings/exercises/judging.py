@@ -105,23 +105,61 @@ def _imported(path: Path) -> Any:
     return module
 
 
-def progress(where: Path) -> dict[str, str]:
-    """Return what is known of each exercise that was begun: "begun", "found" or "solved"."""
+@dataclass(frozen=True)
+class Known:
+    """What is known of an exercise: its state, "", "begun", "found" or "solved", and the guesses.
+
+    wrong: labels that were guessed and are not the one, each once.
+    """
+
+    state: str = ""
+    wrong: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        """Return it as the list of exercises says it."""
+        n = len(self.wrong)
+        if self.state == "found":
+            return f"found at the {ordinal(n + 1)} guess"
+        guesses = f", {n} wrong guess{'es' if n > 1 else ''}" if n else ""
+        return f"{self.state}{guesses}"
+
+
+def ordinal(n: int) -> str:
+    """Return 1st, 2nd, 3rd, 4th …"""
+    ending = "th" if n % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(n % 10, "th")
+    return f"{n}{ending}"
+
+
+def progress(where: Path) -> dict[str, Known]:
+    """Return what is known of each exercise that was begun.
+
+    Raises:
+        ValueError: the file is no progress of exercises.
+    """
     path = where / PROGRESS
     if not path.exists():
         return {}
     try:
         known = json.loads(path.read_text("utf-8"))
-    except ValueError as error:
+        return {
+            str(name): Known(str(each["state"]), tuple(map(str, each["wrong"])))
+            for name, each in known.items()
+        }
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ValueError(f"{path} is no progress of exercises; delete it to begin anew") from error
-    return {str(name): str(state) for name, state in known.items()}
 
 
-def note(where: Path, exercise: Exercise, state: str) -> None:
-    """Keep what is known of an exercise; what was solved stays so."""
+def note(where: Path, exercise: Exercise, state: str, wrong: str = "") -> Known:
+    """Keep what is known of an exercise, and return it; what was found or solved stays so."""
     known = progress(where)
-    if known.get(exercise.name) != "solved":
-        where.mkdir(parents=True, exist_ok=True)
-        with replacing(where / PROGRESS) as temporary:
-            text = json.dumps(known | {exercise.name: state}, indent=1)
-            temporary.write_text(text + "\n", "utf-8")
+    before = known.get(exercise.name, Known())
+    order = ("", "begun", "found", "solved")
+    guesses = before.wrong
+    if wrong and order.index(before.state) < order.index("found") and wrong not in guesses:
+        guesses = (*guesses, wrong)
+    now = known[exercise.name] = Known(max(state, before.state, key=order.index), guesses)
+    where.mkdir(parents=True, exist_ok=True)
+    with replacing(where / PROGRESS) as temporary:
+        written = {name: {"state": k.state, "wrong": k.wrong} for name, k in known.items()}
+        temporary.write_text(json.dumps(written, indent=1) + "\n", "utf-8")
+    return now

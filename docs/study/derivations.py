@@ -17,6 +17,9 @@ STEP = re.compile(r"^ *(?:[A-Z][a-z][\w ]*?  +)?\(([A-Z]\d{1,2})\)", re.M)  # wh
 SECTION = re.compile(r"^(?:Forward|Backward)\b", re.M)
 NAMED = re.compile(r"\b([A-Z])(\d{1,2})(?:[-–]\1(\d{1,2}))?\b")  # F3, or F1-F4
 LEFT = re.compile(r"chainrule[.\w]+")  # the module that a step is left to
+# The head of a block, in Python or CUDA, and where a function or a record of CUDA begins.
+HEAD = re.compile(r"((?:\} )?(?:for|while|if|elif|else|with)\b.*[:{])\s*(?:#.*|//.*)?$")
+FUNCTION = re.compile(r'(?:extern "C"|template|struct|__device__|__global__)')
 
 HOMES = {
     part: Path(import_module(f"chainrule.{part}").__file__ or "").parent
@@ -120,8 +123,10 @@ class Derivation:
         found = {}
         for side, paths in self.sides.items():
             for here in (paths, [self.path] if side != "code" else [], self._borrowed(side)):
-                found[side] = [line for path in here for line in _naming(path, label)]
-                if found[side]:
+                lines = [line for path in here for line in _naming(path, label)]
+                taking = [line for line in lines if not FUNCTION.match(line.text)]
+                found[side] = taking or lines  # a function's head, where its comment alone says it
+                if lines:
                     break
         return found
 
@@ -149,8 +154,16 @@ def _code_at(path: Path, lines: list[str], number: int) -> int:
 
 
 def _shown(path: Path, lines: list[str], number: int) -> str:
-    """Return a line; where a statement ends with nothing but a bracket, how it began."""
-    line = lines[number - 1].strip()
+    """Return a line; of one that ends with nothing but a bracket also how its statement began.
+
+    Of a loop's or a condition's head also what stands first under it.
+    """
+    line = re.sub(r" {3,}(?=//)", "  ", lines[number - 1].strip())  # comments below each other
+    if HEAD.match(line):
+        first = _code_at(path, lines, number + 1)
+        while HEAD.match(lines[first - 1].strip()):
+            first = _code_at(path, lines, first + 1)
+        return f"{HEAD.match(line)[1]} … {lines[first - 1].strip()}"  # type: ignore[index]
     if path.suffix != ".py" or line[:1] not in tuple(")]}"):
         return line
     inside = [node for node in _statements(path) if node.lineno <= number <= (node.end_lineno or 0)]

@@ -11,6 +11,7 @@ from sphinx.util.docutils import SphinxDirective
 
 from study import checks, derivations, speeds
 from study.derivations import Derivation, Line
+from study.lines import Piece, paragraphs
 from study.places import docname_of, source_page
 
 MODULE = re.compile(r"chainrule\.(?:kernels|engine)(?:\.\w+)+|`kernels\.\w+`")
@@ -43,7 +44,10 @@ class OfDerivation(SphinxDirective):
 
 
 class DerivationText(OfDerivation):
-    """The docstring as it stands, monospaced, its labels and the modules that it names linked."""
+    """The docstring as it stands, monospaced, its labels and the modules that it names linked.
+
+    Cut into paragraphs and pieces, by `lines`, for screens that are too narrow for its lines.
+    """
 
     def run(self) -> list[nodes.Node]:
         """Return the block."""
@@ -51,12 +55,13 @@ class DerivationText(OfDerivation):
         text = made.text.strip("\n")
         text = text.partition("\n")[2].strip("\n")  # the first line is the page's title
         block = nodes.literal_block("derivation", "", classes=["derivation"])
-        at, where = 0, self._links(text, made)
-        for start, stop, node in where:
-            block += nodes.Text(text[at:start])
-            block += node
-            at = stop
-        block += nodes.Text(text[at:])
+        links = self._links(text, made)
+        for pieces in paragraphs(text):
+            if pieces:
+                paragraph = nodes.inline(classes=["paragraph"])
+                for piece in pieces:
+                    paragraph += _linked(piece, text, links)
+                block += paragraph
         return [block]
 
     def _links(self, text: str, made: Derivation) -> list[tuple[int, int, nodes.Node]]:
@@ -73,6 +78,17 @@ class DerivationText(OfDerivation):
             if target and free and target != self.env.docname:
                 found.append((*match.span(), _to_page(match[0], target)))
         return sorted(found, key=lambda piece: piece[0])
+
+
+def _linked(piece: Piece, text: str, links: list[tuple[int, int, nodes.Node]]) -> nodes.inline:
+    """Return a piece of a text with the links that lie in it."""
+    made, at = nodes.inline(classes=[piece.kind]), piece.start
+    for start, stop, node in links:
+        if piece.start <= start and stop <= piece.stop:
+            made += [nodes.Text(text[at:start]), node]
+            at = stop
+    made += nodes.Text(text[at : piece.stop])
+    return made
 
 
 def _to_page(text: str, docname: str) -> nodes.Node:

@@ -36,7 +36,7 @@ def digits() -> Any:
 @cache
 def nade() -> Any:
     """Return a small NADE of them."""
-    model = cr.NADE(n_hidden=50, epochs=8, learning_rate=0.01, seed=0, backend="reference")
+    model = cr.NADE(n_hidden=100, epochs=60, learning_rate=0.01, seed=0, backend="reference")
     return model.fit(digits().train.x)
 
 
@@ -48,9 +48,10 @@ def made() -> Any:
 
 
 def samples() -> Any:
-    """Digits that a small NADE drew, beside the probability of each pixel."""
-    x = nade().sample(30, seed=1)
-    return cr.plots.samples_with_probabilities(x, nade().conditionals(x))
+    """Digits of 8 × 8 bits that a small NADE drew, their probabilities, the nearest real ones."""
+    x, known = nade().sample(30, seed=1), digits().train.x
+    nearest = known[[(known != row).sum(axis=1).argmin() for row in x]]
+    return cr.plots.with_nearest(x, nade().conditionals(x), nearest)
 
 
 def completions() -> Any:

@@ -7,21 +7,27 @@ from typing import Any
 import numpy as np
 
 WIDE, TALL, PAD = 64, 34, 24  # of a box, and around the picture
+LETTER, ASIDE = 7.2, 6  # how wide a digit is, and how far from a line numbers stand beside it
 
 
 @dataclass(frozen=True)
 class Box:
-    """A quantity: where it stands, in pixels, and what it is called."""
+    """A quantity: where it stands, in pixels, and what it is called.
+
+    label: what is written in it, its name if nothing else is given.
+    """
 
     x: float
     y: float
     name: str
+    label: str = ""
 
 
 @dataclass(frozen=True)
 class Arrow:
     """From one box to another: the value that goes forward, the gradient that comes back.
 
+    Numbers stand above and below an arrow, beside one that goes straight up or down.
     shift: where along the arrow the numbers stand, 0 … 1.
     """
 
@@ -43,7 +49,8 @@ def numbers(a: Any, digits: int = 3) -> str:
 def svg(boxes: Sequence[Box], arrows: Sequence[Arrow], title: str) -> str:
     """Return the picture, in colours of the page that it stands in."""
     places = {box.name: box for box in boxes}
-    width = max(box.x for box in boxes) + WIDE + 2 * PAD
+    beside = [_reach(places[arrow.start], places[arrow.end], arrow) for arrow in arrows]
+    width = max(*(box.x + WIDE for box in boxes), *beside) + 2 * PAD
     height = max(box.y for box in boxes) + TALL + 2 * PAD
     parts = [
         f'<svg class="graph" role="img" aria-label="{title}" width="{width:.0f}" '
@@ -63,7 +70,7 @@ def _box(box: Box) -> str:
     middle = f'x="{x + WIDE / 2:.0f}" y="{y + TALL / 2 + 5:.0f}"'
     return (
         f'<rect x="{x:.0f}" y="{y:.0f}" width="{WIDE}" height="{TALL}" rx="6" class="box"/>'
-        f'<text {middle} text-anchor="middle" class="name">{box.name}</text>'
+        f'<text {middle} text-anchor="middle" class="name">{box.label or box.name}</text>'
     )
 
 
@@ -71,15 +78,23 @@ def _arrow(a: Box, b: Box, arrow: Arrow) -> str:
     (x1, y1), (x2, y2) = _ends(a, b)
     at_x, at_y = x1 + (x2 - x1) * arrow.shift, y1 + (y2 - y1) * arrow.shift
     line = f'<path d="M{x1:.1f} {y1:.1f}L{x2:.1f} {y2:.1f}" class="edge" marker-end="url(#tip)"/>'
-    said = [
-        f'<text x="{at_x:.0f}" y="{at_y + up:.0f}" text-anchor="middle" '
+    said = (("value", -4, numbers(arrow.value)), ("gradient", 12, numbers(arrow.gradient)))
+    return line + "".join(
+        f'<text x="{at_x + _aside(x2 - x1, text):.0f}" y="{at_y + up:.0f}" text-anchor="middle" '
         f'class="{kind}">{text}</text>'
-        for kind, up, text in (
-            ("value", -4, numbers(arrow.value)),
-            ("gradient", 12, numbers(arrow.gradient)),
-        )
-    ]
-    return line + "".join(said)
+        for kind, up, text in said
+    )
+
+
+def _reach(a: Box, b: Box, arrow: Arrow) -> float:
+    """Return how far right numbers go that stand beside an arrow."""
+    widest = max(len(numbers(number)) for number in (arrow.value, arrow.gradient))
+    return 0 if a.x != b.x else a.x + WIDE / 2 + ASIDE + LETTER * widest
+
+
+def _aside(across: float, text: str) -> float:
+    """Return how far right of an arrow the middle of its number stands."""
+    return 0 if across else ASIDE + LETTER * len(text) / 2
 
 
 def _ends(a: Box, b: Box) -> tuple[tuple[float, float], tuple[float, float]]:
@@ -92,13 +107,16 @@ def _ends(a: Box, b: Box) -> tuple[tuple[float, float], tuple[float, float]]:
     return (ax + dx * reach, ay + dy * reach), (bx - dx * reach, by - dy * reach)
 
 
-def figure(boxes: Sequence[Box], arrows: Sequence[Arrow], title: str) -> str:
-    """Return the picture as a block of a page in Markdown."""
+ADDED = "Those of all arrows that leave a box add up to the box's own."
+
+
+def figure(boxes: Sequence[Box], arrows: Sequence[Arrow], title: str, told: str = ADDED) -> str:
+    """Return the picture as a block of a page in Markdown; told: what its caption ends with."""
     key = (
         "On each arrow the value of where it starts, and below it the gradient that comes back to "
-        "there: those of all arrows that leave a box add up to the box's own."
+        "there."
     )
-    caption = f"<figcaption>{title}. {key}</figcaption>"
+    caption = f"<figcaption>{title}. {key} {told}</figcaption>"
     body = f'<figure class="graph">{svg(boxes, arrows, title)}{caption}</figure>'
     return f"```{{raw}} html\n{body}\n```"
 

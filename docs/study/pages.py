@@ -4,11 +4,11 @@ import inspect
 from pathlib import Path
 
 import chainrule
-from chainrule.registry import HOMES as MODELS
 from study import gallery, way
 from study.directives import derivation_of
 from study.places import every_name, page_of
 from study.reading import PATH
+from study.titles import titled
 
 NOT_OURS = "BaseEstimator, ClassifierMixin, OutlierMixin"  # scikit-learn's, documented there
 ORDERED = (
@@ -26,14 +26,6 @@ ROOMS = {
 def heading(text: str, line: str = "=") -> str:
     """Return a heading of reStructuredText."""
     return f"{text}\n{line * (2 * len(text))}\n"
-
-
-def titled(name: str) -> str:
-    """Return the title of a derivation's page: what it is called, short."""
-    last = name.rpartition("/")[2]
-    if "/samplers/" in name:
-        return f"sampler of {last}"
-    return MODELS[last][1] if name.startswith("engine/models/") and last in MODELS else last
 
 
 def escaped(text: str) -> str:
@@ -96,9 +88,9 @@ def api_pages() -> dict[str, str]:
     pages = {}
     for name in classes:
         text = f".. autoclass:: chainrule.{name}\n   :members:\n   :inherited-members: {NOT_OURS}\n"
-        pages[f"api/{name}"] = f"{heading(name)}\n{text}"
+        pages[f"api/{name}"] = f"{heading(f'chainrule.{name}')}\n{text}"
     calls = [f".. autofunction:: chainrule.{name}\n" for name in functions]
-    pages["api/functions"] = f"{heading('Functions')}\n" + "\n".join(calls)
+    pages["api/functions"] = f"{heading('chainrule, its functions')}\n" + "\n".join(calls)
     for name in modules:
         listed = [
             f".. autofunction:: chainrule.{name}.{key}\n"

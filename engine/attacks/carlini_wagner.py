@@ -40,7 +40,7 @@ from chainrule.engine.attacks.victim import Range, Victim, rows
 from chainrule.kernels import adam
 from chainrule.kernels.types import Array, Ids
 
-INSIDE = 1 - 1e-6  # how near to its ends R1 goes
+INSIDE = 1 - 1e-6  # how near to its ends a start goes
 STALE = 10  # shares of a round's steps; one without a fall ends it
 MOMENTS = (0.9, 0.999, 1e-8)  # Adam's β₁, β₂ and ε
 

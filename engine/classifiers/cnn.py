@@ -15,7 +15,7 @@ Backward    (B1)  dV = h_Lᵀ ds,  db = Σ_n ds,  dh_L = ds Vᵀ          chainr
             (B3)  da_l = du_l where u_l > 0          undoes F2       chainrule.kernels.activation
             (B4)  dW_l, dc_l, and dh_{l-1} if l > 1  undoes F1       chainrule.kernels.masked_conv
             In x no parameter's gradient is wanted. The window of all nine pixels is its own mirror:
-            tap t of it, at (u, v), and tap 8 - t, at (-u, -v). So what masked_conv's backward says
+            tap t of it, at (i, j), and tap 8 - t, at (-i, -j). So what masked_conv's backward says
             of its input, dh_{l-1} = Σ_t da_l shifted by -t, times W_l,tᵀ, is a sum over all taps
             again, t ↦ 8 - t:
             (B5)  dh_{l-1} = Σ_t da_l shifted by t, times (W_l,8-t)ᵀ  undoes F1

@@ -9,8 +9,8 @@ Forward     (F1)  s = network(x)                            the classifier's own
 Backward    (B1)  ds_k = (p_k - [k = y]) / total            chainrule.kernels.softmax_cross_entropy
                   p the softmax of s                        undoes F2
             (B2)  parameters and x from ds, by the network  undoes F1
-            The network is linear in ds backwards, so that any ds will do: with ds = e_k it is the
-            gradient of logit k in x, with a difference of two of them that of a margin.
+            The network is linear in ds backwards, so that any ds will do: with 1 at k and else 0
+            it is the gradient of logit k in x, with a difference of two of them that of a margin.
 """
 
 from collections.abc import Callable

@@ -5,10 +5,11 @@ Orderings   For an ordering π of the variables, with o_d = {π_1 … π_{d-1}},
                 p_π(x) = Π_d p(x_{π_d} | x_{o_d})
 
             is a distribution, normalised exactly. There are D! of them from the same network, and
-            nothing makes them one. Of a distribution p(a) p(b | a) = p(b) p(a | b); here each of
-            the four comes from a pass of its own, and the two products differ by what training
-            leaves: the conditionals of different orderings contradict each other, and so does what
-            is asked of different orderings, such as a marginal here and a conditional there.
+            nothing makes them one. Of a distribution p(x_1) p(x_2 | x_1) = p(x_2) p(x_1 | x_2);
+            here each of the four comes from a pass of its own, and the two products differ by what
+            training leaves: the conditionals of different orderings contradict each other, and so
+            does what is asked of different orderings, such as a marginal here and a conditional
+            there.
             The mean of several is a distribution too. The mean of their logarithms is none, and by
             Jensen's inequality never above the logarithm of their mean,
 

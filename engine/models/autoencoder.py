@@ -1,16 +1,16 @@
 """Autoencoder: what a network without masks learns, and why it is no model of p(x).
 
-Model       e(x) = σ((x W¹ + b¹) W² + b²)         the code of a row, and from it
-            d(h) = σ(h V + c)                     a row again; of a real column h V + c, since σ
+Model       code(x)  = σ((x W¹ + b¹) W² + b²)     of a row, and from it
+            again(h) = σ(h V + c)                 a row again; of a real column h V + c, since σ
                                                   would keep it between 0 and 1
 
             It is trained to be x again, by cross-entropy of bits and squared error of real columns.
-            Every output sees every input, itself too, so r_i = d(e(x))_i is no p(x_i | x_<i), and
-            their product sums to no 1: with one number a unit the network is the identity, "costs"
-            nothing, and has learnt nothing. What keeps it from that is a bottleneck (fewer units
-            than columns), noise (x is to be found from a part of it) or decay of the weights. MADE,
-            `chainrule.engine.models.made`, is this network under masks that cut what each output
-            must not see; then the same loss is -log p(x).
+            Every output sees every input, itself too, so r_i = again(code(x))_i is no p(x_i |
+            x_<i), and their product sums to no 1: with one number a unit the network is the
+            identity, "costs" nothing, and has learnt nothing. What keeps it from that is a
+            bottleneck (fewer units than columns), noise (x is to be found from a part of it) or
+            decay of the weights. MADE, `chainrule.engine.models.made`, is this network under masks
+            that cut what each output must not see; then the same loss is -log p(x).
 
 Shapes      x, r, s: (N, D)    W1: (D, M)  b1: (M,)  W2: (M, H)  b2: (H,)  V: (H, D)  c: (D,)
 

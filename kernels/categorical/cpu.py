@@ -101,23 +101,23 @@ def _keep_first_ranks(s: Array, n: int, top_k: int, top_p: float, w: Array, heap
     for i in range(V // 2 - 1, -1, -1):
         _sift_down(s, n, heap, i, V)
     size = V
-    if 0 < top_k < V:  # D3
+    if 0 < top_k < V:
         while size > V - top_k:
             size = _rank_next(s, n, heap, size)
         for i in range(size):
-            w[heap[i]] = 0
-    if top_p < 1:  # D4
+            w[heap[i]] = 0  # D3
+    if top_p < 1:
         W = 0.0
         for v in range(V):
             W += w[v]
         mass, rank, ranks = 0.0, 0, top_k if 0 < top_k < V else V
-        while rank < ranks and (rank == 0 or mass < top_p * W):
+        while rank < ranks and (rank == 0 or mass < top_p * W):  # D4
             if rank == V - size:
                 size = _rank_next(s, n, heap, size)
             mass += w[heap[V - 1 - rank]]
             rank += 1
         for i in range(V - rank):
-            w[heap[i]] = 0
+            w[heap[i]] = 0  # D4
 
 
 @njit(**JIT)

@@ -31,12 +31,12 @@ Backward    With upstream do_i = dL/do_i. P is made again from s and ℓ, by F1 
             (B4)  dq_i  = Σ_{j≤i} ds_ij k_j / √d                                undoes F1
             (B5)  dk_j  = Σ_{i≥j} ds_ij q_i / √d                                undoes F1
 
-            B3, step by step. Row i is P_j = e^{s_j} / Z with Z = Σ_{k≤i} e^{s_k}. Then
-                ∂P_j/∂s_k = [j = k] e^{s_j} / Z - e^{s_j} e^{s_k} / Z² = P_j ([j = k] - P_k)
-            for j, k ≤ i: the softmax's Jacobian. A masked j has P_j = 0 whatever the scores are,
+            B3, step by step. Row i is P_j = e^{s_j} / Z with Z = Σ_{l≤i} e^{s_l}. Then
+                ∂P_j/∂s_l = [j = l] e^{s_j} / Z - e^{s_j} e^{s_l} / Z² = P_j ([j = l] - P_l)
+            for j, l ≤ i: the softmax's Jacobian. A masked j has P_j = 0 whatever the scores are,
             and P depends on no masked score, so the Jacobian's other entries are 0: the mask needs
             no case of its own, multiplication by P_ij = 0 does it. Hence
-                ds_k = Σ_j dP_j ∂P_j/∂s_k = dP_k P_k - P_k Σ_j dP_j P_j = P_k (dP_k - Σ_j P_j dP_j)
+                ds_l = Σ_j dP_j ∂P_j/∂s_l = dP_l P_l - P_l Σ_j dP_j P_j = P_l (dP_l - Σ_j P_j dP_j)
             and the sum over the row, the mean of dP under P, is the μ of B3:
                 Σ_j P_j dP_j = Σ_j P_j (do·v_j) = do · Σ_j P_j v_j = do·o
             by B2 and F4. This is why d numbers, do_i and o_i, suffice where the sum asks for a

@@ -60,8 +60,9 @@ attention_dq(const REAL* __restrict__ dO, const REAL* __restrict__ q, const REAL
 #pragma unroll
             for (int j = 0; j < MY_COLS; ++j) {
                 const bool visible = j0 + at.col(j) <= first + at.row(i);
+                // B3
                 s[i][j] = probability(visible, s[i][j], scale, my_lse[i]) * (dP[i][j] - my_mean[i]);
-            }                             // B3
+            }
         add_rows(s, scratch, K, at, out);  // B4
     }
     scale_rows(out, [&](int) { return scale; });

@@ -18,7 +18,7 @@ Groups      In a colour image features come in groups, of which a later one may 
             that group of c and of h, and no other. W is whole: the cells that it is multiplied
             with are other pixels', of the past in all their groups.
 
-Forward     For q = (i, j), front by front; the cell before, q' = q + (u, v), of c's distance:
+Forward     For a pixel q, front by front; the cell before, q' = q + (u, v), of c's distance:
             (F1)  a_q += Σ_p h_{q + (u_p, v_p)} W_p
             (F2)  i_q = σ(a_i)   f_q = σ(a_f)   g_q = tanh(a_g)   o_q = σ(a_o)    of each group
             (F3)  c_q = f_q ∘ c_{q'} + i_q ∘ g_q
@@ -37,15 +37,15 @@ Backward    Let δ_q = dL/dh_q and ε_q = dL/dc_q along every path. h_q enters F
                   da_g = dg ∘ (1 - g_q²)
             (B5)  dW_p = Σ_n Σ_q h_{q + (u_p, v_p)}ᵀ da_q                    undoes F1 of every cell
 
-Skewing     A front of `diagonals` is a column of the skewed map, whose row i is the image's moved
-            right by i. There pixel (i, d - i) is entry (i, d), the one above it (i - 1, d - 1) and
-            the one to its left (i, d - 1): a convolution of 2 × 1 over the column before. Moving
-            numbers about is linear, and its gradient moves them back; so where (i, d) is read as
-            (i, d - i) instead, in F1 as in B1, no map is skewed, and neither is a gradient.
+Skewing     A front of `diagonals` is a column of the skewed map, whose row k is the image's moved
+            right by k. There pixel (k, l - k) is entry (k, l), the one above it (k - 1, l - 1) and
+            the one to its left (k, l - 1): a convolution of 2 × 1 over the column before. Moving
+            numbers about is linear, and its gradient moves them back; so where (k, l) is read as
+            (k, l - k) instead, in F1 as in B1, no map is skewed, and neither is a gradient.
 
-            The second direction reads a mirrored image, (i, S - 1 - j). Its cell at (i, j) knows
-            pixels (i, j' ≥ j), which are not in the past. Those of the row above it are, so that
-            h_{i-1, j} may be told to pixel (i, j): the caller moves its map down by one row.
+            The second direction reads a mirrored image, (k, S - 1 - l). Its cell at (k, l) knows
+            pixels (k, l' ≥ l), which are not in the past. Those of the row above it are, so that
+            h_{k-1, l} may be told to pixel (k, l): the caller moves its map down by one row.
 
 Cost        8 T·N·R·S·H² FLOPs forward, twice that backward; N·R·S·H exponentials: 5 forward, and
             with tanh(c_q) a sixth backward; in R fronts of N·S cells that wait for each other, or

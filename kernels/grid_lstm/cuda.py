@@ -56,7 +56,7 @@ def forward(a: Array, W: Array, fronts: Fronts, h: Array, c: Array) -> None:
     for k in range(walk.n_fronts):
         lo, hi = walk.lines(k)
         m = (hi - lo) * len(h)
-        xp.matmul(x[lo:hi].reshape(m, -1), of_W, out=p[:m])
+        xp.matmul(x[lo:hi].reshape(m, -1), of_W, out=p[:m])  # F1: h W
         rows_of_a = walk.origin + k * walk.of_front, walk.n_pixels, walk.of_line
         at_k = plan("grid_lstm_forward", (k, lo, hi - lo), sizes, walk, rows_of_a, W.dtype)
         launch(SOURCE, at_k, a, p, h, c, x)
@@ -90,7 +90,7 @@ def backward(
         m = (hi - lo) * len(h)
         at_k = plan("grid_lstm_backward", (k, lo, hi - lo), sizes, walk, (), W.dtype)
         launch(SOURCE, at_k, dh, gates, c, back, dc, da, d)
-        xp.matmul(d[:m], of_W.T, out=back[lo:hi].reshape(m, -1))
+        xp.matmul(d[:m], of_W.T, out=back[lo:hi].reshape(m, -1))  # B1: da Wᵀ
     weight_gradient(da, fronts, h, dW)  # B5
 
 

@@ -43,7 +43,7 @@ def _forward(z: Array, W: Array, b: Array, h: Array, m: Array, lo: int, hi: int)
     """F1-F4 of every step for rows lo … hi - 1; W by `packed`."""
     p = np.empty((hi - lo, W.shape[0] * W.shape[2]), W.dtype)
     for t in range(z.shape[0]):
-        product(h[t, lo:hi], W, p)
+        product(h[t, lo:hi], W, p)  # F1: h W
         _step(p, b, z[t, lo:hi], m[t, lo:hi], h[t, lo:hi], h[t + 1, lo:hi])
 
 
@@ -58,7 +58,7 @@ def _backward(
     for t in range(dh.shape[0] - 1, -1, -1):
         gates_t, h_t, m_t, dz_t = gates[t, lo:hi], h[t, lo:hi], m[t, lo:hi], dz[t, lo:hi]
         _step_back(dh[t, lo:hi], from_next, kept, gates_t, h_t, m_t, dz_t, q)
-        product(q, W_T, from_next)
+        product(q, W_T, from_next)  # B1: q Wᵀ, for step t - 1
     dh0[lo:hi] = from_next[:, :H] + kept  # B6
 
 

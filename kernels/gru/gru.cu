@@ -33,10 +33,10 @@ gru_forward(REAL* z, const REAL* __restrict__ W, const REAL* __restrict__ b, REA
         zs(t, n)[column] = n_t;
         hs(t + 1, n)[j] = (1 - u) * n_t + u * at.h;  // F4
     };
-    product<false>(place, before, N, H, W + column, width, inside, fetch, use);
+    product<false>(place, before, N, H, W + column, width, inside, fetch, use);  // F1: h W
 }
 
-// t = T - 1 … 0, then t = -1, which leaves B6. W_T: Wᵀ. dz may be gates: a lane reads its own gate
+// t = T - 1 … 0, then t = -1, which leaves dh0. W_T: Wᵀ. dz may be gates: a lane reads its own gate
 // before it writes there. dh0 holds u_{t+1} ∘ δ_{t+1}; one lane reads and replaces it, and m.
 extern "C" __global__ void __launch_bounds__(WARPS * LANES, 1)
 gru_backward(const REAL* dh, const REAL* gates, const REAL* __restrict__ W_T, const REAL* h,
@@ -88,5 +88,6 @@ gru_backward(const REAL* dh, const REAL* gates, const REAL* __restrict__ W_T, co
             dzs(t, n)[column] = dz_n;
         }
     };
+    // B1: q Wᵀ of step t + 1
     product<true>(place, after, N, last_step ? 0 : 3 * H, W_T + j, H, j < H, fetch, use);
 }

@@ -11,7 +11,7 @@ Forward     For each row n, over its C columns:
 
 Backward    (B1)  db_j = Σ_n dy_nj                            undoes F4
             (B2)  dg_j = Σ_n dy_nj x̂_nj                       undoes F4
-            (B3)  t_j = dL/dx̂_j = dy_j g_j                    undoes F4
+            (B3)  dx̂_j = dy_j g_j                             undoes F4
 
             Every x̂_j depends on every x_i of its row, directly (F3), through m and through r:
                 ∂m/∂x_i = 1/C                                                             from F1
@@ -20,10 +20,11 @@ Backward    (B1)  db_j = Σ_n dy_nj                            undoes F4
                 ∂r/∂x_i = -½ (v + ε)^(-3/2) ∂v/∂x_i = -(r³/C)(x_i - m) = -(r²/C) x̂_i
                 ∂x̂_j/∂x_i = ([i = j] - 1/C) r + (x_j - m) ∂r/∂x_i                         from F3
                           = r ([i = j] - 1/C - x̂_i x̂_j / C)
-            and dL/dx_i = Σ_j t_j ∂x̂_j/∂x_i, so with p = (1/C) Σ_j t_j, q = (1/C) Σ_j t_j x̂_j
-            (B4)  dx_i += r (t_i - p - x̂_i q)                 undoes F3, F2, F1
+            and dL/dx_i = Σ_j dx̂_j ∂x̂_j/∂x_i, so with p = (1/C) Σ_j dx̂_j and
+            q = (1/C) Σ_j dx̂_j x̂_j
+            (B4)  dx_i += r (dx̂_i - p - x̂_i q)                 undoes F3, F2, F1
 
-            B4 removes from t its mean and its part along x̂, the two directions in which moving
+            B4 removes from dx̂ its mean and its part along x̂, the two directions in which moving
             x does not move x̂ (but for ε). It adds, since before a Transformer's block x is read
             twice, by the normalisation and by the residual connection: dx holds the latter's part.
 

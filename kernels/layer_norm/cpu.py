@@ -93,7 +93,7 @@ def _backward(
 
 @njit(**JIT_SUMS)
 def _two_sums(dy: Array, x: Array, g: Array, m: float, r: float) -> tuple[Any, Any]:
-    """Return Σ_j t_j and Σ_j t_j x̂_j of one row, t = dy ∘ g (B3)."""
+    """Return Σ_j dx̂_j and Σ_j dx̂_j x̂_j of one row (B3)."""
     p, q = x.dtype.type(0), x.dtype.type(0)
     for j in range(len(x)):
         t = dy[j] * g[j]

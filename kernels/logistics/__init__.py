@@ -9,21 +9,21 @@ Levels      With n = L - 1 and h = 1/n, level v stands for the number x_v = -1 +
             and owns the interval from x_v - h to x_v + h; but that of the first level begins at -∞,
             and that of the last one ends at +∞. With σ the logistic function and F the mixture's
             distribution function,
-                F(e) = Σ_j π_j σ((e - μ_j) / s_j),    P(v) = F(upper end) - F(lower end)
+                F(x_v ± h) = Σ_j π_j σ((x_v ± h - μ_j) / σ_j),   P(v) = F(upper end) - F(lower end)
             Intervals touch and cover everything: Σ_v P(v) = F(∞) - F(-∞) = 1 for any mixture.
 
 Forward     In half steps, x_v = h y with y = 2v - n, a whole number and exact in any dtype.
-            (F1)  k_j = h / s_j = h e^{-t'_j},  t'_j = t_j held between log(h / K_MAX) and T_MAX
-                  s_j is never below h / K_MAX, an eighth of a step: where a level has 0.96 of a
+            (F1)  k_j = h / σ_j = h e^{-t'_j},  t'_j = t_j held between log(h / K_MAX) and T_MAX
+                  σ_j is never below h / K_MAX, an eighth of a step: where a level has 0.96 of a
                   logistic on its middle. Of 256 levels t is held at -6.93; PixelCNN++ holds it
                   at -7. So k ≤ K_MAX, and k is a float32 above 0.
-            (F2)  z_j = (y - n μ_j) k_j = (x_v - μ_j) / s_j, held within ±Z_MAX
+            (F2)  z_j = (y - n μ_j) k_j = (x_v - μ_j) / σ_j, held within ±Z_MAX
                   n μ_j is rounded once for all levels: the upper end of one, z + k, is the lower
                   end of the next, and Σ_v P(v) stays 1.
 
             Let M_j = σ(z + k) - σ(z - k) be what component j has in the step, with z = z_j and
             k = k_j. Both σ are 0 or 1 to rounding where z is far out, so the difference is written
-            as M = e^{-d} g, of which no part is a difference of near numbers. σ(-v) = 1 - σ(v)
+            as M = e^{-d} g, of which no part is a difference of near numbers. σ(-z) = 1 - σ(z)
             makes M even in z, so take |z|, and let E = e^{-|z|}, q = e^{-k}. From
             σ(z⁺) - σ(z⁻) = (e^{-z⁻} - e^{-z⁺}) / ((1 + e^{-z⁺}) (1 + e^{-z⁻})), at z⁺ = |z| + k
             where e^{-z⁺} = Eq, and z⁻ = |z| - k where e^{-z⁻} = E/q:
@@ -36,7 +36,7 @@ Forward     In half steps, x_v = h y with y = 2v - n, a whole number and exact i
                   σ(c) = 1 / (1 + e^{-c}) = e^c / (1 + e^c).
 
             (F5)  b_j = a_j - max_i a_i,  A = Σ_j e^{b_j},  so that π_j = e^{b_j} / A
-            (F6)  m = max_j (b_j - d_j),  e_j = e^{b_j - d_j - m} g_j,  Z = Σ_j e_j
+            (F6)  m = max_j (b_j - d_j),  Z_j = e^{b_j - d_j - m} g_j,  Z = Σ_j Z_j
             (F7)  log P = m + log Z - log A;  nll = -log P;  0 where x = -1
                   The largest exponent of F6 is 0, so Z is at least that component's g: of an edge
                   1/2 or more; of an inner level, E ≤ 1, (1 - q) / (1 + q) = tanh(k/2) or more,
@@ -45,9 +45,9 @@ Forward     In half steps, x_v = h y with y = 2v - n, a whole number and exact i
 Backward    L = dL · nll. By F5 to F7, nll = log A - log Σ_j e^{b_j} M_j, since m cancels. Of the
             logarithm of a sum the derivative is the mean of those of its terms' logarithms,
             weighted by their shares, the responsibilities:
-            (B1)  r_j = e_j / Z,  so that d(nll) = d(log A) - Σ_j r_j d(b_j + log M_j)
+            (B1)  r_j = Z_j / Z,  so that d(nll) = d(log A) - Σ_j r_j d(b_j + log M_j)
                                                                               undoes F7, F6
-            For a logistic, d(log σ(v)) = σ(-v) dv. In F3, M = σ(z⁺) σ(-z⁻) (1 - e^{-2k}), as
+            For a logistic, d(log σ(z)) = σ(-z) dz. In F3, M = σ(z⁺) σ(-z⁻) (1 - e^{-2k}), as
             σ(z⁺) = 1 / (1 + Eq), σ(-z⁻) = E / (E + q) and e^{-2k} = q². Hence, z⁺ and z⁻ growing
             by as much as |z|, and by k and -k,
                 ∂(log M)/∂|z| = σ(-z⁺) - σ(z⁻),  ∂(log M)/∂k = σ(-z⁺) + σ(z⁻) + 2q² / (1 - q²)
@@ -64,7 +64,7 @@ Backward    L = dL · nll. By F5 to F7, nll = log A - log Σ_j e^{b_j} M_j, sinc
             (B5)  dt_j = dL r_j · (-∂(log M)/∂t_j):                           undoes F2, F1
                   k (both + 2q² / (1 - q²)) - |z| apart;  c σ(-c) of edges.  0 where t_j is held
             (B6)  da_j = dL (π_j - r_j)                                       undoes F5, F6
-                  The shift max a is the same for all b_k, which log A and the mean of the b_k
+                  The shift max a is the same for all b_i, which log A and the mean of the b_i
                   take up alike; ∂(log A)/∂b_j = e^{b_j} / A = π_j.
             ds = 0 where x = -1. Where F2 holds z, the numbers are those at the bound.
 

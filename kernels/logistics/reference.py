@@ -22,8 +22,8 @@ def forward(s: Array, x: Ids, levels: int, nll: Array) -> None:
     """See `chainrule.kernels.logistics.forward`."""
     b, A = _weights(s)
     mass, _, _ = _masses(s, x, levels)
-    m, e = _shares(b, mass)
-    nll[...] = np.log(A) - np.log(e.sum(axis=1)) - m  # F7
+    m, Z_j = _shares(b, mass)
+    nll[...] = np.log(A) - np.log(Z_j.sum(axis=1)) - m  # F7
     nll[x < 0] = 0
 
 
@@ -32,10 +32,10 @@ def backward(dnll: Array, s: Array, x: Ids, levels: int, ds: Array) -> None:
     K = s.shape[1] // 3
     b, A = _weights(s)
     mass, k, held = _masses(s, x, levels)
-    _, e = _shares(b, mass)
+    _, Z_j = _shares(b, mass)
     dL = dnll[:, None]
     with np.errstate(under="ignore"):
-        r, pi = e / e.sum(axis=1, keepdims=True), np.exp(b) / A[:, None]  # B1
+        r, pi = Z_j / Z_j.sum(axis=1, keepdims=True), np.exp(b) / A[:, None]  # B1
     ds[:, :K] = -dL * r * ((levels - 1) * k * mass.slope)  # B4
     ds[:, K : 2 * K] = dL * r * np.where(held, s.dtype.type(0), mass.curve)  # B5
     ds[:, 2 * K :] = dL * (pi - r)  # B6
@@ -127,7 +127,7 @@ def _edge(c: Array, first: Any) -> _Masses:
 
 
 def _shares(b: Array, mass: _Masses) -> tuple[Array, Array]:
-    """Return m, (M,), and e, (M, K)."""
+    """Return m, (M,), and Z_j, (M, K)."""
     m = (b - mass.d).max(axis=1)
     with np.errstate(under="ignore"):
         return m, np.exp(b - mass.d - m[:, None]) * mass.g  # F6

@@ -34,7 +34,7 @@ lstm_forward(REAL* z, const REAL* __restrict__ W, REAL* h, REAL* c, int t, int N
     product<false>(place, before, N, H, W + column, width, inside, fetch, use);  // F1: h W
 }
 
-// t = T - 1 … 0, then t = -1, which leaves B6. W_T: Wᵀ. dz may be gates: a lane reads its own gate
+// t = T - 1 … 0, then t = -1, which leaves dh0 and dc0. W_T: Wᵀ. dz may be gates: a lane reads its own gate
 // before it writes there. dc holds f_{t+1} ∘ ε_{t+1}, which one lane reads and replaces.
 extern "C" __global__ void __launch_bounds__(WARPS * LANES, 1)
 lstm_backward(const REAL* dh, const REAL* gates, const REAL* __restrict__ W_T, const REAL* c,

@@ -34,7 +34,7 @@ def loss_and_grad(
     grad: Layers,
 ) -> None:
     """See `chainrule.kernels.masked_bits.loss_and_grad`."""
-    dense = bits.are_many(x)  # for B4
+    dense = bits.are_many(x)  # then dW is a product
     numbers = x.astype(theta.W.dtype) if dense else np.empty((0, 0), theta.W.dtype)
     h[...], s[...] = theta.c, theta.b
     parts = max(1, min(n_threads(), len(x) * theta.W.size // max(1, THREAD_WORK)))

@@ -5,7 +5,7 @@ Shapes      x, dx: (N, R, S, C)    y, dy: (N, R, S, O)    W: (T, C, O)    b: (O,
             N images of R rows of S pixels, C and O features each. The window, by
             `chainrule.kernels.masked_conv.windows`, has T visible pixels, taps, at distances
             (u_t, v_t), rows and columns; W_t is the matrix of one of them. No other entries of a
-            k × k kernel are stored: of 3 × 3, type B, 5 of 9, of 7 × 7, type A, 24 of 49.
+            k × k kernel are stored: of 3 × 3, kind B, 5 of 9, of 7 × 7, kind A, 24 of 49.
 
 Groups      In a colour image a pixel's channels have an order too, red, green, blue, and features
             come in as many groups: group g is that of channel g, and knows nothing of a later one.
@@ -28,10 +28,10 @@ Backward    Let G = dL/dy. Entry (c, o) of W_t enters every pixel's output o onc
 
 Why so      Let the window of every layer look at pixels before the own one in raster order, and
             from the second layer on at the own one too (kind B); the first leaves it out (kind A).
-            Then features of pixel t depend on x_<t alone: by induction, features of the first layer
-            do, and a feature of a later layer is a function of features of pixels s ≤ t, which
-            depend on x_<s, and x_<s is a part of x_<t. So a softmax over pixel t's features is
-            p(x_t | x_<t), all factors of p(x) = Π_t p(x_t | x_<t) in one pass. With groups the same
+            Then features of pixel q depend on x_<q alone: by induction, features of the first layer
+            do, and a feature of a later layer is a function of features of pixels r ≤ q, which
+            depend on x_<r, and x_<r is a part of x_<q. So a softmax over pixel q's features is
+            p(x_q | x_<q), all factors of p(x) = Π_q p(x_q | x_<q) in one pass. With groups the same
             holds for pairs (pixel, channel) in lexicographic order.
 
 Cost        2 N R S T C O FLOPs for F1, as many for B1 and for B3; a dense k × k kernel times a mask

@@ -88,7 +88,7 @@ def course(
 
 
 def _pads(rows: tuple[tuple[int, int, int], ...]) -> Pads:
-    """Return the zeros that runs of taps, (dy, dx, n), may read."""
+    """Return the zeros that runs of taps, (u, v, n), may read."""
     up, down = max(-u for u, _, _ in rows), max(u for u, _, _ in rows)
     left, right = max(-v for _, v, _ in rows), max(v + n - 1 for _, v, n in rows)
     return Pads(max(0, left), max(0, left, right), max(0, up), max(0, down))

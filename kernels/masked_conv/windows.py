@@ -25,8 +25,8 @@ KINDS = ("A", "B")
 class Window(NamedTuple):
     """The visible pixels around a pixel, by rows from the top.
 
-    runs: (dy, dx, n) each, n pixels of a row of the image, from dy rows below and dx columns right
-    of the pixel on. groups: in how many groups the channels are, of inputs and of outputs, where
+    runs: (u, v, n) each, n pixels of a row of the image, from u rows below and v columns right of
+    the pixel on. groups: in how many groups the channels are, of inputs and of outputs, where
     the pixel itself is looked at: group g of the outputs sees groups up to g of the inputs, all of
     a pixel's where there is one. strict: smaller ones than g only.
     """
@@ -36,9 +36,9 @@ class Window(NamedTuple):
     strict: bool = False
 
     def taps(self) -> Iterator[tuple[int, int]]:
-        """Yield (dy, dx) of every visible pixel, in the order of the weights."""
-        for dy, dx, n in self.runs:
-            yield from ((dy, dx + i) for i in range(n))
+        """Yield (u, v) of every visible pixel, in the order of the weights."""
+        for u, v, n in self.runs:
+            yield from ((u, v + i) for i in range(n))
 
     @property
     def n_taps(self) -> int:
@@ -48,7 +48,7 @@ class Window(NamedTuple):
     @property
     def mirrored(self) -> tuple[tuple[int, int, int], ...]:
         """The runs that a pixel is seen from: all taps turned round, the last one first."""
-        return tuple((-dy, 1 - dx - n, n) for dy, dx, n in reversed(self.runs))
+        return tuple((-u, 1 - v - n, n) for u, v, n in reversed(self.runs))
 
     @property
     def centre(self) -> int | None:
@@ -87,7 +87,7 @@ def raster(k: int, kind: str, groups: int = 1) -> Window:
         ValueError: an even size, an unknown kind, or nothing that could be seen.
     """
     half = _half(k, kind)
-    rows = tuple((dy, -half, k) for dy in range(-half, 0))
+    rows = tuple((u, -half, k) for u in range(-half, 0))
     return _window(rows + _own_row(half, kind, groups), kind, groups)
 
 
@@ -101,7 +101,7 @@ def above(k: int, kind: str) -> Window:
     """
     half = _half(k, kind)
     end = 0 if kind == "A" else 1
-    return _window(tuple((dy, -half, k) for dy in range(-half, end)), kind, 1)
+    return _window(tuple((u, -half, k) for u in range(-half, end)), kind, 1)
 
 
 def left(k: int, kind: str, groups: int = 1) -> Window:
@@ -120,7 +120,7 @@ def full(k: int) -> Window:
         ValueError: an even size.
     """
     half = _half(k, "B")
-    return _window(tuple((dy, -half, k) for dy in range(-half, half + 1)), "B", 1)
+    return _window(tuple((u, -half, k) for u in range(-half, half + 1)), "B", 1)
 
 
 def _half(k: int, kind: str) -> int:

@@ -15,21 +15,21 @@ Forward     p(x) = Σ_j π_j φ(z_j) / (c σ_j), with φ(z) = e^{-q(z)}:
                   square is a float32
             (F2)  z_j = (x - μ_j) / σ_j, held within ±Z_MAX, so that q is finite in float32
             (F3)  q_j = q(z_j)
-            (F4)  b_j = a_j - max_k a_k, A = Σ_k e^{b_k}, so that π_j = e^{b_j} / A;
+            (F4)  b_j = a_j - max_i a_i, A = Σ_i e^{b_i}, so that π_j = e^{b_j} / A;
                   of equal weights b_j = 0, A = K
-            (F5)  m = max_j (b_j - q_j),  e_j = e^{b_j - q_j - m} / σ_j,  Z = Σ_j e_j
+            (F5)  m = max_j (b_j - q_j),  Z_j = e^{b_j - q_j - m} / σ_j,  Z = Σ_j Z_j
             (F6)  log p = m + log Z - log A - log c;  nll = -log p
 
             The largest exponent of F5 is 0, so Z ≥ 1 / (SIGMA_MIN + e^{T_MAX}) and its logarithm
             is finite however far x lies in the tails. What F5 rounds to nothing of component j is
-            less than e^{-87} σ_k / σ_j of what component k has, whose exponent is 0. One logarithm
+            less than e^{-87} σ_i / σ_j of what component i has, whose exponent is 0. One logarithm
             a variable: σ_j divides the exponential, and is not in it.
 
 Backward    L = dL · nll. By F5 and F6, nll = log A + log c - log Σ_j e^{b_j - q_j} / σ_j, since m
             cancels. Of the logarithm of a sum the derivative is the mean of those of its
             terms' logarithms, here b_j - q_j - log σ_j, weighted by their shares in it, the
             responsibilities:
-            (B1)  r_j  = e_j / Z,  so that d(nll) = d(log A) - Σ_j r_j d(b_j - q_j - log σ_j)
+            (B1)  r_j  = Z_j / Z,  so that d(nll) = d(log A) - Σ_j r_j d(b_j - q_j - log σ_j)
                                                                               undoes F6, F5
             q_j depends on z_j alone, dq_j = q' dz_j, and z_j = (x - μ_j) / σ_j on three things:
             ∂z/∂μ_j = -1/σ_j, ∂z/∂x = 1/σ_j and ∂z/∂σ_j = -z_j/σ_j. So
@@ -40,8 +40,8 @@ Backward    L = dL · nll. By F5 and F6, nll = log A + log c - log Σ_j e^{b_j -
                   Below the bound σ's slope is e^t, and not σ: at the floor it vanishes. Beyond the
                   bound F1 is constant, so its derivative is 0 there, as at no other t.
             (B5)  da_j = dL (π_j - r_j)                                       undoes F4, F5
-                  ∂b_k/∂a_j = [k = j] but for the shift max a, the same for all b_k, which log A
-                  and the mean of the b_k take up alike; ∂(log A)/∂b_j = e^{b_j} / A = π_j
+                  ∂b_i/∂a_j = [i = j] but for the shift max a, the same for all b_i, which log A
+                  and the mean of the b_i take up alike; ∂(log A)/∂b_j = e^{b_j} / A = π_j
             (B6)  dx   = -Σ_j dμ_j                     x enters by x - μ_j alone (F2)
 
             This is the gradient itself. Uria et al. multiply dμ_j by σ_j, so that a narrow
@@ -51,31 +51,32 @@ Backward    L = dL · nll. By F5 and F6, nll = log A + log c - log Σ_j e^{b_j -
             divides each number's step by its usual size, does what the factor was for.
             Where F2 holds z, the numbers are those at the bound, and point the same way.
 
-Steps       A variable that only takes values x = 2h k, k whole, has with each the mass of the step
+Steps       A variable that takes whole multiples of 2h alone has with each, x, the mass of the step
             around it, P(x) = F(x + h) - F(x - h). Steps that touch make Σ_x P(x) = F(∞) - F(-∞) = 1
             whatever the mixture, and P ≤ 1, where the density of values that come again and again
             has no bound. With k_j = h / σ_j and the family's φ̂ = φ / c and Φ,
                 P(x) = Σ_j π_j M_j,    M_j = Φ(z_j + k_j) - Φ(z_j - k_j)
             Let each M_j be written as e^{-q_j} g_j. Then F5 and F6 hold with this q, with g_j where
             1/σ_j stood, and without log c. Of (z, k) = (z_j, k_j):
-            (W1)  M is even in z. So take |z|, of the step's ends a = |z| - k and b = |z| + k, and
-                  y = k |z|, whence b² = a² + 4y: the density at b is that at a times e^{-2y}
+            (W1)  M is even in z. So take |z|, of the step's ends z⁻ = |z| - k and z⁺ = |z| + k, and
+                  y = k |z|, whence (z⁺)² = (z⁻)² + 4y: the density at z⁺ is that at z⁻
+                  times e^{-2y}
             (W2)  Gaussian, R(v) = erfcx(v / √2), so that 1 - Φ(v) = e^{-v²/2} R(v) / 2 for v ≥ 0:
-                  0 ≤ a:  q = a²/2,  g = (R(a) - e^{-2y} R(b)) / 2
-                  a < 0:  q = 0,     g = 1 - e^{-a²/2} (R(-a) + e^{-2y} R(b)) / 2
-                  A far tail's exponent is exact, and nothing cancels but where b - a and y are both
-                  small: k < NEAR_K and y < NEAR_Y.
-            (W3)  There, φ(z - v) / φ(z) being e^{zv - v²/2} = Σ_m He_m(z) v^m / m! by Hermite,
-                  M = φ̂(z) ∫_{-k}^{k} Σ_m He_m(z) v^m / m! dv, of which odd powers vanish. With
-                  u_m = He_m(z) k^m / m!
-                  q = z²/2,  g = (2k / c) Y,  Y = Σ_{m even} u_m / (m + 1)
-                  He_{m+1} = z He_m - m He_{m-1} gives (m + 1) u_{m+1} = y u_m - k² u_{m-1}, from
-                  u_0 = 1, u_1 = y. Of odd m let u_m = y o_m; then |z| is needed in y² alone. Also
-                  odd = Σ_{m odd} o_m and even = Σ_{m even} u_m: at the ends, v = ±k, φ over φ(z) is
-                  even ± y odd. Terms from u_10 on are below 1e-8, from u_22 on below 1e-16.
-            (W4)  Laplace, 0 ≤ a: M = (e^{-a} - e^{-b}) / 2:  q = a,  g = (1 - e^{-2k}) / 2
-            (W5)  Laplace, a < 0: M = 1 - e^{a}/2 - e^{-b}/2:  q = 0,
-                  g = ((1 - e^{a}) + (1 - e^{-b})) / 2, with 1 - e^{-v} made without cancellation
+                  0 ≤ z⁻:  q = (z⁻)²/2,  g = (R(z⁻) - e^{-2y} R(z⁺)) / 2
+                  z⁻ < 0:  q = 0,      g = 1 - e^{-(z⁻)²/2} (R(-z⁻) + e^{-2y} R(z⁺)) / 2
+                  A far tail's exponent is exact, and nothing cancels but where z⁺ - z⁻ and y are
+                  both small: k < NEAR_K and y < NEAR_Y.
+            (W3)  There, φ(z - v) / φ(z) being e^{zv - v²/2} = Σ_i He_i(z) v^i / i! by Hermite,
+                  M = φ̂(z) ∫_{-k}^{k} Σ_i He_i(z) v^i / i! dv, of which odd powers vanish. With
+                  w_i = He_i(z) k^i / i!
+                  q = z²/2,  g = (2k / c) Y,  Y = Σ_{i even} w_i / (i + 1)
+                  He_{i+1} = z He_i - i He_{i-1} gives (i + 1) w_{i+1} = y w_i - k² w_{i-1}, from
+                  w_0 = 1, w_1 = y. Of odd i let w_i = y o_i; then |z| is needed in y² alone. Also
+                  odd = Σ_{i odd} o_i and even = Σ_{i even} w_i: at the ends, v = ±k, φ over φ(z) is
+                  even ± y odd. Terms from w_10 on are below 1e-8, from w_22 on below 1e-16.
+            (W4)  Laplace, 0 ≤ z⁻: M = (e^{-z⁻} - e^{-z⁺}) / 2:  q = z⁻,  g = (1 - e^{-2k}) / 2
+            (W5)  Laplace, z⁻ < 0: M = 1 - e^{z⁻}/2 - e^{-z⁺}/2:  q = 0,
+                  g = ((1 - e^{z⁻}) + (1 - e^{-z⁺})) / 2, with 1 - e^{-v} made without cancellation
 
             Of the gradient, B1 is as before. ∂M/∂z = φ̂(z + k) - φ̂(z - k), and as
             σ_j (z_j ± k_j) = x ± h - μ_j, ∂(z ± k)/∂σ_j = -(z ± k)/σ_j. So with
@@ -84,17 +85,18 @@ Steps       A variable that only takes values x = 2h k, k whole, has with each t
                   ∂(log M)/∂μ_j = slope / σ_j,  ∂(log M)/∂σ_j = -curve / σ_j: slope stands in B2 for
                   q', curve in B3 for 1 - z q'. Both are their limits where h → 0. B4-B6 are as
                   before: x enters by x - μ_j alone, and dx is the derivative of the formula in x.
-                  By W2, f = 1 or, of a < 0, e^{-a²/2}:
-                      slope = f (1 - e^{-2y}) / (c g),  curve = f (b e^{-2y} - a) / (c g)
+                  By W2, f = 1 or, of z⁻ < 0, e^{-(z⁻)²/2}:
+                      slope = f (1 - e^{-2y}) / (c g),  curve = f (z⁺ e^{-2y} - z⁻) / (c g)
                   By W3:
                       slope = 2y odd / (2k Y) = |z| odd / Y
                       curve = ((|z| + k)(even - y odd) - (|z| - k)(even + y odd)) / (2k Y)
                             = (even - z² odd) / Y
                   By W4:
                       slope = 1
-                      curve = (b e^{-2k} - a) / (1 - e^{-2k}) = 2k e^{-2k} / (1 - e^{-2k}) - a
+                      curve = (z⁺ e^{-2k} - z⁻) / (1 - e^{-2k}) = 2k e^{-2k} / (1 - e^{-2k}) - z⁻
                   By W5:
-                      slope = e^{a} (1 - e^{-2|z|}) / (2g),  curve = (b e^{-b} - a e^{a}) / (2g)
+                      slope = e^{z⁻} (1 - e^{-2|z|}) / (2g)
+                      curve = (z⁺ e^{-z⁺} - z⁻ e^{z⁻}) / (2g)
 
 Uniforms    u = F(x) is uniform in [0, 1) if x is of the density, in float64 whatever s is in:
             (C1)  F(x) = Σ_j π_j Φ(z_j), with z_j as in F2 and Φ(z) = erfc(-z / √2) / 2, or of
@@ -108,9 +110,9 @@ Draw        x = F^{-1}(u), of each row with u ≥ 0 by itself; where u < 0, x st
                   them all Φ(z_j) are < u, above the largest all are > u, so x lies between. Φ^{-1}
                   is a short approximation, off by less than SLACK, which widens the bracket.
                   x starts at their mean, Σ_j π_j of each. u below 2^-1022 counts as that.
-            (D2)  g(x) = F(x) - u; above 1/2 it is (1 - u) - Σ_j π_j Φ(-z_j), both exact there
-            (D3)  g's sign moves one end of the bracket to x
-            (D4)  x moves by Newton's -g(x) / p(x), but to the middle of the bracket where that is
+            (D2)  miss = F(x) - u; above 1/2 it is (1 - u) - Σ_j π_j Φ(-z_j), both exact there
+            (D3)  its sign moves one end of the bracket to x
+            (D4)  x moves by Newton's -miss / p(x), but to the middle of the bracket where that is
                   outside it, or not less than half of the step before the last one
             (D5)  the end: a step below 2^-52 (|x| + min_j σ_j), or MOST_STEPS
 

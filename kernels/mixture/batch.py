@@ -17,8 +17,8 @@ from chainrule.kernels.types import Array
 LOG_C = (math.log(2 * math.pi) / 2, math.log(2))  # of the families
 NOTHING = -87.0  # e to it is where the float32 exponential ends
 LEAST = -3e38  # below every exponent
-TOP, SUM, WEIGHTS = AREAS, AREAS + BATCH, AREAS + 2 * BATCH  # m and Z of F5, A of F4; a row each
-# Areas of K columns: μ, slope/σ; t, curve e^t / σ; a, e^b; g; b, b - q, e.
+TOP, SUM, WEIGHTS = AREAS, AREAS + BATCH, AREAS + 2 * BATCH  # m, Z and A; a row each
+# Areas of K columns: μ, slope/σ; t, curve e^t / σ; a, e^b; g; b, b - q, Z_j.
 OF_EACH = AREAS + 3 * BATCH
 _U = np.uintp
 
@@ -85,8 +85,8 @@ def weigh(K: int, lanes: int, learned: bool, work: Array) -> None:
         for k in range(lanes):
             shifted = work[_U(of_a + k)] - work[_U(TOP + k)]
             weight = zero if shifted < nothing else exp(shifted)
-            work[_U(of_b + k)], work[_U(of_a + k)] = shifted, weight
-            work[_U(WEIGHTS + k)] += weight
+            work[_U(of_b + k)], work[_U(of_a + k)] = shifted, weight  # F4: b, e^b
+            work[_U(WEIGHTS + k)] += weight  # F4: A
 
 
 @njit(**INLINE, **BORROWS)
@@ -180,7 +180,7 @@ def _laplace_steps(K: int, j: int, lanes: int, half: float, work: Array) -> None
 
 @njit(**INLINE, **BORROWS)
 def share(K: int, lanes: int, log_of_c: float, work: Array) -> None:
-    """Make e and Z of the exponents (F5), and -log p (F6)."""
+    """Make Z_j and Z of the exponents (F5), and -log p (F6)."""
     zero, nothing = work.dtype.type(0), work.dtype.type(NOTHING)
     log_c = work.dtype.type(log_of_c)
     for k in range(lanes):
@@ -189,7 +189,7 @@ def share(K: int, lanes: int, log_of_c: float, work: Array) -> None:
         of_inverse, of_e = OF_EACH + (3 * K + j) * BATCH, OF_EACH + (4 * K + j) * BATCH
         for k in range(lanes):
             d = work[_U(of_e + k)] - work[_U(TOP + k)]
-            e = (zero if d < nothing else exp(d)) * work[_U(of_inverse + k)]
+            e = (zero if d < nothing else exp(d)) * work[_U(of_inverse + k)]  # F5
             work[_U(of_e + k)] = e
             work[_U(SUM + k)] += e
     for k in range(lanes):

@@ -102,11 +102,11 @@ struct Quantile {
         const double side = u > 0.5 ? -1 : 1, target = u > 0.5 ? 1 - u : u;
         bool going = on;
         for (int step = 0; step < MOST_STEPS && anybody(going); ++step) {
-            const double g = side * (mass(x, side) - target), p = density(x);  // D2
-            going = going && g != 0;
+            const double miss = side * (mass(x, side) - target), p = density(x);  // D2
+            going = going && miss != 0;
             if (!going) continue;
-            (g < 0 ? low : high) = x;                                          // D3
-            double move = -g / p;
+            (miss < 0 ? low : high) = x;                                          // D3
+            double move = -miss / p;
             if (!(low < x + move && x + move < high && 2 * fabs(move) < before))
                 move = low + (high - low) / 2 - x;                             // D4
             x += move;

@@ -47,24 +47,24 @@ def draw(s: Array, m: int, o: int, K: int, u: float, family: int, learned: bool,
     u = min(max(np.float64(u), LEAST_U), MOST_U)
     quantile = _standard_quantile(u, family)
     low, high, x, narrowest = np.inf, -np.inf, 0.0, np.inf
-    for j in range(K):  # D1
+    for j in range(K):
         mu, sigma = w[j], w[K + j]
-        low = min(low, mu + sigma * (quantile - SLACK))
-        high = max(high, mu + sigma * (quantile + SLACK))
-        x += w[2 * K + j] * (mu + sigma * quantile)
+        low = min(low, mu + sigma * (quantile - SLACK))  # D1
+        high = max(high, mu + sigma * (quantile + SLACK))  # D1
+        x += w[2 * K + j] * (mu + sigma * quantile)  # D1
         narrowest = min(narrowest, sigma)
     before = last = high - low
     side = -1.0 if u > 0.5 else 1.0
     target = 1 - u if u > 0.5 else u
     for _ in range(MOST_STEPS):
-        g = side * (_mass_below(x, K, family, side, w) - target)  # D2
-        if g == 0:
+        miss = side * (_mass_below(x, K, family, side, w) - target)  # D2
+        if miss == 0:
             break
-        if g < 0:  # D3
+        if miss < 0:  # D3
             low = x
         else:
             high = x
-        step = -g / _density(x, K, family, w)
+        step = -miss / _density(x, K, family, w)
         if not (low < x + step < high and 2 * abs(step) < before):  # D4
             step = low + (high - low) / 2 - x
         x += step

@@ -34,8 +34,8 @@ class _Terms(NamedTuple):
     r: Array
     pi: Array
     sigma: Array
-    slope: Array  # of B2
-    curve: Array  # of B3
+    slope: Array  # q', or what stands for it
+    curve: Array  # 1 - z q', or what stands for it
 
 
 def terms(s: Array, x: Array, half: float, family: int, learned: bool, log_p: Array) -> None:
@@ -109,24 +109,25 @@ def _terms(s: Array, x: Array, half: float, family: int, learned: bool) -> _Term
             log_c = math.log(2 * math.pi) / 2 if family == GAUSSIAN else math.log(2)
         A = np.exp(b).sum(axis=1)  # F4
         m = (b - q).max(axis=1)
-        e = np.exp(b - q - m[:, None]) * g  # F5
-        Z = e.sum(axis=1)
+        Z_j = np.exp(b - q - m[:, None]) * g  # F5
+        Z = Z_j.sum(axis=1)
         log_p = m + (np.log(Z) - np.log(A) - real(log_c))  # F6
-        return _Terms(log_p, e / Z[:, None], np.exp(b) / A[:, None], sigma, slope, curve)  # B1
+        return _Terms(log_p, Z_j / Z[:, None], np.exp(b) / A[:, None], sigma, slope, curve)  # B1
 
 
 def _gaussian_step(z: Array, k: Array) -> tuple[Array, Array, Array, Array]:
     """Return q, g, slope and curve of each component."""
     at, over_c, root_half = np.abs(z), z.dtype.type(1 / math.sqrt(2 * math.pi)), math.sqrt(0.5)
     y = k * at
-    a, b = at - k, at + k  # W1
-    inside, e_y = a < 0, np.exp(-2 * y)
-    e_a, r_a, r_b = np.exp(-a * a / 2), erfcx(np.abs(a) * root_half), e_y * erfcx(b * root_half)
-    g = np.where(inside, 1 - e_a * (r_a + r_b) / 2, (r_a - r_b) / 2)  # W2
+    z_lo, z_hi = at - k, at + k  # W1
+    inside, e_y = z_lo < 0, np.exp(-2 * y)
+    e_lo = np.exp(-z_lo * z_lo / 2)
+    r_lo, r_hi = erfcx(np.abs(z_lo) * root_half), e_y * erfcx(z_hi * root_half)
+    g = np.where(inside, 1 - e_lo * (r_lo + r_hi) / 2, (r_lo - r_hi) / 2)  # W2
     near = (y < NEAR_Y) & (k < NEAR_K)
-    front = over_c * np.where(inside, e_a, 1) / np.where(near, 1, g)
-    slope, curve = front * -np.expm1(-2 * y), front * (b * e_y - a)  # W6
-    q = np.where(near, at * at / 2, np.where(inside, 0, a * a / 2))
+    front = over_c * np.where(inside, e_lo, 1) / np.where(near, 1, g)
+    slope, curve = front * -np.expm1(-2 * y), front * (z_hi * e_y - z_lo)  # W6
+    q = np.where(near, at * at / 2, np.where(inside, 0, z_lo * z_lo / 2))
     Y, odd, even = _series(np.where(near, y, 0), np.where(near, k, 0))
     g = np.where(near, 2 * k * over_c * Y, g)  # W3
     slope = np.where(near, at * odd / Y, slope)
@@ -136,26 +137,26 @@ def _gaussian_step(z: Array, k: Array) -> tuple[Array, Array, Array, Array]:
 
 def _series(y: Array, k: Array) -> tuple[Array, Array, Array]:
     """Return Y, odd and even (W3)."""
-    u, o = np.ones_like(y), np.ones_like(y)
-    Y, odd, even = u, o, u
-    for m in range(2, MOST_TERMS, 2):
-        u = (y * y * o - k * k * u) / m
-        o = (u - k * k * o) / (m + 1)
-        Y, odd, even = Y + u / (m + 1), odd + o, even + u
+    w, o = np.ones_like(y), np.ones_like(y)
+    Y, odd, even = w, o, w
+    for i in range(2, MOST_TERMS, 2):
+        w = (y * y * o - k * k * w) / i
+        o = (w - k * k * o) / (i + 1)
+        Y, odd, even = Y + w / (i + 1), odd + o, even + w
     return Y, odd, even
 
 
 def _laplace_step(z: Array, k: Array) -> tuple[Array, Array, Array, Array]:
     """Return q, g, slope and curve of each component."""
     at = np.abs(z)
-    a, b = at - k, at + k  # W1
-    inside, less_k, e_a = a < 0, -np.expm1(-2 * k), np.exp(-np.abs(a))
-    both = -np.expm1(-np.abs(a)) - np.expm1(-b)
+    z_lo, z_hi = at - k, at + k  # W1
+    inside, less_k, e_lo = z_lo < 0, -np.expm1(-2 * k), np.exp(-np.abs(z_lo))
+    both = -np.expm1(-np.abs(z_lo)) - np.expm1(-z_hi)
     g = np.where(inside, both, less_k) / 2  # W4, W5
-    slope = np.where(inside, e_a * -np.expm1(-2 * at) / (2 * g), 1)  # W6
-    of_inside = (b * np.exp(-b) - a * e_a) / (2 * g)
-    curve = np.where(inside, of_inside, 2 * k * np.exp(-2 * k) / less_k - a)
-    return np.where(inside, 0, a), g, np.copysign(slope, z), curve
+    slope = np.where(inside, e_lo * -np.expm1(-2 * at) / (2 * g), 1)  # W6
+    of_inside = (z_hi * np.exp(-z_hi) - z_lo * e_lo) / (2 * g)
+    curve = np.where(inside, of_inside, 2 * k * np.exp(-2 * k) / less_k - z_lo)
+    return np.where(inside, 0, z_lo), g, np.copysign(slope, z), curve
 
 
 def _float64(s: Array, learned: bool) -> tuple[Array, Array, Array]:
@@ -216,13 +217,13 @@ def _inverse(u: Any, mu: Array, sigma: Array, pi: Array, family: int) -> Array:
     before = last = high - low
     going = np.full(len(u), True)
     for _ in range(MOST_STEPS):
-        g, p = _residual(u, x, mu, sigma, pi, family)
-        low, high = np.where(g < 0, x, low), np.where(g < 0, high, x)  # D3
+        miss, p = _residual(u, x, mu, sigma, pi, family)
+        low, high = np.where(miss < 0, x, low), np.where(miss < 0, high, x)  # D3
         with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
-            step = -g / p
+            step = -miss / p
             newton = (x + step > low) & (x + step < high) & (2 * np.abs(step) < before)
-        newton |= g == 0
-        step = np.where(newton, np.where(g == 0, 0, step), low + (high - low) / 2 - x)  # D4
+        newton |= miss == 0
+        step = np.where(newton, np.where(miss == 0, 0, step), low + (high - low) / 2 - x)  # D4
         x = np.where(going, x + step, x)
         before, last = last, np.abs(step)
         going &= last > 2.0**-52 * (np.abs(x) + sigma.min(axis=1))  # D5
@@ -235,12 +236,12 @@ def _inverse(u: Any, mu: Array, sigma: Array, pi: Array, family: int) -> Array:
 def _residual(
     u: Array, x: Array, mu: Array, sigma: Array, pi: Array, family: int
 ) -> tuple[Array, Array]:
-    """Return g(x) and p(x) up to the family's constant, (M,)."""
+    """Return F(x) - u and p(x) up to the family's constant, (M,)."""
     z = _distances(x, mu, sigma)
     lower = (pi * _below(z, family)).sum(axis=1) - u
     upper = (1 - u) - (pi * _below(-z, family)).sum(axis=1)
     q, c = (z * z / 2, math.sqrt(2 * math.pi)) if family == GAUSSIAN else (np.abs(z), 2.0)
     with np.errstate(under="ignore"):
         p = (pi * np.exp(-q) / sigma).sum(axis=1) / c
-    g: Any = np.where(u > 0.5, upper, lower)  # D2
-    return g, p
+    miss: Any = np.where(u > 0.5, upper, lower)  # D2
+    return miss, p

@@ -12,45 +12,46 @@ constexpr int MOST_TERMS = sizeof(REAL) == 4 ? 10 : 22;  // of the series
 // Where nothing is far: W3.
 __device__ __forceinline__ Step near_step(REAL at, REAL k) {
     const REAL y2 = k * at * k * at, k2 = k * k;
-    REAL u = 1, o = 1, Y = 1, odd = 1, even = 1;
+    REAL w = 1, o = 1, Y = 1, odd = 1, even = 1;
 #pragma unroll
-    for (int m = 2; m < MOST_TERMS; m += 2) {
-        u = (y2 * o - k2 * u) * REAL(1.0 / m);
-        o = (u - k2 * o) * REAL(1.0 / (m + 1));
-        Y += u * REAL(1.0 / (m + 1)), odd += o, even += u;
+    for (int i = 2; i < MOST_TERMS; i += 2) {
+        w = (y2 * o - k2 * w) * REAL(1.0 / i);
+        o = (w - k2 * o) * REAL(1.0 / (i + 1));
+        Y += w * REAL(1.0 / (i + 1)), odd += o, even += w;
     }
     return {at * at / 2, 2 * k * REAL(OVER_ROOT_2PI) * Y, at * odd / Y, (even - at * at * odd) / Y};
 }
 
 __device__ __forceinline__ Step gaussian_step(REAL z, REAL k) {
-    const REAL at = fabs(z), y = k * at, a = at - k, b = at + k;  // W1
+    const REAL at = fabs(z), y = k * at, z_lo = at - k, z_hi = at + k;  // W1
     Step step;
     if (y < REAL(NEAR_Y) && k < REAL(NEAR_K)) {
         step = near_step(at, k);
     } else {  // W2
-        const bool inside = a < 0;
-        const REAL e_y = exp(-2 * y), e_a = inside ? exp(-a * a / 2) : REAL(1);
-        const REAL r_a = erfcx(fabs(a) * REAL(HALF_ROOT)), r_b = e_y * erfcx(b * REAL(HALF_ROOT));
-        step.q = inside ? REAL(0) : a * a / 2;
-        step.g = inside ? 1 - e_a * (r_a + r_b) / 2 : (r_a - r_b) / 2;
-        const REAL front = REAL(OVER_ROOT_2PI) * e_a / step.g;
-        step.slope = front * -expm1(-2 * y), step.curve = front * (b * e_y - a);  // W6
+        const bool inside = z_lo < 0;
+        const REAL e_y = exp(-2 * y), e_lo = inside ? exp(-z_lo * z_lo / 2) : REAL(1);
+        const REAL r_lo = erfcx(fabs(z_lo) * REAL(HALF_ROOT));
+        const REAL r_hi = e_y * erfcx(z_hi * REAL(HALF_ROOT));
+        step.q = inside ? REAL(0) : z_lo * z_lo / 2;
+        step.g = inside ? 1 - e_lo * (r_lo + r_hi) / 2 : (r_lo - r_hi) / 2;
+        const REAL front = REAL(OVER_ROOT_2PI) * e_lo / step.g;
+        step.slope = front * -expm1(-2 * y), step.curve = front * (z_hi * e_y - z_lo);  // W6
     }
     if (z < 0) step.slope = -step.slope;
     return step;
 }
 
 __device__ __forceinline__ Step laplace_step(REAL z, REAL k) {
-    const REAL at = fabs(z), a = at - k, b = at + k;  // W1
+    const REAL at = fabs(z), z_lo = at - k, z_hi = at + k;  // W1
     Step step;
-    if (a < 0) {  // W5
-        const REAL e_a = exp(a);
-        step = {0, -(expm1(a) + expm1(-b)) / 2, 0, 0};
-        step.slope = e_a * -expm1(-2 * at) / (2 * step.g);
-        step.curve = (b * exp(-b) - a * e_a) / (2 * step.g);
+    if (z_lo < 0) {  // W5
+        const REAL e_lo = exp(z_lo);
+        step = {0, -(expm1(z_lo) + expm1(-z_hi)) / 2, 0, 0};
+        step.slope = e_lo * -expm1(-2 * at) / (2 * step.g);
+        step.curve = (z_hi * exp(-z_hi) - z_lo * e_lo) / (2 * step.g);
     } else {  // W4
         const REAL less = -expm1(-2 * k);
-        step = {a, less / 2, 1, 2 * k * exp(-2 * k) / less - a};
+        step = {z_lo, less / 2, 1, 2 * k * exp(-2 * k) / less - z_lo};
     }
     if (z < 0) step.slope = -step.slope;
     return step;

@@ -27,18 +27,18 @@ def gaussian(z: Any, k: Any, like: Array) -> Any:
     over_c, root_half = like.dtype.type(ONE_OVER_ROOT_2PI), like.dtype.type(ROOT_HALF)
     at = abs(z)
     y = k * at
-    a, b = at - k, at + k  # W1
+    z_lo, z_hi = at - k, at + k  # W1
     near = (y < like.dtype.type(NEAR_Y)) & (k < like.dtype.type(NEAR_K))
-    inside = a < zero
+    inside = z_lo < zero
     Y, odd, even = _series(y, k, like)
     two_y = y + y
-    e_y, e_a = exp(-two_y), exp(-half * a * a)
-    r_a, r_b = erfcx(root_half * abs(a)), e_y * erfcx(root_half * b)
-    g_inside, g_beyond = one - half * e_a * (r_a + r_b), half * (r_a - r_b)  # W2
+    e_y, e_lo = exp(-two_y), exp(-half * z_lo * z_lo)
+    r_lo, r_hi = erfcx(root_half * abs(z_lo)), e_y * erfcx(root_half * z_hi)
+    g_inside, g_beyond = one - half * e_lo * (r_lo + r_hi), half * (r_lo - r_hi)  # W2
     g_far = g_inside if inside else g_beyond
-    front = over_c * (e_a if inside else one) / g_far
-    slope_far, curve_far = front * one_less_exp(two_y), front * (b * e_y - a)  # W6
-    q_beyond, q_near = half * a * a, half * at * at
+    front = over_c * (e_lo if inside else one) / g_far
+    slope_far, curve_far = front * one_less_exp(two_y), front * (z_hi * e_y - z_lo)  # W6
+    q_beyond, q_near = half * z_lo * z_lo, half * at * at
     q_far = zero if inside else q_beyond
     g_near = (k + k) * over_c * Y  # W3
     over_Y = one / Y
@@ -55,43 +55,43 @@ def gaussian(z: Any, k: Any, like: Array) -> Any:
 def _series(y: Any, k: Any, like: Array) -> Any:
     """Return Y, odd and even (W3), with the terms that single precision can tell apart."""
     one, y2, k2 = like.dtype.type(1), y * y, k * k
-    u2, o3 = _pair(one, one, y2, k2, 2, like)
-    u4, o5 = _pair(u2, o3, y2, k2, 4, like)
-    u6, o7 = _pair(u4, o5, y2, k2, 6, like)
-    u8, o9 = _pair(u6, o7, y2, k2, 8, like)
-    Y = one + u2 * like.dtype.type(1 / 3) + u4 * like.dtype.type(1 / 5)
-    Y += u6 * like.dtype.type(1 / 7) + u8 * like.dtype.type(1 / 9)
-    odd, even = one + (o3 + (o5 + (o7 + o9))), one + (u2 + (u4 + (u6 + u8)))
-    return _further(Y, odd, even, u8, o9, y2, k2)
+    w2, o3 = _pair(one, one, y2, k2, 2, like)
+    w4, o5 = _pair(w2, o3, y2, k2, 4, like)
+    w6, o7 = _pair(w4, o5, y2, k2, 6, like)
+    w8, o9 = _pair(w6, o7, y2, k2, 8, like)
+    Y = one + w2 * like.dtype.type(1 / 3) + w4 * like.dtype.type(1 / 5)
+    Y += w6 * like.dtype.type(1 / 7) + w8 * like.dtype.type(1 / 9)
+    odd, even = one + (o3 + (o5 + (o7 + o9))), one + (w2 + (w4 + (w6 + w8)))
+    return _further(Y, odd, even, w8, o9, y2, k2)
 
 
-def _further(Y: Any, odd: Any, even: Any, u: Any, o: Any, y2: Any, k2: Any) -> Any:
+def _further(Y: Any, odd: Any, even: Any, w: Any, o: Any, y2: Any, k2: Any) -> Any:
     """Return Y, odd and even with the terms that double precision alone can tell apart."""
     raise NotImplementedError("compiled code calls it")
 
 
-def _further_float32(Y: Any, odd: Any, even: Any, u: Any, o: Any, y2: Any, k2: Any) -> Any:
+def _further_float32(Y: Any, odd: Any, even: Any, w: Any, o: Any, y2: Any, k2: Any) -> Any:
     return Y, odd, even
 
 
-def _further_float64(Y: Any, odd: Any, even: Any, u: Any, o: Any, y2: Any, k2: Any) -> Any:
-    for m in range(10, MOST_TERMS, 2):
-        u = (y2 * o - k2 * u) / m
-        o = (u - k2 * o) / (m + 1)
-        Y, odd, even = Y + u / (m + 1), odd + o, even + u
+def _further_float64(Y: Any, odd: Any, even: Any, w: Any, o: Any, y2: Any, k2: Any) -> Any:
+    for i in range(10, MOST_TERMS, 2):
+        w = (y2 * o - k2 * w) / i
+        o = (w - k2 * o) / (i + 1)
+        Y, odd, even = Y + w / (i + 1), odd + o, even + w
     return Y, odd, even
 
 
 @overload(_further, jit_options={"error_model": "numpy", "fastmath": {"contract"}})
-def _compile_further(Y: Any, odd: Any, even: Any, u: Any, o: Any, y2: Any, k2: Any) -> Any:
+def _compile_further(Y: Any, odd: Any, even: Any, w: Any, o: Any, y2: Any, k2: Any) -> Any:
     return {types.float32: _further_float32, types.float64: _further_float64}.get(Y)
 
 
 @njit(**INLINE, **BORROWS)
-def _pair(u: Any, o: Any, y2: Any, k2: Any, m: int, like: Array) -> Any:
-    """Return u_m and o_{m+1}, given u_{m-2} and o_{m-1} (W3)."""
-    u = (y2 * o - k2 * u) * like.dtype.type(1 / m)
-    return u, (u - k2 * o) * like.dtype.type(1 / (m + 1))
+def _pair(w: Any, o: Any, y2: Any, k2: Any, i: int, like: Array) -> Any:
+    """Return w_i and o_{i+1}, given w_{i-2} and o_{i-1} (W3)."""
+    w = (y2 * o - k2 * w) * like.dtype.type(1 / i)
+    return w, (w - k2 * o) * like.dtype.type(1 / (i + 1))
 
 
 @njit(**INLINE, **BORROWS)
@@ -99,12 +99,12 @@ def laplace(z: Any, k: Any, like: Array) -> Any:
     """Return q, g, slope and curve of a Laplacian (W4, W5)."""
     zero, one, half = like.dtype.type(0), like.dtype.type(1), like.dtype.type(0.5)
     at, two_k = abs(z), k + k
-    a, b = at - k, at + k  # W1
-    inside = a < zero
-    less_a, less_b, less_k = one_less_exp(abs(a)), one_less_exp(b), one_less_exp(two_k)
-    e_a, e_b, e_k = exp(-abs(a)), exp(-b), exp(-two_k)
-    g = half * (less_a + less_b if inside else less_k)  # W4, W5
-    slope = half * e_a * one_less_exp(at + at) / g if inside else one  # W6
-    curve = half * (b * e_b - a * e_a) / g if inside else two_k * e_k / less_k - a
-    q = zero if inside else a
+    z_lo, z_hi = at - k, at + k  # W1
+    inside = z_lo < zero
+    less_lo, less_hi, less_k = one_less_exp(abs(z_lo)), one_less_exp(z_hi), one_less_exp(two_k)
+    e_lo, e_hi, e_k = exp(-abs(z_lo)), exp(-z_hi), exp(-two_k)
+    g = half * (less_lo + less_hi if inside else less_k)  # W4, W5
+    slope = half * e_lo * one_less_exp(at + at) / g if inside else one  # W6
+    curve = half * (z_hi * e_hi - z_lo * e_lo) / g if inside else two_k * e_k / less_k - z_lo
+    q = zero if inside else z_lo
     return q, g, -slope if z < zero else slope, curve

@@ -123,7 +123,7 @@ nade_columns_backward(const int* values, const int* first, const REAL* W, const 
                 for (int r = 0; r < ROWS; ++r) {
                     const REAL g = on[r] ? ds[(size_t)n[r] * S + o + k] : REAL(0);
                     sum += g * h[r];  // B4
-                    t[r] += g * v;
+                    t[r] += g * v;  // B5
                 }
                 return sum;
             });

@@ -32,8 +32,8 @@ from chainrule.kernels.types import Array
 class Sums(NamedTuple):
     """What is summed up of a block of rows, and room for one variable's products."""
 
-    Q: Array  # (rows, room): S1
-    along: Array  # (lanes,): B6 of one variable
+    Q: Array  # (rows, room): the gradient so far
+    along: Array  # (lanes,): dρ of one variable
     dV: Array  # (most outputs, width): of V_i's columns that fill no panel
     tail: Array  # (most outputs, width): these, then zeros
 

@@ -29,7 +29,7 @@ def _forward(z: Array, W: Array, h: Array, lo: int, hi: int) -> None:
     """F1, F2 of every step for rows lo … hi - 1; W by `packed`."""
     p = np.empty((hi - lo, W.shape[0] * W.shape[2]), W.dtype)
     for t in range(z.shape[0]):
-        product(h[t, lo:hi], W, p)
+        product(h[t, lo:hi], W, p)  # F1: h W
         _step(p, z[t, lo:hi], h[t + 1, lo:hi])
 
 
@@ -39,7 +39,7 @@ def _backward(dh: Array, h: Array, W_T: Array, dz: Array, dh0: Array, lo: int, h
     from_next = np.zeros((hi - lo, W_T.shape[0] * W_T.shape[2]), W_T.dtype)
     for t in range(dh.shape[0] - 1, -1, -1):
         _step_back(dh[t, lo:hi], from_next, h[t + 1, lo:hi], dz[t, lo:hi])
-        product(dz[t, lo:hi], W_T, from_next)
+        product(dz[t, lo:hi], W_T, from_next)  # B1: dz Wᵀ, for step t - 1
     dh0[lo:hi] = from_next[:, : dh.shape[2]]  # B4
 
 

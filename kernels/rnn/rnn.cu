@@ -14,12 +14,13 @@ rnn_forward(const REAL* z, const REAL* __restrict__ W, REAL* h, int t, int N, in
     auto before = [&](int n, int k) { return hs(t, n)[k]; };
     const bool mine = j < H && place.part == 0;
     auto fetch = [&](int n) { return mine ? zs(t, n)[j] : REAL(0); };
+    // F1: h W
     product<true>(place, before, N, H, W + j, H, j < H, fetch, [&](int n, REAL z_t, REAL p) {
         if (mine) hs(t + 1, n)[j] = tanh(z_t + p);  // F1, F2
     });
 }
 
-// t = T - 1 … 0, then t = -1, which leaves B4. W_T: Wᵀ. dz may be dh.
+// t = T - 1 … 0, then t = -1, which leaves dh0. W_T: Wᵀ. dz may be dh.
 extern "C" __global__ void __launch_bounds__(WARPS * LANES, 1)
 rnn_backward(const REAL* dh, const REAL* h, const REAL* __restrict__ W_T, REAL* dz, REAL* dh0,
              int t, int T, int N, int H, long long dh_step, long long dh_row, long long h_step,
@@ -37,6 +38,7 @@ rnn_backward(const REAL* dh, const REAL* h, const REAL* __restrict__ W_T, REAL* 
         return mine && t >= 0 ? Given{dhs(t, n)[j], hs(t + 1, n)[j]} : Given{};
     };
     const int K = t + 1 < T ? H : 0;
+    // B1: dz Wᵀ of step t + 1
     product<true>(place, after, N, K, W_T + j, H, j < H, fetch, [&](int n, Given at, REAL p) {
         if (!mine) return;
         if (t < 0) {

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from chainrule.exercises import EXERCISES, WRITE, both_directions, cases, judging
+from chainrule.exercises import EXERCISES, WRITE, both_directions, cases, guessing, judging
 from chainrule.kernels import nade
 from study import notebooks
 from study.derivations import labels
@@ -138,7 +138,7 @@ def test_the_command_lists_begins_judges_and_remembers(call, tmp_path):
     assert status == 1 and out.count("FAIL") == 2 and "nade_3.py" in out
     assert call("exercise", "nade-3", "--label", "B1", *folder)[0] == 1
     assert call("exercise", "nade-3", "--label", "b5", *folder)[0] == 0
-    assert "found" in call("exercise", *folder)[1]
+    assert "found at the 2nd guess" in " ".join(call("exercise", *folder)[1].split())
     path = tmp_path / "mine" / "nade_3.py"
     path.write_text(judging.source("nade"), "utf-8")
     status, out, _ = call("exercise", "nade-3", *folder)
@@ -148,12 +148,51 @@ def test_the_command_lists_begins_judges_and_remembers(call, tmp_path):
     assert call("exercise", "nade-3", "--again", *folder)[0] == 1
     assert path.read_text("utf-8") != judging.source("nade")
     kept = tmp_path / "mine" / judging.PROGRESS
-    assert json.loads(kept.read_text("utf-8")) == {"nade-3": "solved"}
-    kept.write_text(json.dumps({"nade-1": "solved"}), "utf-8")
+    solved = {"state": "solved", "wrong": ["B1"]}
+    assert json.loads(kept.read_text("utf-8")) == {"nade-3": solved}
+    kept.write_text(json.dumps({"nade-1": solved}), "utf-8")
     assert "chainrule exercise nade-2" in call("exercise", *folder)[1]
-    kept.write_text(json.dumps(dict.fromkeys(EXERCISES, "solved")), "utf-8")
+    kept.write_text(json.dumps(dict.fromkeys(EXERCISES, solved)), "utf-8")
     assert "with:" not in call("exercise", *folder)[1]
     assert EXERCISES["nade-3"].right in call("exercise", "nade-3", "--solution", *folder)[1]
+
+
+def test_guesses_cost_and_a_wrong_one_is_told_from_the_right_one(call, tmp_path):
+    def ask(label):
+        status, out, err = call("exercise", "nade-3", "--label", label, "--folder", str(tmp_path))
+        return status, " ".join((out + err).split())
+
+    status, said = ask("B1")
+    assert status == 1 and "the 1st wrong guess" in said
+    assert "a wrong B1 makes dW fail, and what fails here is dW and dc" in said
+    assert "2nd wrong guess" in ask("B3")[1]
+    assert "2nd wrong guess" in ask("b3")[1]  # asked again, it does not count again
+    assert ask("B9")[0] == 2 and "its steps are B1 to B6" in ask("B9")[1]
+    status, said = ask("B4")
+    assert status == 0 and "found at the 3rd guess" in said
+    ask("B1")
+    known = judging.progress(tmp_path)["nade-3"]
+    assert known == judging.Known("found", ("B1", "B3"))  # what is found costs no more
+    status, _, err = call("exercise", "nade-5", "--label", "B4", "--folder", str(tmp_path))
+    assert status == 2 and "write the line" in err
+
+
+@every
+def test_a_hint_tells_the_step_that_is_wrong_from_every_other_or_says_that_it_does_not(exercise):
+    for label in guessing.steps(exercise):
+        spoilt = guessing.spoilt_by(exercise, label)
+        assert spoilt, label
+        assert ("as here" in guessing.hint(exercise, label)) == (spoilt == exercise.fails)
+    own = set.union(*(guessing.spoilt_by(exercise, label) for label in exercise.labels))
+    assert exercise.fails <= own
+
+
+def test_what_was_guessed_is_said():
+    assert str(judging.Known("found", ("B1", "B2"))) == "found at the 3rd guess"
+    assert str(judging.Known("begun", ("B1",))) == "begun, 1 wrong guess"
+    assert str(judging.Known("solved", ("B1", "B2"))) == "solved, 2 wrong guesses"
+    assert str(judging.Known("solved")) == "solved" and not str(judging.Known())
+    assert [judging.ordinal(n) for n in (1, 2, 11, 22)] == ["1st", "2nd", "11th", "22nd"]
 
 
 def test_the_command_says_what_is_wrong(call, tmp_path, monkeypatch):
@@ -165,14 +204,29 @@ def test_the_command_says_what_is_wrong(call, tmp_path, monkeypatch):
     (judging.folder() / judging.PROGRESS).write_text("{", "utf-8")
     status, _, err = call("exercise")
     assert status == 2 and "delete it" in err
+    (judging.folder() / judging.PROGRESS).write_text('{"nade-1": "solved"}', "utf-8")
+    assert call("exercise")[0] == 2
 
 
 @pytest.mark.parametrize("notebook", sorted(path.name for path in DOCS.glob("notebooks/*.py")))
-def test_a_notebook_runs(notebook, capsys):
-    text = (DOCS / "notebooks" / notebook).read_text("utf-8")
+def test_a_notebook_leaves_lines_to_write_and_runs_without_them_and_with_the_solution(
+    notebook, capsys, tmp_path
+):
+    path = DOCS / "notebooks" / notebook
+    text = path.read_text("utf-8")
     assert "format_name: percent" in text and text.count("# %%") > 4
-    runpy.run_path(str(DOCS / "notebooks" / notebook))
+    (left,) = [body for kind, body in notebooks.cells(path) if "todo" in kind]
+    assert re.search(r"^ +\.\.\.  # TODO: .*B\d", left, re.M)
+    assert not set(re.findall(r"\w.*  # B\d.*", left)) - {"dh0[:], dc0[:] = delta, eps  # B6"}
+    runpy.run_path(str(path))
     said = capsys.readouterr().out
-    assert "e-" in said
-    page = notebooks.page(DOCS / "notebooks" / notebook)
-    assert f"```text\n{said.splitlines()[0]}" in page
+    assert "not yet" in said.splitlines() and "right" not in said.splitlines()
+    page = notebooks.page(path)
+    assert f"```text\n{said.splitlines()[0]}" in page and "<details>" in page
+    assert notebooks.solution(path).splitlines()[-1] in page
+    whole = tmp_path / notebook
+    whole.write_text(notebooks.solved(path), "utf-8")
+    runpy.run_path(str(whole))
+    found = capsys.readouterr().out.splitlines()
+    assert "right" in found and "not yet" not in found and "e-" in found[0]
+    assert found[2:] == said.splitlines()[2:]  # what the rest shows needs no solution

@@ -100,12 +100,27 @@ def test_a_figure_fits_its_column_and_its_numbers_stand_apart(name):
         r'<text x="(\S+)" y="(\S+)" text-anchor="middle" class="[vg]\w+">(.*?)<',
     )
     for svg_ in re.findall(r"<svg.*?</svg>", import_module(f"study.by_hand.{name}").page(), re.S):
-        assert int(re.search(r'width="(\d+)"', svg_)[1]) < 770
+        width = int(re.search(r'width="(\d+)"', svg_)[1])
+        assert width < 770
         found = [(float(x), float(y), wide * len(said)) for x, y, said in re.findall(text, svg_)]
-        assert len(found) > 10
+        assert len(found) > 10 and all(w / 2 <= x <= width - w / 2 for x, _, w in found)
         for k, (x, y, w) in enumerate(found):
             for x2, y2, w2 in found[:k]:
                 assert abs(y - y2) >= 11 or abs(x - x2) >= (w + w2) / 2 + gap
+
+
+def test_no_number_of_the_convolution_s_figure_lies_on_a_line():
+    (drawn,) = re.findall(r"<svg.*?</svg>", by_hand.masked_conv.page(), re.S)
+    lines = re.findall(r'd="M(\S+) (\S+)L(\S+) (\S+)" class="edge"', drawn)
+    texts = re.findall(
+        r'<text x="(\S+)" y="(\S+)" text-anchor="middle" class="[vg]\w+">(.*?)<', drawn
+    )
+    assert len(lines) == 22 and len(texts) == 44
+    for x1, y1, x2, y2 in (map(float, line) for line in lines):
+        assert x1 == x2  # straight down: what is beside it is not on it
+        for x, y, said in texts:
+            apart = abs(float(x) - x1) >= 7.2 * len(said) / 2 + 4
+            assert apart or not y1 <= float(y) <= y2 + 12
 
 
 def test_the_readme_s_top_leads_to_the_study_section():
@@ -219,6 +234,26 @@ def test_beside_a_convolution_s_steps_stand_its_products_and_beside_the_lstm_s_a
     assert all("concatenate" not in line.text for line in lstm.lines("B4")["reference"])
 
 
+@pytest.mark.parametrize("name", ["rnn", "gru", "lstm", "grid_lstm"])
+def test_beside_a_recurrent_pass_s_steps_stand_its_products(name):
+    """F1 is z + h W and B1 has dz Wᵀ: a sum without its product is half of a step."""
+    for label in ("F1", "B1"):
+        for side, lines in derivations.kernel(name).lines(label).items():
+            assert any(re.search(r" @ |product|matmul", line.text) for line in lines), side
+
+
+@pytest.mark.parametrize("name", places.every_name())
+def test_what_stands_beside_a_label_does_something(name):
+    """Neither a constant, nor a field of a record, nor the head of a loop without its body."""
+    made = directives.derivation_of(name)
+    for label in made.steps:
+        for lines in made.lines(label).values():
+            for line in lines:
+                code = re.sub(r"\s*(#|//).*", "", line.text)
+                assert not re.fullmatch(r"[A-Z][A-Z_, ]+ = .*|\w+: \w+|\W*", code), line
+                assert not derivations.HEAD.match(line.text), line
+
+
 def test_pages_have_names_of_their_own():
     pages = [places.page_of(name) for name in places.every_name()]
     assert len(pages) == len(set(pages)) > 50
@@ -252,4 +287,7 @@ def test_the_gallery_has_a_picture_of_each_kind_and_the_lines_that_draw_it():
         used = set(known[make.__name__].__code__.co_names)
         assert {"digits", "nade", "made", "images", "cr", "TOP"} & used <= known.keys()
     assert known["masks"]() is not None
+    data = gallery.digits()
+    worth = -gallery.nade().log_prob(data.test.x).mean()
+    assert worth < 18  # nats: at 22, after 8 epochs, what it draws is no digit
     assert all((places.ROOT / name).exists() for name, _, _ in gallery.KEPT)

@@ -13,6 +13,11 @@ BIAS = 0.1
 X = np.array([[0.5, -1.0, 0.8], [0.3, 0.6, -0.7]])
 G = np.array([[0.4, -0.2, 0.5], [1.0, -0.6, 0.3]])  # dL/dy, as if a loss had said so
 R, S = X.shape
+A_ROW = 7  # products side by side in the picture: those of taps 0 to 2, and below those of tap 3
+ONCE_EACH = (
+    "A box is drawn once for each product that it is in: y is b and what all arrows to it bring, "
+    "and the gradients that come back to a pixel's boxes add up to its own, dx."
+)
 
 
 def pairs() -> list[tuple[int, tuple[int, int], tuple[int, int]]]:
@@ -44,14 +49,24 @@ def worked() -> dict[str, np.ndarray]:
 
 
 def graph() -> str:
-    """Return the picture: pixels above, outputs below, an arrow for every product."""
-    boxes = [Box(130 * (S * i + j), 0, f"x{i}{j}") for i, j in np.ndindex(R, S)]
-    boxes += [Box(130 * (S * i + j), 400, f"y{i}{j}") for i, j in np.ndindex(R, S)]
-    arrows = [
-        Arrow(f"x{a}{b}", f"y{i}{j}", X[a, b], G[i, j] * W[t], 0.25 + 0.15 * t)
-        for t, (i, j), (a, b) in pairs()
-    ]
-    return figure(boxes, arrows, "A masked convolution of six pixels")
+    """Return the picture: every product by itself, from its pixel by its tap to its output."""
+    boxes, arrows = [], []
+    of_tap = sorted(pairs(), key=lambda pair: pair[0])
+    for k, (t, here, there) in enumerate(of_tap):
+        at, down = 97 * (k % A_ROW), 300 * (k // A_ROW)
+        (i, j), (a, b) = here, there
+        pixel, tap, output = (f"{kind}{k}" for kind in ("x", "W", "y"))
+        boxes += [
+            Box(at, down, pixel, f"x{a}{b}"),
+            Box(at, down + 100, tap, f"· W_{t}"),
+            Box(at, down + 200, output, f"y{i}{j}"),
+        ]
+        arrows += [
+            Arrow(pixel, tap, X[there], G[here] * W[t]),
+            Arrow(tap, output, X[there] * W[t], G[here]),
+        ]
+    title = "A masked convolution of six pixels, product by product, taps 0 to 3"
+    return figure(boxes, arrows, title, ONCE_EACH)
 
 
 def page() -> str:

@@ -2,8 +2,8 @@
 
 Shapes      N images of R rows of S pixels of C channels; F features, L blocks or layers, Q the
             width of the stream that the top reads: 2F plain, F gated; K outputs a channel
-            u: (N, k) uniforms, x: (N, k) int32 levels, drawn or given: chainrule.kernels.samplers
-            low, high: (N, k) int32, the levels that one is chosen of, where none is drawn
+            u: (N, n) uniforms, x: (N, n) int32 levels, drawn or given: chainrule.kernels.samplers
+            low, high: (N, n) int32, the levels that one is chosen of, where none is drawn
             W: (taps, inputs, outputs), with L in front where there are layers; b: (n_classes,
             outputs), of layers (n_classes, L, outputs), n_classes being 1 where all images share
             it. Those of the network that is not there are (0, 0, 0).
@@ -33,16 +33,16 @@ Step t      Channel c of pixel (i, j). `seen` are masked maps (chainrule.kernels
             (F5)  the level is drawn from s and u: chainrule.kernels.logistics where s is a mixture,
                   chainrule.kernels.bernoulli where levels are two, else
                   chainrule.kernels.categorical; or it is x's. z learns of it.
-            (F6)  or it is chosen: the likeliest of levels low … high, argmax p(v), of several the
-                  lowest. Of logits that is argmax s_v, since p grows with s; of two levels' logit
+            (F6)  or it is chosen: the likeliest of levels low … high, argmax P(v), of several the
+                  lowest. Of logits that is argmax s_v, since P grows with s; of two levels' logit
                   whether s > 0; of a mixture the table of chainrule.kernels.logistics, in float64.
 
             Why old features stay as they are: every map is masked, so that a feature of group c at
-            pixel t is a function of levels before channel c of t alone (by induction over layers:
-            chainrule.kernels.masked_conv). A new level is that of a channel no feature computed
-            so far has looked at, hence no old feature changes, and what F1-F3 read of other pixels
-            is what was computed when these were drawn. Of the own pixel they read groups up to c,
-            which were computed one after the other before this one.
+            pixel (i, j) is a function of levels before that pixel's channel c alone (by induction
+            over layers: chainrule.kernels.masked_conv). A new level is that of a channel no feature
+            computed so far has looked at, hence no old feature changes, and what F1-F3 read of
+            other pixels is what was computed when these were drawn. Of the own pixel they read
+            groups up to c, which were computed one after the other before this one.
 
             What is kept: of a (plain), or v (gated), the rows that a window still reaches, ⌊k/2⌋ +
             1 of them, each row in the place of the one that leaves; of h (gated) the own row, and
@@ -140,7 +140,7 @@ def choose(
 ) -> None:
     """Overwrite x by the likeliest of levels low … high, and update the memory; F1-F4, F6.
 
-    low, high: (N, k) int32, 0 ≤ low ≤ high < levels; where they are equal the level is given.
+    low, high: (N, n) int32, 0 ≤ low ≤ high < levels; where they are equal the level is given.
     """
     op = select(__name__, low, high, *weights, memory.x, memory.y, x)
     op.choose(low, high, weights, sizes, at, memory, x)

@@ -30,7 +30,7 @@ class Net(NamedTuple):
 
     panels: of all maps, each (layers, groups, panels, inputs, width) from number BEGIN on.
     maps: (maps, 11), the sizes and places of each; OUTPUTS: of a group. runs: (·, 4): a run of
-    visible numbers begins dy rows and dx pixels from the own one, is so long, and is multiplied by
+    visible numbers begins u rows and v pixels from the own one, is so long, and is multiplied by
     the panel's rows from k on; of a map (groups, RUNS) of them, from FIRST_RUN on. biases: of all
     maps, B_SIZE numbers of each class and layer, number y · B_CLASS + layer of them, from B_BEGIN
     on.
@@ -94,9 +94,9 @@ def _groups(W: Array, G: int) -> Array:
 def _runs(window: Window, C: int, seen: int) -> list[tuple[int, int, int, int]]:
     """Return a group's runs, of inputs of C channels, of the own pixel's the first `seen`."""
     runs, k = [], 0
-    for dy, dx, n in window.runs:
-        cut = C - seen if window.groups > 1 and dy == 0 else 0  # the own pixel is the last
-        runs.append((dy, dx, n * C - cut, k))
+    for u, v, n in window.runs:
+        cut = C - seen if window.groups > 1 and u == 0 else 0  # the own pixel is the last
+        runs.append((u, v, n * C - cut, k))
         k += n * C
     return runs
 

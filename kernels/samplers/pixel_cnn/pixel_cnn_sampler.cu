@@ -147,7 +147,7 @@ pixel_cnn_sample(const double* __restrict__ all_u, const int* __restrict__ y,
         bool tail = q - g < seen_so_far || q - g + C > end;
         for (int k = q - g; k < q - g + C && !tail; ++k) tail = k >= begin && !(u[k - begin] < 0);
         if constexpr (GATED) {
-            if (j == 0 && g == 0) {  // F2
+            if (j == 0 && g == 0) {
                 for (int l = 0; l <= L; ++l) {
                     const Grid v = l ? of.rows : of.z;
                     const Window w{l ? half : first, l ? half : first, l ? middle * F : 0};
@@ -156,7 +156,7 @@ pixel_cnn_sample(const double* __restrict__ all_u, const int* __restrict__ y,
                     share(S * 2 * F, sums, [&](int at, int part, int parts) {
                         const int c = at % (2 * F);
                         return seen(v, l - (l > 0), i, at / (2 * F), w, W, 2 * F, c, part, parts);
-                    }, [&](int at, REAL sum) { of.p.begin[at] = b[at % (2 * F)] + sum; });
+                    }, [&](int at, REAL sum) { of.p.begin[at] = b[at % (2 * F)] + sum; });  // F2
                     share(S * 2 * F, sums, [&](int at, int part, int parts) {
                         const REAL* across = W_vh + (size_t)l * 2 * F * 2 * F;
                         const Window own{0, 0, 2 * F};
@@ -165,12 +165,12 @@ pixel_cnn_sample(const double* __restrict__ all_u, const int* __restrict__ y,
                     }, [&](int at, REAL sum) { of.beside.at(l, 0, 0)[at] = sum; });
                     for (int k = threadIdx.x; l < L && k < S * F; k += THREADS) {
                         const REAL* p = of.p.at(0, 0, k / F) + k % F;
-                        of.rows.at(l, i, k / F)[k % F] = gate(p[0], p[F]);
+                        of.rows.at(l, i, k / F)[k % F] = gate(p[0], p[F]);  // F2
                     }
                     __syncthreads();  // v is read by the next layer, and p is written by it
                 }
             }
-            for (int l = 0; l < L + tail; ++l) {  // F3
+            for (int l = 0; l < L + tail; ++l) {
                 const Window w{0, l ? half : first, l ? half * F + (g + 1) * narrow : first * C + g};
                 const REAL* W = l ? W_h + (size_t)(l - 1) * (half + 1) * F * 2 * F : W_xh;
                 const REAL* b = b_h + ((size_t)y_n * (L + 1) + l) * 2 * F + 2 * g * narrow;
@@ -180,10 +180,10 @@ pixel_cnn_sample(const double* __restrict__ all_u, const int* __restrict__ y,
                     const int row = l ? 0 : i, column = 2 * g * narrow + c;
                     return seen(h, l - (l > 0), row, j, w, W, 2 * F, column, part, parts);
                 }, [&](int c, REAL sum) {
-                    of.p.begin[c] = b[c] + sum + of.beside.at(l, 0, j)[2 * g * narrow + c];
+                    of.p.begin[c] = b[c] + sum + of.beside.at(l, 0, j)[2 * g * narrow + c];  // F3
                 });
                 for (int c = threadIdx.x; c < narrow; c += THREADS)
-                    m[g * narrow + c] = gate(of.p.begin[c], of.p.begin[narrow + c]);
+                    m[g * narrow + c] = gate(of.p.begin[c], of.p.begin[narrow + c]);  // F3
                 __syncthreads();  // the gates are read by all, and p is written again
                 share(narrow, sums, [&](int c, int part, int parts) {
                     const Window own{0, 0, (g + 1) * narrow};
@@ -192,18 +192,18 @@ pixel_cnn_sample(const double* __restrict__ all_u, const int* __restrict__ y,
                 }, [&](int c, REAL sum) {
                     const int column = g * narrow + c;
                     const REAL now = (l ? of.h.at(l - 1, 0, j)[column] : REAL(0)) + sum;
-                    if (l < L) of.h.at(l, 0, j)[column] = now;
+                    if (l < L) of.h.at(l, 0, j)[column] = now;  // F3
                     else of.u.at(L, 0, 0)[column] = positive(now);
                 });
             }
-        } else if (L > 0 || tail) {  // F1
+        } else if (L > 0 || tail) {
             REAL* const h = of.stream.begin;
             share(wide, sums, [&](int c, int part, int parts) {
                 const Window w{first, first, first * C + g};
                 return seen(of.z, 0, i, j, w, W_x, Q, g * wide + c, part, parts);
             }, [&](int c, REAL sum) {
                 const int column = g * wide + c;
-                h[column] = b_x[(size_t)y_n * Q + column] + sum;
+                h[column] = b_x[(size_t)y_n * Q + column] + sum;  // F1
                 of.u.at(0, 0, 0)[column] = positive(h[column]);
             });
             for (int l = 0; l < L; ++l) {
@@ -213,7 +213,7 @@ pixel_cnn_sample(const double* __restrict__ all_u, const int* __restrict__ y,
                     return seen(of.u, l, 0, 0, own, W, F, g * narrow + c, part, parts);
                 }, [&](int c, REAL sum) {
                     const int column = g * narrow + c;
-                    of.rows.at(l, i, j)[column] = positive(b_i[(size_t)l * F + column] + sum);
+                    of.rows.at(l, i, j)[column] = positive(b_i[(size_t)l * F + column] + sum);  // F1
                 });
                 if (l == L - 1 && !tail) break;
                 share(narrow, sums, [&](int c, int part, int parts) {
@@ -223,7 +223,7 @@ pixel_cnn_sample(const double* __restrict__ all_u, const int* __restrict__ y,
                 }, [&](int c, REAL sum) {
                     const int column = g * narrow + c;
                     const REAL b = b_m[((size_t)y_n * L + l) * F + column];
-                    of.m.at(l, 0, 0)[column] = positive(b + sum);
+                    of.m.at(l, 0, 0)[column] = positive(b + sum);  // F1
                 });
                 share(wide, sums, [&](int c, int part, int parts) {
                     const Window own{0, 0, (g + 1) * narrow};
@@ -231,28 +231,28 @@ pixel_cnn_sample(const double* __restrict__ all_u, const int* __restrict__ y,
                     return seen(of.m, l, 0, 0, own, W, Q, g * wide + c, part, parts);
                 }, [&](int c, REAL sum) {
                     const int column = g * wide + c;
-                    h[column] += sum;
+                    h[column] += sum;  // F1
                     of.u.at(l + 1, 0, 0)[column] = positive(h[column]);
                 });
             }
         }
-        if (tail) {  // F4
+        if (tail) {
             const Window own{0, 0, (g + 1) * wide};
             share(wide, sums, [&](int c, int part, int parts) {
                 return seen(of.u, L, 0, 0, own, W_t, Q, g * wide + c, part, parts);
             }, [&](int c, REAL sum) {
-                of.t.begin[g * wide + c] = positive(b_t[g * wide + c] + sum);
+                of.t.begin[g * wide + c] = positive(b_t[g * wide + c] + sum);  // F4
             });
             share(K, sums, [&](int c, int part, int parts) {
                 return seen(of.t, 0, 0, 0, own, W_s, C * K, g * K + c, part, parts);
-            }, [&](int c, REAL sum) { s[c] = b_s[(size_t)y_n * C * K + g * K + c] + sum; });
+            }, [&](int c, REAL sum) { s[c] = b_s[(size_t)y_n * C * K + g * K + c] + sum; });  // F4
         }
         if (q == end) return;  // a look
-        if (q >= begin && !(u[q - begin] < 0)) {  // F5
+        if (q >= begin && !(u[q - begin] < 0)) {
             const double v = u[q - begin];
             int level;
-            if (levels == 2) level = v < (double)sigmoid(s[0]);
-            else level = pick(s, K, v, all_w + (size_t)blockIdx.x * K);
+            if (levels == 2) level = v < (double)sigmoid(s[0]);          // F5
+            else level = pick(s, K, v, all_w + (size_t)blockIdx.x * K);  // F5
             if (threadIdx.x == 0) x[q] = level;
         }
         if (threadIdx.x == 0) of.z.at(0, i, j)[g] = REAL(2) / (levels - 1) * x[q] - 1;

@@ -72,10 +72,10 @@ def listed(first: int, of: Pixels) -> PixelRows:
 
 
 @njit(**INLINE, **BORROWS)
-def spot(grid: PixelGrid, layer: int, of: Pixels, dy: int, dx: int) -> PixelRows:
-    """Return where the pixels dy rows and dx columns from `of` are."""
-    slot = (of.i + dy + grid.slots) % grid.slots
-    at = ((layer * grid.slots + slot) * grid.images + of.lo) * grid.width + grid.left + of.j + dx
+def spot(grid: PixelGrid, layer: int, of: Pixels, u: int, v: int) -> PixelRows:
+    """Return where the pixels u rows and v columns from `of` are."""
+    slot = (of.i + u + grid.slots) % grid.slots
+    at = ((layer * grid.slots + slot) * grid.images + of.lo) * grid.width + grid.left + of.j + v
     return PixelRows(at, grid.width, grid.width if of.span == 1 else 1)
 
 

@@ -78,10 +78,10 @@ def _outputs(w: Weights, sizes: Sizes, at: int, memory: Memory) -> Array:
 def _plain(w: Weights, sizes: Sizes, z: Array, y: Ids, own: Window) -> Array:
     C = sizes.channels
     h = _map(z, w.W_x, w.b_x, y, raster(sizes.first_size, "A", C))
-    for l in range(len(w.W_m)):  # F1
-        a = _relu(_map(_relu(h), w.W_i[l], w.b_i[:, l], y, own))
+    for l in range(len(w.W_m)):
+        a = _relu(_map(_relu(h), w.W_i[l], w.b_i[:, l], y, own))  # F1
         m = _relu(_map(a, w.W_m[l], w.b_m[:, l], y, raster(sizes.kernel_size, "B", C)))
-        masked_conv.add(m, w.W_o[l], own, h)
+        masked_conv.add(m, w.W_o[l], own, h)  # F1
     return h
 
 

@@ -1,9 +1,9 @@
 """Sample from a recurrent network, one symbol a step, with or without attention to its past.
 
 Shapes      N rows, V symbols, H hidden units, L layers, S context
-            u: (N, k) uniforms, x: (N, k) int32 symbols, drawn or given: chainrule.kernels.samplers
+            u: (N, ·) uniforms, x: (N, ·) int32 symbols, drawn or given: chainrule.kernels.samplers
             W_xh: (V, G H)   U: (L-1, H, G H)   W_hh: (L, H, G H)   b_h: (L, G H)
-            G gates a unit: 1 tanh, 3 GRU (r, u, n), 4 LSTM (i, f, g, o)
+            G gates a unit: 1 tanh, 3 GRU (r, w, n), 4 LSTM (i, f, g, o)
             b_n: (L, H) of the GRU, else (L, 0)
             W_hy: (H, V)   b_y: (V,)   with attention W_ay: (H, V)
             h: (N, L, H) state; c: (N, L, H) the LSTM's cells, else (N, L, 0)
@@ -15,8 +15,8 @@ Step t      F1 and F2 where the symbol is drawn; where it is given, F3 and F4 al
             (F4)  h, c = the cell's step from z and h W_hh:
                     tanh  h = tanh(z + h W)
                     LSTM  i, f, g, o = σ, σ, tanh, σ of z + h W;   c = f c + i g,   h = o tanh(c)
-                    GRU   r, u = σ of their parts of z + h W;   n = tanh(z_n + r (h W_n + b_n)),
-                          h = (1 - u) n + u h
+                    GRU   r, w = σ of their parts of z + h W;   n = tanh(z_n + r (h W_n + b_n)),
+                          h = (1 - w) n + w h      w: the gate u of chainrule.kernels.gru
             The state is all that the past has left: memory and work a symbol never grow.
 
 Attention   (`extend_attention`, one layer) keys and values are the states before the current one:

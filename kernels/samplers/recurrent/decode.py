@@ -121,15 +121,15 @@ def find_logits(M: int, output: Output, scratch: Scratch) -> None:
     """scratch.s from scratch.h, and scratch.a where there is attention, M rows each."""
     affine(scratch.h, M, output.W_hy, output.b_y, scratch.hW, scratch.s)  # F1, A2
     if output.W_ay.size:
-        add_product(scratch.a, M, output.W_ay, scratch.hW, scratch.s)
+        add_product(scratch.a, M, output.W_ay, scratch.hW, scratch.s)  # A2
 
 
 @njit(**INLINE)
 def draw(u: Array, t: int, M: int, options: Options, scratch: Scratch, x: Ids) -> None:
     """Draw symbol t of the M rows in scratch.row from scratch.s."""
-    for m in range(M):  # F2
+    for m in range(M):
         n = scratch.row[m]
-        x[n, t] = pick(
+        x[n, t] = pick(  # F2
             scratch.s,
             m,
             u[n, t],
@@ -147,20 +147,20 @@ def step(M: int, weights: Weights, h: Array, c: Array, scratch: Scratch) -> None
     rows, z, hW, below = scratch.row, scratch.z, scratch.hW, scratch.h
     H = h.shape[2]
     for l in range(h.shape[1]):
-        if l == 0:  # F3
+        if l == 0:
             for m in range(M):
                 for j in range(z.shape[1]):
-                    z[m, j] = weights.W_xh[scratch.symbol[m], j]
-            add(z, M, weights.b_h[l])
+                    z[m, j] = weights.W_xh[scratch.symbol[m], j]  # F3
+            add(z, M, weights.b_h[l])  # F3
         else:
-            affine(below, M, weights.U[l - 1], weights.b_h[l], hW, z)
-        for m in range(M):  # F4
+            affine(below, M, weights.U[l - 1], weights.b_h[l], hW, z)  # F3
+        for m in range(M):
             for j in range(H):
                 below[m, j] = h[rows[m], l, j]
-        multiply(below, M, weights.W_hh[l], hW)
+        multiply(below, M, weights.W_hh[l], hW)  # F4: h W
         for m in range(M):
             n = rows[m]
-            move(row(hW, m), row(z, m), weights.b_n[l], h[n, l], c[n, l])
+            move(row(hW, m), row(z, m), weights.b_n[l], h[n, l], c[n, l])  # F4
             for j in range(H):
                 below[m, j] = h[n, l, j]
 

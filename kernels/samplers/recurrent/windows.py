@@ -109,9 +109,9 @@ def recall(memory: AttentionMemory, n_heads: int) -> Rows:
 def find_logits(M: int, output: Output, rows: Rows, scratch: Scratch) -> None:
     """Write scratch.s, a line for each of the M rows in scratch.row."""
     decode.gather(rows.h, M, 0, scratch)
-    for m in range(M):  # A1
+    for m in range(M):
         n = scratch.row[m]
-        attend(scratch.h, m, n, 0, rows.length[n], rows.past, rows.past, rows.p, scratch.a)
+        attend(scratch.h, m, n, 0, rows.length[n], rows.past, rows.past, rows.p, scratch.a)  # A1
     decode.find_logits(M, output, scratch)
 
 

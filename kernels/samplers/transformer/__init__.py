@@ -1,7 +1,7 @@
 """Sample from a Transformer, one symbol a step, with the keys and values of the past kept.
 
 Shapes      N rows, V symbols, L layers, n heads of size d = C/n, context S
-            u: (N, k) uniforms, x: (N, k) int32 symbols, drawn or given: chainrule.kernels.samplers
+            u: (N, ·) uniforms, x: (N, ·) int32 symbols, drawn or given: chainrule.kernels.samplers
             E: (at least V, C) rows looked up: symbols, start tokens
             E_pos: (S, C) positions, or (0, C) where positions rotate queries and keys instead
             W_qkv: (L, C, 3C)   W_o: (L, C, C)   W_1: (L, C, 4C)   W_2: (L, 4C, C)   W_y: (C, V)

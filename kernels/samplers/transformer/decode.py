@@ -96,9 +96,9 @@ def extend(
         M = list_drawn(u, i, scratch)
         if M > 0:
             find_logits(M, weights, angles, memory, scratch)
-        for m in range(M):  # F6
+        for m in range(M):
             n = scratch.row[m]
-            x[n, i] = pick(
+            x[n, i] = pick(  # F6
                 scratch.s,
                 m,
                 u[n, i],
@@ -162,7 +162,7 @@ def find_logits(M: int, weights: Weights, angles: Angles, memory: Memory, scratc
         memory.cached[n] = memory.length[n]
     run_layers(M, weights, angles, memory, len(weights.W_qkv), scratch)
     normalise_rows(x, M, weights.ln_g, weights.ln_b, y)  # F6
-    multiply(y, M, weights.W_y, product)
+    multiply(y, M, weights.W_y, product)  # F6
     for m in range(M):
         for v in range(s.shape[1]):
             s[m, v] = product[m, v]
@@ -207,21 +207,21 @@ def run_layers(
     embed(M, weights, memory.window, row, at, x)  # F1
     for l in range(len(weights.W_qkv)):
         normalise_rows(x, M, weights.ln1_g[l], weights.ln1_b[l], y)  # F2
-        affine(y, M, weights.W_qkv[l], weights.b_qkv[l], product, qkv)
+        affine(y, M, weights.W_qkv[l], weights.b_qkv[l], product, qkv)  # F2
         if angles.cos.size:
-            rotate(qkv, M, at, len(p), angles)
-        remember(qkv, M, row, at, l, memory.keys, memory.values)
+            rotate(qkv, M, at, len(p), angles)  # F2
+        remember(qkv, M, row, at, l, memory.keys, memory.values)  # F2
         if l == end:
             return
-        for m in range(M):  # F3
-            attend(qkv, m, row[m], l, at[m] + 1, memory.keys, memory.values, p, y)
+        for m in range(M):
+            attend(qkv, m, row[m], l, at[m] + 1, memory.keys, memory.values, p, y)  # F3
         add(x, M, weights.b_o[l])  # F4
-        add_product(y, M, weights.W_o[l], product, x)
+        add_product(y, M, weights.W_o[l], product, x)  # F4
         normalise_rows(x, M, weights.ln2_g[l], weights.ln2_b[l], y)  # F5
         multiply(y, M, weights.W_1[l], product)
-        activate_rows(product, M, weights.b_1[l], hidden)
+        activate_rows(product, M, weights.b_1[l], hidden)  # F5
         add(x, M, weights.b_2[l])
-        add_product(hidden, M, weights.W_2[l], product, x)
+        add_product(hidden, M, weights.W_2[l], product, x)  # F5
 
 
 @njit(**JIT)
