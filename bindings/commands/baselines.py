@@ -123,3 +123,20 @@ def _normal_nll(train: Any, test: Any) -> float:
     away = test - mean
     distance = np.einsum("nd,nd->n", away, np.linalg.solve(spread, away.T).T)
     return float(D * log(2 * pi) + np.linalg.slogdet(spread)[1] + distance.mean()) / 2
+
+
+def beaten(outcome: dict[str, Any], curve: Any) -> str | None:
+    """Return a sentence if what knows no other variables predicts better than what was trained.
+
+    outcome: of a `Report`. curve: where the training's curve is.
+    """
+    known = outcome.get("baselines", {})
+    name = "independent" if "independent" in known else "frequencies"
+    nats = outcome.get("test_nll", outcome.get("valid_nats"))
+    if nats is None or name not in known or nats <= known[name]:
+        return None
+    return (
+        f"worse than {name!r}, which sees nothing else of a row; {curve} shows why: where valid "
+        "rises, training rows were learned by heart (fewer epochs, --patience, a smaller model), "
+        "and where it still falls, too little was learned (more epochs)"
+    )

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from chainrule import progress
-from chainrule.commands import jobs, locking, runs, settings, standard_input, together
+from chainrule.commands import baselines, jobs, locking, runs, settings, standard_input, together
 from chainrule.commands.common import Common
 from chainrule.commands.inputs import of_rows, said_warnings
 from chainrule.commands.jobs import Job
@@ -204,5 +204,8 @@ def _report(common: Common, job: Job) -> None:
     common.say(f"{kept(job.estimator, job.state)}; {job.folder / runs.MODEL}")
     if reason := job.estimator._doubt(job.state):
         common.warn(reason)
-    elif more := job.estimator._unfinished(job.state):
-        common.say(more)
+        return
+    of_baselines = baselines.beaten(outcome, job.folder / runs.CURVE)
+    for more in (of_baselines, job.estimator._unfinished(job.state)):
+        if more:
+            common.say(more)
