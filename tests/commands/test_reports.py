@@ -114,17 +114,19 @@ def test_rows_of_symbols_have_the_baselines_of_rows_of_bits(data, call):
         assert re.search(rf"{name} +{known[name]:.2f} ", said)
 
 
-@pytest.mark.parametrize(("epochs", "worse"), [(1, False), (300, True)])
-def test_a_model_that_independent_columns_beat_is_said_to_be_so(epochs, worse, data, call):
-    """Rows without any structure, learned by heart or not: 48 rows of 9 fair coins."""
+@pytest.mark.parametrize("worse", [False, True])
+def test_a_model_that_independent_columns_beat_is_said_to_be_so(worse, data, call, rng):
+    """Columns that are copies of each other can be learned, fair coins by heart alone."""
+    coins = rng.integers(0, 2, (60, 9), dtype=np.uint8)
+    np.save(data / "x.npy", coins if worse else np.repeat(coins[:, :1], 9, axis=1))
     out = data / "run"
     train = ("train", "nade", "--data", data / "x.npy", "--out", out, "--set", "n_hidden=50")
-    status, said, _ = call(*train, "--epochs", epochs, "--learning-rate", 0.05)
+    status, said, _ = call(*train, "--epochs", 100, "--learning-rate", 0.05)
     outcome = runs.read_summary(out)
     assert status == 0
     assert (outcome["test_nll"] > outcome["baselines"]["independent"]) == worse
-    assert ("worse than 'independent', which sees nothing else of a row" in said) == worse
-    assert (str(out / "curve.png") in said) == worse
+    words = re.sub(r"\s+", " ", said)
+    assert ("worse than 'independent', which sees nothing else of a row" in words) == worse
 
 
 def test_symbols_at_their_places_are_likelier_than_anywhere(rng):
