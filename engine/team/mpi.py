@@ -103,6 +103,11 @@ class MPITeam(Ranks):
         """See `Team.abort`."""
         self._numbers.Abort(status or 1)
 
+    def part(self) -> None:
+        """See `Team.part`."""
+        if not self._mpi.Is_finalized():
+            self._mpi.Finalize()
+
     def here(self) -> tuple[int, int]:
         """Return how many ranks share this machine, and which of them this is."""
         here = self._numbers.Split_type(self._mpi.COMM_TYPE_SHARED)

@@ -144,6 +144,18 @@ def test_a_fault_on_a_rank_ends_all(fault, rank, sentence, tmp_path):
 
 
 @needs_mpiexec
+def test_a_team_that_fails_ends_at_once_and_loses_no_word(tmp_path):
+    slow = "import atexit, sys, time\natexit.register(time.sleep, 20)\n"
+    slow += "print('said', end='')\nprint('told', end='', file=sys.stderr)\n"
+    command = ("-c", slow + PLANTED, "raised", 1, tmp_path / "when", "-q", "train", *NADE)
+    status, out, err = ended(mpiexec(2, *command, "--out", tmp_path / "run"))
+    took = time.time() - (tmp_path / "when").stat().st_mtime
+    assert (status, out) == (2, 2 * "said")
+    assert err.count("told") == 2 and err.count("chainrule: rank 1: the fault\n") == 1
+    assert took < 15, "it waited for what Python does at its end"
+
+
+@needs_mpiexec
 @pytest.mark.parametrize(("number", "ends"), [(signal.SIGINT, INTERRUPTED), (signal.SIGUSR1, 130)])
 def test_a_signal_to_the_launcher_keeps_the_training(number, ends, tmp_path):
     run = tmp_path / "run"
