@@ -144,6 +144,18 @@ def test_trainings_are_the_same_to_the_bit(name, tmp_path, rng, call, monkeypatc
     assert_array_equal(log_p, its_log_p)
 
 
+def test_a_script_fits_rows_of_a_file(large, tmp_path, rng):
+    data = bits(tmp_path, rng)
+    fits = []
+    for data_set in (cr.datasets.load(data), cr.datasets.load(data, mapped=True)):
+        train, valid = data_set.train.x, data_set.valid.x
+        fits.append(cr.FVSBN(epochs=2, seed=1, ordering="random").fit(train, X_valid=valid))
+        fits[-1].scored = fits[-1].log_prob(train)
+    assert isinstance(train, MappedRows)
+    assert_array_equal(fits[0].params_.flat, fits[1].params_.flat)
+    assert_array_equal(fits[0].scored, fits[1].scored)
+
+
 @pytest.mark.parametrize(
     ("array", "options", "sentence"),
     [
