@@ -1,10 +1,12 @@
 """The likelihoods that any model of columns, or of rows of symbols, has to beat."""
 
-from math import log, pi
+from collections.abc import Iterator
+from math import log, pi, prod
 from typing import Any
 
 import numpy as np
 
+from chainrule.encoders.validation import CELLS
 from chainrule.engine.distributions import mixture
 from chainrule.engine.event import CONTINUOUS, Columns
 from chainrule.kernels.mixture import SIGMA_MIN
@@ -19,18 +21,29 @@ def uniform(D: int) -> float:
     return D * log(2)
 
 
+def blocks(x: Any) -> Iterator[Any]:
+    """Yield rows, which may be in a file, some at a time."""
+    step = max(1, CELLS // max(1, prod(x.shape[1:])))
+    return (x[lo : lo + step] for lo in range(0, len(x), step))
+
+
+def _sums(rows: Any) -> Array:
+    """Return how many ones each column has, (D,) float64: whole numbers, whose sum is exact."""
+    return sum((part.sum(axis=0, dtype=np.float64) for part in blocks(rows)), np.zeros(()))
+
+
 def independent(train: Bits) -> Array:
     """Return p(x_i = 1) of each column on its own, (D,), from rows (N, D).
 
     One row of each value is added to the N (Laplace's rule), so that none is 0 or 1.
     """
-    p: Array = (train.sum(axis=0, dtype=np.float64) + 1) / (len(train) + 2)
+    p: Array = (_sums(train) + 1) / (len(train) + 2)
     return p
 
 
 def independent_nll(p: Array, rows: Bits) -> float:
     """Return the mean negative log-likelihood of rows (N, D) under coins p (D,), nats a row."""
-    ones = rows.mean(axis=0, dtype=np.float64)
+    ones = _sums(rows) / len(rows)
     return float(-(ones @ np.log(p) + (1 - ones) @ np.log1p(-p)))
 
 
@@ -40,15 +53,16 @@ def symbol_frequencies(train: Any, n_symbols: int) -> Array:
     One row of each symbol is added to the N (Laplace's rule), so that none is 0.
     """
     counts = np.ones((train.shape[1], n_symbols))
-    for place, column in zip(counts, train.T, strict=True):
-        place += np.bincount(column.astype(np.int64), minlength=n_symbols)
+    for part in blocks(train):
+        for place, column in zip(counts, part.T, strict=True):
+            place += np.bincount(column.astype(np.int64), minlength=n_symbols)
     p: Array = counts / (len(train) + n_symbols)
     return p
 
 
 def symbol_nll(p: Array, rows: Any) -> float:
     """Return the mean negative log-likelihood of rows (N, T) under p (T, V), nats a row."""
-    columns = zip(p, rows.T, strict=True)
+    columns = zip(p, np.asarray(rows).T, strict=True)
     return float(-sum(np.log(place)[column.astype(np.int64)].mean() for place, column in columns))
 
 

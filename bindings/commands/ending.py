@@ -9,13 +9,18 @@ TOGETHER = "chainrule.commands.together"  # imported by the verbs that several p
 def status(failure: str | None, status: int) -> int:
     """Say what went wrong; return the status, of several processes that of them all.
 
+    Where several failed it does not return: see `together.go`.
+
     failure: a sentence; empty where nothing is to be said; None where all went well.
     """
     if TOGETHER in sys.modules:
         status = sys.modules[TOGETHER].leave(failure, status)
     elif failure and not _told_by_another():
         print(f"chainrule: {failure}", file=sys.stderr)
-    return _flushed(status)
+    status = _flushed(status)
+    if status and TOGETHER in sys.modules:
+        sys.modules[TOGETHER].go(status)
+    return status
 
 
 def _told_by_another() -> bool:

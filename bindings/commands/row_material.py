@@ -13,6 +13,7 @@ from chainrule.commands.requests import Reading
 from chainrule.datasets import Dataset, rowfiles
 from chainrule.encoders import frames
 from chainrule.encoders.cells import CellError
+from chainrule.encoders.mapped import MappedRows
 from chainrule.estimators.density import Density
 from chainrule.estimators.row_density import RowDensity
 from chainrule.estimators.table_density import TableDensity
@@ -79,13 +80,15 @@ class RowMaterial:
         origin = places[0]
         if not isinstance(estimator, RowDensity):
             return
-        if origin is None or not all(isinstance(part, np.ndarray) for part in parts):
+        known = (np.ndarray, MappedRows)
+        if origin is None or not all(isinstance(part, known) for part in parts):
             return
         if any(place is None or place.path != origin.path for place in places):
             return
         rows = np.concatenate([place.rows for place in places if place is not None])
-        order = np.argsort(rows)
-        x, name = np.concatenate(parts)[order], "the rows"
+        order, name = np.argsort(rows), "the rows"
+        mapped = isinstance(parts[0], MappedRows)
+        x = parts[0].whole() if mapped else np.concatenate(parts)[order]
         with rowfiles.naming({name: origin._replace(rows=rows[order])}):
             estimator._new_encoder().learn(x, name).check(x, name)
 
@@ -156,6 +159,7 @@ def _load(estimator: Any, data: str, reading: Reading) -> Dataset:
             reading.labels,
         ),
         **of_pictures(estimator, data),
+        mapped=of_rows(estimator) and not of_classes(estimator),
     )
 
 
@@ -196,9 +200,9 @@ def _baselines(estimator: Any, data: Dataset) -> dict[str, float]:
         return baselines.of_symbols(train, test, levels)
     if of_rows(estimator):
         train, test = map(estimator.encoder_.encode, (train, test))
-        if not all(estimator.encoder_.event.known(x).all() for x in (train, test)):
-            return {}
         encoder, event = estimator.encoder_, estimator.encoder_.event
+        if not all(event.known(part).all() for x in (train, test) for part in baselines.blocks(x)):
+            return {}
         if set(event.values) == {2}:
             return baselines.of_bits(train, test)
         known = baselines.of_columns(event, train, test)

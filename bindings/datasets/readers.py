@@ -2,11 +2,13 @@
 
 `tables` reads text, and `pictures` folders of pictures, by the same rules: nothing is unpickled;
 what a file says about its size is held against its real size, and against MAX_BYTES, before memory
-is set aside; every error is one sentence that names the file.
+is set aside; every error is one sentence that names the file. Rows that are not read but mapped
+set nothing aside, so there may be as many as the file holds.
 """
 
 import csv
 import gzip
+import mmap
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -17,6 +19,9 @@ from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from chainrule.encoders import mapped
+from chainrule.encoders.mapped import MappedRows
 
 MAX_BYTES = 4 * 2**30  # of one array; of one text file, an eighth
 MAX_MEMBERS = 1000  # arrays in one .npz
@@ -47,6 +52,23 @@ def read_npy(path: Path) -> NDArray[Any]:
         return _read_array(file, path.stat().st_size)
 
 
+def map_npy(path: Path) -> NDArray[Any] | MappedRows:
+    """Return the rows of a .npy file where they are: nothing but its header is read.
+
+    Those of a small file, of at most `mapped.HELD` bytes, are read at once, and so are those of an
+    array that lies column by column (Fortran's order), of a single axis, or without any value.
+    """
+    with one_sentence(path, ".npy"), open(path, "rb") as file:
+        size = path.stat().st_size
+        shape, by_columns, dtype = _header(file, size)
+        if size <= mapped.HELD or by_columns or len(shape) < 2 or not prod(shape):
+            file.seek(0)
+            return _read_array(file, size)
+        memory = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        flat: NDArray[Any] = np.frombuffer(memory, dtype, prod(shape), file.tell())
+        return MappedRows(mapped.MappedArray(memory, flat.reshape(shape)))
+
+
 def read_npz(path: Path, prefix: str = "") -> dict[str, NDArray[Any]]:
     """Return the arrays of a .npz file whose names begin with `prefix`, by name without it."""
     arrays = {}
@@ -66,10 +88,25 @@ def read_npz(path: Path, prefix: str = "") -> dict[str, NDArray[Any]]:
 
 def _read_array(file: IO[bytes], size: int) -> NDArray[Any]:
     """Return the array in an open .npy file of `size` bytes, if its header tells the truth."""
+    shape, by_columns, dtype = _header(file, size)
+    n_bytes = prod(shape) * dtype.itemsize
+    if n_bytes > MAX_BYTES:
+        raise ValueError(f"it holds {n_bytes:,} bytes, more than {MAX_BYTES:,}; cut it up")
+    flat = np.empty(n_bytes, np.uint8)
+    _fill(file, flat.data)
+    array: NDArray[Any] = flat.view(dtype)
+    return array.reshape(shape[::-1]).T if by_columns else array.reshape(shape)
+
+
+def _header(file: IO[bytes], size: int) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Return what an open .npy file of `size` bytes holds, if its header tells the truth.
+
+    That is the array's shape, whether it lies column by column, and its dtype.
+    """
     version = np.lib.format.read_magic(file)
     if version not in _HEADERS:
         raise ValueError(f"its format version is {version}; save it again with numpy.save")
-    shape, fortran_order, dtype = _HEADERS[version](file)
+    shape, by_columns, dtype = _HEADERS[version](file)
     if dtype.hasobject:
         raise ValueError("it holds pickled objects, which are never loaded; save plain numbers")
     n_bytes = prod(shape) * dtype.itemsize
@@ -78,12 +115,7 @@ def _read_array(file: IO[bytes], size: int) -> NDArray[Any]:
             f"its header promises {n_bytes:,} bytes of {dtype} {shape}, the file holds "
             f"{size - file.tell():,}; it is damaged or cut short"
         )
-    if n_bytes > MAX_BYTES:
-        raise ValueError(f"it holds {n_bytes:,} bytes, more than {MAX_BYTES:,}; cut it up")
-    flat = np.empty(n_bytes, np.uint8)
-    _fill(file, flat.data)
-    array: NDArray[Any] = flat.view(dtype)
-    return array.reshape(shape[::-1]).T if fortran_order else array.reshape(shape)
+    return shape, by_columns, dtype
 
 
 def _fill(file: IO[bytes], target: memoryview) -> None:

@@ -85,12 +85,15 @@ def read(
     decimal: str = tables.POINT,
     column_types: Any = None,
     colour: bool = False,
+    mapped: bool = False,
 ) -> FileRows:
     """Return what a .npy, .npz, a table of text or a folder of pictures holds.
 
     Of a .npz of several arrays, as training takes it, these are the test rows.
 
     missing, header, decimal, column_types: as in `tables.read`. colour: as in `pictures.read`.
+
+    mapped: whether x of a large .npy may be `MappedRows`.
 
     Raises:
         ValueError: it is of another kind, or damaged; a header of what is no table of text.
@@ -104,8 +107,8 @@ def read(
         x, lines, columns, left_out, before = tables.read(path, None, *how)
         return FileRows(x, None, Origin(str(path), lines, "line", columns, left_out, before=before))
     if path.suffix.lower() == ".npy":
-        x = readers.read_npy(path)
-        return FileRows(x, None, Origin(str(path), np.arange(len(x) if x.ndim else 0)))
+        array: Any = readers.map_npy(path) if mapped else readers.read_npy(path)
+        return FileRows(array, None, Origin(str(path), np.arange(len(array) if array.ndim else 0)))
     if path.suffix.lower() == ".npz":
         return _test_rows(path)
     raise ValueError(f"{path} is of no known kind; give {KINDS}")

@@ -36,6 +36,7 @@ from chainrule.encoders.variables import MOST, Real, Variable
 
 FEWEST = 20  # rows
 COMMONEST = 3  # values
+ROWS = 1024  # looked at together
 FARTHER = 1e6
 
 
@@ -45,9 +46,15 @@ class DataWarning(UserWarning):
 
 def check_threshold(bits: Any, threshold: Any) -> None:
     """Warn where a threshold makes the same bit of all that there is in rows of 0 and 1."""
-    if not bits.size or ((bits == 0).any() and (bits == 1).any()):
+    seen: set[int] = set()
+    for lo in range(0, len(bits), ROWS):  # which may be in a file
+        part = bits[lo : lo + ROWS]
+        seen |= {bit for bit, is_there in ((0, not part.all()), (1, part.any())) if is_there}
+        if len(seen) == 2:
+            return
+    if not seen:
         return
-    what, bit = ("no value", 0) if (bits == 0).any() else ("every value", 1)
+    what, bit = ("no value", 0) if seen == {0} else ("every value", 1)
     warn(
         f"{what} of X is above binarize={threshold:g}, so that every bit is {bit}; leave binarize "
         "out if the data are 0 and 1 already, or choose a number between their values"

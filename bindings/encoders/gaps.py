@@ -6,13 +6,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.encoders.cells import empty
+from chainrule.encoders.mapped import MappedRows
 
 
 def filled(table: Any) -> tuple[Any, NDArray[np.bool_] | None]:
     """Return a table with 0 for what it lacks, and where that is, (N, D); None where nowhere.
 
-    table: of `validation.as_table`: an array or sparse. It comes back as it is if it lacks nothing.
+    table: of `validation.as_table`: an array or sparse. It comes back as it is if it lacks nothing;
+    but real numbers in a file are read into memory.
     """
+    if isinstance(table, MappedRows) and table.dtype.kind in "fO":
+        table = np.asarray(table)
     lacking = _lacking(table.data if hasattr(table, "toarray") else table)
     if lacking is None:
         return table, None

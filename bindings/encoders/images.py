@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from chainrule.encoders import levels as bins
 from chainrule.encoders import partial, pixels, sizes, validation
 from chainrule.encoders.base import Encoder
+from chainrule.encoders.mapped import MappedRows
 from chainrule.encoders.pixels import Settings
 from chainrule.engine import greys
 from chainrule.engine.event import Image
@@ -101,9 +102,13 @@ class Images(Encoder):
     def encode(self, X: Any, name: str = "X") -> NDArray[np.uint8]:
         """Return images as levels, (N, R, S, C) uint8; see `Encoder`.
 
-        Greys, of which bits are drawn, are always drawn alike: `engine.greys.drawn`.
+        Greys, of which bits are drawn, are always drawn alike: `engine.greys.drawn`. Those in a
+        file are checked, and converted as `MappedRows` are asked for.
         """
         table = _table(self.read(X, name))
+        if isinstance(table, MappedRows):
+            self.check(table, name)
+            return self._later(table, self.encode, np.uint8)  # type: ignore[no-any-return]
         if pixels.may_stay(table, self.settings, self.levels):
             self.check(table, name)
             x: NDArray[np.uint8] = table.view(np.uint8).reshape(-1, *self.shape)
@@ -115,10 +120,18 @@ class Images(Encoder):
 
     def greys(self, X: Any, name: str = "X") -> NDArray[Any]:
         """Return images as greys, (N, R, S, C), of which a training draws bits: 0 … top."""
-        table = _table(self.read(X, name))
-        rows = np.empty(table.shape, np.float32 if self.shares else np.uint8)
+        table, dtype = _table(self.read(X, name)), np.float32 if self.shares else np.uint8
+        if isinstance(table, MappedRows):
+            self.check(table, name)
+            return self._later(table, self.greys, dtype)  # type: ignore[no-any-return]
+        rows = np.empty(table.shape, dtype)
         for lo, part in self._blocks(table, name):
             rows[lo : lo + len(part)] = part
+        return rows.reshape(-1, *self.shape)
+
+    def _later(self, table: MappedRows, convert: Any, dtype: Any) -> Any:
+        """Return rows in a file as images, each converted when it is asked for."""
+        rows = table.made(lambda part: convert(part.reshape(-1, *self.shape)), dtype)
         return rows.reshape(-1, *self.shape)
 
     @property

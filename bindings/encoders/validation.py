@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.encoders.cells import CellError, missing, not_binary, not_finite
+from chainrule.encoders.mapped import MappedRows
 from chainrule.kernels.types import Bits
 
 KNOWN = 20  # names of columns that an error lists
@@ -22,7 +23,8 @@ def as_table(X: Any, name: str = "X") -> Any:
     """Return X as a table of numbers or bools, shape (N, D), both at least 1.
 
     X: array-like: NumPy array, nested lists, pandas DataFrame, CPU tensor, SciPy sparse matrix. A
-    NumPy array comes back as it is, without a copy and with its dtype; a sparse one by rows (CSR).
+    NumPy array comes back as it is, without a copy and with its dtype, and so do rows in a file,
+    `MappedRows`; a sparse one by rows (CSR).
 
     Raises:
         TypeError: X is text or dates.
@@ -73,7 +75,7 @@ def unmasked(X: Any, name: str) -> NDArray[Any]:
                 "in or leave it out first"
             )
         X = X.data
-    return np.asarray(X)
+    return X if isinstance(X, MappedRows) else np.asarray(X)  # type: ignore[return-value]
 
 
 def _numbers(part: NDArray[Any], name: str, first: int) -> NDArray[np.float64]:
@@ -113,7 +115,8 @@ def as_bits(X: Any, binarize: Any = None, name: str = "X", order: Any = None) ->
     """Return X as rows of 0 and 1: uint8, shape (N, D), C-contiguous.
 
     X: see `as_table`. C-contiguous bools and uint8 come back as they are, without a copy; of
-        anything else the result is the only copy, made block by block.
+        anything else the result is the only copy, made block by block. Of `MappedRows` nothing is
+        made, but they are checked: the result is such, too.
     binarize: None if X must hold only 0 and 1 already, else a threshold: 1 where X > binarize.
     order: (D,), column k of the result is column order[k] of X; None leaves them.
 
@@ -122,6 +125,10 @@ def as_bits(X: Any, binarize: Any = None, name: str = "X", order: Any = None) ->
             is no number.
     """
     table = as_table(X, name)
+    if isinstance(table, MappedRows):
+        check_bits(table, binarize, name)
+        made: Any = table.made(lambda part: as_bits(part, binarize, name, order), np.uint8)
+        return made  # type: ignore[no-any-return]
     if order is None and binarize is None and _holds_bytes(table) and table.flags.c_contiguous:
         check_bits(table, None, name)
         rows: Bits = table.view(np.uint8)
@@ -194,16 +201,6 @@ def check_width(
         raise ValueError(
             f"{name} has {table.shape[1]} features, but {owner} is expecting {width} features "
             f"as input; {f'it lacks {listed}' if lacking else 'pass the columns it was fitted on'}"
-        )
-
-
-def check_same_columns(X: Any, X_valid: Any) -> None:
-    """Raise a ValueError if both name their columns and the names or their order differ."""
-    if not hasattr(X, "columns") or not hasattr(X_valid, "columns"):
-        return
-    if list(X.columns) != list(X_valid.columns):
-        raise ValueError(
-            "X_valid has other columns than X, or in another order; give it those of X as they are"
         )
 
 

@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from chainrule import progress
 from chainrule.encoders import partial, validation
+from chainrule.encoders.mapped import MappedRows
 from chainrule.encoders.masks import as_mask
 from chainrule.encoders.uniforms import of_rows
 from chainrule.engine import bounds, ordering
@@ -186,6 +187,9 @@ class FixedDensity(Density):
         return self._columns.encode_given(given, mask, n), self._columns.arrange(mask)
 
 
-def writeable(rows: types.Bits) -> types.Bits:
-    """Return rows; a copy if read-only, for which Numba would compile every kernel once more."""
-    return np.require(rows, requirements=["C", "W"])
+def writeable(rows: Any) -> Any:
+    """Return rows; a copy if read-only, for which Numba would compile every kernel once more.
+
+    What is read of `MappedRows` is a copy.
+    """
+    return rows if isinstance(rows, MappedRows) else np.require(rows, requirements=["C", "W"])

@@ -91,7 +91,7 @@ class SequenceDensity(Density):
     def _learn(self, X: Any, X_valid: Any, start: Any) -> tuple[Sequences, Sequences | None]:
         data = read(X, None if start is None else start.vocabulary_)
         valid = None if X_valid is None else read(X_valid, data.vocabulary, "X_valid")
-        validation.check_same_columns(X, X_valid)
+        _check_same_columns(X, X_valid)
         if valid is not None and valid.is_text != data.is_text:
             raise ValueError("X and X_valid must both be a text or both be rows; make them alike")
         ends = self.ends
@@ -186,3 +186,13 @@ class SequenceDensity(Density):
         if data.single:
             return out[0]
         return out if data.ragged else np.stack(out)
+
+
+def _check_same_columns(X: Any, X_valid: Any) -> None:
+    """Raise a ValueError if both name their columns and the names or their order differ."""
+    if not hasattr(X, "columns") or not hasattr(X_valid, "columns"):
+        return
+    if list(X.columns) != list(X_valid.columns):
+        raise ValueError(
+            "X_valid has other columns than X, or in another order; give it those of X as they are"
+        )

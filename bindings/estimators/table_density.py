@@ -23,6 +23,7 @@ from chainrule.encoders.columns import AnyColumns
 from chainrule.encoders.variables import Real
 from chainrule.estimators import evaluating
 from chainrule.estimators.few_rows import FewRows
+from chainrule.estimators.fixed_density import writeable
 from chainrule.estimators.in_units import InUnits
 from chainrule.kernels.types import Array
 
@@ -112,7 +113,7 @@ class TableDensity(FewRows, InUnits):
         self._shifts["train"] = float(np.mean(self._volume(frame)))
         for name, table in more.items():
             self._check_names(X_valid, name)
-            valid = np.require(encoder.encode(table, name), requirements=["C", "W"])
+            valid = writeable(encoder.encode(table, name))
             self._shifts["valid"] = float(np.mean(self._volume(table)))
         return rows, valid
 

@@ -109,6 +109,9 @@ class Team:
     def abort(self, status: int) -> None:
         """End all ranks that are still there."""
 
+    def part(self) -> None:
+        """Take leave of the library, after `leave`: then nothing can be exchanged any more."""
+
     def threads_each(self) -> int:
         """Return how many threads each rank should have by default, the same on all."""
         return threads.n_threads()

@@ -34,6 +34,11 @@ def by_pmix() -> bool:
     return "PMIX_RANK" in os.environ and not any(_number(name) for name in SIZES[1:3])
 
 
+def by_srun_alone() -> bool:
+    """Return whether srun started this process, and neither speaks PMIx nor came by mpiexec."""
+    return _number("SLURM_STEP_NUM_TASKS") > 1 and not {"PMIX_RANK", SIZES[0]} & os.environ.keys()
+
+
 def _number(name: str) -> int:
     value = os.environ.get(name, "")
     return int(value) if value.isdecimal() else 0

@@ -3,6 +3,7 @@
 import os
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,8 @@ from chainrule.kernels import threads
 from chainrule.kernels.dispatch import on_device
 from chainrule.kernels.types import Array
 
+# Of Open MPI, in its library's folder; the second is Debian's.
+PARTS = ("openmpi*/mca_pmix_*.so", "openmpi*/lib/openmpi*/mca_pmix_*.so")
 POLL = 0.01  # seconds between two looks for the others, of a rank that is leaving
 
 
@@ -103,6 +106,11 @@ class MPITeam(Ranks):
         """See `Team.abort`."""
         self._numbers.Abort(status or 1)
 
+    def part(self) -> None:
+        """See `Team.part`."""
+        if not self._mpi.Is_finalized():
+            self._mpi.Finalize()
+
     def here(self) -> tuple[int, int]:
         """Return how many ranks share this machine, and which of them this is."""
         here = self._numbers.Split_type(self._mpi.COMM_TYPE_SHARED)
@@ -138,6 +146,12 @@ def found(expected: int) -> MPITeam:
                 f"mpi4py finds {library}; use its mpiexec, or srun --mpi=pmi2, or name the "
                 "launcher's library: MPI4PY_LIBMPI=libmpi.so.40"
             )
+        if launched.by_srun_alone() and version.startswith("Open MPI") and _of_pmix_alone():
+            raise RuntimeError(
+                f"{expected} processes were started by srun, which {library} here finds by PMIx "
+                "alone; use srun --mpi=pmix or its mpiexec, or pip install mpich and srun "
+                "--mpi=pmi2"
+            )
         mpi.Init_thread(mpi.THREAD_MULTIPLE)
     if (there := mpi.COMM_WORLD.size) != expected:
         raise RuntimeError(
@@ -146,6 +160,21 @@ def found(expected: int) -> MPITeam:
             "launcher's library: MPI4PY_LIBMPI=libmpi.so.12 of MPICH, libmpi.so.40 of Open MPI"
         )
     return MPITeam(mpi, mpi.COMM_WORLD)
+
+
+def _of_pmix_alone(maps: str = "/proc/self/maps") -> bool:
+    """Return whether the Open MPI that is loaded has parts that speak PMIx, and none for PMI.
+
+    Those of PMI, 1 and 2, are called s1 and s2 in versions before 5. False where it is not known.
+    """
+    try:
+        with open(maps) as file:
+            folders = {Path(line.split()[-1]).parent for line in file if "libmpi.so" in line}
+    except OSError:
+        return False
+    found = (folder.glob(pattern) for folder in folders for pattern in PARTS)
+    parts = {part.stem for some in found for part in some}
+    return bool(parts) and not parts & {"mca_pmix_s1", "mca_pmix_s2"}
 
 
 def library_of(mpi: Any) -> str:

@@ -12,8 +12,8 @@ random is ever kept. Minibatch `step`, counted from 0, of
                 their states carried over: truncated back-propagation through time
 
 Rows may have labels y. A RowSource counts epochs and its losses are nats a row; the others count
-steps and their losses are nats a symbol. A text is never copied, only its
-minibatches are: an array mapped from a file that is larger than memory will do.
+steps and their losses are nats a symbol. Neither rows nor a text are copied, only minibatches are:
+what is mapped from a file larger than memory will do, if it has len, shape, dtype and slices.
 
 Windows     A model with a context scores a long text by windows that restart every half context
             (`engine.windows`), each from its start token on. Training windows look the same: a

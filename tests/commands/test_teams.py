@@ -23,7 +23,7 @@ from support.launch import (
 
 import chainrule as cr
 from chainrule.engine.storage import checkpoint
-from chainrule.engine.team import joining, launched
+from chainrule.engine.team import joining, launched, mpi
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals as on Unix")
 NADE = ("nade", "--data", "digits", "--epochs", 3, "--set", "n_hidden=20")
@@ -144,6 +144,18 @@ def test_a_fault_on_a_rank_ends_all(fault, rank, sentence, tmp_path):
 
 
 @needs_mpiexec
+def test_a_team_that_fails_ends_at_once_and_loses_no_word(tmp_path):
+    slow = "import atexit, sys, time\natexit.register(time.sleep, 20)\n"
+    slow += "print('said', end='')\nprint('told', end='', file=sys.stderr)\n"
+    command = ("-c", slow + PLANTED, "raised", 1, tmp_path / "when", "-q", "train", *NADE)
+    status, out, err = ended(mpiexec(2, *command, "--out", tmp_path / "run"))
+    took = time.time() - (tmp_path / "when").stat().st_mtime
+    assert (status, out) == (2, 2 * "said")
+    assert err.count("told") == 2 and err.count("chainrule: rank 1: the fault\n") == 1
+    assert took < 15, "it waited for what Python does at its end"
+
+
+@needs_mpiexec
 @pytest.mark.parametrize(("number", "ends"), [(signal.SIGINT, INTERRUPTED), (signal.SIGUSR1, 130)])
 def test_a_signal_to_the_launcher_keeps_the_training(number, ends, tmp_path):
     run = tmp_path / "run"
@@ -247,6 +259,39 @@ def test_without_mpi_a_sentence_says_so(package, module, sentence, tmp_path, mon
     monkeypatch.setattr(launched, "size", lambda: 2)
     with pytest.raises(RuntimeError, match=sentence.replace("[", r"\[")):
         joining.join()
+
+
+def test_an_open_mpi_that_srun_cannot_reach_is_refused(tmp_path, monkeypatch):
+    (tmp_path / "mpi4py").mkdir()
+    (tmp_path / "mpi4py/__init__.py").write_text("class rc: pass")
+    (tmp_path / "mpi4py/MPI.py").write_text(
+        "def Get_library_version(): return 'Open MPI v4.1.4, package: …'\n"
+        "def Is_initialized(): return False\n"
+    )
+    for name in ("mpi4py", "mpi4py.MPI"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in ("PMIX_RANK", *launched.SIZES):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("SLURM_STEP_NUM_TASKS", "2")
+    monkeypatch.setattr(mpi, "_of_pmix_alone", lambda: True)
+    with pytest.raises(RuntimeError, match=r"Open MPI v4.1.4 here finds by PMIx alone; use srun "):
+        joining.join()
+    monkeypatch.setattr(mpi, "_of_pmix_alone", lambda: False)
+    with pytest.raises(AttributeError, match="Init_thread"):  # so it begins
+        joining.join()
+
+
+@pytest.mark.parametrize("folder", ["openmpi", "openmpi/lib/openmpi3"])
+def test_which_open_mpi_speaks_pmix_alone(folder, tmp_path):
+    maps, parts = tmp_path / "maps", tmp_path / folder
+    maps.write_text(f"7f-8f r--p 0 08:01 12  {tmp_path}/libmpi.so.40.30.4\n7f-8f rw-p 0\n")
+    parts.mkdir(parents=True)
+    assert not mpi._of_pmix_alone(str(maps)) and not mpi._of_pmix_alone(str(tmp_path / "none"))
+    (parts / "mca_pmix_ext3x.so").touch()
+    assert mpi._of_pmix_alone(str(maps))
+    (parts / "mca_pmix_s2.so").touch()
+    assert not mpi._of_pmix_alone(str(maps))
 
 
 def test_alone_mpi_is_never_imported(tmp_path):

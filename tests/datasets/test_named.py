@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import re
 import struct
 import zipfile
 
@@ -10,6 +11,7 @@ import pytest
 
 from chainrule import datasets
 from chainrule.datasets import downloads, named, readers
+from chainrule.encoders import mapped
 
 SPLITS = ("train", "valid", "test")
 
@@ -291,12 +293,17 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_broken_files_are_refused_in_one_sentence(name, tmp_path):
+def test_broken_files_are_refused_in_one_sentence(name, tmp_path, monkeypatch):
     path = tmp_path / name
     path.write_bytes(BROKEN[name])
     with pytest.raises(ValueError, match=path.stem) as caught:
         datasets.load(path)
     assert "\n" not in str(caught.value)
+    monkeypatch.setattr(mapped, "HELD", 0)
+    with pytest.raises(ValueError, match=path.stem) as as_mapped:
+        datasets.load(path, mapped=True)
+    said, as_array = (re.sub(r"0x\w+", "", str(one.value)) for one in (as_mapped, caught))
+    assert said == as_array  # but for where NumPy keeps things
 
 
 def test_npz_with_other_names_or_widths_is_refused(tmp_path, rng):
