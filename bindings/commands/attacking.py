@@ -20,7 +20,8 @@ from chainrule.estimators.images import ImageDensity
 from chainrule.suggestions import near
 
 PICTURED = 10  # images drawn at most
-METHODS = ("fgsm", "bim", "pgd", "deepfool", "carlini_wagner", "noise", "likely_pgd", "bpda")
+KNOWING = ("likely_pgd", "bpda", "likely_bpda")
+METHODS = ("fgsm", "bim", "pgd", "deepfool", "carlini_wagner", "noise", *KNOWING)
 
 
 class Found(NamedTuple):
@@ -93,10 +94,10 @@ def _attacked(
     x, y = images.x, images.y
     steps: dict[str, Any] = {} if how.steps is None else {"steps": how.steps}
     of_ball = {"norm": how.norm, **steps}
-    needs = how.method in ("likely_pgd", "bpda")
-    if needs and density is None:
+    if how.method in KNOWING and density is None:
         raise ValueError(f"--method {how.method} knows of a density; name its run with --density")
     ours, eps = (model, x, y), how.eps
+    knowing, through = (model, density, x, y, eps), {"purify_eps": how.purify_eps, **of_ball}
     known: dict[str, Callable[[], Any]] = {
         "fgsm": lambda: attacks.fgsm(*ours, eps),
         "bim": lambda: attacks.bim(*ours, eps, **steps),
@@ -104,10 +105,9 @@ def _attacked(
         "deepfool": lambda: attacks.deepfool(*ours, **steps),
         "carlini_wagner": lambda: attacks.carlini_wagner(*ours, **steps),
         "noise": lambda: attacks.noise(x, eps, norm=how.norm, seed=seed),
-        "likely_pgd": lambda: attacks.likely_pgd(model, density, x, y, eps, **of_ball),
-        "bpda": lambda: attacks.bpda(
-            model, density, x, y, eps, purify_eps=how.purify_eps, seed=seed, **of_ball
-        ),
+        "likely_pgd": lambda: attacks.likely_pgd(*knowing, **of_ball),
+        "bpda": lambda: attacks.bpda(*knowing, seed=seed, **through),
+        "likely_bpda": lambda: attacks.likely_bpda(*knowing, **through),
     }
     moved: NDArray[Any] = known[how.method]()
     return moved

@@ -85,7 +85,7 @@ def test_an_attack_writes_images_or_a_picture(method, trained, runs, call, tmp_p
     assert min(Image.open(picture).size) > 100
 
 
-@pytest.mark.parametrize("method", ["likely_pgd", "bpda"])
+@pytest.mark.parametrize("method", ["likely_pgd", "bpda", "likely_bpda"])
 def test_attacks_that_know_of_a_density(method, trained, runs, call, tmp_path):
     begin = ("attack", trained, runs / "x.npy", "--method", method, "--steps", 4)
     status, _, err = call(*begin, "--out", tmp_path / "a.npy")
