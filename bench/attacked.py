@@ -7,6 +7,7 @@ same command. After a change of an attack or a setting delete its files, or name
 
 import time
 from collections.abc import Callable
+from math import sqrt
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -106,11 +107,9 @@ class Density(NamedTuple):
         p, n, z = self.of_log_p(self.apart), len(self.apart), 1.96
         found = {}
         for rate in RATES:
-            share = float((p <= rate).mean())
-            middle, spread = (
-                (share + z * z / (2 * n)) / (1 + z * z / n),
-                z * np.sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / (1 + z * z / n),
-            )
+            share, of_z = float((p <= rate).mean()), z * z / n
+            middle = (share + of_z / 2) / (1 + of_z)
+            spread = z * sqrt(share * (1 - share) / n + of_z / (4 * n)) / (1 + of_z)
             found[f"{rate:g}"] = {"value": share, "low": middle - spread, "high": middle + spread}
         return {"images": n, "odd_at_rate": found}
 

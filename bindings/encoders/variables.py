@@ -121,8 +121,9 @@ class Category:
             return self._codes(map(self._as_known, column.categories))[column.values]
         if self._range is not None and column.whole():
             low, table = self._range
-            whole = column.values.astype(np.int64)
-            return table[np.clip(whole, low - 1, low + len(table) - 2) - (low - 1)]
+            at = np.clip(column.values.astype(np.int64), low - 1, low + len(table) - 2) - (low - 1)
+            codes: NDArray[np.int32] = table[at]
+            return codes
         found, which = np.unique(column.values, return_inverse=True)
         return self._codes(found.tolist())[which]
 
