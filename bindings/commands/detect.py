@@ -68,6 +68,7 @@ def _detect(
     found = runs.open_kept(run)
     model = found.model_ if isinstance(found, Detector) else found
     if not hasattr(model, "log_prob"):
+        inputs.check_density(model, "detect")
         name = type(model).__name__
         raise ValueError(f"detect is for densities, and {name} is none; take a made in its place")
     common.show(model)

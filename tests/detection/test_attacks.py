@@ -251,6 +251,8 @@ def test_what_cannot_be_is_refused_in_a_sentence(one):
             ValueError,
             r"and clip=\(0.0, 1.0\); scale them",
         ),
+        (lambda: cr.attacks.fgsm(one, x * np.nan, y), ValueError, r"NaN \(first at \[0, 0, 0\]\)"),
+        (lambda: cr.attacks.noise(np.full_like(x, np.inf), 0.1), ValueError, "X contains inf"),
         (lambda: cr.attacks.fgsm(one, x, y, -1), ValueError, "eps must be a finite number of at"),
         (lambda: cr.attacks.fgsm(one, x, y, clip=(1, 0)), ValueError, "the least and the largest"),
         (lambda: cr.attacks.fgsm(one, x, y, clip=1), ValueError, "clip must be two numbers"),
