@@ -155,7 +155,7 @@ def _picture(model: Any, density: Density, shown: dict[str, Any], y: Any) -> Any
         both = np.concatenate([moved, cr.purify(density.model, moved, PURIFY_EPS)])
         tiles.extend(both)
         words.append(f"{name}: {' → '.join(map(str, model.predict(both)))}")
-    whole = faces.faces(np.stack(tiles)[..., None] * 255, 256)
+    whole = faces.faces((np.stack(tiles)[..., None] * 255).round(), 256)
     panel = panels.Panel("attacked, and purified", whole.tiles, 2, whole.colours, names=words)
     return panels.draw([panel])
 

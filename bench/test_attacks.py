@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from bench import attacked
+from bench import attacked, attacks
 from chainrule.detection import pixels
 
 
@@ -115,3 +115,13 @@ def test_levels_go_to_a_classifier_as_shares():
     assert attacked.floats(x).dtype == np.float32 and attacked.floats(x).max() == 1
     model = cr.PixelCNN(1, 2, first_size=3, epochs=1, levels=256).fit(x)
     assert (pixels.to_pixels(model, attacked.floats(x)) == x).all()
+
+
+def test_pictures_are_drawn_of_what_an_attack_left(defended):
+    """Pixels between levels, as attacks leave them, and sets of bits per dimension."""
+    pytest.importorskip("matplotlib")
+    model, density, x, y = defended
+    names = [*attacks.DRAWN, "likely_bpda, large", "likely_pgd, large", "bpda, large"]
+    shown = {"clean": x, **{name: cr.attacks.noise(x, 0.1, norm="2") for name in names}}
+    for figure in (attacks._picture(model, density, shown, y), attacks._sets(density, shown)):
+        assert len(figure.axes) > 0
