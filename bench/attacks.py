@@ -57,6 +57,7 @@ SMALL = Sizes(10_000, 3000, 500, 40, 8, 8, 10)
 FULL = Sizes(50_000, 10_000, 2000, 200, 8, 8, 50)
 NEAREST = {"rounds": 6, "steps": 50, "rate": 0.1, "first": 1.0}  # of Carlini and Wagner, beside ART
 DRAWN = ("noise", "fgsm", "pgd", "carlini_wagner", "likely_bpda", "likely_pgd", "bpda")
+HISTOGRAMS = ("noise", "pgd", "carlini_wagner", "likely_pgd", "likely_bpda")  # a colour each
 
 
 def run(name: str, sizes: Sizes, seed: int, kept: Kept, write: Any) -> None:
@@ -163,7 +164,7 @@ def _picture(model: Any, density: Density, shown: dict[str, Any], y: Any) -> Any
 def _sets(density: Density, shown: dict[str, Any]) -> Any:
     """Return histograms of bits per dimension, clean and after some attacks."""
     scale = -prod(shown["clean"].shape[1:]) * log(2)
-    of = {name: density.log_p(shown[name]) / scale for name in DRAWN}
+    of = {name: density.log_p(shown[name]) / scale for name in HISTOGRAMS}
     return cr.plots.sets({"clean": density.apart / scale, **of})
 
 
