@@ -121,5 +121,11 @@ def test_the_likeliest_is_kept_of_all_that_are_wrong_once_purified():
     assert all((np.abs(x) > 3).all() for x in asked), "nothing else is asked for"
     last = Walk(eps=4.0, step=3.5, steps=1)
     assert_array_equal(knowing.likeliest(defence, x[1:2], y[1:2], last, allowed, (0.1,)), [[3.5]])
+    back = Walk(eps=4.0, step=0.75, steps=5)  # 4, 3.25, 4, …: not the first that errs is kept
+    at_4 = np.array([[4.0]])
+    assert_array_equal(knowing.likeliest(defence, at_4, y[:1], back, allowed, (0.1,)), [[3.25]])
+    out = defence._replace(log_p=lambda x: np.abs(x[:, 0]), likelihood=np.sign)
+    far = knowing.likeliest(out, x[1:2] + 0.5, y[:1], how, allowed, (0.1, 0.9))
+    assert_array_equal(far, [[4.5]])  # within 4 of x, whatever another ψ has reached
     none = knowing.likeliest(defence, x, y, how, allowed, (5.0,))
     assert_array_equal(none, x)  # all ψ too large: log p alone is followed
