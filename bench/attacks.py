@@ -4,182 +4,92 @@
 
 Of each data set a perceptron and a small convolutional network are fitted, and a PixelCNN of clean
 images. For test images, clean and under each attack, the result says how often a classifier is
-right, before and after purification, and how many of them the density finds odd: p-values are
-ranks of log p(x) among clean images that it has not seen, and odd is below 0.05. Adaptive attacks
-come first. Times are of one run, ours and then those of the Adversarial Robustness Toolbox, on the
-same network, threads and images, where it is installed; recomputing the network at each pixel is
-one pass, timed, and counted once for each.
+right, before and after purification, how many of them the density finds odd, and how well it tells
+them from clean ones: p-values are ranks of log p(x) among clean images that it has not seen, and
+odd is one of at most 0.05. Adaptive attacks come first, and first of them the one on detector and
+purifier at once. Times are of one run, ours and then those of the Adversarial Robustness Toolbox,
+on the same network, threads and images, where it is installed; recomputing the network at each
+pixel is one pass, timed, and counted once for each.
 
-`--full` takes all training images and 200 test images, within an hour of one core each; without it
-the sizes are those of SMALL, and the file says so. It writes bench/results/attacks_<data>.json.
+`--full` takes all training images and 200 test images, `--attacked` fewer; without it the sizes are
+those of SMALL, and the file says so. `--keep FOLDER` keeps what is finished there, so that a run
+that was stopped goes on. It writes bench/results/attacks_<data>.json after each network.
 """
 
 import argparse
 import json
 import time
-from collections.abc import Callable
-from math import prod
+from functools import partial
+from math import log, prod
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 import chainrule as cr
 from bench import machine
+from bench.attacked import (
+    DENSITY,
+    EPS,
+    LARGE,
+    LENGTH,
+    NETWORKS,
+    PURIFY_EPS,
+    STEPS,
+    Density,
+    Kept,
+    Sizes,
+    attacked,
+    floats,
+    judged,
+)  # fmt: skip
 from chainrule.detection import pixels
 from chainrule.engine.storage.files import replacing
 from chainrule.plots import faces, panels
 
 RESULTS = Path(__file__).parent / "results"
 DATA = ("mnist", "fashion_mnist")
-EPS, PURIFY_EPS, LENGTH = 25 / 255, 32 / 255, 2.0  # of attacks, of purification, of 2-norms
-LARGE = 50 / 255  # of attacks that go farther than purification goes back
-STEPS, ODD = 20, 0.05
-FIGURES = ("accuracy", "purified", "purified_where_odd", "odd", "wrong_and_not_odd")
-WEIGHTS = (1e-4, 1e-3, 3e-3)  # of log p, that an attack tries
-NETWORKS: dict[str, dict[str, Any]] = {
-    "mlp": {"network": "mlp", "hidden": (256, 128)},
-    "cnn": {"network": "cnn", "channels": (16, 32)},
-}
-DENSITY = {
-    "gated": True, "n_layers": 4, "n_features": 16, "likelihood": "logistics", "n_logistics": 5,
-    "levels": 256, "learning_rate": 3e-3, "batch_size": 16, "clip_norm": 100.0,
-}  # fmt: skip
-
-
-class Sizes(NamedTuple):
-    """How many images: the classifiers', the density's, clean ones to rank among, and attacked.
-
-    epochs, passes: of the classifiers and of the density. timed: images that attacks are timed on.
-    """
-
-    train: int
-    density: int
-    clean: int
-    test: int
-    epochs: int
-    passes: int
-    timed: int
-
-
+FIGURES = (
+    "accuracy", "purified", "purified_where_odd", "odd", "wrong_and_not_odd",
+    "wrong_purified_and_not_odd",
+)  # fmt: skip
 SMALL = Sizes(10_000, 3000, 500, 40, 8, 8, 10)
 FULL = Sizes(50_000, 10_000, 2000, 200, 8, 8, 50)
+NEAREST = {"rounds": 6, "steps": 50, "rate": 0.1, "first": 1.0}  # of Carlini and Wagner, beside ART
+DRAWN = ("noise", "fgsm", "pgd", "carlini_wagner", "likely_bpda", "likely_pgd", "bpda")
+HISTOGRAMS = ("noise", "pgd", "carlini_wagner", "likely_pgd", "likely_bpda")  # a colour each
 
 
-class Density(NamedTuple):
-    """A density of clean images, and log p of clean images it has not seen, sorted."""
-
-    model: Any
-    ranks: Any
-
-    def log_p(self, x: Any) -> Any:
-        """Return log p of floats, (N,)."""
-        return self.model.log_prob(pixels.to_pixels(self.model, x))
-
-    def p_values(self, x: Any) -> Any:
-        """Return the rank of each image among clean ones, as a share."""
-        below = np.searchsorted(self.ranks, self.log_p(x), side="right")
-        return (1 + below) / (1 + len(self.ranks))
-
-
-def run(name: str, sizes: Sizes, seed: int, out: Path) -> dict[str, Any]:
-    """Return the results on one data set, and draw a picture of some."""
+def run(name: str, sizes: Sizes, seed: int, kept: Kept, write: Any) -> None:
+    """Hand the results on one data set to `write`, after each network, and draw some of them."""
     data = cr.datasets.load(name, raw=True)
-    x, x_test = (part.x.reshape(-1, 28, 28) for part in (data.train, data.test))
+    x, x_valid, x_test = (
+        part.x.reshape(-1, 28, 28) for part in (data.train, data.valid, data.test)
+    )
     y, y_test = data.train.y[: sizes.train], data.test.y[: sizes.test].astype(np.int64)
-    density = _density(x[-sizes.density :], data.valid.x.reshape(-1, 28, 28), sizes, seed)
-    few = _floats(x_test[: sizes.test])
-    result: dict[str, Any] = {"purification": _purification(density, few[: sizes.timed])}
+    model = cr.PixelCNN(**DENSITY, epochs=sizes.passes, seed=seed)  # type: ignore[arg-type]
+    model = kept.model("density", model, x[-sizes.density :])
+    apart = model.log_prob(x_test[sizes.test : sizes.test + sizes.clean])
+    density = Density(model, np.sort(model.log_prob(x_valid[: sizes.clean])), apart)
+    few = floats(x_test[: sizes.test])
+    result: dict[str, Any] = {
+        "clean_test": density.false_alarms(),
+        "purification": _purification(density, few[: sizes.timed]),
+    }
+    print(name, result, flush=True)
     for kind, how in NETWORKS.items():
-        model = cr.Classifier(**how, epochs=sizes.epochs, seed=seed)
-        model.fit(_floats(x[: sizes.train]), y)
-        made = _attacked(model, density, few, y_test, seed)
+        classifier = cr.Classifier(**how, epochs=sizes.epochs, seed=seed)
+        classifier = kept.model(kind, classifier, floats(x[: sizes.train]), y)
+        made = attacked(classifier, density, few, y_test, seed, kept, kind)
+        of = classifier, density, few, y_test
         result[kind] = {
-            "adaptive": {k: _judged(model, density, few, y_test, *v) for k, v in made[1].items()},
-            "plain": {k: _judged(model, density, few, y_test, *v) for k, v in made[0].items()},
-            "beside_art": _beside_art(model, few[: sizes.timed], y_test[: sizes.timed]),
+            "adaptive": {attack: judged(*of, *found) for attack, found in made[1].items()},
+            "plain": {attack: judged(*of, *found) for attack, found in made[0].items()},
+            "beside_art": _beside_art(classifier, few[: sizes.timed], y_test[: sizes.timed]),
         }
         print(_table(name, kind, result[kind]), flush=True)
-        if kind == "cnn":
-            shown = {"clean": few, **{k: v[0] for k, v in {**made[0], **made[1]}.items()}}
-            _picture(model, density, shown, y_test, out / f"attacks_{name}.png")
-    return result
-
-
-def _density(x: Any, valid: Any, sizes: Sizes, seed: int) -> Density:
-    model = cr.PixelCNN(**DENSITY, epochs=sizes.passes, seed=seed).fit(x)
-    return Density(model, np.sort(model.log_prob(valid[: sizes.clean])))
-
-
-def _floats(x: Any) -> Any:
-    return (x / 255).astype(np.float32)
-
-
-def _attacked(model: Any, density: Density, x: Any, y: Any, seed: int) -> tuple[Any, Any]:
-    """Return attacked images, and the seconds that they took, by name: plain and adaptive ones."""
-    a, of = cr.attacks, density.model
-    long = {"steps": STEPS, "seed": seed}
-    plain: dict[str, Callable[[], Any]] = {
-        "none": lambda: x,
-        "noise": lambda: a.noise(x, EPS, seed=seed),
-        "fgsm": lambda: a.fgsm(model, x, y, EPS),
-        "bim": lambda: a.bim(model, x, y, EPS, steps=STEPS),
-        "pgd": lambda: a.pgd(model, x, y, EPS, **long),
-        "pgd, large": lambda: a.pgd(model, x, y, LARGE, **long),
-        "pgd, 2-norm": lambda: a.pgd(model, x, y, LENGTH, norm="2", **long),
-        "deepfool": lambda: a.deepfool(model, x, y),
-        "carlini_wagner": lambda: a.carlini_wagner(model, x, y),
-    }
-    knows = {"purify_eps": PURIFY_EPS, "restarts": 2, **long}
-    adaptive: dict[str, Callable[[], Any]] = {
-        "bpda": lambda: a.bpda(model, of, x, y, EPS, **knows),
-        "bpda, large": lambda: a.bpda(model, of, x, y, LARGE, **knows),
-        "likely_pgd": lambda: _likely(model, density, x, y, EPS),
-        "likely_pgd, large": lambda: _likely(model, density, x, y, LARGE),
-    }
-    return _timed(plain), _timed(adaptive)
-
-
-def _likely(model: Any, density: Density, x: Any, y: Any, eps: float) -> Any:
-    """Return images after `likely_pgd` with each of WEIGHTS, of each image what serves it best.
-
-    That is the first that the classifier errs at and that is not odd; else one that it errs at.
-    """
-    best, served = x.copy(), np.zeros(len(x), int)  # 2: errs and is not odd, 1: errs
-    for weight in WEIGHTS:
-        moved = cr.attacks.likely_pgd(model, density.model, x, y, eps, weight=weight, steps=50)
-        wrong, seen = model.predict(moved) != y, density.p_values(moved) < ODD
-        serves = np.where(wrong, np.where(seen, 1, 2), 0)
-        better = serves > served
-        best[better], served[better] = moved[better], serves[better]
-    return best
-
-
-def _timed(made: dict[str, Callable[[], Any]]) -> dict[str, Any]:
-    out = {}
-    for name, make in made.items():
-        began = time.perf_counter()
-        out[name] = make(), time.perf_counter() - began
-    return out
-
-
-def _judged(model: Any, density: Density, x: Any, y: Any, moved: Any, took: float) -> Any:
-    """Return accuracies, how many are odd, and sizes, of images after an attack."""
-    clean = cr.purify(density.model, moved, PURIFY_EPS)
-    odd = density.p_values(moved) < ODD
-    adaptive = np.where(odd[:, None, None], clean, moved)
-    d = np.abs(moved - x).reshape(len(x), -1)
-    return {
-        "accuracy": model.score(moved, y),
-        "purified": model.score(clean, y),
-        "purified_where_odd": model.score(adaptive, y),
-        "odd": float(odd.mean()),
-        "wrong_and_not_odd": float(((model.predict(moved) != y) & ~odd).mean()),
-        "mean_log_p": float(density.log_p(moved).mean()),
-        "median_2_norm": float(np.median(np.sqrt((d**2).sum(axis=1)))),
-        "median_inf_norm": float(np.median(d.max(axis=1))),
-        "seconds": took,
-    }
+        shown = {"clean": few, **{k: v[0] for k, v in {**made[0], **made[1]}.items()}}
+        write(result, _picture(classifier, density, shown, y_test), _sets(density, shown))
 
 
 def _purification(density: Density, x: Any) -> dict[str, float]:
@@ -208,18 +118,20 @@ def _beside_art(model: Any, x: Any, y: Any) -> Any:
     right = model.predict(x) == y
     x, y, out = x[right], y[right], {}
     ours = {
-        "fgsm": lambda: cr.attacks.fgsm(model, x, y, EPS),
-        "bim": lambda: cr.attacks.bim(model, x, y, EPS, steps=STEPS),
-        "deepfool": lambda: cr.attacks.deepfool(model, x, y),
-        "carlini_wagner": lambda: cr.attacks.carlini_wagner(model, x, y),
+        "fgsm": lambda x, y: cr.attacks.fgsm(model, x, y, EPS),
+        "bim": lambda x, y: cr.attacks.bim(model, x, y, EPS, steps=STEPS),
+        "deepfool": lambda x, y: cr.attacks.deepfool(model, x, y),
+        "carlini_wagner": lambda x, y: cr.attacks.carlini_wagner(model, x, y, **NEAREST),
     }
-    theirs = art_attacks.attacks(model, EPS, STEPS)
-    for name, make in ours.items():
-        sides = {"ours": make, "art": lambda name=name: theirs[name](x, y)}
+    theirs = art_attacks.attacks(model, EPS, STEPS, NEAREST)
+    for name in ours:
         out[name] = {}
-        for side, (moved, took) in _timed(sides).items():
-            d = (moved - x).reshape(len(x), -1)
-            far = float(np.median(np.linalg.norm(d, axis=1)))
+        for side, attack in (("ours", ours[name]), ("art", theirs[name])):
+            attack(x[:1], y[:1])  # what is made or compiled once is no part of an attack
+            began = time.perf_counter()
+            moved = attack(x, y)
+            took = time.perf_counter() - began
+            far = float(np.median(np.linalg.norm((moved - x).reshape(len(x), -1), axis=1)))
             accuracy = model.score(moved, y)
             out[name][side] = {"seconds": took, "accuracy": accuracy, "median_2_norm": far}
     return {"images": len(x), **out}
@@ -227,31 +139,45 @@ def _beside_art(model: Any, x: Any, y: Any) -> Any:
 
 def _table(name: str, kind: str, of: dict[str, Any]) -> str:
     """Return the accuracies in words, a line an attack."""
-    lines = [f"{name}, {kind}", f"{'':20}  right purified where odd     odd  unseen  log p"]
+    lines = [f"{name}, {kind}", f"{'':20}  right purified where odd     odd  unseen  both  area"]
     for attack, one in {**of["adaptive"], **of["plain"]}.items():
         figures = "  ".join(f"{one[key]:7.1%}" for key in FIGURES)
-        lines.append(f"{attack:20}{figures}  {one['mean_log_p']:9.0f}")
+        area = one["auc"].get("value", float("nan"))
+        lines.append(f"{attack:20}{figures}  {area:.3f}  {one['mean_log_p']:9.0f}")
     return "\n".join(lines)
 
 
-def _picture(model: Any, density: Density, shown: dict[str, Any], y: Any, path: Path) -> None:
-    """Draw one image in each row after each attack, and purified, with what it is taken for."""
-    names = [
-        name
-        for name in shown
-        if name not in ("none", "bim", "deepfool", "pgd, 2-norm", "pgd, large")
-    ]
+def _picture(model: Any, density: Density, shown: dict[str, Any], y: Any) -> Any:
+    """Return one image in each row after each attack, and purified, with what it is taken for."""
+    names = ["clean", *DRAWN, "likely_bpda, large", "likely_pgd, large", "bpda, large"]
     k = int(np.flatnonzero(model.predict(shown["clean"]) == y)[0])
     tiles, words = [], []
     for name in names:
         moved = shown[name][k : k + 1]
         both = np.concatenate([moved, cr.purify(density.model, moved, PURIFY_EPS)])
         tiles.extend(both)
-        said = " → ".join(map(str, model.predict(both)))
-        words.append(f"{name.partition(':')[0]}: {said}")
-    whole = faces.faces(np.stack(tiles)[..., None] * 255, 256)
+        words.append(f"{name}: {' → '.join(map(str, model.predict(both)))}")
+    whole = faces.faces((np.stack(tiles)[..., None] * 255).round(), 256)
     panel = panels.Panel("attacked, and purified", whole.tiles, 2, whole.colours, names=words)
-    cr.plots.save(panels.draw([panel]), path)
+    return panels.draw([panel])
+
+
+def _sets(density: Density, shown: dict[str, Any]) -> Any:
+    """Return histograms of bits per dimension, clean and after some attacks."""
+    scale = -prod(shown["clean"].shape[1:]) * log(2)
+    of = {name: density.log_p(shown[name]) / scale for name in HISTOGRAMS}
+    return cr.plots.sets({"clean": density.apart / scale, **of})
+
+
+def _write(out: Path, name: str, record: Any, result: Any, tiles: Any, sets: Any) -> None:
+    """Write results, with how they came about, and the pictures."""
+    path = out / f"attacks_{name}.json"
+    with replacing(path) as temporary:
+        text = json.dumps({**record, "results": result}, indent=1, ensure_ascii=False)
+        temporary.write_text(text + "\n", "utf-8")
+    cr.plots.save(tiles, out / f"attacks_{name}.png")
+    cr.plots.save(sets, out / f"attacks_{name}_bits.png")
+    print(f"written: {path}", flush=True)
 
 
 def main() -> None:
@@ -259,25 +185,30 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", nargs="+", choices=DATA)
     parser.add_argument("--full", action="store_true", help="all images, not a reduced number")
+    parser.add_argument("--attacked", type=int, help="test images that are attacked")
+    parser.add_argument("--keep", type=Path, help="folder of what is finished")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=RESULTS)
     asked = parser.parse_args()
     sizes = FULL if asked.full else SMALL
+    sizes = sizes if asked.attacked is None else sizes._replace(test=asked.attacked)
     for name in asked.data:
+        folder = "_".join(map(str, (name, *sizes, asked.seed)))
+        kept = Kept(None if asked.keep is None else asked.keep / folder)
         record = {
-            "command": f"python -m bench.attacks {name}{' --full' * asked.full}",
+            "command": f"python -m bench.attacks {name}{' --full' * asked.full}"
+            + ("" if asked.attacked is None else f" --attacked {asked.attacked}"),
             "reduced": not asked.full,
             "sizes": sizes._asdict()
             | {"eps": EPS, "large": LARGE, "purify_eps": PURIFY_EPS, "length": LENGTH},
+            "nearest": NEAREST,
             "seed": asked.seed,
             "machine": machine.describe(),
             "versions": machine.versions(),
-            "results": run(name, sizes, asked.seed, asked.out),
         }
-        path = asked.out / f"attacks_{name}.json"
-        with replacing(path) as temporary:
-            temporary.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", "utf-8")
-        print(f"written: {path}", flush=True)
+
+        write = partial(_write, asked.out, name, record)
+        run(name, sizes, asked.seed, kept, write)
 
 
 if __name__ == "__main__":

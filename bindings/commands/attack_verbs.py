@@ -26,8 +26,8 @@ def attack(
     method: Annotated[
         str,
         typer.Option(
-            help="fgsm, bim, pgd, deepfool, carlini_wagner, noise; likely_pgd and bpda, which know "
-            "of --density as a detector and as a purifier."
+            help="fgsm, bim, pgd, deepfool, carlini_wagner, noise; likely_pgd, bpda and "
+            "likely_bpda, which know of --density as a detector, as a purifier and as both."
         ),
     ] = "pgd",
     eps: Annotated[float, typer.Option(min=0, help="How far, of pixels from 0 to 1.")] = 0.1,

@@ -20,14 +20,21 @@ from chainrule.estimators.images import ImageDensity
 from chainrule.suggestions import near
 
 PICTURED = 10  # images drawn at most
-METHODS = ("fgsm", "bim", "pgd", "deepfool", "carlini_wagner", "noise", "likely_pgd", "bpda")
+KNOWING = ("likely_pgd", "bpda", "likely_bpda")
+OF_BALL = ("pgd", "noise", *KNOWING)  # which --norm is for
+OF_STEPS = ("bim", "pgd", "deepfool", "carlini_wagner", *KNOWING)  # which --steps is for
+METHODS = ("fgsm", "bim", "pgd", "deepfool", "carlini_wagner", "noise", *KNOWING)
 
 
 class Found(NamedTuple):
-    """Images, floats from 0 to 1, and their labels if the file or data set has them."""
+    """Images, floats from 0 to 1, and their labels if the file or data set has them.
+
+    whole: whether they were whole numbers, other than bits.
+    """
 
     x: Any
     y: Any
+    whole: bool = False
 
 
 def attack(common: Common, run: Path, x: Path, how: AttackRequest, asked: LabelRequest) -> None:
@@ -37,9 +44,15 @@ def attack(common: Common, run: Path, x: Path, how: AttackRequest, asked: LabelR
         raise ValueError(
             f"--method takes {', '.join(METHODS)}, got {how.method!r}{near(how.method, METHODS)}"
         )
+    _check_options(how)
     model = common.show(_classifier(run))
     density = None if how.density is None else common.show(_density(how.density))
     images = _read(common, x, model)
+    if density is not None and images.whole and (top := _top(density, how.density)) != shares.TOP:
+        raise ValueError(
+            f"{how.density} is of pixels from 0 to {top}, and a classifier reads whole numbers as "
+            f"shares of {shares.TOP}; give images as floats from 0 to 1, or another density"
+        )
     images = images._replace(x=_shaped(images.x, model))
     truth = _labels(model, images, asked)
     images = images._replace(y=model.predict(images.x) if truth is None else truth)
@@ -68,7 +81,9 @@ def purify(
     check_output(out, *PICTURES, ".npy")
     density = common.show(_density(run))
     model = None if classifier is None else common.show(_classifier(classifier))
-    found = _read(common, x, density)
+    top = _top(density, run)
+    found = _read(common, x, density, top)
+    scale = np.float32(top / shares.TOP if found.whole else 1)  # as the classifier reads them
     images = _in_form(found.x, _form(density), "the density is of")
     if out.suffix.lower() in PICTURES:
         images = images[:PICTURED]
@@ -76,7 +91,7 @@ def purify(
     stages: dict[str, Any] = {"as given": images, "purified": clean}
     verdicts: dict[str, Any] = {}
     if model is not None:
-        verdicts = {name: model.predict(_shaped(a, model)) for name, a in stages.items()}
+        verdicts = {name: model.predict(_shaped(a * scale, model)) for name, a in stages.items()}
     _write(out, stages, verdicts, clean)
     moved = np.abs(clean - images).max()
     other = ""
@@ -93,10 +108,8 @@ def _attacked(
     x, y = images.x, images.y
     steps: dict[str, Any] = {} if how.steps is None else {"steps": how.steps}
     of_ball = {"norm": how.norm, **steps}
-    needs = how.method in ("likely_pgd", "bpda")
-    if needs and density is None:
-        raise ValueError(f"--method {how.method} knows of a density; name its run with --density")
     ours, eps = (model, x, y), how.eps
+    knowing, through = (model, density, x, y, eps), {"purify_eps": how.purify_eps, **of_ball}
     known: dict[str, Callable[[], Any]] = {
         "fgsm": lambda: attacks.fgsm(*ours, eps),
         "bim": lambda: attacks.bim(*ours, eps, **steps),
@@ -104,13 +117,25 @@ def _attacked(
         "deepfool": lambda: attacks.deepfool(*ours, **steps),
         "carlini_wagner": lambda: attacks.carlini_wagner(*ours, **steps),
         "noise": lambda: attacks.noise(x, eps, norm=how.norm, seed=seed),
-        "likely_pgd": lambda: attacks.likely_pgd(model, density, x, y, eps, **of_ball),
-        "bpda": lambda: attacks.bpda(
-            model, density, x, y, eps, purify_eps=how.purify_eps, seed=seed, **of_ball
-        ),
+        "likely_pgd": lambda: attacks.likely_pgd(*knowing, **of_ball),
+        "bpda": lambda: attacks.bpda(*knowing, seed=seed, **through),
+        "likely_bpda": lambda: attacks.likely_bpda(*knowing, **through),
     }
     moved: NDArray[Any] = known[how.method]()
     return moved
+
+
+def _check_options(how: AttackRequest) -> None:
+    """Raise ValueError for an option that the method has no use for, or lacks."""
+    given = {"--norm": how.norm != "inf", "--steps": how.steps is not None}
+    for option, methods in (("--norm", OF_BALL), ("--steps", OF_STEPS)):
+        if given[option] and how.method not in methods:
+            raise ValueError(
+                f"{option} is of {', '.join(methods)}, and --method {how.method} has none; leave "
+                "it out"
+            )
+    if how.method in KNOWING and how.density is None:
+        raise ValueError(f"--method {how.method} knows of a density; name its run with --density")
 
 
 def _classifier(run: Path) -> Any:
@@ -133,13 +158,16 @@ def _density(run: Path) -> Any:
     return model
 
 
-def _read(common: Common, x: Path, model: Any) -> Found:
-    """Return the images in a file or folder, or the test images of a data set by name."""
+def _read(common: Common, x: Path, model: Any, top: int = shares.TOP) -> Found:
+    """Return the images in a file or folder, or the test images of a data set by name.
+
+    top: white, of whole numbers.
+    """
     if str(x) in NAMES and not x.exists():
         data = datasets.load(str(x), raw=True)
         if not common.quiet:
             common.warn(f"the {len(data.test.x):,} test images of {x}, which no training has seen")
-        return Found(shares.of(data.test.x), data.test.y)
+        return _found(data.test.x, data.test.y, top)
     with as_file(x, text=False) as path:
         if not path.exists():
             raise FileNotFoundError(
@@ -147,7 +175,29 @@ def _read(common: Common, x: Path, model: Any) -> Found:
             )
         with inputs.said_warnings(not common.quiet):
             rows, y, _ = rowfiles.read(path, colour=path.is_dir())
-    return Found(shares.of(rows), y)
+    return _found(rows, y, top)
+
+
+def _found(x: Any, y: Any, top: int) -> Found:
+    """Return images as shares of `top`."""
+    pixels = np.asarray(x)
+    whole = pixels.dtype.kind in "biu" and pixels.size > 0 and pixels.max() > 1
+    return Found(shares.of(pixels, top), y, bool(whole))
+
+
+def _top(density: Any, run: Path) -> int:
+    """Return the largest of the whole numbers that a density reads as white.
+
+    Raises:
+        ValueError: its bits are by a threshold that no float from 0 to 1 is above.
+    """
+    encoder = density.encoder_
+    if (threshold := encoder.settings.binarize) is not None and threshold >= 1:
+        raise ValueError(
+            f"{run} makes bits by the threshold {threshold:g}, and images are floats from 0 to 1 "
+            "here; train a density of such floats, with a threshold below 1"
+        )
+    return shares.TOP if encoder.shares or encoder.of == 2 else int(encoder.of) - 1
 
 
 def _labels(model: Any, images: Found, asked: LabelRequest) -> Any:

@@ -1,5 +1,7 @@
 """`chainrule detect`: which rows, images or lines are odd, and where in them the odd is."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -66,14 +68,16 @@ def _detect(
     found = runs.open_kept(run)
     model = found.model_ if isinstance(found, Detector) else found
     if not hasattr(model, "log_prob"):
+        inputs.check_density(model, "detect")
         name = type(model).__name__
         raise ValueError(f"detect is for densities, and {name} is none; take a made in its place")
     common.show(model)
     seen = _read(common, x, model, run, written)
     clean = None if asked.clean is None else _read(common, asked.clean, model, run, written)
+    loud = tells and not common.quiet
     with dealing():
-        detector = _calibrated(found, model, run, asked, clean)
-        with rowfiles.naming({} if seen.origin is None else {"X": seen.origin}):
+        detector = _calibrated(found, model, run, asked, clean, loud)
+        with _named(seen, loud):
             scores = detector.score_samples(seen.x)
     rates = np.atleast_1d(np.asarray(detector.false_alarm, float))
     return Detected(
@@ -106,7 +110,17 @@ def _ranked(detector: Any, scores: Any) -> tuple[Any, NDArray[np.bool_]]:
     return ranks.p_values(detector.clean_scores_, scores), scores[:, None] < offsets
 
 
-def _calibrated(found: Any, model: Any, run: Path, asked: DetectRequest, clean: Seen | None) -> Any:
+@contextmanager
+def _named(seen: Seen, loud: bool) -> Iterator[None]:
+    """Let errors and, if loud, warnings about cells call them as the file has them."""
+    origins = {} if seen.origin is None else {"X": seen.origin}
+    with inputs.said_warnings(loud, seen.origin), rowfiles.naming(origins):
+        yield
+
+
+def _calibrated(
+    found: Any, model: Any, run: Path, asked: DetectRequest, clean: Seen | None, loud: bool
+) -> Any:
     """Return a detector: that of a file, or one calibrated by clean rows or what a run keeps.
 
     Raises:
@@ -133,7 +147,7 @@ def _calibrated(found: Any, model: Any, run: Path, asked: DetectRequest, clean: 
     validation.choice("--method", method, taken)
     detector = Detector(model, method=method, false_alarm=rates)
     if clean is not None:
-        with rowfiles.naming({} if clean.origin is None else {"X": clean.origin}):
+        with _named(clean, loud):
             return detector.fit(X_clean=clean.x, X=None)
     measured = runs.read_clean(run) if run.is_dir() else None
     if measured is None:

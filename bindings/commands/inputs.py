@@ -18,6 +18,7 @@ from chainrule.datasets import rowfiles
 from chainrule.datasets.named import NAMES
 from chainrule.datasets.rowfiles import Origin
 from chainrule.encoders import sizes
+from chainrule.encoders.unseen import UnseenWarning
 from chainrule.encoders.validation import KNOWN
 from chainrule.engine import event
 from chainrule.estimators.density import Density
@@ -166,8 +167,11 @@ def _test_rows(common: Common, model: Density, name: str, written: Written) -> t
 
 
 @contextmanager
-def said_warnings(loud: bool = True) -> Iterator[None]:
-    """Print what is doubtful about data, a line each, on standard error, if loud."""
+def said_warnings(loud: bool = True, origin: Origin | None = None) -> Iterator[None]:
+    """Print what is doubtful about data, a line each, on standard error, if loud.
+
+    origin: of X, whose cells are called as its file has them.
+    """
     with warnings.catch_warnings(record=True) as heard:
         warnings.simplefilter("ignore")
         warnings.simplefilter("always", datasets.DataWarning)
@@ -175,7 +179,10 @@ def said_warnings(loud: bool = True) -> Iterator[None]:
             yield
         finally:
             for warning in heard if loud else ():
-                Common().warn(wording.in_options(str(warning.message)))
+                said = str(warning.message)
+                if isinstance(warning.message, UnseenWarning) and origin is not None:
+                    said = rowfiles.told(warning.message.cell, origin)
+                Common().warn(wording.in_options(said))
 
 
 def check_columns(model: Density, origin: Origin, run: Path | None = None) -> None:

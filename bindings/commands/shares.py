@@ -10,8 +10,8 @@ from chainrule.datasets.splits import SPLITS
 TOP = 255  # white, of whole numbers
 
 
-def of(x: Any) -> Any:
-    """Return pixels as floats: whole numbers of any dtype over 255, unless all are 0 and 1.
+def of(x: Any, top: int = TOP) -> Any:
+    """Return pixels as floats: whole numbers of any dtype over `top`, unless all are 0 and 1.
 
     Floats come as they are, in float32 at least.
     """
@@ -20,7 +20,7 @@ def of(x: Any) -> Any:
         return x if x.dtype.itemsize >= 4 else x.astype(np.float32)
     if x.dtype.kind not in "biu":
         return x
-    return (x / (TOP if x.size and x.max() > 1 else 1)).astype(np.float32)
+    return (x / (top if x.size and x.max() > 1 else 1)).astype(np.float32)
 
 
 def of_data(data: Dataset) -> Dataset:

@@ -176,8 +176,13 @@ def naming(origins: Mapping[str, Origin]) -> Iterator[None]:
     except (CellError, ColumnError) as error:
         if error.name not in origins:
             raise
-        origin, k = origins[error.name], error.column
-        if isinstance(error, ColumnError):
-            raise ValueError(error.at(origin.path, origin.column(k))) from error
-        key = origin.columns[k] if origin.columns else k
-        raise ValueError(error.at(origin.path, origin.place(error.row, k), key)) from error
+        raise ValueError(told(error, origins[error.name])) from error
+
+
+def told(error: CellError | ColumnError, origin: Origin) -> str:
+    """Return an error about a cell or a column as one about its place in the file."""
+    k = error.column
+    if isinstance(error, ColumnError):
+        return error.at(origin.path, origin.column(k))
+    key = origin.columns[k] if origin.columns else k
+    return error.at(origin.path, origin.place(error.row, k), key)

@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.detection import pixels
 from chainrule.detection.cases import (
     UNIT,
     Clip,
@@ -22,20 +21,32 @@ from chainrule.detection.cases import (
     check_range,
     checked_range,
     floats,
+    long_walk,
     shaped,
+    short_walk,
     steps_on,
 )
 from chainrule.detection.classifier import Classifier
-from chainrule.detection.purifying import purify
+from chainrule.detection.knowing import bpda, likely_bpda, likely_pgd
 from chainrule.encoders import validation
 from chainrule.engine.attacks import carlini_wagner as cw
 from chainrule.engine.attacks import deepfool as nearest
-from chainrule.engine.attacks import knowing, random
+from chainrule.engine.attacks import random
 from chainrule.engine.attacks.signs import NORMS, Walk
-from chainrule.engine.attacks.victim import Slope, Victim, largest, lengths
+from chainrule.engine.attacks.victim import largest, lengths
 from chainrule.kernels.types import Array
 
-__all__ = ["bim", "bpda", "carlini_wagner", "deepfool", "fgsm", "likely_pgd", "noise", "pgd"]
+__all__ = [
+    "bim",
+    "bpda",
+    "carlini_wagner",
+    "deepfool",
+    "fgsm",
+    "likely_bpda",
+    "likely_pgd",
+    "noise",
+    "pgd",
+]
 
 
 def fgsm(
@@ -59,7 +70,7 @@ def bim(
 
     step: of each; None: a quarter of eps.
     """
-    return _walked(classifier, X, y, clip, _walk(eps, step, steps, "inf", targeted))
+    return _walked(classifier, X, y, clip, short_walk(eps, step, steps, "inf", targeted))
 
 
 def pgd(
@@ -76,7 +87,7 @@ def pgd(
         seed: of numpy.random.default_rng, for the random points.
     """
     validation.integer("restarts", restarts, 1)
-    how = _long_walk(eps, step, steps, norm, targeted, seed)
+    how = long_walk(eps, step, steps, norm, targeted, seed)
     return _walked(classifier, X, y, clip, how, restarts)
 
 
@@ -146,103 +157,6 @@ def noise(
             )
         size = (largest if norm == "inf" else lengths)(changed - x).reshape(-1)
     return random.noise(x, size, norm, allowed, np.random.default_rng(seed))
-
-
-# --- by who knows of the defence
-
-
-def likely_pgd(
-    classifier: Classifier, density: Any, X: Any, y: Any, eps: float = 0.1, *,
-    weight: float = 1e-3, margin: float = 1.0, norm: str = "inf", step: float | None = None,
-    steps: int = 100, targeted: bool = False, clip: Clip = UNIT,
-) -> Array:  # fmt: skip
-    """Return X after PGD that also raises log p(x) by a density: for who knows of a detector.
-
-    It begins at X itself: a random point of the ball is unlikely.
-
-    Args:
-        density: a fitted density of images, without labels, of the same size: the detector's.
-        weight: ψ of min(m, margin) + ψ log p, both in nats, m being by how much a wrong logit is
-            above the right one, or the target's above the others.
-        margin: where that is enough, and only log p is followed.
-        norm, step, steps, targeted, clip: as of `pgd`.
-
-    Cost:
-        A forward and a backward pass of the density a step, beside the classifier's.
-    """
-    model, weight = pixels.unlabelled(density), validation.real("weight", weight, 0)
-    enough = validation.real("margin", margin, 0)
-    how = _upwards(eps, step, steps, norm, 0)._replace(start=None)
-    with case(classifier, X, y, clip) as of, model._evaluating() as params:
-        top = model.config_.levels - 1
-
-        def likelihood(x: Array) -> Array:
-            z = pixels.to_levels(model, x.reshape(len(x), *pixels.form(X)[1:]), clip)
-            of_z = knowing.likelihood_slope(model._engine(), model.config_, params, z)
-            of_x: Array = of_z.reshape(x.shape) * (top / (clip[1] - clip[0]))
-            return of_x
-
-        slope = knowing.with_likelihood(_erring(of.victim, enough, targeted), likelihood, weight)
-        todo = lambda x, y: of.victim.right(x, y) != targeted  # noqa: E731
-        return shaped(X, steps_on(of, slope, how, todo=todo))
-
-
-def bpda(
-    classifier: Classifier, density: Any, X: Any, y: Any, eps: float = 0.1, *,
-    purify_eps: float = 16 / 255, norm: str = "inf", step: float | None = None, steps: int = 20,
-    restarts: int = 1, seed: Any = 0, targeted: bool = False, clip: Clip = UNIT,
-) -> Array:  # fmt: skip
-    """Return X after PGD through a purifier: for who knows of `purify` (Athalye et al. 2018).
-
-    Each step asks for the gradient where the classifier reads, at what `purify` makes of the image,
-    and takes it for that at the image: backwards the purifier is taken for the identity.
-
-    Args:
-        density, purify_eps: what images are purified by, as model and eps of `purify`.
-        norm, step, steps, restarts, seed, targeted, clip: as of `pgd`. It begins anew with images
-            that are still right after they were purified.
-
-    Cost:
-        A purification a step, beside the classifier's passes.
-    """
-    model, restarts = pixels.unlabelled(density), validation.integer("restarts", restarts, 1)
-    how = _upwards(eps, step, steps, norm, seed)
-    with case(classifier, X, y, clip) as of:
-
-        def clean(x: Array) -> Array:
-            images = x.reshape(len(x), *pixels.form(X)[1:])
-            return purify(model, images, purify_eps, clip=clip).reshape(x.shape)
-
-        slope = knowing.through(_erring(of.victim, np.inf, targeted), clean)
-        todo = lambda x, y: of.victim.right(clean(x), y) != targeted  # noqa: E731
-        return shaped(X, steps_on(of, slope, how, restarts, todo))
-
-
-def _upwards(eps: Any, step: Any, steps: Any, norm: str, seed: Any) -> Walk:
-    """Return PGD's walk along a slope that rises to where the classifier errs, or to the target."""
-    return _long_walk(eps, step, steps, norm, False, seed)
-
-
-def _erring(of: Victim, most: float, targeted: bool) -> Slope:
-    """Return the slope of the margin by which a classifier errs, or is at the target."""
-    return lambda x, y: of.margin_slope(x, y, most, targeted)
-
-
-# --- what they share
-
-
-def _walk(eps: Any, step: Any, steps: Any, norm: str, targeted: bool) -> Walk:
-    eps = validation.real("eps", eps, 0)
-    step = eps / 4 if step is None else validation.real("step", step, 0)
-    norm = validation.choice("norm", norm, NORMS)
-    return Walk(eps, step, validation.integer("steps", steps, 1), norm, targeted)
-
-
-def _long_walk(eps: Any, step: Any, steps: Any, norm: str, targeted: bool, seed: Any) -> Walk:
-    """Return PGD's walk, from a random point."""
-    default = 2.5 * validation.real("eps", eps, 0) / validation.integer("steps", steps, 1)
-    how = _walk(eps, default if step is None else step, steps, norm, targeted)
-    return how._replace(start=np.random.default_rng(seed))
 
 
 def _walked(

@@ -8,8 +8,10 @@ import numpy as np
 
 from chainrule.detection.classifier import Classifier
 from chainrule.encoders import images, validation
+from chainrule.encoders.cells import CellError, not_finite
+from chainrule.encoders.pixels import Indices
 from chainrule.engine.attacks import signs
-from chainrule.engine.attacks.signs import Walk
+from chainrule.engine.attacks.signs import NORMS, Walk
 from chainrule.engine.attacks.victim import Range, Slope, Victim, victim
 from chainrule.kernels.types import Array, Ids
 
@@ -45,13 +47,27 @@ def steps_on(
     return out
 
 
+def short_walk(eps: Any, step: Any, steps: Any, norm: str, targeted: bool) -> Walk:
+    """Return BIM's walk: from x itself, by steps of a quarter of eps unless it is said."""
+    eps = validation.real("eps", eps, 0)
+    step = eps / 4 if step is None else validation.real("step", step, 0)
+    norm = validation.choice("norm", norm, NORMS)
+    return Walk(eps, step, validation.integer("steps", steps, 1), norm, targeted)
+
+
+def long_walk(eps: Any, step: Any, steps: Any, norm: str, targeted: bool, seed: Any) -> Walk:
+    """Return PGD's walk: from a random point, by steps that can reach all of the ball."""
+    default = 2.5 * validation.real("eps", eps, 0) / validation.integer("steps", steps, 1)
+    how = short_walk(eps, default if step is None else step, steps, norm, targeted)
+    return how._replace(start=np.random.default_rng(seed))
+
+
 @contextmanager
 def case(classifier: Classifier, X: Any, y: Any, clip: Clip) -> Iterator[Case]:
     """Yield a checked case, to be used inside of the block. y: None: what the classifier says."""
     if not isinstance(classifier, Classifier):
         raise TypeError(f"classifier must be a Classifier, got {type(classifier).__name__}")
-    if classifier.backend == "cuda":
-        raise ValueError("attacks run on the host; give the classifier backend='cpu'")
+    check_host(classifier, "classifier")
     x, allowed = floats(X), checked_range(clip)
     check_range(x, allowed)
     classifier._read(X)  # says what is wrong with it
@@ -63,6 +79,15 @@ def case(classifier: Classifier, X: Any, y: Any, clip: Clip) -> Iterator[Case]:
         else:
             numbers = classifier._labels(y, len(x))
         yield Case(of, x, numbers, allowed)
+
+
+def check_host(model: Any, name: str) -> None:
+    """Raise ValueError if a model computes on a GPU, where attacks do not run."""
+    if model.backend == "cuda":
+        raise ValueError(
+            f"attacks run on the host, and {name} has backend='cuda'; take it there by "
+            f"{name}.set_params(backend='cpu'), fitted as it is"
+        )
 
 
 def floats(X: Any, name: str = "X") -> Array:
@@ -93,7 +118,11 @@ def checked_range(clip: Any) -> Range:
 
 
 def check_range(x: Array, allowed: Range) -> None:
-    """Raise ValueError if a pixel is outside of the range."""
+    """Raise ValueError if a pixel is no number, or outside of the range."""
+    error = not_finite(x.reshape(len(x), -1), "X") if x.size else None
+    if error is not None:
+        place = Indices(map(int, np.unravel_index(error.column, x.shape[1:])))
+        raise CellError(error.sentence, error.name, error.row, error.column, place)
     if x.size and not (x.min() >= allowed.low and x.max() <= allowed.high):
         raise ValueError(
             f"X holds numbers from {x.min():g} to {x.max():g}, and clip={tuple(allowed)}; scale "

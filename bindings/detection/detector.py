@@ -125,7 +125,12 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-lea
     def score_samples(self, X: Any) -> Numbers:
         """Return how clean each observation is, (N,) float64: see `method`; of "likelihood" log p.
 
-        X: as the model's `log_prob` takes it, which says what it raises and costs.
+        X: as the model's `log_prob` takes it, which says what it raises and costs. But what holds a
+            category or a character that the model has never seen, which it refuses, scores -inf
+            here: so its p-value is the least there is.
+
+        Warns:
+            DataWarning: a category never seen in training; where and which.
         """
         return methods.scores(self._values(X), self.centre_)
 

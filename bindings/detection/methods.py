@@ -28,9 +28,10 @@ METHODS = ("likelihood", "bits", "typicality", "ratio", "complexity")
 def values(method: str, model: Any, X: Any, background: Any = None) -> Numbers:
     """Return what a method measures of each observation, (N,) float64.
 
-    Of a text with a character that the model does not know it is -inf.
+    Of a text with a character that the model does not know it is -inf, and of a row with such a
+    category, which is warned of.
     """
-    known = observations.readable(model, X)
+    known = observations.readable(model, X, loud=True)
     if known is None:
         return _values(method, model, X, background)
     found = np.full(len(known), -np.inf)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.encoders import frames
+from chainrule.encoders import frames, unseen
 from chainrule.encoders.columns import AnyColumns
 from chainrule.encoders.texts import Text
 from chainrule.encoders.variables import Category
@@ -82,12 +82,20 @@ def sizes(model: Any, X: Any) -> NDArray[np.float64]:
     return np.full(n, float(model._columns.dims))
 
 
-def readable(model: Any, X: Any) -> NDArray[np.bool_] | None:
-    """Return which texts have only characters that the model knows, (N,); None: all do.
+def readable(model: Any, X: Any, loud: bool = False) -> NDArray[np.bool_] | None:
+    """Return which observations hold only what the model knows, (N,); None: all do.
 
-    Any other has a probability of 0, of which a model says that it cannot read it, and a detector
-    that it is odd.
+    Any other, a text with another character, a row of a table with another category, has a
+    probability of 0: a model says that it cannot read it, and a detector that it is odd.
+
+    loud: whether categories are warned of.
     """
+    if of_table(model):
+        frame = model._framed(X)
+        cells = unseen.where(model.encoder_, frame, bool(model._missing))
+        if cells is not None and loud:
+            unseen.warn(frame, cells)
+        return None if cells is None else ~cells.any(axis=1)
     if not of_sequences(model) or model.vocabulary_.kind != "character":
         return None
     texts = X.to_numpy() if hasattr(X, "to_numpy") else X
@@ -103,13 +111,38 @@ def readable(model: Any, X: Any) -> NDArray[np.bool_] | None:
 def terms(model: Any, X: Any) -> Any:
     """Return -log p(x_i | x_<i) of every variable, nats, shaped as `log_prob_terms` has them.
 
-    Of a character that the model does not know it is infinite, and those behind it are as if it
-    were not there.
+    Of a character or a category that the model does not know it is infinite. Characters behind it
+    are as if it were not there, and columns as if the likeliest category were in its place.
     """
-    if readable(model, X) is not None:
+    if of_table(model):
+        frame = model._framed(X)
+        cells = unseen.where(model.encoder_, frame, bool(model._missing))
+        if cells is not None:
+            return np.where(cells, np.inf, -model.log_prob_terms(_known(model, frame, cells)))
+    elif readable(model, X) is not None:
         return _of_unknown(model, list(X))
     found = model.log_prob_terms(X)
     return [-row for row in found] if isinstance(found, list) else -found
+
+
+def _known(model: Any, frame: frames.Frame, cells: NDArray[np.bool_]) -> frames.Frame:
+    """Return a table with the likeliest category, given those before it, in some of its cells.
+
+    Of a model that reads rows of which values are missing these are.
+    """
+    values = np.full(cells.shape, None, object)
+    if model._missing:
+        return unseen.filled(frame, cells, values)
+    for k in np.flatnonzero(cells.any(axis=0)):
+        values[:, k] = model.encoder_.variables[k].values[0]  # until its turn comes
+    for k in model.encoder_.order:
+        rows = np.flatnonzero(cells[:, k])
+        if len(rows):
+            some = unseen.filled(frame[rows], cells[rows], values[rows])
+            known = model.encoder_.variables[k].values
+            best = model.conditionals(some)[:, k, : len(known)].argmax(axis=1)
+            values[rows, k] = [known[code] for code in best]
+    return unseen.filled(frame, cells, values)
 
 
 def _of_unknown(model: Any, texts: list[str]) -> list[Any]:

@@ -152,15 +152,19 @@ class TableDensity(FewRows, InUnits):
         check_is_fitted(self, "params_")
         if not self._of_any:
             return super()._read(X)
+        self._columns.check(frame := self._framed(X))  # now, not after minutes of work
+        return frame
+
+    def _framed(self, X: Any) -> frames.Frame:
+        """Return a table of the width and names that were fitted; nobody has looked at cells."""
         frame = frames.read(X)
-        name, known = type(self).__name__, self._columns.names
-        validation.check_width(frame, self.n_features_in_, name, known=known)
+        owner, D = type(self).__name__, self.n_features_in_
+        validation.check_width(frame, D, owner, known=self._columns.names)
         if frames.names_its_own(X):
             self._check_names(X, "X")
         else:
             validate_data(self, X, reset=False, skip_check_array=True)  # feature names
             self._check_numbers(X, "X")
-        self._columns.check(frame)  # now, not after minutes of work
         return frame
 
     def _count_variables(self, data: Any) -> int:
@@ -180,8 +184,7 @@ class TableDensity(FewRows, InUnits):
 
     def _log_prob(self, data: Any, y: Any) -> Array:
         log_p = self._by_row(evaluating.log_prob, data, y)
-        shifted: Array = (log_p + self._volume(data)).astype(log_p.dtype)
-        return shifted
+        return (log_p + self._volume(data)).astype(log_p.dtype)  # type: ignore[no-any-return]
 
     def standardised_log_prob(self, X: Any, y: Any = None) -> Array:
         """Return log p of each row with its real columns standardised, (N,), in nats.
@@ -196,8 +199,7 @@ class TableDensity(FewRows, InUnits):
 
         Their sum over a row is `log_prob`. X, y: as there.
         """
-        data = self._read(X)
-        terms = self._by_variable(evaluating.log_prob_terms, data, y)
+        terms = self._by_variable(evaluating.log_prob_terms, data := self._read(X), y)
         if not self._of_any:
             return terms
         return (terms + self._columns.volumes(data)).astype(terms.dtype)
@@ -243,8 +245,7 @@ class TableDensity(FewRows, InUnits):
         Cost:
             One forward pass, as `log_prob_terms`.
         """
-        data, D = self._read(X), self.n_features_in_
-        n = self._size(data)
+        n, D = self._size(data := self._read(X)), self.n_features_in_
         numbers = self._labels(y, n)
         if numbers is None and self.classes_ is not None:
             raise ValueError("the uniforms of a model with labels are those of one; give y")

@@ -3,6 +3,7 @@
     signs               one step by the sign of the loss's gradient, or many: FGSM, BIM, PGD
     deepfool            the nearest side of a classifier that is straight, again and again
     carlini_wagner      the least change that some classifier errs by, as an optimisation
+    knowing             by who knows of the defence: a detector, a purifier, or both at once
     random              changes of the same size that heed no gradient: the control
 
 All of them take x, (N, …) of any float dtype, and keep it; y, (N,) int32, classes; and a `Range`,

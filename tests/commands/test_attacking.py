@@ -59,7 +59,11 @@ def test_a_classifier_is_trained_and_described(trained, runs, call):
     assert (status, err) == (0, "") and "train error" in out and "labels" in out
     more = ("train", "classifier", "--out", trained, "--resume", "--epochs", 31)
     assert call(*more)[0] == 0 and len(cr.load(trained).history_) == 31
-    for arguments in (("score", trained, runs / "x.npy"), ("sample", trained, "-n", 3)):
+    for arguments in (
+        ("score", trained, runs / "x.npy"),
+        ("detect", trained, runs / "x.npy"),
+        ("sample", trained, "-n", 3),
+    ):
         status, _, err = call(*arguments)
         assert status == 2 and f"{arguments[0]} is for densities, and a Classifier is none" in err
 
@@ -85,7 +89,7 @@ def test_an_attack_writes_images_or_a_picture(method, trained, runs, call, tmp_p
     assert min(Image.open(picture).size) > 100
 
 
-@pytest.mark.parametrize("method", ["likely_pgd", "bpda"])
+@pytest.mark.parametrize("method", ["likely_pgd", "bpda", "likely_bpda"])
 def test_attacks_that_know_of_a_density(method, trained, runs, call, tmp_path):
     begin = ("attack", trained, runs / "x.npy", "--method", method, "--steps", 4)
     status, _, err = call(*begin, "--out", tmp_path / "a.npy")
@@ -110,12 +114,46 @@ def test_purify_writes_images_or_a_picture(trained, runs, call, tmp_path):
     assert min(Image.open(tmp_path / "p.png").size) > 100
 
 
+def test_pixels_of_a_densitys_own_scale_are_purified_on_it(trained, runs, call, tmp_path):
+    """Whole numbers from 0 to 16 are no shares of 255, of which all were black."""
+    x = np.load(runs / "x.npy") // 15
+    of = cr.PixelCNN(1, 4, levels=17, first_size=3, epochs=1).fit(x)
+    of.save(tmp_path / "few.safetensors")
+    np.save(tmp_path / "few.npy", x)
+    begin = (tmp_path / "few.safetensors", tmp_path / "few.npy")
+    status, out, err = call("purify", *begin, "--eps", 0.07, "--out", tmp_path / "p.npy")
+    assert (status, err) == (0, "") and out.startswith("24 images moved by up to 0.0625")
+    expected = cr.purify(of, (x / 16).astype(np.float32), 0.07)
+    np.testing.assert_array_equal(np.load(tmp_path / "p.npy"), expected)
+    status, out, err = call("purify", *begin, "--classifier", trained, "--out", tmp_path / "p.png")
+    assert (status, err) == (0, "")
+    attack = ("attack", trained, begin[1], "--density", begin[0], "--out", tmp_path / "a.npy")
+    status, _, err = call(*attack)
+    assert status == 2 and "few.safetensors is of pixels from 0 to 16, and a classifier" in err
+    np.save(begin[1], (x / 16).astype(np.float32))
+    assert call(*attack)[0] == 0
+    bits = cr.PixelCNN(1, 4, binarize=8, first_size=3, epochs=1).fit(x)
+    bits.save(tmp_path / "bits.safetensors")
+    status, _, err = call("purify", tmp_path / "bits.safetensors", begin[1])
+    assert status == 2 and "makes bits by the threshold 8, and images are floats from 0 to 1" in err
+
+
 def test_what_cannot_be_is_refused_in_a_sentence(trained, runs, call, tmp_path):
     x, d, out = runs / "x.npy", runs / "d.safetensors", ("--out", tmp_path / "a.npy")
     np.save(tmp_path / "small.npy", np.zeros((3, 5, 5), np.uint8))
+    nan = np.zeros((3, 8, 8))
+    nan[1, 2, 3] = np.nan
+    np.save(tmp_path / "nan.npy", nan)
     np.save(tmp_path / "far.npy", np.full((3, 8, 8), 2.0))
     for arguments, words in (
         (("attack", d, x, *out), "attacks are made on classifiers, and"),
+        (("attack", trained, x, "--method", "fgsm", "--norm", 2, *out), "--norm is of pgd, noise,"),
+        (
+            ("attack", trained, x, "--method", "noise", "--steps", 2, *out),
+            "--method noise has none",
+        ),
+        (("attack", trained, tmp_path / "nan.npy", *out), "NaN (first at [1, 2, 3]); fill in or"),
+        (("purify", d, tmp_path / "nan.npy", *out), "NaN (first at [1, 2, 3]); fill in or drop"),
         (("attack", trained, x, "--method", "pdg", *out), "got 'pdg' (did you mean pgd?)"),
         (("attack", trained, x, "--density", trained, *out), "purified by a density of images"),
         (("attack", trained, tmp_path / "none.npy", *out), "does not exist"),

@@ -86,6 +86,23 @@ def test_odd_rows_of_a_table_are_found_by_the_runs_own_validation_rows(folder, c
     assert len(new.train.x) + len(new.valid.x) + len(new.test.x) == 101
 
 
+def test_a_category_never_seen_is_odd_and_named_as_the_file_has_it(folder, call, tmp_path):
+    out, picture, new = (tmp_path / name for name in ("scores.csv", "odd.png", "new.csv"))
+    new.write_text(HEADER + "\n-1.0,0.5,u\n-1.0,0.5,w\n")
+    asked = ("detect", folder / "table", new, "--false-alarm", 0.05)
+    status, said, err = call(*asked, "--out", out, "--picture", picture)
+    assert status == 0 and err.count("\n") == 1
+    assert "new.csv holds 'w' at line 3, column 3 ('kind'), a category never seen in" in err
+    assert "of probability 0" in err
+    assert [float(row["score"]) for row in read(out)][1] == -np.inf
+    assert [row["p_value"] for row in read(out)][1] == str(1 / 41)
+    assert "row 2, p 0.0244: inf bits, most for kind inf, " in said and picture.exists()
+    status, said, err = call(*asked, "--quiet")
+    assert (status, err) == (0, "") and "2" in said.split()
+    status, _, err = call("score", folder / "table", new)
+    assert status == 2 and "a category never seen in training; known are 'u', 'v'" in err
+
+
 def test_clean_rows_of_a_file_calibrate_in_place_of_the_runs(folder, call, tmp_path):
     out, picture = tmp_path / "scores.csv", tmp_path / "odd.png"
     asked = ("detect", folder / "table", folder / "new.csv", "--clean", folder / "clean.csv")

@@ -1,5 +1,7 @@
 """Attacks: what they may change and what they must reach, and beside those of others."""
 
+import copy
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -249,6 +251,8 @@ def test_what_cannot_be_is_refused_in_a_sentence(one):
             ValueError,
             r"and clip=\(0.0, 1.0\); scale them",
         ),
+        (lambda: cr.attacks.fgsm(one, x * np.nan, y), ValueError, r"NaN \(first at \[0, 0, 0\]\)"),
+        (lambda: cr.attacks.noise(np.full_like(x, np.inf), 0.1), ValueError, "X contains inf"),
         (lambda: cr.attacks.fgsm(one, x, y, -1), ValueError, "eps must be a finite number of at"),
         (lambda: cr.attacks.fgsm(one, x, y, clip=(1, 0)), ValueError, "the least and the largest"),
         (lambda: cr.attacks.fgsm(one, x, y, clip=1), ValueError, "clip must be two numbers"),
@@ -260,3 +264,19 @@ def test_what_cannot_be_is_refused_in_a_sentence(one):
     ):
         with pytest.raises(error, match=words):
             wrong()
+
+
+def test_a_classifier_on_a_gpu_is_refused_with_the_way_back_to_the_host(one):
+    """In one sentence, before anything is worked out, and what it says to do is enough."""
+    x, y = images(5)
+    on_device = copy.copy(one).set_params(backend="cuda")
+    said = (
+        "attacks run on the host, and classifier has backend='cuda'; take it there by "
+        "classifier.set_params(backend='cpu'), fitted as it is"
+    )
+    for attack in ATTACKS.values():
+        with pytest.raises(ValueError) as refused:
+            attack(on_device, x, y)
+        assert str(refused.value) == said
+    back = on_device.set_params(backend="cpu")
+    assert_array_equal(cr.attacks.fgsm(back, x, y, EPS), cr.attacks.fgsm(one, x, y, EPS))

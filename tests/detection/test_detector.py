@@ -379,6 +379,94 @@ def test_rare_categories_among_what_is_held_out_are_known():
         assert "_also_known" not in vars(detector.model_)
 
 
+WORDS = {
+    "size": RNG.normal(size=N),
+    "fruit": RNG.choice(["apple", "pear", "quince"], N, p=[0.7, 0.2, 0.1]).astype(object),
+    "number": RNG.integers(0, 3, N),
+}
+STRANGE = {
+    "size": np.array([0.1, 0.1, 0.1, 50]),
+    "fruit": np.array(["pear", "kiwi", "pear", "kiwi"], object),
+    "number": np.array([1, 1, 7, 7]),
+}
+FORMS = {
+    "pandas": lambda X: pytest.importorskip("pandas").DataFrame(X).copy(),
+    "polars": lambda X: pytest.importorskip("polars").DataFrame(X),
+    "array": lambda X: np.stack([column.astype(object) for column in X.values()], axis=1),
+}
+SAID = "'kiwi' at [1, 'fruit'], a category never seen in training, of probability 0"
+
+
+@pytest.mark.parametrize("ordering", ["raster", "reverse"])
+@pytest.mark.parametrize("name", FORMS)
+def test_a_category_never_seen_is_as_odd_as_can_be(name, ordering):
+    form = FORMS[name]
+    model = cr.TableNADE(4, epochs=3, n_components=2, ordering=ordering)
+    detector = cr.Detector(model, false_alarm=0.05).fit(form(WORDS))
+    odd, usual = form(STRANGE), form({key: column[:1] for key, column in STRANGE.items()})
+    place = "[1, 1]" if name == "array" else "[1, 'fruit']"
+    with pytest.warns(cr.datasets.DataWarning) as told:
+        scores = detector.score_samples(odd)
+    assert_array_equal(np.isneginf(scores), [False, True, True, True])
+    assert [str(one.message).startswith("X holds ") for one in told] == [True, True]
+    assert SAID.replace("[1, 'fruit']", place) in str(told[0].message)
+    assert "holds 7 at [2," in str(told[1].message)
+    with pytest.warns(cr.datasets.DataWarning, match="of probability 0"):
+        assert_array_equal(detector.p_values(odd)[1:], 1 / 61)
+        assert (detector.predict(odd)[1:] == -1).all()
+        assert detector.p_values(odd)[0] == detector.p_values(usual)[0]
+        assert 0 < detector.p_value_group(odd, 99) <= 0.1
+    with pytest.raises(ValueError, match=r"'kiwi' at .*, a category never seen in training; known"):
+        detector.model_.log_prob(odd)
+    surprise = detector.surprise(odd)
+    assert_array_equal(np.isinf(surprise[:, 1]), [False, True, False, True])
+    assert_array_equal(np.isinf(surprise[:, 2]), [False, False, True, True])
+    assert np.isfinite(surprise[:, 0]).all() and surprise[3, 0] > surprise[2, 0] + 5
+    assert_allclose(surprise[0], -detector.model_.log_prob_terms(usual)[0], rtol=1e-6)
+
+
+def test_behind_an_unseen_category_stands_the_likeliest_one():
+    rng = np.random.default_rng(2)
+    first = rng.choice(["a", "b", "c"], 400, p=[0.2, 0.7, 0.1])
+    X = np.stack([first, np.where(rng.random(400) < 0.9, first, "c")], axis=1).astype(object)
+    detector = cr.Detector(cr.TableNADE(8, epochs=30, learning_rate=0.02), false_alarm=0.1).fit(X)
+    strange = np.array([["z", "a"], ["z", "b"], ["b", "z"]], object)
+    terms = -detector.model_.log_prob_terms(np.array([["b", "a"], ["b", "b"]], object))
+    surprise = detector.surprise(strange)
+    assert_allclose(surprise[:2, 1], terms[:, 1], rtol=1e-6)
+    assert_allclose(surprise[2], [terms[0, 0], np.inf], rtol=1e-6)
+
+
+def test_gaps_stay_gaps_beside_an_unseen_category():
+    X, odd = (FORMS["pandas"](one) for one in (WORDS, STRANGE))
+    X.loc[::7, "fruit"] = None
+    detector = cr.Detector(cr.OrderlessNADE((6,), epochs=2), false_alarm=0.05).fit(X)
+    odd.loc[0, "size"], odd.loc[3, "number"] = np.nan, np.nan
+    with pytest.warns(cr.datasets.DataWarning, match="a category never seen in training"):
+        assert_array_equal(np.isneginf(detector.score_samples(odd)), [False, True, True, True])
+    surprise = detector.surprise(odd)
+    assert np.isinf(surprise[[1, 2, 3], [1, 2, 1]]).all() and np.isinf(surprise).sum() == 3
+    assert surprise[0, 0] == 0 and surprise[3, 2] == 0
+
+
+def test_clean_rows_with_an_unseen_category_calibrate_a_fitted_model():
+    """They are clean, so that as many new ones with such a category are no odder than these."""
+    X, odd = (FORMS["pandas"](one) for one in (WORDS, STRANGE))
+    model, clean = cr.TableNADE(4, epochs=2).fit(X[:200]), X[200:].copy()
+    clean.iloc[:20, 1] = "kiwi"
+    with pytest.warns(cr.datasets.DataWarning, match="a category never seen in training"):
+        detector = cr.Detector(model, false_alarm=0.1).fit(X_clean=clean)
+        assert_array_equal(detector.p_values(odd)[1:], 21 / 101)
+        assert (detector.predict(odd)[1:] == 1).all()
+    with pytest.raises(ValueError, match="X has 2 features, but TableNADE is expecting 3"):
+        detector.score_samples(odd[["size", "fruit"]].to_numpy(object))
+    with pytest.raises(ValueError, match=r"in the same order|other order|feature names"):
+        detector.score_samples(odd[["fruit", "size", "number"]])
+    bits = cr.Detector(cr.TableNADE(4, epochs=1), false_alarm=0.1).fit(BITS)
+    with pytest.raises(ValueError, match="must hold only 0 and 1, got 9"):
+        bits.score_samples(9 * BITS)  # another unit, and no category
+
+
 def test_a_character_never_seen_is_as_odd_as_can_be():
     detector, X = fitted("lines")
     odd = ["ab.", "a?b.", "??"]

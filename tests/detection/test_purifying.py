@@ -1,5 +1,7 @@
 """Purification for users: limits, forms, who is purified, and what an adversary makes of it."""
 
+import copy
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -113,6 +115,70 @@ def test_an_attack_that_raises_the_likelihood_is_likelier(density, classifier):
     of = lambda a: density.log_prob(pixels.to_pixels(density, a)).mean()  # noqa: E731
     assert of(knowing) > of(plain) + 50
     assert classifier.score(knowing, y) < classifier.score(x, y) - 0.2
+
+
+def passes(detector, classifier, density, x, y):
+    """Return which images are not odd, and are wrong once they are purified."""
+    wrong = classifier.predict(cr.purify(density, x, EPS)) != y
+    return wrong & (detector.p_values(pixels.to_pixels(density, x)) > 0.05)
+
+
+def test_an_attack_on_both_passes_where_those_on_one_do_not(density, classifier):
+    x, y = bars(60, seed=5)
+    x = as_floats(x)
+    detector = cr.Detector(density).fit(bars(200, seed=6)[0])
+    known = {"purify_eps": EPS, "steps": 20}
+    of, eps = (classifier, density, x, y, 7 / TOP), 7 / TOP
+    both = cr.attacks.likely_bpda(*of, **known)
+    assert both.dtype == np.float32 and np.abs(both - x).max() <= eps + 1e-6
+    found = {
+        "both": both,
+        "likely_pgd": cr.attacks.likely_pgd(*of),
+        "bpda": cr.attacks.bpda(*of, **known, restarts=2),
+        "pgd": cr.attacks.pgd(classifier, x, y, eps),
+        "noise": cr.attacks.noise(x, like=both),
+    }
+    share = {
+        name: passes(detector, classifier, density, one, y).mean() for name, one in found.items()
+    }
+    assert share["both"] > max(share[name] for name in share if name != "both") + 0.1, share
+    moved = (both != x).any(axis=(1, 2))
+    log_p = lambda a: density.log_prob(pixels.to_pixels(density, a))  # noqa: E731
+    assert (log_p(both) > log_p(found["bpda"]))[moved].all()
+    wrong = classifier.predict(cr.purify(density, both, EPS)) != y
+    assert_array_equal(wrong[moved], True)  # what is no use is left as it is
+    few = cr.attacks.likely_bpda(*of, **known, weights=1e-3)
+    assert (log_p(few) <= log_p(both))[(few != x).any(axis=(1, 2))].all()
+
+
+def test_both_parts_reach_a_target_and_their_settings_are_checked(density, classifier):
+    x, y = bars(20, seed=7)
+    x, target = as_floats(x), (y + 1) % 4
+    known = {"purify_eps": EPS, "steps": 10, "targeted": True}
+    found = cr.attacks.likely_bpda(classifier, density, x, target, 0.9, norm="inf", **known)
+    moved = (found != x).any(axis=(1, 2))
+    assert moved.any()
+    there = classifier.predict(cr.purify(density, found, EPS)) == target
+    assert_array_equal(there[moved], True)
+    attack = lambda **how: cr.attacks.likely_bpda(classifier, density, x, y, **how)  # noqa: E731
+    for how, words in (
+        ({"weights": ()}, "weights holds no weight of log p; give one"),
+        ({"weights": (1e-3, -1)}, "weights must be a finite number of at least 0"),
+        ({"margin": -1}, "margin must be"),
+        ({"purify_eps": -1}, "eps must be"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            attack(**how)
+
+
+@pytest.mark.parametrize("name", ["likely_pgd", "bpda", "likely_bpda"])
+def test_who_knows_of_a_density_on_a_gpu_is_told_how_to_take_it_to_the_host(
+    name, density, classifier
+):
+    x, y = bars(4)
+    on_device = copy.copy(density).set_params(backend="cuda")
+    with pytest.raises(ValueError, match=r"and density has .*density.set_params\(backend='cpu'\)"):
+        getattr(cr.attacks, name)(classifier, on_device, as_floats(x), y)
 
 
 def test_floats_to_levels_and_back():

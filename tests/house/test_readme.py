@@ -58,11 +58,13 @@ def test_the_script_for_what_is_odd(tmp_path):
 
 def test_the_script_for_attacks(tmp_path):
     out, _ = run_script(blocks("python")[5], tmp_path)
-    clean, fooled, purified, known, unseen = map(float, re.findall(r"0\.\d+", out.splitlines()[0]))
+    found = map(float, re.findall(r"0\.\d+", out.splitlines()[0]))
+    clean, fooled, purified, known, unseen, both = found
     assert clean > 0.9 and fooled < 0.4 and unseen < 0.4
-    assert fooled + 0.2 < purified and known <= purified
-    of_clean, of_fooled, of_unseen = map(float, re.findall(r"-\d+\.\d+", out.splitlines()[1]))
-    assert of_fooled < of_unseen < of_clean
+    assert fooled + 0.2 < purified and known <= purified and both < purified
+    nats = map(float, re.findall(r"-\d+\.\d+", out.splitlines()[1]))
+    of_clean, of_fooled, of_unseen, of_both = nats
+    assert of_fooled < of_unseen < of_clean and of_unseen < of_both
 
 
 def test_the_verbs_exist():

@@ -6,7 +6,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from support.pixel_cnn import a_model, labels
 
 from chainrule.engine.attacks import knowing
-from chainrule.engine.attacks.victim import victim
+from chainrule.engine.attacks.signs import Walk
+from chainrule.engine.attacks.victim import Range, victim
 from chainrule.engine.classifiers import mlp
 from chainrule.engine.gradcheck import numeric_grad
 from chainrule.engine.models import pixel_cnn
@@ -73,3 +74,58 @@ def test_the_slope_of_a_margin(targeted, rng):
     assert_allclose(slope, numeric, rtol=1e-6, atol=1e-8)
     enough = margin(x) == 0.3
     assert 0 < enough.sum() < 40 and not slope[enough].any() and slope[~enough].all()
+
+
+def test_the_slope_of_both_parts(rng):
+    """Of what is only moved by a constant the identity is the slope itself, so that J2 is exact."""
+    config = mlp.Config((5,), 4, (6,), "tanh")
+    params = mlp.init(config, rng, np.float64)
+    of, x, y = victim(mlp, config, params), rng.normal(size=(30, 5)), np.arange(30) % 4
+    purify, weight, enough = (lambda x: x + 0.3), 0.2, 0.4
+
+    def psi(x):
+        s = mlp.logits(config, params, purify(x))
+        of_y = s[np.arange(30), y].copy()
+        s[np.arange(30), y] = -np.inf
+        return np.minimum(s.max(axis=1) - of_y, enough) - weight * (x**2).sum(axis=1)  # log p
+
+    erring = lambda x, y: of.margin_slope(x, y, enough)  # noqa: E731
+    slope = knowing.with_likelihood(knowing.through(erring, purify), lambda x: -2 * x, weight)
+    numeric = numeric_grad(lambda: float(psi(x).sum()), x)
+    assert_allclose(slope(x, y), numeric, rtol=1e-6, atol=1e-8)
+    assert np.abs(slope(x, y) - slope(x + 0.3, y)).max() > 0.01, "log p is asked of x as it is"
+
+
+def test_the_likeliest_is_kept_of_all_that_are_wrong_once_purified():
+    """On a line: P pulls by 1 to 0, the classifier errs beyond 2, and likely is what is near 0.
+
+    So of what errs after P the likeliest is just above 3, a little from what errs before it.
+    """
+    asked = []
+
+    def log_p(x):
+        asked.append(x)
+        return -np.abs(x[:, 0])
+
+    defence = knowing.Defence(
+        erring=lambda x, y: np.where(x < 2.5, 1.0, 0.0),  # χ = 0.5
+        errs=lambda x, y: x[:, 0] > 2,
+        purify=lambda x: np.sign(x) * np.maximum(np.abs(x) - 1, 0),
+        log_p=log_p,
+        likelihood=lambda x: -np.sign(x),
+    )
+    x, y = np.array([[2.5], [0.0], [-9.0]]), np.zeros(3, np.int32)
+    how, allowed = Walk(eps=4.0, step=0.25, steps=40), Range(-10, 10)
+    found = knowing.likeliest(defence, x, y, how, allowed, (0.1, 0.9))
+    assert_array_equal(found, [[3.25], [3.25], [-9.0]])  # the last cannot err within 4
+    assert all((np.abs(x) > 3).all() for x in asked), "nothing else is asked for"
+    last = Walk(eps=4.0, step=3.5, steps=1)
+    assert_array_equal(knowing.likeliest(defence, x[1:2], y[1:2], last, allowed, (0.1,)), [[3.5]])
+    back = Walk(eps=4.0, step=0.75, steps=5)  # 4, 3.25, 4, …: not the first that errs is kept
+    at_4 = np.array([[4.0]])
+    assert_array_equal(knowing.likeliest(defence, at_4, y[:1], back, allowed, (0.1,)), [[3.25]])
+    out = defence._replace(log_p=lambda x: np.abs(x[:, 0]), likelihood=np.sign)
+    far = knowing.likeliest(out, x[1:2] + 0.5, y[:1], how, allowed, (0.1, 0.9))
+    assert_array_equal(far, [[4.5]])  # within 4 of x, whatever another ψ has reached
+    none = knowing.likeliest(defence, x, y, how, allowed, (5.0,))
+    assert_array_equal(none, x)  # all ψ too large: log p alone is followed
