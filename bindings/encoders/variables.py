@@ -118,7 +118,9 @@ class Category:
     def codes(self, column: Column) -> NDArray[np.int32]:
         """Return the codes of a column's values, (N,), -1 of what is none of them."""
         if column.kind == "category":
-            return self._codes(map(self._as_known, column.categories))[column.values]
+            of_categories = self._codes(map(self._as_known, column.categories))
+            of_values: NDArray[np.int32] = of_categories[column.values]
+            return of_values
         if self._range is not None and column.whole():
             low, table = self._range
             at = np.clip(column.values.astype(np.int64), low - 1, low + len(table) - 2) - (low - 1)
