@@ -111,7 +111,7 @@ def forward(s: Array, x: Ids, levels: int, nll: Array) -> None:
 
 
 def backward(dnll: Array, s: Array, x: Ids, levels: int, ds: Array) -> None:
-    """Overwrite ds by the gradient in s, given dnll, that in nll, (M,); B1-B6. ds may be s itself."""
+    """Overwrite ds by the gradient in s, given that in nll, (M,), by B1-B6; ds may be s itself."""
     select(__name__, dnll, s, x, ds).backward(dnll, s, x, levels, ds)
 
 
