@@ -33,7 +33,11 @@ PATH = (
         "The same networks with shared weights, O(D·H), and both directions in one sweep.",
         ("engine/models/nade_untied",),
     ),
-    ("engine/models/nade", "NADE: the model around that kernel.", ("kernels/nade",)),
+    (
+        "engine/models/nade",
+        "The model around that kernel: log p(x), its gradient, and what a label does.",
+        ("kernels/nade",),
+    ),
     (
         "kernels/softmax_cross_entropy",
         "From bits to symbols: softmax and log-sum-exp.",
@@ -44,7 +48,11 @@ PATH = (
         "How a symbol is drawn, and why with the right probability.",
         ("kernels/softmax_cross_entropy",),
     ),
-    ("kernels/mixture", "Real variables.", ("kernels/softmax_cross_entropy",)),
+    (
+        "kernels/mixture",
+        "Real variables: a density from means, scales and weights.",
+        ("kernels/softmax_cross_entropy",),
+    ),
     (
         "kernels/columns",
         "The three kinds side by side in one row, and a value that has a mass of its own.",
@@ -123,7 +131,7 @@ PATH = (
     ("kernels/dropout", "Numbers dropped, the same ones forward and back.", ()),
     (
         "engine/layers/recurrent",
-        "Stacks of them.",
+        "States that read the states below: one gradient, back in time and down.",
         ("kernels/rnn", "kernels/embedding", "kernels/dropout"),
     ),
     (
