@@ -7,8 +7,10 @@
 # %% [markdown]
 # # A masked convolution's backward pass, written by hand
 #
-# y_ij = b + Σ_t x_{(i, j) + tap t} W_t, taps being pixels before (i, j). Pixel by pixel, and slow: so
-# that each sum is seen. The derivation is `help("chainrule.kernels.masked_conv")`.
+# y_ij = b + Σ_t x_{(i, j) + tap t} W_t. Taps are pixels before (i, j), and in the case judged here, of
+# kind B, also the pixel itself, of which an output sees the channels of groups up to its own: `seen`.
+# Pixel by pixel, and slow: so that each sum is seen. The derivation is
+# `help("chainrule.kernels.masked_conv")`.
 #
 # Write what is left out below at `TODO`, run all, and read what the judge says: the error of an array
 # that was never written is 1. A solution is in `solutions/masked_conv.py`.
@@ -52,8 +54,9 @@ print(errors)
 print("right" if all(error < 1e-6 for error in errors.values()) else "not yet")
 
 # %% [markdown]
-# **What does a pixel know?** Stack two such layers on one image and move one pixel: what changes comes
-# after it in raster order, and nothing before. (The first layer would be of kind A in a model.)
+# **What does a pixel know?** Stack two layers on one image, as in a model: the first of kind A, which
+# does not see the pixel itself, then one of kind B. Move one pixel: what changes comes after it in
+# raster order; what is before does not, nor do the features of the pixel itself.
 
 
 # %%
@@ -74,4 +77,4 @@ changed = (two_layers(x) != two_layers(moved))[0, :, :, 0].astype(int)
 print(changed)
 
 # %%
-assert not changed[:2].any() and not changed[2, :3].any() and changed.any()
+assert not changed[:2].any() and not changed[2, :3].any() and changed[2, 3] and changed[3].any()

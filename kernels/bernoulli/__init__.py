@@ -1,12 +1,12 @@
 """Bernoulli negative log-likelihood of binary rows, from logits.
 
-Shapes      s, ds, log_p: (N, D)    x: (N, D) of 0 and 1    L, dL: (N,)    L, log_p in nats
+Shapes      s, ds, log_p: (N, D)    x: (N, D) of 0 and 1    nll, dnll: (N,)    in nats
 
 Forward     With p = σ(s) = 1 / (1 + e⁻ˢ),
                 -log p       = log(1 + e⁻ˢ) = softplus(s) - s
                 -log (1 - p) = log(1 + eˢ)  = softplus(s)
             and x chooses between them:
-            (F1)  L_n = Σ_i softplus(s_ni) - x_ni s_ni
+            (F1)  nll_n = Σ_i softplus(s_ni) - x_ni s_ni
             (F2)  softplus(s) = max(s, 0) + log(1 + e^-|s|), which overflows for no s.
             Each variable's own part of it, the terms that a row's log-likelihood is the sum of:
             (F3)  log p(x_ni) = x_ni s_ni - softplus(s_ni)
@@ -18,7 +18,7 @@ Forward     With p = σ(s) = 1 / (1 + e⁻ˢ),
             takes one logarithm.
 
 Backward    (B1)  softplus'(s) = eˢ / (1 + eˢ) = σ(s)
-            (B2)  ds_ni = dL_n (σ(s_ni) - x_ni)        undoes F1
+            (B2)  ds_ni = dnll_n (σ(s_ni) - x_ni)        undoes F1
 
             The gradient in the logit is the prediction error: it saturates for no s, which is
             why the loss starts from logits and not from probabilities.

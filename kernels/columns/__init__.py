@@ -37,12 +37,12 @@ Atoms       A value that many rows share, such as a rainfall of 0, no density ha
             (P4)  -log p = softplus(-a) - softplus(ℓ - a)              where x is ξ
                   on a lattice p = π (1 + m (1 - π) / π) = σ(a) (1 + e^{ℓ - a}), the odds
                   (1 - π) / π being e^{-a}; of a real number the same without m, ℓ = -∞
-            Of the gradient, ∂softplus(v)/∂v = σ(v), so that by P3 and P4, L = dL (-log p):
+            Of the gradient, ∂softplus(v)/∂v = σ(v), so that by P3 and P4, with dnll = dL/d(-log p):
             (P5)  r = 1 where x is not ξ, σ(ℓ - a) where it is (of a real number 0): the share of
                   the mixture in p(x);  -∂log p/∂ℓ = -r
-            (P6)  dL/ds_j = r times that of the mixture alone, for its outputs       undoes P3, P4
-            (P7)  da = dL σ(a) where x is not ξ,  dL (r - σ(-a)) where it is         undoes P3, P4
-                  i.e. dL (π - (1 - r)): what is expected of the atom less its share in p(x)
+            (P6)  ds_j = r times that of the mixture alone, for its outputs          undoes P3, P4
+            (P7)  da = dnll σ(a) where x is not ξ,  dnll (r - σ(-a)) where it is     undoes P3, P4
+                  i.e. dnll (π - (1 - r)): what is expected of the atom less its share in p(x)
             A mass does not change with x, so B2 holds, by P6.
 
             (P8)  F(x) = (1 - π) F_m(x) + π [x ≥ ξ] is the distribution function, F_m the mixture's,

@@ -82,8 +82,8 @@ __device__ __forceinline__ void directions(const Layout& layout, const REAL* s, 
         for (int j = row.team.me; on && !counts && j < layout.first[i + 1] - layout.first[i]; j += TEAM)
             ds[of_i + j] = 0;  // B1, without a look at x
         const Value value = counts ? x[at] : Value(0);
-        const REAL dL = scale * weight;
-        const REAL loss = variable_loss(row.team, layout, i, counts, s + of_i, value, dL, ds + of_i);
+        const REAL dnll = scale * weight;
+        const REAL loss = variable_loss(row.team, layout, i, counts, s + of_i, value, dnll, ds + of_i);
         if (speaks && counts) total += weight * loss;  // F4
     });
     total = row.sum(total);

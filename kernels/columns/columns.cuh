@@ -37,7 +37,7 @@ struct Layout {
 
 // -log p of category v, in every lane of the team: as softmax_cross_entropy has it (F2, B1).
 __device__ __forceinline__ REAL category_loss(const Team& team, bool on, const REAL* s, int K,
-                                              int v, REAL dL, REAL* ds) {
+                                              int v, REAL dnll, REAL* ds) {
     REAL top = REAL(sizeof(REAL) == 4 ? -3e38 : -1e308), Z = 0, of_v = 0;
     for (int j = team.me; on && j < K; j += TEAM) top = fmax(top, s[j]);
     top = team.most(top);
@@ -47,7 +47,7 @@ __device__ __forceinline__ REAL category_loss(const Team& team, bool on, const R
     }
     Z = team.sum(Z), of_v = team.sum(of_v);  // of which one lane's is not 0
     for (int j = team.me; on && ds && j < K; j += TEAM)
-        ds[j] = dL * (exp(s[j] - top) / Z - REAL(j == v));
+        ds[j] = dnll * (exp(s[j] - top) / Z - REAL(j == v));
     return log(Z) + (top - of_v);
 }
 
@@ -60,11 +60,11 @@ __device__ __forceinline__ REAL logit_of(const Team& team, const Layout& layout,
 // -log p of a variable with an atom, given that of its mixture, whose gradients each lane has written
 // into its own of ds. at: whether x is the atom.
 __device__ __forceinline__ REAL atom_loss(const Team& team, const Layout& layout, REAL a, bool at,
-                                          bool whole, REAL of_mixture, REAL dL, REAL* ds) {
+                                          bool whole, REAL of_mixture, REAL dnll, REAL* ds) {
     const REAL less = -of_mixture - a;                                // ℓ - a
     const REAL share = !at ? REAL(1) : whole ? sigmoid(less) : REAL(0);  // P5
     if (ds && team.me == 0)
-        ds[layout.of_mixture()] = dL * (at ? share - sigmoid(-a) : sigmoid(a));  // P7
+        ds[layout.of_mixture()] = dnll * (at ? share - sigmoid(-a) : sigmoid(a));  // P7
     const int K = layout.mixture.K, parts = layout.mixture.learned ? 3 : 2;
     for (int j = team.me; ds && at && j < K; j += TEAM)
         for (int part = 0; part < parts; ++part) ds[part * K + j] *= share;  // P6

@@ -51,7 +51,7 @@ def weighted_nll_and_grad(
 
 
 def _backward(layout: Layout, s: Array, x: Table, dnll: Array, ds: Array) -> None:
-    """Overwrite ds given dL/d(-log p(x_i)), (N, D)."""
+    """Overwrite ds given dnll, the gradient in each -log p(x_i), (N, D)."""
     for i, K, own in _columns(layout):  # B1
         if K == BIT:
             bernoulli.backward(dnll[:, i], s[:, own], x[:, i, None], ds[:, own])
@@ -86,18 +86,18 @@ def _number_terms(layout: Layout, i: int, s: Array, x: Table, log_p: Array) -> N
         log_p[...] = np.where(at, both - softplus(-a), log_p - softplus(a))  # P1, P2 by P3, P4
 
 
-def _number_backward(layout: Layout, i: int, dL: Array, s: Array, x: Table, ds: Array) -> None:
+def _number_backward(layout: Layout, i: int, dnll: Array, s: Array, x: Table, ds: Array) -> None:
     """Overwrite ds of a real variable."""
     kind = layout.half_steps[i], layout.family, layout.learned
-    own, into, log_mix = _of_mixture(layout, s), _of_mixture(layout, ds), np.empty_like(dL)
+    own, into, log_mix = _of_mixture(layout, s), _of_mixture(layout, ds), np.empty_like(dnll)
     if not _has_atom(layout, i):
-        mixture.backward(dL, own, x, *kind, into)
+        mixture.backward(dnll, own, x, *kind, into)
         return
     mixture.terms(own, x, *kind, log_mix)
     a, at = s[:, -1].copy(), x == _atom(layout, i, s)
     share = sigmoid(log_mix - a) if layout.half_steps[i] else np.zeros_like(a)  # P5
-    mixture.backward(dL * np.where(at, share, 1), own, x, *kind, into)  # P6
-    ds[:, -1] = dL * np.where(at, share - sigmoid(-a), sigmoid(a))  # P7
+    mixture.backward(dnll * np.where(at, share, 1), own, x, *kind, into)  # P6
+    ds[:, -1] = dnll * np.where(at, share - sigmoid(-a), sigmoid(a))  # P7
 
 
 def _chances(s: Array) -> tuple[Array, Array]:

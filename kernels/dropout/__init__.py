@@ -10,7 +10,8 @@ Forward     (F1)  ζ = ⌊2³² r⌋,   κ = 2³² / (2³² - ζ)               
             (F4)  y = M ∘ x
             A word takes each of its 2³² values with one probability, so M is κ with probability
             (2³² - ζ) / 2³² = 1/κ, and its mean is 1. Hence y's is x, and nothing has to be rescaled
-            when M is left out afterwards. The share dropped, ζ / 2³², is r to 32 bits.
+            when M is left out afterwards. The share dropped, ζ / 2³², is r to 32 bits. The loss
+            with M is one draw of an expectation over M, and no density's: all scores leave M out.
 
 Generator   Philox4x32-10. Of a counter c of four words of 32 bits and a key k of two, ten times
             (P1)  p = 0xD2511F53 · c_0,   q = 0xCD9E8D57 · c_2     in full, 64 bits

@@ -35,7 +35,7 @@ Backward    Let δ_q = dL/dh_q and ε_q = dL/dc_q along every path. h_q enters F
             (B3)  di  = ε_q ∘ g_q    df = ε_q ∘ c_{q'}    dg = ε_q ∘ i_q     undoes F3
             (B4)  da_i = di ∘ i_q (1 - i_q)    da_f, da_o alike              undoes F2
                   da_g = dg ∘ (1 - g_q²)
-            (B5)  dW_p = Σ_n Σ_q h_{q + (u_p, v_p)}ᵀ da_q                    undoes F1 of every cell
+            (B5)  dW_p = Σ_q h_{q + (u_p, v_p)}ᵀ da_q                        undoes F1 of every cell
 
 Skewing     A front of `diagonals` is a column of the skewed map, whose row k is the image's moved
             right by k. There pixel (k, l - k) is entry (k, l), the one above it (k - 1, l - 1) and

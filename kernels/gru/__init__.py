@@ -23,7 +23,7 @@ Backward    Let δ_t = dL/dh_t along every path and q_t = [dz_r, dz_u, dm] of st
             (B2)  du   = δ_t ∘ (h_{t-1} - n_t)    dn = δ_t ∘ (1 - u_t)          undoes F4
             (B3)  dz_n = dn ∘ (1 - n_t²)    dr = dz_n ∘ m_t    dm = dz_n ∘ r_t  undoes F3
             (B4)  dz_r = dr ∘ r_t (1 - r_t)    dz_u = du ∘ u_t (1 - u_t)        undoes F2
-            (B5)  dW   = Σ_t Σ_j h_{t-1}ᵀ q_t    db = Σ_t Σ_j dm, j a row       undoes F1 of every
+            (B5)  dW   = Σ_t h_{t-1}ᵀ q_t    db = Σ_t Σ_j dm_j, j a row         undoes F1 of every
                                                                step; one matrix product at the end
             (B6)  dh0  = u_1 ∘ δ_1 + q_1 Wᵀ                    undoes F4 and F1 of step 1
 

@@ -42,7 +42,7 @@ Forward     In half steps, x_v = h y with y = 2v - n, a whole number and exact i
                   1/2 or more; of an inner level, E ≤ 1, (1 - q) / (1 + q) = tanh(k/2) or more,
                   which up to K_MAX is above 0.24 k: log Z is finite however far x_v lies out.
 
-Backward    L = dL · nll. By F5 to F7, nll = log A - log Σ_j e^{b_j} M_j, since m cancels. Of the
+Backward    From dnll. By F5 to F7, nll = log A - log Σ_j e^{b_j} M_j, since m cancels. Of the
             logarithm of a sum the derivative is the mean of those of its terms' logarithms,
             weighted by their shares, the responsibilities:
             (B1)  r_j = Z_j / Z,  so that d(nll) = d(log A) - Σ_j r_j d(b_j + log M_j)
@@ -59,11 +59,11 @@ Backward    L = dL · nll. By F5 to F7, nll = log A - log Σ_j e^{b_j} M_j, sinc
                                                                               undoes F4
             By F1 and F2, ∂z/∂μ = -n k, ∂z/∂t = -z and ∂k/∂t = -k. So ∂c/∂μ is -n k of the first
             level and n k of the last, and ∂c/∂t = -c; of inner levels ∂|z|/∂μ = -sign(z) n k.
-            (B4)  dμ_j = -dL r_j n k_j · (∂(log M)/∂μ_j over n k_j):          undoes F2
+            (B4)  dμ_j = -dnll r_j n k_j · (∂(log M)/∂μ_j over n k_j):        undoes F2
                   sign(z) apart;  -σ(-c) of the first level, σ(-c) of the last
-            (B5)  dt_j = dL r_j · (-∂(log M)/∂t_j):                           undoes F2, F1
+            (B5)  dt_j = dnll r_j · (-∂(log M)/∂t_j):                         undoes F2, F1
                   k (both + 2q² / (1 - q²)) - |z| apart;  c σ(-c) of edges.  0 where t_j is held
-            (B6)  da_j = dL (π_j - r_j)                                       undoes F5, F6
+            (B6)  da_j = dnll (π_j - r_j)                                     undoes F5, F6
                   The shift max a is the same for all b_i, which log A and the mean of the b_i
                   take up alike; ∂(log A)/∂b_j = e^{b_j} / A = π_j.
             ds = 0 where x = -1. Where F2 holds z, the numbers are those at the bound.
@@ -111,7 +111,7 @@ def forward(s: Array, x: Ids, levels: int, nll: Array) -> None:
 
 
 def backward(dnll: Array, s: Array, x: Ids, levels: int, ds: Array) -> None:
-    """Overwrite ds = dL/ds given dnll = dL/d(nll), (M,); B1-B6. ds may be s itself."""
+    """Overwrite ds by the gradient in s, given that in nll, (M,), by B1-B6; ds may be s itself."""
     select(__name__, dnll, s, x, ds).backward(dnll, s, x, levels, ds)
 
 

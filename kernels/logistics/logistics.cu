@@ -88,7 +88,7 @@ struct Row {
     }
 };
 
-// Both directions; of nll and ds, what is null is not wanted. dL is dnll, or scale where that is null.
+// Both directions; of nll and ds, what is null is not wanted. rate: dnll, or scale where that is null.
 __device__ __forceinline__ void directions(const REAL* dnll, const REAL* s, const int* x, REAL scale,
                                            REAL* nll, REAL* ds, int M, const Levels& of) {
     const Row row(M);
@@ -108,16 +108,16 @@ __device__ __forceinline__ void directions(const REAL* dnll, const REAL* s, cons
     if (nll && row.on && row.team.me == 0) nll[row.m] = v < 0 ? REAL(0) : log(A) - log(Z) - top;  // F7
     if (!ds || !row.on) return;
     ds += (size_t)row.m * 3 * K;
-    const REAL dL = dnll ? dnll[row.m] : scale;
+    const REAL rate = dnll ? dnll[row.m] : scale;
     for (int j = row.team.me; j < K; j += TEAM) {
         const Mass mass(s, j, level, of);
         REAL slope, curve;
         const REAL g = mass.g(slope, curve), b = a[j] - most, t = s[K + j];
-        const REAL share = dL * exp(b - mass.d - top) * g / Z;                        // B1
+        const REAL share = rate * exp(b - mass.d - top) * g / Z;                      // B1
         const bool is_held = t < REAL(of.least) || t > REAL(T_MAX);
         ds[j] = v < 0 ? REAL(0) : -share * (slope * (REAL(of.n) * mass.at.k));        // B4
         ds[K + j] = v < 0 || is_held ? REAL(0) : share * curve;                       // B5
-        ds[2 * K + j] = v < 0 ? REAL(0) : dL * exp(b) / A - share;                    // B6
+        ds[2 * K + j] = v < 0 ? REAL(0) : rate * exp(b) / A - share;                  // B6
     }
 }
 

@@ -33,12 +33,12 @@ def backward(dnll: Array, s: Array, x: Ids, levels: int, ds: Array) -> None:
     b, A = _weights(s)
     mass, k, held = _masses(s, x, levels)
     _, Z_j = _shares(b, mass)
-    dL = dnll[:, None]
+    dnll = dnll[:, None]
     with np.errstate(under="ignore"):
         r, pi = Z_j / Z_j.sum(axis=1, keepdims=True), np.exp(b) / A[:, None]  # B1
-    ds[:, :K] = -dL * r * ((levels - 1) * k * mass.slope)  # B4
-    ds[:, K : 2 * K] = dL * r * np.where(held, s.dtype.type(0), mass.curve)  # B5
-    ds[:, 2 * K :] = dL * (pi - r)  # B6
+    ds[:, :K] = -dnll * r * ((levels - 1) * k * mass.slope)  # B4
+    ds[:, K : 2 * K] = dnll * r * np.where(held, s.dtype.type(0), mass.curve)  # B5
+    ds[:, 2 * K :] = dnll * (pi - r)  # B6
     ds[x < 0] = 0
 
 

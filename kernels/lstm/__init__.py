@@ -24,7 +24,7 @@ Backward    Let δ_t = dL/dh_t and ε_t = dL/dc_t along every path. For t = T �
             (B3)  di  = ε_t ∘ g_t    df = ε_t ∘ c_{t-1}    dg = ε_t ∘ i_t       undoes F3
             (B4)  dz_i = di ∘ i_t (1 - i_t)    dz_f, dz_o alike                 undoes F2:
                   dz_g = dg ∘ (1 - g_t²)                       σ' = σ(1 - σ), tanh' = 1 - tanh²
-            (B5)  dW  = Σ_t Σ_n h_{t-1}ᵀ dz_t                  undoes F1 of every step; one matrix
+            (B5)  dW  = Σ_t h_{t-1}ᵀ dz_t                      undoes F1 of every step; one matrix
                                                                product once all dz are known
             (B6)  dh0 = dz_1 Wᵀ    dc0 = f_1 ∘ ε_1             undoes F1 and F3 of step 1
 

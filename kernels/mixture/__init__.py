@@ -25,7 +25,7 @@ Forward     p(x) = Σ_j π_j φ(z_j) / (c σ_j), with φ(z) = e^{-q(z)}:
             less than e^{-87} σ_i / σ_j of what component i has, whose exponent is 0. One logarithm
             a variable: σ_j divides the exponential, and is not in it.
 
-Backward    L = dL · nll. By F5 and F6, nll = log A + log c - log Σ_j e^{b_j - q_j} / σ_j, since m
+Backward    From dnll. By F5 and F6, nll = log A + log c - log Σ_j e^{b_j - q_j} / σ_j, since m
             cancels. Of the logarithm of a sum the derivative is the mean of those of its
             terms' logarithms, here b_j - q_j - log σ_j, weighted by their shares in it, the
             responsibilities:
@@ -33,13 +33,13 @@ Backward    L = dL · nll. By F5 and F6, nll = log A + log c - log Σ_j e^{b_j -
                                                                               undoes F6, F5
             q_j depends on z_j alone, dq_j = q' dz_j, and z_j = (x - μ_j) / σ_j on three things:
             ∂z/∂μ_j = -1/σ_j, ∂z/∂x = 1/σ_j and ∂z/∂σ_j = -z_j/σ_j. So
-            (B2)  dμ_j = -dL r_j q'(z_j) / σ_j                                undoes F3, F2
+            (B2)  dμ_j = -dnll r_j q'(z_j) / σ_j                              undoes F3, F2
                   q' = z; of Laplace's sign z, 0 at the peak
-            (B3)  dσ_j = dL r_j (1 - z_j q'(z_j)) / σ_j      undoes F5 (log σ_j), F3 and F2
+            (B3)  dσ_j = dnll r_j (1 - z_j q'(z_j)) / σ_j    undoes F5 (log σ_j), F3 and F2
             (B4)  dt_j = dσ_j e^{t_j};  0 where t_j > T_MAX                   undoes F1
                   Below the bound σ's slope is e^t, and not σ: at the floor it vanishes. Beyond the
                   bound F1 is constant, so its derivative is 0 there, as at no other t.
-            (B5)  da_j = dL (π_j - r_j)                                       undoes F4, F5
+            (B5)  da_j = dnll (π_j - r_j)                                     undoes F4, F5
                   ∂b_i/∂a_j = [i = j] but for the shift max a, the same for all b_i, which log A
                   and the mean of the b_i take up alike; ∂(log A)/∂b_j = e^{b_j} / A = π_j
             (B6)  dx   = -Σ_j dμ_j                     x enters by x - μ_j alone (F2)

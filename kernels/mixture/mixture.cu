@@ -20,14 +20,14 @@ struct Row {
     __device__ __forceinline__ bool first() const { return on && team.me == 0; }
 };
 
-// Both directions; of nll and ds, what is null is not wanted. dL is dnll, or scale where that is null.
+// Both directions; of nll and ds, what is null is not wanted. rate: dnll, or scale where that is null.
 __device__ __forceinline__ void directions(const REAL* dnll, const REAL* s, const REAL* x, REAL half,
                                            REAL scale, REAL sign, REAL* nll, REAL* ds, int M, int n,
                                            const Mixture& of) {
     const Row row(M);
     const size_t at = (size_t)row.m * n;
-    const REAL dL = row.on && dnll ? dnll[row.m] : scale, of_x = row.on ? x[row.m] : REAL(0);
-    const REAL loss = mixture_loss(row.team, row.on, s + at, of_x, half, of, dL, ds ? ds + at : nullptr);
+    const REAL rate = row.on && dnll ? dnll[row.m] : scale, of_x = row.on ? x[row.m] : REAL(0);
+    const REAL loss = mixture_loss(row.team, row.on, s + at, of_x, half, of, rate, ds ? ds + at : nullptr);
     if (nll && row.first()) nll[row.m] = sign * loss;
 }
 

@@ -68,10 +68,10 @@ struct Component {
     }
 };
 
-// -log p(x), in every lane of the team; where ds is not null it becomes dL times the gradient. half:
+// -log p(x), in every lane of the team; where ds is not null it becomes dnll times its gradient. half:
 // h of x's lattice, 0 of a real number.
 __device__ __forceinline__ REAL mixture_loss(const Team& team, bool on, const REAL* s, REAL x,
-                                             REAL half, const Mixture& of, REAL dL, REAL* ds) {
+                                             REAL half, const Mixture& of, REAL dnll, REAL* ds) {
     const int K = of.K;
     const WeightSum weights = weights_of(team, on, s + 2 * K, of);
     REAL top = REAL(sizeof(REAL) == 4 ? -3e38 : -1e308), Z = 0;
@@ -85,11 +85,11 @@ __device__ __forceinline__ REAL mixture_loss(const Team& team, bool on, const RE
     Z = team.sum(Z);
     for (int j = team.me; on && ds && j < K; j += TEAM) {
         const Component c(s, j, x, half, of, weights.most);
-        const REAL share = dL * exp(c.exponent - top) * c.step.g / Z, t = s[K + j];  // B1
+        const REAL share = dnll * exp(c.exponent - top) * c.step.g / Z, t = s[K + j];  // B1
         const REAL rate = (t <= REAL(T_MAX) ? exp(t) : REAL(0)) * c.inverse;
         ds[j] = -share * (c.step.slope * c.inverse);                              // B2
         ds[K + j] = share * c.step.curve * rate;                                  // B3, B4
-        if (of.learned) ds[2 * K + j] = dL * exp(c.b) / weights.A - share;        // B5
+        if (of.learned) ds[2 * K + j] = dnll * exp(c.b) / weights.A - share;        // B5
     }
     const REAL log_c = REAL(half != 0 ? 0 : of.laplace ? LOG_2 : LOG_ROOT_2PI);
     return log(weights.A) - log(Z) - top + log_c;  // F6

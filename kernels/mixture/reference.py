@@ -48,12 +48,12 @@ def backward(
 ) -> None:
     """See `chainrule.kernels.mixture.backward`."""
     _, r, pi, sigma, slope, curve = _terms(s, x, half, family, learned)
-    K, dL = n_components(s, learned), dnll[:, None]
+    K, dnll = n_components(s, learned), dnll[:, None]
     t = s[:, K : 2 * K]
     e_t = np.where(t > T_MAX, s.dtype.type(0), np.exp(np.minimum(t, T_MAX)))
-    ds[:, 2 * K :] = (dL * (pi - r))[:, : ds.shape[1] - 2 * K]  # B5
-    ds[:, K : 2 * K] = dL * r * curve * (e_t / sigma)  # B3, B4
-    ds[:, :K] = -dL * r * (slope / sigma)  # B2
+    ds[:, 2 * K :] = (dnll * (pi - r))[:, : ds.shape[1] - 2 * K]  # B5
+    ds[:, K : 2 * K] = dnll * r * curve * (e_t / sigma)  # B3, B4
+    ds[:, :K] = -dnll * r * (slope / sigma)  # B2
 
 
 def nll_and_grad(

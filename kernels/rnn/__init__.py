@@ -13,7 +13,7 @@ Backward    h_t is read twice: by the layer above (upstream, dh_t) and by step t
             (B1)  δ_t  = dh_t + dz_{t+1} Wᵀ,  dz_{T+1} = 0     undoes F1 of step t + 1
             (B2)  dz_t = δ_t ∘ (1 - h_t²)                      undoes F2: tanh' = 1 - tanh², and
                                                                da_t/dz_t = 1
-            (B3)  dW   = Σ_t Σ_n h_{t-1}ᵀ dz_t                 undoes F1 of every step; one matrix
+            (B3)  dW   = Σ_t h_{t-1}ᵀ dz_t                     undoes F1 of every step; one matrix
                                                                product once all dz are known
             (B4)  dh0  = dz_1 Wᵀ                               undoes F1 of step 1
 

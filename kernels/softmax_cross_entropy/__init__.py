@@ -6,16 +6,16 @@ Forward     p_i = e^{s_i} / Σ_k e^{s_k} does not change when all logits shift, 
             largest: no exponential overflows, and the sum is at least 1.
             (F1)  m = max_k s_k
             (F2)  Z = Σ_k e^{s_k - m},  log Σ_k e^{s_k} = m + log Z
-            (F3)  L = -log p_y = m + log Z - s_y;   0 where y = -1
+            (F3)  nll = -log p_y = m + log Z - s_y;   0 where y = -1
 
 Backward    ∂(log Σ_k e^{s_k})/∂s_i = e^{s_i} / Σ_k e^{s_k} = p_i and ∂s_y/∂s_i = [i = y]:
             (B1)  p_i = e^{s_i - m} / Z
-            (B2)  ds_i = dL (p_i - [i = y]);   0 where y = -1       undoes F3, F2
+            (B2)  ds_i = dnll (p_i - [i = y]);   0 where y = -1     undoes F3, F2
             m is a shift that cancels, so it has no gradient of its own. The prediction error
             again, as with the Bernoulli: entries in [-1, 1], their sum over i exactly 0.
 
             `nll_and_grad` does both directions in one go, with one exponential an element: it is
-            what training wants, where dL is one number known before.
+            what training wants, where dnll is one number known before.
 
 Cost        One exponential and about 4 FLOPs an element in either direction; memory-bound: s read,
             ds written.

@@ -50,5 +50,5 @@ def backward(dnll: Array, s: Array, y: Ids, ds: Array) -> None:
 
 def nll_and_grad(s: Array, y: Ids, scale: float, nll: Array, ds: Array) -> None:
     """See `chainrule.kernels.softmax_cross_entropy.nll_and_grad`."""
-    wide, dL = aligned(s, ds), s.dtype.type(scale)
-    launch(SOURCE, plan("nll_and_grad", *s.shape, s.dtype, wide, dL), s, y, nll, ds)
+    wide, rate = aligned(s, ds), s.dtype.type(scale)
+    launch(SOURCE, plan("nll_and_grad", *s.shape, s.dtype, wide, rate), s, y, nll, ds)

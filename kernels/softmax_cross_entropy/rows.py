@@ -34,19 +34,19 @@ def loss(s: Array, m: int, o: int, V: int, y: int, e: Array, at: int) -> Any:
 
 
 @njit(**INLINE, **BORROWS)
-def loss_gradient(s: Array, m: int, o: int, V: int, y: int, dL: Any) -> Any:
-    """Return -log p of symbol y ≥ 0, in nats, and turn the logits into dL times its gradient."""
+def loss_gradient(s: Array, m: int, o: int, V: int, y: int, dnll: Any) -> Any:
+    """Return -log p of symbol y ≥ 0, in nats, and turn the logits into dnll times its gradient."""
     row, first, of_y = _U(m), _U(o), _U(o + y)
     top = largest(s, m, o, V)  # F1
     below = top - s[row, of_y]
     for v in range(V):
         s[row, first + _U(v)] = exp(s[row, first + _U(v)] - top)
     Z = total(s, m * row_distance(s) + o, V)
-    rate, tiny, zero = dL / Z, smallest_normal(s), s.dtype.type(0)
+    rate, tiny, zero = dnll / Z, smallest_normal(s), s.dtype.type(0)
     for v in range(V):
         slope = s[row, first + _U(v)] * rate  # B1, B2
         s[row, first + _U(v)] = zero if abs(slope) < tiny else slope
-    s[row, of_y] -= dL
+    s[row, of_y] -= dnll
     return np.log(Z) + below  # F2, F3
 
 

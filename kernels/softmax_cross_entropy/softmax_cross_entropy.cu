@@ -78,7 +78,7 @@ __device__ __forceinline__ Total total_of(const Row& row, const REAL* s, int V) 
     return {m, Z, s_y};
 }
 
-// Both directions; of nll and ds, what is null is not wanted. dL is dnll, or scale where that is null.
+// Both directions; of nll and ds, what is null is not wanted. rate: dnll, or scale where that is null.
 __device__ __forceinline__ void directions(const REAL* s, const int* ids, const REAL* dnll,
                                            REAL scale, REAL* nll, REAL* ds, int N, int V) {
     const Row row(ids, N);
@@ -92,7 +92,7 @@ __device__ __forceinline__ void directions(const REAL* s, const int* ids, const 
     const Total total = total_of(row, s + first, V);
     if (nll && row.me == 0) nll[row.n] = log(total.Z) + (total.m - total.s_y);  // F3
     if (!ds) return;
-    const REAL dL = dnll ? dnll[row.n] : scale, one_over_Z = REAL(1) / total.Z;
+    const REAL rate = dnll ? dnll[row.n] : scale, one_over_Z = REAL(1) / total.Z;
     for (int j0 = row.me * WIDTH; j0 < V; j0 += AT_ONCE * STEP) {
         Numbers<WIDTH> at[AT_ONCE];
         row.accesses(j0, V, [&](int i, int j) { at[i] = load<WIDTH>(s + first + j); });
@@ -100,7 +100,7 @@ __device__ __forceinline__ void directions(const REAL* s, const int* ids, const 
 #pragma unroll
             for (int k = 0; k < WIDTH; ++k) {
                 const REAL p = exp(at[i].v[k] - total.m) * one_over_Z;  // B1
-                at[i].v[k] = dL * (j + k == row.y ? p - REAL(1) : p);  // B2
+                at[i].v[k] = rate * (j + k == row.y ? p - REAL(1) : p);  // B2
             }
             store(ds + first + j, at[i]);
         });

@@ -29,7 +29,7 @@ def tables():
             continue
         row = {letter.strip() for letter in cells[0].split(",")}
         found.setdefault(heading, set()).update(row)
-        if heading.endswith("letters of one file"):
+        if heading.endswith("one file"):
             for name in cells[2].split(","):
                 of_file = own.setdefault(heading, {}).setdefault(name.strip().strip("`"), set())
                 of_file.update(row)
@@ -38,6 +38,7 @@ def tables():
 
 FAMILIES, OF_ONE_FILE = tables()
 OWN, OWN_SMALL = OF_ONE_FILE["letters of one file"], OF_ONE_FILE["small letters of one file"]
+OTHER = OF_ONE_FILE["other meanings in one file"]
 
 
 def letters(text):
@@ -50,13 +51,14 @@ def small(text):
     return {alone or below for alone, below in SMALL.findall(PROSE.sub(" ", text))}
 
 
-KINDS = {
-    "images": ("pixel", "pooling", "grid_lstm", "masked_conv", "gate", "greys", "logistics"),
-    "sequences": tuple(
-        "attention rnn lstm gru recurrent transformer tied_output embedding rotary gelu layer_norm "
-        "dropout categorical softmax_cross_entropy".split()
-    ),
-}
+def files_of_kinds():
+    """Return the files of each kind, as the page lists them."""
+    text = NOTATION.read_text("utf-8").partition("## Which files are of which kind")[2]
+    listed = re.findall(r"^\*\*(\w+)\*\*: ([^*#]+)", text.partition("\n## ")[0], re.M)
+    return {kind.lower(): re.findall(r"`([\w/]+)`", files) for kind, files in listed}
+
+
+KINDS = files_of_kinds()
 EVERY = {
     **{f"kernels/{name}": derivations.kernel(name).text for name in derivations.kernels()},
     **{name: derivations.engine_file(name).text for name in derivations.files()},
@@ -65,9 +67,14 @@ EVERY = {
 
 def kind(name):
     """Return which table a derivation keeps to besides the one for all."""
-    last = name.rpartition("/")[2]
-    found = [kind for kind, words in KINDS.items() if any(word in last for word in words)]
-    return found[0] if found else "rows"
+    (found,) = [kind for kind, files in KINDS.items() if name.removesuffix(".py") in files]
+    return found
+
+
+def test_the_page_says_of_each_file_once_of_which_kind_it_is():
+    files = [name for files in KINDS.values() for name in files]
+    assert sorted(files) == sorted(name.removesuffix(".py") for name in EVERY)
+    assert set(KINDS) == {"rows", "sequences", "images"}
 
 
 @pytest.mark.parametrize("name", EVERY)
@@ -121,8 +128,8 @@ def test_a_letter_has_one_meaning_in_a_kind():
 
 
 def test_a_letter_of_one_file_means_nothing_else():
-    """P, α and the rest have one meaning: no row of the last table gives them a second one."""
-    table = NOTATION.read_text("utf-8").partition("## Small letters")[0]
+    """P, α and the rest have one meaning: no row of their table gives them a second one."""
+    table = NOTATION.read_text("utf-8").partition("## Other meanings")[0]
     rows = re.findall(r"^\| ([^|]+) \| [^|]+ \| `", table, re.M)
     each = [letter.strip() for row in rows for letter in row.split(",")]
     repeated = {letter for letter in each if each.count(letter) > 1}
@@ -131,7 +138,35 @@ def test_a_letter_of_one_file_means_nothing_else():
     assert not repeated
 
 
-@pytest.mark.parametrize(("own", "read"), [(OWN, letters), (OWN_SMALL, small)])
+def test_another_meaning_is_one_that_a_letter_of_its_kind_has_not():
+    for name, named in OTHER.items():
+        assert named <= FAMILIES["everywhere"] | FAMILIES[kind(name)], name
+
+
+FUNCTIONS = {"everywhere": set("LOPσφΦℓ"), "rows": set("F"), "sequences": set("R"), "images": set()}
+
+
+def unknown_functions(name, text):
+    """Return capital and Greek letters that take an argument, as R(v), and are no function here."""
+    applied = set(re.findall(r"(?<![\w'’\"])([A-Z]|[α-ωΓΔΘΛΞΦΨΩ])\((?!\1)", text))
+    own = OWN.get(name, set()) | OTHER.get(name, set())
+    return applied - FUNCTIONS["everywhere"] - FUNCTIONS[kind(name)] - own
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_a_letter_that_takes_an_argument_is_listed_as_a_function(name):
+    assert not unknown_functions(name.removesuffix(".py"), EVERY[name])
+    planted = unknown_functions(name.removesuffix(".py"), f"{EVERY[name]} C(v) and S(v)")
+    assert planted >= {"S"}
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_dL_is_no_gradient_but_a_part_of_a_quotient(name):
+    """The gradient in a row's loss is dnll: by "dL/dx is dx" dL alone would be dL/dL."""
+    assert not re.search(r"(?<![∂\w])dL(?:_\w+)?\b(?!/d|_\w+/d)", EVERY[name])
+
+
+@pytest.mark.parametrize(("own", "read"), [(OWN, letters), (OTHER, letters), (OWN_SMALL, small)])
 def test_a_letter_of_one_file_is_needed_there(own, read):
     assert {name for name in own} <= {name.removesuffix(".py") for name in EVERY}
     for name, named in own.items():

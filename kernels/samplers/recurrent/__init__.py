@@ -16,7 +16,7 @@ Step t      F1 and F2 where the symbol is drawn; where it is given, F3 and F4 al
                     tanh  h = tanh(z + h W)
                     LSTM  i, f, g, o = σ, σ, tanh, σ of z + h W;   c = f c + i g,   h = o tanh(c)
                     GRU   r, w = σ of their parts of z + h W;   n = tanh(z_n + r (h W_n + b_n)),
-                          h = (1 - w) n + w h      w: the gate u of chainrule.kernels.gru
+                          h = (1 - w) n + w h      w: u of chainrule.kernels.gru; u is uniform here
             The state is all that the past has left: memory and work a symbol never grow.
 
 Attention   (`extend_attention`, one layer) keys and values are the states before the current one:
