@@ -215,6 +215,25 @@ def test_a_statement_that_ends_with_a_bracket_is_shown_from_its_beginning():
     assert any(" … )  # F1" in line.text for line in found)
 
 
+def test_a_call_of_cuda_is_shown_from_its_beginning():
+    def shown(name, label):
+        return [line.text for line in derivations.kernel(name).lines(label)["CUDA"]]
+
+    assert any(text.startswith("add_to(dc + ") for text in shown("nade", "B6"))
+    assert any(text.startswith("share(S * 2 * F, ") for text in shown("samplers/pixel_cnn", "F2"))
+    assert any(text.startswith("const REAL slope = s + ") for text in shown("gelu", "B1"))
+
+
+@pytest.mark.parametrize("name", places.every_name())
+def test_no_shown_line_closes_a_bracket_that_it_does_not_open(name):
+    made = directives.derivation_of(name)
+    for label in made.steps:
+        for found in made.lines(label).values():
+            for line in found:
+                code = re.sub(r"\s*(#|//).*", "", line.text)
+                assert derivations.unopened(code) == 0, line
+
+
 @pytest.mark.parametrize("name", places.every_name())
 def test_what_stands_beside_a_label_is_code_and_no_comment_alone(name):
     made = directives.derivation_of(name)
