@@ -253,6 +253,28 @@ def test_beside_a_convolution_s_steps_stand_its_products_and_beside_the_lstm_s_a
     assert all("concatenate" not in line.text for line in lstm.lines("B4")["reference"])
 
 
+# What has to be shown of steps with several parts: a kernel, a step, a side, pieces of code.
+PARTS = [
+    ("gru", "B1", "CPU", ["kept_n[j] = ", "from_n[j] += ", "product("]),
+    ("gru", "B2", "CPU", ["before_n[j] - new[j]", "one - u[j]"]),
+    ("gru", "B3", "CPU", ["one - new[j] * new[j]", "* m_n[j]", "m_n[j] = "]),
+    ("gru", "B4", "CPU", ["q_n[j] = ", "q_n[H + j] = "]),
+    ("gru", "B5", "CPU", ["[:, : 2 * H]", "dW[:, 2 * H :]", "out=db"]),
+    ("gru", "B5", "CUDA", ["[:, : 2 * H]", "dW[:, 2 * H :]", "out=db"]),
+    ("gru", "B1", "CUDA", ["dh0[entry] = u * delta", "product<true>"]),
+    ("softmax_cross_entropy", "F2", "CPU", ["= exp(", "Z = total(", "+= e"]),
+    ("softmax_cross_entropy", "F3", "CPU", ["top - s[row, of_y]", "np.log("]),
+    ("softmax_cross_entropy", "B1", "reference", ["np.exp(", "p.sum("]),
+    ("softmax_cross_entropy", "B2", "CPU", ["s[row, of_y] -= dL", "-= work[RATE + k]"]),
+]
+
+
+@pytest.mark.parametrize(("name", "label", "side", "pieces"), PARTS)
+def test_beside_a_step_stand_all_of_its_parts(name, label, side, pieces):
+    shown = "\n".join(line.text for line in derivations.kernel(name).lines(label)[side])
+    assert [piece for piece in pieces if piece not in shown] == []
+
+
 @pytest.mark.parametrize("name", ["rnn", "gru", "lstm", "grid_lstm"])
 def test_beside_a_recurrent_pass_s_steps_stand_its_products(name):
     """F1 is z + h W and B1 has dz Wᵀ: a sum without its product is half of a step."""
