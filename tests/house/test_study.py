@@ -266,6 +266,13 @@ PARTS = [
     ("softmax_cross_entropy", "F3", "CPU", ["top - s[row, of_y]", "np.log("]),
     ("softmax_cross_entropy", "B1", "reference", ["np.exp(", "p.sum("]),
     ("softmax_cross_entropy", "B2", "CPU", ["s[row, of_y] -= dL", "-= work[RATE + k]"]),
+    ("layer_norm", "B4", "CPU", ["_two_sums(", "p / size", "p - x_hat * q"]),
+    ("logistics", "F4", "CPU", ["p[to, 0] +=", "p[to, L - 1] +="]),
+    ("mixture", "W4", "CUDA", ["step = {z_lo, less / 2"]),
+    ("nade_columns", "B8", "CUDA", ["sum += on[r]"]),
+    ("rotary", "F2", "CUDA", ["a.v[k] = ", "b.v[k] = "]),
+    ("samplers/pixel_cnn", "F4", "CPU", ["rectified(", "own(", "multiply_rows("]),
+    ("samplers/transformer", "F5", "CPU", ["weights.W_1[l]", "weights.b_2[l]"]),
 ]
 
 
