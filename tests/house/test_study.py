@@ -322,6 +322,25 @@ def test_a_graph_shows_a_value_and_a_gradient_on_each_arrow():
     assert numbers(np.array([[0.1], [-0.1]])) == "0.100 -0.100"
 
 
+def test_on_a_narrow_screen_a_graph_keeps_its_size_and_scrolls():
+    style = (places.ROOT / "docs" / "static" / "study.css").read_text("utf-8")
+    rule = re.compile(r"^@media \(max-width: 46em\) \{(.*)\}$", re.M)
+    (narrow,) = rule.finditer(style)
+    assert narrow.start() > style.index("svg.graph { max-width: 100%")  # the later rule is followed
+    assert "figure.graph { overflow-x: auto; }" in narrow[1]
+    assert "svg.graph { max-width: none; }" in narrow[1]
+
+
+def test_two_stacks_see_all_that_is_three_pixels_off_as_the_gallery_says(monkeypatch):
+    monkeypatch.setattr(gallery.cr.plots, "receptive_field", lambda seen, pixel: seen)
+    one, two = (field[:, :, 0] > 0 for field in gallery.receptive_fields().values())
+    i, j = np.indices((8, 8))
+    past, near = (i < 5) | ((i == 5) & (j < 4)), (i >= 2) & (abs(j - 4) <= 3)
+    assert (two == (past & near)).all()
+    assert "more than three rows or columns off" in gallery.receptive_fields.__doc__
+    assert not (one & ~two).any() and (two & ~one).any()  # the blind spot
+
+
 def test_the_gallery_has_a_picture_of_each_kind_and_the_lines_that_draw_it():
     drawn = {make.__name__ for make in gallery.DRAWN}
     assert {"samples", "completions", "attention", "masks", "receptive_fields"} <= drawn
