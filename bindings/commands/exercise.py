@@ -33,6 +33,7 @@ def run(
     if label is not None:
         return _answer(exercise, label.upper(), where)
     if solution:
+        judging.note(where, exercise, "begun", seen=True)
         console().print(f"{exercise.label}: {exercise.right}", f"{exercise.why}", sep="\n")
         return 0
     return _judged(common, exercise, path, where)

@@ -27,12 +27,13 @@ def spoilt_by(exercise: Exercise, label: str) -> set[str]:
     """Return whose gradients are wrong where each value that a step of the reference assigns is.
 
     Raises:
-        ValueError: the operation has no such step back.
+        ValueError: the exercise's backward, which may take fewer steps than the derivation has,
+            does not take it.
     """
     known = steps(exercise)
     if label not in known:
         raise ValueError(
-            f"{exercise.operation} has no step {label} on the way back; its steps are "
+            f"the backward of {exercise.name} takes no step {label}; its steps are "
             f"{known[0]} to {known[-1]}"
         )
     text = both_directions(source(exercise.operation))

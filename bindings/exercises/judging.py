@@ -109,19 +109,21 @@ def _imported(path: Path) -> Any:
 class Known:
     """What is known of an exercise: its state, "", "begun", "found" or "solved", and the guesses.
 
-    wrong: labels that were guessed and are not the one, each once.
+    wrong: labels that were guessed and are not the one, each once. seen: whether the solution was
+    asked for before it was solved.
     """
 
     state: str = ""
     wrong: tuple[str, ...] = ()
+    seen: bool = False
 
     def __str__(self) -> str:
         """Return it as the list of exercises says it."""
-        n = len(self.wrong)
+        n, seen = len(self.wrong), ", solution seen" if self.seen else ""
         if self.state == "found":
-            return f"found at the {ordinal(n + 1)} guess"
+            return f"found at the {ordinal(n + 1)} guess{seen}"
         guesses = f", {n} wrong guess{'es' if n > 1 else ''}" if n else ""
-        return f"{self.state}{guesses}"
+        return f"{self.state}{guesses}{seen}"
 
 
 def ordinal(n: int) -> str:
@@ -142,14 +144,16 @@ def progress(where: Path) -> dict[str, Known]:
     try:
         known = json.loads(path.read_text("utf-8"))
         return {
-            str(name): Known(str(each["state"]), tuple(map(str, each["wrong"])))
+            str(name): Known(
+                str(each["state"]), tuple(map(str, each["wrong"])), bool(each.get("seen", False))
+            )
             for name, each in known.items()
         }
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ValueError(f"{path} is no progress of exercises; delete it to begin anew") from error
 
 
-def note(where: Path, exercise: Exercise, state: str, wrong: str = "") -> Known:
+def note(where: Path, exercise: Exercise, state: str, wrong: str = "", seen: bool = False) -> Known:
     """Keep what is known of an exercise, and return it; what was found or solved stays so."""
     known = progress(where)
     before = known.get(exercise.name, Known())
@@ -157,9 +161,16 @@ def note(where: Path, exercise: Exercise, state: str, wrong: str = "") -> Known:
     guesses = before.wrong
     if wrong and order.index(before.state) < order.index("found") and wrong not in guesses:
         guesses = (*guesses, wrong)
-    now = known[exercise.name] = Known(max(state, before.state, key=order.index), guesses)
+    seen = before.seen or (seen and before.state != "solved")
+    now = known[exercise.name] = Known(max(state, before.state, key=order.index), guesses, seen)
     where.mkdir(parents=True, exist_ok=True)
     with replacing(where / PROGRESS) as temporary:
-        written = {name: {"state": k.state, "wrong": k.wrong} for name, k in known.items()}
+        written = {name: _written(each) for name, each in known.items()}
         temporary.write_text(json.dumps(written, indent=1) + "\n", "utf-8")
     return now
+
+
+def _written(known: Known) -> dict[str, Any]:
+    """Return what of it is kept in the file; `seen` where it is so, as no older file has it."""
+    seen = {"seen": True} if known.seen else {}
+    return {"state": known.state, "wrong": known.wrong, **seen}

@@ -19,6 +19,7 @@ NAMED = re.compile(r"\b([A-Z])(\d{1,2})(?:[-–]\1(\d{1,2}))?\b")  # F3, or F1-F
 LEFT = re.compile(r"chainrule[.\w]+")  # the module that a step is left to
 # The head of a block, in Python or CUDA, and where a function or a record of CUDA begins.
 HEAD = re.compile(r"((?:\} )?(?:for|while|if|elif|else|with)\b.*[:{])\s*(?:#.*|//.*)?$")
+BARE = re.compile(r"(?:for|while|if|else if) \(.*\)$|else$")  # a head of CUDA without a bracket
 FUNCTION = re.compile(r'(?:extern "C"|template|struct|__device__|__global__)')
 
 HOMES = {
@@ -154,7 +155,7 @@ def _code_at(path: Path, lines: list[str], number: int) -> int:
 
 
 def _shown(path: Path, lines: list[str], number: int) -> str:
-    """Return a line; of one that ends with nothing but a bracket also how its statement began.
+    """Return a line; of one that its statement does not begin with, also how the statement begins.
 
     Of a loop's or a condition's head also what stands first under it.
     """
@@ -163,12 +164,45 @@ def _shown(path: Path, lines: list[str], number: int) -> str:
         first = _code_at(path, lines, number + 1)
         while HEAD.match(lines[first - 1].strip()):
             first = _code_at(path, lines, first + 1)
-        return f"{HEAD.match(line)[1]} … {lines[first - 1].strip()}"  # type: ignore[index]
-    if path.suffix != ".py" or line[:1] not in tuple(")]}"):
+        head = HEAD.match(line)[1].removeprefix("} ")  # type: ignore[index]
+        return f"{head} … {lines[first - 1].strip()}"
+    begins = _beginning(path, lines, number)
+    begun = _code(path, lines[begins - 1])
+    if begins == number or FUNCTION.match(begun):
         return line
-    inside = [node for node in _statements(path) if node.lineno <= number <= (node.end_lineno or 0)]
-    begun = max(inside, key=lambda node: node.lineno)
-    return f"{lines[begun.lineno - 1].strip()} … {line}"
+    return f"{begun} {line}" if begins == number - 1 else f"{begun} … {line}"
+
+
+def _code(path: Path, line: str) -> str:
+    """Return a line without its comment."""
+    return line.partition("#" if path.suffix == ".py" else "//")[0].strip()
+
+
+def _beginning(path: Path, lines: list[str], number: int) -> int:
+    """Return the line in which the statement begins that a line belongs to, the innermost one."""
+    if path.suffix == ".py":
+        ends = [(each.lineno, each.end_lineno or 0) for each in _statements(path)]
+        return max((first for first, last in ends if first <= number <= last), default=number)
+    at, closed = number, unopened(_code(path, lines[number - 1]))
+    while at > 1 and (closed or not _ends(_code(path, lines[at - 2]))):
+        at -= 1
+        closed = unopened(_code(path, lines[at - 1]), closed)
+    return at
+
+
+def unopened(code: str, closed: int = 0) -> int:
+    """Return how many brackets a line of code and those below it close that none of them opens.
+
+    closed: how many those below do.
+    """
+    for letter in reversed(code):
+        closed = closed + 1 if letter in ")]}" else max(0, closed - (letter in "([{"))
+    return closed
+
+
+def _ends(code: str) -> bool:
+    """Return whether after a line of CUDA a statement begins: it ends one, or a head or a block."""
+    return not code or code[-1] in ";{}:" or code.startswith("#") or bool(BARE.match(code))
 
 
 @cache

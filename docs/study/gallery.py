@@ -3,6 +3,7 @@
 Models are small and trained on the NumPy reference: nothing has to be compiled for them.
 """
 
+import ast
 import inspect
 import shutil
 import textwrap
@@ -93,7 +94,10 @@ def said_of_pixels(model: Any, x: Any) -> Any:
 
 
 def receptive_fields() -> Any:
-    """What a pixel of PixelCNNs sees: one stack has a blind spot to the right, two have none."""
+    """What a pixel of PixelCNNs sees: one stack has a blind spot to the right, two have none.
+
+    What is white in both is more than three rows or columns off: two small layers reach no farther.
+    """
     x, seen = digits().train.x[:200], {}
     for name, gated in (("one stack", False), ("two stacks, gated", True)):
         model = cr.PixelCNN(
@@ -163,7 +167,7 @@ def write(folder: Path) -> str:
     for make in DRAWN:
         file = f"drawn_{make.__name__}.png"
         cr.plots.save(make(), folder / file)
-        parts += _shown(file, inspect.getdoc(make) or "")
+        parts += _shown(file, " ".join((inspect.getdoc(make) or "").split()))
         parts += [".. code-block:: python", "", _body(make), ""]
     parts += ["Kept in the repository, since they take longer.", ""]
     for name, said, command in KEPT:
@@ -191,5 +195,7 @@ def _shown(file: str, said: str) -> list[str]:
 
 def _body(make: Callable[[], Any]) -> str:
     """Return the lines of a function, without its head and docstring."""
-    lines = textwrap.dedent(inspect.getsource(make)).splitlines()
-    return "\n".join(f"   {line.removeprefix('    ')}" for line in lines[2:])
+    source = textwrap.dedent(inspect.getsource(make))
+    begin = ast.parse(source).body[0].body[1].lineno  # type: ignore[attr-defined]
+    lines = source.splitlines()[begin - 1 :]
+    return "\n".join(f"   {line.removeprefix('    ')}" for line in lines)

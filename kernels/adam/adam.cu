@@ -65,7 +65,7 @@ __device__ __forceinline__ void update(REAL& theta, REAL g, REAL& m, REAL& v, RE
     const REAL excess = fabs(theta) - threshold;
     theta = excess > 0 ? copysign(excess, theta) : REAL(0) * theta;                // A8; keeps a NaN
     if (fabs(m) < TINY) m = 0;                                                     // A9
-    if (v < TINY) v = 0;
+    if (v < TINY) v = 0;                                                           // A9
 }
 
 // norm is read only if max_norm is not 0.

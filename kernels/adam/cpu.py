@@ -94,5 +94,5 @@ def _step(
         v_i = beta2 * v[i] + rest2 * g_i * g_i  # A4
         theta_i = keep * theta[i] - rate * m_i / (root * np.sqrt(v_i) + eps)  # A5-A7
         m[i] = zero if abs(m_i) < tiny else m_i  # A9; keeps a NaN
-        v[i] = zero if v_i < tiny else v_i
+        v[i] = zero if v_i < tiny else v_i  # A9
         theta[i] = theta_i - min(max(theta_i, -threshold), threshold)  # A8; keeps a NaN

@@ -17,4 +17,4 @@ def loss(logit: Any, one: bool) -> Any:
 def slope(logit: Any, one: bool) -> Any:
     """Return d(-log p)/ds = σ(s) - x, written so that neither value of x loses digits."""
     error = sigmoid(-logit if one else logit)  # B1, B2
-    return -error if one else error
+    return -error if one else error  # B2

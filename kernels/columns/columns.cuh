@@ -229,7 +229,7 @@ __device__ __forceinline__ Interval variable_interval(const Team& team, const La
             const double a = s[layout.of_mixture()], pi = chance(a), less = chance(-a);
             const REAL atom = layout.atoms[i];
             lo = fmin(less * lo + (REAL(x) > atom ? pi : 0), MOST_U);  // P8
-            hi = fmin(less * hi + (REAL(x) >= atom ? pi : 0), 1.0);
+            hi = fmin(less * hi + (REAL(x) >= atom ? pi : 0), 1.0);    // P8
         }
         if (real) interval = {lo, hi};
     }

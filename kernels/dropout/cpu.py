@@ -62,9 +62,9 @@ def _apply(
             at = np.uint32(first + np.uint32(q))
             w_0, w_1, w_2, w_3 = _philox(at, n_th, step, site, k_0, k_1)  # F2
             line[q, 0] = kappa if w_0 >= tau else zero  # F3
-            line[q, 1] = kappa if w_1 >= tau else zero
-            line[q, 2] = kappa if w_2 >= tau else zero
-            line[q, 3] = kappa if w_3 >= tau else zero
+            line[q, 1] = kappa if w_1 >= tau else zero  # F3
+            line[q, 2] = kappa if w_2 >= tau else zero  # F3
+            line[q, 3] = kappa if w_3 >= tau else zero  # F3
         for j in range(C):
             flat[j] *= x[a, b, j]  # F4, B1; y may be x: a loop over both could not be vectorised
         for j in range(C):
@@ -76,6 +76,6 @@ def _philox(c_0: Any, c_1: Any, c_2: Any, c_3: Any, k_0: Any, k_1: Any) -> Any:
     for _ in range(10):
         p, q = _M_0 * np.uint64(c_0), _M_1 * np.uint64(c_2)  # P1
         c_0, c_1 = np.uint32(q >> _HALF) ^ c_1 ^ k_0, np.uint32(q)  # P2
-        c_2, c_3 = np.uint32(p >> _HALF) ^ c_3 ^ k_1, np.uint32(p)
+        c_2, c_3 = np.uint32(p >> _HALF) ^ c_3 ^ k_1, np.uint32(p)  # P2
         k_0, k_1 = np.uint32(k_0 + _W_0), np.uint32(k_1 + _W_1)  # P3
     return c_0, c_1, c_2, c_3

@@ -17,9 +17,9 @@ __device__ __forceinline__ Words philox(Words c, unsigned k_0, unsigned k_1) {
     for (int round = 0; round < 10; ++round) {
         const unsigned long long p = 0xD2511F53ull * c.v[0], q = 0xCD9E8D57ull * c.v[2];  // P1
         c = {unsigned(q >> 32) ^ c.v[1] ^ k_0, unsigned(q),                               // P2
-             unsigned(p >> 32) ^ c.v[3] ^ k_1, unsigned(p)};
+             unsigned(p >> 32) ^ c.v[3] ^ k_1, unsigned(p)};                              // P2
         k_0 += 0x9E3779B9u;  // P3
-        k_1 += 0xBB67AE85u;
+        k_1 += 0xBB67AE85u;  // P3
     }
     return c;
 }

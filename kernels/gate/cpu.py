@@ -64,6 +64,6 @@ def _backward_group(dy: Array, a: Array, da: Array) -> None:
     p, q, dp, dq = a[:size], a[size:], da[:size], da[size:]
     for j in range(size):
         u, v = tanh(p[j]), sigmoid(q[j])
-        d = dy[j] * v
+        d = dy[j] * v  # B1, B2
         dp[j] = d * (one - u * u)  # B1
         dq[j] = d * u * (one - v)  # B2

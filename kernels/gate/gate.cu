@@ -38,7 +38,7 @@ gate_backward(const REAL* __restrict__ dy, const REAL* a, REAL* da, long long to
         const Numbers<WIDTH> d = load<WIDTH>(dy + i);
 #pragma unroll
         for (int k = 0; k < WIDTH; ++k) {
-            const REAL u = tanh(p.v[k]), v = sigmoid(q.v[k]), dv = d.v[k] * v;
+            const REAL u = tanh(p.v[k]), v = sigmoid(q.v[k]), dv = d.v[k] * v;  // B1, B2
             p.v[k] = dv * (1 - u * u);  // B1
             q.v[k] = dv * u * (1 - v);  // B2
         }

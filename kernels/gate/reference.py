@@ -24,4 +24,4 @@ def backward(dy: Array, a: Array, groups: int, da: Array) -> None:
 def _parts(a: Array, groups: int) -> tuple[Array, Array]:
     """Return u and v of F1, each (M, G, H / G)."""
     parts = a.reshape(len(a), groups, 2, a.shape[1] // (2 * groups))
-    return np.tanh(parts[:, :, 0]), sigmoid(parts[:, :, 1])
+    return np.tanh(parts[:, :, 0]), sigmoid(parts[:, :, 1])  # F1

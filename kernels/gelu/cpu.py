@@ -65,6 +65,6 @@ def _backward_row(dy: Array, u: Array, b: Array, du: Array) -> None:
     three, one = u.dtype.type(_THREE_CUBIC), u.dtype.type(1)
     for j in range(len(u)):
         a = u[j] + b[j]
-        s = sigmoid(a * (linear + cubic * a * a))
+        s = sigmoid(a * (linear + cubic * a * a))  # B1: s
         slope = s + a * s * (one - s) * (linear + three * a * a)  # B1
         du[j] = dy[j] * slope  # B2

@@ -48,7 +48,7 @@ gelu_backward(const REAL* dy, const REAL* __restrict__ u, const REAL* __restrict
 #pragma unroll
             for (int k = 0; k < WIDTH; ++k) {
                 const REAL a = us.v[k] + bias.v[k], a2 = a * a;
-                const REAL s = sigmoid(TWO_ROOT * (a + CUBIC * a2 * a));
+                const REAL s = sigmoid(TWO_ROOT * (a + CUBIC * a2 * a));  // B1: s
                 const REAL slope =
                     s + a * s * (1 - s) * TWO_ROOT * (1 + 3 * CUBIC * a2);  // B1
                 d.v[k] *= slope;                                              // B2

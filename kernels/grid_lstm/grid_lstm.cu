@@ -53,9 +53,9 @@ grid_lstm_forward(REAL* a, const REAL* __restrict__ p, REAL* h, REAL* c, REAL* _
     const long long a_row = a_first + (long long)at.n * a_image + (long long)at.line * a_line;
     REAL* const gates = a + a_row * 4 * H + at.column;
     const REAL i = sigmoid(gates[0] + p_r[0]);                  // F1, F2
-    const REAL f = sigmoid(gates[w] + p_r[w]);
-    const REAL g = tanh(gates[2 * w] + p_r[2 * w]);
-    const REAL o = sigmoid(gates[3 * w] + p_r[3 * w]);
+    const REAL f = sigmoid(gates[w] + p_r[w]);                  // F1, F2
+    const REAL g = tanh(gates[2 * w] + p_r[2 * w]);             // F1, F2
+    const REAL o = sigmoid(gates[3 * w] + p_r[3 * w]);          // F1, F2
     gates[0] = i, gates[w] = f, gates[2 * w] = g, gates[3 * w] = o;
     const REAL before = walk.has(k - 1, at.line) ? c[(at.q - of_front) * H + at.u] : REAL(0);
     const REAL new_c = f * before + i * g;  // F3
@@ -91,11 +91,11 @@ grid_lstm_backward(const REAL* __restrict__ dh, const REAL* gates, const REAL* _
     const REAL tanh_c = tanh(c[at.q * H + at.u]);
     REAL* const kept = dc + ((long long)at.line * N + at.n) * H + at.u;
     const REAL epsilon = *kept + delta * o * (1 - tanh_c * tanh_c);  // B2
-    *kept = epsilon * f;
-    const REAL of_gates[4] = {epsilon * g * i * (1 - i),        // B3, B4
-                              epsilon * before * f * (1 - f),
-                              epsilon * i * (1 - g * g),
-                              delta * tanh_c * o * (1 - o)};  // do of B2, B4
+    *kept = epsilon * f;  // B2: f ∘ ε, for the cell before
+    const REAL of_gates[4] = {epsilon * g * i * (1 - i),       // B3, B4: i
+                              epsilon * before * f * (1 - f),  // B3, B4: f
+                              epsilon * i * (1 - g * g),       // B3, B4: g
+                              delta * tanh_c * o * (1 - o)};   // B2: do; B4: o
     REAL* const to[2] = {da + at.q * 4 * H + at.column, d + at.r * 4 * H + at.column};
 #pragma unroll
     for (int s = 0; s < 4; ++s) to[0][s * w] = to[1][s * w] = of_gates[s];

@@ -34,8 +34,8 @@ def backward(
     map_batch(lambda lo, hi: _backward(dh, gates, W_T, h, m, dz, dh0, lo, hi), dz, W)
     states, dm = over_all_steps(h[:-1]).T, over_all_steps(m)
     linear.product(states, over_all_steps(dz)[:, : 2 * H], dW[:, : 2 * H])  # B5
-    linear.product(states, dm, dW[:, 2 * H :])
-    np.sum(dm, axis=0, out=db)
+    linear.product(states, dm, dW[:, 2 * H :])  # B5: the third block
+    np.sum(dm, axis=0, out=db)  # B5: db
 
 
 @njit(**JIT)
@@ -106,15 +106,15 @@ def _step_back(
         for j in range(H):
             from_n[j] += dh_n[j] + kept_n[j]  # B1: δ
         for j in range(H):
-            kept_n[j] = from_n[j] * u[j]
+            kept_n[j] = from_n[j] * u[j]  # B1: u ∘ δ, for step t - 1
         for j in range(H):
-            q_n[2 * H + j] = from_n[j] * (one - u[j]) * (one - new[j] * new[j])  # B2, B3
+            q_n[2 * H + j] = from_n[j] * (one - u[j]) * (one - new[j] * new[j])  # B2, B3: dz_n
         for j in range(H):
-            q_n[j] = q_n[2 * H + j] * m_n[j] * r[j] * (one - r[j])  # B4
+            q_n[j] = q_n[2 * H + j] * m_n[j] * r[j] * (one - r[j])  # B3, B4: dz_r
         for j in range(H):
-            q_n[H + j] = from_n[j] * (before_n[j] - new[j]) * u[j] * (one - u[j])
+            q_n[H + j] = from_n[j] * (before_n[j] - new[j]) * u[j] * (one - u[j])  # B2, B4: dz_u
         for j in range(H):
-            m_n[j] = q_n[2 * H + j] * r[j]
+            m_n[j] = q_n[2 * H + j] * r[j]  # B3: dm
         for j in range(3 * H):  # last: dz may be gates, and overlapping arrays do not vectorise
             dz_n[j] = q_n[j]
         for j in range(H):

@@ -49,5 +49,5 @@ def backward(
     launch_steps(SOURCE, plan, range(T - 1, -2, -1), dh, gates, W_T, h, m, dz, dh0)
     states, dm = over_all_steps(h[:-1]).T, over_all_steps(m)
     dW[:, : 2 * H] = xp.matmul(states, over_all_steps(dz)[:, : 2 * H])  # B5
-    dW[:, 2 * H :] = xp.matmul(states, dm)
-    dm.sum(axis=0, out=db)
+    dW[:, 2 * H :] = xp.matmul(states, dm)  # B5: the third block
+    dm.sum(axis=0, out=db)  # B5: db

@@ -51,8 +51,8 @@ gru_backward(const REAL* dh, const REAL* gates, const REAL* __restrict__ W_T, co
     const int j = place.j, column = place.part * H + j;
     const bool inside = j < H && place.part < 3, first = j < H && place.part == 0;
     const bool last_step = t + 1 == T;
-    auto after = [&](int n, int k) {  // q of B1: dz but for its last block
-        return k < 2 * H ? dzs(t + 1, n)[k] : ms(t + 1, n)[k - 2 * H];
+    auto after = [&](int n, int k) {  // dz but for its last block
+        return k < 2 * H ? dzs(t + 1, n)[k] : ms(t + 1, n)[k - 2 * H];  // q of B1
     };
     struct Given {
         REAL kept, gate, dh, h_or_m;  // m for part 0, h for part 1
@@ -81,11 +81,11 @@ gru_backward(const REAL* dh, const REAL* gates, const REAL* __restrict__ W_T, co
         if (first) {
             dzs(t, n)[column] = dz_n * at.h_or_m * r * (1 - r);       // B3, B4
             ms(t, n)[j] = dz_n * r;                                   // B3: dm
-            dh0[entry] = u * delta;
+            dh0[entry] = u * delta;  // B1: u ∘ δ, for step t - 1
         } else if (place.part == 1) {
             dzs(t, n)[column] = delta * (at.h_or_m - n_t) * u * (1 - u);  // B2, B4
         } else {
-            dzs(t, n)[column] = dz_n;
+            dzs(t, n)[column] = dz_n;  // B3
         }
     };
     // B1: q Wᵀ of step t + 1

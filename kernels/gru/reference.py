@@ -11,7 +11,7 @@ def forward(z: Array, W: Array, b: Array, h: Array, m: Array) -> None:
     for t in range(len(z)):
         r, u, n = _blocks(z[t])
         p_r, p_u, p_n = _blocks(h[t] @ W)  # F1
-        m[t] = p_n + b
+        m[t] = p_n + b  # F1
         r[...], u[...] = sigmoid(r + p_r), sigmoid(u + p_u)  # F2
         n[...] = np.tanh(n + r * m[t])  # F3
         h[t + 1] = (1 - u) * n + u * h[t]  # F4

@@ -82,8 +82,8 @@ def _backward(
     db[:] = 0
     for n in range(N):
         m, r = mean[n], rstd[n]
-        p, q = _two_sums(dy[n], x[n], g, m, r)
-        p, q = p / size, q / size
+        p, q = _two_sums(dy[n], x[n], g, m, r)  # B4's sums
+        p, q = p / size, q / size  # B4's means
         for j in range(C):
             x_hat = (x[n, j] - m) * r
             db[j] += dy[n, j]  # B1

@@ -64,12 +64,12 @@ layer_norm_backward(const REAL* __restrict__ dy, const REAL* __restrict__ x,
 #pragma unroll
         for (int k = 0; k < WIDTH; ++k) {
             const REAL t = ds.v[k] * gs.v[k];  // B3
-            p += t;
-            q += t * ((xs.v[k] - m) * r);
+            p += t;  // B4's sums
+            q += t * ((xs.v[k] - m) * r);  // B4's sums
         }
     });
-    p = warp_sum(p) / REAL(C);
-    q = warp_sum(q) / REAL(C);
+    p = warp_sum(p) / REAL(C);  // B4's means
+    q = warp_sum(q) / REAL(C);  // B4's means
     along_row(C, [&](int j) {
         const Numbers<WIDTH> ds = load<WIDTH>(dy + j), xs = load<WIDTH>(x + j);
         const Numbers<WIDTH> gs = load<WIDTH>(g + j);

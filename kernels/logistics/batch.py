@@ -74,25 +74,25 @@ def _measure(K: int, j: int, lanes: int, levels: int, work: Array) -> None:
         y, z, step = work[_U(X + k)], work[_U(of_mu + k)], work[_U(of_g + k)]
         at, first = abs(z), y <= -n
         edge = first | (y >= n)
-        c = step + z if first else step - z
+        c = step + z if first else step - z  # F4
         v = abs(c) if edge else at
         E, q, less_q = exp(-v), exp(-step), one_less_exp(step)
         less = less_q * (one + q)
-        w = (one + E * q) * (E + q)
+        w = (one + E * q) * (E + q)  # F3
         over = one / (one + E if edge else w)
         part = over if edge else q * over
-        # Of inner levels, F3 and B2
-        apart = part * (one_less_exp(v) * (one + E))
-        both = part * (one + E * (E + two * q))
+        # Of inner levels
+        apart = part * (one_less_exp(v) * (one + E))  # B2
+        both = part * (one + E * (E + two * q))  # B2
         curve_inner = step * (both + two * q * q / less) - at * apart
-        # Of edges, F4 and B3
-        beyond = part if c < zero else E * part
+        # Of edges
+        beyond = part if c < zero else E * part  # B3
         up = -apart if z < zero else apart
         up_edge = -beyond if first else beyond
-        d_edge = -c if c < zero else zero
+        d_edge = -c if c < zero else zero  # F4
         curve_edge = c * beyond
         exponent = work[_U(of_b + k)] - (d_edge if edge else at)
-        work[_U(of_g + k)] = over if edge else less * over
+        work[_U(of_g + k)] = over if edge else less * over  # F4, F3
         work[_U(of_mu + k)] = (up_edge if edge else up) * (n * step)
         work[_U(of_t + k)] *= curve_edge if edge else curve_inner
         work[_U(of_b + k)] = exponent

@@ -157,7 +157,7 @@ def masses(
         if low == 0:
             p[to, 0] += pi * sigmoid(_held((-n - mu) * k, p) + k)  # F4
         if high == L - 1:
-            p[to, L - 1] += pi * sigmoid(k - _held((n - mu) * k, p))
+            p[to, L - 1] += pi * sigmoid(k - _held((n - mu) * k, p))  # F4
 
 
 @njit(**JIT)

@@ -63,7 +63,7 @@ struct Mass {
         const REAL less = -expm1(-at.k) * (REAL(1) + q);
         const REAL over = REAL(1) / ((REAL(1) + E * q) * (E + q));
         const REAL apart = q * over * (-expm1(-d) * (REAL(1) + E));                       // B2
-        const REAL both = q * over * (REAL(1) + E * (E + 2 * q));
+        const REAL both = q * over * (REAL(1) + E * (E + 2 * q));                         // B2
         slope = at.z < 0 ? -apart : apart, curve = at.k * (both + 2 * q * q / less) - d * apart;
         return less * over;
     }
@@ -83,7 +83,7 @@ struct Row {
         most = LEAST, A = 0;
         for (int j = team.me; on && j < K; j += TEAM) most = fmax(most, a[j]);
         most = team.most(most);
-        for (int j = team.me; on && j < K; j += TEAM) A += exp(a[j] - most);
+        for (int j = team.me; on && j < K; j += TEAM) A += exp(a[j] - most);  // F5
         A = team.sum(A);
     }
 };

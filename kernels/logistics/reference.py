@@ -113,7 +113,7 @@ def _masses(s: Array, x: Any, levels: int) -> tuple[_Masses, Array, Any]:
 def _inner(z: Array, k: Array) -> _Masses:
     at, q, less_q = np.abs(z), np.exp(-k), -np.expm1(-k)
     E, less_E, less = np.exp(-at), -np.expm1(-at), less_q * (1 + q)
-    w = (1 + E * q) * (E + q)
+    w = (1 + E * q) * (E + q)  # F3
     apart, both = q * (less_E * (1 + E)) / w, q * (1 + E * (E + 2 * q)) / w  # B2
     curve = k * (both + 2 * q * q / less) - at * apart
     return _Masses(at, less / w, np.copysign(apart, z), curve)  # F3
@@ -121,7 +121,7 @@ def _inner(z: Array, k: Array) -> _Masses:
 
 def _edge(c: Array, first: Any) -> _Masses:
     E = np.exp(-np.abs(c))
-    g = 1 / (1 + E)
+    g = 1 / (1 + E)  # F4
     beyond = np.where(c >= 0, E, 1) * g  # B3
     return _Masses(np.maximum(-c, 0), g, np.where(first, -beyond, beyond), c * beyond)  # F4
 

@@ -75,7 +75,7 @@ lstm_backward(const REAL* dh, const REAL* gates, const REAL* __restrict__ W_T, c
         const REAL epsilon = kept + delta * o * (1 - tanh_c * tanh_c);  // B2
         const REAL of_gate[PARTS] = {epsilon * g, epsilon * at.c_before, epsilon * i,  // B3
                                      delta * tanh_c};                                  // B2: do
-        const REAL slope = place.part == 2 ? 1 - at.gate * at.gate : at.gate * (1 - at.gate);
+        const REAL slope = place.part == 2 ? 1 - at.gate * at.gate : at.gate * (1 - at.gate);  // B4
         REAL mine = of_gate[0];
 #pragma unroll
         for (int q = 1; q < PARTS; ++q) mine = place.part == q ? of_gate[q] : mine;

@@ -83,7 +83,7 @@ def weigh(K: int, lanes: int, learned: bool, work: Array) -> None:
                 work[_U(of_b + k)] = zero
             continue
         for k in range(lanes):
-            shifted = work[_U(of_a + k)] - work[_U(TOP + k)]
+            shifted = work[_U(of_a + k)] - work[_U(TOP + k)]  # F4: b
             weight = zero if shifted < nothing else exp(shifted)
             work[_U(of_b + k)], work[_U(of_a + k)] = shifted, weight  # F4: b, e^b
             work[_U(WEIGHTS + k)] += weight  # F4: A
@@ -212,12 +212,13 @@ def turn_round(K: int, lanes: int, learned: bool, work: Array) -> None:
         of_a, of_e = of_t + K * BATCH, OF_EACH + (4 * K + j) * BATCH
         for k in range(lanes):
             share = work[_U(of_e + k)] * work[_U(SUM + k)]  # B1
+            # B2, B3, B4
             of_mean, of_scale = -share * work[_U(of_mu + k)], share * work[_U(of_t + k)]
             work[_U(of_mu + k)] = zero if abs(of_mean) < tiny else of_mean  # B2
             work[_U(of_t + k)] = zero if abs(of_scale) < tiny else of_scale  # B3, B4
             work[_U(of_e + k)] = share
         for k in range(lanes if learned else 0):
-            of_weight = work[_U(of_a + k)] * work[_U(WEIGHTS + k)] - work[_U(of_e + k)]
+            of_weight = work[_U(of_a + k)] * work[_U(WEIGHTS + k)] - work[_U(of_e + k)]  # B5
             work[_U(of_a + k)] = zero if abs(of_weight) < tiny else of_weight  # B5
 
 

@@ -25,7 +25,7 @@ __device__ __forceinline__ T held(T v, T most) {
 // σ of a raw scale (F1).
 template <typename T>
 __device__ __forceinline__ T sigma_of(T t) {
-    return T(SIGMA_MIN) + exp(t > T(T_MAX) ? T(T_MAX) : t);
+    return T(SIGMA_MIN) + exp(t > T(T_MAX) ? T(T_MAX) : t);  // F1
 }
 
 // The largest of the weights' logits, and A = Σ_j e^{b_j} (F4), in every lane of the team.
@@ -39,7 +39,7 @@ __device__ __forceinline__ WeightSum weights_of(const Team& team, bool on, const
     REAL most = REAL(sizeof(REAL) == 4 ? -3e38 : -1e308), A = 0;
     for (int j = team.me; on && j < of.K; j += TEAM) most = fmax(most, a[j]);
     most = team.most(most);
-    for (int j = team.me; on && j < of.K; j += TEAM) A += exp(a[j] - most);
+    for (int j = team.me; on && j < of.K; j += TEAM) A += exp(a[j] - most);  // F4
     return {most, team.sum(A)};
 }
 

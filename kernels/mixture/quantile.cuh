@@ -30,7 +30,7 @@ struct Quantile {
     const bool on;
     const REAL* const s;
     const Mixture of;
-    double most, A;  // F4
+    double most, A;
     Normal mine;
 
     __device__ __forceinline__ Quantile(const Team& team, bool on, const REAL* s,
@@ -41,7 +41,7 @@ struct Quantile {
             for (int j = team.me; on && j < of.K; j += TEAM)
                 largest = fmax(largest, double(s[2 * of.K + j]));
             most = team.most(largest);
-            for (int j = team.me; on && j < of.K; j += TEAM) sum += exp(s[2 * of.K + j] - most);
+            for (int j = team.me; on && j < of.K; j += TEAM) sum += exp(s[2 * of.K + j] - most);  // F4
             A = team.sum(sum);
         }
         if (on && team.me < of.K) mine = component(team.me);

@@ -108,9 +108,9 @@ def _terms(s: Array, x: Array, half: float, family: int, learned: bool) -> _Term
             curve = 1 - z * slope
             log_c = math.log(2 * math.pi) / 2 if family == GAUSSIAN else math.log(2)
         A = np.exp(b).sum(axis=1)  # F4
-        m = (b - q).max(axis=1)
+        m = (b - q).max(axis=1)  # F5
         Z_j = np.exp(b - q - m[:, None]) * g  # F5
-        Z = Z_j.sum(axis=1)
+        Z = Z_j.sum(axis=1)  # F5
         log_p = m + (np.log(Z) - np.log(A) - real(log_c))  # F6
         return _Terms(log_p, Z_j / Z[:, None], np.exp(b) / A[:, None], sigma, slope, curve)  # B1
 
@@ -130,8 +130,8 @@ def _gaussian_step(z: Array, k: Array) -> tuple[Array, Array, Array, Array]:
     q = np.where(near, at * at / 2, np.where(inside, 0, z_lo * z_lo / 2))
     Y, odd, even = _series(np.where(near, y, 0), np.where(near, k, 0))
     g = np.where(near, 2 * k * over_c * Y, g)  # W3
-    slope = np.where(near, at * odd / Y, slope)
-    curve = np.where(near, even - np.where(near, at, 0) ** 2 * odd, curve * Y) / Y
+    slope = np.where(near, at * odd / Y, slope)  # W6
+    curve = np.where(near, even - np.where(near, at, 0) ** 2 * odd, curve * Y) / Y  # W6
     return q, g, np.copysign(slope, z), curve
 
 
@@ -143,7 +143,7 @@ def _series(y: Array, k: Array) -> tuple[Array, Array, Array]:
         w = (y * y * o - k * k * w) / i
         o = (w - k * k * o) / (i + 1)
         Y, odd, even = Y + w / (i + 1), odd + o, even + w
-    return Y, odd, even
+    return Y, odd, even  # W3
 
 
 def _laplace_step(z: Array, k: Array) -> tuple[Array, Array, Array, Array]:
@@ -154,8 +154,8 @@ def _laplace_step(z: Array, k: Array) -> tuple[Array, Array, Array, Array]:
     both = -np.expm1(-np.abs(z_lo)) - np.expm1(-z_hi)
     g = np.where(inside, both, less_k) / 2  # W4, W5
     slope = np.where(inside, e_lo * -np.expm1(-2 * at) / (2 * g), 1)  # W6
-    of_inside = (z_hi * np.exp(-z_hi) - z_lo * e_lo) / (2 * g)
-    curve = np.where(inside, of_inside, 2 * k * np.exp(-2 * k) / less_k - z_lo)
+    of_inside = (z_hi * np.exp(-z_hi) - z_lo * e_lo) / (2 * g)  # W6
+    curve = np.where(inside, of_inside, 2 * k * np.exp(-2 * k) / less_k - z_lo)  # W6
     return np.where(inside, 0, z_lo), g, np.copysign(slope, z), curve
 
 

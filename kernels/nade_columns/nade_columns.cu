@@ -76,10 +76,10 @@ struct Rows {
             for (int j = lane; j < H; j += LANES) {
                 const REAL v_j = v[j];
 #pragma unroll
-                for (int g = 0; g < GROUP; ++g) dots[g] += v_j * h[g * H + j];
+                for (int g = 0; g < GROUP; ++g) dots[g] += v_j * h[g * H + j];  // F3
             }
             const REAL sum = warp_sums<GROUP>(dots);  // of row lane % GROUP
-            if (lane < GROUP) s[lane * size.most + k] = of.b[o + k] + sum;
+            if (lane < GROUP) s[lane * size.most + k] = of.b[o + k] + sum;  // F3
         }
     }
 };

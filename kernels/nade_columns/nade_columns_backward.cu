@@ -94,13 +94,13 @@ nade_columns_backward(const int* values, const int* first, const REAL* W, const 
                 REAL sum = 0;
 #pragma unroll
                 for (int r = 0; r < ROWS; ++r)
-                    sum += number ? REAL(x_i[r]) * delta[r] : int(x_i[r]) == k + 1 ? delta[r] : 0;
-                return sum;  // B1
+                    sum += number ? REAL(x_i[r]) * delta[r] : int(x_i[r]) == k + 1 ? delta[r] : 0;  // B1
+                return sum;
             });
             if (wants_dx) {
 #pragma unroll
                 for (int r = 0; r < ROWS; ++r) {
-                    REAL part = number && owns ? W[(size_t)row * H + j] * delta[r] : REAL(0);
+                    REAL part = number && owns ? W[(size_t)row * H + j] * delta[r] : REAL(0);  // B2
                     for (int step = 1; step < UNITS; step *= 2)
                         part += __shfl_xor_sync(ALL_LANES, part, step);
                     if (on[r] && units.unit == 0)
@@ -136,15 +136,16 @@ nade_columns_backward(const int* values, const int* first, const REAL* W, const 
                 units.sum_rows(of_units + (size_t)i * H, 1, anew, [&](int) {
                     REAL sum = 0;
 #pragma unroll
-                    for (int r = 0; r < ROWS; ++r) sum += a[r] * t[r];
-                    return sum;  // B6
+                    for (int r = 0; r < ROWS; ++r) sum += a[r] * t[r];  // B6
+                    return sum;
                 });
         }
         units.sum_rows(dc, n_classes, anew, [&](int k) {
             REAL sum = 0;
 #pragma unroll
-            for (int r = 0; r < ROWS; ++r) sum += on[r] && (!told || y[n[r]] == k) ? delta[r] : REAL(0);
-            return sum;  // B8
+            for (int r = 0; r < ROWS; ++r)
+                sum += on[r] && (!told || y[n[r]] == k) ? delta[r] : REAL(0);  // B8
+            return sum;
         });
         start += CHUNK;
     } while (start < N);

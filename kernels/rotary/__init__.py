@@ -47,4 +47,4 @@ def angles(first: int, T: int, d: int, dtype: Any) -> tuple[Array, Array]:
     """
     theta = BASE ** (-np.arange(d // 2) / (d // 2))  # F1: 2i/d for i below d/2
     angle = np.arange(first, first + T)[:, None] * theta
-    return np.cos(angle).astype(dtype), np.sin(angle).astype(dtype)
+    return np.cos(angle).astype(dtype), np.sin(angle).astype(dtype)  # F1

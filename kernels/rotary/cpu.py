@@ -35,7 +35,7 @@ def turn(x: Array, cos: Array, sin: Array, direction: float) -> None:
             a, b = x[h, i], x[h, half + i]
             c, s = cos[i], direction * sin[i]
             x[h, i] = a * c - b * s  # F2, or B1 with the sine negated
-            x[h, half + i] = a * s + b * c
+            x[h, half + i] = a * s + b * c  # F2, B1
 
 
 @njit(**JIT)

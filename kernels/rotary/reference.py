@@ -10,4 +10,4 @@ def rotate(x: Array, first: int, direction: int) -> None:
     cos, sin = (table[:, None] for table in angles(first, T, d, x.dtype))  # F1, for all heads
     a, b = x[..., : d // 2].copy(), x[..., d // 2 :].copy()
     x[..., : d // 2] = a * cos - direction * (b * sin)  # F2, or B1 with the sine negated
-    x[..., d // 2 :] = direction * (a * sin) + b * cos
+    x[..., d // 2 :] = direction * (a * sin) + b * cos  # F2, B1

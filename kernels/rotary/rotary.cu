@@ -28,7 +28,7 @@ rotary_rotate(REAL* __restrict__ x, const REAL* __restrict__ cosine, const REAL*
     for (int k = 0; k < WIDTH; ++k) {
         const REAL old = a.v[k], sin = direction * s.v[k];
         a.v[k] = old * c.v[k] - b.v[k] * sin;  // F2, or B1 with the sine negated
-        b.v[k] = old * sin + b.v[k] * c.v[k];
+        b.v[k] = old * sin + b.v[k] * c.v[k];  // F2, B1
     }
     store(at, a);
     store(at + half, b);

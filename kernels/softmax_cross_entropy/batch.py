@@ -40,22 +40,22 @@ def losses(s: Array, m: int, rows: int, o: int, V: int, gradient: bool, work: Ar
             work[_U(TOP + k)] = max(work[_U(TOP + k)], work[_U(LOGITS + j * BATCH + k)])  # F1
     for k in range(rows):
         of_y = work[LOGITS + np.intp(work[X + k]) * BATCH + k]
-        work[NLL + k] = work[TOP + k] - of_y
+        work[NLL + k] = work[TOP + k] - of_y  # F3: m - s_y
     for j in range(V):
         for k in range(lanes):
-            e = exp(work[_U(LOGITS + j * BATCH + k)] - work[_U(TOP + k)])
+            e = exp(work[_U(LOGITS + j * BATCH + k)] - work[_U(TOP + k)])  # F2, B1
             work[_U(LOGITS + j * BATCH + k)] = e
-            work[_U(SUM + k)] += e
+            work[_U(SUM + k)] += e  # F2
     for k in range(lanes):
         work[_U(NLL + k)] += log(work[_U(SUM + k)])  # F2, F3
     if gradient:
         tiny, zero = smallest_normal(work), work.dtype.type(0)
         for k in range(lanes):
-            work[_U(SUM + k)] = work[_U(RATE + k)] / work[_U(SUM + k)]
+            work[_U(SUM + k)] = work[_U(RATE + k)] / work[_U(SUM + k)]  # B1, B2: dL / Z
         for j in range(V):
             for k in range(lanes):
                 slope = work[_U(LOGITS + j * BATCH + k)] * work[_U(SUM + k)]  # B1, B2
                 work[_U(LOGITS + j * BATCH + k)] = zero if abs(slope) < tiny else slope
         for k in range(rows):
-            work[LOGITS + np.intp(work[X + k]) * BATCH + k] -= work[RATE + k]
+            work[LOGITS + np.intp(work[X + k]) * BATCH + k] -= work[RATE + k]  # B2: - dL [i = y]
         scatter(work, LOGITS, s, m, rows, o, V)

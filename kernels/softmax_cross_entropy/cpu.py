@@ -59,5 +59,5 @@ def _nll_and_grad(dnll: Array, y: Ids, ds: Array, nll: Array) -> None:
         if y[n] >= 0:
             nll[n] = rows.loss_gradient(ds, n, 0, V, y[n], dnll[n])  # F1-F3, B1, B2
         else:
-            nll[n] = 0
-            ds[n] = 0
+            nll[n] = 0  # F3
+            ds[n] = 0  # B2

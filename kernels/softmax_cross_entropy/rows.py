@@ -27,9 +27,9 @@ def loss(s: Array, m: int, o: int, V: int, y: int, e: Array, at: int) -> Any:
     """Return -log p of symbol y ≥ 0, in nats; e[at : at + V] is overwritten with e^{s - m}."""
     row, first = _U(m), _U(o)
     top = largest(s, m, o, V)  # F1
-    below = top - s[row, _U(o + y)]
+    below = top - s[row, _U(o + y)]  # F3: m - s_y
     for v in range(V):
-        e[_U(at) + _U(v)] = exp(s[row, first + _U(v)] - top)
+        e[_U(at) + _U(v)] = exp(s[row, first + _U(v)] - top)  # F2
     return np.log(total(e, at, V)) + below  # F2, F3
 
 
@@ -38,15 +38,15 @@ def loss_gradient(s: Array, m: int, o: int, V: int, y: int, dnll: Any) -> Any:
     """Return -log p of symbol y ≥ 0, in nats, and turn the logits into dnll times its gradient."""
     row, first, of_y = _U(m), _U(o), _U(o + y)
     top = largest(s, m, o, V)  # F1
-    below = top - s[row, of_y]
+    below = top - s[row, of_y]  # F3: m - s_y
     for v in range(V):
-        s[row, first + _U(v)] = exp(s[row, first + _U(v)] - top)
-    Z = total(s, m * row_distance(s) + o, V)
+        s[row, first + _U(v)] = exp(s[row, first + _U(v)] - top)  # F2, B1
+    Z = total(s, m * row_distance(s) + o, V)  # F2
     rate, tiny, zero = dnll / Z, smallest_normal(s), s.dtype.type(0)
     for v in range(V):
         slope = s[row, first + _U(v)] * rate  # B1, B2
         s[row, first + _U(v)] = zero if abs(slope) < tiny else slope
-    s[row, of_y] -= dnll
+    s[row, of_y] -= dnll  # B2: - dnll [i = y]
     return np.log(Z) + below  # F2, F3
 
 

@@ -45,13 +45,13 @@ __device__ __forceinline__ Total total_of(const Row& row, const REAL* s, int V) 
 #pragma unroll
             for (int k = 0; k < WIDTH; ++k) most = fmax(most, at[i].v[k]);  // F1
         });
-        Z *= exp(m - most);
+        Z *= exp(m - most);  // F2
         m = most;
         row.accesses(j0, V, [&](int i, int j) {
 #pragma unroll
             for (int k = 0; k < WIDTH; ++k) {
                 Z += exp(at[i].v[k] - m);  // F2
-                if (j + k == row.y) s_y = at[i].v[k];
+                if (j + k == row.y) s_y = at[i].v[k];  // F3
             }
         });
     }
@@ -85,8 +85,8 @@ __device__ __forceinline__ void directions(const REAL* s, const int* ids, const 
     if (row.n >= N) return;  // whole warps; a team of several always has a row
     const size_t first = (size_t)row.n * V;
     if (row.y < 0) {  // padding, the same for the whole team
-        if (nll && row.me == 0) nll[row.n] = 0;
-        for (int j = row.me; ds && j < V; j += TEAM * LANES) ds[first + j] = 0;
+        if (nll && row.me == 0) nll[row.n] = 0;  // F3
+        for (int j = row.me; ds && j < V; j += TEAM * LANES) ds[first + j] = 0;  // B2
         return;
     }
     const Total total = total_of(row, s + first, V);

@@ -154,7 +154,27 @@ def test_the_command_lists_begins_judges_and_remembers(call, tmp_path):
     assert "chainrule exercise nade-2" in call("exercise", *folder)[1]
     kept.write_text(json.dumps(dict.fromkeys(EXERCISES, solved)), "utf-8")
     assert "with:" not in call("exercise", *folder)[1]
+
+
+def test_the_list_says_that_a_solution_was_seen_before_it_was_solved(call, tmp_path):
+    folder = ("--folder", str(tmp_path))
+    call("exercise", "nade-3", *folder)
+    assert "seen" not in call("exercise", *folder)[1]
     assert EXERCISES["nade-3"].right in call("exercise", "nade-3", "--solution", *folder)[1]
+    assert "begun, solution seen" in " ".join(call("exercise", *folder)[1].split())
+    (tmp_path / "nade_3.py").write_text(judging.source("nade"), "utf-8")
+    assert call("exercise", "nade-3", *folder)[0] == 0
+    assert str(judging.progress(tmp_path)["nade-3"]) == "solved, solution seen"
+    (tmp_path / judging.PROGRESS).write_text('{"nade-3": {"state": "solved", "wrong": []}}')
+    call("exercise", "nade-3", "--solution", *folder)  # to compare, after it was solved
+    assert str(judging.progress(tmp_path)["nade-3"]) == "solved"
+
+
+def test_a_step_of_the_derivation_that_an_exercise_does_not_take_is_told(call, tmp_path):
+    assert "(B7)" in nade.__doc__
+    status, _, err = call("exercise", "nade-1", "--label", "B7", "--folder", str(tmp_path))
+    said = " ".join(err.split())
+    assert status == 2 and "the backward of nade-1 takes no step B7; its steps are B1 to B6" in said
 
 
 def test_guesses_cost_and_a_wrong_one_is_told_from_the_right_one(call, tmp_path):

@@ -215,6 +215,25 @@ def test_a_statement_that_ends_with_a_bracket_is_shown_from_its_beginning():
     assert any(" … )  # F1" in line.text for line in found)
 
 
+def test_a_call_of_cuda_is_shown_from_its_beginning():
+    def shown(name, label):
+        return [line.text for line in derivations.kernel(name).lines(label)["CUDA"]]
+
+    assert any(text.startswith("add_to(dc + ") for text in shown("nade", "B6"))
+    assert any(text.startswith("share(S * 2 * F, ") for text in shown("samplers/pixel_cnn", "F2"))
+    assert any(text.startswith("const REAL slope = s + ") for text in shown("gelu", "B1"))
+
+
+@pytest.mark.parametrize("name", places.every_name())
+def test_no_shown_line_closes_a_bracket_that_it_does_not_open(name):
+    made = directives.derivation_of(name)
+    for label in made.steps:
+        for found in made.lines(label).values():
+            for line in found:
+                code = re.sub(r"\s*(#|//).*", "", line.text)
+                assert derivations.unopened(code) == 0, line
+
+
 @pytest.mark.parametrize("name", places.every_name())
 def test_what_stands_beside_a_label_is_code_and_no_comment_alone(name):
     made = directives.derivation_of(name)
@@ -232,6 +251,35 @@ def test_beside_a_convolution_s_steps_stand_its_products_and_beside_the_lstm_s_a
         assert len(lstm.lines(label)["CPU"]) == count, label
     assert any("epsilon * g" in line.text for line in lstm.lines("B3")["CUDA"])
     assert all("concatenate" not in line.text for line in lstm.lines("B4")["reference"])
+
+
+# What has to be shown of steps with several parts: a kernel, a step, a side, pieces of code.
+PARTS = [
+    ("gru", "B1", "CPU", ["kept_n[j] = ", "from_n[j] += ", "product("]),
+    ("gru", "B2", "CPU", ["before_n[j] - new[j]", "one - u[j]"]),
+    ("gru", "B3", "CPU", ["one - new[j] * new[j]", "* m_n[j]", "m_n[j] = "]),
+    ("gru", "B4", "CPU", ["q_n[j] = ", "q_n[H + j] = "]),
+    ("gru", "B5", "CPU", ["[:, : 2 * H]", "dW[:, 2 * H :]", "out=db"]),
+    ("gru", "B5", "CUDA", ["[:, : 2 * H]", "dW[:, 2 * H :]", "out=db"]),
+    ("gru", "B1", "CUDA", ["dh0[entry] = u * delta", "product<true>"]),
+    ("softmax_cross_entropy", "F2", "CPU", ["= exp(", "Z = total(", "+= e"]),
+    ("softmax_cross_entropy", "F3", "CPU", ["top - s[row, of_y]", "np.log("]),
+    ("softmax_cross_entropy", "B1", "reference", ["np.exp(", "p.sum("]),
+    ("softmax_cross_entropy", "B2", "CPU", ["s[row, of_y] -= dL", "-= work[RATE + k]"]),
+    ("layer_norm", "B4", "CPU", ["_two_sums(", "p / size", "p - x_hat * q"]),
+    ("logistics", "F4", "CPU", ["p[to, 0] +=", "p[to, L - 1] +="]),
+    ("mixture", "W4", "CUDA", ["step = {z_lo, less / 2"]),
+    ("nade_columns", "B8", "CUDA", ["sum += on[r]"]),
+    ("rotary", "F2", "CUDA", ["a.v[k] = ", "b.v[k] = "]),
+    ("samplers/pixel_cnn", "F4", "CPU", ["rectified(", "own(", "multiply_rows("]),
+    ("samplers/transformer", "F5", "CPU", ["weights.W_1[l]", "weights.b_2[l]"]),
+]
+
+
+@pytest.mark.parametrize(("name", "label", "side", "pieces"), PARTS)
+def test_beside_a_step_stand_all_of_its_parts(name, label, side, pieces):
+    shown = "\n".join(line.text for line in derivations.kernel(name).lines(label)[side])
+    assert [piece for piece in pieces if piece not in shown] == []
 
 
 @pytest.mark.parametrize("name", ["rnn", "gru", "lstm", "grid_lstm"])
@@ -272,6 +320,25 @@ def test_a_graph_shows_a_value_and_a_gradient_on_each_arrow():
     text = svg([Box(0, 0, "a"), Box(100, 0, "b")], [Arrow("a", "b", [1.5, -0.0001], -2)], "two")
     assert "1.500 0.000" in text and "-2.000" in text and text.count('class="edge"') == 1
     assert numbers(np.array([[0.1], [-0.1]])) == "0.100 -0.100"
+
+
+def test_on_a_narrow_screen_a_graph_keeps_its_size_and_scrolls():
+    style = (places.ROOT / "docs" / "static" / "study.css").read_text("utf-8")
+    rule = re.compile(r"^@media \(max-width: 46em\) \{(.*)\}$", re.M)
+    (narrow,) = rule.finditer(style)
+    assert narrow.start() > style.index("svg.graph { max-width: 100%")  # the later rule is followed
+    assert "figure.graph { overflow-x: auto; }" in narrow[1]
+    assert "svg.graph { max-width: none; }" in narrow[1]
+
+
+def test_two_stacks_see_all_that_is_three_pixels_off_as_the_gallery_says(monkeypatch):
+    monkeypatch.setattr(gallery.cr.plots, "receptive_field", lambda seen, pixel: seen)
+    one, two = (field[:, :, 0] > 0 for field in gallery.receptive_fields().values())
+    i, j = np.indices((8, 8))
+    past, near = (i < 5) | ((i == 5) & (j < 4)), (i >= 2) & (abs(j - 4) <= 3)
+    assert (two == (past & near)).all()
+    assert "more than three rows or columns off" in gallery.receptive_fields.__doc__
+    assert not (one & ~two).any() and (two & ~one).any()  # the blind spot
 
 
 def test_the_gallery_has_a_picture_of_each_kind_and_the_lines_that_draw_it():

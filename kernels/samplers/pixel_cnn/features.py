@@ -53,20 +53,21 @@ def compute(
         _plain(of, lo_g, hi_g, tail, net, y, grids, kept, scratch)
     if not tail:
         return
-    here, n = listed(of.lo, of), net.maps[T, OUTPUTS]  # F4
+    here, n = listed(of.lo, of), net.maps[T, OUTPUTS]
     for g in range(lo_g, hi_g):
         at = listed(of.lo + (len(kept.u) // grids.z.images - 1) * grids.z.images, of)
-        rectified(of, scratch.h, listed(0, of), kept.u, at, g * n, n)
-        spread(of, net, T, y, 0, g * n, n, kept.t, here, g * n)
-        own(of, kept.u, at, net, T, 0, g, kept.t, here, scratch.edge)
-        rectify(of, kept.t, here, g * n, n)
+        rectified(of, scratch.h, listed(0, of), kept.u, at, g * n, n)  # F4
+        spread(of, net, T, y, 0, g * n, n, kept.t, here, g * n)  # F4
+        own(of, kept.u, at, net, T, 0, g, kept.t, here, scratch.edge)  # F4
+        rectify(of, kept.t, here, g * n, n)  # F4
 
 
 @njit(**JIT, **BORROWS)
 def outputs(of: Pixels, g: int, net: Net, y: Ids, kept: Features, scratch: Scratch) -> None:
     """Write s of channel g of one pixel of every image into the working memory."""
     at, n = listed(0, of), net.maps[S, OUTPUTS]
-    spread(of, net, S, y, 0, g * n, n, scratch.s, at, 0)
+    spread(of, net, S, y, 0, g * n, n, scratch.s, at, 0)  # F4
+    # F4
     multiply_rows(of, kept.t, listed(of.lo, of), net, S, 0, g, 0, scratch.s, at, 0, scratch.edge)
 
 
@@ -84,21 +85,21 @@ def _plain(
     for g in range(lo_g, hi_g):
         if L == 0 and not tail:
             return
-        spread(of, net, X, y, 0, g * wide, wide, h, here, g * wide)
+        spread(of, net, X, y, 0, g * wide, wide, h, here, g * wide)  # F1
         look(of, kept.z, grids.z, 0, net, X, 0, g, h, here, edge)  # F1
     for l in range(L):
         at, a_at = listed(first + l * layer, of), spot(grids.rows, l, of, 0, 0)
         for g in range(lo_g, hi_g):
-            rectified(of, h, here, u, at, g * wide, wide)
-            spread(of, net, I, y, l, g * n, n, kept.rows, a_at, g * n)
-            own(of, u, at, net, I, l, g, kept.rows, a_at, edge)
-            rectify(of, kept.rows, a_at, g * n, n)
+            rectified(of, h, here, u, at, g * wide, wide)  # F1
+            spread(of, net, I, y, l, g * n, n, kept.rows, a_at, g * n)  # F1
+            own(of, u, at, net, I, l, g, kept.rows, a_at, edge)  # F1
+            rectify(of, kept.rows, a_at, g * n, n)  # F1
         if l == L - 1 and not tail:
             return
         for g in range(lo_g, hi_g):
-            spread(of, net, M, y, l, g * n, n, m, at, g * n)
-            look(of, kept.rows, grids.rows, l, net, M, l, g, m, at, edge)
-            rectify(of, m, at, g * n, n)
+            spread(of, net, M, y, l, g * n, n, m, at, g * n)  # F1
+            look(of, kept.rows, grids.rows, l, net, M, l, g, m, at, edge)  # F1
+            rectify(of, m, at, g * n, n)  # F1
             own(of, m, at, net, O, l, g, h, here, edge)  # F1
 
 
@@ -110,14 +111,14 @@ def rows_above(
     p, here, edge, n = scratch.p, listed(0, of), scratch.edge, net.maps[VH, OUTPUTS]
     L = net.maps[V, LAYERS]
     for l in range(L + 1):
-        spread(of, net, V, y, l, 0, n, p, here, 0)
+        spread(of, net, V, y, l, 0, n, p, here, 0)  # F2
         if l == 0:
-            look(of, kept.z, grids.z, 0, net, XV, 0, 0, p, here, edge)
+            look(of, kept.z, grids.z, 0, net, XV, 0, 0, p, here, edge)  # F2
         else:
-            look(of, kept.rows, grids.rows, l - 1, net, V, l - 1, 0, p, here, edge)
+            look(of, kept.rows, grids.rows, l - 1, net, V, l - 1, 0, p, here, edge)  # F2
         beside = spot(grids.beside, l, of, 0, 0)
         clear(of, kept.beside, beside, 0, n)
-        own(of, p, here, net, VH, l, 0, kept.beside, beside, edge)
+        own(of, p, here, net, VH, l, 0, kept.beside, beside, edge)  # F3: p W_vh
         if l < L:
             gated(of, p, here, 0, kept.rows, spot(grids.rows, l, of, 0, 0), n // 2)  # F2
 
@@ -136,13 +137,13 @@ def _gated(
             return
         at = listed(first + l * layer, of)
         for g in range(lo_g, hi_g):
-            spread(of, net, H, y, l, 2 * g * n, 2 * n, q, here, 2 * g * n)
+            spread(of, net, H, y, l, 2 * g * n, 2 * n, q, here, 2 * g * n)  # F3
             if l == 0:
-                look(of, kept.z, grids.z, 0, net, XH, 0, g, q, here, edge)
+                look(of, kept.z, grids.z, 0, net, XH, 0, g, q, here, edge)  # F3
             else:
-                look(of, kept.h, grids.h, l - 1, net, H, l - 1, g, q, here, edge)
+                look(of, kept.h, grids.h, l - 1, net, H, l - 1, g, q, here, edge)  # F3
             beside = spot(grids.beside, l, of, 0, 0)
-            add_rows(of, kept.beside, beside, q, here, 2 * g * n, 2 * n)
+            add_rows(of, kept.beside, beside, q, here, 2 * g * n, 2 * n)  # F3
             gated(of, q, here, g, m, at, n)  # F3
         to, to_at = (kept.h, spot(grids.h, l, of, 0, 0)) if l < L else (scratch.h, here)
         for g in range(lo_g, hi_g):
@@ -150,4 +151,4 @@ def _gated(
                 clear(of, to, to_at, g * n, n)
             else:
                 copy(of, kept.h, spot(grids.h, l - 1, of, 0, 0), to, to_at, g * n, n)
-            own(of, m, at, net, O, l, g, to, to_at, edge)
+            own(of, m, at, net, O, l, g, to, to_at, edge)  # F3

@@ -143,7 +143,7 @@ pixel_cnn_sample(const double* __restrict__ all_u, const int* __restrict__ y,
     REAL* s = all_s + (size_t)blockIdx.x * K;
     for (int q = seen_so_far; q < end + peek; ++q) {
         const int g = q % C, j = q / C % S, i = q / C / S;
-        // Whether any channel of the pixel from this one on may be drawn: F4 is wanted only then.
+        // Whether any channel of the pixel from this one on may be drawn: outputs are wanted only then.
         bool tail = q - g < seen_so_far || q - g + C > end;
         for (int k = q - g; k < q - g + C && !tail; ++k) tail = k >= begin && !(u[k - begin] < 0);
         if constexpr (GATED) {
@@ -162,7 +162,7 @@ pixel_cnn_sample(const double* __restrict__ all_u, const int* __restrict__ y,
                         const Window own{0, 0, 2 * F};
                         const int c = at % (2 * F);
                         return seen(of.p, 0, 0, at / (2 * F), own, across, 2 * F, c, part, parts);
-                    }, [&](int at, REAL sum) { of.beside.at(l, 0, 0)[at] = sum; });
+                    }, [&](int at, REAL sum) { of.beside.at(l, 0, 0)[at] = sum; });  // F3: p W_vh
                     for (int k = threadIdx.x; l < L && k < S * F; k += THREADS) {
                         const REAL* p = of.p.at(0, 0, k / F) + k % F;
                         of.rows.at(l, i, k / F)[k % F] = gate(p[0], p[F]);  // F2
@@ -191,7 +191,7 @@ pixel_cnn_sample(const double* __restrict__ all_u, const int* __restrict__ y,
                     return seen(of.m, l, 0, 0, own, out, F, g * narrow + c, part, parts);
                 }, [&](int c, REAL sum) {
                     const int column = g * narrow + c;
-                    const REAL now = (l ? of.h.at(l - 1, 0, j)[column] : REAL(0)) + sum;
+                    const REAL now = (l ? of.h.at(l - 1, 0, j)[column] : REAL(0)) + sum;  // F3
                     if (l < L) of.h.at(l, 0, j)[column] = now;  // F3
                     else of.u.at(L, 0, 0)[column] = positive(now);
                 });

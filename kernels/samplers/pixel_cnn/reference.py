@@ -71,16 +71,16 @@ def _outputs(w: Weights, sizes: Sizes, at: int, memory: Memory) -> Array:
     own = raster(1, "B", C)
     h = _gated(w, sizes, z, y, own) if w.gated else _plain(w, sizes, z, y, own)
     t = _relu(_map(_relu(h), w.W_t, w.b_t, y, own))  # F4
-    s: Array = _map(t, w.W_s, w.b_s, y, own).reshape(len(z), R * S * C, -1)[:, at]
+    s: Array = _map(t, w.W_s, w.b_s, y, own).reshape(len(z), R * S * C, -1)[:, at]  # F4
     return s
 
 
 def _plain(w: Weights, sizes: Sizes, z: Array, y: Ids, own: Window) -> Array:
     C = sizes.channels
-    h = _map(z, w.W_x, w.b_x, y, raster(sizes.first_size, "A", C))
+    h = _map(z, w.W_x, w.b_x, y, raster(sizes.first_size, "A", C))  # F1
     for l in range(len(w.W_m)):
         a = _relu(_map(_relu(h), w.W_i[l], w.b_i[:, l], y, own))  # F1
-        m = _relu(_map(a, w.W_m[l], w.b_m[:, l], y, raster(sizes.kernel_size, "B", C)))
+        m = _relu(_map(a, w.W_m[l], w.b_m[:, l], y, raster(sizes.kernel_size, "B", C)))  # F1
         masked_conv.add(m, w.W_o[l], own, h)  # F1
     return h
 
@@ -92,10 +92,10 @@ def _gated(w: Weights, sizes: Sizes, z: Array, y: Ids, own: Window) -> Array:
         W_v, W_h = (w.W_v[l - 1], w.W_h[l - 1]) if l else (w.W_xv, w.W_xh)
         p = _map(v, W_v, w.b_v[:, l], y, above(k, kind))  # F2
         q = _map(h, W_h, w.b_h[:, l], y, left(k, kind, sizes.channels))  # F3
-        masked_conv.add(p, w.W_vh[l], raster(1, "B"), q)
-        v, g = _gate(p, 1), _gate(q, sizes.channels)
+        masked_conv.add(p, w.W_vh[l], raster(1, "B"), q)  # F3
+        v, g = _gate(p, 1), _gate(q, sizes.channels)  # F2, F3
         h = h.copy() if l else np.zeros_like(g)
-        masked_conv.add(g, w.W_o[l], own, h)
+        masked_conv.add(g, w.W_o[l], own, h)  # F3
     return h
 
 

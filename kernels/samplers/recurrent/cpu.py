@@ -41,7 +41,7 @@ def extend(
 def peek(output: Output, memory: Memory, s: Array) -> None:
     """See `chainrule.kernels.samplers.recurrent.peek`."""
     np.matmul(memory.h[:, -1], output.W_hy, out=s)  # F1: one product, for which BLAS is the best
-    s += output.b_y
+    s += output.b_y  # F1
 
 
 def extend_attention(

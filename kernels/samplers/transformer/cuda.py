@@ -92,7 +92,7 @@ class _Rows:
             self._read(np.minimum(self.done, last))
         self._read(np.minimum(self.done, last))
         w, y = self.weights, self.y
-        layer_norm.forward(self.x, w.ln_g, w.ln_b, y, self.mean, self.rstd)
+        layer_norm.forward(self.x, w.ln_g, w.ln_b, y, self.mean, self.rstd)  # F6
         s: Array = y @ w.W_y  # F6
         return s
 
@@ -128,19 +128,19 @@ class _Rows:
         seen, moments = at + np.int32(1), (self.mean, self.rstd)
         embedding.forward(self.memory.window[self.n, at], w.E, x)  # F1
         if len(w.E_pos):
-            x[...] += w.E_pos[at]
+            x[...] += w.E_pos[at]  # F1
         for l in range(len(w.W_qkv)):
-            layer_norm.forward(x, w.ln1_g[l], w.ln1_b[l], y, *moments)
-            xp.matmul(y, w.W_qkv[l], out=self.qkv)
+            layer_norm.forward(x, w.ln1_g[l], w.ln1_b[l], y, *moments)  # F2
+            xp.matmul(y, w.W_qkv[l], out=self.qkv)  # F2
             plan = plan_append(keys.shape, self.half, l, x.dtype)
             launch(SOURCE, plan, self.qkv, w.b_qkv[l], *self.angles, at, self.q, keys, values)  # F2
             k, v = (cache[:, l].reshape(N, S, *heads) for cache in (keys, values))
             q, a = (b.reshape(N, *heads) for b in (self.q, self.a))
             causal_attention.decode(q, k, v, seen, a)  # F3
             _add(x, self.a, w.W_o[l], w.b_o[l], y)  # F4
-            layer_norm.forward(x, w.ln2_g[l], w.ln2_b[l], y, *moments)
-            xp.matmul(y, w.W_1[l], out=self.hidden)
-            gelu.forward(self.hidden, w.b_1[l], self.active)
+            layer_norm.forward(x, w.ln2_g[l], w.ln2_b[l], y, *moments)  # F5
+            xp.matmul(y, w.W_1[l], out=self.hidden)  # F5
+            gelu.forward(self.hidden, w.b_1[l], self.active)  # F5
             _add(x, self.active, w.W_2[l], w.b_2[l], y)  # F5
         self.done = np.maximum(self.done, at_host + 1)
 

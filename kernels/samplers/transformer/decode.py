@@ -218,9 +218,9 @@ def run_layers(
         add(x, M, weights.b_o[l])  # F4
         add_product(y, M, weights.W_o[l], product, x)  # F4
         normalise_rows(x, M, weights.ln2_g[l], weights.ln2_b[l], y)  # F5
-        multiply(y, M, weights.W_1[l], product)
+        multiply(y, M, weights.W_1[l], product)  # F5
         activate_rows(product, M, weights.b_1[l], hidden)  # F5
-        add(x, M, weights.b_2[l])
+        add(x, M, weights.b_2[l])  # F5
         add_product(hidden, M, weights.W_2[l], product, x)  # F5
 
 

@@ -39,17 +39,17 @@ def _logits(n: int, weights: Weights, sizes: Sizes, memory: Memory) -> Array:
     first = min(int(memory.cached[n]), stop - 1)
     x: Array = w.E[memory.window[n, first:stop]]  # F1
     if len(w.E_pos):
-        x = x + w.E_pos[first:stop]
+        x = x + w.E_pos[first:stop]  # F1
     for l in range(len(w.W_qkv)):
         qkv = _normalised(x, w.ln1_g[l], w.ln1_b[l]) @ w.W_qkv[l] + w.b_qkv[l]  # F2
         q, k, v = (a.reshape(len(x), sizes.n_heads, -1) for a in np.split(qkv, 3, axis=1))
         if not len(w.E_pos):
-            q, k = (_rotated(a, first) for a in (q, k))
+            q, k = (_rotated(a, first) for a in (q, k))  # F2
         keys, values = (a[n, l].reshape(-1, *k.shape[1:]) for a in (memory.keys, memory.values))
         keys[first:stop], values[first:stop] = k, v
         x = x + _attended(q, keys, values, first) @ w.W_o[l] + w.b_o[l]  # F3, F4
-        u = _normalised(x, w.ln2_g[l], w.ln2_b[l]) @ w.W_1[l]
-        gelu.forward(u, w.b_1[l], u)
+        u = _normalised(x, w.ln2_g[l], w.ln2_b[l]) @ w.W_1[l]  # F5
+        gelu.forward(u, w.b_1[l], u)  # F5
         x = x + u @ w.W_2[l] + w.b_2[l]  # F5
     memory.cached[n] = stop
     s: Array = _normalised(x[-1:], w.ln_g, w.ln_b) @ w.W_y  # F6
