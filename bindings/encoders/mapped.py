@@ -13,8 +13,8 @@ asks for slices, as `validation.dense` does.
 
 Rows are read from the file one by one, where they lie apart, into an array of their own: nothing
 else of it is in this process's memory. (What a system maps is by pages, a megabyte for a row where
-they are large, and takes ten times as long; 100 rows take 0.1 ms here.) What was read before is in the system's cache, which
-all processes of a machine share.
+they are large, and takes ten times as long; 100 rows take 0.1 ms here.) What was read before is in
+the system's cache, which all processes of a machine share.
 """
 
 import os
