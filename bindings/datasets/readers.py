@@ -2,13 +2,13 @@
 
 `tables` reads text, and `pictures` folders of pictures, by the same rules: nothing is unpickled;
 what a file says about its size is held against its real size, and against MAX_BYTES, before memory
-is set aside; every error is one sentence that names the file. Rows that are not read but mapped
-set nothing aside, so there may be as many as the file holds.
+is set aside; every error is one sentence that names the file. Rows that stay in their file set
+nothing aside, so there may be as many as it holds.
 """
 
 import csv
 import gzip
-import mmap
+import os
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -61,12 +61,11 @@ def map_npy(path: Path) -> NDArray[Any] | MappedRows:
     with one_sentence(path, ".npy"), open(path, "rb") as file:
         size = path.stat().st_size
         shape, by_columns, dtype = _header(file, size)
-        if size <= mapped.HELD or by_columns or len(shape) < 2 or not prod(shape):
+        small = size <= mapped.HELD or len(shape) < 2 or not prod(shape)
+        if small or by_columns or not hasattr(os, "preadv"):  # Windows has it not
             file.seek(0)
             return _read_array(file, size)
-        memory = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        flat: NDArray[Any] = np.frombuffer(memory, dtype, prod(shape), file.tell())
-        return MappedRows(mapped.MappedArray(memory, flat.reshape(shape)))
+        return MappedRows(mapped.MappedArray(path, file.tell(), shape, dtype))
 
 
 def read_npz(path: Path, prefix: str = "") -> dict[str, NDArray[Any]]:
