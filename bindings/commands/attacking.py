@@ -48,7 +48,8 @@ def attack(common: Common, run: Path, x: Path, how: AttackRequest, asked: LabelR
     model = common.show(_classifier(run))
     density = None if how.density is None else common.show(_density(how.density))
     images = _read(common, x, model)
-    if density is not None and images.whole and (top := _top(density, how.density)) != shares.TOP:
+    top = shares.TOP if density is None else _top(density, how.density)
+    if images.whole and top != shares.TOP:
         raise ValueError(
             f"{how.density} is of pixels from 0 to {top}, and a classifier reads whole numbers as "
             f"shares of {shares.TOP}; give images as floats from 0 to 1, or another density"
@@ -185,7 +186,7 @@ def _found(x: Any, y: Any, top: int) -> Found:
     return Found(shares.of(pixels, top), y, bool(whole))
 
 
-def _top(density: Any, run: Path) -> int:
+def _top(density: Any, run: Path | None) -> int:
     """Return the largest of the whole numbers that a density reads as white.
 
     Raises:
