@@ -48,7 +48,7 @@ def attack(common: Common, run: Path, x: Path, how: AttackRequest, asked: LabelR
     model = common.show(_classifier(run))
     density = None if how.density is None else common.show(_density(how.density))
     images = _read(common, x, model)
-    top = shares.TOP if how.density is None else _top(density, how.density)
+    top = shares.TOP if density is None else _top(density, how.density)
     if images.whole and top != shares.TOP:
         raise ValueError(
             f"{how.density} is of pixels from 0 to {top}, and a classifier reads whole numbers as "
@@ -186,7 +186,7 @@ def _found(x: Any, y: Any, top: int) -> Found:
     return Found(shares.of(pixels, top), y, bool(whole))
 
 
-def _top(density: Any, run: Path) -> int:
+def _top(density: Any, run: Path | None) -> int:
     """Return the largest of the whole numbers that a density reads as white.
 
     Raises:

@@ -117,17 +117,17 @@ class Category:
 
     def codes(self, column: Column) -> NDArray[np.int32]:
         """Return the codes of a column's values, (N,), -1 of what is none of them."""
+        codes: NDArray[np.int32]
         if column.kind == "category":
-            of_categories = self._codes(map(self._as_known, column.categories))
-            of_values: NDArray[np.int32] = of_categories[column.values]
-            return of_values
-        if self._range is not None and column.whole():
+            codes = self._codes(map(self._as_known, column.categories))[column.values]
+        elif self._range is not None and column.whole():
             low, table = self._range
             at = np.clip(column.values.astype(np.int64), low - 1, low + len(table) - 2) - (low - 1)
-            codes: NDArray[np.int32] = table[at]
-            return codes
-        found, which = np.unique(column.values, return_inverse=True)
-        return self._codes(found.tolist())[which]
+            codes = table[at]
+        else:
+            found, which = np.unique(column.values, return_inverse=True)
+            codes = self._codes(found.tolist())[which]
+        return codes
 
     def _as_known(self, value: Any) -> Any:
         """Return a category as training had it: among words bools and fractions are words, too.

@@ -51,11 +51,11 @@ def losses(s: Array, m: int, rows: int, o: int, V: int, gradient: bool, work: Ar
     if gradient:
         tiny, zero = smallest_normal(work), work.dtype.type(0)
         for k in range(lanes):
-            work[_U(SUM + k)] = work[_U(RATE + k)] / work[_U(SUM + k)]  # B1, B2: dL / Z
+            work[_U(SUM + k)] = work[_U(RATE + k)] / work[_U(SUM + k)]  # B1, B2: dnll / Z
         for j in range(V):
             for k in range(lanes):
                 slope = work[_U(LOGITS + j * BATCH + k)] * work[_U(SUM + k)]  # B1, B2
                 work[_U(LOGITS + j * BATCH + k)] = zero if abs(slope) < tiny else slope
         for k in range(rows):
-            work[LOGITS + np.intp(work[X + k]) * BATCH + k] -= work[RATE + k]  # B2: - dL [i = y]
+            work[LOGITS + np.intp(work[X + k]) * BATCH + k] -= work[RATE + k]  # B2: - dnll [i = y]
         scatter(work, LOGITS, s, m, rows, o, V)

@@ -134,8 +134,10 @@ def test_pixels_of_a_densitys_own_scale_are_purified_on_it(trained, runs, call, 
     assert call(*attack)[0] == 0
     bits = cr.PixelCNN(1, 4, binarize=8, first_size=3, epochs=1).fit(x)
     bits.save(tmp_path / "bits.safetensors")
-    status, _, err = call("purify", tmp_path / "bits.safetensors", begin[1])
-    assert status == 2 and "makes bits by the threshold 8, and images are floats from 0 to 1" in err
+    for verb in (("purify",), ("attack", trained, begin[1], "--density")):
+        rest = (begin[1],) if verb == ("purify",) else ()
+        status, _, err = call(*verb, tmp_path / "bits.safetensors", *rest)
+        assert status == 2 and "makes bits by the threshold 8, and images are floats" in err
 
 
 def test_what_cannot_be_is_refused_in_a_sentence(trained, runs, call, tmp_path):
