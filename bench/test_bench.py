@@ -122,6 +122,21 @@ def test_labels_are_found_by_the_image_a_row_was_drawn_from():
     np.testing.assert_array_equal(labels.match(x, images), drawn)
 
 
+@pytest.mark.parametrize("lasts", [0.001, 2.0])
+def test_the_first_call_of_a_turn_counts_for_nobody(monkeypatch, lasts):
+    """A slow rival's cold calls would count in full where a fast one's do not."""
+    calls, clock = [], [0.0]
+
+    def call():
+        calls.append(None)
+        clock[0] += lasts * (10 if len(calls) == 1 else 1)
+
+    monkeypatch.setattr(worker.time, "perf_counter", lambda: clock[0])
+    times = worker.turn(call, harness.TURN)
+    assert len(times) == len(calls) - 1
+    np.testing.assert_allclose(times, lasts)
+
+
 def _without_numbers(workload):
     """Return a problem of few numbers: those that are drawn must not matter to the counts."""
     return cases.Problem(workload, np.full((2, 2), 0.13), None, {"W": np.zeros(1000)})
