@@ -3,6 +3,7 @@
 A machine's speed drifts: other work, clock rates, heat. Interleaving lets the drift hit every
 rival alike, so a ratio of two medians of one run means more than either median. Between turns
 everybody rests, because a library's threads may go on spinning after its call and slow the next.
+The first call of a turn, which finds cold caches, counts for nobody, be it short or long.
 """
 
 import multiprocessing
@@ -17,7 +18,7 @@ from bench import check, worker
 from bench.cases import Problem, Workload, build, home
 
 REST = 0.012  # seconds between turns
-TURN = 0.05  # seconds of a turn; longer calls get one a turn
+TURN = 0.05  # seconds of a turn; longer calls get one a turn, after the one that does not count
 MIN_ROUNDS = 7
 LATE = "did not compile in"  # how that of one which took too long to set up begins
 

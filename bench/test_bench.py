@@ -8,12 +8,14 @@ left to that too.
 
 import subprocess
 import sys
+from contextlib import nullcontext
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from bench import cases, check, curves, harness, isa, labels, worker
-from bench.cases import convolution
+from bench import cases, check, curves, harness, isa, labels, peers, worker
+from bench.cases import convolution, ours
 from chainrule.kernels import masked_conv, use_backend
 from chainrule.kernels.masked_conv import above, left, raster
 from chainrule.kernels.target import vector_bytes
@@ -120,6 +122,41 @@ def test_labels_are_found_by_the_image_a_row_was_drawn_from():
     drawn = rng.permutation(50)
     x = (rng.random((50, 400)) * 255 < images[drawn]).astype(np.uint8)
     np.testing.assert_array_equal(labels.match(x, images), drawn)
+
+
+@pytest.mark.parametrize("lasts", [0.001, 2.0])
+def test_the_first_call_of_a_turn_counts_for_nobody(monkeypatch, lasts):
+    """A slow rival's cold calls would count in full where a fast one's do not."""
+    calls, clock = [], [0.0]
+
+    def call():
+        calls.append(None)
+        clock[0] += lasts * (10 if len(calls) == 1 else 1)
+
+    monkeypatch.setattr(worker.time, "perf_counter", lambda: clock[0])
+    times = worker.turn(call, harness.TURN)
+    assert len(times) == len(calls) - 1
+    np.testing.assert_allclose(times, lasts)
+
+
+def test_a_workload_meets_no_compiled_code_of_another(monkeypatch):
+    """torch.compile would make one whose shapes differ from the last one's with dynamic shapes."""
+    done = []
+    place = SimpleNamespace(
+        use=lambda device: nullcontext(),
+        forget=lambda: done.append("forget"),
+        finished=lambda call, device: call,
+    )
+    module = SimpleNamespace(
+        prepare=lambda problem, threads, variant: done.append(variant) or ours.Run(None, None)
+    )
+    homes = {"torch_device": place}
+    monkeypatch.setattr(
+        peers, "import_module", lambda name: homes.get(name.rpartition(".")[2], module)
+    )
+    for name in ("torch.compile", "torch.compile-body", "torch"):
+        peers.prepare(name, cases.build(cases.find("nade/grad", "small")), 1)
+    assert done == ["forget", "whole", "forget", "body", "tuned"]
 
 
 def _without_numbers(workload):

@@ -22,7 +22,6 @@ from bench.cases import Problem, Workload, build, ours
 from bench.cases.ours import Run
 
 SKIPPED = "skipped: "  # how the status of a rival that has no place in a comparison begins
-COLD = 0.05  # seconds; the first call of a turn finds cold caches, and counts if longer than this
 
 
 def serve(connection: Connection, rival: str, threads: int) -> None:
@@ -131,11 +130,15 @@ def prepare(rival: str, problem: Problem, threads: int) -> Run:
 
 
 def turn(call: Callable[[], object], seconds: float) -> list[float]:
-    """Return the seconds of repeated calls, about `seconds` in all and at least one."""
+    """Return the seconds of repeated calls, about `seconds` in all and at least one.
+
+    A call before them does not count, however long it takes: the first of a turn finds the caches
+    and threads as the rival before it left them.
+    """
+    times: list[float] = []
     gc.disable()
     try:
-        first = _timed(call)
-        times = [first] if first > COLD else []
+        call()
         while not times or sum(times) < seconds:
             times.append(_timed(call))
     finally:

@@ -103,6 +103,8 @@ def prepare(name: str, problem: Problem, threads: int) -> Run:
         raise NotImplementedError("another way of writing a loop that is not in this workload")
     module, variant = homes[case]
     place = import_module(f"bench.peers.{library}_device")
+    if name.startswith("torch.compile"):
+        place.forget()
     with place.use(device):
         run: Run = import_module(f"bench.peers.{module}").prepare(problem, threads, variant)
     return run._replace(call=place.finished(run.call, device))

@@ -1,11 +1,11 @@
 """JAX: one jit-compiled function an operation, NADE's loop over the variables a lax.scan.
 
 XLA has no public switch for its number of CPU threads: it takes the cores that the process may
-use, which the worker has set before JAX is imported.
+use, which the worker has set before JAX is imported. Training masks the weights at each call; log p
+and samples have theirs masked before the timing.
 """
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -44,51 +44,47 @@ def nade_sample(theta: Any, u: Any) -> Any:
 
 
 def fvsbn_logits(theta: Any, x: Any) -> Any:
-    """Return FVSBN's logits, (N, D): one masked matrix product."""
-    import jax.numpy as jnp
-
-    return x @ jnp.tril(theta["weight"], -1).T + theta["b"]
+    """Return FVSBN's logits, (N, D): one product with strictly lower triangular weights."""
+    return x @ theta["weight"].T + theta["b"]
 
 
 def fvsbn_sample(theta: Any, u: Any) -> Any:
-    """Return samples, (N, D): variable d adds its column of weights to the logits after it."""
+    """Return samples, (N, D): variable d reads those already drawn, zeros elsewhere."""
     import jax
     import jax.numpy as jnp
 
-    columns = jnp.tril(theta["weight"], -1).T
+    def step(x: Any, row: Any) -> Any:
+        u_d, weight, b_d, d = row
+        x_d = (u_d < jax.nn.sigmoid(x @ weight + b_d)).astype(x.dtype)
+        return x.at[:, d].set(x_d), None
 
-    def step(s: Any, row: Any) -> Any:
-        u_d, column, d = row
-        x_d = (u_d < jax.nn.sigmoid(s[:, d])).astype(s.dtype)
-        return s + x_d[:, None] * column, x_d
+    rows = u.T, theta["weight"], theta["b"], jnp.arange(u.shape[1])
+    return jax.lax.scan(step, jnp.zeros_like(u), rows)[0]
 
-    start = jnp.broadcast_to(theta["b"], u.shape)
-    _, x = jax.lax.scan(step, start, (u.T, columns, jnp.arange(u.shape[1])))
+
+def made_logits(theta: Any, x: Any) -> Any:
+    """Return MADE's logits, (N, D): two products with masked weights."""
+    import jax
+
+    return jax.nn.relu(x @ theta["W"] + theta["c"]) @ theta["V"] + theta["b"]
+
+
+def made_sample(theta: Any, u: Any) -> Any:
+    """Return samples, (N, D): the hidden pre-activation a grows by x_d W_d, as NADE's does.
+
+    theta: V as (D, H), so that the row of a variable lies together as it does in W.
+    """
+    import jax
+    import jax.numpy as jnp
+
+    def step(a: Any, row: Any) -> Any:
+        u_d, W_d, V_d, b_d = row
+        x_d = (u_d < jax.nn.sigmoid(jax.nn.relu(a) @ V_d + b_d)).astype(a.dtype)
+        return a + x_d[:, None] * W_d, x_d
+
+    start = jnp.broadcast_to(theta["c"], (len(u), len(theta["c"])))
+    _, x = jax.lax.scan(step, start, (u.T, theta["W"], theta["V"], theta["b"]))
     return x.T
-
-
-def made_logits(theta: Any, x: Any, masks: Any) -> Any:
-    """Return MADE's logits, (N, D): two matrix products, a mask on the weights of each."""
-    import jax
-
-    h = jax.nn.relu(x @ (theta["W"] * masks[0]) + theta["c"])
-    return h @ (theta["V"] * masks[1]) + theta["b"]
-
-
-def made_sample(theta: Any, u: Any, masks: Any) -> Any:
-    """Return samples, (N, D): a full pass for each variable, of weights masked once."""
-    import jax
-    import jax.numpy as jnp
-
-    W, V = theta["W"] * masks[0], theta["V"] * masks[1]
-
-    def step(x: Any, d: Any) -> Any:
-        h = jax.nn.relu(x @ W + theta["c"])
-        x_d = u[:, d] < jax.nn.sigmoid(h @ V[:, d] + theta["b"][d])
-        return x.at[:, d].set(x_d.astype(x.dtype)), None
-
-    x, _ = jax.lax.scan(step, jnp.zeros_like(u), jnp.arange(u.shape[1]))
-    return x
 
 
 FUNCTIONS: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
@@ -104,19 +100,35 @@ def prepare(problem: Problem, threads: int, variant: str = "") -> Run:
 
     model, operation = problem.workload.model, problem.workload.operation
     logits, sample = FUNCTIONS[model]
-    theta = dict(problem.theta)
-    if model == "made":
-        masks = [jnp.asarray(mask) for mask in made.masks(problem.workload.size)]
-        logits, sample = partial(logits, masks=masks), partial(sample, masks=masks)
-    if model == "fvsbn":
-        theta = {"weight": fvsbn.unpack(theta.pop("alpha"), problem.workload.size.D), **theta}
-    theta = {name: jnp.asarray(value) for name, value in theta.items()}
+    theta, masks = _masks(problem)
     x, u = jnp.asarray(problem.x, jnp.float32), jnp.asarray(problem.u)
     if operation in ("grad", "step"):
-        return training(logits, theta, x, step=operation == "step")
+        return training(_masked(logits, masks), theta, x, step=operation == "step")
+    theta |= {k: theta[k] * mask for k, mask in masks.items()}  # weights that stay, once
     if operation == "sample":
+        if model == "made":
+            theta["V"] = theta["V"].T
         return run("x", sample, theta, u)
     return run("log_prob", lambda theta, x: bernoulli(logits(theta, x), x), theta, x)
+
+
+def _masks(problem: Problem) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return parameters and the masks of some."""
+    import jax.numpy as jnp
+
+    theta, masks, size = dict(problem.theta), {}, problem.workload.size
+    if problem.workload.model == "made":
+        masks = dict(zip("WV", made.masks(size), strict=True))
+    if problem.workload.model == "fvsbn":
+        theta = {"weight": fvsbn.unpack(theta.pop("alpha"), size.D), **theta}
+        masks = {"weight": np.tril(np.ones_like(theta["weight"]), -1)}
+    on_device = [{k: jnp.asarray(a) for k, a in arrays.items()} for arrays in (theta, masks)]
+    return on_device[0], on_device[1]
+
+
+def _masked(logits: Callable[..., Any], masks: dict[str, Any]) -> Callable[..., Any]:
+    """Return `logits` of weights that are masked at each call, as training has to."""
+    return lambda theta, x: logits(theta | {k: theta[k] * m for k, m in masks.items()}, x)
 
 
 def bernoulli(s: Any, x: Any) -> Any:

@@ -17,6 +17,15 @@ def use(device: str) -> Any:
     return torch.device(device)
 
 
+def forget() -> None:
+    """Drop what torch.compile made for workloads before this one.
+
+    It would else take a second size for a sign that shapes vary, compile that one for shapes of
+    any size, and after some more compilations of one function give up and run it as it is.
+    """
+    torch.compiler.reset()
+
+
 def finished(call: Callable[[], object], device: str) -> Callable[[], object]:
     """Return `call`, back only when the work is done, for PyTorch does not wait for a GPU."""
     if device == "cpu":

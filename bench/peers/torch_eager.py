@@ -5,6 +5,8 @@ its `W[d]` fills a (D, H) gradient of zeros for every d, O(D²·H) in all. `torc
 `W.unbind(0)`, whose backward gathers all rows at once, and updates a in one operation, in place
 where no gradient is wanted: the fairest eager rival we found. (One (N, D, H) cumulative sum in
 place of the loop was several times slower than either.) All else is the same in both.
+
+Training masks the weights at each call; log p and samples have theirs masked before the timing.
 """
 
 from collections.abc import Callable
@@ -62,40 +64,72 @@ def nade_sample_plain(u: Any, W: Any, V: Any, b: Any, c: Any) -> Any:
     return x
 
 
-def fvsbn_logits(x: Any, weight: Any, b: Any, mask: Any) -> Any:
-    """Return FVSBN's logits, (N, D): a linear layer under a strictly lower triangular mask."""
+def fvsbn_logits(x: Any, weight: Any, b: Any) -> Any:
+    """Return FVSBN's logits, (N, D): a linear layer of strictly lower triangular weights."""
     from torch.nn import functional
 
-    return functional.linear(x, weight * mask, b)
+    return functional.linear(x, weight, b)
 
 
-def fvsbn_sample(u: Any, weight: Any, b: Any, mask: Any) -> Any:
-    """Return samples, (N, D); variable d reads the d columns already drawn."""
+def fvsbn_sample(u: Any, weight: Any, b: Any) -> Any:
+    """Return samples, (N, D); variable d reads the d rows already drawn, which lie together."""
     import torch
 
-    weight, x = weight * mask, torch.zeros_like(u)
-    for d in range(u.shape[1]):
-        x[:, d] = u[:, d] < torch.sigmoid(x[:, :d] @ weight[d, :d] + b[d])
-    return x
+    u, x = u.t().contiguous(), torch.empty_like(u.t())
+    for d in range(len(u)):
+        x[d] = u[d] < torch.sigmoid(weight[d, :d] @ x[:d] + b[d])
+    return x.t()
 
 
-def made_logits(x: Any, W: Any, V: Any, c: Any, b: Any, masks: Any) -> Any:
-    """Return MADE's logits, (N, D): two linear layers, a mask on the weights of each."""
+def made_logits(x: Any, W: Any, V: Any, c: Any, b: Any) -> Any:
+    """Return MADE's logits, (N, D): two linear layers of masked weights."""
     from torch.nn import functional
 
-    h = functional.relu(functional.linear(x, W * masks[0], c))
-    return functional.linear(h, V * masks[1], b)
+    return functional.linear(functional.relu(functional.linear(x, W, c)), V, b)
 
 
-def made_sample(u: Any, W: Any, V: Any, c: Any, b: Any, masks: Any) -> Any:
-    """Return samples, (N, D): a full pass for each variable, of weights masked once."""
+def made_sample(u: Any, W: Any, V: Any, c: Any, b: Any) -> Any:
+    """Return samples, (N, D): the hidden pre-activation a grows by x_d W_d, as NADE's does.
+
+    W, V: (D, H), so that the row of a variable lies together in both.
+    """
     import torch
 
-    W, V, x = W * masks[0], V * masks[1], torch.zeros_like(u)
-    for d in range(u.shape[1]):
-        h = torch.relu(torch.nn.functional.linear(x, W, c))
-        x[:, d] = u[:, d] < torch.sigmoid(torch.nn.functional.linear(h, V, b)[:, d])
-    return x
+    a, x = c.repeat(len(u), 1), []
+    rows = (u.t().contiguous(), W, V, b)
+    for u_d, W_d, V_d, b_d in zip(*(r.unbind(0) for r in rows), strict=True):
+        x_d = (u_d < torch.sigmoid(torch.relu(a) @ V_d + b_d)).to(a.dtype)
+        a.addr_(x_d, W_d)
+        x.append(x_d)
+    return torch.stack(x, 1)
+
+
+FUNCTIONS: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
+    "nade": (nade_logits, nade_sample),
+    "fvsbn": (fvsbn_logits, fvsbn_sample),
+    "made": (made_logits, made_sample),
+}
+
+
+def layers(problem: Problem) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return parameters and the masks of some, matrices with outputs in front as PyTorch's are."""
+    theta, size = dict(problem.theta), problem.workload.size
+    if problem.workload.model == "fvsbn":
+        theta = {"weight": fvsbn.unpack(theta.pop("alpha"), size.D), **theta}
+        return theta, {"weight": np.tril(np.ones_like(theta["weight"]), -1)}
+    if problem.workload.model == "made":
+        masks = dict(zip("WV", made.masks(size), strict=True))
+        return theta | {k: theta[k].T for k in masks}, {k: mask.T for k, mask in masks.items()}
+    return theta, {}
+
+
+def masked(logits: Callable[..., Any], masks: dict[str, Any]) -> Callable[..., Any]:
+    """Return `logits` of weights that are masked at each call, as training has to."""
+
+    def of(x: Any, **theta: Any) -> Any:
+        return logits(x, **{**theta, **{k: theta[k] * mask for k, mask in masks.items()}})
+
+    return of if masks else logits
 
 
 class Side:
@@ -106,27 +140,20 @@ class Side:
         import torch
 
         self.problem = problem
-        D = problem.workload.size.D
-        theta = dict(problem.theta)
-        if problem.workload.model == "fvsbn":
-            theta = {"weight": fvsbn.unpack(theta.pop("alpha"), D), **theta}
-        elif problem.workload.model == "made":  # PyTorch keeps its layers' weights transposed
-            theta |= {name: np.ascontiguousarray(theta[name].T) for name in "WV"}
-        self.theta = {k: torch.tensor(v, requires_grad=True) for k, v in theta.items()}
+        model, operation = problem.workload.model, problem.workload.operation
+        theta, masks = layers(problem)
+        self.logits, self.sample = FUNCTIONS[model]
+        if variant == "plain":
+            self.logits, self.sample = nade_logits_plain, nade_sample_plain
+        if operation in ("grad", "step"):
+            self.logits = masked(self.logits, {k: _tensor(mask) for k, mask in masks.items()})
+        else:  # weights that stay are masked once
+            theta |= {k: theta[k] * mask for k, mask in masks.items()}
+        if (model, operation) == ("made", "sample"):
+            theta["W"] = theta["W"].T
+        self.theta = {k: _tensor(v).requires_grad_() for k, v in theta.items()}
         self.x = torch.tensor(problem.x, dtype=torch.float32)
         self.u = torch.tensor(problem.u)
-        if problem.workload.model == "fvsbn":
-            mask = torch.ones(D, D).tril(-1)
-            self.logits: Callable[..., Any] = lambda x, **t: fvsbn_logits(x, **t, mask=mask)
-            self.sample: Callable[..., Any] = lambda u, **t: fvsbn_sample(u, **t, mask=mask)
-        elif problem.workload.model == "made":
-            of_layers = made.masks(problem.workload.size)
-            masks = [torch.tensor(np.ascontiguousarray(mask.T)) for mask in of_layers]
-            self.logits = lambda x, **t: made_logits(x, **t, masks=masks)
-            self.sample = lambda u, **t: made_sample(u, **t, masks=masks)
-        else:
-            self.logits = nade_logits_plain if variant == "plain" else nade_logits
-            self.sample = nade_sample_plain if variant == "plain" else nade_sample
 
     def loss(self, x: Any, **theta: Any) -> Any:
         """Return the mean negative log-likelihood of a row, in nats."""
@@ -156,6 +183,13 @@ class Side:
         if self.problem.workload.model == "made":
             found |= {name: found[name].T for name in "WV"}
         return found
+
+
+def _tensor(array: Any) -> Any:
+    """Return a tensor of an array, its last axis contiguous."""
+    import torch
+
+    return torch.tensor(np.ascontiguousarray(array))
 
 
 def prepare(problem: Problem, threads: int, variant: str) -> Run:

@@ -16,7 +16,7 @@ from torch.nn import functional
 from bench.cases import Problem, home
 from bench.cases.convolution import dense, mask, taps, window
 from bench.cases.ours import Run
-from bench.peers import torch_eager
+from bench.peers import torch_device, torch_eager
 from chainrule.engine.models import pixel_cnn
 from chainrule.kernels.masked_conv import Window
 
@@ -41,7 +41,7 @@ def prepare(problem: Problem, threads: int, variant: str) -> Run:
 
 
 def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    torch.compiler.reset()  # after some compilations of one function it would give up, and run it
+    torch_device.forget()  # each layout is tried as if it were the only one
     wrapped: Callable[..., Any] = torch.compile(function)
     return wrapped
 
