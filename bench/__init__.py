@@ -15,5 +15,6 @@ How a number comes about:
     harness     rivals take turns, A B C A B C …; medians with p20 and p80
     machine     where it ran, and the ceilings (sgemm, copy) measured there in the same run
     memory      peak memory of a process; peaks: of a training step
-    report      the table and the JSON file; chart, curves: the pictures
+    report      the table and the JSON file; chart, curves: the pictures; showing: the end of a run
+    caveats     what keeps numbers from counting; absence: who takes no part; outputs: where to
 """

@@ -1,22 +1,31 @@
 """Run benchmarks: `python -m bench --list` shows what there is."""
 
-import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
-from bench import cases, chart, curves, harness, isa, machine, peaks, peers, report, worker
+from bench import (
+    absence,
+    cases,
+    caveats,
+    harness,
+    isa,
+    machine,
+    outputs,
+    peaks,
+    peers,
+    report,
+    showing,
+    worker,
+)
 from bench.cases import Workload, ours
+from bench.showing import err, out
 
-WIDTH = 150  # of the table where the output is no terminal
-out = Console(width=None if sys.stdout.isatty() else WIDTH, highlight=False, markup=False)
-err = Console(stderr=True)
-
+INTERRUPTED = 130  # the exit status, as shells give it
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
@@ -52,61 +61,50 @@ def main(
         return show_list()
     if isa_ not in isa.CHOICES:
         raise typer.BadParameter(f"--isa is one of {', '.join(isa.CHOICES)}, not {isa_}")
-    isa.hold_to(isa_)
     names = [*pick(backends, ours.BACKENDS, "backend"), *pick(peers_, peers.PEERS, "peer")]
+    if not names:
+        raise typer.BadParameter("nobody takes part; name some of --backends or --peers")
     chosen, memory = choose(cases_, sizes)
     if threads > machine.cores():
         raise typer.BadParameter(f"there are {machine.cores()} cores, so at most as many threads")
-    about = describe(threads, seconds, patience, names)
-    about["settings"]["isa"] = isa_
+    try:
+        outputs.check(json, {"--chart": chart_, "--curve": curve}, chosen)
+        isa.hold_to(isa_)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+    settings = {"threads": threads, "seconds": seconds, "patience_s": patience, "isa": isa_}
+    run = report.Run(json, len(chosen) + len(memory))
+    try:
+        measure(run, names, chosen, memory, settings)
+    except KeyboardInterrupt:
+        run.interrupted = True
+    finally:
+        showing.show(run, chart_, curve)
+    if run.interrupted:
+        raise typer.Exit(INTERRUPTED)
+    if not run.any_measured():
+        raise typer.Exit(1)
+
+
+def measure(
+    run: report.Run,
+    names: Sequence[str],
+    chosen: Sequence[Workload],
+    memory: Sequence[tuple[Workload, Workload]],
+    settings: dict[str, Any],
+) -> None:
+    """Time everything and measure memory; keep each workload in `run` as soon as it is done."""
+    threads, about = settings["threads"], run.about
+    about |= describe(settings, names)
     about["vectors"] = vectors(names, threads)
     about["data"] = cases.sources([*chosen, *(w for pair in memory for w in pair)])
     out.print(f"data: {about['data']}")
-    results: list[harness.Result] = []
-
-    def save() -> None:
-        if json:
-            report.write_json(json, report.document(results, about))
-
-    try:
-        for done in time_all(chosen, names, about["settings"]):
-            results += done
-            save()  # a long run that is cut short keeps what it had
-        about["peak_memory"] = peaks.measure(memory, names, threads, patience, err.status)
-        save()
-    finally:
-        show(results, about, json, {chart_: chart.draw, curve: curves.draw})
-    return None
-
-
-def show(
-    results: list[harness.Result],
-    about: dict[str, Any],
-    json: Path | None,
-    pictures: dict[Path | None, Callable[[Path, list[harness.Result], str], None]],
-) -> None:
-    """Print the tables, draw the pictures, and say where the files are."""
-    if about.get("peak_memory"):
-        out.print(peaks.table(about["peak_memory"]))
-    if json:
-        out.print(f"numbers: {json}")
-    if not results:
-        return
-    out.print(report.table(results, about["ceilings"]))
-    for name, why in report.absent(results).items():
-        out.print(f"{name}: {why}")
-    out.print(FOOTNOTE)
-    for path, draw in pictures.items():
-        if path and any(r.ok for r in results):
-            draw(path, results, caption(about))
-            out.print(f"picture: {path}")
-
-
-FOOTNOTE = (
-    "÷ peer: the peer's median over this one's, so 2.0x is twice as fast. GFLOP/s count the "
-    "useful work alone, the\nsame for every rival (bench/cases). of sgemm, of copy: share of the "
-    "ceilings above."
-)
+    for done in time_all(chosen, names, settings):
+        run.results += done
+        run.save()  # a long run that is cut short keeps what it had
+    about["peak_memory"] = peaks.measure(memory, names, threads, settings["patience_s"], err.status)
+    run.save()
+    run.finished = True
 
 
 def pick(patterns: str, known: Sequence[str] | dict[str, Any], what: str) -> list[str]:
@@ -141,19 +139,23 @@ def choose(
     return chosen, memory
 
 
-def describe(threads: int, seconds: float, patience: float, names: list[str]) -> dict[str, Any]:
+def describe(settings: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
     """Measure the ceilings; return and print where and how this run is made."""
     about: dict[str, Any] = {
         "machine": machine.describe(),
         "versions": machine.versions(),
-        "settings": {"threads": threads, "seconds": seconds, "patience_s": patience},
+        "settings": settings,
         "data": "",
         "ceilings": {},
     }
     with err.status("measuring this machine's ceilings"):
-        about["ceilings"] = measure_ceilings(names, threads)
+        about["ceilings"] = measure_ceilings(names, settings["threads"])
     where = about["machine"]
-    out.print(f"{where['cpu']}, {where['cores']} cores; {threads} threads for everybody")
+    n_cores, n_threads = where["cores"], settings["threads"]
+    out.print(
+        f"{where['cpu']}, {showing.count(n_cores, 'core')}; "
+        f"{showing.count(n_threads, 'thread')} for everybody"
+    )
     out.print(", ".join(f"{name} {v}" for name, v in about["versions"].items()))
     for side, best in about["ceilings"].items():
         out.print(
@@ -163,6 +165,12 @@ def describe(threads: int, seconds: float, patience: float, names: list[str]) ->
     blas = where["openblas_variables"]
     out.print("OPENBLAS_* in the environment: " + (str(blas) if blas else "none"))
     out.print(f"load average at the start: {where['load_average']}")
+    for caveat in (
+        caveats.of_load(where["load_average"], n_cores),
+        caveats.of_environment(isa.variables(settings["isa"])),
+    ):
+        if caveat:
+            out.print(caveat)
     return about
 
 
@@ -172,7 +180,7 @@ def vectors(names: Sequence[str], threads: int) -> dict[str, str]:
     for name in names:
         if not worker.missing(name):
             with harness.rivals([name], threads) as (rival,):
-                found[name] = rival.ask("vectors")
+                found[name] = isa.named(rival.ask("vectors"))
     out.print("vectors: " + ", ".join(f"{name} {which}" for name, which in found.items()))
     return found
 
@@ -204,7 +212,7 @@ def time_all(
                 contestants,
                 settings["seconds"],
                 settings["patience_s"],
-                known=hopeless(late, workload),
+                known=hopeless(late, workload) | absence.unwritten(names, workload),
                 progress=bar.update,
             )
             late |= {(r.rival, workload): r.status for r in results if r.late}
@@ -221,19 +229,6 @@ def hopeless(late: dict[tuple[str, Workload], str], workload: Workload) -> dict[
         for (rival, done), status in late.items()
         if done == gradient
     }
-
-
-def caption(about: dict[str, Any]) -> str:
-    """Return the chart's small print."""
-    v, s = about["versions"], about["settings"]
-    who = ", ".join(f"{name} {v[name]}" for name in ("numpy", "numba", "torch", "jax") if name in v)
-    where = f"{about['machine']['cpu']}, {s['threads']} threads each"
-    if "device" in about["ceilings"]:
-        where = f"{about['machine']['device']} beside {where}"
-    return (
-        f"{where}; {who}. Float32, medians of "
-        f"interleaved runs; dark line or band: p20 to p80. Data: {about['data']}."
-    )
 
 
 def show_list() -> None:

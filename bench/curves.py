@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.cases import home
+from bench.cases import Workload, home
 from bench.cases.ours import BACKENDS
 from bench.chart import INK, LABELS, OURS, OURS_PLAIN, QUIET, finish
 from bench.harness import Result
 
+TOO_FEW = "a curve needs one workload at two sizes, as in --sizes 't*'"
 AXES = {
     "t": "T, context length",
     "w": "C, width",
@@ -35,7 +36,7 @@ def draw(path: Path, results: Sequence[Result], caption: str) -> None:
 
     panels = _panels(results)
     if not panels:
-        raise ValueError("a curve needs one workload at two sizes, as in --sizes 't*'")
+        raise ValueError(TOO_FEW)
     columns = min(2, len(panels))
     rows = -(-len(panels) // columns)
     width, height = 6.5 * columns, 3.7 * rows + 0.9
@@ -47,6 +48,11 @@ def draw(path: Path, results: Sequence[Result], caption: str) -> None:
     for axis in grid[len(panels) :]:
         axis.set_axis_off()
     finish(figure, path, "How speed changes with size: higher is faster", caption)
+
+
+def drawable(chosen: Sequence[Workload]) -> bool:
+    """Return whether these workloads, if all are timed, make a curve."""
+    return bool(_panels([Result(w, "cpu", "ok", {}) for w in chosen]))
 
 
 def _panels(results: Sequence[Result]) -> dict[tuple[str, str], tuple[str, list[Result]]]:

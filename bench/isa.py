@@ -13,6 +13,9 @@ from numba.core.codegen import get_host_cpu_features
 
 CHOICES = ("native", "avx2")
 WIDER = ("avx512", "amx")  # how the features begin that AVX2 has not
+WIDTHS = {"avx512f": "AVX512", "avx2": "AVX2", "avx": "AVX", "sve": "SVE", "neon": "NEON"}
+UNNAMED = "the widest it finds"  # what a library that does not tell says of its vectors
+OF_NUMBA = ("NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES")
 OF_OTHERS = {
     "ATEN_CPU_CAPABILITY": "avx2",
     "MKL_ENABLE_INSTRUCTIONS": "AVX2",
@@ -36,7 +39,18 @@ def variables(isa: str) -> dict[str, str]:
     if "+avx2" not in features:
         raise ValueError(f"this processor ({platform.machine()}) has no AVX2; leave --isa out")
     held = [f"-{name[1:]}" if name[1:].startswith(WIDER) else name for name in features]
-    return {"NUMBA_CPU_NAME": "haswell", "NUMBA_CPU_FEATURES": ",".join(held), **OF_OTHERS}
+    return {**dict(zip(OF_NUMBA, ("haswell", ",".join(held)), strict=True)), **OF_OTHERS}
+
+
+def widest(features: str) -> str:
+    """Return the widest vectors of a processor, of LLVM's list as in "+avx2,-avx512f"."""
+    found = (name for feature, name in WIDTHS.items() if f"+{feature}" in features.split(","))
+    return next(found, platform.machine())
+
+
+def named(vectors: str) -> str:
+    """Return what a rival says of its vectors; where it takes the widest, which these are."""
+    return vectors.replace(UNNAMED, f"{widest(str(get_host_cpu_features()))}, {UNNAMED}")
 
 
 def hold_to(isa: str) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from rich.table import Table
 
-from bench import harness
+from bench import absence, harness
 from bench.cases import Workload, home
 
 
@@ -40,6 +40,8 @@ def _one(rival: harness.Rival, small: Workload, large: Workload, patience: float
         why = rival.ask("missing")
         if why:
             return {"status": f"skipped: {why}"}
+        if nobody := absence.unwritten([rival.name], large):
+            return {"status": nobody[rival.name]}
         used = rival.ask("peak_memory", small, large, timeout=patience)
     except harness.RivalError as error:
         return {"status": str(error)}

@@ -15,6 +15,7 @@ from rich.text import Text
 
 from bench.cases import home
 from bench.cases.ours import BACKENDS
+from bench.caveats import noisy
 from bench.harness import Result
 from bench.peers import PEERS
 from bench.worker import SKIPPED
@@ -59,7 +60,7 @@ def record(result: Result, group: Sequence[Result], ceilings: dict[str, Any]) ->
     best = ceilings.get("device" if on_gpu(result.rival) else "host", {})
     return common | {
         "median_s": result.median, "p20_s": result.p20, "p80_s": result.p80,
-        "calls": result.calls,
+        "calls": result.calls, **({"noisy": True} if noisy(result) else {}),
         f"{word}_per_s": count / result.median,
         "gflop_per_s": rate,
         "share_of_sgemm": rate / best["sgemm_gflops"] if best else None,
@@ -71,7 +72,7 @@ def record(result: Result, group: Sequence[Result], ceilings: dict[str, Any]) ->
 
 
 def table(results: Sequence[Result], ceilings: dict[str, Any]) -> Table:
-    """Return the one table of a run; rivals that were skipped are left to `absent`."""
+    """Return the one table of a run; rivals that were skipped are left to `absence`."""
     peers = list(dict.fromkeys(r.rival for r in results if r.rival not in BACKENDS and r.ok))
     out = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
     out.add_column("workload\n  backend", no_wrap=True)
@@ -87,11 +88,6 @@ def table(results: Sequence[Result], ceilings: dict[str, Any]) -> Table:
                 out.add_row(*_cells(result, group, peers, ceilings), style=style)
         out.add_section()
     return out
-
-
-def absent(results: Sequence[Result]) -> dict[str, str]:
-    """Return why the skipped rivals were skipped, by name."""
-    return {r.rival: r.status for r in results if r.status.startswith(SKIPPED)}
 
 
 def _cells(
@@ -128,6 +124,40 @@ def _percent(share: float | None) -> str:
     if share is None:
         return ""
     return f"{share:.0%}" if share >= 0.095 else f"{share:.1%}"
+
+
+class Run:
+    """A run as far as it has come.
+
+    Attributes: results; about (machine, versions, settings, …); n_workloads, how many were asked
+    for; json, where they are kept, and written, whether they are by now; how it ended:
+    interrupted, or finished.
+    """
+
+    def __init__(self, json: Path | None, n_workloads: int) -> None:
+        """Begin with nothing measured."""
+        self.json, self.n_workloads = json, n_workloads
+        self.results: list[Result] = []
+        self.about: dict[str, Any] = {}
+        self.written = self.interrupted = self.finished = False
+
+    def save(self) -> None:
+        """Write what there is, where a file was asked for."""
+        if self.json:
+            write_json(self.json, document(self.results, self.about))
+            self.written = True
+
+    def n_done(self) -> int:
+        """Return how many workloads were timed, or their memory measured, by all rivals."""
+        peaks = self.about.get("peak_memory", [])
+        return len({r.workload for r in self.results}) + len(
+            {(row["workload"], row["size"]) for row in peaks}
+        )
+
+    def any_measured(self) -> bool:
+        """Return whether anything has numbers."""
+        peaks = self.about.get("peak_memory", [])
+        return any(r.ok for r in self.results) or any(row["status"] == "ok" for row in peaks)
 
 
 def document(results: Sequence[Result], about: dict[str, Any]) -> dict[str, Any]:
