@@ -41,7 +41,8 @@ struct Quantile {
             for (int j = team.me; on && j < of.K; j += TEAM)
                 largest = fmax(largest, double(s[2 * of.K + j]));
             most = team.most(largest);
-            for (int j = team.me; on && j < of.K; j += TEAM) sum += exp(s[2 * of.K + j] - most);  // F4
+            for (int j = team.me; on && j < of.K; j += TEAM)
+                sum += exp(s[2 * of.K + j] - most);  // F4
             A = team.sum(sum);
         }
         if (on && team.me < of.K) mine = component(team.me);

@@ -94,7 +94,8 @@ nade_columns_backward(const int* values, const int* first, const REAL* W, const 
                 REAL sum = 0;
 #pragma unroll
                 for (int r = 0; r < ROWS; ++r)
-                    sum += number ? REAL(x_i[r]) * delta[r] : int(x_i[r]) == k + 1 ? delta[r] : 0;  // B1
+                    // B1
+                    sum += number ? REAL(x_i[r]) * delta[r] : int(x_i[r]) == k + 1 ? delta[r] : 0;
                 return sum;
             });
             if (wants_dx) {

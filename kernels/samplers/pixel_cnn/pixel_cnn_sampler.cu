@@ -143,7 +143,8 @@ pixel_cnn_sample(const double* __restrict__ all_u, const int* __restrict__ y,
     REAL* s = all_s + (size_t)blockIdx.x * K;
     for (int q = seen_so_far; q < end + peek; ++q) {
         const int g = q % C, j = q / C % S, i = q / C / S;
-        // Whether any channel of the pixel from this one on may be drawn: outputs are wanted only then.
+        // Whether any channel of the pixel from this one on may be drawn: only then are its outputs
+        // wanted.
         bool tail = q - g < seen_so_far || q - g + C > end;
         for (int k = q - g; k < q - g + C && !tail; ++k) tail = k >= begin && !(u[k - begin] < 0);
         if constexpr (GATED) {
