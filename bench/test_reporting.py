@@ -120,6 +120,50 @@ def test_rows_that_vary_too_much_do_not_count():
     assert [entry.get("noisy") for entry in entries] == [None, True]
 
 
+def test_noise_is_told_below_the_table(bench, monkeypatch):
+    """Where it is read together with the ratios."""
+    assert "noisy" not in bench(outcomes=["ok"] * 3).output
+    monkeypatch.setattr(caveats, "SPREAD", 1.1)
+    below = bench(outcomes=["ok"] * 3).output.partition("÷ peer")[2]
+    assert "noisy: nade/grad mnist reference" in below
+
+
+def test_caveats_are_told_at_the_start(monkeypatch, capsys):
+    """The load, the variables, and how many threads: one is no plural."""
+    about = {
+        "cpu": "a processor",
+        "cores": 1,
+        "load_average": [9.0, 9, 9],
+        "openblas_variables": {},
+    }
+    monkeypatch.setattr(command, "measure_ceilings", lambda names, threads: {})
+    monkeypatch.setattr(command.machine, "describe", lambda: about)
+    monkeypatch.setenv("OPENBLAS_CORETYPE", "Prescott")
+    command.describe({"threads": 1, "isa": "native"}, ["cpu"])
+    told = capsys.readouterr().out
+    assert "a processor, 1 core; 1 thread for everybody" in told
+    assert "9.0 on 1 core" in told and "OPENBLAS_CORETYPE=Prescott" in told
+
+
+def test_vectors_are_named(monkeypatch, capsys):
+    """Of every rival that is here, in the line above the table."""
+    monkeypatch.setattr(worker, "missing", lambda name: None)
+    monkeypatch.setattr(harness.Rival, "ask", lambda self, method, **more: isa.UNNAMED)
+    widest = isa.widest(str(isa.get_host_cpu_features()))
+    assert command.vectors(["jax"], 1) == {"jax": f"{widest}, {isa.UNNAMED}"}
+    assert widest in capsys.readouterr().out
+
+
+def test_who_was_never_written_is_not_started(monkeypatch):
+    """The harness is told beforehand, with the sentence."""
+    known = []
+    monkeypatch.setattr(worker, "missing", lambda name: None)
+    monkeypatch.setattr(harness, "compare", lambda *a, **k: known.append(k) or [])
+    settings = {"threads": 1, "seconds": 0.0, "patience_s": 1.0}
+    list(command.time_all([cases.find("rnade/grad", "mixture")], ["cpu", "jax"], settings))
+    assert known[0]["known"] == {"jax": absence.NO_SUCH_PEER}
+
+
 def test_a_failed_row_is_not_called_noisy():
     """It has no times at all."""
     assert caveats.of_noise([harness.Result(WORKLOADS[0], "jax", "skipped: no", {})]) is None
