@@ -265,7 +265,7 @@ PARTS = [
     ("softmax_cross_entropy", "F2", "CPU", ["= exp(", "Z = total(", "+= e"]),
     ("softmax_cross_entropy", "F3", "CPU", ["top - s[row, of_y]", "np.log("]),
     ("softmax_cross_entropy", "B1", "reference", ["np.exp(", "p.sum("]),
-    ("softmax_cross_entropy", "B2", "CPU", ["s[row, of_y] -= dL", "-= work[RATE + k]"]),
+    ("softmax_cross_entropy", "B2", "CPU", ["s[row, of_y] -= dnll", "-= work[RATE + k]"]),
     ("layer_norm", "B4", "CPU", ["_two_sums(", "p / size", "p - x_hat * q"]),
     ("logistics", "F4", "CPU", ["p[to, 0] +=", "p[to, L - 1] +="]),
     ("mixture", "W4", "CUDA", ["step = {z_lo, less / 2"]),
