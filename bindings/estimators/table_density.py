@@ -280,9 +280,8 @@ class TableDensity(FewRows, InUnits):
 
         Returns:
             n rows as the data were: a DataFrame with its columns and dtypes if one was fitted. Else
-            an array, of what the values are and not of the dtype that held them: uint8 if all are 0
-            and 1 or bools, int64 of other whole numbers, float64 where a column is real, objects
-            where one is of words; of a structured array, too. Given values come back as they are.
+            an array: uint8 if all are 0 and 1 or bools, int64 of other whole numbers, float64 where
+            a column is real, objects where one is of words. Given values come back as they are.
 
         Raises:
             NotFittedError: before `fit`.

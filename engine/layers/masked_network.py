@@ -155,6 +155,12 @@ def loss_of_bits(
     return float(nll.sum(dtype=np.float64)) / total
 
 
+def sample_bits(arrays: Arrays, mask: Mask, kind: int, u: Array, x: Any) -> None:
+    """Draw bits x where u ≥ 0, by one layer and one class: S1 to S3 in one kernel."""
+    (W, V), (c, b), (below, above) = arrays.weights, arrays.biases, mask.stairs
+    masked_bits.sample(kind, u, masked_bits.Layers(W, c[0], V, b[0]), below, above, x)
+
+
 def backward(
     arrays: Arrays,
     mask: Mask,

@@ -8,15 +8,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from chainrule.engine import arena, classes
 from chainrule.engine.arena import New
-from chainrule.engine.distributions import bernoulli, columns, mixture
+from chainrule.engine.distributions import mixture
 from chainrule.engine.layers import masked_network as layers
 from chainrule.engine.layers import masks
+from chainrule.engine.layers.masked_pass import MaskedPass
 from chainrule.engine.params import Params, Shapes
 from chainrule.kernels import activation
 from chainrule.kernels import columns as kernel
@@ -25,51 +26,11 @@ from chainrule.kernels.device import current_device
 from chainrule.kernels.dispatch import array_module
 from chainrule.kernels.types import Array
 
+NO_ORDER = (
+    "this MADE is a mean over several orders of its variables, so none has a distribution given "
+    "those before it; ask for log_prob, or train with order_agnostic=False"
+)
 SMALL = 0.1  # weights of a real variable's outputs at the start, beside the others'
-
-
-class MaskedPass(NamedTuple):
-    """One mask's pass over x, in the mask's order of variables: units and outputs.
-
-    layout: which of the outputs are whose. bits: whether all variables are.
-    """
-
-    mask: masks.Mask
-    layout: Layout
-    bits: bool
-    arrays: layers.Arrays
-    x: Any
-    y: Any
-    hidden: list[Array]
-    s: Array
-
-    def log_prob(self) -> Array:
-        """Return log p_k(x), (N,)."""
-        if self.bits:
-            return bernoulli.log_prob(self.s, self.x)
-        out: Array = self.terms().sum(axis=1)
-        return out
-
-    def terms(self) -> Array:
-        """Return log p_k(x_i | x_<i), (N, D)."""
-        if self.bits:
-            return bernoulli.log_prob_terms(self.s, self.x)
-        return columns.log_prob_terms(self.layout, self.s, self.x)
-
-    def loss_and_grad(self, total: int) -> float:
-        """Return Σ -log p_k(x) / total; overwrite s by its gradient."""
-        if self.bits:
-            return bernoulli.loss_and_grad(self.s, self.x, total, self.s)
-        return columns.loss_and_grad(self.layout, self.s, self.x, total, self.s)
-
-    def input_gradient(self, s: Array, total: int, dx: Array) -> None:
-        """Overwrite dx by what x changes in the loss at outputs s, whose gradient is in self.s.
-
-        Of a real variable -Σ_j dμ_j; of a bit, as if it were real, -s / total.
-        """
-        kernel.input_gradient(self.layout, self.s, dx)
-        bits = array_module(s).flatnonzero(self.layout.values == BIT)
-        dx[:, bits] = s[:, self.layout.first[bits]] / s.dtype.type(-total)
 
 
 @dataclass(frozen=True)
@@ -207,7 +168,7 @@ class Network:
 
         shares: (N, 1), what each row's gradient counts; None: 1.
         """
-        if shares is None and dx is None and _is_plain(self):
+        if shares is None and dx is None and is_plain(self):
             return self._plain_loss_and_grad(params, x, k, total, grad)
         with arena.borrow(params.flat) as new:
             one = self.forward(params, x, y, k, new)
@@ -264,6 +225,16 @@ class Network:
         arrays = layers.gathered(self.arrays(params), mask, partial(empty, dtype=params.dtype))
         return layers.MaskedUnits(arrays, mask, self._kind, n, y)
 
+    def check_order(self) -> None:
+        """Raise ValueError if masks have orders of their own."""
+        if self.several_orders:
+            raise ValueError(NO_ORDER)
+
+    def sample_plain(self, params: Params, u: Array, x: Any) -> Any:
+        """Return bits x, (N, D), drawn by mask 0, which is stored as it is used; see `is_plain`."""
+        layers.sample_bits(self.arrays(params), self.mask(params, 0), self._kind, u, x)
+        return x
+
     @property
     def _kind(self) -> int:
         return activation.KINDS.index(self.activation)
@@ -275,7 +246,8 @@ def _of_bits(network: Network) -> bool:
 
 
 @lru_cache(maxsize=512)
-def _is_plain(network: Network) -> bool:
+def is_plain(network: Network) -> bool:
+    """Return whether it is one layer of one class between bits, which has kernels of its own."""
     alone = len(network.hidden) == network.n_classes == 1
     return alone and not network.direct and _of_bits(network)
 

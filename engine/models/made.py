@@ -50,7 +50,7 @@ import numpy as np
 from chainrule.engine import averages, classes, ordering
 from chainrule.engine.distributions import columns
 from chainrule.engine.event import Abilities, Columns
-from chainrule.engine.layers.masked_passes import Network
+from chainrule.engine.layers.masked_passes import Network, is_plain
 from chainrule.engine.noise import Noise
 from chainrule.engine.params import Params, Shapes
 from chainrule.engine.stepping import Stepper, started
@@ -67,10 +67,6 @@ WORDS = {  # in the order of the kernels' numbers
     "family": ("gaussian", "laplace"),
     "mixture_weights": ("equal", "learned"),
 }
-NO_ORDER = (
-    "this MADE is a mean over several orders of its variables, so none has a distribution given "
-    "those before it; ask for log_prob, or train with order_agnostic=False"
-)
 
 
 @dataclass(frozen=True)
@@ -175,7 +171,7 @@ def log_prob_terms(config: Config, params: Params, x: Any, y: Any = None) -> Arr
     Raises:
         ValueError: the masks have orders of their own; and as `log_prob`.
     """
-    _check_order(config)
+    config.network.check_order()
     terms = _terms(config, params, x, classes.told(config, params, len(x), y))
     mean: Array = averages.factors(terms)[0].astype(params.dtype)
     return terms[0] if len(terms) == 1 else mean
@@ -245,6 +241,8 @@ def sample(config: Config, params: Params, uniforms: Array, x: Any = None, y: An
     xp, net, event = array_module(params.flat), config.network, config.event
     drawn = started(uniforms, x, event, event.dtype_with(params.dtype))
     u = xp.ascontiguousarray(uniforms, np.float64)
+    if is_plain(net) and config.n_masks == 1:
+        return net.sample_plain(params, u, xp.ascontiguousarray(drawn))
     if not net.several_orders:
         return start(config, params, len(drawn), y).extend(u, drawn)
     y = classes.told(config, params, len(u), y)
@@ -264,7 +262,7 @@ def start(config: Config, params: Params, n: int, y: Any = None) -> Stepper:
     Raises:
         ValueError: as `log_prob_terms`.
     """
-    _check_order(config)
+    config.network.check_order()
     net, y = config.network, classes.told(config, params, n, y)
     units = [net.units(params, n, y, k) for k in range(config.n_masks)]
     of_one = net.layout(params, 0)
@@ -280,7 +278,7 @@ def _terms(config: Config, params: Params, x: Any, y: Any) -> Array:
 
 def _outputs(config: Config, params: Params, x: Any, y: Any) -> tuple[Layout, Array]:
     """Return which outputs are whose, and the outputs of the mean of all masks."""
-    _check_order(config)
+    config.network.check_order()
     y = classes.told(config, params, len(x), y)
     of_one = config.network.layout(params, 0)
     s = config.network.each(params, x, y, lambda one: one.s)
@@ -292,8 +290,3 @@ def _outputs(config: Config, params: Params, x: Any, y: Any) -> tuple[Layout, Ar
 
 def _layout(config: Config, of_one: Layout) -> Layout:
     return of_one if config.n_masks == 1 else averages.layout(of_one, config.n_masks)
-
-
-def _check_order(config: Config) -> None:
-    if config.network.several_orders:
-        raise ValueError(NO_ORDER)

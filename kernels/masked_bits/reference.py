@@ -4,7 +4,7 @@ from typing import Any
 
 from chainrule.kernels.activation import reference as activation
 from chainrule.kernels.bernoulli import reference as bernoulli
-from chainrule.kernels.masked_bits import Layers
+from chainrule.kernels.masked_bits import Layers, steps
 from chainrule.kernels.masked_linear import Staircase
 from chainrule.kernels.masked_linear import reference as masked_linear
 from chainrule.kernels.types import Array, Bits
@@ -33,3 +33,9 @@ def loss_and_grad(
     masked_linear.input_gradient(s, theta.V, above, da)  # B2
     activation.backward(kind, h, da)  # B3
     masked_linear.backward(da, inputs, below, grad.W, grad.c)  # B4
+
+
+def sample(kind: int, u: Array, theta: Layers, below: Staircase, above: Staircase, x: Bits) -> None:
+    """See `chainrule.kernels.masked_bits.sample`."""
+    twins, reach = (activation, masked_linear), above.reach.tolist()
+    steps.sample(twins, kind, u, theta, (below, above), reach, x)

@@ -37,18 +37,18 @@ def _add_some(y: Array, W: Array, rows: Any, starts: Any, count: int) -> None:
     for q in range(0, in_fours, 4):
         start = starts[q + 3]
         for p in range(q, q + 3):
-            _add(y[:start], row(W, rows[p])[:start], starts[p])
+            add(y[:start], row(W, rows[p])[:start], starts[p])
         y_q = y[start:]
         w0, w1 = row(W, rows[q])[start:], row(W, rows[q + 1])[start:]
         w2, w3 = row(W, rows[q + 2])[start:], row(W, rows[q + 3])[start:]
         for j in range(y_q.size):
             y_q[j] += (w0[j] + w1[j]) + (w2[j] + w3[j])
     for q in range(in_fours, count):
-        _add(y, row(W, rows[q]), starts[q])
+        add(y, row(W, rows[q]), starts[q])
 
 
 @njit(**JIT, **BORROWS)
-def _add(total: Array, term: Array, start: int) -> None:
+def add(total: Array, term: Array, start: int) -> None:
     """Add term to total, both from `start` on."""
     total, term = total[start:], term[start:]
     for j in range(total.size):
@@ -66,13 +66,13 @@ def add_inputs(
             i, value = lo + k, x[n, k]
             begin, start = stairs.rows[i], stairs.first[i]
             if stairs.rows[i + 1] - begin != 1:
-                _add(row(y, n), row(W, begin + int(value)), start)  # F1
+                add(row(y, n), row(W, begin + int(value)), start)  # F1
             elif value != zero:
-                _add_scaled(row(y, n), row(W, begin), W.dtype.type(value), start)  # F1
+                add_scaled(row(y, n), row(W, begin), W.dtype.type(value), start)  # F1
 
 
 @njit(**JIT, **BORROWS)
-def _add_scaled(total: Array, term: Array, value: Any, start: int) -> None:
+def add_scaled(total: Array, term: Array, value: Any, start: int) -> None:
     """Add value times term to total, both from `start` on."""
     total, term = total[start:], term[start:]
     for j in range(total.size):
@@ -91,7 +91,7 @@ def weight_gradient(dy: Array, x: Any, stairs: Staircase, dW: Array, lo: int, hi
             for j in range(to.size):
                 to[j] = 0
         for n in range(len(x)):
-            _add(row(dW, begin + int(x[n, i])), row(dy, n), start)  # B1
+            add(row(dW, begin + int(x[n, i])), row(dy, n), start)  # B1
 
 
 @njit(**JIT)
