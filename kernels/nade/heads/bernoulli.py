@@ -100,27 +100,58 @@ def loss_gradient(
 def output_gradients(
     head: Bernoulli, g: Array, m: int, i: int, stop: int, h: Array, n: int, grad: Bernoulli
 ) -> None:
-    """dV_k += g_k h, db_k += g_k (B3)."""
+    """dV_k += g_k h, db_k += g_k (B3): four rows of V, two or one for each load of h."""
     dV, db = grad.V, grad.b
     for k in range(i, stop):
-        g_k = g[m, k]
-        db[k] += g_k
+        db[k] += g[m, k]
+    while i + 4 <= stop:
+        g0, g1, g2, g3 = g[m, i], g[m, i + 1], g[m, i + 2], g[m, i + 3]
         for j in range(dV.shape[1]):
-            dV[k, j] += g_k * h[n, j]
+            h_j = h[n, j]
+            dV[i, j] += g0 * h_j
+            dV[i + 1, j] += g1 * h_j
+            dV[i + 2, j] += g2 * h_j
+            dV[i + 3, j] += g3 * h_j
+        i += 4
+    while i + 2 <= stop:
+        g0, g1 = g[m, i], g[m, i + 1]
+        for j in range(dV.shape[1]):
+            h_j = h[n, j]
+            dV[i, j] += g0 * h_j
+            dV[i + 1, j] += g1 * h_j
+        i += 2
+    while i < stop:
+        g0 = g[m, i]
+        for j in range(dV.shape[1]):
+            dV[i, j] += g0 * h[n, j]
+        i += 1
 
 
 @implements(heads.state_gradient, Bernoulli, INLINE)
 def state_gradient(
     head: Bernoulli, g: Array, m: int, i: int, stop: int, h: Array, Q: Array, n: int
 ) -> None:
-    """Q += Σ_k g_k V_k ∘ h ∘ (1 - h) (B4, B5, S1)."""
+    """Q += Σ_k g_k V_k ∘ h ∘ (1 - h) (B4, B5, S1): eight rows of V down to one for each of Q."""
     V, one = head.V, g.dtype.type(1)
+    while i + 8 <= stop:
+        g0, g1, g2, g3 = g[m, i], g[m, i + 1], g[m, i + 2], g[m, i + 3]
+        g4, g5, g6, g7 = g[m, i + 4], g[m, i + 5], g[m, i + 6], g[m, i + 7]
+        for j in range(V.shape[1]):
+            dh = g0 * V[i, j] + g1 * V[i + 1, j] + g2 * V[i + 2, j] + g3 * V[i + 3, j]
+            dh += g4 * V[i + 4, j] + g5 * V[i + 5, j] + g6 * V[i + 6, j] + g7 * V[i + 7, j]
+            Q[n, j] += dh * (h[n, j] * (one - h[n, j]))
+        i += 8
     while i + 4 <= stop:
         g0, g1, g2, g3 = g[m, i], g[m, i + 1], g[m, i + 2], g[m, i + 3]
         for j in range(V.shape[1]):
             dh = g0 * V[i, j] + g1 * V[i + 1, j] + g2 * V[i + 2, j] + g3 * V[i + 3, j]
             Q[n, j] += dh * (h[n, j] * (one - h[n, j]))
         i += 4
+    while i + 2 <= stop:
+        g0, g1 = g[m, i], g[m, i + 1]
+        for j in range(V.shape[1]):
+            Q[n, j] += (g0 * V[i, j] + g1 * V[i + 1, j]) * (h[n, j] * (one - h[n, j]))
+        i += 2
     while i < stop:
         g0 = g[m, i]
         for j in range(V.shape[1]):
