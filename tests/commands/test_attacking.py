@@ -70,7 +70,8 @@ def test_a_classifier_is_trained_and_described(trained, runs, call):
 
 @pytest.mark.parametrize("method", ["fgsm", "bim", "pgd", "deepfool", "carlini_wagner", "noise"])
 def test_an_attack_writes_images_or_a_picture(method, trained, runs, call, tmp_path):
-    begin = ("attack", trained, runs / "x.npy", "--method", method, "--eps", 0.2)
+    begin = ("attack", trained, runs / "x.npy", "--method", method)
+    begin += () if method in ("deepfool", "carlini_wagner") else ("--eps", 0.2)
     few = () if method in ("fgsm", "noise") else ("--steps", 20)
     labels = ("--labels-from", runs / "y.npy")
     status, out, err = call(*begin, *few, *labels, "--out", tmp_path / "a.npy")
@@ -153,6 +154,22 @@ def test_what_cannot_be_is_refused_in_a_sentence(trained, runs, call, tmp_path):
         (
             ("attack", trained, x, "--method", "noise", "--steps", 2, *out),
             "--method noise has none",
+        ),
+        (
+            ("attack", trained, x, "--method", "deepfool", "--eps", 0.001, *out),
+            "--method deepfool has none; leave it out",
+        ),
+        (
+            ("attack", trained, x, "--method", "carlini_wagner", "--eps", 0, *out),
+            "--eps is of fgsm, bim, pgd, noise,",
+        ),
+        (
+            ("attack", trained, x, "--method", "fgsm", "--seed", 1, *out),
+            "--seed is of pgd, noise, bpda, and --method fgsm has none; leave it out",
+        ),
+        (
+            ("attack", trained, x, "--purify-eps", 0.1, *out),
+            "--purify-eps is how far a density purifies, and there is none; name its run",
         ),
         (("attack", trained, tmp_path / "nan.npy", *out), "NaN (first at [1, 2, 3]); fill in or"),
         (("purify", d, tmp_path / "nan.npy", *out), "NaN (first at [1, 2, 3]); fill in or drop"),
