@@ -68,6 +68,24 @@ def test_a_classifier_is_trained_and_described(trained, runs, call):
         assert status == 2 and f"{arguments[0]} is for densities, and a Classifier is none" in err
 
 
+def test_whole_numbers_far_below_white_are_doubted(runs, call, tmp_path):
+    """Of pixels from 0 to 16 a classifier was trained on a sixteenth of their range, unsaid."""
+    with np.load(runs / "data.npz") as data:
+        parts = dict(data)
+    dark = {name: part // 15 if name[0] == "x" else part for name, part in parts.items()}
+    most = max(part.max() for name, part in dark.items() if name[0] == "x")
+    floats = {k: np.float32(part / most) if k[0] == "x" else part for k, part in dark.items()}
+    for name, given in (("dark", dark), ("floats", floats)):
+        np.savez(tmp_path / f"{name}.npz", **given)
+        begin = ("train", "classifier", "--data", tmp_path / f"{name}.npz", "--epochs", 1)
+        status, _, err = call(*begin, "--out", tmp_path / name)
+        doubt = f"the largest of these whole numbers is {most}, and they are read as shares of 255"
+        assert status == 0 and (doubt in err) == (name == "dark")
+        assert (f"divide images of 0 … {most} by {most} first" in err) == (name == "dark")
+    quiet = ("--data", tmp_path / "dark.npz", "--epochs", 1, "--out", tmp_path / "q", "--quiet")
+    assert call("train", "classifier", *quiet)[0] == 0
+
+
 @pytest.mark.parametrize("method", ["fgsm", "bim", "pgd", "deepfool", "carlini_wagner", "noise"])
 def test_an_attack_writes_images_or_a_picture(method, trained, runs, call, tmp_path):
     begin = ("attack", trained, runs / "x.npy", "--method", method)
