@@ -56,7 +56,12 @@ def calibrate(detector: Any, X: Any, X_clean: Any, X_valid: Any) -> Calibrated:
     """Return what the fit of a detector makes; see there."""
     method = validation.choice("method", detector.method, methods.METHODS)
     model, seed = density(detector.model), validation.integer("seed", detector.seed, 0)
-    other = _background(detector.background, model) if method == "ratio" else None
+    if detector.background is not None and method != "ratio":
+        raise ValueError(
+            f"background is of method='ratio', and method={method!r} has none; leave it out, or "
+            "set method='ratio'"
+        )
+    other = _background(detector.background, model)
     rates = _mutation(detector.mutation) if method == "ratio" and other is None else ()
     fits = not _is_fitted(model) or bool(rates) or not (other is None or _is_fitted(other))
     X, clean, held_out = _parted(detector, model, X, X_clean, fits)
