@@ -159,6 +159,28 @@ def test_pixels_of_a_densitys_own_scale_are_purified_on_it(trained, runs, call, 
         assert status == 2 and "makes bits by the threshold 8, and images are floats" in err
 
 
+def test_what_an_attack_wrote_is_seen_by_a_detector_of_whole_numbers(runs, trained, call, tmp_path):
+    """Floats from 0 to 1 were refused, and had to be rounded by hand."""
+    clean, moved = tmp_path / "clean.npy", tmp_path / "moved.npy"
+    np.save(clean, halves()[0][100:])
+    assert call("attack", trained, runs / "x.npy", "--eps", 0.2, "--out", moved)[0] == 0
+    whole = np.rint(np.load(moved) * 255).astype(np.uint8)
+    np.save(tmp_path / "whole.npy", whole)
+    found = []
+    for given in (moved, tmp_path / "whole.npy"):
+        more = ("--clean", clean, "--false-alarm", 0.05, "--out", tmp_path / "f.csv")
+        status, _, err = call("detect", runs / "d.safetensors", given, *more)
+        assert status == 0, err
+        said = "moved.npy holds floats from 0 to 1, read as shares of 255"
+        assert (said in err) == (given == moved)
+        found.append((tmp_path / "f.csv").read_text())
+    assert found[0] == found[1] and ",1\n" in found[0]
+    far = np.load(moved) * 2
+    np.save(moved, far)
+    status, _, err = call("detect", runs / "d.safetensors", moved, *more)
+    assert status == 2 and "whole numbers; give such alone" in err
+
+
 def test_what_cannot_be_is_refused_in_a_sentence(trained, runs, call, tmp_path):
     x, d, out = runs / "x.npy", runs / "d.safetensors", ("--out", tmp_path / "a.npy")
     np.save(tmp_path / "small.npy", np.zeros((3, 5, 5), np.uint8))

@@ -314,7 +314,7 @@ def test_before_the_fit_it_says_so():
         ({"held_out": 1.0}, {"X": BITS}, "held_out must be below 1"),
         ({"method": "ratio", "mutation": 0}, {"X": BITS}, "mutation must be above 0"),
         ({"method": "ratio", "mutation": ()}, {"X": BITS}, "mutation holds no rate"),
-        ({"background": cr.FVSBN()}, {"X": BITS}, "background is of method='ratio', and method='li"),
+        ({"background": cr.FVSBN()}, {"X": BITS}, "background is of method='ratio', and"),
         ({}, {"X": BITS[:1]}, "n_samples=1, too few"),
         ({"false_alarm": 0.5}, {"X": np.where(BITS == 1, np.nan, BITS)}, "NaN"),
         ({"false_alarm": 0.5, "seed": -1}, {"X": BITS}, "seed must be"),
