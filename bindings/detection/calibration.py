@@ -67,7 +67,7 @@ def calibrate(detector: Any, X: Any, X_clean: Any, X_valid: Any) -> Calibrated:
     X, clean, held_out = _parted(detector, model, X, X_clean, fits)
     n = observations.count(clean, model)
     aside, ranked = _aside(n, method == "typicality" or len(rates) > 1, seed)
-    ranks.rates(detector.false_alarm, len(ranked))
+    ranks.rates(detector.false_alarm, len(ranked), _ranked_rows(aside))
     if not _is_fitted(model):
         model = _fitted(model, X, X_valid, clean)
     if method == "complexity":
@@ -113,7 +113,7 @@ def of_measured(detector: Any, model: Any, log_p: Numbers, sizes: Numbers) -> Ca
     values = log_p if method == "likelihood" else values
     seed = validation.integer("seed", detector.seed, 0)
     aside, ranked = _aside(len(log_p), method == "typicality", seed)
-    ranks.rates(detector.false_alarm, len(ranked))
+    ranks.rates(detector.false_alarm, len(ranked), _ranked_rows(aside))
     return ranked_values(method, model, values, aside, ranked)
 
 
@@ -179,6 +179,13 @@ def _aside(n: int, wanted: bool, seed: int) -> tuple[Rows, Rows]:
     order = np.random.default_rng([seed, 2]).permutation(n)
     size = max(2 if n > 3 else 1, round(ASIDE * n))
     return np.sort(order[:size]), np.sort(order[size:])
+
+
+def _ranked_rows(aside: Rows) -> str:
+    """Return what errors call the rows that are ranked."""
+    if not len(aside):
+        return "clean rows"
+    return f"clean rows (beside the {len(aside):,} set aside to learn from)"
 
 
 def _background(background: Any, model: Any) -> Density | None:
