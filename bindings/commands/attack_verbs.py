@@ -30,13 +30,17 @@ def attack(
             "likely_bpda, which know of --density as a detector, as a purifier and as both."
         ),
     ] = "pgd",
-    eps: Annotated[float, typer.Option(min=0, help="How far, of pixels from 0 to 1.")] = 0.1,
+    eps: Annotated[
+        float | None, typer.Option(min=0, help="How far, of pixels from 0 to 1; default 0.1.")
+    ] = None,
     norm: Annotated[str, typer.Option(help="That eps is measured in: inf or 2.")] = "inf",
     steps: Annotated[int | None, typer.Option(min=1, help="Of the attack.")] = None,
     density: Annotated[
         Path | None, typer.Option(help="A run of pixel_cnn or pixel_rnn, which purifies.")
     ] = None,
-    purify_eps: Annotated[float, typer.Option(min=0, help="How far it may.")] = 16 / 255,
+    purify_eps: Annotated[
+        float | None, typer.Option(min=0, help="How far it may; default 16/255.")
+    ] = None,
     asked: LabelRequest = ANY,
 ) -> None:
     """Change images a little so that a classifier errs."""

@@ -23,6 +23,8 @@ PICTURED = 10  # images drawn at most
 KNOWING = ("likely_pgd", "bpda", "likely_bpda")
 OF_BALL = ("pgd", "noise", *KNOWING)  # which --norm is for
 OF_STEPS = ("bim", "pgd", "deepfool", "carlini_wagner", *KNOWING)  # which --steps is for
+OF_EPS = ("fgsm", "bim", *OF_BALL)  # which --eps is for: the others take the nearest they find
+OF_SEED = ("pgd", "noise", "bpda")  # which draw something
 METHODS = ("fgsm", "bim", "pgd", "deepfool", "carlini_wagner", "noise", *KNOWING)
 
 
@@ -44,7 +46,7 @@ def attack(common: Common, run: Path, x: Path, how: AttackRequest, asked: LabelR
         raise ValueError(
             f"--method takes {', '.join(METHODS)}, got {how.method!r}{near(how.method, METHODS)}"
         )
-    _check_options(how)
+    _check_options(how, common.seed)
     model = common.show(_classifier(run))
     density = None if how.density is None else common.show(_density(how.density))
     images = _read(common, x, model)
@@ -62,7 +64,7 @@ def attack(common: Common, run: Path, x: Path, how: AttackRequest, asked: LabelR
     moved = _attacked(model, density, images, how, common.seed or 0)
     stages = {"clean": images.x, how.method: moved}
     if density is not None:
-        stages["purified"] = purifying.purify(density, moved, how.purify_eps)
+        stages["purified"] = purifying.purify(density, moved, how.reach)
     verdicts = {name: model.predict(stage) for name, stage in stages.items()}
     _write(how.out, stages, verdicts, moved)
     right = (f"{name} {(said == images.y).mean():.1%}" for name, said in verdicts.items())
@@ -109,8 +111,8 @@ def _attacked(
     x, y = images.x, images.y
     steps: dict[str, Any] = {} if how.steps is None else {"steps": how.steps}
     of_ball = {"norm": how.norm, **steps}
-    ours, eps = (model, x, y), how.eps
-    knowing, through = (model, density, x, y, eps), {"purify_eps": how.purify_eps, **of_ball}
+    ours, eps = (model, x, y), how.size
+    knowing, through = (model, density, x, y, eps), {"purify_eps": how.reach, **of_ball}
     known: dict[str, Callable[[], Any]] = {
         "fgsm": lambda: attacks.fgsm(*ours, eps),
         "bim": lambda: attacks.bim(*ours, eps, **steps),
@@ -126,17 +128,26 @@ def _attacked(
     return moved
 
 
-def _check_options(how: AttackRequest) -> None:
+def _check_options(how: AttackRequest, seed: int | None) -> None:
     """Raise ValueError for an option that the method has no use for, or lacks."""
-    given = {"--norm": how.norm != "inf", "--steps": how.steps is not None}
-    for option, methods in (("--norm", OF_BALL), ("--steps", OF_STEPS)):
-        if given[option] and how.method not in methods:
+    for option, given, methods in (
+        ("--norm", how.norm != "inf", OF_BALL),
+        ("--steps", how.steps is not None, OF_STEPS),
+        ("--eps", how.eps is not None, OF_EPS),
+        ("--seed", seed is not None, OF_SEED),
+    ):
+        if given and how.method not in methods:
             raise ValueError(
                 f"{option} is of {', '.join(methods)}, and --method {how.method} has none; leave "
                 "it out"
             )
     if how.method in KNOWING and how.density is None:
         raise ValueError(f"--method {how.method} knows of a density; name its run with --density")
+    if how.purify_eps is not None and how.density is None:
+        raise ValueError(
+            "--purify-eps is how far a density purifies, and there is none; name its run with "
+            "--density, or leave it out"
+        )
 
 
 def _classifier(run: Path) -> Any:

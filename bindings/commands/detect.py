@@ -14,7 +14,7 @@ from chainrule.commands.line_material import numbered_lines
 from chainrule.commands.requests import DetectRequest, LabelRequest, Written
 from chainrule.commands.standard_input import DASH, as_file
 from chainrule.datasets import rowfiles
-from chainrule.detection import calibration, ranks
+from chainrule.detection import calibration, pixels, ranks
 from chainrule.detection.detector import Detector
 from chainrule.detection.methods import METHODS
 from chainrule.encoders import validation
@@ -172,4 +172,23 @@ def _read(common: Common, x: Path, model: Any, run: Path, written: Written) -> S
     lacking = inputs.may_lack(model)
     found = inputs.read_rows(common, x, model, LabelRequest(), lacking, written)
     inputs.check_columns(model, found.origin, run)
-    return Seen(found.x, "row", np.arange(1, len(found.x) + 1), found.origin)
+    rows = _in_levels(common, x, model, found.x) if inputs.of_images(model) else found.x
+    return Seen(rows, "row", np.arange(1, len(rows) + 1), found.origin)
+
+
+def _in_levels(common: Common, x: Path, model: Any, rows: Any) -> Any:
+    """Return images as a density of grey levels reads them: what attacks write are shares of white.
+
+    Whole numbers, and what a density of bits or shares reads, stay as they are.
+    """
+    encoder = model.encoder_
+    if encoder.shares or encoder.settings.binarize is not None or encoder.of == 2:
+        return rows
+    if rows.dtype.kind != "f" or not rows.size or not (rows.min() >= 0 and rows.max() <= 1):
+        return rows
+    if (rows == np.rint(rows)).all():
+        return rows
+    if not common.quiet:
+        top = encoder.of - 1
+        common.warn(f"{x} holds floats from 0 to 1, read as shares of {top}, to the nearest of it")
+    return pixels.to_pixels(model, rows)

@@ -98,13 +98,23 @@ class SampleRequest(NamedTuple):
 class AttackRequest(NamedTuple):
     """An attack: its method, size, norm and steps, the file of results, and a defence it knows of.
 
-    steps: None: as the method has them. density: a run; purify_eps: how far images are purified.
+    None: as they are unless said. density: a run; purify_eps: how far images are purified.
     """
 
     method: str
-    eps: float
+    eps: float | None
     norm: str
     steps: int | None
     out: Path
     density: Path | None = None
-    purify_eps: float = 16 / 255
+    purify_eps: float | None = None
+
+    @property
+    def size(self) -> float:
+        """How far images are moved."""
+        return 0.1 if self.eps is None else self.eps
+
+    @property
+    def reach(self) -> float:
+        """How far they are purified."""
+        return 16 / 255 if self.purify_eps is None else self.purify_eps

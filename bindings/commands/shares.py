@@ -6,8 +6,10 @@ import numpy as np
 
 from chainrule.datasets import Dataset
 from chainrule.datasets.splits import SPLITS
+from chainrule.encoders import doubts
 
 TOP = 255  # white, of whole numbers
+DARK = TOP // 2  # whole numbers that go no higher are of another scale, in all likelihood
 
 
 def of(x: Any, top: int = TOP) -> Any:
@@ -24,9 +26,21 @@ def of(x: Any, top: int = TOP) -> Any:
 
 
 def of_data(data: Dataset) -> Dataset:
-    """Return a data set whose pixels are floats; of one scale in all splits."""
+    """Return a data set whose pixels are floats; of one scale in all splits.
+
+    Warns:
+        DataWarning: whole numbers, none of which comes near to white.
+    """
     splits = {name: getattr(data, name) for name in SPLITS}
-    bits = all(split.x.dtype.kind in "biu" and split.x.max() <= 1 for split in splits.values())
+    whole = all(split.x.dtype.kind in "biu" for split in splits.values())
+    most = max(split.x.max() for split in splits.values()) if whole else None
+    bits = most is not None and most <= 1
+    if most is not None and 1 < most <= DARK:
+        doubts.warn(
+            f"the largest of these whole numbers is {most}, and they are read as shares of {TOP}, "
+            f"of images that are nearly black; divide images of 0 … {most} by {most} first, and "
+            "give floats"
+        )
     made = {
         name: split._replace(x=split.x.astype(np.float32) if bits else of(split.x))
         for name, split in splits.items()

@@ -116,7 +116,13 @@ GROUPS: dict[str, tuple[Callable[..., Any], Options]] = {
     "asked": (LabelRequest, {"label": (Label, None), "labels_from": (LabelsFrom, None)}),
 }
 Settings = Annotated[list[str] | None, typer.Option("--set", help="name=value, repeatable.")]
-Moved = Annotated[Path, typer.Option(help="A picture (.png .pdf .svg), or the images, .npy.")]
+Moved = Annotated[
+    Path,
+    typer.Option(
+        help="A picture (.png .pdf .svg) of the first 10 images, which alone are worked on; or "
+        ".npy: all images."
+    ),
+]
 Picture = Annotated[
     Path | None, typer.Option(help="A picture (.png .pdf .svg) or table (.npy .csv).")
 ]

@@ -80,6 +80,10 @@ def pgd(
 ) -> Array:  # fmt: skip
     """Return X after `steps` steps from a random point within eps of it (Madry et al. 2018).
 
+    It follows the cross-entropy, whose gradient vanishes where the network is sure; `likely_pgd`
+    and its kin follow the margin between logits, which may find more. So what `pgd` leaves right is
+    no bound on what an attack of that size can: compare with `likely_pgd(…, weight=0)`.
+
     Args:
         norm: that eps and step are measured in, "inf" or "2".
         step: of each; None: 2.5 eps / steps, so that any point of the ball can be reached.

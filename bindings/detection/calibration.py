@@ -56,13 +56,18 @@ def calibrate(detector: Any, X: Any, X_clean: Any, X_valid: Any) -> Calibrated:
     """Return what the fit of a detector makes; see there."""
     method = validation.choice("method", detector.method, methods.METHODS)
     model, seed = density(detector.model), validation.integer("seed", detector.seed, 0)
-    other = _background(detector.background, model) if method == "ratio" else None
+    if detector.background is not None and method != "ratio":
+        raise ValueError(
+            f"background is of method='ratio', and method={method!r} has none; leave it out, or "
+            "set method='ratio'"
+        )
+    other = _background(detector.background, model)
     rates = _mutation(detector.mutation) if method == "ratio" and other is None else ()
     fits = not _is_fitted(model) or bool(rates) or not (other is None or _is_fitted(other))
     X, clean, held_out = _parted(detector, model, X, X_clean, fits)
     n = observations.count(clean, model)
     aside, ranked = _aside(n, method == "typicality" or len(rates) > 1, seed)
-    ranks.rates(detector.false_alarm, len(ranked))
+    ranks.rates(detector.false_alarm, len(ranked), _ranked_rows(aside))
     if not _is_fitted(model):
         model = _fitted(model, X, X_valid, clean)
     if method == "complexity":
@@ -108,7 +113,7 @@ def of_measured(detector: Any, model: Any, log_p: Numbers, sizes: Numbers) -> Ca
     values = log_p if method == "likelihood" else values
     seed = validation.integer("seed", detector.seed, 0)
     aside, ranked = _aside(len(log_p), method == "typicality", seed)
-    ranks.rates(detector.false_alarm, len(ranked))
+    ranks.rates(detector.false_alarm, len(ranked), _ranked_rows(aside))
     return ranked_values(method, model, values, aside, ranked)
 
 
@@ -174,6 +179,13 @@ def _aside(n: int, wanted: bool, seed: int) -> tuple[Rows, Rows]:
     order = np.random.default_rng([seed, 2]).permutation(n)
     size = max(2 if n > 3 else 1, round(ASIDE * n))
     return np.sort(order[:size]), np.sort(order[size:])
+
+
+def _ranked_rows(aside: Rows) -> str:
+    """Return what errors call the rows that are ranked."""
+    if not len(aside):
+        return "clean rows"
+    return f"clean rows (beside the {len(aside):,} set aside to learn from)"
 
 
 def _background(background: Any, model: Any) -> Density | None:

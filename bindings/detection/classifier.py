@@ -63,6 +63,10 @@ class Classifier(ClassifierMixin, Kept):  # type: ignore[misc]  # scikit-learn i
         >>> model.input_gradient([[0.6, 0.5]], ["below"]).shape
         (1, 2)
 
+    A finite difference may differ from `input_gradient` of a "cnn" where pixels of a patch are
+    equal, as on blank paper: the largest of equals has no slope, and the first is given it all
+    (`chainrule.engine.layers.pooling`). Take pooling="mean", or a little noise on X, to compare.
+
     Source:
         Derivations: `chainrule.engine.classifiers.mlp` and `cnn`.
     """

@@ -40,7 +40,7 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-lea
         background: of method="ratio", a density to take instead of one of perturbed data: a simpler
             one, which is fitted to X and reads it as the model does, such as of images
             `PixelCNN(2, kernel_size=1, first_size=5)`, which sees neighbours alone; or one that is
-            fitted to other data.
+            fitted to other data. Of other methods None, or the fit refuses it.
         seed: of what is held out, set aside and replaced.
 
     Attributes:

@@ -68,9 +68,28 @@ def test_a_classifier_is_trained_and_described(trained, runs, call):
         assert status == 2 and f"{arguments[0]} is for densities, and a Classifier is none" in err
 
 
+def test_whole_numbers_far_below_white_are_doubted(runs, call, tmp_path):
+    """Of pixels from 0 to 16 a classifier was trained on a sixteenth of their range, unsaid."""
+    with np.load(runs / "data.npz") as data:
+        parts = dict(data)
+    dark = {name: part // 15 if name[0] == "x" else part for name, part in parts.items()}
+    most = max(part.max() for name, part in dark.items() if name[0] == "x")
+    floats = {k: np.float32(part / most) if k[0] == "x" else part for k, part in dark.items()}
+    for name, given in (("dark", dark), ("floats", floats)):
+        np.savez(tmp_path / f"{name}.npz", **given)
+        begin = ("train", "classifier", "--data", tmp_path / f"{name}.npz", "--epochs", 1)
+        status, _, err = call(*begin, "--out", tmp_path / name)
+        doubt = f"the largest of these whole numbers is {most}, and they are read as shares of 255"
+        assert status == 0 and (doubt in err) == (name == "dark")
+        assert (f"divide images of 0 … {most} by {most} first" in err) == (name == "dark")
+    quiet = ("--data", tmp_path / "dark.npz", "--epochs", 1, "--out", tmp_path / "q", "--quiet")
+    assert call("train", "classifier", *quiet)[0] == 0
+
+
 @pytest.mark.parametrize("method", ["fgsm", "bim", "pgd", "deepfool", "carlini_wagner", "noise"])
 def test_an_attack_writes_images_or_a_picture(method, trained, runs, call, tmp_path):
-    begin = ("attack", trained, runs / "x.npy", "--method", method, "--eps", 0.2)
+    begin = ("attack", trained, runs / "x.npy", "--method", method)
+    begin += () if method in ("deepfool", "carlini_wagner") else ("--eps", 0.2)
     few = () if method in ("fgsm", "noise") else ("--steps", 20)
     labels = ("--labels-from", runs / "y.npy")
     status, out, err = call(*begin, *few, *labels, "--out", tmp_path / "a.npy")
@@ -140,6 +159,28 @@ def test_pixels_of_a_densitys_own_scale_are_purified_on_it(trained, runs, call, 
         assert status == 2 and "makes bits by the threshold 8, and images are floats" in err
 
 
+def test_what_an_attack_wrote_is_seen_by_a_detector_of_whole_numbers(runs, trained, call, tmp_path):
+    """Floats from 0 to 1 were refused, and had to be rounded by hand."""
+    clean, moved = tmp_path / "clean.npy", tmp_path / "moved.npy"
+    np.save(clean, halves()[0][100:])
+    assert call("attack", trained, runs / "x.npy", "--eps", 0.2, "--out", moved)[0] == 0
+    whole = np.rint(np.load(moved) * 255).astype(np.uint8)
+    np.save(tmp_path / "whole.npy", whole)
+    found = []
+    for given in (moved, tmp_path / "whole.npy"):
+        more = ("--clean", clean, "--false-alarm", 0.05, "--out", tmp_path / "f.csv")
+        status, _, err = call("detect", runs / "d.safetensors", given, *more)
+        assert status == 0, err
+        said = "moved.npy holds floats from 0 to 1, read as shares of 255"
+        assert (said in err) == (given == moved)
+        found.append((tmp_path / "f.csv").read_text())
+    assert found[0] == found[1] and ",1\n" in found[0]
+    far = np.load(moved) * 2
+    np.save(moved, far)
+    status, _, err = call("detect", runs / "d.safetensors", moved, *more)
+    assert status == 2 and "whole numbers; give such alone" in err
+
+
 def test_what_cannot_be_is_refused_in_a_sentence(trained, runs, call, tmp_path):
     x, d, out = runs / "x.npy", runs / "d.safetensors", ("--out", tmp_path / "a.npy")
     np.save(tmp_path / "small.npy", np.zeros((3, 5, 5), np.uint8))
@@ -153,6 +194,22 @@ def test_what_cannot_be_is_refused_in_a_sentence(trained, runs, call, tmp_path):
         (
             ("attack", trained, x, "--method", "noise", "--steps", 2, *out),
             "--method noise has none",
+        ),
+        (
+            ("attack", trained, x, "--method", "deepfool", "--eps", 0.001, *out),
+            "--method deepfool has none; leave it out",
+        ),
+        (
+            ("attack", trained, x, "--method", "carlini_wagner", "--eps", 0, *out),
+            "--eps is of fgsm, bim, pgd, noise,",
+        ),
+        (
+            ("attack", trained, x, "--method", "fgsm", "--seed", 1, *out),
+            "--seed is of pgd, noise, bpda, and --method fgsm has none; leave it out",
+        ),
+        (
+            ("attack", trained, x, "--purify-eps", 0.1, *out),
+            "--purify-eps is how far a density purifies, and there is none; name its run",
         ),
         (("attack", trained, tmp_path / "nan.npy", *out), "NaN (first at [1, 2, 3]); fill in or"),
         (("purify", d, tmp_path / "nan.npy", *out), "NaN (first at [1, 2, 3]); fill in or drop"),

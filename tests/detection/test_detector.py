@@ -306,6 +306,11 @@ def test_before_the_fit_it_says_so():
     [
         ({"false_alarm": 0}, {"X": BITS}, "infinitely many clean rows"),
         ({"false_alarm": 0.01}, {"X": BITS}, "takes 99 clean rows or more, and there are 60"),
+        (
+            {"false_alarm": 0.05, "method": "typicality"},
+            {"X": BITS, "X_clean": BITS[:20]},
+            r"takes 19 clean rows \(beside the 4 set aside to learn from\)",
+        ),
         ({"false_alarm": 2}, {"X": BITS}, "at most 1, got 2"),
         ({}, {}, "nothing to calibrate on; give X_clean"),
         ({}, {"X_clean": BITS}, "nothing to calibrate on"),
@@ -314,6 +319,7 @@ def test_before_the_fit_it_says_so():
         ({"held_out": 1.0}, {"X": BITS}, "held_out must be below 1"),
         ({"method": "ratio", "mutation": 0}, {"X": BITS}, "mutation must be above 0"),
         ({"method": "ratio", "mutation": ()}, {"X": BITS}, "mutation holds no rate"),
+        ({"background": cr.FVSBN()}, {"X": BITS}, "background is of method='ratio', and"),
         ({}, {"X": BITS[:1]}, "n_samples=1, too few"),
         ({"false_alarm": 0.5}, {"X": np.where(BITS == 1, np.nan, BITS)}, "NaN"),
         ({"false_alarm": 0.5, "seed": -1}, {"X": BITS}, "seed must be"),
