@@ -242,6 +242,7 @@ def sample(config: Config, params: Params, uniforms: Array, x: Any = None, y: An
     drawn = started(uniforms, x, event, event.dtype_with(params.dtype))
     u = xp.ascontiguousarray(uniforms, np.float64)
     if is_plain(net) and config.n_masks == 1:
+        classes.told(config, params, len(drawn), y)  # refuses labels
         return net.sample_plain(params, u, xp.ascontiguousarray(drawn))
     if not net.several_orders:
         return start(config, params, len(drawn), y).extend(u, drawn)

@@ -79,7 +79,7 @@ def loss_and_grad(
 
 
 def sample(kind: int, u: Array, theta: Layers, below: Staircase, above: Staircase, x: Bits) -> None:
-    """Draw x, (N, D), by S1 to S3 where u, (N, D) float64, is in [0, 1); keep it where u < 0.
+    """Update x, (N, D): drawn by S1 to S3 where u, (N, D) float64, is in [0, 1), kept elsewhere.
 
     kind: of the activation.
     """

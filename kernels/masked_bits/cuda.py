@@ -9,7 +9,7 @@ from typing import Any
 
 from chainrule.kernels.activation import cuda as activation
 from chainrule.kernels.bernoulli import cuda as bernoulli
-from chainrule.kernels.masked_bits import Layers, steps
+from chainrule.kernels.masked_bits import Layers, reference
 from chainrule.kernels.masked_linear import Staircase
 from chainrule.kernels.masked_linear import cuda as masked_linear
 from chainrule.kernels.types import Array, Bits
@@ -44,4 +44,4 @@ def sample(kind: int, u: Array, theta: Layers, below: Staircase, above: Staircas
     """See `chainrule.kernels.masked_bits.sample`."""
     reach: Any = above.reach
     twins, stairs = (activation, masked_linear), (below, above)
-    steps.sample(twins, kind, u, theta, stairs, reach.get().tolist(), x)
+    reference.draw(twins, kind, u, theta, stairs, reach.get().tolist(), x)  # S1, S2, S3

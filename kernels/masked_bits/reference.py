@@ -4,9 +4,11 @@ from typing import Any
 
 from chainrule.kernels.activation import reference as activation
 from chainrule.kernels.bernoulli import reference as bernoulli
-from chainrule.kernels.masked_bits import Layers, steps
+from chainrule.kernels.dispatch import array_module
+from chainrule.kernels.masked_bits import Layers
 from chainrule.kernels.masked_linear import Staircase
 from chainrule.kernels.masked_linear import reference as masked_linear
+from chainrule.kernels.maths import sigmoid
 from chainrule.kernels.types import Array, Bits
 
 
@@ -37,5 +39,26 @@ def loss_and_grad(
 
 def sample(kind: int, u: Array, theta: Layers, below: Staircase, above: Staircase, x: Bits) -> None:
     """See `chainrule.kernels.masked_bits.sample`."""
-    twins, reach = (activation, masked_linear), above.reach.tolist()
-    steps.sample(twins, kind, u, theta, (below, above), reach, x)
+    draw((activation, masked_linear), kind, u, theta, (below, above), above.reach.tolist(), x)
+
+
+def draw(
+    twins: tuple[Any, Any], kind: int, u: Array, theta: Layers, stairs: tuple[Staircase, Staircase],
+    reach: list[int], x: Bits,
+) -> None:  # fmt: skip
+    """Update x as `chainrule.kernels.masked_bits.sample` does; the CUDA twin calls it, too.
+
+    twins: of `activation` and `masked_linear`. stairs: below, above. reach: above's, on the host.
+    """
+    of_activation, of_linear = twins
+    below, above = stairs
+    xp, known = array_module(u), 0
+    a, s = (xp.repeat(start[None], len(u), axis=0) for start in (theta.c, theta.b))
+    for i in range(u.shape[1]):
+        if known < reach[i]:
+            h = xp.ascontiguousarray(a[:, known : reach[i]])
+            of_activation.forward(kind, h)  # S1
+            of_linear.add_inputs(h, known, theta.V, above, s)  # S1
+            known = reach[i]
+        x[:, i] = xp.where(u[:, i] < 0, x[:, i], u[:, i] < sigmoid(s[:, i]))  # S2
+        of_linear.add_inputs(xp.ascontiguousarray(x[:, i : i + 1]), i, theta.W, below, a)  # S3
