@@ -98,14 +98,14 @@ def read_rows(
     asked: LabelRequest,
     missing: bool = False,
     written: Written = TOLD,
-    mapped: bool = False,
+    on_disk: bool = False,
 ) -> labels.Given:
     """Return the rows in a file, a folder of pictures or standard input, and their labels.
 
     The name of a data set is that of its test rows, which is said. Pictures, (N, H, W) or in colour
     (N, H, W, C), are flattened. What the values may be is the model's business. missing: NaN for
     what a table of text lacks. Columns that the model learnt as words are words, even where all are
-    numbers. mapped: those of a large .npy may be `MappedRows`.
+    numbers. on_disk: those of a large .npy may be `RowsOnDisk`.
     """
     if str(x) in NAMES and not x.exists():
         found = labels.given(model, asked, *_test_rows(common, model, str(x), written))
@@ -119,7 +119,7 @@ def read_rows(
         with said_warnings(not common.quiet):
             types = labels.with_types(_learnt_types(model), asked.source, model)
             colour = of_images(model) and path.is_dir()
-            rows, _, origin = rowfiles.read(path, missing, *written, types, colour, mapped)
+            rows, _, origin = rowfiles.read(path, missing, *written, types, colour, on_disk)
     origin = origin._replace(path=NAME) if path != x else origin
     if rows.ndim in (3, 4) and len(rows):
         _check_sizes(model, origin.path, rows)

@@ -13,7 +13,7 @@ from chainrule.commands.requests import Reading
 from chainrule.datasets import Dataset, rowfiles
 from chainrule.encoders import frames
 from chainrule.encoders.cells import CellError
-from chainrule.encoders.mapped import MappedRows
+from chainrule.encoders.on_disk import RowsOnDisk
 from chainrule.estimators.density import Density
 from chainrule.estimators.row_density import RowDensity
 from chainrule.estimators.table_density import TableDensity
@@ -80,15 +80,15 @@ class RowMaterial:
         origin = places[0]
         if not isinstance(estimator, RowDensity):
             return
-        known = (np.ndarray, MappedRows)
+        known = (np.ndarray, RowsOnDisk)
         if origin is None or not all(isinstance(part, known) for part in parts):
             return
         if any(place is None or place.path != origin.path for place in places):
             return
         rows = np.concatenate([place.rows for place in places if place is not None])
         order, name = np.argsort(rows), "the rows"
-        mapped = isinstance(parts[0], MappedRows)
-        x = parts[0].whole() if mapped else np.concatenate(parts)[order]
+        on_disk = isinstance(parts[0], RowsOnDisk)
+        x = parts[0].whole() if on_disk else np.concatenate(parts)[order]
         with rowfiles.naming({name: origin._replace(rows=rows[order])}):
             estimator._new_encoder().learn(x, name).check(x, name)
 
@@ -159,7 +159,7 @@ def _load(estimator: Any, data: str, reading: Reading) -> Dataset:
             reading.labels,
         ),
         **of_pictures(estimator, data),
-        mapped=of_rows(estimator) and not of_classes(estimator),
+        on_disk=of_rows(estimator) and not of_classes(estimator),
     )
 
 

@@ -108,8 +108,8 @@ def _rows(
         ValueError: rows that are longer: of symbols they would be scored like any others.
     """
     length = runs.read_summary(run).get("row_length")
-    lack, mapped = inputs.may_lack(model), inputs.of_rows(model)
-    rows, y, origin, _ = inputs.read_rows(common, x, model, asked, lack, written, mapped)
+    lack, on_disk = inputs.may_lack(model), inputs.of_rows(model)
+    rows, y, origin, _ = inputs.read_rows(common, x, model, asked, lack, written, on_disk)
     inputs.check_columns(model, origin, run)
     if type(length) is int and rows.ndim == 2 and rows.shape[1] > length:
         among = "; if their labels are among them, say where with --labels-from"

@@ -72,7 +72,7 @@ def load(
     column_types: Any = None,
     colour: bool = False,
     levels: int | None = None,
-    mapped: bool = False,
+    on_disk: bool = False,
 ) -> Dataset:
     """Return a data set by name, or one read from a file or folder.
 
@@ -98,8 +98,8 @@ def load(
             averaged, and whatever can be made grey is.
         levels: of pictures, to how many levels they are reduced, by equal bins
             (`chainrule.datasets.reduce_levels`): 2, 4, 16, up to as many as there are.
-        mapped: of a .npy over 64 MB, leave rows in the file, which has to stay as it is; x is then
-            `chainrule.encoders.mapped.MappedRows`, of which a fit reads a minibatch at a time.
+        on_disk: of a .npy over 64 MB, leave rows in the file, which has to stay as it is; x is then
+            `chainrule.encoders.on_disk.RowsOnDisk`, of which a fit reads a minibatch at a time.
 
     Returns:
         A `Dataset`; x is uint8, or what the file holds: of a text with words a `Frame`, by
@@ -146,7 +146,7 @@ def load(
             f"unknown data set {name!r}{near(name, [*_NAMED, *corpora.NAMED])}; give a path or one "
             f"of {', '.join(sorted(_NAMED))}"
         )
-    data = from_path(path, seed, missing, header, decimal, column_types, colour, mapped)
+    data = from_path(path, seed, missing, header, decimal, column_types, colour, on_disk)
     return _reduced(data, levels, MOST)
 
 

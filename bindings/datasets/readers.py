@@ -20,8 +20,8 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.encoders import mapped
-from chainrule.encoders.mapped import MappedRows
+from chainrule.encoders import on_disk
+from chainrule.encoders.on_disk import RowsOnDisk
 
 MAX_BYTES = 4 * 2**30  # of one array; of one text file, an eighth
 MAX_MEMBERS = 1000  # arrays in one .npz
@@ -52,20 +52,20 @@ def read_npy(path: Path) -> NDArray[Any]:
         return _read_array(file, path.stat().st_size)
 
 
-def map_npy(path: Path) -> NDArray[Any] | MappedRows:
+def npy_on_disk(path: Path) -> NDArray[Any] | RowsOnDisk:
     """Return the rows of a .npy file where they are: nothing but its header is read.
 
-    Those of a small file, of at most `mapped.HELD` bytes, are read at once, and so are those of an
+    Those of a small file, of at most `on_disk.HELD` bytes, are read at once, and so are those of an
     array that lies column by column (Fortran's order), of a single axis, or without any value.
     """
     with one_sentence(path, ".npy"), open(path, "rb") as file:
         size = path.stat().st_size
         shape, by_columns, dtype = _header(file, size)
-        small = size <= mapped.HELD or len(shape) < 2 or not prod(shape)
+        small = size <= on_disk.HELD or len(shape) < 2 or not prod(shape)
         if small or by_columns or not hasattr(os, "preadv"):  # Windows has it not
             file.seek(0)
             return _read_array(file, size)
-        return MappedRows(mapped.MappedArray(path, file.tell(), shape, dtype))
+        return RowsOnDisk(on_disk.ArrayOnDisk(path, file.tell(), shape, dtype))
 
 
 def read_npz(path: Path, prefix: str = "") -> dict[str, NDArray[Any]]:

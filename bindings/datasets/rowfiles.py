@@ -85,7 +85,7 @@ def read(
     decimal: str = tables.POINT,
     column_types: Any = None,
     colour: bool = False,
-    mapped: bool = False,
+    on_disk: bool = False,
 ) -> FileRows:
     """Return what a .npy, .npz, a table of text or a folder of pictures holds.
 
@@ -93,7 +93,7 @@ def read(
 
     missing, header, decimal, column_types: as in `tables.read`. colour: as in `pictures.read`.
 
-    mapped: whether x of a large .npy may be `MappedRows`.
+    on_disk: whether x of a large .npy may be `RowsOnDisk`.
 
     Raises:
         ValueError: it is of another kind, or damaged; a header of what is no table of text.
@@ -107,7 +107,7 @@ def read(
         x, lines, columns, left_out, before = tables.read(path, None, *how)
         return FileRows(x, None, Origin(str(path), lines, "line", columns, left_out, before=before))
     if path.suffix.lower() == ".npy":
-        array: Any = readers.map_npy(path) if mapped else readers.read_npy(path)
+        array: Any = readers.npy_on_disk(path) if on_disk else readers.read_npy(path)
         return FileRows(array, None, Origin(str(path), np.arange(len(array) if array.ndim else 0)))
     if path.suffix.lower() == ".npz":
         return _test_rows(path)

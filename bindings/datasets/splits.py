@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from chainrule.datasets import readers, rowfiles
 from chainrule.datasets.rowfiles import Origin
-from chainrule.encoders.mapped import MappedRows
+from chainrule.encoders.on_disk import RowsOnDisk
 
 SPLITS = ("train", "valid", "test")
 
@@ -18,7 +18,7 @@ SPLITS = ("train", "valid", "test")
 class Split(NamedTuple):
     """Rows x, shape (N, D), and their labels y, shape (N,), or None where there are none.
 
-    x is an array, or of a text with words a `chainrule.encoders.frames.Frame`; or `MappedRows`.
+    x is an array, or of a text with words a `chainrule.encoders.frames.Frame`; or `RowsOnDisk`.
     """
 
     x: Any
@@ -66,11 +66,11 @@ def from_path(
     decimal: str = ".",
     column_types: Any = None,
     colour: bool = False,
-    mapped: bool = False,
+    on_disk: bool = False,
 ) -> Dataset:
     """Return the data set in a file or folder; missing and what follows: as in `rowfiles.read`."""
     if path.is_dir() or path.suffix.lower() != ".npz":
-        rows = rowfiles.read(path, missing, header, decimal, column_types, colour, mapped)
+        rows = rowfiles.read(path, missing, header, decimal, column_types, colour, on_disk)
         return _whole(path, rows, seed)
     arrays = readers.read_npz(path)
     if {*SPLITS, "n_vars"} <= arrays.keys():
@@ -152,7 +152,7 @@ def parts_of(
 
 def cut(rows: Split, parts: Mapping[str, NDArray[np.intp]]) -> dict[str, Any]:
     """Return the rows of each part; those in a file stay there."""
-    some = rows.x.select if isinstance(rows.x, MappedRows) else rows.x.__getitem__
+    some = rows.x.select if isinstance(rows.x, RowsOnDisk) else rows.x.__getitem__
     return {
         split: Split(some(part), None if rows.y is None else rows.y[part])
         for split, part in parts.items()

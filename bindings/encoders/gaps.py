@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.encoders.cells import empty
-from chainrule.encoders.mapped import MappedRows
+from chainrule.encoders.on_disk import RowsOnDisk
 
 
 def filled(table: Any) -> tuple[Any, NDArray[np.bool_] | None]:
@@ -15,7 +15,7 @@ def filled(table: Any) -> tuple[Any, NDArray[np.bool_] | None]:
     table: of `validation.as_table`: an array or sparse. It comes back as it is if it lacks nothing;
     but real numbers in a file are read into memory.
     """
-    if isinstance(table, MappedRows) and table.dtype.kind in "fO":
+    if isinstance(table, RowsOnDisk) and table.dtype.kind in "fO":
         table = np.asarray(table)
     lacking = _lacking(table.data if hasattr(table, "toarray") else table)
     if lacking is None:

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from chainrule.encoders import levels as bins
 from chainrule.encoders import partial, pixels, sizes, validation
 from chainrule.encoders.base import Encoder
-from chainrule.encoders.mapped import MappedRows
+from chainrule.encoders.on_disk import RowsOnDisk
 from chainrule.encoders.pixels import Settings
 from chainrule.engine import greys
 from chainrule.engine.event import Image
@@ -103,10 +103,10 @@ class Images(Encoder):
         """Return images as levels, (N, R, S, C) uint8; see `Encoder`.
 
         Greys, of which bits are drawn, are always drawn alike: `engine.greys.drawn`. Those in a
-        file are checked, and converted as `MappedRows` are asked for.
+        file are checked, and converted as `RowsOnDisk` are asked for.
         """
         table = _table(self.read(X, name))
-        if isinstance(table, MappedRows):
+        if isinstance(table, RowsOnDisk):
             self.check(table, name)
             return self._later(table, self.encode, np.uint8)  # type: ignore[no-any-return]
         if pixels.may_stay(table, self.settings, self.levels):
@@ -121,7 +121,7 @@ class Images(Encoder):
     def greys(self, X: Any, name: str = "X") -> NDArray[Any]:
         """Return images as greys, (N, R, S, C), of which a training draws bits: 0 … top."""
         table, dtype = _table(self.read(X, name)), np.float32 if self.shares else np.uint8
-        if isinstance(table, MappedRows):
+        if isinstance(table, RowsOnDisk):
             self.check(table, name)
             return self._later(table, self.greys, dtype)  # type: ignore[no-any-return]
         rows = np.empty(table.shape, dtype)
@@ -129,7 +129,7 @@ class Images(Encoder):
             rows[lo : lo + len(part)] = part
         return rows.reshape(-1, *self.shape)
 
-    def _later(self, table: MappedRows, convert: Any, dtype: Any) -> Any:
+    def _later(self, table: RowsOnDisk, convert: Any, dtype: Any) -> Any:
         """Return rows in a file as images, each converted when it is asked for."""
         rows = table.made(lambda part: convert(part.reshape(-1, *self.shape)), dtype)
         return rows.reshape(-1, *self.shape)

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.encoders.cells import CellError
-from chainrule.encoders.mapped import MappedRows
+from chainrule.encoders.on_disk import RowsOnDisk
 from chainrule.encoders.texts import BLOCK, Mapped, Text
 from chainrule.encoders.validation import unmasked
 from chainrule.encoders.vocabulary import KINDS, Vocabulary, smallest
@@ -117,7 +117,7 @@ def read(
 
 def _unboxed(X: Any) -> Any:
     """Return a Series, or an array of texts or lists, as a list; rows in a file as an array."""
-    if isinstance(X, MappedRows):
+    if isinstance(X, RowsOnDisk):
         return np.asarray(X)
     if hasattr(X, "to_numpy") and len(X.shape) == 1:
         X = X.to_numpy()

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.encoders.cells import CellError, missing, not_binary, not_finite
-from chainrule.encoders.mapped import MappedRows
+from chainrule.encoders.on_disk import RowsOnDisk
 from chainrule.kernels.types import Bits
 
 KNOWN = 20  # names of columns that an error lists
@@ -24,7 +24,7 @@ def as_table(X: Any, name: str = "X") -> Any:
 
     X: array-like: NumPy array, nested lists, pandas DataFrame, CPU tensor, SciPy sparse matrix. A
     NumPy array comes back as it is, without a copy and with its dtype, and so do rows in a file,
-    `MappedRows`; a sparse one by rows (CSR).
+    `RowsOnDisk`; a sparse one by rows (CSR).
 
     Raises:
         TypeError: X is text or dates.
@@ -75,7 +75,7 @@ def unmasked(X: Any, name: str) -> NDArray[Any]:
                 "in or leave it out first"
             )
         X = X.data
-    return X if isinstance(X, MappedRows) else np.asarray(X)  # type: ignore[return-value]
+    return X if isinstance(X, RowsOnDisk) else np.asarray(X)  # type: ignore[return-value]
 
 
 def _numbers(part: NDArray[Any], name: str, first: int) -> NDArray[np.float64]:
@@ -115,7 +115,7 @@ def as_bits(X: Any, binarize: Any = None, name: str = "X", order: Any = None) ->
     """Return X as rows of 0 and 1: uint8, shape (N, D), C-contiguous.
 
     X: see `as_table`. C-contiguous bools and uint8 come back as they are, without a copy; of
-        anything else the result is the only copy, made block by block. Of `MappedRows` nothing is
+        anything else the result is the only copy, made block by block. Of `RowsOnDisk` nothing is
         made, but they are checked: the result is such, too.
     binarize: None if X must hold only 0 and 1 already, else a threshold: 1 where X > binarize.
     order: (D,), column k of the result is column order[k] of X; None leaves them.
@@ -125,7 +125,7 @@ def as_bits(X: Any, binarize: Any = None, name: str = "X", order: Any = None) ->
             is no number.
     """
     table = as_table(X, name)
-    if isinstance(table, MappedRows):
+    if isinstance(table, RowsOnDisk):
         check_bits(table, binarize, name)
         made: Any = table.made(lambda part: as_bits(part, binarize, name, order), np.uint8)
         return made  # type: ignore[no-any-return]

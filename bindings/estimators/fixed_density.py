@@ -16,8 +16,8 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from chainrule import progress
 from chainrule.encoders import partial, validation
-from chainrule.encoders.mapped import MappedRows
 from chainrule.encoders.masks import as_mask
+from chainrule.encoders.on_disk import RowsOnDisk
 from chainrule.encoders.uniforms import of_rows
 from chainrule.engine import bounds, ordering
 from chainrule.engine.training.sources import RowSource, Source
@@ -190,6 +190,6 @@ class FixedDensity(Density):
 def writeable(rows: Any) -> Any:
     """Return rows; a copy if read-only, for which Numba would compile every kernel once more.
 
-    What is read of `MappedRows` is a copy.
+    What is read of `RowsOnDisk` is a copy.
     """
-    return rows if isinstance(rows, MappedRows) else np.require(rows, requirements=["C", "W"])
+    return rows if isinstance(rows, RowsOnDisk) else np.require(rows, requirements=["C", "W"])

@@ -11,7 +11,7 @@ import pytest
 
 from chainrule import datasets
 from chainrule.datasets import downloads, named, readers
-from chainrule.encoders import mapped
+from chainrule.encoders import on_disk
 
 SPLITS = ("train", "valid", "test")
 
@@ -299,9 +299,9 @@ def test_broken_files_are_refused_in_one_sentence(name, tmp_path, monkeypatch):
     with pytest.raises(ValueError, match=path.stem) as caught:
         datasets.load(path)
     assert "\n" not in str(caught.value)
-    monkeypatch.setattr(mapped, "HELD", 0)
+    monkeypatch.setattr(on_disk, "HELD", 0)
     with pytest.raises(ValueError, match=path.stem) as as_mapped:
-        datasets.load(path, mapped=True)
+        datasets.load(path, on_disk=True)
     said, as_array = (re.sub(r"0x\w+", "", str(one.value)) for one in (as_mapped, caught))
     assert said == as_array  # but for where NumPy keeps things
 

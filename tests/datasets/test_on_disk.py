@@ -12,8 +12,8 @@ from support.ranks import together
 
 import chainrule as cr
 from chainrule.datasets import readers
-from chainrule.encoders import mapped
-from chainrule.encoders.mapped import MappedRows
+from chainrule.encoders import on_disk
+from chainrule.encoders.on_disk import RowsOnDisk
 from chainrule.engine import models
 from chainrule.engine.training import train
 from chainrule.engine.training.recipe import Recipe
@@ -23,7 +23,7 @@ from chainrule.engine.training.sources import RowSource
 @pytest.fixture
 def large(monkeypatch):
     """Let every file be a large one, of which nothing may stay in memory."""
-    monkeypatch.setattr(mapped, "HELD", 0)
+    monkeypatch.setattr(on_disk, "HELD", 0)
 
 
 def saved(path, array):
@@ -47,8 +47,8 @@ def assert_alike(rows, array):
 @pytest.mark.parametrize("dtype", [np.uint8, bool, np.int32, np.float64, ">f4"])
 def test_they_are_those_of_an_array(large, tmp_path, rng, dtype):
     x = rng.integers(0, 2, (11, 3, 4)).astype(dtype)
-    rows, order = readers.map_npy(saved(tmp_path / "x.npy", x)), rng.permutation(11)
-    assert isinstance(rows, MappedRows)
+    rows, order = readers.npy_on_disk(saved(tmp_path / "x.npy", x)), rng.permutation(11)
+    assert isinstance(rows, RowsOnDisk)
     assert_alike(rows, x)
     assert_alike(rows.reshape(-1, 12), x.reshape(-1, 12))
     assert_alike(rows.reshape(11, -1).select(order), x.reshape(11, -1)[order])
@@ -60,7 +60,7 @@ def test_they_are_those_of_an_array(large, tmp_path, rng, dtype):
     table, flat = shuffled.reshape(-1, 12), x[order][order].reshape(-1, 12)
     for k in (0, 7, -1):
         assert_array_equal(table[:, k], flat[:, k])
-    flat_file = readers.map_npy(saved(tmp_path / "flat.npy", flat))
+    flat_file = readers.npy_on_disk(saved(tmp_path / "flat.npy", flat))
     assert_array_equal(flat_file[:, 5], flat[:, 5])
     assert_array_equal(flat_file.select(order)[:, 5], flat[order, 5])
     assert_array_equal(flat_file[:, [5, 2]], flat[:, [5, 2]])
@@ -68,7 +68,7 @@ def test_they_are_those_of_an_array(large, tmp_path, rng, dtype):
 
 def test_a_file_that_was_cut_while_in_use_is_named(large, tmp_path):
     path = saved(tmp_path / "x.npy", np.eye(5))
-    rows = readers.map_npy(path)
+    rows = readers.npy_on_disk(path)
     with open(path, "r+b") as file:
         file.truncate(path.stat().st_size - 1)
     assert rows[:4].sum() == 4
@@ -77,7 +77,7 @@ def test_a_file_that_was_cut_while_in_use_is_named(large, tmp_path):
 
 
 def test_what_would_read_all_of_them_unasked_is_refused(large, tmp_path):
-    rows = readers.map_npy(saved(tmp_path / "x.npy", np.eye(3)))
+    rows = readers.npy_on_disk(saved(tmp_path / "x.npy", np.eye(3)))
     with pytest.raises(TypeError, match=r"a slice at a time, or as numpy\.asarray"):
         rows == 0  # noqa: B015
     with pytest.raises(ValueError, match="leave copy=False out"):
@@ -88,13 +88,13 @@ def test_what_would_read_all_of_them_unasked_is_refused(large, tmp_path):
 
 def test_small_files_and_arrays_by_columns_are_read(tmp_path, monkeypatch, rng):
     x = rng.random((6, 4))
-    assert isinstance(readers.map_npy(saved(tmp_path / "x.npy", x)), np.ndarray)
-    monkeypatch.setattr(mapped, "HELD", 0)
-    found = readers.map_npy(saved(tmp_path / "x.npy", np.asfortranarray(x)))
+    assert isinstance(readers.npy_on_disk(saved(tmp_path / "x.npy", x)), np.ndarray)
+    monkeypatch.setattr(on_disk, "HELD", 0)
+    found = readers.npy_on_disk(saved(tmp_path / "x.npy", np.asfortranarray(x)))
     assert isinstance(found, np.ndarray)
     assert_array_equal(found, x)
     for other in (np.arange(5), np.zeros((0, 3)), np.float64(1)):
-        assert isinstance(readers.map_npy(saved(tmp_path / "x.npy", other)), np.ndarray)
+        assert isinstance(readers.npy_on_disk(saved(tmp_path / "x.npy", other)), np.ndarray)
 
 
 def settings(**given):
@@ -139,8 +139,8 @@ def test_trainings_are_the_same_to_the_bit(name, tmp_path, rng, call, monkeypatc
     model, make, more = TRAINED[name]
     data, found = make(tmp_path, rng), []
     length = () if model == "rnn" else ("--epochs", 2)
-    for held in (mapped.HELD, 0):
-        monkeypatch.setattr(mapped, "HELD", held)
+    for held in (on_disk.HELD, 0):
+        monkeypatch.setattr(on_disk, "HELD", held)
         run = tmp_path / str(held)
         told = call("train", model, "--data", data, "--out", run, *length, *more)
         assert told[0] == 0, told
@@ -158,11 +158,11 @@ def test_trainings_are_the_same_to_the_bit(name, tmp_path, rng, call, monkeypatc
 def test_a_script_fits_rows_of_a_file(large, tmp_path, rng):
     data = bits(tmp_path, rng)
     fits = []
-    for data_set in (cr.datasets.load(data), cr.datasets.load(data, mapped=True)):
+    for data_set in (cr.datasets.load(data), cr.datasets.load(data, on_disk=True)):
         train, valid = data_set.train.x, data_set.valid.x
         fits.append(cr.FVSBN(epochs=2, seed=1, ordering="random").fit(train, X_valid=valid))
         fits[-1].scored = fits[-1].log_prob(train)
-    assert isinstance(train, MappedRows)
+    assert isinstance(train, RowsOnDisk)
     assert_array_equal(fits[0].params_.flat, fits[1].params_.flat)
     assert_array_equal(fits[0].scored, fits[1].scored)
 
@@ -182,14 +182,14 @@ def test_what_is_wrong_is_said_as_of_an_array(
     array, options, sentence, tmp_path, call, monkeypatch
 ):
     data, found = saved(tmp_path / "x.npy", array), []
-    for held in (mapped.HELD, 0):
-        monkeypatch.setattr(mapped, "HELD", held)
+    for held in (on_disk.HELD, 0):
+        monkeypatch.setattr(on_disk, "HELD", held)
         found.append(call("train", "nade", "--data", data, "--out", tmp_path / "r", *options))
     assert found[0] == found[1]
     assert found[0][0] == 2 and sentence in found[0][2], found[0]
 
 
-class Noted(mapped.MappedArray):
+class Noted(on_disk.ArrayOnDisk):
     """A file that notes how many rows were read at once, and by which rank."""
 
     def __init__(self, *where):
@@ -211,7 +211,7 @@ def test_a_rank_reads_its_slice_of_each_minibatch(tmp_path, rng):
 
     def work(team):
         state = train.start(model, config, recipe)
-        for _ in train.run(model, config, recipe, state, RowSource(MappedRows(file)), team=team):
+        for _ in train.run(model, config, recipe, state, RowSource(RowsOnDisk(file)), team=team):
             pass
         return state.params.flat
 
@@ -228,7 +228,7 @@ def test_no_array_as_large_as_the_file_is_made(tmp_path, monkeypatch, rng, call)
     asked += ("--epochs", 1, "--batch-size", 4000, "--set=binarize=0.5")
 
     def peak(held):
-        monkeypatch.setattr(mapped, "HELD", held)
+        monkeypatch.setattr(on_disk, "HELD", held)
         tracemalloc.start()
         assert call(*asked)[0] == 0
         found = tracemalloc.get_traced_memory()[1]

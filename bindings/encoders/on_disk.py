@@ -1,7 +1,7 @@
 """Rows that stay in their file: read as they are asked for, converted then, and let go of again.
 
 A training touches a minibatch at a time, and of that each rank of a team its own slice. So rows of
-a large `.npy` need not be in memory: `MappedRows` has the shape and the dtype of an array, and
+a large `.npy` need not be in memory: `RowsOnDisk` has the shape and the dtype of an array, and
 whoever asks for some of its rows gets these as an array, whatever was done to all of them before:
 
     select      some rows, as of a shuffle: their numbers alone are kept
@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 HELD = 64 * 2**20  # bytes of a file that is read at once, and of some columns of a larger one
 
 
-class MappedArray:
+class ArrayOnDisk:
     """An array in a file, (N, …), rows one after the other, none of them in memory."""
 
     def __init__(self, path: Any, start: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
@@ -86,7 +86,7 @@ class MappedArray:
             memory, at = memory[n:], at + n
 
 
-class MappedRows:
+class RowsOnDisk:
     """Rows of an array in a file, (N, …), read when they are asked for; nothing of them is kept.
 
     The file has to stay as it is for as long as they are used.
@@ -97,7 +97,7 @@ class MappedRows:
 
     def __init__(
         self,
-        file: MappedArray,
+        file: ArrayOnDisk,
         rows: NDArray[np.intp] | None = None,
         form: tuple[int, ...] | None = None,
         steps: tuple[Callable[[NDArray[Any]], NDArray[Any]], ...] = (),
@@ -119,7 +119,7 @@ class MappedRows:
 
     def __repr__(self) -> str:
         """Return shape and dtype."""
-        return f"<MappedRows of shape {self.shape}, {self.dtype}>"
+        return f"<RowsOnDisk of shape {self.shape}, {self.dtype}>"
 
     def __eq__(self, other: object) -> Any:
         """Refuse: one comparison of all rows would read all of them."""
@@ -170,29 +170,29 @@ class MappedRows:
         column = self._file.column(k % self.shape[1])
         return column.copy() if self._rows is None else column[self._rows]
 
-    def reshape(self, n: int, *form: int) -> "MappedRows":
+    def reshape(self, n: int, *form: int) -> "RowsOnDisk":
         """Return rows of another shape of as many values; n: their number, or -1."""
         size = prod(self.shape[1:])
         known = prod(one for one in form if one >= 0)
         full = tuple(one if one >= 0 else size // known for one in form)
         if n not in (-1, len(self)) or prod(full) != size:
             raise ValueError(f"rows of shape {self.shape} cannot be of shape {(n, *form)}")
-        return MappedRows(self._file, self._rows, full, self._steps, self.dtype)
+        return RowsOnDisk(self._file, self._rows, full, self._steps, self.dtype)
 
-    def select(self, rows: NDArray[np.intp]) -> "MappedRows":
+    def select(self, rows: NDArray[np.intp]) -> "RowsOnDisk":
         """Return the rows with these numbers; nothing is read."""
         chosen = rows if self._rows is None else self._rows[rows]
-        return MappedRows(self._file, chosen, self.shape[1:], self._steps, self.dtype)
+        return RowsOnDisk(self._file, chosen, self.shape[1:], self._steps, self.dtype)
 
-    def made(self, step: Callable[[NDArray[Any]], NDArray[Any]], dtype: Any) -> "MappedRows":
+    def made(self, step: Callable[[NDArray[Any]], NDArray[Any]], dtype: Any) -> "RowsOnDisk":
         """Return what a function makes of each row, of as many values and of a dtype.
 
         step: from rows (n, …) to as many; of what a row is, its neighbours have no part.
         """
         form = self.shape[1:]
         shaped = (lambda read: step(read.reshape(len(read), *form)),)
-        return MappedRows(self._file, self._rows, form, self._steps + shaped, dtype)
+        return RowsOnDisk(self._file, self._rows, form, self._steps + shaped, dtype)
 
-    def whole(self) -> "MappedRows":
+    def whole(self) -> "RowsOnDisk":
         """Return all rows of the file, in its order, whichever of them these are."""
-        return MappedRows(self._file, None, self.shape[1:], self._steps, self.dtype)
+        return RowsOnDisk(self._file, None, self.shape[1:], self._steps, self.dtype)
