@@ -180,7 +180,7 @@ def vectors(names: Sequence[str], threads: int) -> dict[str, str]:
     for name in names:
         if not worker.missing(name):
             with harness.rivals([name], threads) as (rival,):
-                found[name] = isa.named(rival.ask("vectors"))
+                found[name] = rival.ask("vectors")
     out.print("vectors: " + ", ".join(f"{name} {which}" for name, which in found.items()))
     return found
 

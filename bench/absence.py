@@ -5,9 +5,9 @@ from collections.abc import Iterable, Sequence
 from bench import worker
 from bench.cases import Workload, home
 from bench.harness import Result
-from bench.peers import PEERS
+from bench.peers import NOBODY_WROTE_IT, PEERS
 
-NO_SUCH_PEER = f"{worker.SKIPPED}there is no such peer for this workload"
+NO_SUCH_PEER = f"{worker.SKIPPED}{NOBODY_WROTE_IT}"
 
 
 def unwritten(names: Iterable[str], workload: Workload) -> dict[str, str]:

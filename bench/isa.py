@@ -14,7 +14,6 @@ from numba.core.codegen import get_host_cpu_features
 CHOICES = ("native", "avx2")
 WIDER = ("avx512", "amx")  # how the features begin that AVX2 has not
 WIDTHS = {"avx512f": "AVX512", "avx2": "AVX2", "avx": "AVX", "sve": "SVE", "neon": "NEON"}
-UNNAMED = "the widest it finds"  # what a library that does not tell says of its vectors
 OF_NUMBA = ("NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES")
 OF_OTHERS = {
     "ATEN_CPU_CAPABILITY": "avx2",
@@ -42,15 +41,11 @@ def variables(isa: str) -> dict[str, str]:
     return {**dict(zip(OF_NUMBA, ("haswell", ",".join(held)), strict=True)), **OF_OTHERS}
 
 
-def widest(features: str) -> str:
-    """Return the widest vectors of a processor, of LLVM's list as in "+avx2,-avx512f"."""
-    found = (name for feature, name in WIDTHS.items() if f"+{feature}" in features.split(","))
+def widest() -> str:
+    """Return this processor's widest vectors, of which LLVM has a list as in "+avx2,-avx512f"."""
+    features = str(get_host_cpu_features()).split(",")
+    found = (name for feature, name in WIDTHS.items() if f"+{feature}" in features)
     return next(found, platform.machine())
-
-
-def named(vectors: str) -> str:
-    """Return what a rival says of its vectors; where it takes the widest, which these are."""
-    return vectors.replace(UNNAMED, f"{widest(str(get_host_cpu_features()))}, {UNNAMED}")
 
 
 def hold_to(isa: str) -> None:

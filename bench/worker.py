@@ -44,7 +44,10 @@ def serve(connection: Connection, rival: str, threads: int) -> None:
         except Exception as error:
             text = str(error).strip().partition("\n")[0]
             reply = False, f"{type(error).__name__}: {text}"[:300]
-        connection.send(reply)
+        try:
+            connection.send(reply)
+        except BrokenPipeError:  # the parent was interrupted, and waits for no answer
+            return
 
 
 def _end_with_parent() -> None:

@@ -43,6 +43,7 @@ JAX = {
     "convolution": ("jax_images", ""),
     "images": ("jax_images", ""),
 }
+NOBODY_WROTE_IT = "there is no such peer for this workload"
 PEERS = {
     "torch": Peer(
         "torch",
@@ -100,7 +101,7 @@ def prepare(name: str, problem: Problem, threads: int) -> Run:
     case = home(problem.workload).__name__.rpartition(".")[2]
     library, _, homes, device = PEERS[name]
     if case not in homes:
-        raise NotImplementedError("another way of writing a loop that is not in this workload")
+        raise NotImplementedError(NOBODY_WROTE_IT)
     module, variant = homes[case]
     place = import_module(f"bench.peers.{library}_device")
     if name.startswith("torch.compile"):

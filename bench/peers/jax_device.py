@@ -7,6 +7,8 @@ from contextlib import AbstractContextManager, nullcontext
 os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # else 3/4 of a GPU's memory
 import jax
 
+from bench.isa import widest
+
 
 def use(device: str) -> AbstractContextManager[None]:
     """Put everything from now on on a device, "cpu" or "cuda".
@@ -24,6 +26,6 @@ def finished(call: Callable[[], object], device: str) -> Callable[[], object]:
 
 
 def vectors() -> str:
-    """Return which vector instructions XLA is held to, of which it does not tell what it uses."""
+    """Return which vector instructions XLA is held to, or the processor's widest: it tells none."""
     flags = [f for f in os.environ.get("XLA_FLAGS", "").split() if "max_isa" in f]
-    return flags[-1].partition("=")[2] if flags else "the widest it finds"
+    return flags[-1].partition("=")[2] if flags else f"{widest()}, the widest it finds"

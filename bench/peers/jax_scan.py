@@ -28,19 +28,26 @@ def nade_logits(theta: Any, x: Any) -> Any:
     return s.T + theta["b"]
 
 
-def nade_sample(theta: Any, u: Any) -> Any:
-    """Return samples, (N, D)."""
+def sample_units(theta: Any, u: Any, activation: Any) -> Any:
+    """Return samples, (N, D), by hidden sums a, (N, H), which grow by x_d W_d; V: (D, H)."""
     import jax
     import jax.numpy as jnp
 
     def step(a: Any, row: Any) -> Any:
         u_d, W_d, V_d, b_d = row
-        x_d = (u_d < jax.nn.sigmoid(jax.nn.sigmoid(a) @ V_d + b_d)).astype(a.dtype)
+        x_d = (u_d < jax.nn.sigmoid(activation(a) @ V_d + b_d)).astype(a.dtype)
         return a + x_d[:, None] * W_d, x_d
 
     start = jnp.broadcast_to(theta["c"], (len(u), len(theta["c"])))
     _, x = jax.lax.scan(step, start, (u.T, theta["W"], theta["V"], theta["b"]))
     return x.T
+
+
+def nade_sample(theta: Any, u: Any) -> Any:
+    """Return samples, (N, D)."""
+    import jax
+
+    return sample_units(theta, u, jax.nn.sigmoid)
 
 
 def fvsbn_logits(theta: Any, x: Any) -> Any:
@@ -70,21 +77,13 @@ def made_logits(theta: Any, x: Any) -> Any:
 
 
 def made_sample(theta: Any, u: Any) -> Any:
-    """Return samples, (N, D): the hidden pre-activation a grows by x_d W_d, as NADE's does.
+    """Return samples, (N, D).
 
     theta: V as (D, H), so that the row of a variable lies together as it does in W.
     """
     import jax
-    import jax.numpy as jnp
 
-    def step(a: Any, row: Any) -> Any:
-        u_d, W_d, V_d, b_d = row
-        x_d = (u_d < jax.nn.sigmoid(jax.nn.relu(a) @ V_d + b_d)).astype(a.dtype)
-        return a + x_d[:, None] * W_d, x_d
-
-    start = jnp.broadcast_to(theta["c"], (len(u), len(theta["c"])))
-    _, x = jax.lax.scan(step, start, (u.T, theta["W"], theta["V"], theta["b"]))
-    return x.T
+    return sample_units(theta, u, jax.nn.relu)
 
 
 FUNCTIONS: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {

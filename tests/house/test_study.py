@@ -1,5 +1,6 @@
 """What the study site is made of: checks, numbers and the reading order, without building it."""
 
+import itertools
 import re
 from importlib import import_module
 
@@ -224,22 +225,24 @@ def test_a_call_of_cuda_is_shown_from_its_beginning():
     assert any(text.startswith("const REAL slope = s + ") for text in shown("gelu", "B1"))
 
 
-@pytest.mark.parametrize("name", places.every_name())
-def test_no_shown_line_closes_a_bracket_that_it_does_not_open(name):
+def shown_code(name):
+    """Yield each line that stands beside a step of a page, and its code without a comment."""
     made = directives.derivation_of(name)
     for label in made.steps:
-        for found in made.lines(label).values():
-            for line in found:
-                code = re.sub(r"\s*(#|//).*", "", line.text)
-                assert derivations.unopened(code) == 0, line
+        for line in itertools.chain(*made.lines(label).values()):
+            yield line, re.sub(r"\s*(#|//).*", "", line.text)
+
+
+@pytest.mark.parametrize("name", places.every_name())
+def test_no_shown_line_closes_a_bracket_that_it_does_not_open(name):
+    for line, code in shown_code(name):
+        assert derivations.unopened(code) == 0, line
 
 
 @pytest.mark.parametrize("name", places.every_name())
 def test_what_stands_beside_a_label_is_code_and_no_comment_alone(name):
-    made = directives.derivation_of(name)
-    for label in made.steps:
-        for found in made.lines(label).values():
-            assert not any(line.text.startswith(("#", "//")) or not line.text for line in found)
+    for line, _ in shown_code(name):
+        assert line.text and not line.text.startswith(("#", "//")), line
 
 
 def test_beside_a_convolution_s_steps_stand_its_products_and_beside_the_lstm_s_all_gates():
@@ -293,13 +296,9 @@ def test_beside_a_recurrent_pass_s_steps_stand_its_products(name):
 @pytest.mark.parametrize("name", places.every_name())
 def test_what_stands_beside_a_label_does_something(name):
     """Neither a constant, nor a field of a record, nor the head of a loop without its body."""
-    made = directives.derivation_of(name)
-    for label in made.steps:
-        for lines in made.lines(label).values():
-            for line in lines:
-                code = re.sub(r"\s*(#|//).*", "", line.text)
-                assert not re.fullmatch(r"[A-Z][A-Z_, ]+ = .*|\w+: \w+|\W*", code), line
-                assert not derivations.HEAD.match(line.text), line
+    for line, code in shown_code(name):
+        assert not re.fullmatch(r"[A-Z][A-Z_, ]+ = .*|\w+: \w+|\W*", code), line
+        assert not derivations.HEAD.match(line.text), line
 
 
 def test_pages_have_names_of_their_own():
