@@ -1,4 +1,8 @@
-"""What one pass of a masked network says of x: likelihoods, and the loss's gradient in outputs."""
+"""What one pass of a masked network says of x: likelihoods, and the loss's gradient in outputs.
+
+The pass itself and its way back are derived in `chainrule.engine.layers.masked_network`, what
+outputs say of x, and their gradients, in `chainrule.kernels.bernoulli` and `columns`.
+"""
 
 from typing import Any, NamedTuple
 
