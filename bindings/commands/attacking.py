@@ -9,17 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule import datasets
-from chainrule.commands import inputs, labels, runs, shares
+from chainrule.commands import calibrated, inputs, labels, runs, shares
 from chainrule.commands.common import PICTURES, Common, check_output, picture, write_rows
 from chainrule.commands.requests import AttackRequest, LabelRequest
 from chainrule.commands.standard_input import as_file
-from chainrule.datasets import rowfiles
-from chainrule.datasets.named import NAMES
-from chainrule.detection import attacks, purifying
+from chainrule.datasets import named, rowfiles
+from chainrule.detection import attacks, pixels, purifying
 from chainrule.estimators.images import ImageDensity
 from chainrule.suggestions import near
 
 PICTURED = 10  # images drawn at most
+FALSE_ALARM = 0.01  # at which what was attacked is looked for
+ITS = "the density is of"
 KNOWING = ("likely_pgd", "bpda", "likely_bpda")
 OF_BALL = ("pgd", "noise", *KNOWING)  # which --norm is for
 OF_STEPS = ("bim", "pgd", "deepfool", "carlini_wagner", *KNOWING)  # which --steps is for
@@ -31,12 +32,12 @@ METHODS = ("fgsm", "bim", "pgd", "deepfool", "carlini_wagner", "noise", *KNOWING
 class Found(NamedTuple):
     """Images, floats from 0 to 1, and their labels if the file or data set has them.
 
-    whole: whether they were whole numbers, other than bits.
+    white: the largest of the whole numbers that they were, other than bits; None: they were none.
     """
 
     x: Any
     y: Any
-    whole: bool = False
+    white: int | None = None
 
 
 def attack(common: Common, run: Path, x: Path, how: AttackRequest, asked: LabelRequest) -> None:
@@ -49,12 +50,12 @@ def attack(common: Common, run: Path, x: Path, how: AttackRequest, asked: LabelR
     _check_options(how, common.seed)
     model = common.show(_classifier(run))
     density = None if how.density is None else common.show(_density(how.density))
-    images = _read(common, x, model)
+    images = _read(common, x, model, _white(x))
     top = shares.TOP if density is None else _top(density, how.density)
-    if images.whole and top != shares.TOP:
+    if images.white is not None and top not in (images.white, shares.TOP):
         raise ValueError(
             f"{how.density} is of pixels from 0 to {top}, and a classifier reads whole numbers as "
-            f"shares of {shares.TOP}; give images as floats from 0 to 1, or another density"
+            f"shares of {images.white}; give images as floats from 0 to 1, or another density"
         )
     images = images._replace(x=_shaped(images.x, model))
     truth = _labels(model, images, asked)
@@ -66,14 +67,17 @@ def attack(common: Common, run: Path, x: Path, how: AttackRequest, asked: LabelR
     if density is not None:
         stages["purified"] = purifying.purify(density, moved, how.reach)
     verdicts = {name: model.predict(stage) for name, stage in stages.items()}
-    _write(how.out, stages, verdicts, moved)
+    _write(how.out, stages, verdicts, moved, truth)
     right = (f"{name} {(said == images.y).mean():.1%}" for name, said in verdicts.items())
+    noticed = ""
+    if density is not None:
+        noticed = _noticed(density, how, stages, verdicts["purified"] != images.y)
     far = np.abs(moved - images.x).reshape(len(moved), -1)
     norms = f"{np.median(far.max(axis=1)):.3g} and {np.median(np.sqrt((far**2).sum(axis=1))):.3g}"
     word = "taken as before, of images without labels" if truth is None else "right"
     common.say(
-        f"{word}: {', '.join(right)}; median change of {len(moved):,} images {norms}, in the "
-        f"∞- and the 2-norm; {how.out}"
+        f"{word}: {', '.join(right)}{noticed}; median change of {len(moved):,} images {norms}, in "
+        f"the ∞- and the 2-norm; {how.out}"
     )
 
 
@@ -86,8 +90,10 @@ def purify(
     model = None if classifier is None else common.show(_classifier(classifier))
     top = _top(density, run)
     found = _read(common, x, density, top)
-    scale = np.float32(top / shares.TOP if found.whole else 1)  # as the classifier reads them
-    images = _in_form(found.x, _form(density), "the density is of")
+    scale = np.float32(1)
+    if found.white is not None:  # as the classifier reads them
+        scale = np.float32(found.white / _white(x))
+    images = _in_form(found.x, _form(density), ITS)
     if out.suffix.lower() in PICTURES:
         images = images[:PICTURED]
     clean = purifying.purify(density, images, eps)
@@ -126,6 +132,28 @@ def _attacked(
     }
     moved: NDArray[Any] = known[how.method]()
     return moved
+
+
+def _noticed(density: Any, how: AttackRequest, stages: Any, wrong: NDArray[np.bool_]) -> str:
+    """Return how many images the density's run finds odd, and what passes both defences, in words.
+
+    wrong: of purified images. Nothing is said of a density that keeps no validation rows.
+    """
+    run = how.density
+    detector = None if run is None else calibrated.at_least(density, run, FALSE_ALARM)
+    if detector is None:
+        return ""
+    odd = {
+        name: detector.predict(pixels.to_pixels(density, _in_form(x, _form(density), ITS))) < 0
+        for name, x in stages.items()
+        if name != "purified"
+    }
+    counts = ", ".join(f"{name} {which.mean():.1%}" for name, which in odd.items())
+    passed = (wrong & ~odd[how.method]).mean()
+    return (
+        f"; odd at a false-alarm rate of {detector.false_alarm:.3g}: {counts}; "
+        f"wrong once purified and not odd: {passed:.1%}"
+    )
 
 
 def _check_options(how: AttackRequest, seed: int | None) -> None:
@@ -170,12 +198,21 @@ def _density(run: Path) -> Any:
     return model
 
 
-def _read(common: Common, x: Path, model: Any, top: int = shares.TOP) -> Found:
+def _white(x: Path) -> int:
+    """Return the whole number that a classifier reads as white: 255, or that of a data set."""
+    return named.white(str(x)) if _is_named(x) else shares.TOP
+
+
+def _is_named(x: Path) -> bool:
+    return str(x) in named.NAMES and not x.exists()
+
+
+def _read(common: Common, x: Path, model: Any, top: int) -> Found:
     """Return the images in a file or folder, or the test images of a data set by name.
 
     top: white, of whole numbers.
     """
-    if str(x) in NAMES and not x.exists():
+    if _is_named(x):
         data = datasets.load(str(x), raw=True)
         if not common.quiet:
             common.warn(f"the {len(data.test.x):,} test images of {x}, which no training has seen")
@@ -183,7 +220,7 @@ def _read(common: Common, x: Path, model: Any, top: int = shares.TOP) -> Found:
     with as_file(x, text=False) as path:
         if not path.exists():
             raise FileNotFoundError(
-                f"{path} does not exist; check its name and folder{near(str(x), NAMES)}"
+                f"{path} does not exist; check its name and folder{near(str(x), named.NAMES)}"
             )
         with inputs.said_warnings(not common.quiet):
             rows, y, _ = rowfiles.read(path, colour=path.is_dir())
@@ -194,7 +231,7 @@ def _found(x: Any, y: Any, top: int) -> Found:
     """Return images as shares of `top`."""
     pixels = np.asarray(x)
     whole = pixels.dtype.kind in "biu" and pixels.size > 0 and pixels.max() > 1
-    return Found(shares.of(pixels, top), y, bool(whole))
+    return Found(shares.of(pixels, top), y, top if whole else None)
 
 
 def _top(density: Any, run: Path | None) -> int:
@@ -239,8 +276,8 @@ def _form(density: Any) -> tuple[int, ...]:
     return (R, S) if C == 1 else (R, S, C)
 
 
-def _write(out: Path, stages: Any, verdicts: Any, result: Any) -> None:
-    """Write what came out, or draw all stages."""
+def _write(out: Path, stages: Any, verdicts: Any, result: Any, truth: Any = None) -> None:
+    """Write what came out, or draw all stages, with the true labels where they are known."""
     if out.suffix.lower() not in PICTURES:
         write_rows(out, result)
         return
@@ -252,4 +289,5 @@ def _write(out: Path, stages: Any, verdicts: Any, result: Any) -> None:
 
             square = images.reshape(-1, *plots.infer_shape(images.shape[1]))
         pictured[name] = square
-    picture(out, "attacked", pictured, verdicts)
+    known = None if truth is None else truth[: len(result)]  # a picture is of the first few
+    picture(out, "attacked", pictured, verdicts, known)

@@ -8,13 +8,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.commands import inputs, oddities, runs, together
+from chainrule.commands import calibrated, inputs, oddities, runs, together
 from chainrule.commands.common import PICTURES, Common, check_output, write_rows
 from chainrule.commands.line_material import numbered_lines
 from chainrule.commands.requests import DetectRequest, LabelRequest, Written
 from chainrule.commands.standard_input import DASH, as_file
 from chainrule.datasets import rowfiles
-from chainrule.detection import calibration, pixels, ranks
+from chainrule.detection import pixels, ranks
 from chainrule.detection.detector import Detector
 from chainrule.detection.methods import METHODS
 from chainrule.encoders import validation
@@ -145,19 +145,19 @@ def _calibrated(
         )
     taken = [one for one in METHODS if one not in NOT_OF_VERBS]
     validation.choice("--method", method, taken)
-    detector = Detector(model, method=method, false_alarm=rates)
     if clean is not None:
+        detector = Detector(model, method=method, false_alarm=rates)
         with _named(clean, loud):
             return detector.fit(X_clean=clean.x, X=None)
-    measured = runs.read_clean(run) if run.is_dir() else None
-    if measured is None:
+    if method == "complexity":
+        raise ValueError(f"--method {method} calibrates by rows as they are; give --clean, a file")
+    kept = calibrated.by_run(model, run, method=method, false_alarm=rates)
+    if kept is None:
         raise ValueError(
             f"{run} keeps no validation rows to calibrate by; give --clean, a file of clean "
             "rows or lines that the model has not learnt from"
         )
-    if method == "complexity":
-        raise ValueError(f"--method {method} calibrates by rows as they are; give --clean, a file")
-    return detector._take(calibration.of_measured(detector, model, *measured.T))
+    return kept
 
 
 def _read(common: Common, x: Path, model: Any, run: Path, written: Written) -> Seen:
@@ -167,7 +167,10 @@ def _read(common: Common, x: Path, model: Any, run: Path, written: Written) -> S
             option = "--header" if written.header is not None else "--decimal"
             raise ValueError(f"{option} is of tables, and this model reads text; leave it out")
         with as_file(x, text=True) as path:
-            numbered, _ = numbered_lines(path, model.encoder_.unit)
+            numbered, n_empty = numbered_lines(path, model.encoder_.unit)
+        if n_empty and not common.quiet:
+            words = "lines, which are" if n_empty > 1 else "line, which is"
+            common.warn(f"{x} has {n_empty:,} empty {words} left out")
         return Seen([line for _, line in numbered], "line", np.array([n for n, _ in numbered]))
     lacking = inputs.may_lack(model)
     found = inputs.read_rows(common, x, model, LabelRequest(), lacking, written)

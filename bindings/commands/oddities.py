@@ -144,6 +144,8 @@ def _places(shape: tuple[int, ...]) -> list[str]:
 
 def _show_line(common: Common, head: str, line: str, bits: Any) -> None:
     """Print a line, dear characters in colour, or marked below where there is none."""
+    new = sorted({c for c, bit in zip(line, bits, strict=False) if np.isinf(bit)})
+    unseen = f"{' ' * len(head)}never seen in training: {' '.join(map(repr, new))}" if new else ""
     ended = bits[len(line) :].sum() if len(bits) > len(line) else 0.0
     shown = [c if c.isprintable() else "·" for c in line] + (["⏎"] if ended >= SCALE[-1][0] else [])
     if sys.stdout.isatty():
@@ -152,11 +154,15 @@ def _show_line(common: Common, head: str, line: str, bits: Any) -> None:
             style = next((style for least, style in SCALE if bit >= least), "")
             text.append(character, style)
         console().print(text, soft_wrap=True)
+        if unseen:
+            common.say(unseen)
         return
     marks = "".join("^" if bit >= MARK else " " for bit in bits[: len(shown)])
     common.say(f"{head}{''.join(shown)}")
     if marks.strip():
         common.say(f"{' ' * len(head)}{marks.rstrip()}")
+    if unseen:
+        common.say(unseen)
 
 
 def _characters(line: Any) -> str:

@@ -10,7 +10,7 @@ from chainrule.commands.common import bits, table
 from chainrule.commands.inputs import may_lack, of_classes, of_images, of_pictures, of_rows
 from chainrule.commands.material import MOST_CLEAN, Clean, Report, by_row, measure
 from chainrule.commands.requests import Reading
-from chainrule.datasets import Dataset, rowfiles
+from chainrule.datasets import Dataset, named, rowfiles
 from chainrule.encoders import frames
 from chainrule.encoders.cells import CellError
 from chainrule.encoders.on_disk import RowsOnDisk
@@ -29,7 +29,8 @@ class RowMaterial:
         """Read the rows, and check all of them."""
         classes = of_classes(estimator)
         self._data = labels.chosen(_load(estimator, data, reading), reading.labels or classes)
-        self._data = shares.of_data(self._data) if classes else self._data
+        if classes:
+            self._data = shares.of_data(self._data, named.white(data))
         self.name = self._data.name
         train, valid, test = (getattr(self._data, split) for split in datasets.SPLITS)
         places = self._data.origins or {}

@@ -25,8 +25,10 @@ def of(x: Any, top: int = TOP) -> Any:
     return (x / (top if x.size and x.max() > 1 else 1)).astype(np.float32)
 
 
-def of_data(data: Dataset) -> Dataset:
+def of_data(data: Dataset, top: int = TOP) -> Dataset:
     """Return a data set whose pixels are floats; of one scale in all splits.
+
+    top: white, of whole numbers.
 
     Warns:
         DataWarning: whole numbers, none of which comes near to white.
@@ -35,14 +37,14 @@ def of_data(data: Dataset) -> Dataset:
     whole = all(split.x.dtype.kind in "biu" for split in splits.values())
     most = max(split.x.max() for split in splits.values()) if whole else None
     bits = most is not None and most <= 1
-    if most is not None and 1 < most <= DARK:
+    if most is not None and 1 < most <= DARK and top == TOP:
         doubts.warn(
             f"the largest of these whole numbers is {most}, and they are read as shares of {TOP}, "
             f"of images that are nearly black; divide images of 0 … {most} by {most} first, and "
             "give floats"
         )
     made = {
-        name: split._replace(x=split.x.astype(np.float32) if bits else of(split.x))
+        name: split._replace(x=split.x.astype(np.float32) if bits else of(split.x, top))
         for name, split in splits.items()
     }
     return data._replace(**made)

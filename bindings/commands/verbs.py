@@ -80,7 +80,9 @@ Detecting = Annotated[
 ]
 FalseAlarm = Annotated[
     list[float] | None,
-    typer.Option(help="Share of clean rows that is found odd; 0.01; repeatable."),
+    typer.Option(
+        help="Share of clean rows that is found odd; 0.01; repeatable. -q prints the highest's."
+    ),
 ]
 Clean = Annotated[
     Path | None,

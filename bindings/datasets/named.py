@@ -61,6 +61,11 @@ _BINARIZED = {
 }
 
 
+def white(name: str) -> int:
+    """Return the largest of the whole numbers that pixels of a named set, or of any other, are."""
+    return _LEVELS.get(name, MOST) - 1
+
+
 def load(
     source: str | os.PathLike[str],
     *,
@@ -133,7 +138,7 @@ def load(
     _check_pictures(name, colour, levels)
     if name in _NAMED:
         found = _NAMED[name](name, seed, raw or levels is not None)
-        return _reduced(found, levels, _LEVELS.get(name, MOST))
+        return _reduced(found, levels, white(name) + 1)
     if name in corpora.NAMED:
         raise ValueError(f"{name} is a text, not rows; load it with datasets.load_text")
     path = Path(name)

@@ -60,6 +60,14 @@ class Drift(NamedTuple):
     false_alarm: float
     alarm: int | None
 
+    def __repr__(self) -> str:
+        """Return what came of it: the arrays are attributes."""
+        found = "no alarm" if self.alarm is None else f"an alarm at observation {self.alarm:,}"
+        return (
+            f"Drift({len(self.p_values):,} observations, {len(self.windows):,} windows of "
+            f"{self.window:,}, {found} at a rate of {self.false_alarm:g})"
+        )
+
 
 def drift(
     detector: Any, X: Any, window: int = 100, false_alarm: float = 0.01, seed: Any = 0

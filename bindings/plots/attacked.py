@@ -10,13 +10,16 @@ from chainrule.plots.palette import GREYS
 from chainrule.plots.panels import Panel, draw
 
 
-def attacked(stages: Mapping[str, Any], verdicts: Mapping[str, Sequence[Any]]) -> Figure:
+def attacked(
+    stages: Mapping[str, Any], verdicts: Mapping[str, Sequence[Any]], truth: Any = None
+) -> Figure:
     """Draw images stage by stage, a row each, and in front of it the verdicts in turn.
 
     Args:
         stages: by name, such as "clean", "pgd", "purified": images in [0, 1], (N, R, S) or
             (N, R, S, C), N the same everywhere.
         verdicts: by the same names, what a classifier takes each image for, (N,); may be empty.
+        truth: the true labels, (N,), which are named before the verdicts; None if nobody knows.
 
     Example:
         >>> import numpy as np
@@ -26,7 +29,7 @@ def attacked(stages: Mapping[str, Any], verdicts: Mapping[str, Sequence[Any]]) -
         'Picture'
 
     Raises:
-        ValueError: other images, or as many verdicts as there are none of.
+        ValueError: other images, or as many verdicts or labels as there are none of.
     """
     shapes = {np.shape(x) for x in stages.values()}
     if len(shapes) != 1 or len(next(iter(shapes))) not in (3, 4):
@@ -41,6 +44,11 @@ def attacked(stages: Mapping[str, Any], verdicts: Mapping[str, Sequence[Any]]) -
         raise ValueError(f"verdicts are of the {shape[0]} images of a stage, one each")
     chains = zip(*(verdicts[name] for name in stages if name in verdicts), strict=True)
     names = [" → ".join(map(str, chain)) for chain in chains]
+    if truth is not None:
+        if len(truth) != shape[0]:
+            raise ValueError(f"truth is of the {shape[0]} images of a stage, got {len(truth)}")
+        known = [f"true {label}" for label in truth]
+        names = [": ".join(both) for both in zip(known, names, strict=True)] if names else known
     panels: list[Panel] = []
     for name, x in stages.items():
         images = np.asarray(x, np.float64).reshape(*shape[:3], -1)

@@ -108,6 +108,56 @@ def test_an_attack_writes_images_or_a_picture(method, trained, runs, call, tmp_p
     assert min(Image.open(picture).size) > 100
 
 
+def test_a_named_sets_own_white_is_white(runs, call, tmp_path):
+    """The 17 levels of digits were read as shares of 255: images that are nearly black."""
+    begin = ("train", "classifier", "--data", "digits", "--epochs", 8, "--out", tmp_path / "c")
+    status, _, err = call(*begin, "--seed", 0)
+    assert status == 0 and "shares of" not in err
+    model, data = cr.load(tmp_path / "c"), cr.datasets.load("digits", raw=True)
+    test, summary = data.test, json.loads((tmp_path / "c" / "run.json").read_text())
+    assert model.score(test.x / np.float32(16), test.y) == summary["test_accuracy"] > 0.6
+    of = cr.PixelCNN(1, 4, levels=17, first_size=3, epochs=1).fit(data.train.x.reshape(-1, 8, 8))
+    of.save(tmp_path / "of.safetensors")
+    more = ("--method", "fgsm", "--density", tmp_path / "of.safetensors")
+    status, out, err = call("attack", tmp_path / "c", "digits", *more, "--out", tmp_path / "a.npy")
+    assert status == 0 and "test images of digits" in err
+    expected = cr.attacks.fgsm(model, test.x / np.float32(16), test.y)
+    np.testing.assert_array_equal(np.load(tmp_path / "a.npy").reshape(-1, 64), expected)
+    assert f"right: clean {summary['test_accuracy']:.1%}, fgsm " in out
+    more = ("--classifier", tmp_path / "c", "--out", tmp_path / "p.npy")
+    assert call("purify", tmp_path / "of.safetensors", "digits", *more)[0] == 0
+    assert np.load(tmp_path / "p.npy").max() == 1
+
+
+def test_an_attack_says_what_the_densitys_run_notices(trained, runs, call, tmp_path):
+    """How many are odd, and how many pass both defences: no verb said that."""
+    begin = ("train", "pixel_cnn", "--data", runs / "data.npz", "--out", tmp_path / "d", "--quiet")
+    few = [f"--set={one}" for one in ("n_layers=1", "n_features=8", "levels=8", "reduce_from=256")]
+    assert call(*begin, *few, "--epochs", 6, "--learning-rate", 0.01, "--seed", 0)[0] == 0
+    labels = ("--labels-from", runs / "y.npy", "--density", tmp_path / "d")
+    more = ("--eps", 0.3, "--out", tmp_path / "a.npy", "--seed", 0)
+    status, out, err = call("attack", trained, runs / "x.npy", *more, *labels)
+    assert (status, err) == (0, "")
+    density, classifier = cr.load(tmp_path / "d"), cr.load(trained)
+    valid = np.load(runs / "data.npz")["x_valid"]
+    detector = cr.Detector(density, false_alarm=0.0323).fit(None, X_clean=valid)
+    moved, x, y = np.load(tmp_path / "a.npy"), np.load(runs / "x.npy"), np.load(runs / "y.npy")
+    odd = [
+        detector.predict(np.rint(np.float64(of) * 255).astype(np.uint8)) < 0
+        for of in (x / 255, moved)
+    ]
+    wrong = classifier.predict(cr.purify(density, moved)) != y
+    counts = [f"{share.mean():.1%}" for share in (*odd, wrong & ~odd[1])]
+    assert odd[1].mean() > 0.5
+    assert (
+        "odd at a false-alarm rate of 0.0323: clean {}, pgd {}; wrong once purified".format(
+            *counts[:2]
+        )
+        in out
+        and f"and not odd: {counts[2]}; " in out
+    )
+
+
 @pytest.mark.parametrize("method", ["likely_pgd", "bpda", "likely_bpda"])
 def test_attacks_that_know_of_a_density(method, trained, runs, call, tmp_path):
     begin = ("attack", trained, runs / "x.npy", "--method", method, "--steps", 4)

@@ -138,8 +138,8 @@ def test_odd_images_are_drawn_with_their_pixels(folder, call, tmp_path):
 def test_odd_lines_are_shown_with_the_place_that_is_odd(folder, call, method, tmp_path):
     out, picture = tmp_path / "scores.csv", tmp_path / "odd.svg"
     asked = ("detect", folder / "lines", folder / "new.txt", "--method", method)
-    status, said, _ = call(*asked, "--false-alarm", 0.1, "--out", out, "--picture", picture)
-    assert status == 0
+    status, said, err = call(*asked, "--false-alarm", 0.1, "--out", out, "--picture", picture)
+    assert status == 0 and "new.txt has 1 empty line, which is left out" in err
     rows = read(out)
     numbers = [int(row["line"]) for row in rows]
     assert numbers == [*range(1, 21), *range(22, 43)], "the empty line is counted, and left out"
@@ -150,6 +150,13 @@ def test_odd_lines_are_shown_with_the_place_that_is_odd(folder, call, method, tm
     marks = shown[k + 1]
     assert shown[k][marks.index("^")] in "xs9" and set(marks) == {" ", "^"}
     assert picture.exists()
+
+
+def test_characters_that_training_never_saw_are_named(folder, call, tmp_path):
+    (tmp_path / "new.txt").write_text("user bo has 12 items\nuser bö has 12 iteΩs\n")
+    asked = ("detect", folder / "lines", tmp_path / "new.txt", "--false-alarm", 0.1)
+    status, said, err = call(*asked)
+    assert (status, err) == (0, "") and said.count("never seen in training: 'ö' 'Ω'") == 1
 
 
 def test_on_a_terminal_what_is_odd_is_coloured(folder, call, monkeypatch, capsys):

@@ -71,6 +71,7 @@ def test_a_stream_that_changes_raises_an_alarm_and_a_clean_one_none(detector):
     assert clean.windows.shape == (18,) and clean.windows.min() > 1e-4
     wider = np.concatenate([stream[:400], stream[400:] * 1.5])
     found = detection.drift(detector, wider, window=50)
+    assert f"an alarm at observation {found.alarm}" in repr(found) and "no alarm" in repr(clean)
     assert 400 < found.alarm < 600 and found.windows[9:].min() < 1e-4
     assert found.log10_fortune[found.alarm] >= 2 > found.log10_fortune[found.alarm - 1]
     again = detection.drift(detector, wider, window=50)

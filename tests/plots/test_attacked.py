@@ -20,6 +20,11 @@ def test_stages_side_by_side_with_verdicts(colours, rng):
         expected = tiles[0] if colours == (3,) else tiles[0].reshape(6, 5)
         np.testing.assert_allclose(shown, expected)
     assert not [t for t in plots.attacked(stages, {}).texts if "→" in t.get_text()]
+    told = plots.attacked(stages, verdicts, ["b", 1, 2]).texts
+    assert "true b: " in "".join(t.get_text() for t in told)
+    assert "true 2" in [t.get_text() for t in plots.attacked(stages, {}, [0, 1, 2]).texts]
+    with pytest.raises(ValueError, match="truth is of the 3 images of a stage, got 2"):
+        plots.attacked(stages, {}, [0, 1])
 
 
 def test_what_cannot_be_drawn(rng):
