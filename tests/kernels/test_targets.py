@@ -78,7 +78,7 @@ def test_kernels_hold_on_a_narrower_processor(file, name, tmp_path_factory):
         pytest.skip(f"this processor cannot run {name}'s code")
     folder = tmp_path_factory.getbasetemp() / name.replace(" ", "_")  # of all files
     # What g++ makes of CUDA's twins is nobody's here, and their libraries need pytest's cache.
-    words = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "not cuda"]
+    words = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "not cuda and not gpu"]
     words.append(f"kernels/test_{file}.py")
     done = subprocess.run(
         [sys.executable, *words],
