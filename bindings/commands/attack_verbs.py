@@ -31,12 +31,28 @@ def attack(
         ),
     ] = "pgd",
     eps: Annotated[
-        float | None, typer.Option(min=0, help="How far, of pixels from 0 to 1; default 0.1.")
+        float | None,
+        typer.Option(
+            min=0,
+            help="How far, of pixels from 0 to 1; 0.1. Not of deepfool and carlini_wagner, "
+            "which go as far as they must.",
+        ),
     ] = None,
-    norm: Annotated[str, typer.Option(help="That eps is measured in: inf or 2.")] = "inf",
-    steps: Annotated[int | None, typer.Option(min=1, help="Of the attack.")] = None,
+    norm: Annotated[
+        str,
+        typer.Option(
+            help="That eps is measured in, inf or 2; of pgd, noise and what knows of --density."
+        ),
+    ] = "inf",
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="Of the attack; not of fgsm and noise.")
+    ] = None,
     density: Annotated[
-        Path | None, typer.Option(help="A run of pixel_cnn or pixel_rnn, which purifies.")
+        Path | None,
+        typer.Option(
+            help="A run of pixel_cnn or pixel_rnn, or a Detector's file: which purifies, and says "
+            "what is odd."
+        ),
     ] = None,
     purify_eps: Annotated[
         float | None, typer.Option(min=0, help="How far it may; default 16/255.")

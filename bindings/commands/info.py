@@ -8,7 +8,7 @@ from typing import Any
 from chainrule.commands import labels, runs, tabular
 from chainrule.commands.common import Common, bits, console, table
 from chainrule.commands.fields import spelt
-from chainrule.commands.inputs import of_images, of_rows
+from chainrule.commands.inputs import of_classes, of_images, of_rows
 from chainrule.engine import models, ordering
 from chainrule.engine.models import nade_untied
 from chainrule.engine.storage.container import CheckpointError
@@ -82,7 +82,9 @@ def _facts(model: Any, folder: Path | None) -> list[tuple[str, str]]:
     if isinstance(summary.get("valid_nats"), float):
         facts.append(("valid, whole", nats_and_bits(summary["valid_nats"])))
     if isinstance(summary.get("test_error"), float):
-        facts.append(("test error", f"{summary['test_error']:.2f} a row"))
+        facts.append(_error(model, "test", summary["test_error"]))
+    if isinstance(summary.get("test_accuracy"), float):
+        facts.append(("test, right", f"{summary['test_accuracy']:.2%}"))
     if isinstance(summary.get("test_nll"), float):
         nll, each = summary["test_nll"], summary.get("test_bits_per_dimension")
         D = summary.get("row_length") or model.encoder_.dims
@@ -120,12 +122,19 @@ def _of_training(model: Any) -> list[tuple[str, str]]:
     record = runs.best(history)
     for name in ("train", "valid"):
         if record[name] is not None and not hasattr(model, "log_prob"):
-            facts.append((f"{name} error", f"{record[name]:.2f} a row"))
+            facts.append(_error(model, name, record[name]))
         elif record[name] is not None and of_rows(model):
             facts.append((f"{name} NLL", _nll(record[name], model.encoder_.dims)))
         elif record[name] is not None:
             facts.append((f"{name}, then", nats_and_bits(record[name])))
     return facts
+
+
+def _error(model: Any, split: str, error: float) -> tuple[str, str]:
+    """Return what a model that is no density errs by: of a classifier -log p(label | x)."""
+    if of_classes(model):
+        return f"{split} loss", f"{error:.4f} nats a label"
+    return f"{split} error", f"{error:.2f} a row"
 
 
 def nats_and_bits(nats: float) -> str:

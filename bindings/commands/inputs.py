@@ -14,7 +14,7 @@ from chainrule.commands import labels, runs, wording
 from chainrule.commands.common import Common
 from chainrule.commands.requests import LabelRequest, Written
 from chainrule.commands.standard_input import NAME, as_file
-from chainrule.datasets import rowfiles
+from chainrule.datasets import downloads, rowfiles
 from chainrule.datasets.named import NAMES
 from chainrule.datasets.rowfiles import Origin
 from chainrule.encoders import sizes
@@ -86,6 +86,13 @@ def model_of_rows(run: Path, verb: str) -> Any:
     return model
 
 
+def is_set(x: Path) -> bool:
+    """Return whether this names a data set: one of ours, or a .npz in the folder CHAINRULE_DATA."""
+    if x.exists() or x.suffix or len(x.parts) != 1:
+        return False
+    return str(x) in NAMES or downloads.find(f"{x}.npz") is not None
+
+
 def may_lack(model: Density) -> bool:
     """Return whether rows of a model, fitted or not, may lack values."""
     return of_rows(model) and bool(model._model().ABILITIES.any_order)
@@ -107,7 +114,7 @@ def read_rows(
     what a table of text lacks. Columns that the model learnt as words are words, even where all are
     numbers. on_disk: those of a large .npy may be `RowsOnDisk`.
     """
-    if str(x) in NAMES and not x.exists():
+    if is_set(x):
         found = labels.given(model, asked, *_test_rows(common, model, str(x), written))
         _check_sizes(model, str(x), found.x)
         return found

