@@ -32,7 +32,7 @@ class Found(NamedTuple):
     white: int | None = None
 
 
-class Defence(NamedTuple):
+class Defender(NamedTuple):
     """A density that purifies, and a detector by it where its run or file keeps clean rows."""
 
     density: Any
@@ -68,18 +68,18 @@ def density(run: Path) -> Any:
     return model
 
 
-def defence(common: Common, run: Path) -> Defence:
+def defence(common: Common, run: Path) -> Defender:
     """Return the density of a run or a file, and a detector if clean rows are kept there."""
     model, kept = common.show(density(run)), runs.open_kept(run)
     if isinstance(kept, Detector):
-        return Defence(model, kept)
+        return Defender(model, kept)
     detector = calibrated.at_least(model, run, FALSE_ALARM)
     if detector is None and not common.quiet:
         common.warn(
             f"{run} keeps no validation rows, so nothing is said of what is odd; name a finished "
             "run, or a Detector's file"
         )
-    return Defence(model, detector)
+    return Defender(model, detector)
 
 
 def white(run: Path, x: Path) -> int:
