@@ -25,6 +25,8 @@ def costs(
 ) -> Figure:
     """Return what each column of some rows cost, as bars: -log₂ p(x_i | x_<i), bits.
 
+    An infinite cost, of a category never seen, goes to the edge of the chart, and has ∞ beside it.
+
     Args:
         surprise: (N, D), nats, as `Detector.surprise` has them; densities may cost less than 0.
         x: the rows, (N, D), whose values are written beside the names; or None.
@@ -143,15 +145,28 @@ def _bars(axes: Any, bits: Any, which: Any, low: Any, high: Any) -> None:
     if high is not None:
         axes.barh(places, (high - low)[which], 0.8, low[which], color=PALE)
         beyond = values > high[which]
-    finite = np.where(
-        np.isfinite(values), values, np.nanmax(values[np.isfinite(values)], initial=1)
-    )
-    axes.barh(places, finite, 0.45, color=np.where(beyond, RED, BLUE).tolist())
+    endless = np.isinf(values)
+    colours = np.where(beyond | (values == np.inf), RED, BLUE)
+    axes.barh(places, np.where(endless, 0, values), 0.45, color=colours.tolist())
     axes.axvline(0, color=LINE, lw=0.8)
     axes.use_sticky_edges = False  # else an axis may end where a range begins
     axes.autoscale_view()
+    if endless.any():
+        _endless(axes, places[endless], values[endless] > 0, colours[endless].tolist())
     axes.set_ylim(len(which) - 0.4, -0.6)
     axes.tick_params(axis="y", length=0)
+
+
+def _endless(axes: Any, places: Any, up: Any, colours: list[str]) -> None:
+    """Draw infinite bars: to the edge of the axis, which no finite one reaches, and ∞ by it."""
+    ends = axes.get_xlim() if axes.dataLim.width > 0 else (0.0, 1.0)
+    low, high = ends[0] if up.all() else min(ends[0], -ends[1] / 5), ends[1]
+    axes.barh(places, np.where(up, high, low), 0.45, color=colours)
+    axes.set_xlim(low, high)
+    for place, upward, colour in zip(places, up, colours, strict=True):
+        axes.annotate("∞" if upward else "-∞", (float(upward), place), (3, 0),
+                      axes.get_yaxis_transform(), "offset points", size=10,
+                      color=colour if upward else "white", ha="left", va="center")  # fmt: skip
 
 
 def _value(x: Any, n: int, k: int) -> str:

@@ -73,11 +73,30 @@ def test_costs_are_bars_red_beyond_the_usual(rng):
     assert left < min(0, -0.2 / np.log(2)) and right > 9 / np.log(2)
     many = drawn(plots.costs(rng.normal(size=(4, 100))))
     assert len(many.axes) == 6 and len(many.axes[0].get_yticks()) == 40
-    drawn(plots.costs([[np.inf, 1.0]]))
     with pytest.raises(ValueError, match="costs are of rows"):
         plots.costs([1.0, 2.0])
     with pytest.raises(ValueError, match="rows of the same 2 columns"):
         plots.costs([[1.0, 2.0]], usual=np.ones((3, 3)))
+
+
+@pytest.mark.parametrize("usual", [None, np.ones((9, 3))])
+@pytest.mark.parametrize("row", [[2.0, np.inf, 4.0], [np.inf] * 3, [-np.inf, 0.5, np.inf]])
+def test_an_infinite_cost_is_drawn_as_no_finite_one_can_be(row, usual):
+    axes = drawn(plots.costs([row], usual=usual)).axes[0]
+    low, high = axes.get_xlim()
+    assert low < high and np.isfinite((low, high)).all()
+    ends, infinite = {}, np.isinf(row)
+    for bar in axes.patches[-3 - infinite.sum() :]:
+        ends[round(bar.get_y() + bar.get_height() / 2)] = bar
+    for k, cost in enumerate(row):
+        width = ends[k].get_width()
+        if np.isinf(cost):
+            assert width == (high if cost > 0 else low)
+            assert (ends[k].get_facecolor()[0] > ends[k].get_facecolor()[2]) == (cost > 0)
+        else:
+            assert width == pytest.approx(cost / np.log(2)) and width < 0.97 * high
+    signs = {round(text.xy[1]): text.get_text() for text in axes.texts}
+    assert signs == {k: "∞" if row[k] > 0 else "-∞" for k in np.flatnonzero(infinite)}
 
 
 def test_lines_show_each_character_on_its_cost():
