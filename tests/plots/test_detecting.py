@@ -50,7 +50,11 @@ def test_drift_marks_windows_and_the_alarm():
     found = detection.Drift(np.linspace(0, 1, 400), windows, 100, fortune, 0.01, 160)
     figure = drawn(plots.drift(found, "stream"))
     money, middle, bars = figure.axes
-    assert any("observation 161" in text.get_text() for text in money.texts)
+    said = [text.get_text().strip() for text in money.texts]
+    assert "an alarm at observation 160" in said and "an alarm at observation 160 at" in repr(found)
+    curve, line = money.lines[0], money.lines[-1]
+    assert list(curve.get_xdata()) == list(range(400)), "observations are counted from 0"
+    assert list(line.get_xdata()) == [found.alarm, found.alarm]
     reds = [line for line in middle.lines if line.get_color() == RED and len(line.get_xdata())]
     assert sorted(reds[0].get_xdata()) == [250, 350]
     values = bars.patches[-1].get_data().values
