@@ -55,20 +55,24 @@ def sets(scores: Mapping[str, Any], unit: str = "bits per dimension", title: str
     return figure
 
 
-def roc(curves: Mapping[str, Any], title: str = "") -> Figure:
+def roc(curves: Any, title: str = "") -> Figure:
     """Return ROC curves: the share of odd ones found over that of clean ones found by mistake.
 
     Args:
-        curves: what `chainrule.detection.roc` returns, by what made the scores. The legend has each
-            area with its 95% interval; of up to three curves the band is that of 95% of each point
-            by itself (Wilson's interval of the odd ones' share).
+        curves: what `chainrule.detection.roc` returns, by what made the scores; or one such alone.
+            The legend has each area with its interval, of 95% unless `level` was another; of up to
+            three curves the band is that of 95% of each point by itself (Wilson's interval of the
+            odd ones' share).
 
     To the left the rates of false alarms are drawn as they are, to the right logarithmically, where
     detectors are used.
 
     Raises:
-        ValueError: no curve.
+        ValueError: no curve. TypeError: something else.
     """
+    curves = {"area": curves} if hasattr(curves, "area") else curves
+    if not isinstance(curves, Mapping) or not all(hasattr(c, "area") for c in curves.values()):
+        raise TypeError("curves are those of detection.roc: give one, or {name: curve} of several")
     if not curves:
         raise ValueError("there is no curve; give {name: detection.roc(scores_clean, scores_odd)}")
     figure = Picture((9.6, 4.4), layout="constrained")
@@ -126,7 +130,8 @@ def drift(found: Any, title: str = "") -> Figure:
     windows.semilogy(middles[low], shown[low], "o", color=RED, ms=3.5)
     if W:
         windows.axhline(found.false_alarm / W, color=RED, lw=0.9, ls="--")
-    _finish(windows, "", f"observation, counted from 0; windows of {found.window:,}", "p of a window")
+    below = f"observation, counted from 0; windows of {found.window:,}"
+    _finish(windows, "", below, "p of a window")
     for axes in (money, windows):
         axes.set_xlim(0, N)
     _flat(bars, found.p_values)

@@ -44,6 +44,17 @@ def test_roc_draws_the_curves_and_says_their_areas(rng):
         plots.roc({})
 
 
+def test_roc_draws_one_curve_without_a_name(rng):
+    curve = detection.roc(rng.normal(2, 1, 90), rng.normal(size=60))
+    axes = drawn(plots.roc(curve)).axes[0]
+    np.testing.assert_allclose(axes.lines[0].get_ydata(), curve.true)
+    said = axes.get_legend().get_texts()[0].get_text()
+    assert said == f"area: {curve.area.value:.3f} [{curve.area.low:.3f}, {curve.area.high:.3f}]"
+    for wrong in ([curve, curve], {"a": curve.true}, curve.area, None):
+        with pytest.raises(TypeError, match=r"give one, or \{name: curve\} of several"):
+            plots.roc(wrong)
+
+
 def test_drift_marks_windows_and_the_alarm():
     fortune = np.linspace(0, 5, 400)
     windows = np.array([0.4, 0.3, 1e-9, 0.0])
