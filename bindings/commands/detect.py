@@ -32,6 +32,11 @@ class Seen(NamedTuple):
     numbers: NDArray[np.int64]
     origin: rowfiles.Origin | None = None
 
+    @property
+    def heading(self) -> str:
+        """What the first column of a CSV is called; images are rows there, as ever."""
+        return "line" if self.what == "line" else "row"
+
 
 class Detected(NamedTuple):
     """What was found, by which detector; clean: what was read to calibrate by."""
@@ -93,7 +98,7 @@ def _tell(common: Common, run: Path, asked: DetectRequest, found: Detected) -> N
         table = np.empty((len(measured.p), 3 + len(measured.rates)), object)
         table[:, 0], table[:, 1], table[:, 2] = seen.numbers, measured.scores, measured.p
         table[:, 3:] = measured.odd.astype(int)
-        write_rows(asked.out, table, [seen.what, "score", "p_value", *columns])
+        write_rows(asked.out, table, [seen.heading, "score", "p_value", *columns])
     drawn = 0
     if asked.picture is not None:  # before anything is said, which nobody may read to its end
         drawn = oddities.picture(asked.picture, detector, seen, measured, run, clean)
@@ -175,8 +180,10 @@ def _read(common: Common, x: Path, model: Any, run: Path, written: Written) -> S
     lacking = inputs.may_lack(model)
     found = inputs.read_rows(common, x, model, LabelRequest(), lacking, written)
     inputs.check_columns(model, found.origin, run)
-    rows = _in_levels(common, x, model, found.x) if inputs.of_images(model) else found.x
-    return Seen(rows, "row", np.arange(1, len(rows) + 1), found.origin)
+    pictured = inputs.of_images(model)
+    rows = _in_levels(common, x, model, found.x) if pictured else found.x
+    what = "image" if pictured else "row"
+    return Seen(rows, what, np.arange(1, len(rows) + 1), found.origin)
 
 
 def _in_levels(common: Common, x: Path, model: Any, rows: Any) -> Any:

@@ -129,7 +129,7 @@ def _show(common: Common, seen: Any, k: int, p: float, bits: Any, detector: Any)
         shape = model.encoder_.shape if model.encoder_.shape[2] > 1 else model.encoder_.shape[:2]
     labels = list(names) if names is not None else _places(shape)
     dear = np.argsort(-flat, kind="stable")[:NAMED]
-    parts = [f"{labels[j]} {flat[j]:.1f}" for j in dear]
+    parts = [f"{labels[j]} ({flat[j]:.1f})" for j in dear]
     common.say(f"{head}{flat.sum():.1f} bits, most for {', '.join(parts)}")
 
 

@@ -81,7 +81,7 @@ def test_odd_rows_of_a_table_are_found_by_the_runs_own_validation_rows(folder, c
     assert rows[50]["odd_0.05"] == rows[50]["odd_0.2"] == "1" and p[50] == pytest.approx(1 / 41)
     assert [row["odd_0.2"] for row in rows] == [str(int(q <= 0.2)) for q in p]
     line = next(line for line in said.splitlines() if line.startswith("row"))
-    assert line.startswith("row 51, p 0.0244: ") and ", b 1" in line
+    assert line.startswith("row 51, p 0.0244: ") and ", b (1" in line
     assert "101 rows are odd at a false-alarm rate of 0.05, where 5.05 of as many clean" in said
     assert len(new.train.x) + len(new.valid.x) + len(new.test.x) == 101
 
@@ -96,7 +96,7 @@ def test_a_category_never_seen_is_odd_and_named_as_the_file_has_it(folder, call,
     assert "of probability 0" in err
     assert [float(row["score"]) for row in read(out)][1] == -np.inf
     assert [row["p_value"] for row in read(out)][1] == str(1 / 41)
-    assert "row 2, p 0.0244: inf bits, most for kind inf, " in said and picture.exists()
+    assert "row 2, p 0.0244: inf bits, most for kind (inf), " in said and picture.exists()
     status, said, err = call(*asked, "--quiet")
     assert (status, err) == (0, "") and "2" in said.split()
     status, _, err = call("score", folder / "table", new)
@@ -125,10 +125,15 @@ def test_a_row_that_ties_with_the_threshold_is_as_its_p_value_says(folder, call,
 
 
 def test_odd_images_are_drawn_with_their_pixels(folder, call, tmp_path):
-    picture = tmp_path / "odd.png"
+    picture, out = tmp_path / "odd.png", tmp_path / "scores.csv"
     asked = ("detect", folder / "images", folder / "odd.npy", "--false-alarm", 0.05)
-    status, said, _ = call(*asked, "--picture", picture)
-    assert status == 0 and "row 31, p 0.03" in said and "row 2 column 3 " in said
+    status, said, _ = call(*asked, "--picture", picture, "--out", out)
+    assert status == 0 and "image 31, p 0.03" in said and "of 31 image" in said
+    assert "decision of each image; " in said and list(read(out)[0])[0] == "row"
+    line = next(line for line in said.splitlines() if line.startswith("image 31"))
+    bits = cr.load(folder / "images").log_prob_terms(np.load(folder / "odd.npy")[30:]) / -np.log(2)
+    i, j = np.unravel_index(np.argmax(bits), (4, 4))
+    assert f"most for row {i + 1} column {j + 1} ({bits.max():.1f}), row " in line
     assert picture.stat().st_size > 3000
     status, said, _ = call(*asked, "--method", "complexity", "--clean", folder / "greys.npy", "-q")
     assert status == 0 and "31" in said.split()
