@@ -17,6 +17,7 @@ from chainrule.datasets import rowfiles
 from chainrule.detection import pixels, ranks
 from chainrule.detection.detector import Detector
 from chainrule.detection.methods import METHODS
+from chainrule.detection.methods import scores as scores_of
 from chainrule.encoders import validation
 from chainrule.encoders.texts import UNITS
 from chainrule.engine.team.dealing import dealing
@@ -83,11 +84,12 @@ def _detect(
     with dealing():
         detector = _calibrated(found, model, run, asked, clean, loud)
         with _named(seen, loud):
-            scores = detector.score_samples(seen.x)
-    rates = np.atleast_1d(np.asarray(detector.false_alarm, float))
-    return Detected(
-        detector, seen, clean, oddities.Measured(scores, *_ranked(detector, scores), rates)
-    )
+            values = detector._values(seen.x)
+    centre, rates = detector.centre_, np.atleast_1d(np.asarray(detector.false_alarm, float))
+    scores = scores_of(values, centre)
+    likely = None if centre is None else values > centre
+    measured = oddities.Measured(scores, *_ranked(detector, scores), rates, likely)
+    return Detected(detector, seen, clean, measured)
 
 
 def _tell(common: Common, run: Path, asked: DetectRequest, found: Detected) -> None:

@@ -135,8 +135,40 @@ def test_odd_images_are_drawn_with_their_pixels(folder, call, tmp_path):
     i, j = np.unravel_index(np.argmax(bits), (4, 4))
     assert f"most for row {i + 1} column {j + 1} ({bits.max():.1f}), row " in line
     assert picture.stat().st_size > 3000
-    status, said, _ = call(*asked, "--method", "complexity", "--clean", folder / "greys.npy", "-q")
+    clean = ("--method", "complexity", "--clean", folder / "greys.npy")
+    status, said, _ = call(*asked, *clean, "-q")
     assert status == 0 and "31" in said.split()
+    _, said, _ = call(*asked, *clean, "--out", out)
+    more = -float(read(out)[30]["score"])  # of the model's bits than the code's: what ranks
+    line = next(line for line in said.splitlines() if line.startswith("image 31"))
+    assert f"{bits.sum():.1f} bits, {abs(more):.1f} {'more' if more > 0 else 'fewer'} than" in line
+    assert "than its lossless code's, most for row" in line
+
+
+def test_typicality_says_what_is_odd_as_too_likely(folder, call, tmp_path):
+    model = cr.load(folder / "table")
+    x = cr.datasets.load(folder / "clean.csv", column_types=None).train.x
+    best = x[np.argsort(-model.log_prob(x))[:6]]
+    rows = [f"{a},{b},{c}" for a, b, c in np.asarray(best, object)]
+    (tmp_path / "new.csv").write_text("\n".join([HEADER, *rows, "1.000,-2.000,v"]) + "\n")
+    asked = ("detect", folder / "table", tmp_path / "new.csv", "--method", "typicality")
+    status, said, _ = call(*asked, "--false-alarm", 0.99)
+    shown = [line for line in said.splitlines() if line.startswith("row ")]
+    assert status == 0 and len(shown) >= 5
+    for line in shown:
+        assert (", too likely: " in line) == (not line.startswith("row 7, ")), line
+    _, said, _ = call(*asked[:-2], "--false-alarm", 0.99)
+    assert "too likely" not in said
+
+
+def test_a_ratio_says_how_far_the_background_is(folder, call, tmp_path):
+    model, x = cr.load(folder / "images"), np.load(folder / "greys.npy")
+    ratio = cr.Detector(model, method="ratio", background=model, false_alarm=1.0)
+    ratio.fit(X_clean=x[:50]).save(tmp_path / "ratio.safetensors")
+    np.save(tmp_path / "odd.npy", np.load(folder / "odd.npy")[30:])
+    _, said, _ = call("detect", tmp_path / "ratio.safetensors", tmp_path / "odd.npy")
+    line = next(line for line in said.splitlines() if line.startswith("image 1, p "))
+    assert "bits, 0.0 fewer than the background's, most for row " in line
 
 
 @pytest.mark.parametrize("method", ["likelihood", "bits"])
