@@ -14,7 +14,7 @@ from chainrule.commands.line_material import numbered_lines
 from chainrule.commands.requests import DetectRequest, LabelRequest, Written
 from chainrule.commands.standard_input import DASH, as_file
 from chainrule.datasets import rowfiles
-from chainrule.detection import pixels, ranks
+from chainrule.detection import codes, pixels, ranks
 from chainrule.detection.detector import Detector
 from chainrule.detection.methods import METHODS
 from chainrule.detection.methods import scores as scores_of
@@ -108,7 +108,8 @@ def _tell(common: Common, run: Path, asked: DetectRequest, found: Detected) -> N
     if asked.out is not None:
         common.say(f"score, p-value and decision of each {seen.what}; {asked.out}")
     if asked.picture is not None:
-        common.say(f"the {drawn} oddest {seen.what}s; {asked.picture}")
+        oddest = oddities.some(drawn, f"oddest {seen.what}")
+        common.say(f"the {oddest.removeprefix('1 ')}; {asked.picture}")
 
 
 def _ranked(detector: Any, scores: Any) -> tuple[Any, NDArray[np.bool_]]:
@@ -133,7 +134,7 @@ def _calibrated(
     Raises:
         ValueError: there is nothing to calibrate by, or a method that needs more.
     """
-    rates = asked.false_alarm or (0.01,)
+    rates = tuple(dict.fromkeys(asked.false_alarm)) or (0.01,)  # each once
     if isinstance(found, Detector):
         if asked.method is not None or asked.clean is not None:
             given = "--method" if asked.method is not None else "--clean"
@@ -152,6 +153,8 @@ def _calibrated(
         )
     taken = [one for one in METHODS if one not in NOT_OF_VERBS]
     validation.choice("--method", method, taken)
+    if method == "complexity":
+        codes.check(model)  # before it is asked to be given clean rows
     if clean is not None:
         detector = Detector(model, method=method, false_alarm=rates)
         with _named(clean, loud):

@@ -62,8 +62,9 @@ def tell(
     for k, rate in enumerate(rates):
         count = int(measured.odd[:, k].sum())
         common.say(
-            f"{count:,} of {len(p):,} {what}s are odd at a false-alarm rate of {rate:g}, where "
-            f"{rate * len(p):.3g} of as many clean ones would be; {n:,} clean {what}s calibrate"
+            f"{count:,} of {some(len(p), what)} {'is' if count == 1 else 'are'} odd at a "
+            f"false-alarm rate of {rate:g}, where {rate * len(p):.3g} of as many clean ones would "
+            f"be; {some(n, f'clean {what}')} calibrate{'s' * (n == 1)}"
         )
     which = np.flatnonzero(widest)
     which = which[np.argsort(measured.scores[which], kind="stable")][:SHOWN]
@@ -121,6 +122,11 @@ def _padded(costs: Any) -> Any:
     """Return costs of rows of symbols as a table; ends and what shorter rows lack cost 0."""
     wide = max(map(len, costs))
     return np.array([np.pad(np.asarray(one), (0, wide - len(one))) for one in costs])
+
+
+def some(n: int, what: str) -> str:
+    """Return a number of things in words."""
+    return f"{n:,} {what}{'s' * (n != 1)}"
 
 
 def _head(seen: Any, k: int, measured: Measured) -> str:

@@ -129,7 +129,7 @@ def test_odd_images_are_drawn_with_their_pixels(folder, call, tmp_path):
     asked = ("detect", folder / "images", folder / "odd.npy", "--false-alarm", 0.05)
     status, said, _ = call(*asked, "--picture", picture, "--out", out)
     assert status == 0 and "image 31, p 0.03" in said and "of 31 image" in said
-    assert "decision of each image; " in said and list(read(out)[0])[0] == "row"
+    assert "decision of each image; " in said and next(iter(read(out)[0])) == "row"
     line = next(line for line in said.splitlines() if line.startswith("image 31"))
     bits = cr.load(folder / "images").log_prob_terms(np.load(folder / "odd.npy")[30:]) / -np.log(2)
     i, j = np.unravel_index(np.argmax(bits), (4, 4))
@@ -241,6 +241,31 @@ def test_what_cannot_be_is_said_in_a_sentence(folder, call, arguments, said):
     assert status == 2 and said in err and err.count("\n") <= 2
 
 
+def test_one_of_one_is_said_so_and_a_rate_given_twice_counts_once(folder, call, tmp_path):
+    out, picture, new = (tmp_path / name for name in ("scores.csv", "odd.png", "new.txt"))
+    new.write_text("user bo hxs 99 stems\n")
+    asked = ("detect", folder / "lines", new, "--out", out, "--picture", picture)
+    rates = ("--false-alarm", 0.1, "--false-alarm", 0.5, "--false-alarm", ".10")
+    status, said, err = call(*asked, *rates)
+    assert (status, err) == (0, "")
+    assert list(read(out)[0]) == ["line", "score", "p_value", "odd_0.1", "odd_0.5"]
+    assert said.count("1 of 1 line is odd at a false-alarm rate of 0.1") == 1
+    assert f"the oddest line; {picture}" in said
+    new.write_text("user bo hxs 99 stems\n" + "\n".join(LINES[:9]) + "\n")
+    assert "1 of 10 lines is odd" in call(*asked, "--false-alarm", 0.1)[1]
+    (tmp_path / "one.txt").write_text(LINES[0] + "\n")
+    _, said, _ = call(*asked, "--false-alarm", 1, "--clean", tmp_path / "one.txt")
+    assert "10 of 10 lines are odd" in said and "; 1 clean line calibrates" in said
+
+
+def test_a_table_with_real_columns_has_no_code_with_clean_rows_or_without(folder, call):
+    asked = ("detect", folder / "table", folder / "new.csv", "--method", "complexity")
+    for clean in ((), ("--clean", folder / "clean.csv")):
+        status, _, err = call(*asked, *clean)
+        assert status == 2 and "--method complexity compares with lossless codes" in err
+        assert "take another method" in err and "give --clean" not in err
+
+
 def test_advice_is_what_the_command_takes(folder, call):
     _, _, err = call("detect", folder / "table", folder / "new.csv", "--method", "magic")
     assert "'bits'" in err and "ratio" not in err
@@ -348,7 +373,7 @@ def test_ranks_share_the_rows_and_find_what_one_finds(
         said = capsys.readouterr()
         found.append((*(file.read_bytes() for file in files), *said))
         counts.append(sorted(dealt.values()))
-    assert found[0] == found[1] and "are odd at a false-alarm rate" in said.out
+    assert found[0] == found[1] and " odd at a false-alarm rate" in said.out
     (whole,), shares = counts
     assert 0 <= sum(shares) - whole < 2 * size, "who has no rows asks for one of each kind"
     assert shares[-1] < 0.7 * whole
