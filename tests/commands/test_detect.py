@@ -241,6 +241,28 @@ def test_what_cannot_be_is_said_in_a_sentence(folder, call, arguments, said):
     assert status == 2 and said in err and err.count("\n") <= 2
 
 
+@pytest.mark.parametrize(("value", "said"), [(np.nan, "NaN (first at {})"), (9, "holds 9 at {},")])
+@pytest.mark.parametrize("verb", ["detect", "score", "train"])
+def test_a_pixel_that_is_none_is_called_as_its_file_has_it(
+    folder, call, tmp_path, verb, value, said
+):
+    x = np.load(folder / "greys.npy").astype(float)
+    x[7, 2, 3] = value
+    files = {"a.npy": x, "b.npy": x.reshape(len(x), -1), "c.npz": x}
+    for name, array in files.items():
+        path, place = tmp_path / name, "[7, 11]" if array.ndim == 2 else "[7, 2, 3]"
+        (np.savez if name == "c.npz" else np.save)(path, array)
+        asked = (verb, folder / "images", path)
+        if verb == "detect":
+            asked += ("--false-alarm", 0.1)
+        if verb == "train":
+            asked = ("train", "pixel_cnn", "--data", path, "--set", "levels=4")
+            asked += ("--set", "image_shape=4,4", "--out", tmp_path / "r")
+        status, _, err = call(*asked)
+        assert status == 2 and str(path) in err and said.format(place) in err, err
+        assert "orderless" not in err and "row 7" not in err
+
+
 def test_one_of_one_is_said_so_and_a_rate_given_twice_counts_once(folder, call, tmp_path):
     out, picture, new = (tmp_path / name for name in ("scores.csv", "odd.png", "new.txt"))
     new.write_text("user bo hxs 99 stems\n")
