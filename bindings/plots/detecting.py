@@ -25,7 +25,9 @@ def sets(scores: Mapping[str, Any], unit: str = "bits per dimension", title: str
 
     Args:
         scores: (N,) each, by what the set is called; the first, clean one, is filled.
-        unit: of the numbers, below the axis.
+        unit: of the numbers, below the axis. The numbers do not say it: name it where it is another,
+            as for scores of `Detector`, in nats by likelihood, typicality and ratio, in bits by
+            complexity.
 
     Numbers beyond the chart, two in a thousand at each side, and infinite ones stand in its
     outermost bars; the legend says how many numbers a set has, and their mean.
