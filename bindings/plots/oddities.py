@@ -31,8 +31,8 @@ def costs(
         surprise: (N, D), nats, as `Detector.surprise` has them; densities may cost less than 0.
         x: the rows, (N, D), whose values are written beside the names; or None.
         names: of the columns; None: those of a DataFrame x, or x1, x2, …
-        usual: (M, D), the surprise of clean rows: its range from the 5th to the 95th percentile is
-            drawn in grey behind each bar, and a bar beyond it is red.
+        usual: (M, D), the surprise of clean rows: its range from the 5th to the 95th percentile, of
+            what is finite, is drawn in grey behind each bar, and a bar beyond it is red.
         titles: of the rows.
 
     Of more than 40 columns those that cost a row most, over their usual median, are drawn.
@@ -48,7 +48,7 @@ def costs(
     if band is not None and (band.ndim != 2 or band.shape[1] != D):
         raise ValueError(f"usual must be rows of the same {D} columns, got {band.shape}")
     low, middle, high = (
-        (None, 0.0, None) if band is None else np.quantile(band, (0.05, 0.5, 0.95), 0)
+        (None, 0.0, None) if band is None else _finite_quantiles(band, (0.05, 0.5, 0.95))
     )
     labels, across = names_of(x, names, D), min(N, 3)
     rows, shown = ceil(N / across), min(D, MOST)
@@ -136,6 +136,12 @@ def _draw_lines(parts: list[tuple[str, str, Any]], top: float) -> Figure:
         left + (min(1.2, W / 3) + 0.1) / W, 0.245 / H, ends, size=7, color=GREY, va="center"
     )
     return figure
+
+
+def _finite_quantiles(band: Any, shares: tuple[float, ...]) -> Any:
+    """Return quantiles of the finite numbers of each column, (Q, D); 0 where there is none."""
+    band = np.where(np.isfinite(band).any(axis=0), band, 0.0)
+    return np.nanquantile(np.where(np.isfinite(band), band, np.nan), shares, 0)
 
 
 def _bars(axes: Any, bits: Any, which: Any, low: Any, high: Any) -> None:

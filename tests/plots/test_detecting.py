@@ -114,6 +114,17 @@ def test_an_infinite_cost_is_drawn_as_no_finite_one_can_be(row, usual):
     assert signs == {k: "∞" if row[k] > 0 else "-∞" for k in np.flatnonzero(infinite)}
 
 
+@pytest.mark.filterwarnings("error")
+def test_clean_rows_may_have_infinite_costs(rng):
+    usual = rng.gamma(2, 0.5, (200, 3))
+    usual[:30, 1], usual[:, 2] = np.inf, np.inf
+    axes = drawn(plots.costs([[1.0, 2.0, np.inf]], usual=usual)).axes[0]
+    low, high = np.quantile(usual[30:, 1], (0.05, 0.95)) / np.log(2)
+    grey = axes.patches[1]
+    assert (grey.get_x(), grey.get_width()) == pytest.approx((low, high - low))
+    assert axes.get_yticks().tolist() == [0, 1, 2] and len(axes.texts) == 1
+
+
 def test_lines_show_each_character_on_its_cost():
     texts, costs = ["a\tb", "x" * 120], [np.array([0.1, 5, np.inf, 0.3]), np.full(121, 0.5)]
     axes = drawn(plots.lines(texts, costs, ["p 0.01", "second"])).axes[0]
