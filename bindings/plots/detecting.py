@@ -25,8 +25,8 @@ def sets(scores: Mapping[str, Any], unit: str = "bits per dimension", title: str
 
     Args:
         scores: (N,) each, by what the set is called; the first, clean one, is filled.
-        unit: of the numbers, below the axis. The numbers do not say it: name it where it is another,
-            as for scores of `Detector`, in nats by likelihood, typicality and ratio, in bits by
+        unit: of the numbers, below the axis, which do not say it themselves: name it where it is
+            another, as for scores of `Detector`: nats by likelihood, typicality and ratio, bits by
             complexity.
 
     Numbers beyond the chart, two in a thousand at each side, and infinite ones stand in its
