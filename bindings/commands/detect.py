@@ -14,9 +14,10 @@ from chainrule.commands.line_material import numbered_lines
 from chainrule.commands.requests import DetectRequest, LabelRequest, Written
 from chainrule.commands.standard_input import DASH, as_file
 from chainrule.datasets import rowfiles
-from chainrule.detection import pixels, ranks
+from chainrule.detection import codes, pixels, ranks
 from chainrule.detection.detector import Detector
 from chainrule.detection.methods import METHODS
+from chainrule.detection.methods import scores as scores_of
 from chainrule.encoders import validation
 from chainrule.encoders.texts import UNITS
 from chainrule.engine.team.dealing import dealing
@@ -31,6 +32,11 @@ class Seen(NamedTuple):
     what: str
     numbers: NDArray[np.int64]
     origin: rowfiles.Origin | None = None
+
+    @property
+    def heading(self) -> str:
+        """What the first column of a CSV is called; images are rows there, as ever."""
+        return "line" if self.what == "line" else "row"
 
 
 class Detected(NamedTuple):
@@ -78,11 +84,12 @@ def _detect(
     with dealing():
         detector = _calibrated(found, model, run, asked, clean, loud)
         with _named(seen, loud):
-            scores = detector.score_samples(seen.x)
-    rates = np.atleast_1d(np.asarray(detector.false_alarm, float))
-    return Detected(
-        detector, seen, clean, oddities.Measured(scores, *_ranked(detector, scores), rates)
-    )
+            values = detector._values(seen.x)
+    centre, rates = detector.centre_, np.atleast_1d(np.asarray(detector.false_alarm, float))
+    scores = scores_of(values, centre)
+    likely = None if centre is None else values > centre
+    measured = oddities.Measured(scores, *_ranked(detector, scores), rates, likely)
+    return Detected(detector, seen, clean, measured)
 
 
 def _tell(common: Common, run: Path, asked: DetectRequest, found: Detected) -> None:
@@ -93,7 +100,7 @@ def _tell(common: Common, run: Path, asked: DetectRequest, found: Detected) -> N
         table = np.empty((len(measured.p), 3 + len(measured.rates)), object)
         table[:, 0], table[:, 1], table[:, 2] = seen.numbers, measured.scores, measured.p
         table[:, 3:] = measured.odd.astype(int)
-        write_rows(asked.out, table, [seen.what, "score", "p_value", *columns])
+        write_rows(asked.out, table, [seen.heading, "score", "p_value", *columns])
     drawn = 0
     if asked.picture is not None:  # before anything is said, which nobody may read to its end
         drawn = oddities.picture(asked.picture, detector, seen, measured, run, clean)
@@ -101,7 +108,8 @@ def _tell(common: Common, run: Path, asked: DetectRequest, found: Detected) -> N
     if asked.out is not None:
         common.say(f"score, p-value and decision of each {seen.what}; {asked.out}")
     if asked.picture is not None:
-        common.say(f"the {drawn} oddest {seen.what}s; {asked.picture}")
+        oddest = oddities.some(drawn, f"oddest {seen.what}")
+        common.say(f"the {oddest.removeprefix('1 ')}; {asked.picture}")
 
 
 def _ranked(detector: Any, scores: Any) -> tuple[Any, NDArray[np.bool_]]:
@@ -126,7 +134,7 @@ def _calibrated(
     Raises:
         ValueError: there is nothing to calibrate by, or a method that needs more.
     """
-    rates = asked.false_alarm or (0.01,)
+    rates = tuple(dict.fromkeys(asked.false_alarm)) or (0.01,)  # each once
     if isinstance(found, Detector):
         if asked.method is not None or asked.clean is not None:
             given = "--method" if asked.method is not None else "--clean"
@@ -145,6 +153,8 @@ def _calibrated(
         )
     taken = [one for one in METHODS if one not in NOT_OF_VERBS]
     validation.choice("--method", method, taken)
+    if method == "complexity":
+        codes.check(model)  # before it is asked to be given clean rows
     if clean is not None:
         detector = Detector(model, method=method, false_alarm=rates)
         with _named(clean, loud):
@@ -175,8 +185,10 @@ def _read(common: Common, x: Path, model: Any, run: Path, written: Written) -> S
     lacking = inputs.may_lack(model)
     found = inputs.read_rows(common, x, model, LabelRequest(), lacking, written)
     inputs.check_columns(model, found.origin, run)
-    rows = _in_levels(common, x, model, found.x) if inputs.of_images(model) else found.x
-    return Seen(rows, "row", np.arange(1, len(rows) + 1), found.origin)
+    pictured = inputs.of_images(model)
+    rows = _in_levels(common, x, model, found.x) if pictured else found.x
+    what = "image" if pictured else "row"
+    return Seen(rows, what, np.arange(1, len(rows) + 1), found.origin)
 
 
 def _in_levels(common: Common, x: Path, model: Any, rows: Any) -> Any:

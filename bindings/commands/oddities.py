@@ -22,16 +22,24 @@ SCALE = (  # bits from which on a character is shown so, on a terminal
     (7.0, "white on #b5352c"),
     (4.0, "black on #eebd84"),
 )
+BESIDE = {  # a score's unit in bits, and what it sets an observation's bits beside
+    "ratio": (np.log(2), "the background's"),
+    "complexity": (1.0, "its lossless code's"),
+}
 MARK = 7.0  # bits from which on a character is marked where there are no colours
 
 
 class Measured(NamedTuple):
-    """What a detector says of observations: scores and p-values, (N,), and what is odd, (N, R)."""
+    """What a detector says of observations: scores and p-values, (N,), and what is odd, (N, R).
+
+    likely: of typicality which are likelier than the clean ones' mean, (N,); else None.
+    """
 
     scores: NDArray[np.float64]
     p: NDArray[np.float64]
     odd: NDArray[np.bool_]
     rates: NDArray[np.float64]
+    likely: NDArray[np.bool_] | None = None
 
 
 def tell(
@@ -54,8 +62,9 @@ def tell(
     for k, rate in enumerate(rates):
         count = int(measured.odd[:, k].sum())
         common.say(
-            f"{count:,} of {len(p):,} {what}s are odd at a false-alarm rate of {rate:g}, where "
-            f"{rate * len(p):.3g} of as many clean ones would be; {n:,} clean {what}s calibrate"
+            f"{count:,} of {some(len(p), what)} {'is' if count == 1 else 'are'} odd at a "
+            f"false-alarm rate of {rate:g}, where {rate * len(p):.3g} of as many clean ones would "
+            f"be; {some(n, f'clean {what}')} calibrate{'s' * (n == 1)}"
         )
     which = np.flatnonzero(widest)
     which = which[np.argsort(measured.scores[which], kind="stable")][:SHOWN]
@@ -63,7 +72,7 @@ def tell(
         return
     costs = _costs(detector, seen, which)
     for k, cost in zip(which.tolist(), costs, strict=True):
-        _show(common, seen, k, p[k], np.asarray(cost, np.float64) / np.log(2), detector)
+        _show(common, seen, k, measured, np.asarray(cost, np.float64) / np.log(2), detector)
 
 
 def picture(path: Path, detector: Any, seen: Any, measured: Measured, run: Path, clean: Any) -> int:
@@ -71,9 +80,9 @@ def picture(path: Path, detector: Any, seen: Any, measured: Measured, run: Path,
 
     clean: what was read to calibrate by, whose usual costs are drawn behind those of columns.
     """
-    p, which = measured.p, np.argsort(measured.scores, kind="stable")[:PICTURED]
+    which = np.argsort(measured.scores, kind="stable")[:PICTURED]
     costs, model = _costs(detector, seen, which), detector.model_
-    titles = [f"{seen.what} {seen.numbers[k]}, p {p[k]:.3g}" for k in which]
+    titles = [_head(seen, k, measured) for k in which]
     if observations.of_sequences(model):
         if seen.what == "line":
             texts = [_characters(seen.x[k]) for k in which]
@@ -115,9 +124,29 @@ def _padded(costs: Any) -> Any:
     return np.array([np.pad(np.asarray(one), (0, wide - len(one))) for one in costs])
 
 
-def _show(common: Common, seen: Any, k: int, p: float, bits: Any, detector: Any) -> None:
+def some(n: int, what: str) -> str:
+    """Return a number of things in words."""
+    return f"{n:,} {what}{'s' * (n != 1)}"
+
+
+def _head(seen: Any, k: int, measured: Measured) -> str:
+    """Return what an observation is called, its p-value, and whether it is odd as too likely."""
+    side = ", too likely" if measured.likely is not None and measured.likely[k] else ""
+    return f"{seen.what} {seen.numbers[k]}, p {measured.p[k]:.3g}{side}"
+
+
+def _beyond(method: str, score: float) -> str:
+    """Return how far the bits of an observation are from those that a method sets them beside."""
+    if method not in BESIDE:
+        return ""
+    unit, other = BESIDE[method]
+    more = -score / unit
+    return f", {abs(more):.1f} {'more' if more > 0 else 'fewer'} than {other}"
+
+
+def _show(common: Common, seen: Any, k: int, measured: Measured, bits: Any, detector: Any) -> None:
     """Print one odd observation, and where in it the odd is."""
-    head = f"{seen.what} {seen.numbers[k]}, p {p:.3g}: "
+    head = f"{_head(seen, k, measured)}: "
     if seen.what == "line":
         _show_line(common, head, _characters(seen.x[k]), bits)
         return
@@ -129,8 +158,9 @@ def _show(common: Common, seen: Any, k: int, p: float, bits: Any, detector: Any)
         shape = model.encoder_.shape if model.encoder_.shape[2] > 1 else model.encoder_.shape[:2]
     labels = list(names) if names is not None else _places(shape)
     dear = np.argsort(-flat, kind="stable")[:NAMED]
-    parts = [f"{labels[j]} {flat[j]:.1f}" for j in dear]
-    common.say(f"{head}{flat.sum():.1f} bits, most for {', '.join(parts)}")
+    parts = [f"{labels[j]} ({flat[j]:.1f})" for j in dear]
+    beyond = _beyond(detector.method_, measured.scores[k])
+    common.say(f"{head}{flat.sum():.1f} bits{beyond}, most for {', '.join(parts)}")
 
 
 def _places(shape: tuple[int, ...]) -> list[str]:

@@ -53,6 +53,7 @@ RULES = tuple(
             + ": [… all categories …]}'",
         ),
         (r"\bfalse_alarm=", "--false-alarm "),
+        (r"^method='complexity' compares", "--method complexity compares"),
         (
             r"; give more of them or a higher rate",
             "; give a run --clean, a file of more, or a higher rate",

@@ -26,6 +26,7 @@ class Origin(NamedTuple):
         before: as in `tables.Table`.
         taken_out: which column of the file, of those behind left_out, is not among the rows.
         files: the pictures' names.
+        form: the shape of a row in the file, (H, W) or (H, W, C), if it has one.
     """
 
     path: str
@@ -36,11 +37,18 @@ class Origin(NamedTuple):
     files: tuple[str, ...] | None = None
     taken_out: int | None = None
     before: NDArray[Any] | None = None
+    form: tuple[int, ...] | None = None
+
+    @classmethod
+    def of_array(cls, path: str, x: Any, files: tuple[str, ...] | None = None) -> "Origin":
+        """Return where the rows of a whole array come from, or those of pictures."""
+        form = tuple(x.shape[1:]) if x.ndim > 2 else None
+        return cls(path, np.arange(len(x) if x.ndim else 0), files=files, form=form)
 
     def without(self, k: int) -> "Origin":
         """Return where the same rows come from without a column."""
         names = None if self.columns is None else (*self.columns[:k], *self.columns[k + 1 :])
-        return self._replace(columns=names, taken_out=k)
+        return self._replace(columns=names, taken_out=k, form=None)
 
     def select(self, part: Any) -> "Origin":
         """Return where some of the rows come from."""
@@ -51,18 +59,22 @@ class Origin(NamedTuple):
         """Return where a cell of the selected rows stands."""
         at = int(self.rows[row])
         if self.files is not None:
-            return f"pixel {column} of {self.files[at]}"
+            return f"{self.column(column)} of {self.files[at]}"
         if self.kind == "row":
-            return f"[{at}, {column}]"
+            return f"[{at}, {self._indices(column)}]"
         return f"{self.kind} {at}, {self.column(column)}"
 
     def column(self, k: int) -> str:
         """Return what a column is called: by its name too, and of a text by its number from 1."""
-        if self.files is not None:
-            return f"pixel {k}"
+        if self.files is not None or self.form is not None:
+            return f"pixel {k if self.form is None else f'[{self._indices(k)}]'}"
         name = f" ({shown(self.columns[k])})" if self.columns else ""
         k += self.taken_out is not None and k >= self.taken_out
         return f"column {k if self.kind == 'row' else self.left_out + k + 1}{name}"
+
+    def _indices(self, k: int) -> str:
+        """Return where a value stands in its row, as NumPy has it."""
+        return ", ".join(map(str, np.unravel_index(k, self.form or (k + 1,))))
 
 
 class FileRows(NamedTuple):
@@ -101,14 +113,14 @@ def read(
     check_text(path, header, decimal)
     if path.is_dir():
         images, labels, files = pictures.read(path, colour)
-        return FileRows(images, labels, Origin(str(path), np.arange(len(images)), files=files))
+        return FileRows(images, labels, Origin.of_array(str(path), images, files))
     if tables.is_table(path):
         how = (missing, header, decimal, column_types)
         x, lines, columns, left_out, before = tables.read(path, None, *how)
         return FileRows(x, None, Origin(str(path), lines, "line", columns, left_out, before=before))
     if path.suffix.lower() == ".npy":
         array: Any = readers.npy_on_disk(path) if on_disk else readers.read_npy(path)
-        return FileRows(array, None, Origin(str(path), np.arange(len(array) if array.ndim else 0)))
+        return FileRows(array, None, Origin.of_array(str(path), array))
     if path.suffix.lower() == ".npz":
         return _test_rows(path)
     raise ValueError(f"{path} is of no known kind; give {KINDS}")
@@ -130,7 +142,7 @@ def _test_rows(path: Path) -> FileRows:
     if not single and "n_vars" in arrays:
         x = unpacked(path, name, x, arrays["n_vars"])
     called = str(path) if single else f"{path}, {name}"
-    return FileRows(x, arrays.get("y_test"), Origin(called, np.arange(len(x) if x.ndim else 0)))
+    return FileRows(x, arrays.get("y_test"), Origin.of_array(called, x))
 
 
 def unpacked(path: Path, split: str, bits: NDArray[Any], n_vars: NDArray[Any]) -> NDArray[Any]:

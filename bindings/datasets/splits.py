@@ -77,7 +77,7 @@ def from_path(
         return packed(path.stem, arrays, path, None)
     if len(arrays) == 1:
         x = next(iter(arrays.values()))
-        origin = Origin(str(path), np.arange(len(x) if x.ndim else 0))
+        origin = Origin.of_array(str(path), x)
         return _whole(path, rowfiles.FileRows(x, None, origin), seed)
     return _from_splits(path, arrays, seed)
 
@@ -125,7 +125,8 @@ def _from_splits(path: Path, arrays: Mapping[str, NDArray[Any]], seed: int) -> D
     if len({split.x.shape[1] for split in splits.values()}) > 1:
         raise ValueError(f"{path}: train, valid and test differ in the number of columns")
     origins = {
-        split: Origin(f"{path}, {split}", np.arange(len(rows.x))) for split, rows in splits.items()
+        split: Origin.of_array(f"{path}, {split}", rows.x)._replace(form=image_shape)
+        for split, rows in splits.items()
     }
     missing = [split for split in SPLITS if split not in splits]
     if missing:

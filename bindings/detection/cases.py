@@ -8,7 +8,7 @@ import numpy as np
 
 from chainrule.detection.classifier import Classifier
 from chainrule.encoders import images, validation
-from chainrule.encoders.cells import CellError, not_finite
+from chainrule.encoders.cells import DROP, CellError, not_finite
 from chainrule.encoders.pixels import Indices
 from chainrule.engine.attacks import signs
 from chainrule.engine.attacks.signs import NORMS, Walk
@@ -119,7 +119,7 @@ def checked_range(clip: Any) -> Range:
 
 def check_range(x: Array, allowed: Range) -> None:
     """Raise ValueError if a pixel is no number, or outside of the range."""
-    error = not_finite(x.reshape(len(x), -1), "X") if x.size else None
+    error = not_finite(x.reshape(len(x), -1), "X", advice=DROP) if x.size else None
     if error is not None:
         place = Indices(map(int, np.unravel_index(error.column, x.shape[1:])))
         raise CellError(error.sentence, error.name, error.row, error.column, place)

@@ -60,12 +60,16 @@ class Drift(NamedTuple):
     false_alarm: float
     alarm: int | None
 
+    @property
+    def outcome(self) -> str:
+        """Whether there is an alarm, in words, and at which observation, counted from 0."""
+        return "no alarm" if self.alarm is None else f"an alarm at observation {self.alarm:,}"
+
     def __repr__(self) -> str:
-        """Return what came of it: the arrays are attributes."""
-        found = "no alarm" if self.alarm is None else f"an alarm at observation {self.alarm:,}"
+        """Return what came of it, `alarm` counted from 0: the arrays are attributes."""
         return (
             f"Drift({len(self.p_values):,} observations, {len(self.windows):,} windows of "
-            f"{self.window:,}, {found} at a rate of {self.false_alarm:g})"
+            f"{self.window:,}, {self.outcome} at a rate of {self.false_alarm:g})"
         )
 
 

@@ -90,7 +90,9 @@ def missing(
     what: str, name: str, row: int, column: int, label: Any = None, advice: str = FILL
 ) -> CellError:
     """Return the error about a cell that holds no finite number."""
-    if name == GIVEN and advice == FILL:  # OrderlessNADE's too: there is nothing to fill in
+    if name == GIVEN and (
+        advice == FILL or what == "NaN"
+    ):  # OrderlessNADE's too: there is nothing to fill in
         what = f"{what} among observed values"
         advice = "give a value there, or leave it out of observed"
     sentence = f"{{name}} contains {what} (first at {{place}}); {advice}"
@@ -115,13 +117,18 @@ def words(name: str, column: int, label: Any, word: Any) -> CellError:
     return CellError(sentence, name, 0, column, label)
 
 
-def not_finite(part: NDArray[Any], name: str, first: int = 0) -> CellError | None:
-    """Return the error about the first NaN or infinity in rows `first` … of a table, if any."""
+def not_finite(
+    part: NDArray[Any], name: str, first: int = 0, advice: str = FILL
+) -> CellError | None:
+    """Return the error about the first NaN or infinity in rows `first` … of a table, if any.
+
+    advice: what to do about NaN.
+    """
     if part.dtype.kind != "f" or np.isfinite(part).all():
         return None
     row, column = np.argwhere(~np.isfinite(part))[0]
     if np.isnan(part[row, column]):
-        return missing("NaN", name, first + row, column)
+        return missing("NaN", name, first + row, column, advice=advice)
     return missing("inf", name, first + row, column, advice=DROP)
 
 

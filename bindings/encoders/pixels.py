@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from chainrule.encoders import levels as bins
 from chainrule.encoders import validation
-from chainrule.encoders.cells import CellError, not_finite, threshold
+from chainrule.encoders.cells import DROP, CellError, not_finite, threshold
 
 Place = Callable[[int], Any]
 Found = tuple[int, int, bool]  # levels of the model, of the data, and whether these are shares
@@ -82,7 +82,7 @@ def learnt(settings: Settings, table: Any, name: str, place: Place) -> Found:
         return 2, 2, False
     largest, shares = 0.0, False
     for lo, part in validation.dense(table, name):
-        _raise_first(not_finite(part, name, lo), place)
+        _raise_first(not_finite(part, name, lo, DROP), place)
         largest = max(largest, float(part.max()))
         shares = shares or (settings.draws and part.dtype.kind == "f" and bool((part % 1).any()))
     if shares:
@@ -118,7 +118,7 @@ def blocks(
     """
     levels, of, shares = found
     for lo, part in validation.dense(table, name):
-        _raise_first(not_finite(part, name, lo), place)
+        _raise_first(not_finite(part, name, lo, DROP), place)
         if settings.binarize is not None:
             yield lo, (part > settings.binarize).astype(np.uint8)
             continue

@@ -25,7 +25,9 @@ def sets(scores: Mapping[str, Any], unit: str = "bits per dimension", title: str
 
     Args:
         scores: (N,) each, by what the set is called; the first, clean one, is filled.
-        unit: of the numbers, below the axis.
+        unit: of the numbers, below the axis, which do not say it themselves: name it where it is
+            another, as for scores of `Detector`: nats by likelihood, typicality and ratio, bits by
+            complexity.
 
     Numbers beyond the chart, two in a thousand at each side, and infinite ones stand in its
     outermost bars; the legend says how many numbers a set has, and their mean.
@@ -55,20 +57,24 @@ def sets(scores: Mapping[str, Any], unit: str = "bits per dimension", title: str
     return figure
 
 
-def roc(curves: Mapping[str, Any], title: str = "") -> Figure:
+def roc(curves: Any, title: str = "") -> Figure:
     """Return ROC curves: the share of odd ones found over that of clean ones found by mistake.
 
     Args:
-        curves: what `chainrule.detection.roc` returns, by what made the scores. The legend has each
-            area with its 95% interval; of up to three curves the band is that of 95% of each point
-            by itself (Wilson's interval of the odd ones' share).
+        curves: what `chainrule.detection.roc` returns, by what made the scores; or one such alone.
+            The legend has each area with its interval, of 95% unless `level` was another; of up to
+            three curves the band is that of 95% of each point by itself (Wilson's interval of the
+            odd ones' share).
 
     To the left the rates of false alarms are drawn as they are, to the right logarithmically, where
     detectors are used.
 
     Raises:
-        ValueError: no curve.
+        ValueError: no curve. TypeError: something else.
     """
+    curves = {"area": curves} if hasattr(curves, "area") else curves
+    if not isinstance(curves, Mapping) or not all(hasattr(c, "area") for c in curves.values()):
+        raise TypeError("curves are those of detection.roc: give one, or {name: curve} of several")
     if not curves:
         raise ValueError("there is no curve; give {name: detection.roc(scores_clean, scores_odd)}")
     figure = Picture((9.6, 4.4), layout="constrained")
@@ -101,21 +107,21 @@ def drift(found: Any, title: str = "") -> Figure:
     Above the fortune of the bet against clean p-values, on a logarithmic scale, with the line at
     which it is an alarm; below it the p-value of each window, red where it is below the rate of
     false alarms over the number of windows; at the bottom all p-values as a histogram, which of a
-    clean stream is flat within the band of 95%.
+    clean stream is flat within the band of 95%. Observations are counted from 0, as `alarm` is.
     """
     N = len(found.p_values)
     figure = Picture((7.2, 5.6), layout="constrained")
     money, windows, bars = figure.subplots(3, 1, height_ratios=[1.5, 1, 1])
     line = -np.log10(found.false_alarm)
-    money.plot(np.arange(1, N + 1), found.log10_fortune, color=BLUE, lw=1.2)
+    money.plot(np.arange(N), found.log10_fortune, color=BLUE, lw=1.2)
     money.axhline(line, color=RED, lw=0.9, ls="--")
     money.axhline(0, color=LINE, lw=0.8)
     said = f"alarm at {1 / found.false_alarm:,.4g}"
     money.text(0.995, line, said, transform=money.get_yaxis_transform(), size=7, color=RED,
                ha="right", va="bottom")  # fmt: skip
     if found.alarm is not None:
-        money.axvline(found.alarm + 1, color=RED, lw=0.9)
-        money.annotate(f" observation {found.alarm + 1:,}", (found.alarm + 1, money.get_ylim()[1]),
+        money.axvline(found.alarm, color=RED, lw=0.9)
+        money.annotate(f" {found.outcome}", (found.alarm, money.get_ylim()[1]),
                        size=8, color=RED, va="top")  # fmt: skip
     _finish(money, title, "", "log₁₀ fortune")
     W = len(found.windows)
@@ -126,9 +132,10 @@ def drift(found: Any, title: str = "") -> Figure:
     windows.semilogy(middles[low], shown[low], "o", color=RED, ms=3.5)
     if W:
         windows.axhline(found.false_alarm / W, color=RED, lw=0.9, ls="--")
-    _finish(windows, "", f"observation, windows of {found.window:,}", "p of a window")
+    below = f"observation, counted from 0; windows of {found.window:,}"
+    _finish(windows, "", below, "p of a window")
     for axes in (money, windows):
-        axes.set_xlim(0, N + 1)
+        axes.set_xlim(0, N)
     _flat(bars, found.p_values)
     _finish(bars, "", "p-values of all observations", "density")
     return figure

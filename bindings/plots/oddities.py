@@ -25,12 +25,14 @@ def costs(
 ) -> Figure:
     """Return what each column of some rows cost, as bars: -log₂ p(x_i | x_<i), bits.
 
+    An infinite cost, of a category never seen, goes to the edge of the chart, and has ∞ beside it.
+
     Args:
         surprise: (N, D), nats, as `Detector.surprise` has them; densities may cost less than 0.
         x: the rows, (N, D), whose values are written beside the names; or None.
         names: of the columns; None: those of a DataFrame x, or x1, x2, …
-        usual: (M, D), the surprise of clean rows: its range from the 5th to the 95th percentile is
-            drawn in grey behind each bar, and a bar beyond it is red.
+        usual: (M, D), the surprise of clean rows: its range from the 5th to the 95th percentile, of
+            what is finite, is drawn in grey behind each bar, and a bar beyond it is red.
         titles: of the rows.
 
     Of more than 40 columns those that cost a row most, over their usual median, are drawn.
@@ -46,7 +48,7 @@ def costs(
     if band is not None and (band.ndim != 2 or band.shape[1] != D):
         raise ValueError(f"usual must be rows of the same {D} columns, got {band.shape}")
     low, middle, high = (
-        (None, 0.0, None) if band is None else np.quantile(band, (0.05, 0.5, 0.95), 0)
+        (None, 0.0, None) if band is None else _finite_quantiles(band, (0.05, 0.5, 0.95))
     )
     labels, across = names_of(x, names, D), min(N, 3)
     rows, shown = ceil(N / across), min(D, MOST)
@@ -136,6 +138,12 @@ def _draw_lines(parts: list[tuple[str, str, Any]], top: float) -> Figure:
     return figure
 
 
+def _finite_quantiles(band: Any, shares: tuple[float, ...]) -> Any:
+    """Return quantiles of the finite numbers of each column, (Q, D); 0 where there is none."""
+    band = np.where(np.isfinite(band).any(axis=0), band, 0.0)
+    return np.nanquantile(np.where(np.isfinite(band), band, np.nan), shares, 0)
+
+
 def _bars(axes: Any, bits: Any, which: Any, low: Any, high: Any) -> None:
     """Draw the bars of a row's columns, over the usual range of each."""
     places, values = np.arange(len(which)), bits[which]
@@ -143,15 +151,28 @@ def _bars(axes: Any, bits: Any, which: Any, low: Any, high: Any) -> None:
     if high is not None:
         axes.barh(places, (high - low)[which], 0.8, low[which], color=PALE)
         beyond = values > high[which]
-    finite = np.where(
-        np.isfinite(values), values, np.nanmax(values[np.isfinite(values)], initial=1)
-    )
-    axes.barh(places, finite, 0.45, color=np.where(beyond, RED, BLUE).tolist())
+    endless = np.isinf(values)
+    colours = np.where(beyond | (values == np.inf), RED, BLUE)
+    axes.barh(places, np.where(endless, 0, values), 0.45, color=colours.tolist())
     axes.axvline(0, color=LINE, lw=0.8)
     axes.use_sticky_edges = False  # else an axis may end where a range begins
     axes.autoscale_view()
+    if endless.any():
+        _endless(axes, places[endless], values[endless] > 0, colours[endless].tolist())
     axes.set_ylim(len(which) - 0.4, -0.6)
     axes.tick_params(axis="y", length=0)
+
+
+def _endless(axes: Any, places: Any, up: Any, colours: list[str]) -> None:
+    """Draw infinite bars: to the edge of the axis, which no finite one reaches, and ∞ by it."""
+    ends = axes.get_xlim() if axes.dataLim.width > 0 else (0.0, 1.0)
+    low, high = ends[0] if up.all() else min(ends[0], -ends[1] / 5), ends[1]
+    axes.barh(places, np.where(up, high, low), 0.45, color=colours)
+    axes.set_xlim(low, high)
+    for place, upward, colour in zip(places, up, colours, strict=True):
+        axes.annotate("∞" if upward else "-∞", (float(upward), place), (3, 0),
+                      axes.get_yaxis_transform(), "offset points", size=10,
+                      color=colour if upward else "white", ha="left", va="center")  # fmt: skip
 
 
 def _value(x: Any, n: int, k: int) -> str:

@@ -81,7 +81,7 @@ def test_odd_rows_of_a_table_are_found_by_the_runs_own_validation_rows(folder, c
     assert rows[50]["odd_0.05"] == rows[50]["odd_0.2"] == "1" and p[50] == pytest.approx(1 / 41)
     assert [row["odd_0.2"] for row in rows] == [str(int(q <= 0.2)) for q in p]
     line = next(line for line in said.splitlines() if line.startswith("row"))
-    assert line.startswith("row 51, p 0.0244: ") and ", b 1" in line
+    assert line.startswith("row 51, p 0.0244: ") and ", b (1" in line
     assert "101 rows are odd at a false-alarm rate of 0.05, where 5.05 of as many clean" in said
     assert len(new.train.x) + len(new.valid.x) + len(new.test.x) == 101
 
@@ -96,7 +96,7 @@ def test_a_category_never_seen_is_odd_and_named_as_the_file_has_it(folder, call,
     assert "of probability 0" in err
     assert [float(row["score"]) for row in read(out)][1] == -np.inf
     assert [row["p_value"] for row in read(out)][1] == str(1 / 41)
-    assert "row 2, p 0.0244: inf bits, most for kind inf, " in said and picture.exists()
+    assert "row 2, p 0.0244: inf bits, most for kind (inf), " in said and picture.exists()
     status, said, err = call(*asked, "--quiet")
     assert (status, err) == (0, "") and "2" in said.split()
     status, _, err = call("score", folder / "table", new)
@@ -125,13 +125,50 @@ def test_a_row_that_ties_with_the_threshold_is_as_its_p_value_says(folder, call,
 
 
 def test_odd_images_are_drawn_with_their_pixels(folder, call, tmp_path):
-    picture = tmp_path / "odd.png"
+    picture, out = tmp_path / "odd.png", tmp_path / "scores.csv"
     asked = ("detect", folder / "images", folder / "odd.npy", "--false-alarm", 0.05)
-    status, said, _ = call(*asked, "--picture", picture)
-    assert status == 0 and "row 31, p 0.03" in said and "row 2 column 3 " in said
+    status, said, _ = call(*asked, "--picture", picture, "--out", out)
+    assert status == 0 and "image 31, p 0.03" in said and "of 31 image" in said
+    assert "decision of each image; " in said and next(iter(read(out)[0])) == "row"
+    line = next(line for line in said.splitlines() if line.startswith("image 31"))
+    bits = cr.load(folder / "images").log_prob_terms(np.load(folder / "odd.npy")[30:]) / -np.log(2)
+    i, j = np.unravel_index(np.argmax(bits), (4, 4))
+    assert f"most for row {i + 1} column {j + 1} ({bits.max():.1f}), row " in line
     assert picture.stat().st_size > 3000
-    status, said, _ = call(*asked, "--method", "complexity", "--clean", folder / "greys.npy", "-q")
+    clean = ("--method", "complexity", "--clean", folder / "greys.npy")
+    status, said, _ = call(*asked, *clean, "-q")
     assert status == 0 and "31" in said.split()
+    _, said, _ = call(*asked, *clean, "--out", out)
+    more = -float(read(out)[30]["score"])  # of the model's bits than the code's: what ranks
+    line = next(line for line in said.splitlines() if line.startswith("image 31"))
+    assert f"{bits.sum():.1f} bits, {abs(more):.1f} {'more' if more > 0 else 'fewer'} than" in line
+    assert "than its lossless code's, most for row" in line
+
+
+def test_typicality_says_what_is_odd_as_too_likely(folder, call, tmp_path):
+    model = cr.load(folder / "table")
+    x = cr.datasets.load(folder / "clean.csv", column_types=None).train.x
+    best = x[np.argsort(-model.log_prob(x))[:6]]
+    rows = [f"{a},{b},{c}" for a, b, c in np.asarray(best, object)]
+    (tmp_path / "new.csv").write_text("\n".join([HEADER, *rows, "1.000,-2.000,v"]) + "\n")
+    asked = ("detect", folder / "table", tmp_path / "new.csv", "--method", "typicality")
+    status, said, _ = call(*asked, "--false-alarm", 0.99)
+    shown = [line for line in said.splitlines() if line.startswith("row ")]
+    assert status == 0 and len(shown) >= 5
+    for line in shown:
+        assert (", too likely: " in line) == (not line.startswith("row 7, ")), line
+    _, said, _ = call(*asked[:-2], "--false-alarm", 0.99)
+    assert "too likely" not in said
+
+
+def test_a_ratio_says_how_far_the_background_is(folder, call, tmp_path):
+    model, x = cr.load(folder / "images"), np.load(folder / "greys.npy")
+    ratio = cr.Detector(model, method="ratio", background=model, false_alarm=1.0)
+    ratio.fit(X_clean=x[:50]).save(tmp_path / "ratio.safetensors")
+    np.save(tmp_path / "odd.npy", np.load(folder / "odd.npy")[30:])
+    _, said, _ = call("detect", tmp_path / "ratio.safetensors", tmp_path / "odd.npy")
+    line = next(line for line in said.splitlines() if line.startswith("image 1, p "))
+    assert "bits, 0.0 fewer than the background's, most for row " in line
 
 
 @pytest.mark.parametrize("method", ["likelihood", "bits"])
@@ -202,6 +239,53 @@ def test_what_cannot_be_is_said_in_a_sentence(folder, call, arguments, said):
     run, data, *more = arguments
     status, _, err = call("detect", folder / run, folder / data, *more)
     assert status == 2 and said in err and err.count("\n") <= 2
+
+
+@pytest.mark.parametrize(("value", "said"), [(np.nan, "NaN (first at {})"), (9, "holds 9 at {},")])
+@pytest.mark.parametrize("verb", ["detect", "score", "train"])
+def test_a_pixel_that_is_none_is_called_as_its_file_has_it(
+    folder, call, tmp_path, verb, value, said
+):
+    x = np.load(folder / "greys.npy").astype(float)
+    x[7, 2, 3] = value
+    files = {"a.npy": x, "b.npy": x.reshape(len(x), -1), "c.npz": x}
+    for name, array in files.items():
+        path, place = tmp_path / name, "[7, 11]" if array.ndim == 2 else "[7, 2, 3]"
+        (np.savez if name == "c.npz" else np.save)(path, array)
+        asked = (verb, folder / "images", path)
+        if verb == "detect":
+            asked += ("--false-alarm", 0.1)
+        if verb == "train":
+            asked = ("train", "pixel_cnn", "--data", path, "--set", "levels=4")
+            asked += ("--set", "image_shape=4,4", "--out", tmp_path / "r")
+        status, _, err = call(*asked)
+        assert status == 2 and str(path) in err and said.format(place) in err, err
+        assert "orderless" not in err and "row 7" not in err
+
+
+def test_one_of_one_is_said_so_and_a_rate_given_twice_counts_once(folder, call, tmp_path):
+    out, picture, new = (tmp_path / name for name in ("scores.csv", "odd.png", "new.txt"))
+    new.write_text("user bo hxs 99 stems\n")
+    asked = ("detect", folder / "lines", new, "--out", out, "--picture", picture)
+    rates = ("--false-alarm", 0.1, "--false-alarm", 0.5, "--false-alarm", ".10")
+    status, said, err = call(*asked, *rates)
+    assert (status, err) == (0, "")
+    assert list(read(out)[0]) == ["line", "score", "p_value", "odd_0.1", "odd_0.5"]
+    assert said.count("1 of 1 line is odd at a false-alarm rate of 0.1") == 1
+    assert f"the oddest line; {picture}" in said
+    new.write_text("user bo hxs 99 stems\n" + "\n".join(LINES[:9]) + "\n")
+    assert "1 of 10 lines is odd" in call(*asked, "--false-alarm", 0.1)[1]
+    (tmp_path / "one.txt").write_text(LINES[0] + "\n")
+    _, said, _ = call(*asked, "--false-alarm", 1, "--clean", tmp_path / "one.txt")
+    assert "10 of 10 lines are odd" in said and "; 1 clean line calibrates" in said
+
+
+def test_a_table_with_real_columns_has_no_code_with_clean_rows_or_without(folder, call):
+    asked = ("detect", folder / "table", folder / "new.csv", "--method", "complexity")
+    for clean in ((), ("--clean", folder / "clean.csv")):
+        status, _, err = call(*asked, *clean)
+        assert status == 2 and "--method complexity compares with lossless codes" in err
+        assert "take another method" in err and "give --clean" not in err
 
 
 def test_advice_is_what_the_command_takes(folder, call):
@@ -311,7 +395,7 @@ def test_ranks_share_the_rows_and_find_what_one_finds(
         said = capsys.readouterr()
         found.append((*(file.read_bytes() for file in files), *said))
         counts.append(sorted(dealt.values()))
-    assert found[0] == found[1] and "are odd at a false-alarm rate" in said.out
+    assert found[0] == found[1] and " odd at a false-alarm rate" in said.out
     (whole,), shares = counts
     assert 0 <= sum(shares) - whole < 2 * size, "who has no rows asks for one of each kind"
     assert shares[-1] < 0.7 * whole

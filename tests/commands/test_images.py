@@ -206,7 +206,7 @@ def test_a_pixel_of_a_file_is_named(folder, call, tmp_path):
     status, _, err = call("score", folder / "bits", tmp_path / "x.npy")
     assert (
         status == 2
-        and "x.npy holds 300 at [7, 9], and those of the fit are from 0 to 1, whole" in err
+        and "x.npy holds 300 at [7, 2, 1], and those of the fit are from 0 to 1, whole" in err
     )
     status, _, err = call("score", folder / "bits", folder / "pics")
     assert status == 2 and "pics has images of 4×3×3 pixels, and the model was fitted on" in err

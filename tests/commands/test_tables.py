@@ -160,7 +160,8 @@ def test_the_picture_with_grey_levels_is_named_and_the_threshold_fits(call, tmp_
     train = (*TRAIN, "--data", folder, "--out", tmp_path / "run")
     _, _, err = call(*train)
     assert (
-        "got 255 at pixel 0 of 1.png; its values go from 0 to 255, so train with --binarize" in err
+        "got 255 at pixel [0, 0] of 1.png; its values go from 0 to 255, so train with --binarize"
+        in err
     )
     assert call(*train, "--binarize", 127) == (0, "", "")
     assert len(call("score", tmp_path / "run", folder)[1].split()) == 8

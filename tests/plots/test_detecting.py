@@ -44,13 +44,28 @@ def test_roc_draws_the_curves_and_says_their_areas(rng):
         plots.roc({})
 
 
+def test_roc_draws_one_curve_without_a_name(rng):
+    curve = detection.roc(rng.normal(2, 1, 90), rng.normal(size=60))
+    axes = drawn(plots.roc(curve)).axes[0]
+    np.testing.assert_allclose(axes.lines[0].get_ydata(), curve.true)
+    said = axes.get_legend().get_texts()[0].get_text()
+    assert said == f"area: {curve.area.value:.3f} [{curve.area.low:.3f}, {curve.area.high:.3f}]"
+    for wrong in ([curve, curve], {"a": curve.true}, curve.area, None):
+        with pytest.raises(TypeError, match=r"give one, or \{name: curve\} of several"):
+            plots.roc(wrong)
+
+
 def test_drift_marks_windows_and_the_alarm():
     fortune = np.linspace(0, 5, 400)
     windows = np.array([0.4, 0.3, 1e-9, 0.0])
     found = detection.Drift(np.linspace(0, 1, 400), windows, 100, fortune, 0.01, 160)
     figure = drawn(plots.drift(found, "stream"))
     money, middle, bars = figure.axes
-    assert any("observation 161" in text.get_text() for text in money.texts)
+    said = [text.get_text().strip() for text in money.texts]
+    assert "an alarm at observation 160" in said and "an alarm at observation 160 at" in repr(found)
+    curve, line = money.lines[0], money.lines[-1]
+    assert list(curve.get_xdata()) == list(range(400)), "observations are counted from 0"
+    assert list(line.get_xdata()) == [found.alarm, found.alarm]
     reds = [line for line in middle.lines if line.get_color() == RED and len(line.get_xdata())]
     assert sorted(reds[0].get_xdata()) == [250, 350]
     values = bars.patches[-1].get_data().values
@@ -73,11 +88,41 @@ def test_costs_are_bars_red_beyond_the_usual(rng):
     assert left < min(0, -0.2 / np.log(2)) and right > 9 / np.log(2)
     many = drawn(plots.costs(rng.normal(size=(4, 100))))
     assert len(many.axes) == 6 and len(many.axes[0].get_yticks()) == 40
-    drawn(plots.costs([[np.inf, 1.0]]))
     with pytest.raises(ValueError, match="costs are of rows"):
         plots.costs([1.0, 2.0])
     with pytest.raises(ValueError, match="rows of the same 2 columns"):
         plots.costs([[1.0, 2.0]], usual=np.ones((3, 3)))
+
+
+@pytest.mark.parametrize("usual", [None, np.ones((9, 3))])
+@pytest.mark.parametrize("row", [[2.0, np.inf, 4.0], [np.inf] * 3, [-np.inf, 0.5, np.inf]])
+def test_an_infinite_cost_is_drawn_as_no_finite_one_can_be(row, usual):
+    axes = drawn(plots.costs([row], usual=usual)).axes[0]
+    low, high = axes.get_xlim()
+    assert low < high and np.isfinite((low, high)).all()
+    ends, infinite = {}, np.isinf(row)
+    for bar in axes.patches[-3 - infinite.sum() :]:
+        ends[round(bar.get_y() + bar.get_height() / 2)] = bar
+    for k, cost in enumerate(row):
+        width = ends[k].get_width()
+        if np.isinf(cost):
+            assert width == (high if cost > 0 else low)
+            assert (ends[k].get_facecolor()[0] > ends[k].get_facecolor()[2]) == (cost > 0)
+        else:
+            assert width == pytest.approx(cost / np.log(2)) and width < 0.97 * high
+    signs = {round(text.xy[1]): text.get_text() for text in axes.texts}
+    assert signs == {k: "∞" if row[k] > 0 else "-∞" for k in np.flatnonzero(infinite)}
+
+
+@pytest.mark.filterwarnings("error")
+def test_clean_rows_may_have_infinite_costs(rng):
+    usual = rng.gamma(2, 0.5, (200, 3))
+    usual[:30, 1], usual[:, 2] = np.inf, np.inf
+    axes = drawn(plots.costs([[1.0, 2.0, np.inf]], usual=usual)).axes[0]
+    low, high = np.quantile(usual[30:, 1], (0.05, 0.95)) / np.log(2)
+    grey = axes.patches[1]
+    assert (grey.get_x(), grey.get_width()) == pytest.approx((low, high - low))
+    assert axes.get_yticks().tolist() == [0, 1, 2] and len(axes.texts) == 1
 
 
 def test_lines_show_each_character_on_its_cost():
