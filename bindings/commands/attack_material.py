@@ -59,7 +59,11 @@ def classifier(run: Path) -> Any:
 
 def density(run: Path) -> Any:
     """Return the density of images of a run, a file, or a detector's file."""
-    model = runs.open_model(run)
+    return _of_images(runs.open_model(run), run)
+
+
+def _of_images(model: Any, run: Path) -> Any:
+    """Return a model if it is a density of images."""
     if not isinstance(model, ImageDensity):
         raise ValueError(
             f"{run} holds a {type(model).__name__}, and images are purified by a density of images;"
@@ -70,9 +74,10 @@ def density(run: Path) -> Any:
 
 def defence(common: Common, run: Path) -> Defender:
     """Return the density of a run or a file, and a detector if clean rows are kept there."""
-    model, kept = common.show(density(run)), runs.open_kept(run)
+    kept = runs.open_kept(run)
     if isinstance(kept, Detector):
-        return Defender(model, kept)
+        return Defender(common.show(_of_images(kept.model_, run)), kept)
+    model = common.show(_of_images(kept, run))
     detector = calibrated.at_least(model, run, FALSE_ALARM)
     if detector is None and not common.quiet:
         common.warn(

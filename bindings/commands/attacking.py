@@ -52,17 +52,19 @@ def attack(common: Common, run: Path, x: Path, how: AttackRequest, asked: LabelR
     if density is not None:
         stages["purified"] = purifying.purify(density, moved, how.reach)
     verdicts = {name: model.predict(stage) for name, stage in stages.items()}
-    odd, noticed = {}, ""
+    odd = {}
     if defence is not None and defence.detector is not None:
         odd = {name: defence.odd(stages[name]) for name in ("clean", how.method)}
-        cleaned = model.predict(purifying.purify(density, images.x, how.reach))
-        passed = (cleaned != images.y) & ~odd["clean"]
-        got = (verdicts["purified"] != images.y) & ~odd[how.method]
-        noticed = _noticed(defence.detector, odd, {"clean": passed, how.method: got})
     _write(how.out, stages, _marked(verdicts, odd), moved, truth)
     right = {name: (said == images.y).mean() for name, said in verdicts.items()}
     if common.quiet:
         print("\n".join(f"{name} {share:.4f}" for name, share in right.items()))
+        return
+    noticed = ""
+    if odd and defence is not None:
+        cleaned = model.predict(purifying.purify(density, images.x, how.reach))
+        wrong = {"clean": cleaned != images.y, how.method: verdicts["purified"] != images.y}
+        noticed = _noticed(defence.detector, odd, wrong)
     word = "taken as before, of images without labels" if truth is None else "right"
     common.say(
         f"{word}: {_percents(right)}{noticed}; median change of {len(moved):,} images "
@@ -112,9 +114,10 @@ def _check_scale(density: Any, run: Any, images: Found) -> None:
         )
 
 
-def _noticed(detector: Any, odd: Shares, passed: Shares) -> str:
+def _noticed(detector: Any, odd: Shares, wrong: Shares) -> str:
     """Return how many images are odd, and how many are wrong once purified and not, in words."""
     rate = np.max(detector.false_alarm)
+    passed = {name: wrong[name] & ~odd[name] for name in odd}
     return (
         f"; odd at a false-alarm rate of {rate:.3g}: {_percents(odd)}; "
         f"wrong once purified and not odd: {_percents(passed)}"

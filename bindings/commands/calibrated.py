@@ -4,6 +4,9 @@ from math import ceil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from chainrule.commands import runs
 from chainrule.detection import calibration
 from chainrule.detection.detector import Detector
@@ -17,18 +20,23 @@ def by_run(model: Any, run: Path, **settings: Any) -> Detector | None:
     Raises:
         ValueError: a rate that takes more clean rows, or a method that needs them as they are.
     """
-    measured = runs.read_clean(run) if run.is_dir() else None
-    if measured is None:
-        return None
-    detector = Detector(model, **settings)
-    detector._take(calibration.of_measured(detector, model, *measured.T))
-    return detector
+    measured = _kept(run)
+    return None if measured is None else _detector(model, measured, settings)
 
 
 def at_least(model: Any, run: Path, rate: float) -> Detector | None:
     """Return such a detector at this rate, or at the lowest one, rounded up, of few clean rows."""
-    measured = runs.read_clean(run) if run.is_dir() else None
+    measured = _kept(run)
     if measured is None:
         return None
     lowest = ceil(DECIMALS / (len(measured) + 1)) / DECIMALS
-    return by_run(model, run, false_alarm=max(rate, lowest))
+    return _detector(model, measured, {"false_alarm": max(rate, lowest)})
+
+
+def _kept(run: Path) -> NDArray[np.float64] | None:
+    return runs.read_clean(run) if run.is_dir() else None
+
+
+def _detector(model: Any, measured: NDArray[np.float64], settings: dict[str, Any]) -> Detector:
+    detector = Detector(model, **settings)
+    return detector._take(calibration.of_measured(detector, model, *measured.T))

@@ -90,9 +90,8 @@ def missing(
     what: str, name: str, row: int, column: int, label: Any = None, advice: str = FILL
 ) -> CellError:
     """Return the error about a cell that holds no finite number."""
-    if name == GIVEN and (
-        advice == FILL or what == "NaN"
-    ):  # OrderlessNADE's too: there is nothing to fill in
+    # Whatever is advised elsewhere, among given values there is nothing to fill in or to drop.
+    if name == GIVEN and (advice == FILL or what == "NaN"):
         what = f"{what} among observed values"
         advice = "give a value there, or leave it out of observed"
     sentence = f"{{name}} contains {what} (first at {{place}}); {advice}"
