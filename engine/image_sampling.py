@@ -127,7 +127,7 @@ def _weights(config: Any, params: Params) -> pixel_cnn.Weights:
         if name not in params or not params[name].size:
             return absent
         shared = name in ("b_i", "b_t")
-        if name.startswith("W_"):
+        if name.startswith("W_") or name == "b_p":
             return params[name]
         return params[name][None] if shared else classes.table(config, params[name])
 

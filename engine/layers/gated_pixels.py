@@ -2,12 +2,12 @@
 
 Shapes      v, dv, h, dh: (N, R, S, F), or levels in the first layer    p, q: (N, R, S, 2F)
             W_v: (T_v, F, 2F)    W_h: (T_h, F, 2F)    W_vh: (1, 2F, 2F)    W_o: (1, F, F)
-            b_v, b_h: (n_classes, 2F)    y: labels
+            b_v, b_h: (n_classes, 2F)    b_p: (R, S, 2F), of the first layer, if any    y: labels
 
 A k × k raster window does not see what lies above and to the right beyond its corner, and stacked
 windows never do: a blind spot. Here two stacks share the past, and none of it is lost:
 
-Forward     (F1)  p  = v W_v + b_v,y                    window `above`: rows above, a full rectangle
+Forward     (F1)  p  = v W_v + b_v,y + b_p              window `above`: rows above, a full rectangle
             (F2)  q  = h W_h + b_h,y + p W_vh           window `left`, and 1 × 1
             (F3)  v' = tanh(p₁) ∘ σ(p₂)                 chainrule.kernels.gate
             (F4)  g  = M ∘ tanh(q₁) ∘ σ(q₂)             M: chainrule.kernels.dropout
@@ -23,7 +23,7 @@ Backward    dv' is 0, and F3 left out, in the last layer, whose v' nobody reads.
             (B3)  dp by the gate's backward, of dv'                     undoes F3
             (B4)  dp += dq W_vhᵀ,  dW_vh = Σ pᵀ dq
                   dh = dh' + dq W_hᵀ,  dW_h, db_h                       undoes F2
-            (B5)  dv = dp W_vᵀ,  dW_v, db_v                             undoes F1
+            (B5)  dv = dp W_vᵀ,  dW_v, db_v, db_p                       undoes F1
 
 Cost        (2 T_v + 2 T_h + 5) F² multiply-adds a pixel forward, twice that backward. Kept: 7 F
             numbers a pixel.
@@ -83,10 +83,10 @@ def windows(k: int, kind: str, groups: int) -> Stacks:
 
 def forward(
     v: Array, h: Array, w: Weights, y: Ids, see: Stacks, site: Site | None, new: New,
-    first: bool = False, last: bool = False,
+    first: bool = False, last: bool = False, b_p: Array | None = None,
 ) -> tuple[Array, Array, GatedCache]:  # fmt: skip
     """Return v' and h', and the cache for `backward`; v' of the last layer is v."""
-    p = mapped(v, w.W_v, w.b_v, y, see.above, new)  # F1
+    p = mapped(v, w.W_v, w.b_v, y, see.above, new, b_p)  # F1
     q = mapped(h, w.W_h, w.b_h, y, see.left, new)  # F2
     masked_conv.add(p, w.W_vh, see.whole, q)
     v_next = v if last else _gated(p, 1, new)  # F3
@@ -116,15 +116,14 @@ def backward(
 
 def first_backward(
     dv: Array, dh: Array, cache: GatedCache, w: Weights, dw: Weights, y: Ids, see: Stacks,
-    last: bool,
-    dz: Array | None,
+    last: bool, dz: Array | None, db_p: Array | None = None,
 ) -> None:  # fmt: skip
     """Overwrite dw, of the first layer, and dz, where it is wanted: the gradient in its input."""
     with arena.borrow(dh) as new:
         dp, dq = _sums_gradient(dv, dh, cache, w, dw, see, last, new)
         more = None if dz is None else new(dz.shape)
         mapped_backward(dq, cache.h, w.W_h, y, see.left, dz, dw.W_h, dw.b_h)  # B4
-        mapped_backward(dp, cache.v, w.W_v, y, see.above, more, dw.W_v, dw.b_v)  # B5
+        mapped_backward(dp, cache.v, w.W_v, y, see.above, more, dw.W_v, dw.b_v, db_p)  # B5
         if dz is not None and more is not None:
             dz += more
 

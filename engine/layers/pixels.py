@@ -2,22 +2,30 @@
 
 Shapes      x: (N, R, S, C) levels    h, dh: (N, R, S, F)    s, ds: (N, R, S, C·K)    y: labels
             W_t: (1, F, Q)    W_s: (1, Q, C·K)    b_t: (Q,)    b_s: (n_classes, C·K)
+            b_p: (R, S, F), of a map whose pixels have biases of their own
 
 Forward     (F1)  z = 2 x / (levels - 1) - 1                 in [-1, 1]; beyond the image 0, which
                                                              is no level, so that edges are seen
-            (F2)  a = b_y + masked convolution of z or h     b_y: the bias of the image's class;
+            (F2)  a = b_y + b_p + masked convolution of z or h     b_y: of the image's class; b_p,
+                                                             if any: of the pixel, for all images;
                                                              chainrule.kernels.masked_conv
             (F3)  s = relu(relu(h) W_t + b_t) W_s + b_s,y    the top: 1 × 1, kind B
 
 Backward    (B1)  dx = 2 dz / (levels - 1)                   undoes F1
-            (B2)  db_c = Σ over images of class c, and over their pixels, of da; the rest is
-                  masked_conv's                              undoes F2
+            (B2)  db_c = Σ over images of class c, and over their pixels, of da; db_p = Σ over
+                  images of da; the rest is masked_conv's    undoes F2
             With u = relu(h) and t = relu(u W_t + b_t),
             (B3)  dW_s, db_s, dt from ds; 0 where t = 0, the ReLU's slope;
                   dW_t, db_t, du from that; dh = du, 0 where u = 0                undoes F3
 
+Places      A convolution does alike wherever it is, and where that is it learns from the image's
+            edge alone, as far as its layers hand that on. Of centred digits the place says much:
+            b_p tells it. A constant, it lets no pixel see another.
+
 Source      van den Oord, Kalchbrenner and Kavukcuoglu 2016, "Pixel Recurrent Neural Networks"
-            (arXiv:1601.06759), table 1, for the top.
+            (arXiv:1601.06759), table 1, for the top. Networks told the place: Chen et al. 2018,
+            "PixelSNAIL: An Improved Autoregressive Generative Model" (arXiv:1712.09763), as
+            coordinates beside the input; a bias each: ours.
 """
 
 from typing import Any, NamedTuple
@@ -46,22 +54,26 @@ def unscaled(dz: Array, levels: int) -> Array:
     return dx
 
 
-def mapped(h: Array, W: Array, table: Array, y: Ids, window: Window, new: New) -> Array:
+def mapped(
+    h: Array, W: Array, table: Array, y: Ids, window: Window, new: New, b_p: Array | None = None
+) -> Array:
     """Return a of F2; table: (n_classes, O), each class's bias."""
     a = new((*h.shape[:3], W.shape[2]))
     if len(table) == 1:
         masked_conv.forward(h, W, table[0], window, a)  # F2
-        return a
-    a[...] = classes.rows(table, y, len(h))[:, None, None]
-    masked_conv.add(h, W, window, a)
+    else:
+        a[...] = classes.rows(table, y, len(h))[:, None, None]
+        masked_conv.add(h, W, window, a)
+    if b_p is not None:
+        a += b_p
     return a
 
 
 def mapped_backward(
     da: Array, h: Array, W: Array, y: Ids, window: Window, dh: Array | None, dW: Array,
-    dtable: Array,
+    dtable: Array, db_p: Array | None = None,
 ) -> None:  # fmt: skip
-    """Overwrite dW, the biases' gradient and dh, given da = dL/da; B2. dh: None of data."""
+    """Overwrite dW, the biases' gradients and dh, given da = dL/da; B2. dh: None of data."""
     alone = len(dtable) == 1
     if dh is None:
         of_biases = dtable[0] if alone else array_module(da).empty_like(dtable[0])
@@ -72,6 +84,8 @@ def mapped_backward(
         masked_conv.add_backward(da, h, W, window, dh, dW)
     if not alone:
         classes.add_up(da.sum(axis=(1, 2)), y, dtable)  # B2
+    if db_p is not None:
+        db_p[...] = da.sum(axis=0)  # B2
 
 
 def rectified(h: Array, new: New) -> Array:

@@ -7,11 +7,13 @@ Model       x: (N, R, S, C), levels 0 … levels - 1, pixels in raster order, th
                 levels to numbers, features to outputs s        chainrule.engine.layers.pixels
                 what s says of a level                    chainrule.engine.distributions.levels
             Plain:
-            (F1)  h = z W_x + b_x                           first_size², kind A
+            (F1)  h = z W_x + b_x + b_p                     first_size², kind A
             (F2)  L residual blocks                         chainrule.engine.layers.residual_pixels
             Gated: two stacks, so that no pixel before is out of sight
             (F3)  L + 1 layers, the first of kind A         chainrule.engine.layers.gated_pixels
             (F4)  s = top(h)
+            b_p, of each pixel, is there if the network is to know positions, in F1, or in the first
+            layer of F3: of the stack of the rows above, from which it goes to both.
 
             With labels, p(x | y): y chooses the biases of the first map, of each masked map and of
             the outputs.
@@ -73,6 +75,7 @@ class Config:
         n_logistics: components of a discretised mixture; 0: a probability for each level.
         n_classes: labels are 0 … n_classes - 1.
         dropout: share of features dropped in each block while training, in [0, 1).
+        positions: whether each pixel has biases of its own.
 
     Raises:
         ValueError: sizes that no network, or no image, can have.
@@ -90,6 +93,7 @@ class Config:
     n_logistics: int = 0
     n_classes: int = 1
     dropout: float = 0.0
+    positions: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what no network can be."""
@@ -161,6 +165,8 @@ def shapes(config: Config) -> Shapes:
             "b_m": classes.shape(config, L, F),
         }
         wide = 2 * F
+    if config.positions:
+        biases["b_p"] = (config.height, config.width, 2 * F)
     top = {"W_t": (1, wide, wide), "W_s": (1, wide, outputs)}
     weights: Shapes = {**dict.fromkeys(WEIGHTS, (0,)), **own, **top}
     return {**weights, **biases, "b_t": (wide,), "b_s": classes.shape(config, outputs)}
@@ -210,13 +216,14 @@ def _forward(
         v = h = z  # F3
         layers = zip(_layers(config, params), config.stacks, sites, strict=True)
         for l, (of_layer, see, site) in enumerate(layers):
-            v, h, cache = gated_pixels.forward(
-                v, h, of_layer, y, see, site, new, first=l == 0, last=l == config.n_layers
-            )
+            first, last = l == 0, l == config.n_layers
+            b_p = params.get("b_p") if first else None
+            v, h, cache = gated_pixels.forward(v, h, of_layer, y, see, site, new, first, last, b_p)
             blocks.append(cache)
     else:
         b_x = classes.table(config, params["b_x"])
-        h = pixels.mapped(z, params["W_x"], b_x, y, config.first, new)  # F1
+        b_p = params.get("b_p")
+        h = pixels.mapped(z, params["W_x"], b_x, y, config.first, new, b_p)  # F1
         for w, site in zip(_blocks(config, params), sites[1:], strict=True):  # F2
             blocks.append(residual_pixels.forward(h, w, y, config.masked, site, new))
     s, top = pixels.top(h, pixels.top_weights(config, params), y, config.channels, new)  # F4
@@ -238,7 +245,7 @@ def _backward(
         layers = zip(_blocks(config, params), _blocks(config, grad), tape.blocks, strict=True)
         for w, dw, cache in reversed([*layers]):  # F2
             residual_pixels.backward(dh, cache, w, dw, y, config.masked)
-        of_x = grad["W_x"], classes.table(config, grad["b_x"])
+        of_x = grad["W_x"], classes.table(config, grad["b_x"]), grad.get("b_p")
         pixels.mapped_backward(dh, tape.z, params["W_x"], y, config.first, dz, *of_x)  # F1
 
 
@@ -255,7 +262,8 @@ def _gated_backward(
         if l:
             gated_pixels.backward(dv, dh, cache, w, dw, y, see, last)
         else:
-            gated_pixels.first_backward(dv, dh, cache, w, dw, y, see, last, dz)
+            db_p = grad.get("b_p")
+            gated_pixels.first_backward(dv, dh, cache, w, dw, y, see, last, dz, db_p)
 
 
 def _blocks(config: Config, params: Params) -> Iterator[residual_pixels.Weights]:

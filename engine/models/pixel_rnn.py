@@ -7,9 +7,10 @@ Model       x: (N, R, S, C), levels 0 … levels - 1, pixels in raster order, th
                 levels to numbers, features to outputs s        chainrule.engine.layers.pixels
                 which pixels a map sees, and why that will do   chainrule.kernels.masked_conv
                 what s says of a level                  chainrule.engine.distributions.levels
-            (F1)  x^0 = z W_x + b_x,y                       first_size², kind A
+            (F1)  x^0 = z W_x + b_x,y + b_p                 first_size², kind A
             (F2)  x^l, l = 1 … L                            chainrule.engine.layers.grid_lstm
             (F3)  s = top(x^L)
+            b_p, of each pixel, is there if the network is to know positions.
 
             Row LSTM: a cell sees three cells of the row above, so a pixel sees a triangle above it.
             Diagonal BiLSTM: the cells above and to the left, and of a second direction above and to
@@ -73,6 +74,7 @@ class Config:
         first_size: of the first kernel; odd.
         n_logistics: components of a discretised mixture; 0: a probability for each level.
         n_classes: labels are 0 … n_classes - 1.
+        positions: whether each pixel has biases of its own.
 
     Raises:
         ValueError: sizes that no network, or no image, can have, or an unknown cell.
@@ -88,6 +90,7 @@ class Config:
     first_size: int = 7
     n_logistics: int = 0
     n_classes: int = 1
+    positions: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what no network can be."""
@@ -125,6 +128,7 @@ def shapes(config: Config) -> Shapes:
     C, H, L, of = config.channels, config.n_hidden, config.n_layers, config.of_cell
     D, T, n_taps = len(of.directions), of.window.n_taps, len(of.directions[0].taps)
     outputs = C * distribution.n_outputs(config.levels, config.n_logistics)
+    places: Shapes = {"b_p": (config.height, config.width, 2 * H)} if config.positions else {}
     return {
         "W_x": (config.first.n_taps, C, 2 * H),
         "W_i": (L, D, T, 2 * H, 4 * H),
@@ -133,6 +137,7 @@ def shapes(config: Config) -> Shapes:
         "W_t": (1, 2 * H, 2 * H),
         "W_s": (1, 2 * H, outputs),
         "b_x": classes.shape(config, 2 * H),
+        **places,
         "b_i": classes.shape(config, L, D, 4 * H),
         "b_t": (2 * H,),
         "b_s": classes.shape(config, outputs),
@@ -170,7 +175,8 @@ def _forward(
 ) -> tuple[Array, _Tape]:
     """Return the outputs s, and the tape for `_backward`."""
     b_x = classes.table(config, params["b_x"])
-    x, layers = pixels.mapped(z, params["W_x"], b_x, y, config.first, new), []  # F1
+    first = config.first, new, params.get("b_p")
+    x, layers = pixels.mapped(z, params["W_x"], b_x, y, *first), []  # F1
     for w in _layers(config, params):
         x, cache = grid_lstm.forward(x, w, y, config.of_cell, new)  # F2
         layers.append(cache)
@@ -190,7 +196,7 @@ def _backward(
         layers = zip(_layers(config, params), _layers(config, grad), tape.layers, strict=True)
         for w, dw, cache in reversed([*layers]):
             grid_lstm.backward(dx, cache, w, dw, y, config.of_cell)  # F2
-        of_x = grad["W_x"], classes.table(config, grad["b_x"])
+        of_x = grad["W_x"], classes.table(config, grad["b_x"]), grad.get("b_p")
         pixels.mapped_backward(dx, tape.z, params["W_x"], y, config.first, dz, *of_x)  # F1
 
 
@@ -210,6 +216,7 @@ class _Memory:
         self._config, self._like, top = config, params.flat, pixels.top_weights(config, params)
         own, b_x = raster(1, "B", config.channels), classes.table(config, params["b_x"])
         self._first = PixelMap(params["W_x"], b_x, y, config.first)
+        self._b_p = params.get("b_p")
         self._layers = [
             GridSteps(w, config.of_cell, y, n, config.width) for w in _layers(config, params)
         ]
@@ -239,6 +246,8 @@ class _Memory:
         with arena.borrow(self._like) as new:
             z = pixels.scaled(x[:, top : i + 1], self._config.levels, new)
             h = self._first(z, i - top, j)  # F1
+        if self._b_p is not None:
+            h += self._b_p[i, j]  # F1
         for layer in self._layers:
             h = layer.pixel(h, j)  # F2
         return h

@@ -80,6 +80,7 @@ MODELS = {  # what a test is called: the registry's name, and a Config's argumen
     "pixel_cnn": ("pixel_cnn", PIXELS),
     "pixel_cnn of labels": ("pixel_cnn", {**PIXELS, "n_classes": 3}),
     "pixel_cnn of levels": ("pixel_cnn", {**PIXELS, "height": 1, "levels": 4}),
+    "pixel_cnn of positions": ("pixel_cnn", {**PIXELS, "positions": True}),
     "pixel_cnn of colours": ("pixel_cnn", {**COLOURS, "levels": 2}),
     # Of fewer features all that a top's ReLU lets through may be off in some pixel.
     "pixel_cnn gated": ("pixel_cnn", {**PIXELS, "first_size": 3, "gated": True, "n_features": 12}),
@@ -87,7 +88,19 @@ MODELS = {  # what a test is called: the registry's name, and a Config's argumen
         "pixel_cnn",
         {**COLOURS, "levels": 3, "gated": True, "n_classes": 2, "n_features": 12},
     ),
+    "pixel_cnn gated, of positions": (
+        "pixel_cnn",
+        {
+            **COLOURS,
+            "gated": True,
+            "levels": 2,
+            "n_classes": 2,
+            "n_features": 12,
+            "positions": True,
+        },
+    ),
     "pixel_rnn": ("pixel_rnn", RECURRENT),
+    "pixel_rnn of positions": ("pixel_rnn", {**RECURRENT, "n_classes": 2, "positions": True}),
     "pixel_rnn of labels": ("pixel_rnn", {**RECURRENT, "n_classes": 3, "cell": "diagonal"}),
     "pixel_rnn of levels": ("pixel_rnn", {**RECURRENT, "width": 2, "levels": 4}),
     "pixel_rnn diagonal, of colours": (

@@ -13,10 +13,11 @@ SHAPE = (3, 5), (3, 7), 4, 2  # of an image; kernels, the first's last; features
 def a_model(
     gated=False, channels=1, levels=2, n_classes=1, shape=SHAPE, dtype=np.float64, n_logistics=0
 ):
+    """Return a config and parameters; of bits each pixel has biases of its own."""
     (height, width), (k, first), features, L = shape
     config = pixel_cnn.Config(
         height, width, channels, levels, features * channels, L, k, first, gated,
-        n_logistics=n_logistics, n_classes=n_classes,
+        n_logistics=n_logistics, n_classes=n_classes, positions=levels == 2,
     )  # fmt: skip
     params = pixel_cnn.init(config, np.random.default_rng(0), dtype)
     params.flat[...] = 0.4 * np.random.default_rng(1).normal(size=params.size)  # of the hidden too

@@ -13,6 +13,7 @@ Shapes      N images of R rows of S pixels of C channels; F features, L blocks o
             gated   W_xv, W_xh: (T, C, 2F)   W_v, W_h: (L, T, F, 2F)   W_vh: (L+1, 1, 2F, 2F)
                     W_o: (L+1, 1, F, F)   b_v, b_h: (·, L+1, 2F)
             both    W_t: (1, Q, Q)   W_s: (1, Q, C K)   b_t: (1, Q)   b_s: (·, C K)
+                    b_p: (R, S, 2F), biases of each pixel, or (0, 0, 0)
 
 Memory      x: (N, R S C) int32     the images' levels, of which those before `at` are known
             y: (N,) int32           their classes; (0,) where there is one
@@ -23,11 +24,12 @@ Memory      x: (N, R S C) int32     the images' levels, of which those before `a
 Step t      Channel c of pixel (i, j). `seen` are masked maps (chainrule.kernels.masked_conv), z the
             levels scaled to [-1, 1], h_l a layer's stream; all of it is of this pixel and of the
             features of group c alone.
-            (F1)  plain   h_0 = b_x + seen(z),  and in each block
+            (F1)  plain   h_0 = b_x + b_p + seen(z),  and in each block
                           a = relu(b_i + seen(relu(h))),  m = relu(b_m + seen(a)),
                           h = h + seen(m)
             (F2)  gated   where a row begins, of all its pixels and layers, from the rows above,
-                          p = b_v + seen(v),  v' = gate(p)          v of the first layer: z
+                          p = b_v + seen(v),  v' = gate(p)          v of the first layer: z, and
+                                                                    + b_p there
             (F3)          and q = b_h + seen(h) + p W_vh,  h = h + seen(gate(q))    h_0: z, once
             (F4)  s = b_s + seen(relu(b_t + seen(relu(h))))
             (F5)  the level is drawn from s and u: chainrule.kernels.logistics where s is a mixture,
@@ -91,6 +93,7 @@ class Weights(NamedTuple):
     b_h: Array
     b_t: Array
     b_s: Array
+    b_p: Array
 
     @property
     def gated(self) -> bool:

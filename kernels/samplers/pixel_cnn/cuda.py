@@ -45,11 +45,11 @@ def room(sizes: Sizes, L: int, F: int, gated: bool) -> int:
 
 @planner
 def plan(
-    N: int, sizes: Sizes, of_net: tuple[int, int, bool, bool], dtype: np.dtype[Any],
+    N: int, sizes: Sizes, of_net: tuple[int, int, bool, bool, bool], dtype: np.dtype[Any],
     begin: int, seen: int, end: int, n_u: int, peek: bool,
 ) -> Plan:  # fmt: skip
-    """Return the launch for N images; of_net: L, F, whether it is gated, and has labels."""
-    L, F, gated, labels = of_net
+    """Return the launch for N images; of_net: L, F, and what it has: gates, labels, places."""
+    L, F, gated, labels, placed = of_net
     half, first = sizes.kernel_size // 2, sizes.first_size // 2
     numbers = (
         *sizes[:3],
@@ -65,6 +65,7 @@ def plan(
         n_u,
         peek,
         labels,
+        placed,
     )
     scalars = (*map(np.int32, numbers), np.int64(room(sizes, L, F, gated)))
     constants = (("GATED", int(gated)),)
@@ -147,7 +148,7 @@ def _launch(
         features = xp.zeros((N, room(sizes, L, F, gated)), s.dtype)
         y = memory.y if len(memory.y) else xp.zeros(N, np.int32)
         state = memory.kept[KEY] = _State(features, [0], y)
-    of_net = L, F, gated, len(weights.b_s) > 1
+    of_net = L, F, gated, len(weights.b_s) > 1, weights.b_p.size > 0
     one = plan(N, sizes, of_net, s.dtype, at, state.seen[0], end, u.shape[1], look)
     w = xp.empty(s.shape, np.float64)
     launch(SOURCE, one, u, state.y, *weights, memory.x, state.features, s, w)

@@ -33,6 +33,7 @@ from chainrule.kernels.samplers.pixel_cnn.products import (
     look,
     multiply_rows,
     own,
+    place,
     rectified,
     rectify,
     spot,
@@ -86,6 +87,7 @@ def _plain(
         if L == 0 and not tail:
             return
         spread(of, net, X, y, 0, g * wide, wide, h, here, g * wide)  # F1
+        place(of, net, g * wide, wide, h, here)  # F1
         look(of, kept.z, grids.z, 0, net, X, 0, g, h, here, edge)  # F1
     for l in range(L):
         at, a_at = listed(first + l * layer, of), spot(grids.rows, l, of, 0, 0)
@@ -113,6 +115,7 @@ def rows_above(
     for l in range(L + 1):
         spread(of, net, V, y, l, 0, n, p, here, 0)  # F2
         if l == 0:
+            place(of, net, 0, n, p, here)  # F2
             look(of, kept.z, grids.z, 0, net, XV, 0, 0, p, here, edge)  # F2
         else:
             look(of, kept.rows, grids.rows, l - 1, net, V, l - 1, 0, p, here, edge)  # F2

@@ -33,7 +33,7 @@ class Net(NamedTuple):
     visible numbers begins u rows and v pixels from the own one, is so long, and is multiplied by
     the panel's rows from k on; of a map (groups, RUNS) of them, from FIRST_RUN on. biases: of all
     maps, B_SIZE numbers of each class and layer, number y · B_CLASS + layer of them, from B_BEGIN
-    on.
+    on. places: (R, S, 2F), the first map's biases of each pixel, or (0, 0, 0).
     """
 
     gated: bool
@@ -41,6 +41,7 @@ class Net(NamedTuple):
     maps: Any
     runs: Any
     biases: Array
+    places: Array
 
 
 def net(w: Weights, sizes: Sizes) -> Net:
@@ -69,7 +70,9 @@ def net(w: Weights, sizes: Sizes) -> Net:
             per_class = (b.shape[1] if b.ndim == 3 else 1) if len(b) > 1 else 0
             of_map[B_BEGIN:] = sum(a.size for a in biases), b.shape[-1], per_class
             biases.append(b.reshape(-1))
-    return Net(w.gated, _joined(panels), maps, np.array(runs, np.int64), np.concatenate(biases))
+    places = np.ascontiguousarray(w.b_p)
+    of_all = maps, np.array(runs, np.int64), np.concatenate(biases), places
+    return Net(w.gated, _joined(panels), *of_all)
 
 
 def _windows(w: Weights, sizes: Sizes) -> dict[str, Window]:

@@ -129,10 +129,11 @@ pixel_cnn_sample(const double* __restrict__ all_u, const int* __restrict__ y,
                  const REAL* __restrict__ W_s, const REAL* __restrict__ b_x,
                  const REAL* __restrict__ b_i, const REAL* __restrict__ b_m,
                  const REAL* __restrict__ b_v, const REAL* __restrict__ b_h,
-                 const REAL* __restrict__ b_t, const REAL* __restrict__ b_s, int* all_x,
+                 const REAL* __restrict__ b_t, const REAL* __restrict__ b_s,
+                 const REAL* __restrict__ b_p, int* all_x,
                  REAL* features, REAL* all_s, double* all_w, int R, int S, int C, int half, int first,
                  int L, int F, int levels, int K, int begin, int seen_so_far, int end, int n_u, int peek,
-                 int label, long long room) {
+                 int label, int placed, long long room) {
     __shared__ REAL sums[THREADS];
     const Sizes n{R, S, C, half, first, L, F};
     const Memory of(features + blockIdx.x * room, n);
@@ -157,7 +158,10 @@ pixel_cnn_sample(const double* __restrict__ all_u, const int* __restrict__ y,
                     share(S * 2 * F, sums, [&](int at, int part, int parts) {
                         const int c = at % (2 * F);
                         return seen(v, l - (l > 0), i, at / (2 * F), w, W, 2 * F, c, part, parts);
-                    }, [&](int at, REAL sum) { of.p.begin[at] = b[at % (2 * F)] + sum; });  // F2
+                    }, [&](int at, REAL sum) {
+                        const REAL place = placed && !l ? b_p[(size_t)i * S * 2 * F + at] : REAL(0);
+                        of.p.begin[at] = b[at % (2 * F)] + place + sum;  // F2
+                    });
                     share(S * 2 * F, sums, [&](int at, int part, int parts) {
                         const REAL* across = W_vh + (size_t)l * 2 * F * 2 * F;
                         const Window own{0, 0, 2 * F};
@@ -204,7 +208,8 @@ pixel_cnn_sample(const double* __restrict__ all_u, const int* __restrict__ y,
                 return seen(of.z, 0, i, j, w, W_x, Q, g * wide + c, part, parts);
             }, [&](int c, REAL sum) {
                 const int column = g * wide + c;
-                h[column] = b_x[(size_t)y_n * Q + column] + sum;  // F1
+                const REAL place = placed ? b_p[((size_t)i * S + j) * Q + column] : REAL(0);
+                h[column] = b_x[(size_t)y_n * Q + column] + place + sum;  // F1
                 of.u.at(0, 0, 0)[column] = positive(h[column]);
             });
             for (int l = 0; l < L; ++l) {

@@ -168,6 +168,20 @@ def spread(
 
 
 @njit(**JIT, **BORROWS)
+def place(of: Pixels, net: Net, begin: int, n: int, out: Array, at: PixelRows) -> None:
+    """Add to n columns from `begin` on what each pixel's own bias is, if any."""
+    if net.places.size == 0:
+        return
+    outer, inner = counts(of)
+    for o in range(outer):
+        for r in range(inner):
+            b = net.places[of.i, of.j + (0 if of.span == 1 else r)][begin : begin + n]
+            to = row(out, at.at + o * at.outer + r * at.inner)[begin : begin + n]
+            for k in range(to.size):
+                to[k] += b[k]
+
+
+@njit(**JIT, **BORROWS)
 def rectify(of: Pixels, x: Array, at: PixelRows, column: int, n: int) -> None:
     """Update n columns of x to max(x, 0)."""
     (outer, inner), zero = counts(of), x.dtype.type(0)

@@ -78,6 +78,8 @@ def _outputs(w: Weights, sizes: Sizes, at: int, memory: Memory) -> Array:
 def _plain(w: Weights, sizes: Sizes, z: Array, y: Ids, own: Window) -> Array:
     C = sizes.channels
     h = _map(z, w.W_x, w.b_x, y, raster(sizes.first_size, "A", C))  # F1
+    if w.b_p.size:
+        h += w.b_p  # F1
     for l in range(len(w.W_m)):
         a = _relu(_map(_relu(h), w.W_i[l], w.b_i[:, l], y, own))  # F1
         m = _relu(_map(a, w.W_m[l], w.b_m[:, l], y, raster(sizes.kernel_size, "B", C)))  # F1
@@ -91,6 +93,8 @@ def _gated(w: Weights, sizes: Sizes, z: Array, y: Ids, own: Window) -> Array:
         k, kind = (sizes.kernel_size, "B") if l else (sizes.first_size, "A")
         W_v, W_h = (w.W_v[l - 1], w.W_h[l - 1]) if l else (w.W_xv, w.W_xh)
         p = _map(v, W_v, w.b_v[:, l], y, above(k, kind))  # F2
+        if l == 0 and w.b_p.size:
+            p += w.b_p  # F2
         q = _map(h, W_h, w.b_h[:, l], y, left(k, kind, sizes.channels))  # F3
         masked_conv.add(p, w.W_vh[l], raster(1, "B"), q)  # F3
         v, g = _gate(p, 1), _gate(q, sizes.channels)  # F2, F3

@@ -22,9 +22,11 @@ CONFIGS = {
     "plain": GRAY,
     "plain of labels": GRAY | DRAWN,
     "plain of colours": {**COLOUR, "first_size": 3, **DRAWN},
+    "plain of positions": {**GRAY, **DRAWN, "positions": True},
     "gated": GRAY | {"gated": True},
     "gated of labels": GRAY | DRAWN | {"gated": True},
     "gated of colours": {**COLOUR, "first_size": 3, **DRAWN, "gated": True},
+    "gated of positions": {**GRAY, **DRAWN, "gated": True, "positions": True},
 }
 NOISE = Noise(seed=5, step=6, row=0)
 every_config = pytest.mark.parametrize("name", CONFIGS)

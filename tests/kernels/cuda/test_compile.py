@@ -107,7 +107,7 @@ def plans():
             backward = nade_columns.plan_backward(rows, 64, 500, dtype, value)
             yield nade_columns.BACKWARD_SOURCE, backward
         for gated in (False, True):
-            sizes, net = Sizes(32, 32, 3, 256, 0, 3, 7), (6, 96, gated, False)
+            sizes, net = Sizes(32, 32, 3, 256, 0, 3, 7), (6, 96, gated, False, True)
             yield pixel_cnn.SOURCE, pixel_cnn.plan(16, sizes, net, dtype, 0, 0, 3072, 3072, False)
         yield sampler.SOURCE, sampler.plan_append((64, 4, 256, 128), 16, 0, dtype)
         for vector in (True, False):

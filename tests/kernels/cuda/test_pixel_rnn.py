@@ -11,7 +11,7 @@ from chainrule.engine.params import Params
 from chainrule.kernels import use_backend
 
 CONFIGS = {
-    "row": Config(3, 4, levels=2, n_hidden=3, n_layers=2, first_size=3),
+    "row": Config(3, 4, levels=2, n_hidden=3, n_layers=2, first_size=3, positions=True),
     "diagonal, colours": Config(3, 2, 3, 4, 6, 1, "diagonal", 3),
     "diagonal, labels": Config(2, 3, n_hidden=2, n_layers=2, cell="diagonal", n_classes=3),
 }
