@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from chainrule.kernels.masked_conv import layout, strips
-from chainrule.kernels.masked_conv.runs import Course, course
+from chainrule.kernels.masked_conv.runs import ROW_BYTES, Course, course
 from chainrule.kernels.masked_conv.windows import Window
 from chainrule.kernels.threads import map_rows
-from chainrule.kernels.tiles import HEIGHT
+from chainrule.kernels.tiles import HEIGHT, panel_width
 from chainrule.kernels.types import Array
 
 THREAD_WORK = 4_000_000  # multiply-adds worth a thread: about 0.1 ms
@@ -85,12 +85,17 @@ def _weight_gradient(dy: Array, x: Array, window: Window, dW: Array, db: Array) 
     x, dy = np.ascontiguousarray(x), np.ascontiguousarray(dy)
     K = dW.shape[0] * dW.shape[1]
     tiles = -(-K // HEIGHT)
+    rows = max(1, ROW_BYTES // (x.shape[2] * dy.itemsize * int(panel_width(dW))))  # of dy's panels
+    rows = min(rows, x.shape[1])
 
     def part(lo: int, hi: int) -> None:
         first, end = lo * tiles // PARTS * HEIGHT, min(K, hi * tiles // PARTS * HEIGHT)
         sums = dW[:0] if lo else db  # of the first share alone
         # B1, B2
-        strips.weight_gradient(x, dy, p.whole, p.laid, p.pads, p.rows, dW, sums, first, end)
+        if len(p.laid):
+            strips.weight_gradient_of_numbers(x, dy, p.laid, p.pads, rows, dW, sums, first, end)
+        else:
+            strips.weight_gradient(x, dy, p.whole, p.pads, p.rows, dW, sums, first, end)
 
     map_rows(part, PARTS, 1 + PARTS * THREAD_WORK // max(1, p.work * len(x)))
     layout.hide(dW, p.hidden)  # B1

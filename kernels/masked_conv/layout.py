@@ -93,19 +93,31 @@ def surround(x: Array, i: int, rows: int, pads: Any, out: Array) -> None:
 
 
 @njit(**JIT)
-def lay_windows(x: Array, at: int, runs: Any, pixels: int, windows: Array) -> None:
+def inside(laid: Any, i: int, m: int, R: int) -> tuple[int, int]:
+    """Return which numbers, from which on and how many, rows i … i + m - 1 of R may see.
+
+    The others, first ones or last ones, are beyond the image for all of these rows.
+    """
+    first, end = 0, len(laid)
+    while first < end and i + m - 1 + laid[first, 1] < 0:
+        first += 1
+    while first < end and i + laid[end - 1, 1] >= R:
+        end -= 1
+    return first, end - first
+
+
+@njit(**JIT)
+def lay_windows(x: Array, at: int, laid: Any, pixels: int, windows: Array) -> None:
     """Lay out what `pixels` pixels from number `at` on see, where a pixel is one number.
 
-    x: by `surround`. runs: (runs, 3), of a panel. windows: (K, pixels or more), K numbers seen.
+    x: by `surround`. laid: of a `Course`, some numbers. windows: (numbers, pixels or more).
     """
-    numbers, w = x.reshape(x.size), 0
-    for s in range(len(runs)):
-        for k in range(runs[s, 1]):
-            begin = at + runs[s, 0] + k
-            seen, to = numbers[begin : begin + pixels], row(windows, w)
-            for p in range(seen.size):
-                to[p] = seen[p]
-            w += 1
+    numbers = x.reshape(x.size)
+    for k in range(len(laid)):
+        begin = at + laid[k, 0]
+        seen, to = numbers[begin : begin + pixels], row(windows, k)
+        for p in range(seen.size):
+            to[p] = seen[p]
 
 
 @njit(**JIT)

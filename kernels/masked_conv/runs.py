@@ -31,9 +31,10 @@ class Course(NamedTuple):
 
     runs: (panels, runs, 3) int64: a run's begin, in numbers from the pixel's own first one on, how
     many they are, and with which row of the panel they begin to be multiplied. whole: (runs, 3),
-    the same where nothing is hidden. laid: (runs, 3), where a pixel is one number, whose runs are
-    too short to be worth products: what is to be laid out for each pixel first, as one run; (0, 3)
-    elsewhere. hidden: (T, C, O) bool, entries of W that are; empty where there are none. rows: of
+    the same where nothing is hidden. laid: (K, 2), where a pixel is one number, whose runs are too
+    short to be worth products: of the numbers seen, how far they are from the pixel, and of which
+    row, u, in order of u; (0, 2) elsewhere. hidden: (T, C, O) bool, entries of W that are; empty
+    where there are none. rows: of
     an image at once. work: multiply-adds an image.
     """
 
@@ -76,11 +77,12 @@ def course(
     if window.groups > 1 and window.centre is not None:
         hidden = ~window.mask(C, O)
     whole = np.array(_of_panel(rows, n_in, step, (0, n_in), False), np.int64)
-    of_runs, laid = np.array(runs, np.int64), whole[:0]
+    of_runs, laid = np.array(runs, np.int64), np.zeros((0, 2), np.int64)
     size = np.dtype(dtype).itemsize
     at_once = ROW_BYTES // max(1, step * n_in * size)
     if n_in == 1 and T > 1:
-        at_once, laid = LAID_BYTES // (step * T * size), whole
+        at_once = LAID_BYTES // (step * T * size)
+        laid = np.array([(u * step + v + k, u) for u, v, n in rows for k in range(n)], np.int64)
         whole = np.array([(0, T, 0)], np.int64)
         of_runs = np.broadcast_to(whole, (n_panels, 1, 3)).copy()
     even = -(-R // -(-R // max(1, min(R, at_once))))  # blocks of one size, or nearly

@@ -12,7 +12,7 @@ import numpy as np
 
 from chainrule.kernels.compiled import njit
 from chainrule.kernels.inline import INLINE, JIT
-from chainrule.kernels.masked_conv.layout import lay, lay_windows, spread, surround
+from chainrule.kernels.masked_conv.layout import inside, lay, lay_windows, spread, surround
 from chainrule.kernels.memory import lines
 from chainrule.kernels.tiles import (
     HEIGHT,
@@ -57,8 +57,9 @@ def convolve(
         if how == BIAS:
             spread(b, y[n, i : i + m].reshape((m * S, O)))
         if len(laid):
-            lay_windows(around, begin, laid, m * step - gap, windows)
-            _over_windows(windows, step, W, y, to, m, how == ANEW, edge)
+            k, n_seen = inside(laid, i, m, R)
+            lay_windows(around, begin, laid[k : k + n_seen], m * step - gap, windows)
+            _over_windows(windows, step, W, k, n_seen, y, to, m, how == ANEW, edge)
             continue
         strips, long = (1, m * S) if alone else (m, S)
         for g in range(G):
@@ -73,17 +74,18 @@ def convolve(
 
 @njit(**JIT)
 def _over_windows(
-    windows: Array, step: int, W: Array, y: Array, to: int, m: int, anew: bool, edge: Array
-) -> None:
-    """Add all that m rows of pixels see, as `lay_windows` left it, times W to y.
+    windows: Array, step: int, W: Array, k: int, n: int, y: Array, to: int, m: int, anew: bool,
+    edge: Array,
+) -> None:  # fmt: skip
+    """Add the n numbers that m rows of pixels see, by `lay_windows`, times W from row k on to y.
 
     A function of its own: two loops over tiles in one are a tenth slower each.
     """
-    (G, K, _), S, along = W.shape, y.shape[2], windows.shape[1]
-    for g in range(G):
+    S, along = y.shape[2], windows.shape[1]
+    for g in range(len(W)):
         for r in range(m):
             _strip(
-                windows, r * step, 1, along, K, W, g, 0, y, to + r * S, S, anew, edge
+                windows, r * step, 1, along, n, W, g, k, y, to + r * S, S, anew, edge
             )  # fmt: skip
 
 
@@ -128,9 +130,8 @@ def _move(edge: Array, y: Array, to: int, j: int, tall: int, c: int, anew: bool)
 
 @njit(**JIT)
 def weight_gradient(
-    x: Array, dy: Array, runs: Any, laid: Any, pads: Any, rows: int, dW: Array, db: Array, lo: int,
-    hi: int,
-) -> None:  # fmt: skip
+    x: Array, dy: Array, runs: Any, pads: Any, rows: int, dW: Array, db: Array, lo: int, hi: int
+) -> None:
     """Overwrite rows lo … hi - 1 of dW, as (T·C, O), by B1, and db, (1, 1, O), by B2.
 
     db is what dW would be of an input that is 1 everywhere. An empty one is not wanted.
@@ -140,8 +141,6 @@ def weight_gradient(
     step, width, across = S + gap, panel_width(dW), lanes(dW)
     alone = gap + up + down == 0
     around = lines(0 if alone else (left + (up + rows + down) * step) * C, x).reshape((-1, C))
-    n_laid = len(dW) * rows * step if len(laid) else 0
-    windows = lines(n_laid, x).reshape((-1, rows * step))
     panel = lines(rows * step * width, dW).reshape((rows * step, width))
     edge = lines(HEIGHT * width, dW).reshape((HEIGHT, width))
     pixels, of_dy, of_dW = x.reshape((-1, C)), dy.reshape((-1, O)), dW.reshape((-1, O))
@@ -151,14 +150,10 @@ def weight_gradient(
     for n in range(N):
         for i in range(0, R, rows):
             m = min(rows, R - i)
-            source, begin, apart, along = pixels, (n * R + i) * S, 1, C
-            count = m * step - gap
+            source, begin, count = pixels, (n * R + i) * S, m * step - gap
             if not alone:
                 surround(x[n], i, m, pads, around)
                 source, begin = around, left + up * step
-            if len(laid):
-                lay_windows(around, begin, laid, count, windows)
-                source, begin, apart, along = windows, 0, rows * step, 1
             for g in range(-(-O // width)):
                 j, c = g * width, min(width, O - g * width)
                 B, b, b_row = panel, 0, width
@@ -174,8 +169,55 @@ def weight_gradient(
                     of_pixel, n_numbers, k = runs[s]
                     first, end = max(lo, k), min(hi, k + n_numbers)
                     for f in range(first, end, HEIGHT):
-                        at, tall = begin * along + of_pixel + (f - k) * apart, min(HEIGHT, end - f)
-                        _rows(tall, count, source, at, apart, along, B, b, b_row, c, dW, f, j, edge)
+                        at, tall = begin * C + of_pixel + (f - k), min(HEIGHT, end - f)
+                        _rows(tall, count, source, at, 1, C, B, b, b_row, c, dW, f, j, edge)
+
+
+@njit(**JIT)
+def weight_gradient_of_numbers(
+    x: Array, dy: Array, laid: Any, pads: Any, rows: int, dW: Array, db: Array, lo: int, hi: int
+) -> None:
+    """`weight_gradient` where a pixel is one number, and a window may be as large as the image.
+
+    Some rows of pixels at a time, so that tiles find what they read of dy in the second cache.
+    What a tile's numbers are at all these pixels is laid out, but for rows of pixels that see none
+    of the image there: of large windows they are half.
+    """
+    (N, R, S, C), O = x.shape, dy.shape[3]
+    left, gap, up, down = pads
+    step, width = S + gap, panel_width(dW)
+    G, most = -(-O // width), rows * S
+    around = lines((left + (up + R + down) * step) * C, x).reshape((-1, C))
+    panels = lines(G * most * width, dW).reshape((G, most, width))
+    windows = lines(HEIGHT * most, x).reshape((HEIGHT, most))
+    edge = lines(HEIGHT * width, dW).reshape((HEIGHT, width))
+    of_panels, one = panels.reshape((-1, width)), np.ones((1, 1), x.dtype)
+    dW.reshape((-1, O))[lo:hi] = 0
+    db[:] = 0
+    for n in range(N):
+        surround(x[n], 0, R, pads, around)
+        for i in range(0, R, rows):
+            m = min(rows, R - i)
+            for g in range(G):
+                j, c = g * width, min(width, O - g * width)
+                lay(dy[n], i, m, j, c, 0, panels[g])
+                if db.size:
+                    b = g * most * width
+                    _rows(1, m * S, one, 0, 0, 0, of_panels, b, width, c, db, 0, j, edge)
+            for f in range(lo, hi, HEIGHT):
+                tall = min(HEIGHT, hi - f)
+                top, end = max(i, -laid[f + tall - 1, 1]), min(i + m, R - laid[f, 1])
+                for r in range(top, end):
+                    at = left + (up + r) * step
+                    lay_windows(around, at, laid[f : f + tall], S, windows[:, (r - top) * S :])
+                for g in range(G):
+                    j, c = g * width, min(width, O - g * width)
+                    if top < end:
+                        b, n_pixels = (g * most + (top - i) * S) * width, (end - top) * S
+                        _rows(
+                            tall, n_pixels, windows, 0, most, 1, of_panels, b, width, c, dW, f, j,
+                            edge,
+                        )  # fmt: skip
 
 
 @njit(**JIT)

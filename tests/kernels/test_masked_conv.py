@@ -21,6 +21,7 @@ from chainrule.kernels.masked_conv import (
     reference,
     runs,
 )
+from chainrule.kernels.tiles import panel_width
 
 MAKERS = {"raster": raster, "above": above, "left": left}
 WINDOWS = [  # what makes it, k, kind, groups
@@ -363,7 +364,17 @@ def test_results_do_not_depend_on_the_number_of_threads(spec, rng, monkeypatch):
             assert_array_equal(one, two)
 
 
-@pytest.mark.parametrize("spec", [("raster", 7, "A", 1), ("above", 3, "B", 1), ("full", 3, "B", 1)])
+@pytest.mark.parametrize(
+    "spec",
+    [
+        ("raster", 7, "A", 1),
+        ("above", 3, "B", 1),
+        ("full", 3, "B", 1),
+        ("raster", 17, "A", 1),  # past the whole image from any pixel
+        ("above", 13, "A", 1),
+        ("full", 15, "B", 1),
+    ],
+)
 @pytest.mark.parametrize("each", [1, 5])
 @pytest.mark.parametrize("rows", [1, 3])
 def test_images_worked_on_a_few_rows_at_a_time(spec, each, rows, rng, monkeypatch):
@@ -373,6 +384,7 @@ def test_images_worked_on_a_few_rows_at_a_time(spec, each, rows, rng, monkeypatc
     of_row = (9 + pads.gap) * 8
     monkeypatch.setattr(runs, "ROW_BYTES", rows * of_row * each)
     monkeypatch.setattr(runs, "LAID_BYTES", rows * of_row * window.n_taps)
+    monkeypatch.setattr(cpu, "ROW_BYTES", rows * 9 * 8 * int(panel_width(x)))
     runs.course.cache_clear()
     try:
         assert runs.course(window, False, x.shape, W.shape, x.dtype).rows == rows
