@@ -13,14 +13,13 @@ from typing import Any
 import numpy as np
 
 from chainrule.kernels.masked_conv import layout, strips
-from chainrule.kernels.masked_conv.runs import ROW_BYTES, Course, course
+from chainrule.kernels.masked_conv.runs import PARTS, ROW_BYTES, Course, course
 from chainrule.kernels.masked_conv.windows import Window
 from chainrule.kernels.threads import map_rows
 from chainrule.kernels.tiles import HEIGHT, panel_width
 from chainrule.kernels.types import Array
 
 THREAD_WORK = 4_000_000  # multiply-adds worth a thread: about 0.1 ms
-PARTS = 1 << 12  # what shares of dW's rows are counted in
 Part = Callable[[int, int], None]
 
 
@@ -84,12 +83,12 @@ def _weight_gradient(dy: Array, x: Array, window: Window, dW: Array, db: Array) 
     p = course(window, False, x.shape, dW.shape, x.dtype)
     x, dy = np.ascontiguousarray(x), np.ascontiguousarray(dy)
     K = dW.shape[0] * dW.shape[1]
-    tiles = -(-K // HEIGHT)
     rows = max(1, ROW_BYTES // (x.shape[2] * dy.itemsize * int(panel_width(dW))))  # of dy's panels
     rows = min(rows, x.shape[1])
 
     def part(lo: int, hi: int) -> None:
-        first, end = lo * tiles // PARTS * HEIGHT, min(K, hi * tiles // PARTS * HEIGHT)
+        first = min(K, int(np.searchsorted(p.ends, lo)) * HEIGHT)
+        end = K if hi == PARTS else min(K, int(np.searchsorted(p.ends, hi)) * HEIGHT)
         sums = dW[:0] if lo else db  # of the first share alone
         # B1, B2
         if len(p.laid):

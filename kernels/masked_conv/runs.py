@@ -11,9 +11,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from chainrule.kernels.masked_conv.windows import Window
-from chainrule.kernels.tiles import panel_width
+from chainrule.kernels.tiles import HEIGHT, panel_width
 
 ROW_BYTES = 96 * 1024  # of rows worked on at once: beside a panel, in the second cache
+PARTS = 1 << 12  # what shares of dW's work are counted in
 LAID_BYTES = 16 * 1024  # of what their pixels see, where that is laid out: in the first cache
 
 
@@ -34,7 +35,8 @@ class Course(NamedTuple):
     the same where nothing is hidden. laid: (K, 2), where a pixel is one number, whose runs are too
     short to be worth products: of the numbers seen, how far they are from the pixel, and of which
     row, u, in order of u; (0, 2) elsewhere. hidden: (T, C, O) bool, entries of W that are; empty
-    where there are none. rows: of
+    where there are none. ends: (tiles + 1,), which share of PARTS of dW's work lies before each of
+    its tiles, of HEIGHT rows. rows: of
     an image at once. work: multiply-adds an image.
     """
 
@@ -42,6 +44,7 @@ class Course(NamedTuple):
     whole: Any
     laid: Any
     hidden: Any
+    ends: Any
     pads: Pads
     rows: int
     work: int
@@ -86,7 +89,19 @@ def course(
         whole = np.array([(0, T, 0)], np.int64)
         of_runs = np.broadcast_to(whole, (n_panels, 1, 3)).copy()
     even = -(-R // -(-R // max(1, min(R, at_once))))  # blocks of one size, or nearly
-    return Course(of_runs, whole, laid, hidden, pads, even, R * S * T * C * O)
+    ends = _ends(T * C, laid[:, 1], R)
+    return Course(of_runs, whole, laid, hidden, ends, pads, even, R * S * T * C * O)
+
+
+def _ends(K: int, of_rows: Any, R: int) -> Any:
+    """Return a Course's ends, for K rows of dW; of_rows: u of each, or none if all are alike."""
+    first = np.arange(0, K, HEIGHT)
+    work = np.ones(len(first), np.int64)
+    if len(of_rows):
+        above, below = of_rows[first], of_rows[np.minimum(first + HEIGHT, K) - 1]
+        work += np.maximum(0, R - np.maximum(0, above) - np.maximum(0, -below))  # of R rows
+    before = np.concatenate([[0], np.cumsum(work)]).astype(np.int64)
+    return before * PARTS // before[-1]
 
 
 def _pads(rows: tuple[tuple[int, int, int], ...]) -> Pads:

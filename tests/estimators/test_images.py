@@ -30,7 +30,11 @@ KINDS = {
     "levels": (small(levels=17), X),
     "logistics": (small(levels=17, likelihood="logistics", n_logistics=2), X.astype(float)),
     "threshold": (small(binarize=8), X.astype(np.int64)),
-    "colour": (small(levels=4, reduce_from=256, horizontal_flips=True), COLOUR),
+    "colour": (
+        small(levels=4, reduce_from=256, horizontal_flips=True, positions=True),
+        COLOUR,
+    ),
+    "placed": (small(gated=True, positions=True, first_size=7), BITS),
     "greys": (small(dynamic_binarization=True, reduce_from=17), X),
     "shares": (small(dynamic_binarization=True), (X / 16).astype(np.float32)),
     "rows": (small(image_shape=(2, 8)), BITS.reshape(80, 16)),
@@ -343,6 +347,29 @@ def test_small_images_are_learnt_and_windows_reach_no_further(model, shape, most
     assert np.isfinite(fitted.score(x))
     with pytest.raises(ValueError, match=rf"give {most} at most"):
         model(1, 4, epochs=1, first_size=most + 2).fit(x)
+
+
+PLACED = [
+    cr.PixelCNN(1, 4, positions=True),
+    cr.PixelCNN(1, 4, positions=True, gated=True),
+    cr.PixelRNN(1, 2, "row", positions=True),
+    cr.PixelRNN(1, 2, "diagonal", positions=True),
+]
+
+
+@pytest.mark.parametrize("model", PLACED, ids=str)
+def test_what_depends_on_the_place_alone_is_learnt_by_positions(model, rng):
+    """Pixels alone, each with a probability of its own: the best that is possible, nearly."""
+    p = np.where(rng.random((6, 6)) < 0.5, 0.1, 0.9)
+    x = (rng.random((600, 6, 6)) < p).astype(np.uint8)
+    best = -36 * (0.1 * np.log(0.1) + 0.9 * np.log(0.9))
+    how = {"first_size": 3, "epochs": 12, "batch_size": 20, "learning_rate": 0.02, "seed": 0}
+    placed = clone(model).set_params(**how).fit(x)
+    blind = clone(model).set_params(**how, positions=False).fit(x)
+    assert -placed.score(x) < best + 1
+    assert -blind.score(x) > best + 2
+    assert placed.params_["b_p"].shape[:2] == (6, 6)
+    assert "b_p" not in blind.params_
 
 
 def test_pixels_that_do_not_come_first_are_clamped_and_that_is_said(all_fitted):

@@ -21,7 +21,7 @@ from chainrule.kernels.masked_conv import (
     reference,
     runs,
 )
-from chainrule.kernels.tiles import panel_width
+from chainrule.kernels.tiles import HEIGHT, panel_width
 
 MAKERS = {"raster": raster, "above": above, "left": left}
 WINDOWS = [  # what makes it, k, kind, groups
@@ -348,10 +348,13 @@ def test_an_image_is_the_same_in_any_company(spec, each, on_side, rng):
         assert_array_equal(np.asarray(dx)[0], found[0][1][n])
 
 
-@pytest.mark.parametrize("spec", ONE_OF_EACH, ids=str)
-def test_results_do_not_depend_on_the_number_of_threads(spec, rng, monkeypatch):
+@pytest.mark.parametrize(
+    ("spec", "each"), [*((spec, 6) for spec in ONE_OF_EACH), (("raster", 17, "A", 1), 1)], ids=str
+)
+def test_results_do_not_depend_on_the_number_of_threads(spec, each, rng, monkeypatch):
+    """Of a large window a thread may have none of dW's rows, and the biases' gradient is there."""
     monkeypatch.setattr(cpu, "THREAD_WORK", 0)
-    window, x, W, b, dy = problem(rng, spec, 7, 9, 6, 6, np.float32)
+    window, x, W, b, dy = problem(rng, spec, 7, 9, 6, each, np.float32)
     found = []
     for threads in (1, 2, 5):
         y, dx, dW, db = (np.full_like(a, np.nan) for a in (dy, x, W, b))
@@ -362,6 +365,18 @@ def test_results_do_not_depend_on_the_number_of_threads(spec, rng, monkeypatch):
     for other in found[1:]:
         for one, two in zip(found[0], other, strict=True):
             assert_array_equal(one, two)
+
+
+def test_rows_of_dW_are_dealt_by_their_work():
+    """Of a window as large as the image: rows of taps far away are in few pixels' sight."""
+    large = runs.course(raster(55, "A"), False, (16, 28, 28, 1), (1512, 1, 64), np.dtype("f4"))
+    assert large.ends[0] == 0
+    assert large.ends[-1] == runs.PARTS
+    half = np.searchsorted(large.ends, runs.PARTS // 2) * HEIGHT
+    seen = 28 + large.laid[:, 1]  # rows of pixels that see the number inside the image
+    assert_allclose(seen[:half].sum() / seen.sum(), 0.5, atol=0.02)
+    even = runs.course(raster(3, "B"), False, (1, 9, 9, 64), (5, 64, 64), np.dtype("f4"))
+    assert_allclose(np.diff(even.ends), runs.PARTS / 40, atol=1)
 
 
 @pytest.mark.parametrize(
