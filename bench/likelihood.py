@@ -50,7 +50,7 @@ MASKS = {**USUAL, "epochs": 60, "n_masks": 32, "direct": True, "eval_every": 250
 # Networks over images: the mean of the last thousand steps or so is validated and kept.
 PIXELS = {"batch_size": 16, "learning_rate": 2e-3, "average": 0.9995, "clip_norm": 50.0}
 # Convolutions of digits that lie alike: biases tell where a pixel is, and a first kernel as large
-# as the image shows it all that came before. By themselves layers look one row further up each.
+# as the image shows each pixel all that came before. By itself a layer looks one row further up.
 PLACED = {**PIXELS, "positions": True, "first_size": 55, "n_features": 32}
 SPARSE = ({"l1": 0.03}, {"l1": 0.06})
 MNIST = {

@@ -2,7 +2,8 @@
 
 Shapes      v, dv, h, dh: (N, R, S, F), or levels in the first layer    p, q: (N, R, S, 2F)
             W_v: (T_v, F, 2F)    W_h: (T_h, F, 2F)    W_vh: (1, 2F, 2F)    W_o: (1, F, F)
-            b_v, b_h: (n_classes, 2F)    b_p: (R, S, 2F), of the first layer, if any    y: labels
+            b_v, b_h: (n_classes, 2F)    y: labels
+            b_p: (R, S, 2F), of each pixel, in the first layer, if any
 
 A k × k raster window does not see what lies above and to the right beyond its corner, and stacked
 windows never do: a blind spot. Here two stacks share the past, and none of it is lost:

@@ -2,7 +2,7 @@
 
 Shapes      x: (N, R, S, C) levels    h, dh: (N, R, S, F)    s, ds: (N, R, S, C·K)    y: labels
             W_t: (1, F, Q)    W_s: (1, Q, C·K)    b_t: (Q,)    b_s: (n_classes, C·K)
-            b_p: (R, S, F), of a map whose pixels have biases of their own
+            b_p: (R, S, O), of a map to O features whose pixels have biases of their own
 
 Forward     (F1)  z = 2 x / (levels - 1) - 1                 in [-1, 1]; beyond the image 0, which
                                                              is no level, so that edges are seen
@@ -18,9 +18,9 @@ Backward    (B1)  dx = 2 dz / (levels - 1)                   undoes F1
             (B3)  dW_s, db_s, dt from ds; 0 where t = 0, the ReLU's slope;
                   dW_t, db_t, du from that; dh = du, 0 where u = 0                undoes F3
 
-Places      A convolution does alike wherever it is, and where that is it learns from the image's
-            edge alone, as far as its layers hand that on. Of centred digits the place says much:
-            b_p tells it. A constant, it lets no pixel see another.
+Places      A convolution does the same everywhere. Where a pixel is it can tell only from the
+            image's edge, as far as layers hand that on. Of centred digits the place says much: b_p
+            tells it. Being a constant, it lets no pixel see another.
 
 Source      van den Oord, Kalchbrenner and Kavukcuoglu 2016, "Pixel Recurrent Neural Networks"
             (arXiv:1601.06759), table 1, for the top. Networks told the place: Chen et al. 2018,
@@ -63,9 +63,9 @@ def mapped(
         masked_conv.forward(h, W, table[0], window, a)  # F2
     else:
         a[...] = classes.rows(table, y, len(h))[:, None, None]
-        masked_conv.add(h, W, window, a)
+        masked_conv.add(h, W, window, a)  # F2
     if b_p is not None:
-        a += b_p
+        a += b_p  # F2
     return a
 
 
@@ -85,7 +85,7 @@ def mapped_backward(
     if not alone:
         classes.add_up(da.sum(axis=(1, 2)), y, dtable)  # B2
     if db_p is not None:
-        db_p[...] = da.sum(axis=0)  # B2
+        da.sum(axis=0, out=db_p)  # B2
 
 
 def rectified(h: Array, new: New) -> Array:

@@ -12,8 +12,8 @@ Model       x: (N, R, S, C), levels 0 … levels - 1, pixels in raster order, th
             Gated: two stacks, so that no pixel before is out of sight
             (F3)  L + 1 layers, the first of kind A         chainrule.engine.layers.gated_pixels
             (F4)  s = top(h)
-            b_p, of each pixel, is there if the network is to know positions, in F1, or in the first
-            layer of F3: of the stack of the rows above, from which it goes to both.
+            b_p, a bias of each pixel, is there where the network is to know positions: in F1, or in
+            F3's first layer, in p of the rows above, which both stacks hear.
 
             With labels, p(x | y): y chooses the biases of the first map, of each masked map and of
             the outputs.

@@ -10,7 +10,7 @@ Model       x: (N, R, S, C), levels 0 … levels - 1, pixels in raster order, th
             (F1)  x^0 = z W_x + b_x,y + b_p                 first_size², kind A
             (F2)  x^l, l = 1 … L                            chainrule.engine.layers.grid_lstm
             (F3)  s = top(x^L)
-            b_p, of each pixel, is there if the network is to know positions.
+            b_p, a bias of each pixel, is there where the network is to know positions.
 
             Row LSTM: a cell sees three cells of the row above, so a pixel sees a triangle above it.
             Diagonal BiLSTM: the cells above and to the left, and of a second direction above and to
@@ -175,8 +175,8 @@ def _forward(
 ) -> tuple[Array, _Tape]:
     """Return the outputs s, and the tape for `_backward`."""
     b_x = classes.table(config, params["b_x"])
-    first = config.first, new, params.get("b_p")
-    x, layers = pixels.mapped(z, params["W_x"], b_x, y, *first), []  # F1
+    b_p, layers = params.get("b_p"), []
+    x = pixels.mapped(z, params["W_x"], b_x, y, config.first, new, b_p)  # F1
     for w in _layers(config, params):
         x, cache = grid_lstm.forward(x, w, y, config.of_cell, new)  # F2
         layers.append(cache)

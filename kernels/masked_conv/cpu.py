@@ -83,8 +83,8 @@ def _weight_gradient(dy: Array, x: Array, window: Window, dW: Array, db: Array) 
     p = course(window, False, x.shape, dW.shape, x.dtype)
     x, dy = np.ascontiguousarray(x), np.ascontiguousarray(dy)
     K = dW.shape[0] * dW.shape[1]
-    rows = max(1, ROW_BYTES // (x.shape[2] * dy.itemsize * int(panel_width(dW))))  # of dy's panels
-    rows = min(rows, x.shape[1])
+    of_panel = ROW_BYTES // (x.shape[2] * dy.itemsize * int(panel_width(dW)))  # rows of dy
+    of_panel = max(1, min(of_panel, x.shape[1]))
 
     def part(lo: int, hi: int) -> None:
         first = min(K, int(np.searchsorted(p.ends, lo)) * HEIGHT)
@@ -92,7 +92,7 @@ def _weight_gradient(dy: Array, x: Array, window: Window, dW: Array, db: Array) 
         sums = dW[:0] if lo else db  # of the first share alone
         # B1, B2
         if len(p.laid):
-            strips.weight_gradient_of_numbers(x, dy, p.laid, p.pads, rows, dW, sums, first, end)
+            strips.weight_gradient_of_numbers(x, dy, p.laid, p.pads, of_panel, dW, sums, first, end)
         else:
             strips.weight_gradient(x, dy, p.whole, p.pads, p.rows, dW, sums, first, end)
 

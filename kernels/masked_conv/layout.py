@@ -93,8 +93,8 @@ def surround(x: Array, i: int, rows: int, pads: Any, out: Array) -> None:
 
 
 @njit(**JIT)
-def inside(laid: Any, i: int, m: int, R: int) -> tuple[int, int]:
-    """Return which numbers, from which on and how many, rows i … i + m - 1 of R may see.
+def in_sight(laid: Any, i: int, m: int, R: int) -> tuple[int, int]:
+    """Return the first of the numbers that rows i … i + m - 1 of R may see, and how many they are.
 
     The others, first ones or last ones, are beyond the image for all of these rows.
     """

@@ -14,8 +14,8 @@ from chainrule.kernels.masked_conv.windows import Window
 from chainrule.kernels.tiles import HEIGHT, panel_width
 
 ROW_BYTES = 96 * 1024  # of rows worked on at once: beside a panel, in the second cache
+LAID_BYTES = 16 * 1024  # of what their pixels see, laid out: in the first cache; or of one row
 PARTS = 1 << 12  # what shares of dW's work are counted in
-LAID_BYTES = 16 * 1024  # of what their pixels see, where that is laid out: in the first cache
 
 
 class Pads(NamedTuple):
@@ -33,11 +33,11 @@ class Course(NamedTuple):
     runs: (panels, runs, 3) int64: a run's begin, in numbers from the pixel's own first one on, how
     many they are, and with which row of the panel they begin to be multiplied. whole: (runs, 3),
     the same where nothing is hidden. laid: (K, 2), where a pixel is one number, whose runs are too
-    short to be worth products: of the numbers seen, how far they are from the pixel, and of which
-    row, u, in order of u; (0, 2) elsewhere. hidden: (T, C, O) bool, entries of W that are; empty
-    where there are none. ends: (tiles + 1,), which share of PARTS of dW's work lies before each of
-    its tiles, of HEIGHT rows. rows: of
-    an image at once. work: multiply-adds an image.
+    short to be worth products: of each number seen, how far it is from the pixel, and u, its row,
+    in order of u; (0, 2) elsewhere. hidden: (T, C, O) bool, entries of W that are; empty where
+    there are none. ends: (tiles + 1,), of dW's tiles of HEIGHT rows each: how much of the work, of
+    PARTS, lies before it; of no use in a mirrored course. rows: of an image at once. work:
+    multiply-adds an image.
     """
 
     runs: Any
@@ -86,20 +86,18 @@ def course(
     if n_in == 1 and T > 1:
         at_once = LAID_BYTES // (step * T * size)
         laid = np.array([(u * step + v + k, u) for u, v, n in rows for k in range(n)], np.int64)
-        whole = np.array([(0, T, 0)], np.int64)
-        of_runs = np.broadcast_to(whole, (n_panels, 1, 3)).copy()
     even = -(-R // -(-R // max(1, min(R, at_once))))  # blocks of one size, or nearly
-    ends = _ends(T * C, laid[:, 1], R)
+    ends = _ends(T * C, laid[: 0 if mirrored else len(laid), 1], R)
     return Course(of_runs, whole, laid, hidden, ends, pads, even, R * S * T * C * O)
 
 
-def _ends(K: int, of_rows: Any, R: int) -> Any:
-    """Return a Course's ends, for K rows of dW; of_rows: u of each, or none if all are alike."""
+def _ends(K: int, u: Any, R: int) -> Any:
+    """Return a Course's ends, for K rows of dW; u: of each its row, or none if all are alike."""
     first = np.arange(0, K, HEIGHT)
-    work = np.ones(len(first), np.int64)
-    if len(of_rows):
-        above, below = of_rows[first], of_rows[np.minimum(first + HEIGHT, K) - 1]
-        work += np.maximum(0, R - np.maximum(0, above) - np.maximum(0, -below))  # of R rows
+    work = np.ones(len(first), np.int64)  # what a tile costs anyhow
+    if len(u):
+        least, most = u[first], u[np.minimum(first + HEIGHT, K) - 1]
+        work += np.maximum(0, R - np.maximum(0, least) - np.maximum(0, -most))  # rows that see it
     before = np.concatenate([[0], np.cumsum(work)]).astype(np.int64)
     return before * PARTS // before[-1]
 

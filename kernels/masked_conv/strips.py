@@ -3,7 +3,8 @@
 F1, B3  A strip, the pixels of a row, times each run's rows of a panel of W: the tile's rows lie a
         pixel apart in the copy with zeros around it (`runs`), so a run is read where it is; where
         a pixel is one number, from what all pixels see, laid out (`layout`).
-B1, B2  Numbers of a run times a panel of dy, over all pixels of a few rows, zeros of gaps between.
+B1, B2  Numbers of a run times a panel of dy, over all pixels of a few rows, zeros of gaps between;
+        where a pixel is one number, of numbers laid out, without gaps.
 """
 
 from typing import Any
@@ -12,7 +13,7 @@ import numpy as np
 
 from chainrule.kernels.compiled import njit
 from chainrule.kernels.inline import INLINE, JIT
-from chainrule.kernels.masked_conv.layout import inside, lay, lay_windows, spread, surround
+from chainrule.kernels.masked_conv.layout import in_sight, lay, lay_windows, spread, surround
 from chainrule.kernels.memory import lines
 from chainrule.kernels.tiles import (
     HEIGHT,
@@ -57,7 +58,7 @@ def convolve(
         if how == BIAS:
             spread(b, y[n, i : i + m].reshape((m * S, O)))
         if len(laid):
-            k, n_seen = inside(laid, i, m, R)
+            k, n_seen = in_sight(laid, i, m, R)
             lay_windows(around, begin, laid[k : k + n_seen], m * step - gap, windows)
             _over_windows(windows, step, W, k, n_seen, y, to, m, how == ANEW, edge)
             continue
@@ -179,9 +180,10 @@ def weight_gradient_of_numbers(
 ) -> None:
     """`weight_gradient` where a pixel is one number, and a window may be as large as the image.
 
-    Some rows of pixels at a time, so that tiles find what they read of dy in the second cache.
-    What a tile's numbers are at all these pixels is laid out, but for rows of pixels that see none
-    of the image there: of large windows they are half.
+    A tile is HEIGHT numbers of a window. What each of them is at all pixels of some rows is laid
+    out, a row of the tile each, and multiplied with these pixels' dy. Rows of pixels from which the
+    whole tile lies beyond the image are left out: of a large window half of them. So many rows at a
+    time as leave a panel of their dy in the second cache.
     """
     (N, R, S, C), O = x.shape, dy.shape[3]
     left, gap, up, down = pads
@@ -207,17 +209,18 @@ def weight_gradient_of_numbers(
             for f in range(lo, hi, HEIGHT):
                 tall = min(HEIGHT, hi - f)
                 top, end = max(i, -laid[f + tall - 1, 1]), min(i + m, R - laid[f, 1])
+                if top >= end:
+                    continue
                 for r in range(top, end):
                     at = left + (up + r) * step
                     lay_windows(around, at, laid[f : f + tall], S, windows[:, (r - top) * S :])
+                n_pixels = (end - top) * S
                 for g in range(G):
                     j, c = g * width, min(width, O - g * width)
-                    if top < end:
-                        b, n_pixels = (g * most + (top - i) * S) * width, (end - top) * S
-                        _rows(
-                            tall, n_pixels, windows, 0, most, 1, of_panels, b, width, c, dW, f, j,
-                            edge,
-                        )  # fmt: skip
+                    b = (g * most + (top - i) * S) * width
+                    _rows(
+                        tall, n_pixels, windows, 0, most, 1, of_panels, b, width, c, dW, f, j, edge
+                    )  # fmt: skip
 
 
 @njit(**JIT)

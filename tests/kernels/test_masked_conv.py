@@ -85,10 +85,10 @@ def visible(spec, C, O):
     return seen
 
 
-def problem(rng, spec, N=2, R=4, S=5, each=2, dtype=np.float64):
-    """Return x, W, b and dy of a window with `each` channels a group, one more in the outputs."""
+def problem(rng, spec, N=2, R=4, S=5, each=2, dtype=np.float64, more=1):
+    """Return x, W, b and dy of a window with `each` channels a group, some more in the outputs."""
     window, groups = window_of(spec), spec[3]
-    C, O = groups * each, groups * (each + 1)
+    C, O = groups * each, groups * (each + more)
     shapes = (N, R, S, C), (window.n_taps, C, O), (O,), (N, R, S, O)
     return window, *(rng.normal(size=shape).astype(dtype) for shape in shapes)
 
@@ -349,10 +349,12 @@ def test_an_image_is_the_same_in_any_company(spec, each, on_side, rng):
 
 
 @pytest.mark.parametrize(
-    ("spec", "each"), [*((spec, 6) for spec in ONE_OF_EACH), (("raster", 17, "A", 1), 1)], ids=str
+    ("spec", "each"),
+    [*((spec, 6) for spec in ONE_OF_EACH), (("raster", 17, "A", 1), 1), (("raster", 5, "A", 1), 1)],
+    ids=str,
 )
 def test_results_do_not_depend_on_the_number_of_threads(spec, each, rng, monkeypatch):
-    """Of a large window a thread may have none of dW's rows, and the biases' gradient is there."""
+    """Of the last, whose dW has two tiles, some of five threads have none."""
     monkeypatch.setattr(cpu, "THREAD_WORK", 0)
     window, x, W, b, dy = problem(rng, spec, 7, 9, 6, each, np.float32)
     found = []
@@ -367,6 +369,20 @@ def test_results_do_not_depend_on_the_number_of_threads(spec, each, rng, monkeyp
             assert_array_equal(one, two)
 
 
+@pytest.mark.parametrize("spec", [("raster", 3, "B", 1), ("full", 3, "B", 1)])
+@pytest.mark.parametrize(("C", "more"), [(1, 0), (2, -1), (8, -7), (8, -6)])
+def test_no_more_outputs_than_inputs(spec, C, more, rng):
+    """Of one output alone, what comes back from it is one number a pixel."""
+    window, x, W, b, dy = problem(rng, spec, each=C, more=more)
+    found = []
+    for side in (reference, cpu):
+        dx, dW, db = (np.full_like(a, np.nan) for a in (x, W, b))
+        side.backward(dy, x, W, window, dx, dW, db)
+        found.append((dx, dW, db))
+    for one, two in zip(*found, strict=True):
+        assert_allclose(one, two, rtol=0, atol=1e-12)
+
+
 def test_rows_of_dW_are_dealt_by_their_work():
     """Of a window as large as the image: rows of taps far away are in few pixels' sight."""
     large = runs.course(raster(55, "A"), False, (16, 28, 28, 1), (1512, 1, 64), np.dtype("f4"))
@@ -376,7 +392,7 @@ def test_rows_of_dW_are_dealt_by_their_work():
     seen = 28 + large.laid[:, 1]  # rows of pixels that see the number inside the image
     assert_allclose(seen[:half].sum() / seen.sum(), 0.5, atol=0.02)
     even = runs.course(raster(3, "B"), False, (1, 9, 9, 64), (5, 64, 64), np.dtype("f4"))
-    assert_allclose(np.diff(even.ends), runs.PARTS / 40, atol=1)
+    assert_allclose(np.diff(even.ends), runs.PARTS / -(-5 * 64 // HEIGHT), atol=1)
 
 
 @pytest.mark.parametrize(
@@ -394,7 +410,7 @@ def test_rows_of_dW_are_dealt_by_their_work():
 @pytest.mark.parametrize("rows", [1, 3])
 def test_images_worked_on_a_few_rows_at_a_time(spec, each, rows, rng, monkeypatch):
     """As the reference does: 7 rows by 1 and by 3, of pixels that are one number and of others."""
-    window, x, W, b, dy = problem(rng, spec, 2, 7, 9, each)
+    window, x, W, b, dy = problem(rng, spec, 2, 7, 9, each, more=39)  # outputs: several panels
     pads = runs.course(window, False, x.shape, W.shape, x.dtype).pads
     of_row = (9 + pads.gap) * 8
     monkeypatch.setattr(runs, "ROW_BYTES", rows * of_row * each)

@@ -28,8 +28,8 @@ Step t      Channel c of pixel (i, j). `seen` are masked maps (chainrule.kernels
                           a = relu(b_i + seen(relu(h))),  m = relu(b_m + seen(a)),
                           h = h + seen(m)
             (F2)  gated   where a row begins, of all its pixels and layers, from the rows above,
-                          p = b_v + seen(v),  v' = gate(p)          v of the first layer: z, and
-                                                                    + b_p there
+                          p = b_v + b_p + seen(v),  v' = gate(p)    in the first layer v is z, and
+                                                                    b_p in it alone
             (F3)          and q = b_h + seen(h) + p W_vh,  h = h + seen(gate(q))    h_0: z, once
             (F4)  s = b_s + seen(relu(b_t + seen(relu(h))))
             (F5)  the level is drawn from s and u: chainrule.kernels.logistics where s is a mixture,

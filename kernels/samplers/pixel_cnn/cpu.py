@@ -77,7 +77,7 @@ def _move(
     """
     state, N = _state(weights, sizes, at, memory), len(memory.x)
     row = sizes.width * sizes.channels
-    work = N * sizes.width * sum(a.size for a in weights)  # of a row, or more
+    work = N * sizes.width * sum(a.size for a in weights[:-1])  # of a row, or more
     step = row * max(1, CALL_WORK // max(1, work))
     while state.seen[0] < end:
         seen, stop = state.seen[0], min(end, (state.seen[0] // step + 1) * step)

@@ -70,7 +70,7 @@ def net(w: Weights, sizes: Sizes) -> Net:
             per_class = (b.shape[1] if b.ndim == 3 else 1) if len(b) > 1 else 0
             of_map[B_BEGIN:] = sum(a.size for a in biases), b.shape[-1], per_class
             biases.append(b.reshape(-1))
-    places = np.ascontiguousarray(w.b_p)
+    places = np.array(w.b_p, order="C")
     of_all = maps, np.array(runs, np.int64), np.concatenate(biases), places
     return Net(w.gated, _joined(panels), *of_all)
 

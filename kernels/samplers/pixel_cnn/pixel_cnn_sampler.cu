@@ -118,7 +118,8 @@ __device__ int pick(const REAL* s, int K, double u, double* w) {
 }
 
 // Channels seen … end - 1 of every image; where peek, then s of channel `end`. u: (N, n_u), of channels
-// from `begin` on; those before are given. features: (N, room). label: 1 where biases are of classes.
+// from `begin` on; those before are given. features: (N, room). label: 1 where biases are of classes,
+// placed: where pixels have biases of their own.
 extern "C" __global__ void __launch_bounds__(256, 1)
 pixel_cnn_sample(const double* __restrict__ all_u, const int* __restrict__ y,
                  const REAL* __restrict__ W_x, const REAL* __restrict__ W_i,

@@ -10,12 +10,14 @@ and the parameters at the end of the two trainings. None of them is ever written
 
 import json
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import chainrule as cr
+from chainrule.engine import models
 from chainrule.engine.models import nade
 from chainrule.engine.storage import checkpoint, container
 from chainrule.engine.training import train
@@ -175,3 +177,17 @@ def test_a_fit_goes_on_with_the_data_it_began_on(name, tmp_path):
     said = json.loads((HERE / "fits_v1" / "expected.json").read_text())[name]
     np.testing.assert_allclose(model.params_.flat, said, rtol=1e-4, atol=1e-5)
     assert checkpoint.load_state(path).metadata["fingerprint"].startswith("2:")
+
+
+@pytest.mark.parametrize("name", ["pixel_cnn", "pixel_rnn"])
+def test_networks_over_images_that_knew_nothing_of_positions(name, tmp_path, monkeypatch):
+    """Their Config had no such field, and their parameters no such biases."""
+    module, path = models.get(name), tmp_path / "old.safetensors"
+    config = module.Config(3, 3, n_layers=1)
+    params = module.init(config, np.random.default_rng(0))
+    fields = {key: value for key, value in asdict(config).items() if key != "positions"}
+    monkeypatch.setattr(checkpoint, "asdict", lambda _: fields)
+    checkpoint.save(path, name, config, params)
+    found = checkpoint.load(path)
+    assert found.config == config
+    assert found.params.shapes == params.shapes
