@@ -156,13 +156,14 @@ pixel_cnn_sample(const double* __restrict__ all_u, const int* __restrict__ y,
                     const Window w{l ? half : first, l ? half : first, l ? middle * F : 0};
                     const REAL* W = l ? W_v + (size_t)(l - 1) * (half + 1) * middle * F * 2 * F : W_xv;
                     const REAL* b = b_v + ((size_t)y_n * (L + 1) + l) * 2 * F;
+                    const auto bias = [&](int at) {
+                        const REAL place = placed && !l ? b_p[(size_t)i * S * 2 * F + at] : REAL(0);
+                        return b[at % (2 * F)] + place;
+                    };
                     share(S * 2 * F, sums, [&](int at, int part, int parts) {
                         const int c = at % (2 * F);
                         return seen(v, l - (l > 0), i, at / (2 * F), w, W, 2 * F, c, part, parts);
-                    }, [&](int at, REAL sum) {
-                        const REAL place = placed && !l ? b_p[(size_t)i * S * 2 * F + at] : REAL(0);
-                        of.p.begin[at] = b[at % (2 * F)] + place + sum;  // F2
-                    });
+                    }, [&](int at, REAL sum) { of.p.begin[at] = bias(at) + sum; });  // F2
                     share(S * 2 * F, sums, [&](int at, int part, int parts) {
                         const REAL* across = W_vh + (size_t)l * 2 * F * 2 * F;
                         const Window own{0, 0, 2 * F};
