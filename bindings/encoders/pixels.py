@@ -19,6 +19,7 @@ from chainrule.encoders import validation
 from chainrule.encoders.cells import DROP, CellError, not_finite, threshold
 
 Place = Callable[[int], Any]
+FEW = 32  # levels of which the largest in sight is taken for the last; of more, pixels are bytes
 Found = tuple[int, int, bool]  # levels of the model, of the data, and whether these are shares
 
 
@@ -163,7 +164,7 @@ def _why(settings: Settings, found: Found, part: NDArray[Any], value: float, fit
         return f"{got}, and those of the fit are from 0 to {of - 1}; give such levels alone"
     return (
         f"{got}, and of levels={of} the last is {of - 1}; give such levels alone, or reduce them: "
-        "reduce_from=256"
+        f"reduce_from={int(high) + 1 if high < FEW else bins.MOST}"
     )
 
 

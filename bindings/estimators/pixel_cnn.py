@@ -21,10 +21,13 @@ class PixelCNN(ImageDensity):
         n_layers: blocks or gated layers after the first.
         n_features: of a pixel, in each layer; a multiple of the channels, which share them.
         gated: gated layers of two stacks, which see every pixel before, instead of residual blocks.
-        kernel_size, first_size: rows and columns that a layer looks at, and the first one; odd.
+        kernel_size, first_size: rows and columns that a layer looks at, and the first one, of which
+            it sees what came before; odd. At most 2 max(R, S) - 1, where a pixel sees all that came
+            before, or 7 if that is less.
         dropout: share of features dropped in each block while training, in [0, 1).
         positions: whether each pixel has biases of its own, so that the network knows where it is:
-            of images that lie alike, such as centred digits, it buys nats.
+            of images that lie alike, such as centred digits, it buys nats. They are R·S parameters
+            for each feature, so that few images may be overfitted.
 
     Attributes:
         params_: mapping from name to array; `chainrule.engine.models.pixel_cnn` has names and
@@ -78,8 +81,8 @@ class PixelCNN(ImageDensity):
             **self._of_images(event, n_classes),
             n_features=validation.integer("n_features", self.n_features, 1),
             n_layers=validation.integer("n_layers", self.n_layers, 1),
-            kernel_size=validation.integer("kernel_size", self.kernel_size, 1),
-            first_size=validation.integer("first_size", self.first_size, 1),
+            kernel_size=validation.odd("kernel_size", self.kernel_size, 1),
+            first_size=validation.odd("first_size", self.first_size, 1),
             gated=validation.flag("gated", self.gated),
             dropout=validation.share("dropout", self.dropout),
             positions=validation.flag("positions", self.positions),

@@ -24,9 +24,11 @@ class PixelRNN(ImageDensity):
         n_layers: recurrences, one upon the other.
         n_hidden: units of a cell, and half the features of a pixel; a multiple of the channels.
         cell: "row", which sees a triangle above the pixel, or "diagonal", which sees all of it.
-        first_size: rows and columns that the first layer looks at; odd.
+        first_size: rows and columns that the first layer looks at, of which it sees what came
+            before; odd, at most 2 max(R, S) - 1, or 7 if that is less.
         positions: whether each pixel has biases of its own, so that the network knows where it is:
-            of images that lie alike, such as centred digits, it buys nats.
+            of images that lie alike, such as centred digits, it buys nats. They are R·S parameters
+            for each feature, so that few images may be overfitted.
 
     Attributes:
         params_: mapping from name to array; `chainrule.engine.models.pixel_rnn` has names and
@@ -67,6 +69,6 @@ class PixelRNN(ImageDensity):
             n_hidden=validation.integer("n_hidden", self.n_hidden, 1),
             n_layers=validation.integer("n_layers", self.n_layers, 1),
             cell=validation.choice("cell", self.cell, tuple(CELLS)),
-            first_size=validation.integer("first_size", self.first_size, 1),
+            first_size=validation.odd("first_size", self.first_size, 1),
             positions=validation.flag("positions", self.positions),
         )
