@@ -237,10 +237,10 @@ def integer(name: str, value: Any, minimum: int) -> int:
 
 def odd(name: str, value: Any, minimum: int) -> int:
     """Return a hyper-parameter that must be an odd number of at least `minimum`."""
-    value = integer(name, value, minimum)
-    if value % 2 == 0:
-        raise ValueError(f"{name} must be odd, so that there is a middle, got {value}")
-    return value
+    size = integer(name, value, minimum)
+    if size % 2 == 0:
+        raise ValueError(f"{name} must be odd, so that there is a middle, got {size}")
+    return size
 
 
 def integers(name: str, value: Any, minimum: int) -> tuple[int, ...]:
