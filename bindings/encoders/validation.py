@@ -235,14 +235,6 @@ def integer(name: str, value: Any, minimum: int) -> int:
     return int(value)
 
 
-def odd(name: str, value: Any, minimum: int) -> int:
-    """Return a hyper-parameter that must be an odd number of at least `minimum`."""
-    size = integer(name, value, minimum)
-    if size % 2 == 0:
-        raise ValueError(f"{name} must be odd, so that there is a middle, got {size}")
-    return size
-
-
 def integers(name: str, value: Any, minimum: int) -> tuple[int, ...]:
     """Return a hyper-parameter that must be whole numbers, one or several, as a tuple."""
     several = value if isinstance(value, tuple | list | np.ndarray) else (value,)

@@ -260,3 +260,11 @@ class ImageDensity(FewImages):
         """
         drawn = self._draw(n, seed, given, observed, y)
         return self._columns.decode(self._whole(drawn))
+
+
+def odd(name: str, value: Any, minimum: int) -> int:
+    """Return a hyper-parameter that must be an odd number of at least `minimum`."""
+    size = validation.integer(name, value, minimum)
+    if size % 2 == 0:
+        raise ValueError(f"{name} must be odd, so that there is a middle, got {size}")
+    return size

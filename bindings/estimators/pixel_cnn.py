@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from chainrule.encoders import validation
 from chainrule.engine.event import Image
 from chainrule.engine.models import pixel_cnn
-from chainrule.estimators.images import ImageDensity
+from chainrule.estimators.images import ImageDensity, odd
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -81,8 +81,8 @@ class PixelCNN(ImageDensity):
             **self._of_images(event, n_classes),
             n_features=validation.integer("n_features", self.n_features, 1),
             n_layers=validation.integer("n_layers", self.n_layers, 1),
-            kernel_size=validation.odd("kernel_size", self.kernel_size, 1),
-            first_size=validation.odd("first_size", self.first_size, 1),
+            kernel_size=odd("kernel_size", self.kernel_size, 1),
+            first_size=odd("first_size", self.first_size, 1),
             gated=validation.flag("gated", self.gated),
             dropout=validation.share("dropout", self.dropout),
             positions=validation.flag("positions", self.positions),

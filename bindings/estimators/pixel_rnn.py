@@ -6,7 +6,7 @@ from chainrule.encoders import validation
 from chainrule.engine.event import Image
 from chainrule.engine.layers.grid_lstm import CELLS
 from chainrule.engine.models import pixel_rnn
-from chainrule.estimators.images import ImageDensity
+from chainrule.estimators.images import ImageDensity, odd
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -69,6 +69,6 @@ class PixelRNN(ImageDensity):
             n_hidden=validation.integer("n_hidden", self.n_hidden, 1),
             n_layers=validation.integer("n_layers", self.n_layers, 1),
             cell=validation.choice("cell", self.cell, tuple(CELLS)),
-            first_size=validation.odd("first_size", self.first_size, 1),
+            first_size=odd("first_size", self.first_size, 1),
             positions=validation.flag("positions", self.positions),
         )

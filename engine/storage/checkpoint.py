@@ -48,9 +48,7 @@ PLACE = ("step", "size", "n_seen", "loss_sum", "seconds")
 COUNTERS = (*PLACE, "best_record", "best_valid")
 ALSO = ("carry", "average")  # arrays that not every training has
 RENAMED = {"n_rows": "size", "best_epoch": "best_record", "P": "E_pos"}  # of older files
-ABSENT: dict[str, Any] = {  # of older Configs
-    "n_classes": 1, "half_steps": [], "atoms": [], "positions": False,
-}  # fmt: skip
+ABSENT: dict[str, Any] = {"n_classes": 1, "half_steps": [], "atoms": [], "positions": False}
 
 
 class Checkpoint(NamedTuple):
@@ -261,7 +259,7 @@ def _model(
     """Return config and parameters, having compared every name, shape and dtype."""
     hints = get_type_hints(module.Config)
     if isinstance(values, dict):
-        values = {name: value for name, value in ABSENT.items() if name in hints} | values
+        values = {name: value for name, value in ABSENT.items() if name in hints} | values  # older
         if "centred" not in hints and values.pop("centred", False):
             refuse(path, "is of a version that centred hidden units; fit the model again")
     config = module.Config(**typed(hints, values, path))
