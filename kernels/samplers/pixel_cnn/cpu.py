@@ -77,7 +77,8 @@ def _move(
     """
     state, N = _state(weights, sizes, at, memory), len(memory.x)
     row = sizes.width * sizes.channels
-    work = N * sizes.width * sum(a.size for a in weights[:-1])  # of a row, or more
+    read = sum(a.size for a in weights._replace(b_p=weights.b_p[:0]))  # by a pixel, or fewer
+    work = N * sizes.width * read
     step = row * max(1, CALL_WORK // max(1, work))
     while state.seen[0] < end:
         seen, stop = state.seen[0], min(end, (state.seen[0] // step + 1) * step)
