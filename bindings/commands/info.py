@@ -157,10 +157,12 @@ def _order(model: Any) -> str:
 
 
 def _arrays(model: Any) -> object:
-    """Return a table of the arrays, their shapes and sizes."""
+    """Return a table of the arrays, their shapes and sizes; of those that hold any number."""
     params = model.params_
     grid = table("array", "shape", "numbers", "bytes")
     for name, array in params.items():
+        if not array.size:
+            continue
         shape = " × ".join(str(n) for n in array.shape)
         grid.add_row(name, shape, f"{array.size:,}", f"{array.nbytes:,}")
     grid.add_row("all", "", f"{params.size:,}", f"{params.flat.nbytes:,}")

@@ -12,8 +12,6 @@ follows from `seed`. `chainrule.engine.attacks` has the derivations and the sour
 
 from typing import Any
 
-import numpy as np
-
 from chainrule.detection.cases import (
     UNIT,
     Clip,
@@ -29,6 +27,7 @@ from chainrule.detection.cases import (
 from chainrule.detection.classifier import Classifier
 from chainrule.detection.knowing import bpda, likely_bpda, likely_pgd
 from chainrule.encoders import validation
+from chainrule.encoders.uniforms import generator
 from chainrule.engine.attacks import carlini_wagner as cw
 from chainrule.engine.attacks import deepfool as nearest
 from chainrule.engine.attacks import random
@@ -160,7 +159,7 @@ def noise(
                 f"like has shape {changed.shape}, and X {x.shape}; give X after an attack"
             )
         size = (largest if norm == "inf" else lengths)(changed - x).reshape(-1)
-    return random.noise(x, size, norm, allowed, np.random.default_rng(seed))
+    return random.noise(x, size, norm, allowed, generator(seed))
 
 
 def _walked(

@@ -10,6 +10,7 @@ from chainrule.detection.classifier import Classifier
 from chainrule.encoders import images, validation
 from chainrule.encoders.cells import DROP, CellError, not_finite
 from chainrule.encoders.pixels import Indices
+from chainrule.encoders.uniforms import generator
 from chainrule.engine.attacks import signs
 from chainrule.engine.attacks.signs import NORMS, Walk
 from chainrule.engine.attacks.victim import Range, Slope, Victim, victim
@@ -59,7 +60,7 @@ def long_walk(eps: Any, step: Any, steps: Any, norm: str, targeted: bool, seed: 
     """Return PGD's walk: from a random point, by steps that can reach all of the ball."""
     default = 2.5 * validation.real("eps", eps, 0) / validation.integer("steps", steps, 1)
     how = short_walk(eps, default if step is None else step, steps, norm, targeted)
-    return how._replace(start=np.random.default_rng(seed))
+    return how._replace(start=generator(seed))
 
 
 @contextmanager

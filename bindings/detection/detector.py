@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from chainrule.detection import calibration, methods, observations, ranks, storing
 from chainrule.encoders import validation
+from chainrule.encoders.uniforms import generator
 
 Numbers = NDArray[np.float64]
 
@@ -163,7 +164,7 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-lea
         s = self.score_samples(X)
         if ties == "conservative":
             return ranks.p_values(self.clean_scores_, s)
-        return ranks.randomised(self.clean_scores_, s, np.random.default_rng(seed))
+        return ranks.randomised(self.clean_scores_, s, generator(seed))
 
     def p_value_group(self, X: Any, n_draws: int = 9999, seed: Any = 0) -> float:
         """Return the p-value of all observations together: how odd is the mean of what is measured?
@@ -184,7 +185,7 @@ class Detector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-lea
         def oddity(means: Numbers) -> Numbers:
             return -methods.scores(means, centre)
 
-        rng = np.random.default_rng(seed)
+        rng = generator(seed)
         return ranks.group_p_value(self.clean_values_, values, oddity, draws, rng)
 
     def predict_group(self, X: Any, n_draws: int = 9999, seed: Any = 0) -> Any:

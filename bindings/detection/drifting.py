@@ -35,6 +35,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.encoders import validation
+from chainrule.encoders.uniforms import generator
 
 Numbers = NDArray[np.float64]
 
@@ -96,7 +97,7 @@ def drift(
     if rate == 0:
         raise ValueError("false_alarm=0 would never raise an alarm; give a rate above 0")
     scores = detector.score_samples(X)
-    p = among_all_before(detector.clean_scores_, scores, np.random.default_rng(seed))
+    p = among_all_before(detector.clean_scores_, scores, generator(seed))
     fortune = bet(p)
     alarms = np.flatnonzero(fortune >= -log(rate) / log(10))
     alarm = int(alarms[0]) if len(alarms) else None

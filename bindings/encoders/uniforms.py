@@ -1,4 +1,4 @@
-"""Uniform numbers that users draw rows by, checked."""
+"""What users draw by: seeds, and uniform numbers, checked."""
 
 from typing import Any
 
@@ -23,3 +23,18 @@ def of_rows(u: Any, n: int, D: int) -> NDArray[np.float64]:
             f"got {wrong}"
         )
     return given
+
+
+def generator(seed: Any) -> np.random.Generator:
+    """Return numpy.random.default_rng(seed).
+
+    Raises:
+        ValueError, TypeError: what it does not take, in words that name the seed.
+    """
+    try:
+        return np.random.default_rng(seed)
+    except (ValueError, TypeError) as wrong:
+        raise type(wrong)(
+            "seed must be None, a whole number of at least 0, or what else "
+            f"numpy.random.default_rng takes, got {seed!r}"
+        ) from None

@@ -18,7 +18,7 @@ from chainrule import progress
 from chainrule.encoders import partial, validation
 from chainrule.encoders.masks import as_mask
 from chainrule.encoders.on_disk import RowsOnDisk
-from chainrule.encoders.uniforms import of_rows
+from chainrule.encoders.uniforms import generator, of_rows
 from chainrule.engine import bounds, ordering
 from chainrule.engine.training.sources import RowSource, Source
 from chainrule.estimators import evaluating
@@ -122,7 +122,7 @@ class FixedDensity(Density):
         x, mask = self._given(given, observed, n)
         if mask is not None and (why := self._inexact(mask)):
             warnings.warn(why, UserWarning, stacklevel=3)
-        rng = np.random.default_rng(seed)
+        rng = generator(seed)
         numbers = self._classes_of(x, mask, y, n, rng)
         by = None if uniforms is None else self._columns.arrange(of_rows(uniforms, n, D))
         drawn = np.empty((n, D), self._columns.dtype)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from chainrule.encoders import validation
+from chainrule.encoders.uniforms import generator
 from chainrule.engine import ragged, windows
 from chainrule.estimators import runtime, stopping
 from chainrule.estimators.sequence_density import SequenceDensity
@@ -77,7 +78,7 @@ class Generating(SequenceDensity):
             before.
         """
         n = validation.integer("n", n, 1)
-        rng = np.random.default_rng(seed)
+        rng = generator(seed)
         many, starts = self._starts(prompt, _renamed(y, labels), size, rng)
         settings, stops = _settings(temperature, top_k, top_p), self._stops(stop)
         drawn: list[Any] = []
@@ -116,7 +117,7 @@ class Generating(SequenceDensity):
         """
         n = None if n is None else validation.integer("n", n, 1)
         chunk = validation.integer("chunk", chunk, 1)
-        rng = np.random.default_rng(seed)
+        rng = generator(seed)
         many, starts = self._starts(prompt, _renamed(y, labels), size, rng)
         settings, stops = _settings(temperature, top_k, top_p), self._stops(stop)
         pieces = self._pieces(starts, slice(None), n, chunk, rng, settings)

@@ -170,6 +170,7 @@ class ImageDensity(FewImages):
         """Return X as images like those of the fit, not yet encoded."""
         data = as_images(X, name)
         if data.ndim == 2:
+            self._refuse_one_alone(data, name)
             named = X if hasattr(X, "columns") else data
             owner, known = type(self).__name__, self._columns.names
             validation.check_width(named, self.n_features_in_, owner, name, known)
@@ -178,6 +179,15 @@ class ImageDensity(FewImages):
             else:
                 self._check_names(X, name)
         return self._columns.read(data, name)
+
+    def _refuse_one_alone(self, data: Any, name: str) -> None:
+        """Raise ValueError for one image that is not in an array of several."""
+        R, S, C = self._columns.shape
+        if data.shape == (R, S) and C == 1 and self.n_features_in_ != S:
+            raise ValueError(
+                f"{name} has the shape of one image, {R}×{S}, and is to hold several; "
+                f"of one give {name}[None]"
+            )
 
     def _read(self, X: Any) -> Any:
         check_is_fitted(self, "params_")

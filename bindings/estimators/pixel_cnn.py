@@ -27,7 +27,8 @@ class PixelCNN(ImageDensity):
         dropout: share of features dropped in each block while training, in [0, 1).
         positions: whether each pixel has biases of its own, so that the network knows where it is:
             of images that lie alike, such as centred digits, it buys nats. They are R·S parameters
-            for each feature, so that few images may be overfitted.
+            for each feature, so that few images may be overfitted; `l1` and `weight_decay` count
+            them among the weights.
 
     Attributes:
         params_: mapping from name to array; `chainrule.engine.models.pixel_cnn` has names and

@@ -26,9 +26,11 @@ class PixelRNN(ImageDensity):
         cell: "row", which sees a triangle above the pixel, or "diagonal", which sees all of it.
         first_size: rows and columns that the first layer looks at, of which it sees what came
             before; odd, at most 2 max(R, S) - 1, or 7 if that is less.
+        dropout: share of each layer's outputs dropped while training, in [0, 1).
         positions: whether each pixel has biases of its own, so that the network knows where it is:
             of images that lie alike, such as centred digits, it buys nats. They are R·S parameters
-            for each feature, so that few images may be overfitted.
+            for each feature, so that few images may be overfitted; `l1` and `weight_decay` count
+            them among the weights.
 
     Attributes:
         params_: mapping from name to array; `chainrule.engine.models.pixel_rnn` has names and
@@ -58,6 +60,7 @@ class PixelRNN(ImageDensity):
     n_hidden: int = field(default=24, kw_only=False)
     cell: str = field(default="row", kw_only=False)
     first_size: int = 7
+    dropout: float = 0.0
     positions: bool = False
 
     def _model_name(self) -> str:
@@ -70,5 +73,6 @@ class PixelRNN(ImageDensity):
             n_layers=validation.integer("n_layers", self.n_layers, 1),
             cell=validation.choice("cell", self.cell, tuple(CELLS)),
             first_size=odd("first_size", self.first_size, 1),
+            dropout=validation.share("dropout", self.dropout),
             positions=validation.flag("positions", self.positions),
         )

@@ -10,16 +10,17 @@ Shapes      x, dx: (N, R, S, F), F = 2H features    a_d: (N, R, S, 4H)    h_d, c
 
 Forward     (F1)  a_d = x W_i^d + b_i,y^d       all pixels at once; chainrule.kernels.masked_conv
             (F2)  h_d = the recurrence over a_d     chainrule.kernels.grid_lstm
-            (F3)  m_ij = h_1,ij + h_2,i-1,j         h_2 of the row above; beyond the image 0
+            (F3)  m_ij = M ∘ (h_1,ij + h_2,i-1,j)   h_2 of the row above; beyond the image 0
+                                                    M: chainrule.kernels.dropout
             (F4)  x' = x + m W_o                    1 × 1, kind B; its bias would be the next map's
 
             The mirrored direction's h_2,ij knows pixels to the right of (i, j), which come after.
             Moved down by a row they are the row above's, all of which comes before: h_2,i-1,j knows
-            pixels (i', j') of i' < i, and no other.
+            pixels (i', j') of i' < i, and no other. M is of m alone: the recurrence hears all of h.
 
 Backward    With x' = x + f(x), dx = dx' + (df/dx)ᵀ dx': one array is both.
             (B1)  dm = dx' W_oᵀ,  dW_o = Σ mᵀ dx'                       undoes F4
-            (B2)  dh_1 = dm,  dh_2,ij = dm_i+1,j, 0 in the last row     undoes F3
+            (B2)  dm ∘ M; dh_1 = dm,  dh_2,ij = dm_i+1,j, 0 in the last row     undoes F3
             (B3)  da_d, dW_h^d, fronts in reverse                       undoes F2
             (B4)  dx = dx' + Σ_d da_d W_i^dᵀ,  dW_i^d,  db_i^d          undoes F1
 
@@ -28,12 +29,16 @@ Cost        (n_d (4 T_i F + 4 T_h H) + F) H multiply-adds a pixel forward: 30 H�
 
 Source      van den Oord, Kalchbrenner and Kavukcuoglu 2016, "Pixel Recurrent Neural Networks"
             (arXiv:1601.06759), sections 3.1 to 3.3, figures 3, 4 and 5; table 1 for the windows.
+            Dropout off the recurrent path: Zaremba, Sutskever and Vinyals 2014, "Recurrent Neural
+            Network Regularization" (arXiv:1409.2329).
 """
 
 from typing import NamedTuple
 
 from chainrule.engine import arena
 from chainrule.engine.arena import New
+from chainrule.engine.layers import dropout
+from chainrule.engine.layers.dropout import Site
 from chainrule.engine.layers.pixels import mapped, mapped_backward
 from chainrule.kernels import grid_lstm, masked_conv
 from chainrule.kernels.grid_lstm import Fronts
@@ -68,6 +73,7 @@ class GridCache(NamedTuple):
     h: list[Array]
     c: list[Array]
     m: Array
+    site: Site | None
 
 
 def cell(kind: str, groups: int) -> Cell:
@@ -78,8 +84,10 @@ def cell(kind: str, groups: int) -> Cell:
     return Cell(own, (grid_lstm.diagonals(groups), grid_lstm.mirrored(groups)), own)
 
 
-def forward(x: Array, w: Weights, y: Ids, of: Cell, new: New) -> tuple[Array, GridCache]:
-    """Return x', and the cache for `backward`."""
+def forward(
+    x: Array, w: Weights, y: Ids, of: Cell, site: Site | None, new: New
+) -> tuple[Array, GridCache]:
+    """Return x', and the cache for `backward`; no dropout without a site."""
     gates, h, c = [], [], []
     for d, fronts in enumerate(of.directions):
         a = mapped(x, w.W_i[d], w.b_i[:, d], y, of.window, new)  # F1
@@ -93,18 +101,22 @@ def forward(x: Array, w: Weights, y: Ids, of: Cell, new: New) -> tuple[Array, Gr
         m = new(shape)
         m[:, 0] = h[0][:, 0]
         m[:, 1:] = h[0][:, 1:] + h[1][:, :-1]  # F3
+    if site is not None:
+        whole, m = m, new(shape)
+        site.drop(_rows(whole), _rows(m))
     after = new(x.shape)
     after[...] = x
     masked_conv.add(m, w.W_o, of.own, after)  # F4
-    return after, GridCache(x, gates, h, c, m)
+    return after, GridCache(x, gates, h, c, m, site)
 
 
 def backward(dx: Array, cache: GridCache, w: Weights, dw: Weights, y: Ids, of: Cell) -> None:
     """Update dx from the layer's output to its input, and overwrite dw; the gates are used up."""
-    x, gates, h, c, m = cache
+    x, gates, h, c, m, site = cache
     with arena.borrow(dx) as new:
         dm, moved, more = new(m.shape), new(m.shape), new(x.shape)
         masked_conv.add_backward(dx, m, w.W_o, of.own, dm, dw.W_o)  # B1
+        dropout.forward(_rows(dm), site)  # B2
         for d, fronts in enumerate(of.directions):
             dh = dm
             if d == 1:
@@ -115,3 +127,8 @@ def backward(dx: Array, cache: GridCache, w: Weights, dw: Weights, y: Ids, of: C
             grid_lstm.backward(dh, da, w.W_h[d], fronts, h[d], c[d], da, dw.W_h[d])  # B3
             mapped_backward(da, x, w.W_i[d], y, of.window, more, dw.W_i[d], dw.b_i[:, d])  # B4
             dx += more
+
+
+def _rows(a: Array) -> Array:
+    """Return the pixels of an image one after the other, (N, R·S, H), a view."""
+    return a.reshape(len(a), -1, a.shape[-1])

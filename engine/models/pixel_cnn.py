@@ -56,7 +56,8 @@ from chainrule.engine.params import Params, Shapes
 from chainrule.kernels.masked_conv import Window, raster
 from chainrule.kernels.types import Array, Ids
 
-WEIGHTS = ("W_x", "W_i", "W_m", "W_xv", "W_xh", "W_v", "W_h", "W_vh", "W_o", "W_t", "W_s")
+MATRICES = ("W_x", "W_i", "W_m", "W_xv", "W_xh", "W_v", "W_h", "W_vh", "W_o", "W_t", "W_s")
+WEIGHTS = (*MATRICES, "b_p")  # as many as a matrix has, so that they decay as one
 GATED = 2.5  # of weights whose gates feed gates; see Start
 EVENT = Image
 ABILITIES = Abilities(labels=True, dropout=True)
@@ -165,10 +166,10 @@ def shapes(config: Config) -> Shapes:
             "b_m": classes.shape(config, L, F),
         }
         wide = 2 * F
-    if config.positions:
-        biases["b_p"] = (config.height, config.width, 2 * F)
     top = {"W_t": (1, wide, wide), "W_s": (1, wide, outputs)}
-    weights: Shapes = {**dict.fromkeys(WEIGHTS, (0,)), **own, **top}
+    if config.positions:
+        top["b_p"] = (config.height, config.width, 2 * F)
+    weights: Shapes = {**dict.fromkeys(MATRICES, (0,)), **own, **top}
     return {**weights, **biases, "b_t": (wide,), "b_s": classes.shape(config, outputs)}
 
 

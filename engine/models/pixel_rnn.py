@@ -48,7 +48,7 @@ from chainrule.engine.arena import New
 from chainrule.engine.distributions import levels as distribution
 from chainrule.engine.event import Abilities, Image
 from chainrule.engine.image_sampling import ImageSampler
-from chainrule.engine.layers import grid_lstm, pixels
+from chainrule.engine.layers import dropout, grid_lstm, pixels
 from chainrule.engine.layers.grid_lstm import CELLS, Cell
 from chainrule.engine.layers.grid_lstm_steps import GridSteps
 from chainrule.engine.layers.one_pixel import PixelMap, rectified
@@ -57,9 +57,10 @@ from chainrule.engine.params import Params, Shapes
 from chainrule.kernels.masked_conv import Window, raster
 from chainrule.kernels.types import Array, Ids
 
-WEIGHTS = ("W_x", "W_i", "W_h", "W_o", "W_t", "W_s")
+MATRICES = ("W_x", "W_i", "W_h", "W_o", "W_t", "W_s")
+WEIGHTS = (*MATRICES, "b_p")  # as many as a matrix has, so that they decay as one
 EVENT = Image
-ABILITIES = Abilities(labels=True)
+ABILITIES = Abilities(labels=True, dropout=True)
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,7 @@ class Config:
         n_logistics: components of a discretised mixture; 0: a probability for each level.
         n_classes: labels are 0 … n_classes - 1.
         positions: whether each pixel has biases of its own.
+        dropout: share of each layer's outputs dropped while training, in [0, 1).
 
     Raises:
         ValueError: sizes that no network, or no image, can have, or an unknown cell.
@@ -91,6 +93,7 @@ class Config:
     n_logistics: int = 0
     n_classes: int = 1
     positions: bool = False
+    dropout: float = 0.0
 
     def __post_init__(self) -> None:
         """Refuse what no network can be."""
@@ -105,6 +108,8 @@ class Config:
             )
         if self.first_size < 3 and self.channels == 1:
             raise ValueError(f"first_size must be at least 3 to see a pixel, got {self.first_size}")
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"dropout must be in [0, 1), got {self.dropout}")
         _ = self.event, raster(max(3, self.first_size), "A")
 
     @property
@@ -136,8 +141,8 @@ def shapes(config: Config) -> Shapes:
         "W_o": (L, 1, H, 2 * H),
         "W_t": (1, 2 * H, 2 * H),
         "W_s": (1, 2 * H, outputs),
-        "b_x": classes.shape(config, 2 * H),
         **places,
+        "b_x": classes.shape(config, 2 * H),
         "b_i": classes.shape(config, L, D, 4 * H),
         "b_t": (2 * H,),
         "b_s": classes.shape(config, outputs),
@@ -150,7 +155,7 @@ def init(config: Config, rng: np.random.Generator, dtype: Any = np.float32) -> P
     scales = {"W_o": max(1, config.n_layers) ** -0.5, "W_t": 2**0.5, "W_s": 0.1}
     own = raster(1, "B", config.channels)
     windows = {"W_x": config.first, "W_i": config.of_cell.window, "W_o": own, "W_t": own}
-    for name in WEIGHTS:
+    for name in MATRICES:
         W = params[name]
         std = scales.get(name, 1) * (W.shape[-3] * W.shape[-2]) ** -0.5
         W[...] = rng.normal(0, std, W.shape)
@@ -177,8 +182,9 @@ def _forward(
     b_x = classes.table(config, params["b_x"])
     b_p, layers = params.get("b_p"), []
     x = pixels.mapped(z, params["W_x"], b_x, y, config.first, new, b_p)  # F1
-    for w in _layers(config, params):
-        x, cache = grid_lstm.forward(x, w, y, config.of_cell, new)  # F2
+    for l, w in enumerate(_layers(config, params)):
+        site = dropout.site(config.dropout, noise, l)
+        x, cache = grid_lstm.forward(x, w, y, config.of_cell, site, new)  # F2
         layers.append(cache)
     s, top = pixels.top(x, pixels.top_weights(config, params), y, config.channels, new)  # F3
     return s, _Tape(z, layers, top)

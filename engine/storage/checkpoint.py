@@ -48,7 +48,9 @@ PLACE = ("step", "size", "n_seen", "loss_sum", "seconds")
 COUNTERS = (*PLACE, "best_record", "best_valid")
 ALSO = ("carry", "average")  # arrays that not every training has
 RENAMED = {"n_rows": "size", "best_epoch": "best_record", "P": "E_pos"}  # of older files
-ABSENT: dict[str, Any] = {"n_classes": 1, "half_steps": [], "atoms": [], "positions": False}
+ABSENT: dict[str, Any] = {
+    "n_classes": 1, "half_steps": [], "atoms": [], "positions": False, "dropout": 0.0,
+}  # fmt: skip
 
 
 class Checkpoint(NamedTuple):

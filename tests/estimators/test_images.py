@@ -291,7 +291,19 @@ def test_what_cannot_be_fitted_is_one_sentence_and_changes_nothing(settings, x, 
         (lambda m: m.log_prob(BITS[:, :3]), "images of 3×4, and the model was fitted on 4×4"),
         (lambda m: m.log_prob(BITS.reshape(80, 16)[:, 1:]), "X has 15 features, but PixelCNN is"),
         (lambda m: m.log_prob(X), r"holds \d+ at \[.*\], and those of the fit are from 0 to 1,"),
+        (
+            lambda m: m.log_prob(BITS[0]),
+            r"one image, 4×4, and is to hold several; .* give X\[None\]",
+        ),
         (lambda m: m.sample(2, given=BITS[0]), "given and observed go together"),
+        (
+            lambda m: m.sample(2, given=BITS[0, :, :3], observed=np.zeros((4, 4), bool)),
+            r"given must be an image of shape \(4, 4\), or 2 of them; got shape \(4, 3\)",
+        ),
+        (
+            lambda m: m.sample(2, seed=-1),
+            "seed must be None, a whole number of at least 0, or .*-1",
+        ),
         (
             lambda m: m.sample(2, given=BITS[0], observed=np.zeros((4, 3), bool)),
             r"observed must be a bool array of shape \(4, 4\) or \(4, 4, 1\), or 2 of them",

@@ -95,12 +95,15 @@ MODELS = {  # what a test is called: the registry's name, and a Config's argumen
             "gated": True,
             "levels": 2,
             "n_classes": 2,
-            "n_features": 12,
+            "n_features": 18,
             "positions": True,
         },
     ),
     "pixel_rnn": ("pixel_rnn", RECURRENT),
-    "pixel_rnn of positions": ("pixel_rnn", {**RECURRENT, "n_classes": 2, "positions": True}),
+    "pixel_rnn of positions": (
+        "pixel_rnn",
+        {**RECURRENT, "n_classes": 2, "positions": True, "dropout": 0.3},
+    ),
     "pixel_rnn of labels": ("pixel_rnn", {**RECURRENT, "n_classes": 3, "cell": "diagonal"}),
     "pixel_rnn of levels": ("pixel_rnn", {**RECURRENT, "width": 2, "levels": 4}),
     "pixel_rnn diagonal, of colours": (

@@ -2,13 +2,14 @@
 
 import numpy as np
 import pytest
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 from support.parity import agree
 
 from chainrule.engine import arena
 from chainrule.engine.gradcheck import numeric_grad
-from chainrule.engine.layers import grid_lstm
+from chainrule.engine.layers import dropout, grid_lstm
 from chainrule.engine.layers.grid_lstm import CELLS, Weights
+from chainrule.engine.noise import Noise
 from chainrule.kernels import use_backend
 from chainrule.kernels.dispatch import HOST_BACKENDS
 
@@ -33,10 +34,10 @@ def draw(rng, kind, H, groups, n_classes=1):
     return w, of
 
 
-def run(x, w, y, of):
+def run(x, w, y, of, site=None):
     """Return the layer's output, an array of its own."""
     with arena.borrow(x) as new:
-        return np.array(grid_lstm.forward(x, w, y, of, new)[0])
+        return np.array(grid_lstm.forward(x, w, y, of, site, new)[0])
 
 
 def sees(kind, R, S):
@@ -85,19 +86,36 @@ def test_which_groups_a_group_depends_on(kind, rng):
 
 
 @every_cell
+@pytest.mark.parametrize("rate", [0, 0.4])
 @pytest.mark.parametrize(("groups", "n_classes"), [(1, 1), (3, 1), (1, 2)])
-def test_gradient(kind, groups, n_classes, rng):
+def test_gradient(kind, groups, n_classes, rate, rng):
+    site = dropout.site(rate, Noise(seed=1, step=2, row=0), 3)
     w, of = draw(rng, kind, 3, groups, n_classes)
     x, dy = rng.normal(size=(2, 2, 3, 3, 6))
     y = np.array([1, 0], np.int32)[: 2 * (n_classes > 1)]
 
     def loss():
-        return float((run(x, w, y, of) * dy).sum())
+        return float((run(x, w, y, of, site) * dy).sum())
 
     dx, dw = dy.copy(), Weights(*(a * np.nan for a in w))
     with arena.borrow(x) as new:
-        _, cache = grid_lstm.forward(x, w, y, of, new)
+        _, cache = grid_lstm.forward(x, w, y, of, site, new)
         grid_lstm.backward(dx, cache, w, dw, y, of)
     agree(dx, numeric_grad(loss, x), "dx")
     for name, a, da in zip(w._fields, w, dw, strict=True):
         agree(da, numeric_grad(loss, a), f"d{name}")
+
+
+@every_cell
+def test_dropout_is_of_what_the_stream_hears_alone(kind, rng):
+    """Of dropped units it hears nothing, of others more; the recurrence goes on with all of h."""
+    w, of = draw(rng, kind, 4, 1)
+    x = rng.normal(size=(5, 3, 4, 8))
+    site = dropout.site(0.4, Noise(seed=1, step=2, row=0), 3)
+    with arena.borrow(x) as new:
+        _, whole = grid_lstm.forward(x, w, NOBODY, of, None, new)
+        _, cache = grid_lstm.forward(x, w, NOBODY, of, site, new)
+        assert_array_equal(cache.h, whole.h)
+        M = cache.m / whole.m
+    assert_allclose(M, (M > 0) / 0.6, rtol=1e-9)
+    assert 0.3 < (M == 0).mean() < 0.5

@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from chainrule.engine import image_density
+from chainrule.engine import arena, image_density
+from chainrule.engine.layers import pixels
 from chainrule.engine.models import pixel_rnn
 from chainrule.engine.models.pixel_rnn import Config
+from chainrule.engine.noise import Noise
 from chainrule.kernels import adam, use_backend
 from chainrule.kernels.dispatch import HOST_BACKENDS
 
@@ -153,6 +155,34 @@ def test_no_row_is_worked_out_again(cell, rng, monkeypatch):
 
 
 @every_cell
+def test_every_layer_drops_what_its_place_says(cell, rng):
+    """By seed, minibatch and row in it, so that slices of a minibatch add up to the whole."""
+    config = Config(4, 3, n_hidden=3, n_layers=2, cell=cell, first_size=3, dropout=0.4)
+    params = pixel_rnn.init(config, rng, np.float64)
+    x = rng.integers(0, 2, (7, 4, 3, 1)).astype(np.uint8)
+    whole, part = params.like(), params.like()
+
+    def loss(noise, rows=np.s_[:], **total):
+        return pixel_rnn.loss_and_grad(config, params, x[rows], part, noise=noise, **total)
+
+    losses, total = [], np.zeros_like(part.flat)
+    for lo, hi in ((0, 4), (4, 7)):
+        losses.append(loss(Noise(5, 6, lo), np.s_[lo:hi], total=7))
+        total += part.flat
+    loss_of_all = pixel_rnn.loss_and_grad(config, params, x, whole, noise=Noise(5, 6, 0))
+    assert_allclose(sum(losses), loss_of_all, rtol=1e-12)
+    assert_allclose(total, whole.flat, rtol=1e-9, atol=1e-13)
+    drawn = [loss(noise) for noise in (Noise(5, 6, 0), Noise(5, 7, 0), Noise(4, 6, 0), None)]
+    assert len(set(drawn)) == 4
+    assert drawn[-1] == pytest.approx(-pixel_rnn.log_prob(config, params, x).mean(), rel=1e-12)
+    with arena.borrow(params.flat) as new:
+        z = pixels.scaled(x, 2, new)
+        _, tape = pixel_rnn._forward(config, params, z, np.zeros(7, np.int32), Noise(5, 6, 0), new)
+        of_layers = [layer.m == 0 for layer in tape.layers]
+    assert (of_layers[0] != of_layers[1]).any()
+
+
+@every_cell
 def test_start(cell, rng):
     """Forget gates are open in every group, what is hidden is 0, and all else has its scale."""
     config = Config(5, 5, 3, 4, 12, 3, cell)
@@ -191,6 +221,7 @@ def test_it_learns_what_a_far_pixel_says(cell, rng):
         ({"channels": 3, "n_hidden": 8}, "n_hidden must be a multiple of the 3 channels"),
         ({"first_size": 1}, "first_size must be at least 3 to see a pixel"),
         ({"first_size": 4}, "a kernel's size must be odd"),
+        ({"dropout": 1.0}, r"dropout must be in \[0, 1\), got 1.0"),
         ({"levels": 1}, "an image needs sizes of 1 or more and 2 levels or more"),
     ],
 )
