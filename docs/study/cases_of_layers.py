@@ -190,18 +190,23 @@ def _any_order(rng: Any) -> Instance:
 
 @case("layers/pixels")
 def _pixels(rng: Any) -> Instance:
-    p = normal(rng, h=(N, 3, 2, 4), W_t=(1, 4, 3), b_t=(1, 3), W_s=(1, 3, 2), b_s=(2, 2))
+    window = masked_conv.raster(3, "A")
+    p = normal(rng, x=(N, 3, 2, 1), W=(window.n_taps, 1, 4), b=(2, 4), b_p=(3, 2, 4))
+    p |= normal(rng, h=(N, 3, 2, 4), W_t=(1, 4, 3), b_t=(1, 3), W_s=(1, 3, 2), b_s=(2, 2))
 
     def run() -> Any:
-        return pixels.top(p["h"], of_weights(pixels.TopWeights, p), LABELS, 1, new)
+        a = pixels.mapped(p["x"], p["W"], p["b"], LABELS, window, new, p["b_p"])
+        return a, *pixels.top(p["h"], of_weights(pixels.TopWeights, p), LABELS, 1, new)
 
     def backward(douts: Any) -> Any:
         d = dict(zip(p, room(*p.values()), strict=True))
+        out = d["x"], d["W"], d["b"], d["b_p"]
+        pixels.mapped_backward(douts[0], p["x"], p["W"], LABELS, window, *out)
         both = (of_weights(pixels.TopWeights, of) for of in (p, d))
-        pixels.top_backward(douts[0], run()[1], *both, LABELS, 1, d["h"], new)
+        pixels.top_backward(douts[1], run()[2], *both, LABELS, 1, d["h"], new)
         return d
 
-    return Instance(p, lambda: [run()[0]], backward)
+    return Instance(p, lambda: list(run()[:2]), backward)
 
 
 @case("layers/residual_pixels")
@@ -233,7 +238,7 @@ def _grid_lstm(rng: Any) -> Instance:
         grid_lstm.backward(dx, cache, of_weights(grid_lstm.Weights, p), dw, LABELS, of)
 
     def run(w: Any) -> Any:
-        return grid_lstm.forward(p["x"].copy(), w, LABELS, of, new)
+        return grid_lstm.forward(p["x"].copy(), w, LABELS, of, SITE, new)
 
     return of_one_array(p, grid_lstm.Weights, run, back)
 
