@@ -8,9 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import OneToOneFeatureMixin, TransformerMixin
 
-from chainrule.encoders import cells, dataframes, validation
+from chainrule.encoders import cells, dataframes, uniforms, validation
 from chainrule.encoders.bits import Bits
-from chainrule.encoders.uniforms import generator
 from chainrule.engine.event import Columns
 from chainrule.engine.models import orderless_nade
 from chainrule.estimators import evaluating
@@ -252,7 +251,7 @@ class OrderlessNADE(OneToOneFeatureMixin, TransformerMixin, TableDensity):  # ty
             [[0, 1, 1], [1, 0, 0]]
         """
         times = 1 if n_draws is None else validation.integer("n_draws", n_draws, 1)
-        data, rng = self._read(X), generator(seed)
+        data, rng = self._read(X), uniforms.generator(seed)
         known, n = self._columns.observed(data), self._size(data)
         drawn = (self.sample(n, rng, given=data, observed=known, y=y) for _ in range(times))
         tables = [dataframes.with_index(table, X) for table in drawn]

@@ -18,9 +18,8 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from chainrule.encoders import column_types as types_of
-from chainrule.encoders import frames, validation
+from chainrule.encoders import frames, uniforms, validation
 from chainrule.encoders.columns import AnyColumns
-from chainrule.encoders.uniforms import generator
 from chainrule.encoders.variables import Real
 from chainrule.estimators import evaluating
 from chainrule.estimators.few_rows import FewRows
@@ -250,7 +249,7 @@ class TableDensity(FewRows, InUnits):
         numbers = self._labels(y, n)
         if numbers is None and self.classes_ is not None:
             raise ValueError("the uniforms of a model with labels are those of one; give y")
-        u, rng = np.empty((n, D)), generator(seed)
+        u, rng = np.empty((n, D)), uniforms.generator(seed)
         with self._evaluating() as params:
             for rows, x in self._batches(data, "uniforms"):
                 v, some = rng.random(x.shape), None if numbers is None else numbers[rows]

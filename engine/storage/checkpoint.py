@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from chainrule.engine import models
 from chainrule.engine.params import Params
-from chainrule.engine.storage import container
+from chainrule.engine.storage import container, older
 from chainrule.engine.storage import history as histories
 from chainrule.engine.storage.container import CheckpointError, PathLike, refuse
 from chainrule.engine.storage.description import one_error, parse, plain, too_small, typed
@@ -47,10 +47,6 @@ EXTRA, HISTORY = "extra/", "history/"  # names of arrays begin so; a history's e
 PLACE = ("step", "size", "n_seen", "loss_sum", "seconds")
 COUNTERS = (*PLACE, "best_record", "best_valid")
 ALSO = ("carry", "average")  # arrays that not every training has
-RENAMED = {"n_rows": "size", "best_epoch": "best_record", "P": "E_pos"}  # of older files
-ABSENT: dict[str, Any] = {
-    "n_classes": 1, "half_steps": [], "atoms": [], "positions": False, "dropout": 0.0,
-}  # fmt: skip
 
 
 class Checkpoint(NamedTuple):
@@ -241,7 +237,7 @@ def _counters(
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Return where a training stands, and its history: of older files among the counters."""
     if isinstance(values, dict):
-        values = {RENAMED.get(name, name): value for name, value in values.items()}
+        values = older.renamed(values)
         if "history" in values:
             history = histories.checked(values.pop("history"))
     hints = get_type_hints(State)
@@ -261,13 +257,13 @@ def _model(
     """Return config and parameters, having compared every name, shape and dtype."""
     hints = get_type_hints(module.Config)
     if isinstance(values, dict):
-        values = {name: value for name, value in ABSENT.items() if name in hints} | values  # older
+        values = older.completed(values, hints)
         if "centred" not in hints and values.pop("centred", False):
             refuse(path, "is of a version that centred hidden units; fit the model again")
     config = module.Config(**typed(hints, values, path))
     if too_small(config):
         refuse(path, "has a config with a size below 1; save the model again")
-    tensors = {RENAMED.get(name, name): array for name, array in tensors.items()}
+    tensors = older.renamed(tensors)
     shapes, dtypes = dict(module.shapes(config)), {array.dtype for array in tensors.values()}
     if {name: array.shape for name, array in tensors.items()} != shapes:
         refuse(path, "has arrays that do not fit its config; save the model again")
@@ -283,7 +279,7 @@ def _model(
 
 def _recipe(values: Any, path: PathLike) -> Recipe:
     if isinstance(values, dict):
-        values = {"average": 0.0, **values}  # which older ones lack
+        values = older.completed(values, get_type_hints(Recipe))
     checked = typed(get_type_hints(Recipe), values, path)
     try:
         return Recipe(**checked)
