@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from chainrule.datasets import readers, rowfiles
 from chainrule.datasets.rowfiles import Origin
 from chainrule.encoders.on_disk import RowsOnDisk
+from chainrule.encoders.uniforms import generator
 
 SPLITS = ("train", "valid", "test")
 
@@ -147,7 +148,7 @@ def parts_of(
         raise ValueError(f"{name} has {n_rows} rows, too few to cut {' and '.join(missing)} from")
     n_tenth = max(1, n_rows // 10)
     ends = np.cumsum([n_rows - n_tenth * len(missing)] + [n_tenth] * len(missing))
-    parts = np.split(np.random.default_rng(seed).permutation(n_rows), ends[:-1])
+    parts = np.split(generator(seed).permutation(n_rows), ends[:-1])
     return dict(zip(("train", *missing), parts, strict=True))
 
 

@@ -147,13 +147,12 @@ class Images(Encoder):
         given = partial.values(partial.spread(given, mask, self.names))
         if not hasattr(given, "toarray"):
             given = given if isinstance(given, np.ma.MaskedArray) else np.asarray(given)
-            alone = given.shape in (self.shape, self.shape[: given.ndim])
-            C = self.shape[2]
-            one = (self.dims,), self.shape, self.shape[: 2 + (C > 1)]
-            if given.ndim > 1 and not alone and given.shape[1:] not in one:
+            flat, *one = (self.dims,), self.shape, self.shape[: 2 + (self.shape[2] > 1)]
+            several = given.shape[1:] in (flat, *one) and len(given) in (1, n)
+            if given.shape not in (flat, *one) and not several:
                 wanted = f"an image of shape {self.form}, or {n} of them"
                 raise ValueError(f"given must be {wanted}; got shape {given.shape}")
-            given = given.reshape(1 if alone else len(given), -1) if given.ndim > 1 else given
+            given = given.reshape(-1, self.dims)
         rows = self.encode(validation.known(given, mask, n), "given")
         return np.broadcast_to(rows.reshape(len(rows), -1) * mask, (n, self.dims)).copy()
 

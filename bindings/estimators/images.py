@@ -170,7 +170,8 @@ class ImageDensity(FewImages):
         """Return X as images like those of the fit, not yet encoded."""
         data = as_images(X, name)
         if data.ndim == 2:
-            self._refuse_one_alone(data, name)
+            if isinstance(X, np.ndarray):
+                self._refuse_one_alone(data, name)
             named = X if hasattr(X, "columns") else data
             owner, known = type(self).__name__, self._columns.names
             validation.check_width(named, self.n_features_in_, owner, name, known)

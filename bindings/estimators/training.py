@@ -29,7 +29,7 @@ class Training:
         learning_rate: of Adam, after the warm-up.
         schedule: "cosine" (down to 0 over the training) or "constant".
         warmup: share of all steps over which the learning rate rises from 0, in [0, 1).
-        weight_decay: decoupled decay of the weights, not of biases and gains.
+        weight_decay: decoupled decay of the weights, not of gains and a layer's biases.
         l1: decoupled sparsity of the weights: those whose mean gradient is below about l1 times
             its noise become exactly zero. Try 0.01 to 0.1.
         clip_norm: longest gradient let through, as a 2-norm; 0 turns clipping off.

@@ -199,7 +199,7 @@ PATH = (
     (
         "engine/layers/grid_lstm",
         "Why two directions, one of them a row lower, see all that comes before.",
-        ("kernels/grid_lstm", "engine/layers/pixels"),
+        ("kernels/grid_lstm", "engine/layers/pixels", "kernels/dropout"),
     ),
     (
         "engine/models/pixel_rnn",

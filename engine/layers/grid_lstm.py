@@ -102,7 +102,7 @@ def forward(
         m[:, 0] = h[0][:, 0]
         m[:, 1:] = h[0][:, 1:] + h[1][:, :-1]  # F3
     if site is not None:
-        whole, m = m, new(shape)
+        whole, m = m, m if len(h) > 1 else new(shape)  # h itself is what the backward reads
         site.drop(_rows(whole), _rows(m))
     after = new(x.shape)
     after[...] = x

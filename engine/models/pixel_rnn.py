@@ -8,7 +8,7 @@ Model       x: (N, R, S, C), levels 0 … levels - 1, pixels in raster order, th
                 which pixels a map sees, and why that will do   chainrule.kernels.masked_conv
                 what s says of a level                  chainrule.engine.distributions.levels
             (F1)  x^0 = z W_x + b_x,y + b_p                 first_size², kind A
-            (F2)  x^l, l = 1 … L                            chainrule.engine.layers.grid_lstm
+            (F2)  x^l, l = 1 … L, dropping at site l - 1    chainrule.engine.layers.grid_lstm
             (F3)  s = top(x^L)
             b_p, a bias of each pixel, is there where the network is to know positions.
 

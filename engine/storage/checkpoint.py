@@ -175,7 +175,7 @@ def save_state(
             "from; keep the one saved before"
         )
     counters = {name: getattr(state, name) for name in COUNTERS}
-    training = {"recipe": asdict(recipe), "counters": counters}
+    training = {"recipe": asdict(recipe), "counters": counters, "layout": [*state.params.shapes]}
     extra = {"best": _host(state.best.flat), "m": _host(state.m), "v": _host(state.v)}
     for name in ALSO:
         if (array := getattr(state, name)) is not None:
@@ -212,6 +212,8 @@ def _saved_state(path: PathLike, saved: Checkpoint) -> SavedState:
     for name, array in saved.extra.items():
         if array.shape != like.shape or array.dtype != like.dtype:
             refuse(path, f"has an array {name!r} that does not fit its parameters; start anew")
+    if training.get("layout", older.layout(saved.config, saved.params)) != [*saved.params.shapes]:
+        refuse(path, "has its arrays in an order of before; start a new training")
     model = models.get(saved.model)
     width = model.state_size(saved.config) if model.ABILITIES.state else None
     if carry is not None and (carry.shape[1:] != (width,) or carry.dtype != like.dtype):

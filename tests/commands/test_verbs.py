@@ -177,6 +177,10 @@ def test_info_counts_what_is_there_and_what_untied_would_cost(folder, call):
         assert path.name in out and f"{path.stat().st_size:,}" in out
     status, out, _ = call("info", folder / "fvsbn" / "model.safetensors")
     assert status == 0 and "120" in out and "untied" not in out
+    images = cr.PixelCNN(1, 4, epochs=1, batch_size=8).fit(np.eye(4)[None].repeat(8, axis=0))
+    images.save(folder / "images.safetensors")
+    status, out, _ = call("info", folder / "images.safetensors")
+    assert status == 0 and "W_x" in out and "W_xv" not in out  # which gated networks have
 
 
 @pytest.mark.parametrize(

@@ -257,8 +257,10 @@ def test_given_pixels_are_looked_at_where_they_are_observed(colour):
         assert_array_equal(encoder.encode_given(shaped, mask, 1)[0], x[0].reshape(36))
     for marked in (marks, np.repeat(marks[..., None], 3, 2), marks[None], mask, mask[None]):
         assert np.array_equal(np.ravel(encoder.mask(marked, 1)), mask)
-    with pytest.raises(ValueError, match=r"given must have shape \(2, 36\)"):
+    with pytest.raises(ValueError, match=r"an image of shape \(4, 3, 3\), or 2 of them"):
         encoder.encode_given(np.zeros((3, 4, 3, 3)), mask, 2)
+    with pytest.raises(ValueError, match=r"or 2 of them; got shape \(4, 3\)"):  # one grey image
+        encoder.encode_given(np.zeros((4, 3)), mask, 2)
 
 
 # Files

@@ -301,6 +301,10 @@ def test_what_cannot_be_fitted_is_one_sentence_and_changes_nothing(settings, x, 
             r"given must be an image of shape \(4, 4\), or 2 of them; got shape \(4, 3\)",
         ),
         (
+            lambda m: m.sample(2, given=BITS[:3], observed=np.zeros((4, 4), bool)),
+            r"given must be an image of shape \(4, 4\), or 2 of them; got shape \(3, 4, 4\)",
+        ),
+        (
             lambda m: m.sample(2, seed=-1),
             "seed must be None, a whole number of at least 0, or .*-1",
         ),

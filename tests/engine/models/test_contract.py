@@ -56,6 +56,9 @@ def test_a_model_declares_what_it_is_for(name):
     model, config, params = make(name)
     assert isinstance(config.event, model.EVENT)
     assert params.leading(model.WEIGHTS) > 0
+    if "b_p" in params.shapes:  # biases of pixels are as many as a matrix has, and decay as one
+        assert "b_p" in model.WEIGHTS
+        assert not model.init(config, np.random.default_rng(0))["b_p"].any()
     fields = model.Config.__dataclass_fields__
     assert ("n_classes" in fields) == model.ABILITIES.labels
     assert ("dropout" in fields) == model.ABILITIES.dropout

@@ -15,12 +15,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.testing import assert_array_equal
 
 import chainrule as cr
 from chainrule.engine import models
 from chainrule.engine.models import nade
 from chainrule.engine.storage import checkpoint, container
 from chainrule.engine.training import train
+from chainrule.engine.training.recipe import Recipe
 
 HERE = Path(__file__).parent
 FOLDERS = {version: HERE / f"checkpoints_v{version}" for version in (1, 2)}
@@ -192,3 +194,22 @@ def test_networks_over_images_that_knew_nothing_of_positions(name, tmp_path, mon
     found = checkpoint.load(path)
     assert found.config == config
     assert found.params.shapes == params.shapes
+
+
+@pytest.mark.parametrize("layout", [None, "of another order"])
+def test_trainings_whose_arrays_lie_in_another_order_are_refused(layout, tmp_path):
+    """Moments and the best parameters are kept as one array each, in the order of their day."""
+    config = models.get("pixel_cnn").Config(3, 3, n_layers=1, positions=True)
+    recipe = Recipe(epochs=2)
+    state, path = train.start(models.get("pixel_cnn"), config, recipe), tmp_path / "a.state"
+    checkpoint.save_state(path, "pixel_cnn", config, recipe, state)
+    assert_array_equal(checkpoint.load_state(path).state.best.flat, state.best.flat)
+    tensors, text = container.read(path)
+    content = json.loads(text)
+    names = content["metadata"]["training"].pop("layout")
+    assert names == list(state.params.shapes)
+    if layout:
+        content["metadata"]["training"]["layout"] = names[::-1]
+    container.write(path, tensors, json.dumps(content))
+    with pytest.raises(checkpoint.CheckpointError, match="in an order of before; start a new"):
+        checkpoint.load_state(path)
