@@ -37,6 +37,11 @@ def forward(x: Array, site: Site | None) -> None:
         site.drop(x, x)
 
 
+def of_pixels(a: Array, site: Site | None) -> None:
+    """Overwrite images' features a, (N, R, S, F), by M ∘ a, pixels being positions, if at all."""
+    forward(a.reshape(len(a), -1, a.shape[-1]), site)
+
+
 def backward(dy: Array, site: Site | None, new: New) -> Array:
     """Return dx, (N, T, C): a new array, or dy itself where nothing was dropped."""
     if site is None:

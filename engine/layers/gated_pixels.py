@@ -92,7 +92,7 @@ def forward(
     masked_conv.add(p, w.W_vh, see.whole, q)
     v_next = v if last else _gated(p, 1, new)  # F3
     g = _gated(q, see.own.groups, new)  # F4
-    dropout.forward(g.reshape(len(g), -1, g.shape[3]), site)
+    dropout.of_pixels(g, site)
     h_next = new(g.shape)
     h_next[...] = 0 if first else h
     masked_conv.add(g, w.W_o, see.own, h_next)  # F5
@@ -143,7 +143,7 @@ def _sums_gradient(
     _, _, p, q, g, site = cache
     dp, dq, dg = new(p.shape), new(q.shape), new(g.shape)
     masked_conv.add_backward(dh, g, w.W_o, see.own, dg, dw.W_o)  # B1
-    dropout.forward(dg.reshape(len(dg), -1, dg.shape[3]), site)
+    dropout.of_pixels(dg, site)
     _gate_backward(dg, q, see.own.groups, dq)  # B2
     masked_conv.add_backward(dq, p, w.W_vh, see.whole, dp, dw.W_vh)  # B4
     if not last:

@@ -101,9 +101,10 @@ def forward(
         m = new(shape)
         m[:, 0] = h[0][:, 0]
         m[:, 1:] = h[0][:, 1:] + h[1][:, :-1]  # F3
-    if site is not None:
-        whole, m = m, m if len(h) > 1 else new(shape)  # h itself is what the backward reads
-        site.drop(_rows(whole), _rows(m))
+    elif site is not None:
+        m = new(shape)
+        m[...] = h[0]  # which the backward reads whole
+    dropout.of_pixels(m, site)  # F3
     after = new(x.shape)
     after[...] = x
     masked_conv.add(m, w.W_o, of.own, after)  # F4
@@ -116,7 +117,7 @@ def backward(dx: Array, cache: GridCache, w: Weights, dw: Weights, y: Ids, of: C
     with arena.borrow(dx) as new:
         dm, moved, more = new(m.shape), new(m.shape), new(x.shape)
         masked_conv.add_backward(dx, m, w.W_o, of.own, dm, dw.W_o)  # B1
-        dropout.forward(_rows(dm), site)  # B2
+        dropout.of_pixels(dm, site)  # B2
         for d, fronts in enumerate(of.directions):
             dh = dm
             if d == 1:
@@ -127,8 +128,3 @@ def backward(dx: Array, cache: GridCache, w: Weights, dw: Weights, y: Ids, of: C
             grid_lstm.backward(dh, da, w.W_h[d], fronts, h[d], c[d], da, dw.W_h[d])  # B3
             mapped_backward(da, x, w.W_i[d], y, of.window, more, dw.W_i[d], dw.b_i[:, d])  # B4
             dx += more
-
-
-def _rows(a: Array) -> Array:
-    """Return the pixels of an image one after the other, (N, R·S, H), a view."""
-    return a.reshape(len(a), -1, a.shape[-1])

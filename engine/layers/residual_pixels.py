@@ -64,7 +64,7 @@ def forward(
     rectify(a)
     m = mapped(a, w.W_m, w.b_m, y, window, new)  # F3
     rectify(m)
-    dropout.forward(_rows(m), site)
+    dropout.of_pixels(m, site)
     masked_conv.add(m, w.W_o, own, h)  # F4
     return ResidualCache(u, a, m, site)
 
@@ -77,15 +77,10 @@ def backward(
     with arena.borrow(dh) as new:
         dm, da, du = new(m.shape), new(a.shape), new(u.shape)
         masked_conv.add_backward(dh, m, w.W_o, own, dm, dw.W_o)  # B1
-        dropout.forward(_rows(dm), site)  # B2
+        dropout.of_pixels(dm, site)  # B2
         slope(m, dm)
         mapped_backward(dm, a, w.W_m, y, window, da, dw.W_m, dw.b_m)
         slope(a, da)  # B3
         mapped_backward(da, u, w.W_i, y, own, du, dw.W_i, dw.b_i)
         slope(u, du)  # B4
         dh += du
-
-
-def _rows(a: Array) -> Array:
-    """Return the pixels of an image one after the other, (N, R·S, F), a view."""
-    return a.reshape(len(a), -1, a.shape[-1])
