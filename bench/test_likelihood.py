@@ -92,6 +92,36 @@ def test_a_trial_may_stop_early_and_have_no_valid_rows(data, tmp_path):
     assert record["history"][1]["learning_rate"] > 0.5 * record["history"][0]["learning_rate"]
 
 
+def test_a_trial_may_begin_from_another(data, tmp_path):
+    """It is `fit(start=…)` of what the first kept, and one record with it."""
+    model = cr.FVSBN(epochs=3, learning_rate=0.1, n_threads=1)
+    first = trials.run(model, data, tmp_path)
+    again = cr.FVSBN(epochs=2, learning_rate=0.05, warmup=0.1, n_threads=1)
+    both = trials.run(again, data, tmp_path, start=first)
+    begun = trials.load(first, tmp_path)
+    asked = cr.FVSBN(**again.get_params()).fit(data.train.x, X_valid=data.valid.x, start=begun)
+    np.testing.assert_array_equal(trials.load(both, tmp_path).params_.flat, asked.params_.flat)
+    assert [record["epoch"] for record in both["history"]] == [1, 2, 3, 4, 5]
+    assert both["history"][:3] == first["history"] and "history" not in both["start"]
+    assert both["best_epoch"] == 3 + asked.best_epoch_
+    assert both["fit_seconds"] == pytest.approx(sum(r["seconds"] for r in both["history"]))
+    assert both["trial"] != trials.name_of(again, "toy") and both["trial"] != first["trial"]
+    assert trials.run(again, data, tmp_path, start=first) == both  # kept
+
+
+def test_a_protocol_goes_on_where_that_is_better(data, tmp_path, monkeypatch):
+    """A second training that made valid worse is not what is scored."""
+    data = data._replace(name="binarized_mnist")
+    monkeypatch.setattr(cr.datasets, "load", lambda name: data)
+    settings = {"epochs": 3, "learning_rate": 0.1, "batch_size": 10, "n_threads": 1}
+    for then, epochs in (({"epochs": 4}, 7), ({"l1": 90.0, "epochs": 2}, 3)):
+        asked = likelihood.Images("FVSBN", settings, ({},), {}, then=then)
+        monkeypatch.setitem(likelihood.MNIST, "mnist_fvsbn", asked)
+        (found,) = likelihood.mnist("mnist_fvsbn", tmp_path, tmp_path)
+        assert len(found["history"]) == epochs
+        assert found["nll_nats"]["valid"] == pytest.approx(found["valid_nats"], abs=1e-6)
+
+
 def test_the_best_on_valid_is_chosen(data, tmp_path):
     """And the others are kept without their curves."""
     models = trials.settings_tried(

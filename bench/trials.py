@@ -37,22 +37,24 @@ GROUP = 250  # rows whose scores are kept as soon as they are there
 Record = dict[str, Any]
 
 
-def name_of(model: Any, data: str, stop: int | None = None) -> str:
+def name_of(model: Any, data: str, stop: int | None = None, start: str | None = None) -> str:
     """Return a trial's name: data, estimator, and ten digits of the settings that decide."""
     settings = {k: v for k, v in model.get_params().items() if k not in UNDECIDING}
-    if stop is not None:
-        settings["stop"] = stop
+    settings |= {k: v for k, v in (("stop", stop), ("start", start)) if v is not None}
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True, default=_plain).encode())
     return f"{data}-{type(model).__name__}-{digest.hexdigest()[:10]}"
 
 
-def run(model: Any, data: Any, folder: Path, stop: int | None = None) -> Record:
+def run(
+    model: Any, data: Any, folder: Path, stop: int | None = None, start: Record | None = None
+) -> Record:
     """Return the record of a trial, trained now or kept.
 
     data: a `datasets.Dataset`; without valid rows the last parameters are kept. stop: the epoch
-    after which training ends, with the schedule as if it went on.
+    after which training ends, with the schedule as if it went on. start: the record of a trial
+    whose kept parameters this one begins from; epochs and seconds then count from its first.
     """
-    name = name_of(model, data.name, stop)
+    name = name_of(model, data.name, stop, start and start["trial"])
     path = folder / f"{name}.json"
     if path.exists():
         return json.loads(path.read_text())  # type: ignore[no-any-return]
@@ -64,6 +66,7 @@ def run(model: Any, data: Any, folder: Path, stop: int | None = None) -> Record:
         data.train.x,
         X_valid=valid,
         checkpoint=folder / f"{name}.state",
+        start=None if start is None else load(start, folder),
         callback=None if stop is None else lambda record, _: record["epoch"] >= stop,
     )
     record = {
@@ -78,10 +81,25 @@ def run(model: Any, data: Any, folder: Path, stop: int | None = None) -> Record:
         "history": fitted.history_,
         "trial": name,
     }
+    if start is not None:
+        record = following(record, start)
     fitted.save(folder / f"{name}.safetensors")
     write(path, record)
     (folder / f"{name}.state").unlink(missing_ok=True)
     return record
+
+
+def following(record: Record, start: Record) -> Record:
+    """Return the record of a training that began from another's parameters, as one with it."""
+    before = start["history"]
+    epochs = before[-1]["epoch"]
+    later = [one | {"epoch": one["epoch"] + epochs} for one in record["history"]]
+    return record | {
+        "best_epoch": record["best_epoch"] + epochs,
+        "fit_seconds": start["fit_seconds"] + record["fit_seconds"],
+        "history": [*before, *later],
+        "start": summary(start),
+    }
 
 
 def search(models: Iterable[Any], data: Any, folder: Path) -> tuple[Record, list[Record]]:

@@ -5,7 +5,7 @@ import pytest
 from scipy.special import logsumexp, softmax
 from scipy.stats import laplace, multivariate_normal, norm
 
-from support import goodness, quadrature
+from support import goodness, quadrature, slopes
 
 
 def two_peaks(x, width=1e-3):
@@ -124,3 +124,25 @@ def test_mixtures_far_out(rng):
         return logsumexp(w + norm.logpdf(x[:, :1], mu, sigma), axis=1)
 
     assert abs(quadrature.integral(log_p) - 1) < 1e-7
+
+
+@pytest.mark.parametrize("size", [1, 5, 32, 300])
+def test_slopes_of_groups_find_every_entry_that_is_wrong(size, rng):
+    """Wherever it is, and the parameters are what they were."""
+    A, p = rng.normal(size=(size, size)), rng.normal(size=(1, size))
+    kept, g = p.copy(), p @ (A + A.T)
+
+    def wrong(grad):
+        ours, numeric = slopes.in_groups(lambda: float((p @ A @ p.T)[0, 0]), p, grad, rng)
+        assert len(ours) == min(size, slopes.GROUPS)
+        return ~np.isclose(ours, numeric, rtol=1e-5, atol=1e-6)
+
+    assert not wrong(g).any()
+    for i in range(size):
+        one_off = g.copy()
+        one_off[0, i] += 0.01
+        assert wrong(one_off).sum() == 1
+    assert wrong(np.full_like(g, np.nan)).all()
+    np.testing.assert_array_equal(p, kept)
+    empty = np.empty((2, 0))
+    assert all(len(a) == 0 for a in slopes.in_groups(lambda: 0.0, empty, empty, rng))
