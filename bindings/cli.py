@@ -159,10 +159,13 @@ def sample(
     by_label: Annotated[
         bool, typer.Option("--by-label", help="Rows of every label, 10 or -n of each.")
     ] = False,
+    size: Annotated[
+        str | None, typer.Option(metavar="ROWSxCOLUMNS", help="Of images; those of the fit.")
+    ] = None,
 ) -> None:
     """Draw rows from a model, or go on with a prompt."""
     of_text = prompt, temperature, top_k, top_p, stop or None
-    how = SampleRequest(n, out, columns, label, *of_text, by_label)
+    how = SampleRequest(n, out, columns, label, *of_text, by_label, size)
     _module("sample").sample(common, run, how)
 
 

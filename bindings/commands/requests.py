@@ -80,7 +80,8 @@ class SampleRequest(NamedTuple):
     """What to draw, and where it goes; None where not given.
 
     n: how many rows or lines, or symbols of a text. columns: of a picture. by_label: n rows of each
-    label. The rest is of sequences; stop: what a sequence stops before.
+    label. size: of images, "ROWSxCOLUMNS". The rest is of sequences; stop: what a sequence stops
+    before.
     """
 
     n: int | None = None
@@ -93,6 +94,7 @@ class SampleRequest(NamedTuple):
     top_p: float | None = None
     stop: Sequence[str] | None = None
     by_label: bool = False
+    size: str | None = None
 
 
 class AttackRequest(NamedTuple):

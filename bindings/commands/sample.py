@@ -1,5 +1,6 @@
 """`chainrule sample`: rows, lines, or a prompt and what follows it, as it is drawn."""
 
+import re
 import sys
 from collections.abc import Callable
 from itertools import chain
@@ -40,6 +41,8 @@ def _sample(common: Common, run: Path, how: SampleRequest) -> None:
         check_output(how.out, *PICTURES, *TABLES)
     model = common.show(runs.open_model(run))
     inputs.check_density(model, "sample")
+    if how.size is not None:
+        model = _resized(model, how.size)
     if how.by_label:
         _check_by_label(model, how)
     settings: dict[str, Any] = {"seed": common.seed, "y": labels.one(model, how.label)}
@@ -67,6 +70,15 @@ def _sample(common: Common, run: Path, how: SampleRequest) -> None:
         _rows(common, run, model, how, _of_symbols(model, length, settings))
     else:
         _text(common, model, how, settings)
+
+
+def _resized(model: Any, size: str) -> Any:
+    """Return a model of images at a size, "ROWSxCOLUMNS"."""
+    if not inputs.of_images(model):
+        raise ValueError("--size is for models of images; leave it out")
+    if not (found := re.fullmatch(r"(\d+)[x×](\d+)", size)):
+        raise ValueError(f"--size must be ROWSxCOLUMNS, as in 56x40, got {size!r}")
+    return model.resized(*map(int, found.groups()))
 
 
 def _of_symbols(model: Any, length: int, settings: dict[str, Any]) -> Drawing:

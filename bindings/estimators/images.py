@@ -1,7 +1,7 @@
 """Densities of images: what knows sizes, levels and pixels that are given."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from chainrule.engine.training.pixels import ImageSource
 from chainrule.engine.training.sources import Source
 from chainrule.estimators.few_images import FewImages
 from chainrule.estimators.fixed_density import writeable
+from chainrule.estimators.resizing import resized
 
 SMALL = 7  # rows and columns of a window that images of any size may have
 LIKELIHOODS = ("softmax", "logistics")
@@ -208,6 +209,14 @@ class ImageDensity(FewImages):
             f"them, True where a pixel is given; got {np.asarray(observed).dtype} of shape "
             f"{np.shape(observed)}"
         )
+
+    def resized(self, rows: int, columns: int) -> Self:
+        """Return this fitted model over images of another size, with the same parameters.
+
+        It draws, completes and scores such images; one fitted with `positions` has no other size.
+        What it learnt of edges and shapes is of its own size: larger images go on with textures.
+        """
+        return resized(self, rows, columns)  # type: ignore[no-any-return]
 
     # What goes out
 

@@ -273,3 +273,17 @@ def test_gradients(call, model, settings):
     assert status == 0 and "all pass" in out
     status, _, err = call("gradcheck", model, "--set", "epochs=3")
     assert status == 2 and "leave --set epochs out" in err
+
+
+def test_samples_of_another_size(folder, call, tmp_path):
+    """As a table and as a picture; not of rows, and not of a size that is none."""
+    out = tmp_path / "large.npy"
+    status, _, err = call("sample", folder / "bits", "-n", 3, "--size", "6x9", "--out", out)
+    assert (status, np.load(out).shape) == (0, (3, 6, 9)), err
+    drawn = tmp_path / "large.png"
+    status, said, _ = call("sample", folder / "colour", "-n", 2, "--size", "8×5", "--out", drawn)
+    assert status == 0 and "2 samples" in said and in_colour(picture(drawn))
+    for size in ("6", "6x", "0x3", "axb"):
+        status, _, err = call("sample", folder / "bits", "--size", size, "--out", out)
+        assert status == 2 and ("ROWSxCOLUMNS" in err or "rows must be" in err)
+    assert call("sample", folder / "bits", "-n", 1, "--size", "4x4", "--out", out)[0] == 0
