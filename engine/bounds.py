@@ -3,17 +3,20 @@
 A row of a model's answer needs as many numbers as its variables have values: 784 bits need 784, and
 32 × 32 × 3 levels of 256 need 786,432, so that 4,096 such rows would be 13 GB in single precision,
 where 5 are the 16 MB of 5,000 rows of bits. A real column is a mixture: 10 components are 30
-numbers. Everything that scores, asks for conditionals or draws rows chunk by chunk asks here for
-how many.
+numbers, and so are those of a pixel's logistics, whatever its levels. Everything that scores, asks
+for conditionals or draws rows chunk by chunk asks here for how many.
 """
 
+from math import prod
 from typing import Any
 
-from chainrule.engine.event import CONTINUOUS, Columns, Event, Sequence
+from chainrule.engine.distributions import levels
+from chainrule.engine.event import CONTINUOUS, Columns, Event, Image, Sequence
 
 NUMBERS = 1 << 22  # of a model's outputs that are asked for at once: 16 MB in single precision
 ROWS = 4096  # at most, however small they are: Ctrl-C is heard between
 POSITIONS = 8192  # of sequences, likewise
+DRAWN = 16  # images at least that are drawn at once: they share each read of the weights
 
 
 def rows_at_once(
@@ -40,10 +43,21 @@ def rows_at_once(
 
 def rows_of(config: Any, most: int | None = None) -> int:
     """Return how many rows of a model's may be worked on at once, at least 1; most: as above."""
+    if isinstance(config.event, Image):
+        K = levels.n_outputs(config.levels, config.n_logistics)
+        return max(
+            1, min(ROWS if most is None else most, NUMBERS // (K * prod(config.event.shape)))
+        )
     if CONTINUOUS not in getattr(config.event, "values", ()):
         return rows_at_once(config.event, most=most)
     of_each = 3 * int(config.components)  # weights, means and scales
     return rows_at_once(config.event, most=most, real=of_each)
+
+
+def rows_drawn(config: Any) -> int:
+    """Return how many rows may be drawn at once, at least 1; no sampler of images keeps outputs."""
+    least = DRAWN if isinstance(config.event, Image) else 1
+    return max(least, rows_of(config))
 
 
 def positions_at_once(event: Sequence, n_numbers: int = NUMBERS) -> int:

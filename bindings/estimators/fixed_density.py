@@ -91,9 +91,12 @@ class FixedDensity(Density):
         for rows in self._groups(self._size(data), title):
             yield rows, writeable(self._columns.encode(data[rows]))
 
-    def _groups(self, n: int, title: str) -> Iterator[slice]:
-        """Yield which of n rows are worked on at once, with a bar where it takes long."""
-        step = bounds.rows_of(self.config_)
+    def _groups(self, n: int, title: str, step: int | None = None) -> Iterator[slice]:
+        """Yield which of n rows are worked on at once, with a bar where it takes long.
+
+        step: how many; None: as many as are scored at once.
+        """
+        step = step or bounds.rows_of(self.config_)
         parts = (slice(lo, min(lo + step, n)) for lo in range(0, n, step))
         return progress.track(parts, title, bool(self.verbose), total=-(-n // step), lines=True)
 
@@ -128,7 +131,7 @@ class FixedDensity(Density):
         drawn = np.empty((n, D), self._columns.dtype)
         with self._evaluating() as params:
             dtype = self._uniform_dtype(drawn.dtype)
-            for rows in self._groups(n, "sample"):
+            for rows in self._groups(n, "sample", bounds.rows_drawn(self.config_)):
                 u = rng.random((rows.stop - rows.start, D), dtype) if by is None else by[rows]
                 kept = None if x is None else x[rows]
                 if mask is not None:

@@ -8,7 +8,14 @@ import pytest
 import chainrule as cr
 from chainrule.engine import bounds
 from chainrule.engine.event import CONTINUOUS, Columns, Image, Sequence
-from chainrule.engine.models import made, nade, orderless_nade, table_nade
+from chainrule.engine.models import (
+    made,
+    nade,
+    orderless_nade,
+    pixel_cnn,
+    pixel_rnn,
+    table_nade,
+)
 from chainrule.engine.training import scoring
 
 
@@ -53,6 +60,24 @@ def test_a_real_column_is_as_many_numbers_as_its_mixture(name):
     assert bounds.rows_of(config) == bounds.NUMBERS // 9000 == 466
     assert bounds.rows_of(config, most=100) == 100
     assert bounds.rows_of(nade.Config(784, 1)) == bounds.rows_at_once(Columns.bits(784))
+
+
+@pytest.mark.parametrize(
+    ("options", "scored", "drawn"),
+    [
+        ({"channels": 3, "levels": 256}, 5, 16),
+        ({"channels": 3, "levels": 256, "n_logistics": 10}, 45, 45),
+        ({"channels": 3, "levels": 8}, 170, 170),
+        ({}, 4096, 4096),
+    ],
+)
+def test_images_are_as_many_numbers_as_their_outputs(options, scored, drawn):
+    """Of logistics that is no probability a level; drawing keeps no outputs."""
+    for model, size in ((pixel_cnn, "n_features"), (pixel_rnn, "n_hidden")):
+        config = model.Config(32, 32, **options, **{size: 3})
+        assert (bounds.rows_of(config), bounds.rows_drawn(config)) == (scored, drawn)
+        assert bounds.rows_of(config, most=3) == 3
+    assert bounds.rows_drawn(nade.Config(784, 1)) == bounds.rows_of(nade.Config(784, 1))
 
 
 @pytest.mark.parametrize(
