@@ -5,6 +5,32 @@
     n_logistics > 0     a mixture of so many logistics       logistics: 3 numbers for each
 
 s: (N, R, S, C·K), K outputs a channel, those of a channel next to each other. x: (N, R, S, C).
+
+Colours     A pixel q has a level for each of its channels, and the chain rule goes on inside it:
+
+                p(x_q | x_<q) = p(red | x_<q) p(green | x_<q, red) p(blue | x_<q, red, green)
+
+            Outputs of a channel are made from features of its own group, which know the pixels
+            before and the channels before (`kernels.masked_conv`, Why so). So each factor is a
+            distribution over the levels of one channel, by its own K outputs: 3 · 256 numbers a
+            pixel, where one softmax over all its colours would need 256³.
+
+Sums        Each factor sums to 1 over its own channel, whatever the outputs are. So a pixel's do,
+            the last channel summed first:
+
+                Σ_r p(r) Σ_g p(g | r) Σ_b p(b | r, g) = Σ_r p(r) Σ_g p(g | r) = Σ_r p(r) = 1
+
+            and an image's likewise, from the last pixel to the first.
+
+Gradient    Let loss = -w Σ_i log p(x_i | x_<i), i all channels of all pixels in that order, s_iv
+            the logit of level v of i: log p(x_i | x_<i) = s_i,x_i - log Σ_u exp s_iu. No other
+            factor has s_iv in it, so
+
+                ∂loss/∂s_iv = w (exp s_iv / Σ_u exp s_iu - [v = x_i]) = w (p_i(v) - [v = x_i])
+
+            and red's error stays with red's outputs, although the value of red moves those of green
+            and blue: that is a path from x, through the masks, and x are data. Of bits only the
+            logit of a one is there, that of zero being 0: w (σ(s) - x).
 """
 
 from typing import Any

@@ -31,8 +31,16 @@ Why so      Let the window of every layer look at pixels before the own one in r
             Then features of pixel q depend on x_<q alone: by induction, features of the first layer
             do, and a feature of a later layer is a function of features of pixels r ≤ q, which
             depend on x_<r, and x_<r is a part of x_<q. So a softmax over pixel q's features is
-            p(x_q | x_<q), all factors of p(x) = Π_q p(x_q | x_<q) in one pass. With groups the same
-            holds for pairs (pixel, channel) in lexicographic order.
+            p(x_q | x_<q), all factors of p(x) = Π_q p(x_q | x_<q) in one pass.
+
+            With groups the same holds for pairs (q, g), pixel and channel, in lexicographic order:
+            features of group g at q depend on x_<q and on channels below g of x_q. Of the first
+            layer: taps in the past see whole pixels before q, and the pixel itself is seen strictly
+            below g. Of a later one: taps in the past see features of pixels r < q, of any group,
+            which depend on x_<r and channels of x_r, all before q; at q itself groups h ≤ g are
+            seen, which depend on channels below h ≤ g. What reads red, green and blue from the last
+            features' groups is therefore p(red | x_<q), p(green | x_<q, red) and
+            p(blue | x_<q, red, green).
 
 Cost        2 N R S T C O FLOPs for F1, as many for B1 and for B3; a dense k × k kernel times a mask
             takes k² / T times as many. Memory: x, y and W read or written once, if rows of the

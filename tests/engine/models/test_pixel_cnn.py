@@ -157,20 +157,6 @@ def test_the_bits_do_not_depend_on_the_number_of_threads(name, dtype, rng, monke
 # --- the distribution
 
 
-@both_networks
-@pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=["f32", "f64"])
-def test_probabilities_sum_to_one(gated, dtype):
-    """Over all 512 images of 3 × 3 bits, some of their pixels in a plain network's blind spot."""
-    options = GRAY | {"height": 3, "gated": gated}
-    config, params = make(dtype, **options)
-    x = np.array([*product([0, 1], repeat=9)], np.uint8).reshape(-1, 3, 3, 1)
-    log_p = pixel_cnn.log_prob(config, params, x)
-    assert log_p.dtype == dtype
-    assert np.exp(log_p).max() < 0.5
-    rounding = 1e-12 if dtype == np.float64 else 2e-5
-    assert_allclose(np.exp(log_p.astype(np.float64)).sum(), 1, rtol=rounding)
-
-
 def test_labels_choose_the_biases(rng):
     """Of equal biases none matters; a class without an image has no gradient."""
     config, params = make(**CONFIGS["gated of labels"])
