@@ -61,6 +61,8 @@ RULES = tuple(
         (r"\breduce_from=256", "--set reduce_from=256"),
         (r"\bset binarize=0\.5", "train with --binarize 0.5"),
         (r"\bset context=(\d+)", r"give --set context=\1"),
+        (r"\bsay image_shape=\((\d+), (\d+), (\d+)\)", r"give --set image_shape=\1,\2,\3"),
+        (r"; colour=True keeps the colours", "; pixel_cnn and pixel_rnn keep the colours"),
     )
 )  # fmt: skip
 

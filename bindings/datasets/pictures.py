@@ -4,7 +4,7 @@ A picture is decoded into the array of all, one after the other: no more than on
 """
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from math import prod
 from pathlib import Path
@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.datasets import readers
-from chainrule.encoders.doubts import DataWarning
+from chainrule.encoders import doubts
 
 MAX_PIXELS = 2**24  # of one picture
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "PPM", "WEBP")  # and no others: EPS runs programs
 SUFFIXES = (".png .jpg .jpeg .jpe .bmp .gif .tif .tiff .pgm .pbm .ppm .pnm .webp").split()
-GREY, IN_COLOUR = ("1", "L", "LA"), ("RGB", "RGBA")  # modes; by its palette: P and PA
+GREY, IN_COLOUR, BY_PALETTE = ("1", "L", "LA"), ("RGB", "RGBA"), ("P", "PA")  # modes
 IGNORED = ("thumbs.db", "desktop.ini")  # and what begins with a dot
 SPLITS = {"train", "training", "valid", "val", "validation", "test"}
 
@@ -41,30 +41,33 @@ class Pictures(NamedTuple):
 def read(folder: Path, colour: bool = False) -> Pictures:
     """Return the pictures in a folder, or in its subfolders, which are then their classes.
 
-    Colours are averaged, transparency is ignored, levels of 16 bits are rounded to 8. Of a file
-    with several pictures the first is read. What is no picture is named in a `DataWarning`.
+    Colours are averaged, transparency is ignored, levels of 16 bits are rounded to 8.
 
-    colour: pictures as they are, all of them grey (L) or all in colour (RGB), and one a file. What
-    has a palette is grey if all of the palette is, else in colour; none may be transparent.
+    colour: pictures as they are, all of them grey (L) or all in colour (RGB). What has a palette is
+    grey if all of the palette is, else in colour; none may be transparent.
 
     Raises:
         ValueError: no pictures, or of different sizes; pictures beside subfolders; a damaged or
-            huge one. The text names it.
+            huge one, or one of several in its file. The text names it.
+
+    Warns:
+        DataWarning: what is no picture; a colour that was averaged; pictures of different kinds.
     """
     paths, classes = _paths(folder)
     files = tuple(str(path.relative_to(folder)) for path in paths)
-    images, animated = None, []
+    images, kinds, averaged = None, [], []
     for k, path in enumerate(paths):
         with _open(path) as picture:
-            if getattr(picture, "is_animated", False):
-                animated.append(files[k])
             shown = _as_it_is(picture, path) if colour else picture
             shape = _shape(shown, colour)
             if images is None:
                 images = _room(folder, len(paths), shape)
             _check_alike(path, shape, files[0], images.shape[1:])
-            images[k] = _levels(shown, path, colour)
-    _warn(folder, animated, "holds several pictures, of which the first was read")
+            images[k], lost = _levels(shown, path, colour)
+            kinds.append(_kind(shown, path))
+            averaged += [files[k]] if lost else []
+    if not colour:
+        _say_what_was_lost(folder, files, kinds, averaged)
     assert images is not None  # there is one path at least
     labels = None if classes is None else np.array(classes)
     return Pictures(images, labels, files)
@@ -98,22 +101,55 @@ def _check_alike(path: Path, shape: tuple[int, ...], first: str, wanted: tuple[i
         )
 
 
+def _kind(picture: Any, path: Path) -> str:
+    """Return of what kind a picture is, in words."""
+    if picture.mode.startswith("I"):
+        return "grey of 16 bits"
+    return "grey" if picture.mode in GREY or _has_greys(picture, path) else "in colour"
+
+
+def _has_greys(picture: Any, path: Path) -> bool:
+    """Return whether a picture has a palette, of greys alone."""
+    if picture.mode not in BY_PALETTE:
+        return False
+    with readers.one_sentence(path, "a picture"):
+        try:
+            palette = np.asarray(picture.getpalette() or [0, 0, 0]).reshape(-1, 3)
+        except Exception as error:
+            raise ValueError("it is damaged or cut short") from error
+    return not np.ptp(palette, axis=1).any()
+
+
+def _say_what_was_lost(
+    folder: Path, files: Sequence[str], kinds: Sequence[str], averaged: Sequence[str]
+) -> None:
+    """Warn of pictures that are not of one kind, or else of colours that were averaged."""
+    others = [k for k, kind in enumerate(kinds) if kind != kinds[0]]
+    if others:
+        k = others[0]
+        doubts.warn(
+            f"{folder}: {files[k]} is {kinds[k]} and {files[0]} is {kinds[0]}, and all were made "
+            "grey; convert one of them, so that all are alike"
+        )
+    else:
+        what = "is in colour, which was averaged to grey"
+        _warn(folder, averaged, what, "; colour=True keeps the colours")
+
+
 def _as_it_is(picture: Any, path: Path) -> Any:
     """Return a picture as one that is grey, L, or in colour, RGB, without palette and alpha.
 
     Raises:
-        ValueError: it is neither, is transparent somewhere, or one of several in its file.
+        ValueError: it is neither, or is transparent somewhere.
     """
-    if getattr(picture, "is_animated", False):
-        raise ValueError(f"{path} holds several pictures; save the one that is meant alone")
     mode, opaque = picture.mode, True
-    if mode not in (*GREY, *IN_COLOUR, "P", "PA"):
+    if mode not in (*GREY, *IN_COLOUR, *BY_PALETTE):
         raise ValueError(
             f"{path} has the mode {mode}, neither grey (L) nor colour (RGB); convert it"
         )
+    grey = mode in GREY or _has_greys(picture, path)
     with readers.one_sentence(path, "a picture"):
         try:
-            palette = np.asarray(picture.getpalette() or [0]).reshape(-1, 3 if "P" in mode else 1)
             if mode.endswith("A") or "transparency" in picture.info:
                 picture = picture.convert("RGBA")
                 opaque = picture.getchannel("A").getextrema()[0] == 255
@@ -124,7 +160,6 @@ def _as_it_is(picture: Any, path: Path) -> Any:
         raise ValueError(
             f"{path} is transparent in places; lay it on a background, and save it without alpha"
         )
-    grey = mode in GREY or (mode not in IN_COLOUR and not np.ptp(palette, axis=1).any())
     return plain.getchannel(0) if grey else plain
 
 
@@ -176,11 +211,11 @@ def _listing(folder: Path) -> tuple[list[Path], list[Path], list[Path]]:
     return pictures, folders, others
 
 
-def _warn(folder: Path, names: list[str], what: str) -> None:
+def _warn(folder: Path, names: Sequence[str], what: str, cure: str = "") -> None:
     """Warn of files in the folder, naming the first."""
     if names:
         more = f", and so {len(names) - 1} more" if len(names) > 1 else ""
-        warnings.warn(f"{folder}: {names[0]} {what}{more}", DataWarning, stacklevel=4)
+        doubts.warn(f"{folder}: {names[0]} {what}{more}{cure}")
 
 
 @contextmanager
@@ -205,12 +240,22 @@ def _open(path: Path) -> Iterator[Any]:
             raise ValueError(
                 f"{path} has {width}×{height} pixels, more than {MAX_PIXELS:,}; shrink it"
             )
+        with readers.one_sentence(path, "a picture"):
+            try:
+                several = getattr(picture, "is_animated", False)  # looks for a second one
+            except Exception as error:
+                raise ValueError("it is damaged or cut short") from error
+        if several:
+            raise ValueError(f"{path} holds several pictures; save the one that is meant alone")
         yield picture
 
 
-def _levels(picture: Any, path: Path, colour: bool) -> NDArray[np.uint8]:
-    """Return a picture's levels, decoded: grey, (H, W), or where colour is wanted as they are."""
-    mode = picture.mode
+def _levels(picture: Any, path: Path, colour: bool) -> tuple[NDArray[np.uint8], bool]:
+    """Return a picture's levels, decoded, and whether its colours were lost.
+
+    They are grey, (H, W), or where colour is wanted as they are.
+    """
+    mode, lost = picture.mode, False
     with readers.one_sentence(path, "a picture"):
         if mode == "F":
             raise ValueError("its pixels are fractions; save it as .npy instead")
@@ -224,9 +269,11 @@ def _levels(picture: Any, path: Path, colour: bool) -> NDArray[np.uint8]:
                     (picture.convert("L") if mode == "1" else picture).getchannel(0)
                 )
             else:
-                levels = np.asarray(picture.convert("RGB")).mean(axis=2)
+                channels = np.asarray(picture.convert("RGB"))
+                lost = bool(np.ptp(channels, axis=2).any())  # greys may be saved as colours
+                levels = channels.mean(axis=2)
         except Exception as error:
             raise ValueError("it is damaged or cut short") from error
         if levels.min() < 0 or levels.max() > 255:
             raise ValueError("its grey levels have more than 16 bits; save it as .npy instead")
-    return np.rint(levels).astype(np.uint8) if levels.dtype != np.uint8 else levels
+    return np.rint(levels).astype(np.uint8) if levels.dtype != np.uint8 else levels, lost

@@ -5,7 +5,7 @@
 | (N, R, S) | N images of R rows of S pixels, one channel |
 | (N, R, S, C) | in colour: C channels, the last axis |
 | (N, D), with `image_shape` | D pixels each, row by row, the channels of a pixel together |
-| (N, D) without | as with (√D, √D) where D is a square; else one row of D pixels |
+| (N, D) without | as with (√D, √D) where D is a square; else one row of D, with a warning |
 
 Levels are whole numbers from 0 on, of any dtype: 1.0 is one. How many there are is `levels`, or
 where that is None read off the data: 2 if all are 0 and 1, else 256. More of them in the data are
@@ -286,10 +286,7 @@ def like(X: Any, dims: int, shape: tuple[int, ...], name: str, names: Sequence[s
     if data.ndim == 2:
         validation.check_width(data, dims, "this model", name, names)
     elif size != dims or data.shape[1:] not in (shape, shape[: data.ndim - 1]):
-        raise ValueError(
-            f"{name} has images of {sizes.in_words(data.shape[1:])}, and the model was fitted on "
-            f"{sizes.in_words(shape)}; give it such"
-        )
+        raise sizes.unlike(data.shape, shape, name)
     return data
 
 

@@ -43,19 +43,23 @@ class Settings(NamedTuple):
     reduce_from: int | None = None
     draws: bool = False
 
+    @property
+    def may_binarize(self) -> bool:
+        """Whether a threshold is possible beside the rest, so that errors may advise one."""
+        return self.levels in (None, 2) and not self.draws and self.reduce_from is None
+
     def check(self) -> None:
         """Raise ValueError for settings that contradict each other, or cannot be."""
         if self.levels is not None:
             bins.checked(self.levels)
         if self.binarize is not None:
             validation.real("binarize", self.binarize)
-        bits = self.levels in (None, 2)
-        if self.binarize is not None and (not bits or self.draws or self.reduce_from is not None):
+        if self.binarize is not None and not self.may_binarize:
             raise ValueError(
                 "binarize makes bits of pixels by a threshold; leave it out, or levels, "
                 "reduce_from and dynamic_binarization"
             )
-        if self.draws and not bits:
+        if self.draws and self.levels not in (None, 2):
             raise ValueError(
                 f"dynamic_binarization draws bits, and levels={self.levels}; leave one of them out"
             )
@@ -147,17 +151,21 @@ def _why(settings: Settings, found: Found, part: NDArray[Any], value: float, fit
     if fitted:
         return f"{got}, and those of the fit are from 0 to {of - 1}, whole numbers; give such alone"
     known = "levels are whole numbers from 0 on"
+    may = settings.may_binarize
     if value < 0:
-        return f"{got}, and {known}; shift or clip such pixels, or set binarize"
+        half = ", or set binarize" if may else ""
+        return f"{got}, and {known}; shift or clip such pixels{half}"
     if value % 1:
-        if high <= 1:
-            return (
-                f"{got}, and {known}; make levels of shares, ({{name}} * 255).round() as uint8, or "
-                "set binarize=0.5"
-            )
-        return f"{got}, and {known}; round such pixels, or set binarize to {threshold(low, high):g}"
+        white = (settings.reduce_from or settings.levels or bins.MOST) - 1
+        if high > 1 or white == 1:
+            half = f", or set binarize to {threshold(low, high):g}" if may else ""
+            return f"{got}, and {known}; round such pixels{half}"
+        half = ", or set binarize=0.5" if may else ""
+        make = f"make levels of shares, ({{name}} * {white}).round() as uint8"
+        return f"{got}, and {known}; {make}{half}"
     if value >= bins.MOST:
-        return f"{got}, and there are {bins.MOST} levels at most; scale such pixels to 0 … 255"
+        most = f"there are {bins.MOST} levels at most"
+        return f"{got}, and {most}; scale such pixels to 0 … {of - 1}"
     if of > levels:
         return f"{got}, past reduce_from={of}; say of how many levels the pixels are"
     if settings.levels is None:

@@ -32,7 +32,8 @@ class ImageDensity(FewImages):
     Args:
         levels: of a pixel, 2 to 256, whole numbers from 0 on. None: 2 if all of X are 0 and 1, else
             256.
-        image_shape: (R, S) or (R, S, C) of rows; None: a square where D is one, else one row of D.
+        image_shape: (R, S) or (R, S, C) of rows; None: a square where D is one, else one row of D,
+            with a DataWarning.
         binarize: None if pixels are levels, else the threshold t of x > t, which makes bits.
         reduce_from: of how many levels the pixels are, to be reduced to `levels` by equal bins;
             None: of `levels`. What is drawn comes back spread over all of them.
@@ -41,6 +42,7 @@ class ImageDensity(FewImages):
             always drawn alike. The likelihoods are not those of a fixed binarization.
         likelihood: of a pixel's levels, "softmax", a probability for each, or "logistics", a
             discretised mixture of n_logistics logistic distributions; bits have one probability.
+            It is PixelCNN++'s, but that each channel has a mixture of its own, given those before.
         n_logistics: components of the mixture.
         horizontal_flips: whether each epoch mirrors about half of the images, left to right.
     """

@@ -128,3 +128,11 @@ def test_the_library_suggests_too():
         cr.datasets.load("mnits")
     with pytest.raises(ValueError, match="unknown data set 'zebra'; give"):
         cr.datasets.load("zebra")
+
+
+def test_advice_about_pictures():
+    """Of images in colour: options, and models that keep the colours."""
+    said = "X has rows of 3,072 pixels; if they are in colour, say image_shape=(32, 32, 3), or"
+    assert "colour, give --set image_shape=32,32,3, or" in wording.in_options(said)
+    said = wording.in_options("a.png is in colour, averaged to grey; colour=True keeps the colours")
+    assert said.endswith("; pixel_cnn and pixel_rnn keep the colours")

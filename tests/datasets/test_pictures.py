@@ -52,7 +52,9 @@ def test_every_kind_of_picture_is_read(tmp_path, images):
     flat = np.full((5, 3), 100, np.uint8)
     for kind in ("jpg", "jpeg", "JPEG"):
         save(tmp_path / f"z2_{kind}.{kind}", flat, "CMYK" if kind == "jpeg" else "L")
-    read = pictures.read(tmp_path)
+    says = r"ppm_\.ppm is in colour and PNG_\.PNG is grey, and all were made grey; convert one of"
+    with pytest.warns(DataWarning, match=says):
+        read = pictures.read(tmp_path)
     assert len(read.images) == len(exact) + 4
     np.testing.assert_array_equal(read.images[:9], np.repeat(images[:1], 9, axis=0))
     assert np.abs(read.images[9:].astype(int) - 100).max() <= 2
@@ -65,7 +67,8 @@ def test_one_bit_and_sixteen_bits_become_grey_levels(tmp_path, images):
         assert saved.mode == "1"
     Image.fromarray(images[1].astype(np.uint16) * 257).save(tmp_path / "b.png")
     Image.fromarray(images[2].astype(np.uint16) * 257 + 100).save(tmp_path / "c.tif")
-    read = pictures.read(tmp_path).images
+    with pytest.warns(DataWarning, match=r"b\.png is grey of 16 bits and a\.png is grey, and all"):
+        read = pictures.read(tmp_path).images
     np.testing.assert_array_equal(read, [bits * 255, images[1], images[2]])
     Image.fromarray(images[2].astype(np.float32)).save(tmp_path / "d.tif")
     with pytest.raises(
@@ -124,11 +127,57 @@ def test_other_files_are_named_and_the_systems_own_are_not(tmp_path, images):
         pictures.read(tmp_path)
 
 
-def test_of_several_pictures_in_a_file_the_first_is_read_and_that_is_said(tmp_path, images):
+@pytest.mark.parametrize("colour", [True, False])
+@pytest.mark.parametrize("kind", ["gif", "webp", "tif"])
+def test_a_file_of_several_pictures_is_named(tmp_path, images, kind, colour):
     frames = [Image.fromarray(image) for image in images]
-    frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
-    with pytest.warns(DataWarning, match=r"a\.gif holds several pictures, of which the first"):
-        np.testing.assert_array_equal(pictures.read(tmp_path).images, images[:1])
+    save(tmp_path / "0.png", images[0])
+    frames[0].save(tmp_path / f"a.{kind}", save_all=True, append_images=frames[1:])
+    with pytest.raises(ValueError, match=rf"a\.{kind} holds several pictures; save the one that"):
+        datasets.load(tmp_path, colour=colour)
+
+
+def in_colours(rng, n):
+    return rng.integers(0, 256, (n, 5, 3, 3), np.uint8)
+
+
+@pytest.mark.parametrize("kind", ["png", "bmp", "gif", "webp"])
+def test_colours_that_are_averaged_are_said(tmp_path, rng, kind):
+    for k, image in enumerate(in_colours(rng, 4)):
+        save(tmp_path / f"{k}.{kind}", image, "P" if kind == "gif" else "RGB")
+    says = f"{tmp_path}: 0.{kind} is in colour, which was averaged to grey, and so 3 more; "
+    with pytest.warns(DataWarning) as heard:
+        assert datasets.load(tmp_path).image_shape == (5, 3)
+    assert [str(one.message) for one in heard] == [says + "colour=True keeps the colours"]
+    assert datasets.load(tmp_path, colour=True).image_shape == (5, 3, 3)  # and says nothing
+
+
+def test_of_greys_that_are_saved_in_colour_nothing_is_lost(tmp_path, images):
+    for k, image in enumerate(images):
+        save(tmp_path / f"{k}.png", image, "RGB")
+    np.testing.assert_array_equal(pictures.read(tmp_path).images, images)
+    save(tmp_path / "4.jpg", images[0], "RGB")
+    pictures.read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("modes", "says"),
+    [
+        (("L", "RGB"), "1.png is in colour and 0.png is grey"),
+        (("RGB", "L"), "1.png is grey and 0.png is in colour"),
+        (("RGBA", "RGB", "1"), "2.png is grey and 0.png is in colour"),
+        (("L", "1", "LA", "RGB", "RGB"), "3.png is in colour and 0.png is grey"),
+        (("P", "L"), "1.png is grey and 0.png is in colour"),
+    ],
+)
+def test_pictures_that_are_not_of_one_kind_are_said(tmp_path, rng, modes, says):
+    for k, (image, mode) in enumerate(zip(in_colours(rng, len(modes)), modes, strict=True)):
+        save(tmp_path / f"{k}.png", image, mode)
+    with pytest.warns(DataWarning) as heard:
+        pictures.read(tmp_path)
+    [text] = [str(one.message) for one in heard]
+    advice = "and all were made grey; convert one of them, so that all are alike"
+    assert text == f"{tmp_path}: {says}, {advice}"
 
 
 def chunk(kind, body):
@@ -181,6 +230,6 @@ def test_random_damage_is_one_sentence(tmp_path, images, rng):
                 pictures.read(tmp_path)
             except ValueError as error:
                 assert f"a.{kind}" in str(error) and "\n" not in str(error)
-            except DataWarning:
-                assert kind in ("gif", "tif", "webp")  # now it says that it holds several
+            except DataWarning as warning:
+                assert "in colour, which was averaged" in str(warning)  # now it is
         path.unlink()

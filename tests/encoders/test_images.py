@@ -1,6 +1,7 @@
 """Images of users as levels, in every form and dtype, and back; and what is no image."""
 
 import json
+import warnings
 
 import numpy as np
 import pytest
@@ -8,8 +9,11 @@ from numpy.testing import assert_array_equal
 from scipy import sparse
 from sklearn.datasets import load_digits
 
+from chainrule.encoders import sizes
+from chainrule.encoders.doubts import DataWarning
 from chainrule.encoders.images import Images
 from chainrule.encoders.pixels import Settings
+from chainrule.encoders.reals import RealValues
 from chainrule.engine import greys
 from chainrule.engine.event import Image
 
@@ -62,8 +66,8 @@ def test_rows_of_bytes_are_not_copied(colour):
     ("D", "image_shape", "shape"),
     [
         (64, None, (8, 8, 1)),
-        (10, None, (1, 10, 1)),
         (1, None, (1, 1, 1)),
+        (10, (1, 10), (1, 10, 1)),
         (10, (5, 2), (5, 2, 1)),
         (12, (2, 2, 3), (2, 2, 3)),
         (64, (4, 16), (4, 16, 1)),
@@ -71,10 +75,44 @@ def test_rows_of_bytes_are_not_copied(colour):
 )
 def test_rows_are_images_of_a_shape(D, image_shape, shape, rng):
     X = rng.integers(0, 2, (5, D))
-    encoder = images(image_shape=image_shape).learn(X)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        encoder = images(image_shape=image_shape).learn(X)
     assert encoder.shape == shape
     assert_array_equal(encoder.encode(X), X.reshape(5, *shape))
     assert_array_equal(encoder.undo(encoder.encode(X)), X)
+
+
+@pytest.mark.parametrize(
+    ("D", "says"),
+    [
+        (3072, "they are in colour, say image_shape=(32, 32, 3), as a loaded Dataset does, or give "
+         "arrays (N, 32, 32, 3), and if not, image_shape=(1, 3072)"),
+        (10, "they have more rows, say image_shape=(R, S) or (R, S, C), as a loaded Dataset does, "
+         "or give arrays (N, R, S) or (N, R, S, C), and if not, image_shape=(1, 10)"),
+    ],
+)  # fmt: skip
+def test_rows_whose_pixels_are_no_square_are_doubtful(D, says, rng):
+    X = rng.integers(0, 2, (5, D))
+    for learn in (images().learn, RealValues(flat=False).learn):
+        with pytest.warns(DataWarning) as heard:
+            assert learn(X).shape == (1, D, 1)
+        [text] = [str(one.message) for one in heard]
+        assert text == (
+            f"X has rows of {D:,} pixels, which is no square, and they are taken for images of "
+            f"1×{D}; if {says}"
+        )
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert RealValues().learn(X).shape == (D,)  # of no images
+
+
+def test_rows_of_square_images_in_colour_are_no_squares():
+    """3 s² is none, so that the warning names what every such row is."""
+    for side in range(1, 300):
+        assert sizes.of((side * side,), None, "X") == (side, side, 1)
+        with pytest.warns(DataWarning, match=rf"image_shape=\({side}, {side}, 3\)"):
+            sizes.of((3 * side * side,), None, "X")
 
 
 def test_every_form_of_what_was_learnt_is_taken(colour):
@@ -97,7 +135,7 @@ def test_frames_have_names(rng):
 
 
 def test_levels_are_learnt():
-    for X, levels in ((DIGITS > 8, 2), (DIGITS, 256), (np.zeros((2, 4)), 2), ([[255, 0]], 256)):
+    for X, levels in ((DIGITS > 8, 2), (DIGITS, 256), (np.zeros((2, 4)), 2), ([[[255, 0]]], 256)):
         assert images().learn(X).event.levels == levels
     assert images(levels=17).learn(DIGITS).event.levels == 17
 
@@ -146,6 +184,7 @@ def test_greys_are_drawn_always_alike(form):
 # What is no image
 
 
+@pytest.mark.filterwarnings("ignore:X has rows of")  # of two pixels
 @pytest.mark.parametrize(
     ("settings", "X", "says"),
     [
@@ -171,6 +210,8 @@ def test_greys_are_drawn_always_alike(form):
         ({"image_shape": (3, 3)}, [[0, 1]], r"images of 2 pixels, and image_shape says \(3, 3\)"),
         ({"image_shape": (4, 2)}, np.zeros((2, 2, 4)), "images of 2×4, and image_shape says"),
         ({"binarize": 1}, [[0, np.nan]], "X contains NaN"),
+        ({"levels": 2}, [[0, 0.6]], r"holds 0\.6 .*; round such pixels, or set binarize to 0\.5$"),
+        ({"levels": 16}, [[0, 300]], r"256 levels at most; scale such pixels to 0 … 15$"),
     ],
     ids=str,
 )  # fmt: skip
@@ -179,6 +220,36 @@ def test_what_cannot_be_used_is_one_sentence(settings, X, says):
     with pytest.raises(ValueError, match=says) as caught:
         encoder.learn(X).encode(X)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.filterwarnings("ignore:X has rows of")  # of two pixels
+@pytest.mark.parametrize(
+    ("settings", "X", "says"),
+    [
+        ({"draws": True}, [[-1, 9]], "shift or clip such pixels"),
+        ({"draws": True, "reduce_from": 17}, [[-1, 9]], "shift or clip such pixels"),
+        ({"levels": 16}, [[-1, 9]], "shift or clip such pixels"),
+        ({"levels": 16, "reduce_from": 256}, [[-1, 9]], "shift or clip such pixels"),
+        ({"levels": 16, "reduce_from": 256}, [[0, 2.5]], "round such pixels"),
+        ({"levels": 16, "reduce_from": 256}, [[1, 0.5]],
+         "make levels of shares, (X * 255).round() as uint8"),
+        ({"levels": 4, "reduce_from": 17}, [[1, 0.5]],
+         "make levels of shares, (X * 16).round() as uint8"),
+        ({"levels": 16}, [[1, 0.5]], "make levels of shares, (X * 15).round() as uint8"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_advice_is_none_that_is_refused_itself(settings, X, says):
+    """Beside these settings a threshold is refused; levels of shares are as many as were said."""
+    encoder = images(**settings)
+    with pytest.raises(ValueError, match="whole numbers from 0 on") as caught:
+        encoder.learn(X).encode(X)
+    assert str(caught.value).endswith(f"from 0 on; {says}")
+    with pytest.raises(ValueError, match="binarize makes bits of pixels by a threshold"):
+        Settings(**settings, binarize=0.5).check()
+    if "* " in says:
+        made = (np.array(X) * int(says.split("* ")[1].split(")")[0])).round().astype(np.uint8)
+        assert encoder.learn(made).encode(made).max() == encoder.levels - 1
 
 
 def test_words_are_no_pixels():
@@ -207,6 +278,7 @@ def test_a_pixel_is_named_by_its_indices(colour):
         (np.zeros((2, 4, 3)), r"X has images of 4×3, and the model was fitted on 4×3×3; give"),
         (np.zeros((2, 4, 3, 1)), r"images of 4×3, and the model was fitted on 4×3×3"),
         (np.zeros((2, 3, 4, 3)), r"images of 3×4×3, and the model"),
+        (np.zeros((4, 3, 3)), r"X has the shape of one image, 4×3×3, .*; of one give X\[None\]$"),
         (np.zeros((2, 35)), "X has 35 features, but this model is expecting 36 features"),
     ],
 )

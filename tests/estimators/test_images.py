@@ -222,6 +222,27 @@ def test_gradients_by_the_public_check():
     assert max(cr.gradcheck(small().fit(BITS), BITS[:4], 20).values()) < 1e-6
 
 
+def test_rows_in_colour_are_learnt_by_their_shape_and_without_it_that_is_said():
+    rows = COLOUR[:, :2].reshape(24, 12)
+    with pytest.warns(cr.datasets.DataWarning, match=r"images of 1×12; if they are in colour, say"):
+        small(epochs=1).fit(rows)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", cr.datasets.DataWarning)
+        model = small(epochs=1, image_shape=(2, 2, 3)).fit(rows)
+        assert model.config_.event == small(epochs=1).fit(COLOUR[:, :2]).config_.event
+        small(epochs=1, image_shape=(1, 12)).fit(rows)
+
+
+def test_one_image_alone_is_told_how_to_be_one_of_several(all_fitted):
+    for kind in ("bits", "colour"):
+        model, x = all_fitted[kind], KINDS[kind][1]
+        for alone in (x[0], x[0].reshape(model.encoder_.shape)):
+            for ask in (model.log_prob, model.log_prob_terms, model.conditionals):
+                with pytest.raises(ValueError, match=r"shape of one image, .* give X\[None\]"):
+                    ask(alone)
+        assert_allclose(model.log_prob(x[0][None]), model.log_prob(x[:1]), rtol=1e-5)
+
+
 def test_frames_pipelines_and_starts():
     pandas = pytest.importorskip("pandas")
     frame = pandas.DataFrame(BITS.reshape(80, 16), columns=[f"p{k}" for k in range(16)])
