@@ -364,9 +364,18 @@ def test_defaults_are_measured_on_cuts_that_share_no_row(monkeypatch):
     assert first["its_standard_error"] == pytest.approx(0, abs=1e-9)
 
 
-def test_models_of_images_draw_samples_and_completions(rng, tmp_path):
-    """Flat rows as images; two pictures of one name."""
-    x = rng.integers(0, 2, (8, 6, 6)).astype(np.uint8)
+@pytest.mark.parametrize("shape", [(8, 6, 6), (8, 36)])
+def test_models_of_images_draw_samples_and_completions(shape, rng, tmp_path, monkeypatch):
+    """Flat rows as images; two pictures of one name, and beside completions what they are of."""
+    x, figures = rng.integers(0, 2, shape).astype(np.uint8), []
+    save = drawn.plots.save
+    monkeypatch.setattr(drawn.plots, "save", lambda of, to: (figures.append(of), save(of, to)))
     model = cr.PixelCNN(n_layers=1, n_features=4, epochs=1, n_threads=1, seed=0).fit(x)
     drawn.draw(model, x, tmp_path / "few.png")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["few.png", "few_completed.png"]
+    data, _, made = (axes.get_images()[0].get_array() for axes in figures[1].axes)
+    for n, row in enumerate(x.reshape(8, 6, 6)[::2]):
+        tiles = [made[7 * n : 7 * n + 6, 7 * k : 7 * k + 6] for k in range(drawn.TIMES)]
+        np.testing.assert_array_equal(data[7 * n : 7 * n + 6], row)
+        assert all((tile[:3] == row[:3]).all() for tile in tiles)
+        assert len({tile.tobytes() for tile in tiles}) > 1

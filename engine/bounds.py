@@ -10,7 +10,6 @@ for conditionals or draws rows chunk by chunk asks here for how many.
 from math import prod
 from typing import Any
 
-from chainrule.engine.distributions import levels
 from chainrule.engine.event import CONTINUOUS, Columns, Event, Image, Sequence
 
 NUMBERS = 1 << 22  # of a model's outputs that are asked for at once: 16 MB in single precision
@@ -43,11 +42,9 @@ def rows_at_once(
 
 def rows_of(config: Any, most: int | None = None) -> int:
     """Return how many rows of a model's may be worked on at once, at least 1; most: as above."""
-    if isinstance(config.event, Image):
-        K = levels.n_outputs(config.levels, config.n_logistics)
-        return max(
-            1, min(ROWS if most is None else most, NUMBERS // (K * prod(config.event.shape)))
-        )
+    if isinstance(config.event, Image) and config.n_logistics:
+        each = 3 * config.n_logistics * prod(config.event.shape)  # weights, means and scales
+        return max(1, min(ROWS if most is None else most, NUMBERS // each))
     if CONTINUOUS not in getattr(config.event, "values", ()):
         return rows_at_once(config.event, most=most)
     of_each = 3 * int(config.components)  # weights, means and scales

@@ -39,7 +39,8 @@ def gradcheck(
 
     Returns:
         Parameter name to max |ours - numeric| / max |numeric|, of the worst backend: a float that
-        also knows which entry is worst: its `index`, `ours`, `numeric` and `backend`.
+        also knows which entry is worst: its `index`, `ours`, `numeric` and `backend`. Parameters
+        without entries, of a kind of network that the model is not, are left out.
 
     Raises:
         TypeError: model is no estimator of chainrule.
@@ -68,7 +69,8 @@ def gradcheck(
         runtime.array_module(name)  # says what is missing
     with runtime.resources("cpu", model.n_threads):
         checked = referee.check_backends(engine, config, params, x, numbers, backends, max_entries)
-    return {name: referee.worst([*errors.values()]) for name, errors in checked.items()}
+    there = (name for name in params if params[name].size)
+    return {name: referee.worst([*checked[name].values()]) for name in there}
 
 
 def _setting(model: Kept, X: Any, y: Any) -> tuple[Any, Any, Params, Any, Any]:

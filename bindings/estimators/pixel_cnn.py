@@ -5,11 +5,12 @@ from dataclasses import dataclass, field
 from chainrule.encoders import validation
 from chainrule.engine.event import Image
 from chainrule.engine.models import pixel_cnn
-from chainrule.estimators.images import ImageDensity, odd
+from chainrule.estimators.images import odd
+from chainrule.estimators.sighted import Sighted, first_size
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class PixelCNN(ImageDensity):
+class PixelCNN(Sighted):
     """Convolutional network of an image: each pixel given those above it and left of it.
 
     p(x) = Π_i p(x_i | x_<i) over pixels in raster order, the channels of a pixel one after the
@@ -23,7 +24,8 @@ class PixelCNN(ImageDensity):
         gated: gated layers of two stacks, which see every pixel before, instead of residual blocks.
         kernel_size, first_size: rows and columns that a layer looks at, and the first one, of which
             it sees what came before; odd. At most 2 max(R, S) - 1, where a pixel sees all that came
-            before, or 7 if that is less.
+            before, or 7 if that is less. A first_size below 3 is for colours in residual blocks: of
+            1, pixels see each other's channels but the last one, which nothing sees.
         dropout: share of features dropped in each block while training, in [0, 1).
         positions: whether each pixel has biases of its own, so that the network knows where it is:
             of images that lie alike, such as centred digits, it buys nats. They are R·S parameters
@@ -78,13 +80,14 @@ class PixelCNN(ImageDensity):
         return "pixel_cnn"
 
     def _image_config(self, event: Image, n_classes: int) -> pixel_cnn.Config:
+        gated = validation.flag("gated", self.gated)
         return pixel_cnn.Config(
             **self._of_images(event, n_classes),
             n_features=validation.integer("n_features", self.n_features, 1),
             n_layers=validation.integer("n_layers", self.n_layers, 1),
             kernel_size=odd("kernel_size", self.kernel_size, 1),
-            first_size=odd("first_size", self.first_size, 1),
-            gated=validation.flag("gated", self.gated),
+            first_size=first_size(self.first_size, event, gated),
+            gated=gated,
             dropout=validation.share("dropout", self.dropout),
             positions=validation.flag("positions", self.positions),
         )

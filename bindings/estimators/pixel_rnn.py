@@ -6,11 +6,11 @@ from chainrule.encoders import validation
 from chainrule.engine.event import Image
 from chainrule.engine.layers.grid_lstm import CELLS
 from chainrule.engine.models import pixel_rnn
-from chainrule.estimators.images import ImageDensity, odd
+from chainrule.estimators.sighted import Sighted, first_size
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class PixelRNN(ImageDensity):
+class PixelRNN(Sighted):
     """Recurrent network over the pixels of an image: each pixel given all before it.
 
     p(x) = Π_i p(x_i | x_<i) over pixels in raster order, the channels of a pixel one after the
@@ -23,9 +23,10 @@ class PixelRNN(ImageDensity):
     Args:
         n_layers: recurrences, one upon the other.
         n_hidden: units of a cell, and half the features of a pixel; a multiple of the channels.
-        cell: "row", which sees a triangle above the pixel, or "diagonal", which sees all of it.
+        cell: "row", which sees a triangle above the pixel, or "diagonal", which sees all before it,
+            the last pixel of the row above where the first layer reaches that far.
         first_size: rows and columns that the first layer looks at, of which it sees what came
-            before; odd, at most 2 max(R, S) - 1, or 7 if that is less.
+            before; odd, at most 2 max(R, S) - 1, or 7 if that is less; below 3 as of PixelCNN.
         dropout: share of each layer's outputs dropped while training, in [0, 1).
         positions: whether each pixel has biases of its own, so that the network knows where it is:
             of images that lie alike, such as centred digits, it buys nats. They are R·S parameters
@@ -72,7 +73,7 @@ class PixelRNN(ImageDensity):
             n_hidden=validation.integer("n_hidden", self.n_hidden, 1),
             n_layers=validation.integer("n_layers", self.n_layers, 1),
             cell=validation.choice("cell", self.cell, tuple(CELLS)),
-            first_size=odd("first_size", self.first_size, 1),
+            first_size=first_size(self.first_size, event),
             dropout=validation.share("dropout", self.dropout),
             positions=validation.flag("positions", self.positions),
         )

@@ -15,6 +15,7 @@ from chainrule.plots.calibrating import calibration
 from chainrule.plots.charts import attention_maps, training_curve
 from chainrule.plots.densities import density
 from chainrule.plots.detecting import drift, roc, sets
+from chainrule.plots.fields import receptive_field
 from chainrule.plots.images import (
     class_grid,
     completions,
@@ -29,7 +30,7 @@ from chainrule.plots.images import (
 from chainrule.plots.masking import masks
 from chainrule.plots.oddities import costs, lines
 from chainrule.plots.palette import DPI
-from chainrule.plots.pixels import conditional_probability, entropy, receptive_field, surprise
+from chainrule.plots.pixels import conditional_probability, entropy, surprise
 from chainrule.plots.seeing import influence, influence_maps
 from chainrule.plots.tables import marginals
 

@@ -29,7 +29,7 @@ def attacked(
         'Picture'
 
     Raises:
-        ValueError: other images, or as many verdicts or labels as there are none of.
+        ValueError: images of several shapes, or verdicts or labels that are not one an image.
     """
     shapes = {np.shape(x) for x in stages.values()}
     if len(shapes) != 1 or len(next(iter(shapes))) not in (3, 4):

@@ -160,8 +160,9 @@ def completions(
     x: (N, D) in [0, 1]; observed: (D,) or (N, D) bool; drawn: (K, N, D), K completions of every
     row. Or images of levels, (N, R, S) or (N, R, S, C), C 1 or 3; observed (R, S), (R, S, C), or of
     each image its own, a pixel seen if all its channels are; drawn K of x. levels: how many there
-    are; None: as many as the images show. model: a fitted model of images, as whose `fit` takes
-    them x and drawn then are, rows too: both are drawn as it reads them, in its own levels.
+    are; None: as many as the images show. model: a fitted model of images; x and drawn are then as
+    its `fit` takes them, rows too, and are drawn as it reads them, in its own levels; but bits that
+    it drew stay as they are where `binarize` is set.
 
     Raises:
         ValueError, TypeError: arrays of other shapes, or that hold what cannot be drawn.
@@ -178,7 +179,7 @@ def completions(
         data, made = _shares(given, shape), _shares(every, shape, "drawn")
         seen = _tiles(np.atleast_2d(np.asarray(observed, bool)), shape, "observed") > 0
     else:
-        images, more = reading.images(given, "x", model), reading.images(every, "drawn", model)
+        images, more = reading.images(given, "x", model), reading.drawn(every, "drawn", model)
         K = reading.levels(levels, model, np.concatenate([images, more]), "drawn")
         data, made = faces(images, K), faces(more, K, "drawn")
         seen = reading.observed(observed, images, model)

@@ -1,29 +1,25 @@
-"""What a model of images says of each pixel: surprise, entropy, probability, and what it looks at.
+"""What a model of images says of each pixel: what it cost, its entropy, its probability.
 
 Images are (N, R, S, C), or in grey (N, R, S): rows and columns of pixels, C channels, 1 or 3, of
-whole levels; what is said of them is shaped alike. Everything is drawn from arrays; no model is
-asked. With `model`, a fitted one, images are whatever its `fit` takes, rows too, and drawn as it
-reads them: reduced, or as bits.
+whole levels. What is said of them is shaped alike, the probabilities of levels with an axis more,
+or beside images as rows of them. Everything is drawn from arrays; no model is asked. With `model`,
+a fitted one, images are whatever its `fit` takes, rows too, and drawn as it reads them: reduced, or
+as bits.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 
 from chainrule.plots import reading
-from chainrule.plots.canvas import Picture, visible, words
 from chainrule.plots.faces import CURE, Faces, faces
 from chainrule.plots.images import PROBABILITY
-from chainrule.plots.palette import BLUES, GREY, INK, LINE, PALE, RED, REDS, SOFT, SURPRISE
+from chainrule.plots.palette import SOFT, SURPRISE
 from chainrule.plots.panels import Panel, draw, side_by_side
 from chainrule.plots.reading import Numbers
 
-SIDE = 3.4  # inches, the longer one of an image whose receptive field is drawn
-LEAST = 1e-4  # share of a field's largest gradient that has the palest colour, as all below it
 USUAL = 0.995  # share of the pixels that a scale of bits is made for
 IMPOSSIBLE = 1e9  # bits: infinitely many cannot be drawn
 READ = "where a model reduces or binarizes pixels, give it, too: model=…"
@@ -40,10 +36,15 @@ def surprise(
 ) -> Figure:
     """Return images beside what each of their pixels cost: -log₂ p(x_t | x_<t), bits.
 
-    x, log_prob_terms: (N, R, S, C); the terms in nats, as models give them. levels: how many there
-    are; None: as many as x shows. A pixel's channels are summed. All maps have one scale, which
-    ends where one pixel in 200 cost more. The title says what an image costs, and a channel of a
-    pixel: bits per dimension. names: of the images, one each, which then stand one below another.
+    Args:
+        x, log_prob_terms: (N, R, S, C); the terms in nats, as models give them.
+        levels: how many there are; None: the model's, or as many as x shows.
+        columns: images side by side; with names one. model: see above.
+        names: of the images, one each, in front of them.
+
+    A pixel's channels are summed. All maps have one scale, which ends where one pixel in 200 cost
+    more. The title says what an image costs, and on average a pixel, or in colour a channel of one:
+    bits per dimension.
 
     Raises:
         ValueError, TypeError: another shape, no numbers, or fewer or more names than images.
@@ -72,7 +73,8 @@ def entropy(
         probabilities: (N, R, S, C, K), of each level; or (N, R, S, C), p(x_t = 1) of bits: what
             `conditionals` gives. A pixel's channels, each given those before it, are summed.
         x: images to be drawn beside, (N, R, S, C), or None.
-        levels: of x; None: as many as the probabilities are of, or as x shows if these are more.
+        levels: of x; None: as many as the probabilities are of, or the model has or x shows if
+            these are more.
         columns: images side by side. model: see above.
 
     Surprise is on average as large where a model is right about its uncertainty.
@@ -103,7 +105,7 @@ def conditional_probability(
         x: (N, R, S, C).
         p: (N, R, S, C), of bits p(x_t = 1 | x_<t), of more levels the probability of the one that
             is there; or (N, R, S, C, K), of each level: the observed one's is drawn.
-        levels: how many there are; None: K, or as many as x shows.
+        levels: how many there are; None: K, or the model's, or as many as x shows.
         columns: images side by side. model: see above; needed where it reduces or binarizes.
 
     Probabilities of what is there are multiplied over a pixel's channels, and their scale ends
@@ -126,87 +128,6 @@ def conditional_probability(
     top = float(maps.max()) or 1.0
     panel = Panel("probability of what is there", maps, 1, SOFT, 0, top, ("0", f"{top:.2g}"))
     return _beside(data, panel, columns)
-
-
-def receptive_field(
-    gradient: Any, pixel: tuple[int, int], channel: int = 0, title: str = ""
-) -> Figure:
-    """Return what one output sees of an image: how far it moves with each pixel, as a map.
-
-    Args:
-        gradient: |∂s_t / ∂x|, (R, S, C), as `chainrule.engine.receptive.measure` finds it; or
-            several by name, to be drawn side by side. Of a model without gradients in x, row t of
-            `influence(outputs, X)` by rows of pixels will do, reshaped.
-        pixel: t, (row, column), framed in red.
-        channel: of that pixel, whose output it is: it may see the channels before it.
-
-    Colours are logarithmic and white is exactly 0. Hatched is what comes later in raster order,
-    which the output may not see; if it does, that is red.
-
-    Raises:
-        ValueError: maps of another shape, or a pixel outside them.
-    """
-    given = gradient if isinstance(gradient, Mapping) else {"": gradient}
-    fields = {name: _field(a, pixel, channel) for name, a in given.items()}
-    R, S, _ = next(iter(fields.values())).shape
-    wide, high = max(2.4, SIDE * min(1, S / R)), SIDE * min(1, R / S)
-    above = 0.3 * bool(title) + 0.25 * any(map(bool, fields))
-    figure = Picture((wide * len(fields) + 1.1, high + 0.45 + above), layout="constrained")
-    axes = figure.subplots(1, len(fields), squeeze=False)[0]
-    for at, (name, field) in zip(axes, fields.items(), strict=True):
-        _draw_field(at, field, pixel, channel)
-        at.set_title(visible(name), loc="left", size=9, color=INK, **words())
-    bar = figure.colorbar(axes[0].images[0], ax=list(axes), shrink=0.8, aspect=25, pad=0.02)
-    bar.set_label("mean |∂sₜ/∂x|, share of\nits largest; white: none", size=8, color=GREY)
-    bar.ax.tick_params(labelsize=7, labelcolor=GREY)
-    bar.outline.set_visible(False)
-    if title:
-        figure.suptitle(visible(title), x=0.01, ha="left", size=10, color=INK, **words())
-    return figure
-
-
-def _field(gradient: Any, pixel: tuple[int, int], channel: int) -> Numbers:
-    """Return a gradient as sizes, checked to be (R, S, C) with the pixel in it."""
-    field: Numbers = np.abs(reading.numbers(gradient, "gradient", finite=False))
-    place = (*pixel, channel)
-    comparable = field.ndim == len(place) == 3 and np.isfinite(field).all()
-    if not comparable or not all(0 <= k < n for k, n in zip(place, field.shape, strict=True)):
-        raise ValueError(
-            "a gradient has the shape (R, S, C), is finite, and holds row, column and channel, "
-            f"{place}; got {field.shape}"
-        )
-    return field
-
-
-def _draw_field(at: Any, field: Numbers, pixel: tuple[int, int], channel: int) -> None:
-    """Draw the map of one output: hatched, what it may not see; red, what of that it does see."""
-    (R, S, C), (i, j) = field.shape, pixel
-    order = np.arange(field.size).reshape(field.shape)  # raster, channels within a pixel
-    past = order < order[i, j, channel]
-    largest = field.sum(axis=2).max() or 1.0
-    norm = LogNorm(LEAST, 1, clip=True)
-    for colours, where in ((BLUES, past), (REDS, ~past)):
-        seen = np.where(where, field, 0).sum(axis=2)
-        shown = np.ma.masked_where(seen == 0, seen / largest)
-        at.imshow(shown, colours, norm=norm, interpolation="nearest", zorder=1)
-    hatch: dict[str, Any] = {
-        "fill": False,
-        "hatch": "////",
-        "edgecolor": PALE,
-        "lw": 0,
-        "zorder": 0.5,
-    }
-    first = j if channel == 0 else j + 1  # of its own channels it may see some
-    at.add_patch(Rectangle((first - 0.5, i - 0.5), S - first, 1, **hatch))
-    at.add_patch(Rectangle((-0.5, i + 0.5), S, R - i - 1, **hatch))
-    at.add_patch(Rectangle((j - 0.5, i - 0.5), 1, 1, fill=False, edgecolor=RED, lw=1.4, zorder=2))
-    at.set(xticks=[], yticks=[], xlim=(-0.5, S - 0.5), ylim=(R - 0.5, -0.5))
-    at.spines[:].set_color(LINE)
-    used, before = int((field[past] > 0).sum()), int(past.sum())
-    said = f"sees {used:,} of {before:,} {'values' if C > 1 else 'pixels'} before it"
-    if leaks := int((field[~past] > 0).sum()):
-        said += f"\nand {leaks:,} that it may not see"
-    at.set_xlabel(said, size=8, color=RED if leaks else GREY)
 
 
 def _data(images: Numbers, levels: int | None, model: Any = None) -> Faces:

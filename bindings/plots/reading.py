@@ -64,6 +64,22 @@ def images(x: Any, name: str, model: Any = None) -> Numbers:
     return values if values.ndim == 4 else values[..., None]
 
 
+def drawn(x: Any, name: str, model: Any = None) -> Numbers:
+    """Return images that a model drew as (N, R, S, C), as `images` does.
+
+    A model reads what it drew, but for bits where `binarize` is set: both may lie on one side of
+    the threshold, so they stay as they are.
+
+    Raises:
+        ValueError, TypeError: as for `images`.
+    """
+    if model is not None and _encoder(model).settings.binarize is not None:
+        bits = numbers(x, name)
+        if np.isin(bits, (0, 1)).all():
+            return bits.reshape(len(bits), *_encoder(model).shape)
+    return images(x, name, model)
+
+
 def like(values: Numbers, shape: tuple[int, ...], name: str, inner: int = 0) -> Numbers:
     """Return numbers of each variable of images (N, R, S, C), or of the last `inner` axes too.
 

@@ -112,7 +112,7 @@ class Config:
             raise ValueError(f"first_size must be at least 3 to see a pixel, got {self.first_size}")
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout must be in [0, 1), got {self.dropout}")
-        _ = self.event, raster(self.kernel_size, "B"), raster(max(3, self.first_size), "A")
+        _ = self.event, self.stacks if self.gated else (self.first, self.masked)
 
     @property
     def event(self) -> Image:

@@ -110,6 +110,17 @@ def test_a_wrong_gradient_of_dropout_is_found(call, monkeypatch):
     assert [name for name, error in errors.items() if error > 1e-6] == ["b_y"]
 
 
+@pytest.mark.parametrize("gated", [False, True])
+def test_arrays_of_the_network_that_a_model_is_not_are_left_out(gated):
+    """Nothing was checked of them, and an error of 0.0 would look as if something had been."""
+    of_one, of_two = {"W_x", "W_i", "W_m"}, {"W_xv", "W_xh", "W_v", "W_h", "W_vh"}
+    model = cr.PixelCNN(1, 2, gated=gated, first_size=3)
+    errors = cr.gradcheck(model, np.eye(3, dtype=int)[None], 2)
+    own, others = (of_two, of_one) if gated else (of_one, of_two)
+    assert own <= set(errors) and not others & set(errors)
+    assert all(error.largest > 0 for error in errors.values())
+
+
 def test_every_setting_that_shapes_a_model_is_obeyed():
     """A field of a Config is either a setting of the estimator or comes from the data."""
     from_data = {"n_visible", "n_symbols", "n_classes", "values", "half_steps", "atoms"} | {

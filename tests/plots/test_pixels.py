@@ -1,4 +1,4 @@
-"""Pictures of what a model of images says: surprise, entropy, probabilities, receptive fields."""
+"""Pictures of what a model of images says: surprise, entropy, probabilities, completions."""
 
 import numpy as np
 import pytest
@@ -233,71 +233,3 @@ def test_completions_of_other_images_are_refused():
     for drawn in (x, x[None, :3], x[0]):
         with pytest.raises(ValueError, match=r"\(K, 4, 2, 3, 1\), got .*drawn\[None\]"):
             plots.completions(x, np.ones((2, 3), bool), drawn)
-
-
-# --- receptive fields
-
-
-def lines(figure):
-    return [axes.get_xlabel() for axes in figure.axes if axes.get_xlabel()]
-
-
-def squares(figure):
-    """Return where rectangles of the first map begin, their sizes, and whether they are hatched."""
-    patches = [(p.get_xy(), p.get_width(), p.get_height(), p) for p in figure.axes[0].patches]
-    return [(x + 0.5, y + 0.5, w, h, bool(p.get_hatch())) for (x, y), w, h, p in patches]
-
-
-def test_a_field_is_shares_of_its_largest_and_blank_where_nothing_is_seen():
-    field = np.zeros((3, 4, 1))
-    field[0, 1], field[1, 0] = -8, 2  # a sign is no size
-    figure = plots.receptive_field(field, (1, 2))
-    past, later = (image.get_array() for image in figure.axes[0].get_images())
-    np.testing.assert_array_equal(~past.mask, field[..., 0] != 0)
-    assert past[0, 1] == 1 and past[1, 0] == 0.25
-    assert later.mask.all() and lines(figure) == ["sees 2 of 6 pixels before it"]
-    hatched = [(2, 1, 2, 1, True), (0, 2, 4, 1, True)]
-    assert squares(figure) == [*hatched, (2, 1, 1, 1, False)]
-
-
-def test_what_it_may_not_see_is_red_if_it_does():
-    field = np.zeros((3, 4, 1))
-    field[0, 0], field[1, 2], field[2, 3] = 1, 1, 1e-9
-    figure = plots.receptive_field({"bad": field, "good": 0 * field}, (1, 2))
-    later = figure.axes[0].get_images()[1].get_array()
-    np.testing.assert_array_equal(np.argwhere(~later.mask), [[1, 2], [2, 3]])
-    assert lines(figure) == [
-        "sees 1 of 6 pixels before it\nand 2 that it may not see",
-        "sees 0 of 6 pixels before it",
-    ]
-    assert figure.axes[0].xaxis.label.get_color() == palette.RED
-    assert figure.axes[0].get_title(loc="left") == "bad"
-
-
-@pytest.mark.parametrize("channel", [0, 1, 2])
-def test_a_channel_may_see_those_before_it_in_its_own_pixel(channel):
-    field = np.zeros((2, 2, 3))
-    field[0, 1] = 1  # all of its own pixel
-    figure = plots.receptive_field(field, (0, 1), channel)
-    said = (
-        f"sees {channel} of {3 + channel} values before it\nand {3 - channel} that it may not see"
-    )
-    assert lines(figure) == [said]
-    assert squares(figure)[0] == (1 + (channel > 0), 0, channel == 0, 1, True)
-
-
-@pytest.mark.parametrize(
-    ("field", "pixel", "channel"),
-    [(np.zeros((3, 3)), (0, 0), 0), (np.zeros((3, 3, 1)), (3, 0), 0),
-     (np.zeros((3, 3, 1)), (0, 0, 0), 0), (np.zeros((3, 3, 1)), (0, 0), 1),
-     (np.full((3, 3, 1), np.nan), (0, 0), 0)],
-)  # fmt: skip
-def test_fields_without_the_pixel_are_refused(field, pixel, channel):
-    with pytest.raises(ValueError, match=r"\(R, S, C\), is finite, and holds"):
-        plots.receptive_field(field, pixel, channel)
-
-
-@pytest.mark.parametrize("title", [r"a$\frac{$", "a\nb"], ids=ascii)
-def test_any_name_of_a_field_is_drawn_as_it_is(title, tmp_path):
-    figure = plots.receptive_field({title: np.ones((2, 2, 1))}, (1, 1), title=title)
-    plots.save(figure, tmp_path / "x.png")

@@ -64,6 +64,19 @@ def test_a_model_that_binarizes_reads_what_is_drawn(greys):
     np.testing.assert_allclose(data, made)
 
 
+@pytest.mark.parametrize("threshold", [127, 0.5])
+def test_bits_that_a_model_drew_are_not_binarized_again(threshold, greys):
+    """A threshold of 127 would leave no 1 of them; other images than bits are read."""
+    model, observed = fitted(greys, binarize=threshold), np.arange(4) < 2
+    observed = observed[:, None].repeat(3, axis=1)
+    drawn = model.sample(4, seed=0, given=greys[:4], observed=observed)
+    for X, of in ((greys, drawn), (greys.reshape(12, -1), drawn.reshape(4, -1))):
+        made = mosaics(plots.completions(X[:4], observed, of[None], model=model))[2]
+        np.testing.assert_array_equal(made[:4], drawn[0])
+    _, _, made = mosaics(plots.completions(greys[:1], observed, greys[None, :1], model=model))
+    np.testing.assert_array_equal(made, greys[0] > threshold)
+
+
 def test_images_in_grey_need_no_axis_for_their_channel(rng):
     x, p = rng.integers(0, 4, (3, 5, 4)), rng.dirichlet(np.ones(4), (3, 5, 4))
     x[0, 0, 0] = 3
