@@ -102,7 +102,10 @@ def measure(
     for done in time_all(chosen, names, settings):
         run.results += done
         run.save()  # a long run that is cut short keeps what it had
-    about["peak_memory"] = peaks.measure(memory, names, threads, settings["patience_s"], err.status)
+    about["peak_memory"] = []
+    for row in peaks.measure(memory, names, threads, settings["patience_s"], err.status):
+        about["peak_memory"].append(row)
+        run.save()
     run.save()
     run.finished = True
 
@@ -121,19 +124,15 @@ def choose(
 ) -> tuple[list[Workload], list[tuple[Workload, Workload]]]:
     """Return the workloads asked for, and those whose peak memory was, each after a small one."""
     every = cases.workloads()
-    names = pick(case_patterns, [*dict.fromkeys(w.name for w in every), *cases.MEMORY], "case")
-    memory = [
-        (cases.find(name, small), cases.find(name, large))
-        for case, steps in cases.MEMORY.items()
-        for name, small, large in steps
-        if case in names
-    ]
-    chosen = [w for w in every if w.name in names]
+    peaks_of = (f"{model}/memory" for model in cases.MEMORY)
+    names = pick(case_patterns, [*dict.fromkeys(w.name for w in every), *peaks_of], "case")
+    chosen, sizes = [w for w in every if w.name in names], None
     if size_patterns:
         sizes = pick(size_patterns, [*dict.fromkeys(w.size_name for w in every)], "size")
         chosen = [w for w in chosen if w.size_name in sizes]
     else:
         chosen = [w for w in chosen if cases.is_main(w)]
+    memory = cases.peaks(names, sizes)
     if not chosen and not memory:
         raise typer.BadParameter("these cases have no such sizes; see --list")
     return chosen, memory
@@ -238,9 +237,10 @@ def show_list() -> None:
         every = [w for w in cases.workloads() if cases.home(w) is family]
         for name, operation in dict.fromkeys((w.name, w.operation) for w in every):
             listing.add_row(name, family.OPERATIONS[operation])
-        for name, steps in cases.MEMORY.items():
-            if steps[0][0] in {w.name for w in every}:
-                listing.add_row(name, "peak memory of a training step, each in a new process")
+        for model, (operation, _) in cases.MEMORY.items():
+            if cases.HOMES[model] is family:
+                what = family.OPERATIONS[operation].partition(":")[0]
+                listing.add_row(f"{model}/memory", f"peak memory, in a new process: {what}")
         listing.add_row()
         for name, size in dict.fromkeys((w.size_name, w.size) for w in every):
             shape = " ".join(f"{k}={v}" for k, v in size._asdict().items() if v is not None)

@@ -94,10 +94,15 @@ def _verify_bits(problem: Problem, x: Any) -> float:
 
     Comparing with another sampler's rows would not do: where a uniform ties with a probability
     in float32, two correct samplers may part, and differ from there on.
+
+    Where there are fewer uniforms than variables the first ones alone were drawn, and those after
+    them, which no probability before them hears of, are put as 0.
     """
-    x = np.ascontiguousarray(x, np.uint8).reshape(problem.u.shape)
-    p = _conditionals(problem, x)
-    wrong = (x != (problem.u < p)) & (np.abs(problem.u - p) > TIE)
+    u = problem.u.reshape(len(problem.u), -1)
+    x, whole = np.ascontiguousarray(x, np.uint8).reshape(u.shape), np.zeros_like(problem.x)
+    whole.reshape(len(x), -1)[:, : u.shape[1]] = x
+    p = _conditionals(problem, whole).reshape(len(x), -1)[:, : u.shape[1]]
+    wrong = (x != (u < p)) & (np.abs(u - p) > TIE)
     _require(not wrong.any(), f"{int(wrong.sum())} of {x.size} draws are wrong")
     return 0.0
 

@@ -21,7 +21,9 @@ AXES = {
     "r": "R, an image's side",
     "c": "C, features",
     "f": "F, features",
+    "p": "pixels drawn of each image",
 }
+SPAN = 4  # of an axis of speeds, its top over its bottom at least: what hardly changes looks so
 PEERS = ("#c2553a", "#6a5fb0", "#b8902f", "#5b8fc7", "#8a8f98")
 
 
@@ -85,6 +87,9 @@ def _panel(axis: Any, letter: str, group: Sequence[Result]) -> None:
     w = group[0].workload
     axis.set(xscale="log", yscale="log", xlabel=AXES.get(letter, letter))
     axis.set_ylabel(f"{home(w).items(w)[1]} a second")
+    low, high = axis.get_ylim()
+    room = max(1, SPAN * low / high) ** 0.5
+    axis.set_ylim(low / room, high * room)
     ticks = sorted({_size(r) for r in group})
     axis.set_xticks(ticks, [str(t) for t in ticks])
     axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))

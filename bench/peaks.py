@@ -1,6 +1,6 @@
-"""Peak memory of training steps, each rival in a new process; see `memory`."""
+"""Peak memory of training, each rival in a new process; see `memory`."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -16,23 +16,21 @@ def measure(
     threads: int,
     patience: float,
     status: Callable[[str], AbstractContextManager[Any]],
-) -> list[dict[str, Any]]:
-    """Return the peak memory of each pair's second workload, for each rival.
+) -> Iterator[dict[str, Any]]:
+    """Yield the peak memory of each pair's second workload, for each rival.
 
     The first workload of a pair runs before, so that code is loaded and compiled. torch.compile
     is left out: its compiler's own memory would hide the rest. JAX compiles for the second shape,
     and what that takes is in its figure.
     """
-    found: list[dict[str, Any]] = []
     for small, large in pairs:
         for name in (n for n in names if not n.startswith("torch.compile")):
             with status(f"peak memory: {name}"), harness.rivals([name], threads) as (rival,):
                 used = _one(rival, small, large, patience)
-            found.append(
-                {"workload": large.name, "size": large.size_name, "backend": name, **used}
-                | {"shape": home(large).shape(large, {"share_of_ones": 0})}
-            )
-    return found
+            yield {
+                "workload": large.name, "size": large.size_name, "backend": name, **used,
+                "shape": home(large).shape(large, {"share_of_ones": 0}),
+            }  # fmt: skip
 
 
 def _one(rival: harness.Rival, small: Workload, large: Workload, patience: float) -> dict[str, Any]:
@@ -50,7 +48,7 @@ def _one(rival: harness.Rival, small: Workload, large: Workload, patience: float
 
 def table(found: Sequence[dict[str, Any]]) -> Table:
     """Return the table of peak memory."""
-    table = Table("training step", "backend", title="Peak memory, MB")
+    table = Table("workload", "backend", title="Peak memory, MB")
     for name in ("before (imports, data, parameters)", "peak of the process", "growth"):
         table.add_column(name, justify="right")
     for row in found:

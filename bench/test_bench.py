@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from bench import cases, check, curves, harness, isa, labels, peers, worker
-from bench.cases import convolution, ours
+from bench.cases import convolution, images, ours
 from chainrule.kernels import masked_conv, use_backend
 from chainrule.kernels.masked_conv import above, left, raster
 from chainrule.kernels.target import vector_bytes
@@ -89,6 +89,26 @@ def test_one_wrong_symbol_is_seen(name):
         check.verify(problem, {"x": x}, {})
 
 
+@pytest.mark.parametrize("model", images.MODELS)
+def test_a_part_of_a_sample_is_its_beginning(model):
+    """And one wrong pixel of it is seen; peers, whose passes cost what they cost, have none."""
+    whole = cases.find(f"{model}/sample", "small")
+    part = whole._replace(size_name="p20", size=images.Part(*whole.size, 20))
+    problem, answers = cases.build(part), []
+    for backend in ("reference", "cpu"):
+        answers.append(worker.prepare(backend, problem, threads=1).answer()["x"])
+        check.verify(problem, {"x": answers[-1]}, {})
+    entire = worker.prepare("cpu", cases.build(whole), threads=1).answer()["x"]
+    np.testing.assert_array_equal(answers[1], entire.reshape(3, -1)[:, :20])
+    answers[1][2, 19] ^= 1
+    with pytest.raises(check.MismatchError, match="1 of 60"):
+        check.verify(problem, {"x": answers[1]}, {})
+    for peer in ("torch", "jax"):
+        if not peers.missing(peer):
+            with pytest.raises(NotImplementedError, match="a pass for each pixel"):
+                peers.prepare(peer, problem, 1)
+
+
 def test_curves_are_drawn_from_two_sizes_on(tmp_path):
     """One panel for each letter of sizes; a single size is no curve."""
     results = [
@@ -121,10 +141,10 @@ def test_dense_kernels_hold_what_is_visible_and_zeros(see):
 def test_labels_are_found_by_the_image_a_row_was_drawn_from():
     """Every row of bits finds its grey image again, among many."""
     rng = np.random.default_rng(0)
-    images = rng.integers(0, 256, (50, 400)) * (rng.random((50, 400)) < 0.3)
+    grey = rng.integers(0, 256, (50, 400)) * (rng.random((50, 400)) < 0.3)
     drawn = rng.permutation(50)
-    x = (rng.random((50, 400)) * 255 < images[drawn]).astype(np.uint8)
-    np.testing.assert_array_equal(labels.match(x, images), drawn)
+    x = (rng.random((50, 400)) * 255 < grey[drawn]).astype(np.uint8)
+    np.testing.assert_array_equal(labels.match(x, grey), drawn)
 
 
 @pytest.mark.parametrize("lasts", [0.001, 2.0])

@@ -20,7 +20,7 @@ one of our backends; the peers take the same `Problem`. It has
     engine(workload)            the engine's model module and its config, where a model is run
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -93,16 +93,28 @@ def sources(chosen: Sequence[Workload]) -> str:
     return "; ".join(dict.fromkeys(home(w).source() for w in chosen))
 
 
-# Peak memory of a training step: a small one first, which loads and compiles code, then this.
+# Peak memory: of which operation, and at which sizes where none are asked for.
 MEMORY = {
-    "nade/memory": [("nade/step", "small", "n1000")],
-    "transformer/memory": [
-        ("transformer/step", "small", "chars"),
-        ("transformer/step", "small", "t1024"),
-    ],
-    "pixel_cnn/memory": [
-        ("pixel_cnn/step", "small", "mnist"),
-        ("pixel_cnn/step", "small", "r64"),
-        ("gated_pixel_cnn/step", "small", "mnist"),
-    ],
+    "nade": ("step", ("n1000",)),
+    "transformer": ("step", ("chars", "t1024")),
+    "pixel_cnn": ("step", ("mnist", "r64")),
+    "gated_pixel_cnn": ("step", ("mnist",)),
+    "row_lstm": ("step", ("mnist",)),
+    "diagonal_lstm": ("step", ("mnist",)),
+    "masked_conv": ("grad", ("3x3",)),
 }
+
+
+def peaks(names: Collection[str], sizes: Collection[str] | None) -> list[tuple[Workload, Workload]]:
+    """Return whose peak memory is asked for by names such as `nade/memory`.
+
+    sizes: names of sizes; None: those of MEMORY. Each workload comes after a small one, which
+    loads and compiles code.
+    """
+    return [
+        (find(f"{model}/{operation}", "small"), Workload(model, operation, name, size))
+        for model, (operation, main) in MEMORY.items()
+        if f"{model}/memory" in names
+        for name, size in HOMES[model].sizes(model, operation).items()
+        if name in (main if sizes is None else sizes)
+    ]

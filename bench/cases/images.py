@@ -2,6 +2,7 @@
 
 Useful work counts what masks let through; a rival that multiplies whole kernels does more than it
 is credited with. A sample is worth one pass: whoever recomputes all pixels for each does more.
+Parts of a sample, its first pixels alone, tell what a pixel costs when many have been drawn.
 """
 
 from typing import Any, NamedTuple
@@ -42,6 +43,16 @@ class Size(NamedTuple):
     F: int
 
 
+class Part(NamedTuple):
+    """The same, of which the first pixels alone are drawn, that many of R²."""
+
+    N: int
+    R: int
+    L: int
+    F: int
+    drawn: int
+
+
 PLAIN = {
     "mnist": Size(16, 28, 6, 64),
     "small": Size(3, 8, 2, 8),
@@ -70,15 +81,21 @@ SIZES_IN_WORDS = {
     "mnist": "the main comparison: 7 × 7 A, then six layers of 3 × 3 B or seven of LSTM",
     "h32": "LSTMs of twice as many units",
     "small": "where the cost of a call shows",
+    "p*": "an image's first pixels alone, by quarters: does a pixel cost more the later it comes?",
     "r*": "growth in the images' side",
     "f*": "growth in features",
 }
+EVEN = "it takes a pass for each pixel, which costs as much for the first as for the last"
 
 
-def sizes(model: str, operation: str) -> dict[str, Size]:
-    """Return every size; of sampling, whose cost by a pass a pixel grows so much, the first two."""
+def sizes(model: str, operation: str) -> dict[str, Size | Part]:
+    """Return every size; of sampling, whose cost by a pass a pixel grows so much, two and parts."""
     every = SIZES[model]
-    return {k: every[k] for k in ("mnist", "small")} if operation == "sample" else every
+    if operation != "sample":
+        return {**every}
+    quarter = every["mnist"].R ** 2 // 4
+    parts = {f"p{n}": Part(*every["mnist"], n) for n in range(quarter, 4 * quarter + 1, quarter)}
+    return {"mnist": every["mnist"], "small": every["small"], **parts}
 
 
 def main(model: str, operation: str) -> tuple[str, ...]:
@@ -88,7 +105,7 @@ def main(model: str, operation: str) -> tuple[str, ...]:
 
 def engine(workload: Workload) -> tuple[Any, Any]:
     """Return the engine's model and its config."""
-    _, R, L, F = workload.size
+    _, R, L, F, *_ = workload.size
     if workload.model.endswith("_lstm"):
         cell = workload.model.removesuffix("_lstm")
         return pixel_rnn, pixel_rnn.Config(R, R, n_hidden=F, n_layers=L, cell=cell)
@@ -97,10 +114,13 @@ def engine(workload: Workload) -> tuple[Any, Any]:
 
 
 def build(workload: Workload) -> Problem:
-    """Return images, uniforms, and an untrained model's parameters, its biases not zero."""
-    N, R, _, _ = size = workload.size
+    """Return images, uniforms, and an untrained model's parameters, its biases not zero.
+
+    The uniforms are shaped as the images; of a part they are (N, drawn), the first of those.
+    """
+    N, R, L, F, *part = workload.size
     model, config = engine(workload)
-    rng = np.random.default_rng([data.SEED, *size])
+    rng = np.random.default_rng([data.SEED, N, R, L, F])
     theta = {}
     for name, value in model.init(config, rng).items():
         if value.size:
@@ -108,12 +128,22 @@ def build(workload: Workload) -> Problem:
             theta[name] = (value + noise).astype(np.float32)
     shape = (N, *config.event.shape)
     u = rng.random(shape, dtype=np.float32)
+    if part:
+        u = np.ascontiguousarray(u.reshape(N, -1)[:, : part[0]])
     return Problem(workload, data.rows(N, R * R).reshape(shape), u, theta)
 
 
 def items(workload: Workload) -> tuple[int, str]:
-    """Return N images."""
+    """Return N images, or the pixels of a part."""
+    if isinstance(workload.size, Part):
+        return n_pixels(workload), "pixels"
     return workload.size.N, "images"
+
+
+def n_pixels(workload: Workload) -> int:
+    """Return how many pixels of all images are handled."""
+    N, R, _, _, *part = workload.size
+    return int(N * (part[0] if part else R**2))
 
 
 def flops(problem: Problem) -> float:
@@ -130,7 +160,7 @@ def flops(problem: Problem) -> float:
     w = problem.workload
     model, _ = engine(w)
     weights = {k: a.size for k, a in problem.theta.items() if k in model.WEIGHTS}
-    pixels = w.size.N * w.size.R**2
+    pixels = n_pixels(w)
     a_layer = {"gated_pixel_cnn": 4, "row_lstm": 5, "diagonal_lstm": 10}.get(w.model, 0)
     n_layers = w.size.L + (w.model == "gated_pixel_cnn")  # whose first one is gated too
     gates = a_layer * w.size.F * SIGMOID * n_layers
@@ -147,9 +177,9 @@ def traffic(problem: Problem) -> float:
     Sampling reads the parameters anew for every pixel: its pass cannot begin before it is drawn.
     """
     w, P = problem.workload, n_parameters(problem)
-    pixels = w.size.N * w.size.R**2
+    pixels = n_pixels(w)
     if w.operation == "sample":
-        return float(FLOAT * P * w.size.R**2 + (FLOAT + 1) * pixels)
+        return float(FLOAT * P * pixels / w.size.N + (FLOAT + 1) * pixels)
     extra = {"grad": FLOAT * P, "step": (FLOAT + ADAM_BYTES) * P}
     return float(FLOAT * P + pixels + extra.get(w.operation, 0))
 

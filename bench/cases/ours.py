@@ -8,6 +8,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from bench.cases import Problem, home, orderless
+from bench.cases.images import Part
 from chainrule.engine import noise
 from chainrule.engine.event import Columns
 from chainrule.engine.params import Params
@@ -211,7 +212,10 @@ def _log_prob(side: _Side) -> Run:
 
 
 def _sample(side: _Side) -> Run:
-    call = side.place.bind(lambda: side.model.sample(side.config, side.params, side.u))
+    _, model, config, params, _, u, place = side
+    call = place.bind(lambda: model.sample(config, params, u))
+    if isinstance(side.problem.workload.size, Part):
+        call = place.bind(lambda: model.start(config, params, len(u)).extend(u))
     return Run(call, lambda: {"x": to_host(call())})
 
 

@@ -57,7 +57,7 @@ PEERS = {
     ),
     "torch.compile": Peer(
         "torch",
-        "torch.compile of the whole loss, of a sampler's step",
+        "torch.compile of the whole loss, of a sampler's step, of a PixelRNN's layer",
         {
             "binary": ("torch_compile", "whole"),
             "transformer": ("torch_transformer", "compiled"),
@@ -70,8 +70,12 @@ PEERS = {
     ),
     "torch.compile-body": Peer(
         "torch",
-        "torch.compile of the body of a loop alone: NADE's, a recurrent layer's",
-        {"binary": ("torch_compile", "body"), "recurrent": ("torch_layers", "body")},
+        "torch.compile of the body of a loop alone: NADE's, a recurrent layer's, a PixelRNN's",
+        {
+            "binary": ("torch_compile", "body"),
+            "recurrent": ("torch_layers", "body"),
+            "images": ("torch_images", "body"),
+        },
     ),
     "jax": Peer("jax", "JAX: jit of value_and_grad, loops by lax.scan", JAX),
     "torch-cuda": Peer("torch", "the same as torch on the GPU, float32 throughout", TORCH, "cuda"),

@@ -13,6 +13,7 @@ import numpy as np
 
 from bench.cases import Problem, home
 from bench.cases.convolution import dense, mask, taps, window
+from bench.cases.images import EVEN, Part
 from bench.cases.ours import Run
 from bench.peers import jax_scan
 from chainrule.engine.models import pixel_cnn
@@ -23,8 +24,12 @@ See = Callable[..., Any]
 
 def prepare(problem: Problem, threads: int, variant: str = "") -> Run:
     """Return the workload set up in JAX; the number of threads is the process's cores."""
+    if isinstance(problem.workload.size, Part):
+        raise NotImplementedError(EVEN)
     if problem.workload.model.endswith("_lstm"):
-        raise NotImplementedError("PixelRNN is written in PyTorch alone")
+        from bench.peers import jax_grid  # which needs this file's tools
+
+        return jax_grid.prepare(problem)
     return (_convolution if problem.workload.model == "masked_conv" else _network)(problem)
 
 
@@ -66,12 +71,7 @@ def _convolution(problem: Problem) -> Run:
 
 def _network(problem: Problem) -> Run:
     w, config = problem.workload, home(problem.workload).engine(problem.workload)[1]
-    windows, N = pixel_cnn.windows(config), w.size.N
-    theta = {
-        name: jnp.asarray(dense(value, windows[name]) if name in windows else value)
-        for name, value in problem.theta.items()
-    }
-    x, u = jnp.asarray(problem.x.reshape(N, -1), jnp.float32), jnp.asarray(problem.u.reshape(N, -1))
+    windows = pixel_cnn.windows(config)
 
     def logits(theta: Any, x: Any) -> Any:
         def see(h: Any, W: str, b: str = "", l: int | None = None, l_b: int | None = None) -> Any:
@@ -83,6 +83,22 @@ def _network(problem: Problem) -> Run:
         t = jax.nn.relu(see(jax.nn.relu(h), "W_t", "b_t"))
         return see(t, "W_s", "b_s").reshape(x.shape)
 
+    return of_logits(problem, logits, windows)
+
+
+def of_logits(
+    problem: Problem, logits: Callable[[Any, Any], Any], windows: dict[str, Window]
+) -> Run:
+    """Return the workload of a network; of sampling one pass for all pixels is timed.
+
+    logits: of parameters and rows, (N, R²). windows: of those parameters that are dense kernels.
+    """
+    w, N = problem.workload, problem.workload.size.N
+    theta = {
+        name: jnp.asarray(dense(value, windows[name]) if name in windows else value)
+        for name, value in problem.theta.items()
+    }
+    x, u = jnp.asarray(problem.x.reshape(N, -1), jnp.float32), jnp.asarray(problem.u.reshape(N, -1))
     if w.operation in ("grad", "step"):
         run = jax_scan.training(logits, theta, x, step=w.operation == "step")
     elif w.operation == "sample":

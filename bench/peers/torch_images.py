@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from bench.cases import Problem, home
 from bench.cases.convolution import dense, mask, taps, window
+from bench.cases.images import EVEN, Part
 from bench.cases.ours import Run
 from bench.peers import torch_device, torch_eager
 from chainrule.engine.models import pixel_cnn
@@ -26,10 +27,14 @@ LAYOUTS = (torch.contiguous_format, torch.channels_last)
 def prepare(problem: Problem, threads: int, variant: str) -> Run:
     """Return the workload set up in PyTorch; torch.compile compiles at the first call."""
     torch.set_num_threads(threads)
+    if isinstance(problem.workload.size, Part):
+        raise NotImplementedError(EVEN)
     if problem.workload.model.endswith("_lstm"):
         from bench.peers import torch_grid  # which needs this file's tools
 
         return torch_grid.prepare(problem, variant)
+    if variant == "body":
+        raise NotImplementedError("a PixelCNN has no loop whose body could be compiled")
     wrap: Callable[[Any], Any] = _compiled if variant == "compiled" else lambda f: f
     w = problem.workload
     run = _convolution if w.model == "masked_conv" else _network
