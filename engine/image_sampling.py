@@ -2,9 +2,11 @@
 
 ImageSampler       asks a function for the outputs of the next channel
 PixelCNNSampler    asks chainrule.kernels.samplers.pixel_cnn, which draws too
+PixelRNNSampler    asks chainrule.kernels.samplers.pixel_rnn, likewise
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -13,7 +15,7 @@ from chainrule.engine import classes
 from chainrule.engine.distributions import levels as distribution
 from chainrule.engine.params import Params
 from chainrule.kernels.dispatch import array_module
-from chainrule.kernels.samplers import pixel_cnn
+from chainrule.kernels.samplers import pixel_cnn, pixel_rnn
 from chainrule.kernels.types import Array, Ids
 
 # (x, at) -> s: outputs (n, K) of number `at` of images (n, R, S, C), which are known before it;
@@ -74,19 +76,19 @@ class ImageSampler:
         return self.outputs(self.x, self.at)
 
 
-class PixelCNNSampler(ImageSampler):
-    """A PixelCNN's images: a channel costs its own features alone, and the loop is compiled."""
+class LoopedSampler(ImageSampler):
+    """Images whose channels cost their own features alone, by a loop that is compiled."""
 
-    def __init__(self, config: Any, params: Params, n: int, y: Ids) -> None:
-        """Let n images begin with no pixel. y: of `told`."""
+    kernel: ModuleType  # of chainrule.kernels.samplers
+
+    def __init__(
+        self, config: Any, params: Params, n: int, y: Ids, weights: Any, kernel_size: int
+    ) -> None:
+        """Let n images begin with no pixel. y: of `told`. weights, kernel_size: the kernel's."""
         super().__init__(config, params, n, self._look)
         height, width, channels = config.event.shape
-        kernels = config.kernel_size, config.first_size
-        kind = config.levels, config.n_logistics
-        self._model = (
-            _weights(config, params),
-            pixel_cnn.Sizes(height, width, channels, *kind, *kernels),
-        )
+        kind, kernels = (config.levels, config.n_logistics), (kernel_size, config.first_size)
+        self._model = weights, pixel_cnn.Sizes(height, width, channels, *kind, *kernels)
         self._dtype, self._xp = params.dtype, array_module(params.flat)
         x: Ids = self._xp.zeros((n, height * width * channels), np.int32)
         self._memory = pixel_cnn.Memory(x, y, {})
@@ -96,7 +98,7 @@ class PixelCNNSampler(ImageSampler):
         out: Ids = self._xp.zeros(uniforms.shape, np.int32)
         if x is not None:
             out[...] = x
-        pixel_cnn.extend(uniforms, *self._model, self.at, self._memory, out)
+        self.kernel.extend(uniforms, *self._model, self.at, self._memory, out)
         self.at += uniforms.shape[1]
         return out.astype(self.x.dtype)
 
@@ -104,7 +106,7 @@ class PixelCNNSampler(ImageSampler):
         """See `ImageSampler`."""
         low, high = (self._xp.ascontiguousarray(a, np.int32) for a in (low, high))
         out: Ids = self._xp.zeros(low.shape, np.int32)
-        pixel_cnn.choose(low, high, *self._model, self.at, self._memory, out)
+        self.kernel.choose(low, high, *self._model, self.at, self._memory, out)
         self.at += low.shape[1]
         return out.astype(self.x.dtype)
 
@@ -115,20 +117,43 @@ class PixelCNNSampler(ImageSampler):
 
     def _look(self, x: Any, at: int) -> Array:
         s: Array = self._xp.empty((len(x), self._model[1].n_outputs), self._dtype)
-        pixel_cnn.peek(*self._model, at, self._memory, s)
+        self.kernel.peek(*self._model, at, self._memory, s)
         return s
 
 
-def _weights(config: Any, params: Params) -> pixel_cnn.Weights:
-    """Return a PixelCNN's parameters as the kernel's contract has them: views."""
+class PixelCNNSampler(LoopedSampler):
+    """A PixelCNN's images."""
+
+    kernel = pixel_cnn
+
+    def __init__(self, config: Any, params: Params, n: int, y: Ids) -> None:
+        """Let n images begin with no pixel. y: of `told`."""
+        names, shared = pixel_cnn.Weights._fields, {"b_i", "b_t"}
+        weights = pixel_cnn.Weights(*_weights(config, params, names, shared))
+        super().__init__(config, params, n, y, weights, config.kernel_size)
+
+
+class PixelRNNSampler(LoopedSampler):
+    """A PixelRNN's images, on the host."""
+
+    kernel = pixel_rnn
+
+    def __init__(self, config: Any, params: Params, n: int, y: Ids) -> None:
+        """Let n images begin with no pixel. y: of `told`."""
+        names, shared = pixel_rnn.Weights._fields, {"b_t"}
+        weights = pixel_rnn.Weights(*_weights(config, params, names, shared))
+        super().__init__(config, params, n, y, weights, 1 if weights.diagonal else 3)
+
+
+def _weights(
+    config: Any, params: Params, names: tuple[str, ...], shared: set[str]
+) -> Iterator[Array]:
+    """Yield parameters as a kernel has them: views. shared: biases that all classes share."""
     absent = params.flat[:0].reshape(0, 0, 0)
-
-    def of(name: str) -> Array:
-        if name not in params or not params[name].size:
-            return absent
-        shared = name in ("b_i", "b_t")
-        if name.startswith("W_") or name == "b_p":
-            return params[name]
-        return params[name][None] if shared else classes.table(config, params[name])
-
-    return pixel_cnn.Weights(*map(of, pixel_cnn.Weights._fields))
+    for name in names:
+        if name not in params:  # of a network that this one is not, or of no positions
+            yield absent
+        elif name.startswith("W_") or name == "b_p":
+            yield params[name]
+        else:
+            yield params[name][None] if name in shared else classes.table(config, params[name])

@@ -45,7 +45,9 @@ WITHIN = {  # what was measured with much else around it, and with what
     "tied_output": "transformer/grad",
     "transformer_block": "transformer",
 }
-NOT_MEASURED = {"attention_rnn", "autoencoder", "dropout", "logistics", "nade_untied"}
+NOT_MEASURED = {"attention_rnn", "autoencoder", "dropout", "logistics", "nade_untied"} | {
+    "samplers/pixel_rnn"
+}
 OURS = ("cpu", "cuda")
 ESTIMATED = {"images_sample": ", one pass counted for each pixel"}  # PyTorch's figures there
 

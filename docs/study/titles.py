@@ -29,6 +29,7 @@ WORDS = {
     "kernels/rnn": "RNN layer",
     "kernels/rotary": "Rotary positions",
     "kernels/samplers/pixel_cnn": "Sampling from a PixelCNN",
+    "kernels/samplers/pixel_rnn": "Sampling from a PixelRNN",
     "kernels/samplers/recurrent": "Sampling from a recurrent network",
     "kernels/samplers/transformer": "Sampling from a Transformer",
     "kernels/softmax_cross_entropy": "Softmax cross-entropy",

@@ -4,6 +4,8 @@ A cell sees cells of its own row and of the row above (`chainrule.kernels.grid_l
 there are two rows, row 1 the one that is being drawn; above the image's first row there are zeros,
 which is what lies beyond it. The mirrored direction's cells of a row are told to the row below
 alone, and see those to their right: they are worked out when the row is known, from right to left.
+
+On a device: on the host chainrule.kernels.samplers.pixel_rnn does all layers' steps in one loop.
 """
 
 from chainrule.engine.layers.grid_lstm import Cell, Weights

@@ -2,6 +2,7 @@
 
 A masked map (`chainrule.engine.layers.pixels`) of a whole image is a product for each tap. Of one
 pixel it is one product: what its taps see, side by side, with their matrices below each other.
+Loops that are compiled (`chainrule.kernels.samplers`) have maps of their own.
 """
 
 from chainrule.kernels import linear

@@ -14,9 +14,9 @@ Model       x: (N, R, S, C), levels 0 … levels - 1, pixels in raster order, th
 
             Row LSTM: a cell sees three cells of the row above, so a pixel sees a triangle above it.
             Diagonal BiLSTM: the cells above and to the left, and of a second direction above and to
-            the right. Together all that comes before, but one pixel at a row's beginning: the last
-            one of the row above, which no features know but those after it, until the first map
-            reaches it.
+            the right. Together all that comes before, but for one value: that of the row above's
+            last pixel, which that pixel's own features do not know. The first map alone tells it,
+            to the columns from which it reaches that far.
 
             With labels, p(x | y): y chooses the biases of the first map, of all cells' inputs and
             of the outputs.
@@ -30,7 +30,8 @@ Start       Weights normal, of deviation √(1 / inputs), before a ReLU √(2 / 
 
 Cost        Two FLOPs a pixel for each weight that is not hidden, but for edges, in R, or R + S - 1,
             fronts a layer that wait for each other; twice that backward. A sample costs as much as
-            a pass, pixel by pixel, and the memory of two rows of states.
+            a pass, pixel by pixel, and the memory of two rows of states
+            (chainrule.kernels.samplers.pixel_rnn).
 
 Source      van den Oord, Kalchbrenner and Kavukcuoglu 2016, "Pixel Recurrent Neural Networks"
             (arXiv:1601.06759). Forget gates at 1: Jozefowicz, Zaremba and Sutskever 2015, "An
@@ -47,13 +48,14 @@ from chainrule.engine import arena, classes, image_density
 from chainrule.engine.arena import New
 from chainrule.engine.distributions import levels as distribution
 from chainrule.engine.event import Abilities, Image
-from chainrule.engine.image_sampling import ImageSampler
+from chainrule.engine.image_sampling import ImageSampler, PixelRNNSampler
 from chainrule.engine.layers import dropout, grid_lstm, pixels
 from chainrule.engine.layers.grid_lstm import CELLS, Cell
 from chainrule.engine.layers.grid_lstm_steps import GridSteps
 from chainrule.engine.layers.one_pixel import PixelMap, rectified
 from chainrule.engine.noise import Noise
 from chainrule.engine.params import Params, Shapes
+from chainrule.kernels.dispatch import array_module
 from chainrule.kernels.masked_conv import Window, raster
 from chainrule.kernels.types import Array, Ids
 
@@ -215,7 +217,10 @@ def _layers(config: Config, params: Params) -> Iterator[grid_lstm.Weights]:
 
 
 class _Memory:
-    """What is remembered of n images that are being drawn: two rows of each layer's states."""
+    """What is remembered of n images that are drawn on a device: two rows of each layer's states.
+
+    On the host chainrule.kernels.samplers.pixel_rnn does the same, in one compiled loop.
+    """
 
     def __init__(self, config: Config, params: Params, y: Ids, n: int) -> None:
         """Begin before the first pixel. y: the images' classes."""
@@ -227,6 +232,7 @@ class _Memory:
             GridSteps(w, config.of_cell, y, n, config.width) for w in _layers(config, params)
         ]
         self._top = PixelMap(top.W_t, top.b_t, y, own), PixelMap(top.W_s, top.b_s, y, own)
+        self._z = array_module(params.flat).zeros((n, *config.event.shape), params.dtype)
         self._row, self._known = 0, 0  # the row that is drawn; pixels whose features are final
 
     def __call__(self, x: Any, at: int) -> Array:
@@ -248,10 +254,11 @@ class _Memory:
             self._row = i
             for layer in self._layers:
                 layer.next_row()
-        top = max(0, i - self._config.first_size // 2)
         with arena.borrow(self._like) as new:
-            z = pixels.scaled(x[:, top : i + 1], self._config.levels, new)
-            h = self._first(z, i - top, j)  # F1
+            for known in (max(0, pixel - 1), pixel):  # the one before has all its channels by now
+                at = np.s_[:, known // self._config.width, known % self._config.width]
+                self._z[at] = pixels.scaled(x[at], self._config.levels, new)
+        h = self._first(self._z, i, j)  # F1
         if self._b_p is not None:
             h += self._b_p[i, j]  # F1
         for layer in self._layers:
@@ -261,6 +268,8 @@ class _Memory:
 
 def _sampler(config: Config, params: Params, n: int, y: Ids) -> ImageSampler:
     """Return a sampler of n images, whose pixels cost their own features."""
+    if array_module(params.flat) is np:
+        return PixelRNNSampler(config, params, n, y)
     return ImageSampler(config, params, n, _Memory(config, params, y, n))
 
 

@@ -17,6 +17,7 @@ NAMED_AHEAD = {  # what they are for, how its sets are drawn, how a sample is ma
     ("kernels/triangular", "engine/models/fvsbn"),
     ("engine/models/orderless_nade", "engine/subsets"),
     ("engine/models/pixel_cnn", "kernels/samplers/pixel_cnn"),
+    ("engine/models/pixel_rnn", "kernels/samplers/pixel_rnn"),
 }
 
 

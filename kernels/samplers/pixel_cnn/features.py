@@ -52,8 +52,16 @@ def compute(
         _gated(of, lo_g, hi_g, tail, net, y, grids, kept, scratch)
     else:
         _plain(of, lo_g, hi_g, tail, net, y, grids, kept, scratch)
-    if not tail:
-        return
+    if tail:
+        top(of, lo_g, hi_g, net, y, grids, kept, scratch)
+
+
+@njit(**JIT, **BORROWS)
+def top(
+    of: Pixels, lo_g: int, hi_g: int, net: Net, y: Ids, grids: Grids, kept: Features,
+    scratch: Scratch,
+) -> None:  # fmt: skip
+    """Compute what W_s reads of one pixel of every image, whose last h is in the working memory."""
     here, n = listed(of.lo, of), net.maps[T, OUTPUTS]
     for g in range(lo_g, hi_g):
         at = listed(of.lo + (len(kept.u) // grids.z.images - 1) * grids.z.images, of)

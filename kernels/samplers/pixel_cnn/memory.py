@@ -77,11 +77,12 @@ def kept(w: Weights, of: Grids, C: int) -> Features:
         counts = (1, C), (L, F), (0, F), (0, F)
         now = ((L + 1) * n, Q), (L * n, F), (n, Q)
     past = ((l * g.slots * g.images * g.width, c) for (l, c), g in zip(counts, of, strict=True))
-    return Features(*(_zeros(rows, columns, w.W_t) for rows, columns in (*past, *now)))
+    return Features(*(zeros(rows, columns, w.W_t) for rows, columns in (*past, *now)))
 
 
 @njit(**JIT)
-def _zeros(rows: int, columns: int, like: Array) -> Array:
+def zeros(rows: int, columns: int, like: Array) -> Array:
+    """Return a matrix of zeros that begins on a line, of like's dtype."""
     out: Array = lines(rows * columns, like).reshape((rows, columns))
     out[:] = 0
     return out

@@ -44,16 +44,33 @@ class Net(NamedTuple):
     places: Array
 
 
+class WindowMap(NamedTuple):
+    """A map of a network: W, with layers in front if it has several, what it sees, its biases."""
+
+    W: Array
+    window: Window
+    b: Array | None = None
+
+
 def net(w: Weights, sizes: Sizes) -> Net:
     """Return the network in panels, in memory of its own."""
+    maps = {
+        name: WindowMap(getattr(w, f"W_{name}"), window, getattr(w, f"b_{name}", None))
+        for name, window in _windows(w, sizes).items()
+    }
+    return laid_out(maps, w.b_p, w.gated)
+
+
+def laid_out(of: dict[str, WindowMap], b_p: Array, gated: bool = False) -> Net:
+    """Return a network of some of the maps of NAMES; those without numbers are not there."""
     panels: list[Array] = []
     runs: list[tuple[int, ...]] = []
-    biases = [np.zeros(0, w.W_t.dtype)]
+    biases = [np.zeros(0, b_p.dtype)]
     maps = np.zeros((len(NAMES), 11), np.int64)
-    for of_map, (name, window) in zip(maps, _windows(w, sizes).items(), strict=True):
-        W = getattr(w, f"W_{name}")
-        if not W.size:  # a network without this map
+    for of_map, name in zip(maps, NAMES, strict=True):
+        if name not in of or not of[name].W.size:  # a network without this map
             continue
+        W, window, _ = of[name]
         layers: Any = W if W.ndim == 4 else W[None]
         C, O = layers.shape[2:]
         seen = window.seen(C, window.groups) if window.groups > 1 else [C]
@@ -65,14 +82,14 @@ def net(w: Weights, sizes: Sizes) -> Net:
         panels.append(laid.reshape(-1))
         runs += [run for of_group in own_runs for run in of_group]
     for of_map, name in zip(maps, NAMES, strict=True):
-        b: Any = getattr(w, f"b_{name}", np.zeros(0))
-        if b.size:
+        b = of[name].b if name in of else None
+        if b is not None and b.size:  # of a map that is not there, too: the gated first one's
             per_class = (b.shape[1] if b.ndim == 3 else 1) if len(b) > 1 else 0
             of_map[B_BEGIN:] = sum(a.size for a in biases), b.shape[-1], per_class
             biases.append(b.reshape(-1))
-    places = np.array(w.b_p, order="C")
+    places = np.array(b_p, order="C")
     of_all = maps, np.array(runs, np.int64), np.concatenate(biases), places
-    return Net(w.gated, _joined(panels), *of_all)
+    return Net(gated, _joined(panels), *of_all)
 
 
 def _windows(w: Weights, sizes: Sizes) -> dict[str, Window]:

@@ -79,17 +79,27 @@ def spot(grid: PixelGrid, layer: int, of: Pixels, u: int, v: int) -> PixelRows:
     return PixelRows(at, grid.width, grid.width if of.span == 1 else 1)
 
 
-@njit(**JIT, **BORROWS)
+@njit(**INLINE, **BORROWS)
 def multiply_rows(
     of: Pixels, x: Array, x_at: PixelRows, net: Net, which: int, layer: int, g: int, run: int,
     y: Array, y_at: PixelRows, column: int, edge: Array,
 ) -> None:  # fmt: skip
     """Add one run's product to columns of y, as many as a group has outputs."""
+    line = net.maps[which, FIRST_RUN] + g * net.maps[which, RUNS] + run
+    n, k = net.runs[line, 2], net.runs[line, 3]
+    multiply_part(of, x, x_at, net, which, layer, g, k, n, y, y_at, column, edge)
+
+
+@njit(**JIT, **BORROWS)
+def multiply_part(
+    of: Pixels, x: Array, x_at: PixelRows, net: Net, which: int, layer: int, g: int, k: int, n: int,
+    y: Array, y_at: PixelRows, column: int, edge: Array,
+) -> None:  # fmt: skip
+    """Add n numbers' product with the panels' rows from k on to columns of y."""
     (outer, inner), across, width = counts(of), lanes(y), panel_width(y)
     groups, B, K = net.maps[which, GROUPS], net.maps[which, PANELS], net.maps[which, INPUTS]
-    line = net.maps[which, FIRST_RUN] + g * net.maps[which, RUNS] + run
-    C, Q, n, k = x.shape[1], y.shape[1], net.runs[line, 2], net.runs[line, 3]
-    if n == 0:
+    C, Q = x.shape[1], y.shape[1]
+    if n <= 0:
         return
     for b in range(B):
         first = net.maps[which, BEGIN] + (((layer * groups + g) * B + b) * K + k) * width

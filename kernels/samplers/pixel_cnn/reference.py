@@ -19,7 +19,7 @@ def extend(u: Array, weights: Weights, sizes: Sizes, at: int, memory: Memory, x:
     """See `chainrule.kernels.samplers.pixel_cnn.extend`."""
     for k in range(u.shape[1]):
         if (u[:, k] >= 0).any():
-            _draw(_outputs(weights, sizes, at + k, memory), u[:, k], sizes, x[:, k])
+            draw(_outputs(weights, sizes, at + k, memory), u[:, k], sizes, x[:, k])
         memory.x[:, at + k] = x[:, k]
 
 
@@ -53,7 +53,7 @@ def peek(weights: Weights, sizes: Sizes, at: int, memory: Memory, s: Array) -> N
     s[...] = _outputs(weights, sizes, at, memory)
 
 
-def _draw(s: Array, u: Array, sizes: Sizes, x: Ids) -> None:
+def draw(s: Array, u: Array, sizes: Sizes, x: Ids) -> None:
     """Overwrite x, (N,), where u ≥ 0."""
     if sizes.n_logistics:
         logistics.draw(s, u, sizes.levels, x)
@@ -70,19 +70,19 @@ def _outputs(w: Weights, sizes: Sizes, at: int, memory: Memory) -> Array:
     y = memory.y if len(memory.y) else np.zeros(len(z), np.int32)
     own = raster(1, "B", C)
     h = _gated(w, sizes, z, y, own) if w.gated else _plain(w, sizes, z, y, own)
-    t = _relu(_map(_relu(h), w.W_t, w.b_t, y, own))  # F4
-    s: Array = _map(t, w.W_s, w.b_s, y, own).reshape(len(z), R * S * C, -1)[:, at]  # F4
+    t = relu(mapped(relu(h), w.W_t, w.b_t, y, own))  # F4
+    s: Array = mapped(t, w.W_s, w.b_s, y, own).reshape(len(z), R * S * C, -1)[:, at]  # F4
     return s
 
 
 def _plain(w: Weights, sizes: Sizes, z: Array, y: Ids, own: Window) -> Array:
     C = sizes.channels
-    h = _map(z, w.W_x, w.b_x, y, raster(sizes.first_size, "A", C))  # F1
+    h = mapped(z, w.W_x, w.b_x, y, raster(sizes.first_size, "A", C))  # F1
     if w.b_p.size:
         h += w.b_p  # F1
     for l in range(len(w.W_m)):
-        a = _relu(_map(_relu(h), w.W_i[l], w.b_i[:, l], y, own))  # F1
-        m = _relu(_map(a, w.W_m[l], w.b_m[:, l], y, raster(sizes.kernel_size, "B", C)))  # F1
+        a = relu(mapped(relu(h), w.W_i[l], w.b_i[:, l], y, own))  # F1
+        m = relu(mapped(a, w.W_m[l], w.b_m[:, l], y, raster(sizes.kernel_size, "B", C)))  # F1
         masked_conv.add(m, w.W_o[l], own, h)  # F1
     return h
 
@@ -92,10 +92,10 @@ def _gated(w: Weights, sizes: Sizes, z: Array, y: Ids, own: Window) -> Array:
     for l in range(len(w.W_vh)):
         k, kind = (sizes.kernel_size, "B") if l else (sizes.first_size, "A")
         W_v, W_h = (w.W_v[l - 1], w.W_h[l - 1]) if l else (w.W_xv, w.W_xh)
-        p = _map(v, W_v, w.b_v[:, l], y, above(k, kind))  # F2
+        p = mapped(v, W_v, w.b_v[:, l], y, above(k, kind))  # F2
         if l == 0 and w.b_p.size:
             p += w.b_p  # F2
-        q = _map(h, W_h, w.b_h[:, l], y, left(k, kind, sizes.channels))  # F3
+        q = mapped(h, W_h, w.b_h[:, l], y, left(k, kind, sizes.channels))  # F3
         masked_conv.add(p, w.W_vh[l], raster(1, "B"), q)  # F3
         v, g = _gate(p, 1), _gate(q, sizes.channels)  # F2, F3
         h = h.copy() if l else np.zeros_like(g)
@@ -103,7 +103,7 @@ def _gated(w: Weights, sizes: Sizes, z: Array, y: Ids, own: Window) -> Array:
     return h
 
 
-def _map(x: Array, W: Array, table: Array, y: Ids, window: Window) -> Array:
+def mapped(x: Array, W: Array, table: Array, y: Ids, window: Window) -> Array:
     """Return each image's bias and its masked map; table: (n_classes, O), or one for all."""
     out = np.empty((*x.shape[:3], W.shape[2]), x.dtype)
     out[...] = (table[y] if len(table) > 1 else table)[:, None, None]
@@ -117,6 +117,7 @@ def _gate(a: Array, groups: int) -> Array:
     return y
 
 
-def _relu(a: Array) -> Array:
+def relu(a: Array) -> Array:
+    """Return max(a, 0)."""
     out: Array = np.maximum(a, 0)
     return out

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from chainrule.engine import arena, image_density
+from chainrule.engine import arena, classes, image_density
+from chainrule.engine.image_sampling import ImageSampler
 from chainrule.engine.layers import pixels
 from chainrule.engine.models import pixel_rnn
 from chainrule.engine.models.pixel_rnn import Config
@@ -41,6 +42,15 @@ def make(rng, cell, size, height=4, width=3, first_size=3):
     x = rng.integers(0, config.levels, (6, *config.event.shape)).astype(np.uint8)
     y = rng.integers(0, config.n_classes, 6) if config.n_classes > 1 else None
     return config, params, x, y
+
+
+def start_of_device(config, params, n, y=None):
+    """Return the sampler of arrays on a device, for those on the host."""
+    told = classes.told(config, params, n, y)
+    return ImageSampler(config, params, n, pixel_rnn._Memory(config, params, told, n))
+
+
+every_start = pytest.mark.parametrize("start", [pixel_rnn.start, start_of_device])
 
 
 def layer_sees(cell, R, S):
@@ -104,34 +114,33 @@ def test_what_every_channel_sees(cell, rng):
         assert moved[q + 1 : q // 3 * 3 + 3].all()
 
 
+@every_start
 @every_cell
 @every_size
-def test_drawing_is_recomputing_everything(cell, size, rng):
+def test_drawing_is_recomputing_everything(cell, size, start, rng):
     """Pixel for pixel, with values that are given, and pieces."""
     config, params, x, y = make(rng, cell, size)
     u = rng.random(x.shape)
     u[rng.random(u.shape) < 0.2] = -1
     u[0] = -1
     anew = image_density.functions(pixel_rnn._forward, pixel_rnn._backward)
-    drawn = pixel_rnn.sample(config, params, u, x, y)
-    assert_array_equal(drawn, anew.sample(config, params, u, x, y))
+    drawn = anew.sample(config, params, u, x, y)
     assert_array_equal(drawn[u < 0], x[u < 0])
     flat, given = u.reshape(6, -1), x.reshape(6, -1)
+    assert_array_equal(start(config, params, 6, y).extend(flat, given), drawn.reshape(6, -1))
     cut = flat.shape[1] // 2 + 1
-    pieces = pixel_rnn.start(config, params, 6, y)
+    pieces = start(config, params, 6, y)
     parts = [pieces.extend(flat[:, part], given[:, part]) for part in np.s_[:cut, cut:]]
     assert_array_equal(np.hstack(parts), drawn.reshape(6, -1))
 
 
+@every_start
 @every_cell
 @every_size
-def test_a_sampler_that_is_told_looks_ahead_as_one_that_draws(cell, size, rng):
+def test_a_sampler_that_is_told_looks_ahead_as_one_that_draws(cell, size, start, rng):
     """Some numbers are put before anybody asked for what comes next."""
     config, params, x, y = make(rng, cell, size)
-    sampler, p = (
-        pixel_rnn.start(config, params, 6, y),
-        pixel_rnn.conditionals(config, params, x, y),
-    )
+    sampler, p = start(config, params, 6, y), pixel_rnn.conditionals(config, params, x, y)
     p, rows = p.reshape(6, x[0].size, -1), x.reshape(6, -1)
     for t in range(rows.shape[1]):
         if t % 5 in (0, 3):
@@ -142,16 +151,23 @@ def test_a_sampler_that_is_told_looks_ahead_as_one_that_draws(cell, size, rng):
 
 @every_cell
 def test_no_row_is_worked_out_again(cell, rng, monkeypatch):
-    """A sample is drawn without a single pass over images."""
+    """On a device, too, without a pass over images, and no level is scaled more than twice."""
     config, params, x, _ = make(rng, cell, "bits")
+    scaled, sizes = pixels.scaled, []
 
     def never(*args):
         raise AssertionError("a pass over whole images")
 
+    def counted(x, *args):
+        sizes.append(x.size)
+        return scaled(x, *args)
+
     for name in ("forward", "add"):
         monkeypatch.setattr(f"chainrule.kernels.masked_conv.{name}", never)
     monkeypatch.setattr("chainrule.kernels.grid_lstm.forward", never)
-    assert pixel_rnn.sample(config, params, rng.random(x.shape)).shape == x.shape
+    monkeypatch.setattr(pixels, "scaled", counted)
+    drawn = start_of_device(config, params, 6).extend(rng.random((6, x[0].size)))
+    assert drawn.shape == (6, x[0].size) and sum(sizes) <= 2 * x.size
 
 
 @every_cell

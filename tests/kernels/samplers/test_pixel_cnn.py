@@ -10,6 +10,7 @@ from support.pixel_cnn import KINDS, SHAPE, a_model, labels, uniforms_and_given
 
 from chainrule.engine.models import pixel_cnn
 from chainrule.kernels import use_backend, use_threads
+from chainrule.kernels.samplers import images
 from chainrule.kernels.samplers.pixel_cnn import cpu, loop
 
 every_kind = pytest.mark.parametrize(("gated", "channels", "levels", "n_classes"), KINDS, ids=str)
@@ -151,7 +152,7 @@ def test_an_interrupt_is_heard_between_rows(rng, monkeypatch):
             raise KeyboardInterrupt
         extend(*arguments)
 
-    monkeypatch.setattr(cpu, "CALL_WORK", 0)
+    monkeypatch.setattr(images, "CALL_WORK", 0)
     monkeypatch.setattr(cpu.loop, "extend", interrupted)
     sampler = pixel_cnn.start(config, params, 2)
     with use_threads(1):
