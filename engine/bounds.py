@@ -43,7 +43,7 @@ def rows_at_once(
 def rows_of(config: Any, most: int | None = None) -> int:
     """Return how many rows of a model's may be worked on at once, at least 1; most: as above."""
     if isinstance(config.event, Image) and config.n_logistics:
-        each = 3 * config.n_logistics * prod(config.event.shape)  # weights, means and scales
+        each = 3 * int(config.n_logistics) * prod(config.event.shape)  # weights, means and scales
         return max(1, min(ROWS if most is None else most, NUMBERS // each))
     if CONTINUOUS not in getattr(config.event, "values", ()):
         return rows_at_once(config.event, most=most)
