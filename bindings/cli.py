@@ -160,7 +160,8 @@ def sample(
         bool, typer.Option("--by-label", help="Rows of every label, 10 or -n of each.")
     ] = False,
     size: Annotated[
-        str | None, typer.Option(metavar="ROWSxCOLUMNS", help="Of images; those of the fit.")
+        str | None,
+        typer.Option(metavar="ROWSxCOLUMNS", help="Of images, 56x40; default: that of the fit."),
     ] = None,
 ) -> None:
     """Draw rows from a model, or go on with a prompt."""

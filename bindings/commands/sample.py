@@ -39,10 +39,13 @@ def _sample(common: Common, run: Path, how: SampleRequest) -> None:
     """Draw and write."""
     if how.out is not None and current().rank == 0:
         check_output(how.out, *PICTURES, *TABLES)
+    size = None if how.size is None else _rows_and_columns(how.size)
     model = common.show(runs.open_model(run))
     inputs.check_density(model, "sample")
-    if how.size is not None:
-        model = _resized(model, how.size)
+    if size is not None:
+        if not inputs.of_images(model):
+            raise ValueError("--size is for models of images; leave it out")
+        model = model.resized(*size)
     if how.by_label:
         _check_by_label(model, how)
     settings: dict[str, Any] = {"seed": common.seed, "y": labels.one(model, how.label)}
@@ -72,13 +75,11 @@ def _sample(common: Common, run: Path, how: SampleRequest) -> None:
         _text(common, model, how, settings)
 
 
-def _resized(model: Any, size: str) -> Any:
-    """Return a model of images at a size, "ROWSxCOLUMNS"."""
-    if not inputs.of_images(model):
-        raise ValueError("--size is for models of images; leave it out")
-    if not (found := re.fullmatch(r"(\d+)[x×](\d+)", size)):
+def _rows_and_columns(size: str) -> tuple[int, int]:
+    """Return the numbers in ROWSxCOLUMNS."""
+    if not (found := re.fullmatch(r"\s*(\d+)\s*[xX×]\s*(\d+)\s*", size)):
         raise ValueError(f"--size must be ROWSxCOLUMNS, as in 56x40, got {size!r}")
-    return model.resized(*map(int, found.groups()))
+    return int(found[1]), int(found[2])
 
 
 def _of_symbols(model: Any, length: int, settings: dict[str, Any]) -> Drawing:

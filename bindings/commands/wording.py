@@ -61,7 +61,11 @@ RULES = tuple(
         (r"\breduce_from=256", "--set reduce_from=256"),
         (r"\bset binarize=0\.5", "train with --binarize 0.5"),
         (r"\bset context=(\d+)", r"give --set context=\1"),
-        (r"\bsay image_shape=\((\d+), (\d+), (\d+)\)", r"give --set image_shape=\1,\2,\3"),
+        (
+            r"\bsay image_shape=\((\d+), (\d+), (\d+)\), which a loaded Dataset has, or give",
+            r"give --set image_shape=\1,\2,\3, or",
+        ),
+        (r"\band if not, image_shape=\(1, (\d+)\)", r"and if not, --set image_shape=1,\1"),
         (r"; colour=True keeps the colours", "; pixel_cnn and pixel_rnn keep the colours"),
     )
 )  # fmt: skip

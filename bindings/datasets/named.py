@@ -157,7 +157,8 @@ def load(
 
 def _check_pictures(name: str, colour: bool, levels: int | None) -> None:
     """Raise ValueError for what is of pictures, where there are none."""
-    if colour and not (Path(name).is_dir() or name in PICTURES):
+    known = Path(name).exists() or name in _NAMED
+    if colour and known and not (Path(name).is_dir() or name in PICTURES):
         raise ValueError(f"colour is of folders of pictures, and {name} is none; leave it out")
     if levels is not None and name in _NAMED and name not in PICTURES:
         raise ValueError(f"levels are of pictures in grey or colour, not of {name}; leave them out")

@@ -45,8 +45,8 @@ def _no_square(D: int, name: str) -> str:
         what, shape, arrays = "have more rows", "(R, S) or (R, S, C)", "(N, R, S) or (N, R, S, C)"
     return (
         f"{name} has rows of {D:,} pixels, which is no square, and they are taken for images of "
-        f"1×{D}; if they {what}, say image_shape={shape}, as a loaded Dataset does, or give arrays "
-        f"{arrays}, and if not, image_shape=(1, {D})"
+        f"1×{D}; if they {what}, say image_shape={shape}, which a loaded Dataset has, or give "
+        f"arrays {arrays}, and if not, image_shape=(1, {D})"
     )
 
 

@@ -213,7 +213,7 @@ class ImageDensity(FewImages):
         )
 
     def resized(self, rows: int, columns: int) -> Self:
-        """Return this fitted model over images of another size, with the same parameters.
+        """Return this fitted model over images of another size; both share their parameters.
 
         It draws, completes and scores such images; one fitted with `positions` has no other size.
         What it learnt of edges and shapes is of its own size: larger images go on with textures.

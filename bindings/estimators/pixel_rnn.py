@@ -15,18 +15,19 @@ class PixelRNN(Sighted):
 
     p(x) = Π_i p(x_i | x_<i) over pixels in raster order, the channels of a pixel one after the
     other. What came before is in the states of LSTM cells, one a pixel, which see cells of the row
-    above (Row LSTM), or those above, to the left and to the right (Diagonal BiLSTM), so that no
-    pixel is too far away. A pass waits for one row, or diagonal, after another: it is slower than
-    PixelCNN's of as many features. With labels y it is a model of p(x | label); without them it is
-    the marginal Σ_c p(c) p(x | c) again, and `predict` says which is the likeliest.
+    above (Row LSTM), or those above, to the left and to the right (Diagonal BiLSTM), so that what
+    they see may be any number of pixels away. A pass waits for one row, or diagonal, after another:
+    it is slower than PixelCNN's of as many features. With labels y it is a model of p(x | label);
+    without them it is the marginal Σ_c p(c) p(x | c) again, and `predict` says which is the
+    likeliest.
 
     Args:
         n_layers: recurrences, one upon the other.
         n_hidden: units of a cell, and half the features of a pixel; a multiple of the channels.
-        cell: "row", which sees a triangle above the pixel, or "diagonal", which sees all before it,
-            the last pixel of the row above where the first layer reaches that far.
+        cell: "row", which sees a triangle above the pixel, or "diagonal", which sees all before it
+            but the last pixel of the row above, unless the first layer reaches that far.
         first_size: rows and columns that the first layer looks at, of which it sees what came
-            before; odd, at most 2 max(R, S) - 1, or 7 if that is less; below 3 as of PixelCNN.
+            before; odd, at most 2 max(R, S) - 1, or 7 if that is less; 1 of colours alone.
         dropout: share of each layer's outputs dropped while training, in [0, 1).
         positions: whether each pixel has biases of its own, so that the network knows where it is:
             of images that lie alike, such as centred digits, it buys nats. They are R·S parameters

@@ -17,7 +17,7 @@ from chainrule.encoders import validation
 
 
 def resized(model: Any, rows: Any, columns: Any) -> Any:
-    """Return a copy of a fitted `ImageDensity` whose images have so many rows and columns.
+    """Return a fitted `ImageDensity` at so many rows and columns; both share their parameters.
 
     Raises:
         NotFittedError: before `fit`. ValueError, TypeError: a size that no image has, or a network
@@ -39,4 +39,6 @@ def resized(model: Any, rows: Any, columns: Any) -> Any:
         encoder.names = None  # those of pixels that are no longer the same
         vars(other).pop("feature_names_in_", None)
     other.encoder_, other.n_features_in_ = encoder, prod(encoder.shape)
+    if model.image_shape is not None or len(encoder.form) == 1:  # what a fit would read rows by
+        other.image_shape = encoder.shape if C > 1 else size
     return other

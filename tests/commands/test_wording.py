@@ -132,7 +132,10 @@ def test_the_library_suggests_too():
 
 def test_advice_about_pictures():
     """Of images in colour: options, and models that keep the colours."""
-    said = "X has rows of 3,072 pixels; if they are in colour, say image_shape=(32, 32, 3), or"
-    assert "colour, give --set image_shape=32,32,3, or" in wording.in_options(said)
+    with pytest.warns(cr.datasets.DataWarning) as caught:
+        cr.PixelCNN(1, 3, epochs=1, first_size=3).fit(np.zeros((4, 12), np.uint8))
+    said = wording.in_options(str(caught[0].message))
+    assert "in colour, give --set image_shape=2,2,3, or arrays (N, 2, 2, 3)" in said
+    assert said.endswith("and if not, --set image_shape=1,12")
     said = wording.in_options("a.png is in colour, averaged to grey; colour=True keeps the colours")
     assert said.endswith("; pixel_cnn and pixel_rnn keep the colours")

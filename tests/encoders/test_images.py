@@ -86,10 +86,10 @@ def test_rows_are_images_of_a_shape(D, image_shape, shape, rng):
 @pytest.mark.parametrize(
     ("D", "says"),
     [
-        (3072, "they are in colour, say image_shape=(32, 32, 3), as a loaded Dataset does, or give "
-         "arrays (N, 32, 32, 3), and if not, image_shape=(1, 3072)"),
-        (10, "they have more rows, say image_shape=(R, S) or (R, S, C), as a loaded Dataset does, "
-         "or give arrays (N, R, S) or (N, R, S, C), and if not, image_shape=(1, 10)"),
+        (3072, "they are in colour, say image_shape=(32, 32, 3), which a loaded Dataset has, or "
+         "give arrays (N, 32, 32, 3), and if not, image_shape=(1, 3072)"),
+        (10, "they have more rows, say image_shape=(R, S) or (R, S, C), which a loaded Dataset "
+         "has, or give arrays (N, R, S) or (N, R, S, C), and if not, image_shape=(1, 10)"),
     ],
 )  # fmt: skip
 def test_rows_whose_pixels_are_no_square_are_doubtful(D, says, rng):

@@ -98,3 +98,12 @@ def test_what_cannot_be():
     for size in ((0, 3), (3, -1), (2.5, 3), (3, True)):
         with pytest.raises((ValueError, TypeError), match=r"rows|columns"):
             placed.resized(*size)
+
+
+def test_rows_that_it_draws_can_be_learnt_from():
+    """A fit of the resized model reads rows of its own size as such."""
+    model = cr.PixelRNN(1, 4, image_shape=(4, 6), **TRAINED).fit(BITS.reshape(40, 24))
+    other = model.resized(3, 5)
+    assert other.image_shape == (3, 5) and model.image_shape == (4, 6)
+    assert other.fit(other.sample(20, seed=0)).encoder_.shape == (3, 5, 1)
+    assert model.encoder_.shape == (4, 6, 1)
