@@ -42,8 +42,9 @@ def rows_at_once(
 
 def rows_of(config: Any, most: int | None = None) -> int:
     """Return how many rows of a model's may be worked on at once, at least 1; most: as above."""
-    if isinstance(config.event, Image) and config.n_logistics:
-        each = 3 * int(config.n_logistics) * prod(config.event.shape)  # weights, means and scales
+    n_logistics = int(getattr(config, "n_logistics", 0))  # not every model of images has mixtures
+    if isinstance(config.event, Image) and n_logistics:
+        each = 3 * n_logistics * prod(config.event.shape)  # weights, means and scales
         return max(1, min(ROWS if most is None else most, NUMBERS // each))
     if CONTINUOUS not in getattr(config.event, "values", ()):
         return rows_at_once(config.event, most=most)

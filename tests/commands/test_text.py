@@ -377,4 +377,5 @@ def test_gradcheck_of_the_library_takes_texts(folder):
         unfitted = type(estimator)(**{**estimator.get_params(), "context": 4})
         for one, X in ((estimator, TEXT), (unfitted, "abcab"), (unfitted, ["ab", "cba"])):
             errors = cr.gradcheck(one, X, 10)
-            assert set(errors) == set(estimator.params_) and max(errors.values()) < 1e-5
+            there = {name for name, p in estimator.params_.items() if p.size}  # no W_y where tied
+            assert set(errors) == there and max(errors.values()) < 1e-5
