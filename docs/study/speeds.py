@@ -6,7 +6,11 @@ from typing import Any
 
 from study.places import ROOT
 
-FILES = ("speed", "tables", "sequences", "images", "images_sample", "gpu_binary", "gpu_sequences")
+FILES = (
+    *("speed", "tables", "sequences"),
+    *("images", "images_sample", "images_peers", "images_sample_rnn"),
+    *("gpu_binary", "gpu_sequences"),
+)
 KERNELS = "gpu_kernels"  # operations alone, on a GPU; in microseconds
 NAMED = {  # a page's name where the bench has another
     "triangular": "fvsbn",
@@ -19,6 +23,7 @@ NAMED = {  # a page's name where the bench has another
     "samplers/recurrent": "lstm/sample",
     "samplers/transformer": "transformer/sample",
     "samplers/pixel_cnn": "pixel_cnn/sample|gated_pixel_cnn/sample",
+    "samplers/pixel_rnn": "row_lstm/sample|diagonal_lstm/sample",
 }
 WITHIN = {  # what was measured with much else around it, and with what
     "activation": "made/grad",
@@ -45,20 +50,20 @@ WITHIN = {  # what was measured with much else around it, and with what
     "tied_output": "transformer/grad",
     "transformer_block": "transformer",
 }
-NOT_MEASURED = {"attention_rnn", "autoencoder", "dropout", "logistics", "nade_untied"} | {
-    "samplers/pixel_rnn"
-}
+NOT_MEASURED = {"attention_rnn", "autoencoder", "dropout", "logistics", "nade_untied"}
 OURS = ("cpu", "cuda")
-ESTIMATED = {"images_sample": ", one pass counted for each pixel"}  # PyTorch's figures there
+ESTIMATED = {  # PyTorch's are of one pass, counted for each pixel
+    *("pixel_cnn/sample", "gated_pixel_cnn/sample", "row_lstm/sample", "diagonal_lstm/sample")
+}
 
 
 @cache
-def _read() -> list[tuple[str, Any]]:
+def _read() -> list[Any]:
     found = []
     for name in FILES:
         path = ROOT / "bench" / "results" / f"{name}.json"
         if path.exists():
-            found.append((name, json.loads(path.read_text("utf-8"))))
+            found.append(json.loads(path.read_text("utf-8")))
     return found
 
 
@@ -100,14 +105,15 @@ def _alone(name: str) -> list[list[str]]:
 def _rows(wanted: list[str]) -> list[list[str]]:
     """Return rows of workloads, named whole, "nade/step", or by their model alone."""
     rows = []
-    for file, report in _read():
+    for report in _read():
         results = [r for r in report["results"] if r.get("status") == "ok"]
         for r in results:
+            passes = ", one pass counted for each pixel" if r["workload"] in ESTIMATED else ""
             names = {r["workload"], r["workload"].split("/")[0]}
             if names & set(wanted) and r["backend"] in OURS:
                 peer = _peer(results, r)
                 here = [r["workload"], r["size"], r["backend"], _time(r["median_s"])]
-                theirs = f"{_time(peer)}{ESTIMATED.get(file, '')}" if peer else "–"
+                theirs = f"{_time(peer)}{passes}" if peer else "–"
                 rows.append([*here, theirs, _machine(report)])
     return rows
 
