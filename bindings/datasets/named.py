@@ -100,7 +100,7 @@ def load(
             that are listed are no missing values: {"grade": ["A", "NA"]}.
         colour: of a folder, pictures as they are, all of them grey (L) or all in colour (RGB);
             with a palette they are what it is, and none may be transparent. By default whatever can
-            be made grey is; that colours were averaged, or kinds mixed, is said.
+            be made grey is; that colours were averaged, kinds mixed or pixels transparent is said.
         levels: of pictures, to how many levels they are reduced, by equal bins
             (`chainrule.datasets.reduce_levels`): 2, 4, 16, up to as many as there are.
         on_disk: of a .npy over 64 MB, leave rows in the file, which has to stay as it is; x is then

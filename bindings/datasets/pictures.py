@@ -41,7 +41,7 @@ class Pictures(NamedTuple):
 def read(folder: Path, colour: bool = False) -> Pictures:
     """Return the pictures in a folder, or in its subfolders, which are then their classes.
 
-    Colours are averaged, transparency is ignored, levels of 16 bits are rounded to 8.
+    Colours are averaged, levels of 16 bits are rounded to 8; transparent pixels count as if opaque.
 
     colour: pictures as they are, all of them grey (L) or all in colour (RGB). What has a palette is
     grey if all of the palette is, else in colour; none may be transparent.
@@ -51,11 +51,12 @@ def read(folder: Path, colour: bool = False) -> Pictures:
             huge one, or one of several in its file. The text names it.
 
     Warns:
-        DataWarning: what is no picture; a colour that was averaged; pictures of different kinds.
+        DataWarning: what is no picture; a colour that was averaged; pictures of different kinds;
+            transparent ones.
     """
     paths, classes = _paths(folder)
     files = tuple(str(path.relative_to(folder)) for path in paths)
-    images, kinds, averaged = None, [], []
+    images, kinds, averaged, transparent = None, [], [], []
     for k, path in enumerate(paths):
         with _open(path) as picture:
             shown = _as_it_is(picture, path) if colour else picture
@@ -66,8 +67,11 @@ def read(folder: Path, colour: bool = False) -> Pictures:
             images[k], lost = _levels(shown, path, colour)
             kinds.append(_kind(shown, path))
             averaged += [files[k]] if lost else []
+            transparent += [] if colour or _opaque(picture, path) else [files[k]]
     if not colour:
         _say_what_was_lost(folder, files, kinds, averaged)
+        what = "is transparent in places, and was read as if it were not"
+        _warn(folder, transparent, what, "; lay it on a background to read what one sees")
     assert images is not None  # there is one path at least
     labels = None if classes is None else np.array(classes)
     return Pictures(images, labels, files)
@@ -142,25 +146,39 @@ def _as_it_is(picture: Any, path: Path) -> Any:
     Raises:
         ValueError: it is neither, or is transparent somewhere.
     """
-    mode, opaque = picture.mode, True
+    mode = picture.mode
     if mode not in (*GREY, *IN_COLOUR, *BY_PALETTE):
         raise ValueError(
             f"{path} has the mode {mode}, neither grey (L) nor colour (RGB); convert it"
         )
     grey = mode in GREY or _has_greys(picture, path)
-    with readers.one_sentence(path, "a picture"):
-        try:
-            if mode.endswith("A") or "transparency" in picture.info:
-                picture = picture.convert("RGBA")
-                opaque = picture.getchannel("A").getextrema()[0] == 255
-            plain = picture.convert("RGB")
-        except Exception as error:
-            raise ValueError("it is damaged or cut short") from error
-    if not opaque:
+    if not _opaque(picture, path):
         raise ValueError(
             f"{path} is transparent in places; lay it on a background, and save it without alpha"
         )
+    with readers.one_sentence(path, "a picture"):
+        try:
+            plain = _in_rgb(picture)
+        except Exception as error:
+            raise ValueError("it is damaged or cut short") from error
     return plain.getchannel(0) if grey else plain
+
+
+def _in_rgb(picture: Any) -> Any:
+    """Return a picture in RGB; one with a palette by RGBA, or Pillow warns of transparent ones."""
+    return (picture.convert("RGBA") if picture.mode in BY_PALETTE else picture).convert("RGB")
+
+
+def _opaque(picture: Any, path: Path) -> bool:
+    """Return whether a picture is transparent nowhere, or of a mode where that is not asked."""
+    marked = picture.mode.endswith("A") or "transparency" in picture.info
+    if not marked or picture.mode not in (*GREY, *IN_COLOUR, *BY_PALETTE):
+        return True
+    with readers.one_sentence(path, "a picture"):
+        try:
+            return bool(picture.convert("RGBA").getchannel("A").getextrema()[0] == 255)
+        except Exception as error:
+            raise ValueError("it is damaged or cut short") from error
 
 
 def _paths(folder: Path) -> tuple[list[Path], list[str] | None]:
@@ -269,7 +287,7 @@ def _levels(picture: Any, path: Path, colour: bool) -> tuple[NDArray[np.uint8], 
                     (picture.convert("L") if mode == "1" else picture).getchannel(0)
                 )
             else:
-                channels = np.asarray(picture.convert("RGB"))
+                channels = np.asarray(_in_rgb(picture))
                 lost = bool(np.ptp(channels, axis=2).any())  # greys may be saved as colours
                 levels = channels.mean(axis=2)
         except Exception as error:

@@ -328,6 +328,9 @@ def test_a_transparent_picture_is_named(folder, rng, mode):
     with pytest.raises(ValueError, match=r"a\.png is transparent in places; lay it on a") as caught:
         cr.datasets.load(folder / "p", colour=True)
     assert "\n" not in str(caught.value)
+    said = r"a\.png is transparent in places, and was read as if it were not; lay it on a"
+    with pytest.warns(datasets.DataWarning, match=said):
+        pictures.read(folder / "p")
 
 
 def test_a_picture_of_another_size_is_named(folder):
