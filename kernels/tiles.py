@@ -98,12 +98,23 @@ def tile(heights: Sequence[int], widths: Sequence[int]) -> Any:
 
 
 def _emit(v: Vectors, m: int, q: int, n: Any, operands: Any, anew: Any) -> None:
-    """Emit the loop over k for a tile of m rows by q vectors."""
+    """Emit a tile of m rows by q vectors."""
     A, B, C = operands
     to = [p for begin in v.rows(C[0], C[1], m) for p in v.side_by_side(begin, q)]
+    sums = products(v, m, q, n, A, B, [v.zero] * len(to))
+
+    def with_old() -> list[Any]:
+        return [v.builder.fadd(v.load(p), s) for p, s in zip(to, sums, strict=True)]
+
+    for total, p in zip(v.unless(anew, sums, with_old), to, strict=True):
+        v.store(total, p)
+
+
+def products(v: Vectors, m: int, q: int, n: Any, A: Any, B: Any, before: list[Any]) -> list[Any]:
+    """Emit the loop over k; return the tile's sums, row by row, that begin with `before`."""
     starts = v.rows(A[0], A[1], m)
 
-    def products(k: Any, sums: list[Any]) -> list[Any]:
+    def of_k(k: Any, sums: list[Any]) -> list[Any]:
         """Return the sums with the products of one k added."""
         b = [v.load(p) for p in v.side_by_side(v.at(B[0], v.builder.mul(k, B[1])), q)]
         along, after = v.builder.mul(k, A[2]), []
@@ -112,13 +123,7 @@ def _emit(v: Vectors, m: int, q: int, n: Any, operands: Any, anew: Any) -> None:
             after += [v.multiply_add(a, b[j], sums[q * r + j]) for j in range(q)]
         return after
 
-    sums = v.unrolled(n, UNROLLED, [v.zero] * len(to), products)
-
-    def with_old() -> list[Any]:
-        return [v.builder.fadd(v.load(p), s) for p, s in zip(to, sums, strict=True)]
-
-    for total, p in zip(v.unless(anew, sums, with_old), to, strict=True):
-        v.store(total, p)
+    return v.unrolled(n, UNROLLED, before, of_k)
 
 
 multiply = tile(HEIGHTS, range(1, WIDTH + 1))
@@ -191,7 +196,7 @@ def pack(x: Array, out: Array) -> None:
     out: (⌈K / width⌉, n, width), contiguous. Rows of a panel then follow each other, where in x
     they lie a row apart and share few of a cache's sets.
     """
-    K, width = x.shape[1], panel_width(x)
+    K, width = x.shape[1], out.shape[2]
     for i in range(out.shape[1]):
         x_i = row(x, i)
         for g in range(K // width):

@@ -8,7 +8,6 @@ too short for that: what each pixel sees is laid out for one product (`layout`).
 """
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
@@ -36,18 +35,15 @@ def add(x: Array, W: Array, window: Window, y: Array) -> None:
 def _multiply(x: Array, W: Array, b: Array | None, window: Window, y: Array) -> None:
     p = course(window, False, x.shape, W.shape, x.dtype)
     panels = layout.packed(W, p.hidden)
-    start = strips.NOTHING if b is None else np.ascontiguousarray(b)
-    how = strips.ADD if b is None else strips.BIAS
-    _over_images(x, panels, start, how, p, y)
+    _over_images(x, panels, layout.begun(b, panels), b is not None, p, y)
 
 
-def _over_images(x: Array, panels: Array, b: Any, how: int, p: Course, y: Array) -> None:
+def _over_images(x: Array, panels: Array, b: Array, anew: bool, p: Course, y: Array) -> None:
     """Convolve all rows of all images, shared out over threads."""
-    n_blocks = -(-x.shape[1] // p.rows)
-    x, b = np.ascontiguousarray(x), b.astype(x.dtype, copy=False)
+    n_blocks, x = -(-x.shape[1] // p.rows), np.ascontiguousarray(x)
 
     def part(lo: int, hi: int) -> None:
-        strips.convolve(x, panels, b, how, p.runs, p.laid, p.pads, p.rows, y, lo, hi)  # F1, B3
+        strips.convolve(x, panels, b, anew, p.runs, p.laid, p.pads, p.rows, y, lo, hi)  # F1, B3
 
     work = max(1, p.work // n_blocks)  # of a block
     map_rows(part, len(x) * n_blocks, 1 + THREAD_WORK // work)
@@ -70,7 +66,8 @@ def add_backward(dy: Array, x: Array, W: Array, window: Window, dx: Array, dW: A
 def _input_gradient(dy: Array, W: Array, window: Window, dx: Array) -> None:
     """Overwrite dx by B3: the mirrored window's convolution of dy."""
     p = course(window, True, dy.shape, W.shape, dy.dtype)
-    _over_images(dy, layout.packed_mirrored(W, p.hidden), strips.NOTHING, strips.ANEW, p, dx)
+    panels = layout.packed_mirrored(W, p.hidden)
+    _over_images(dy, panels, layout.begun(None, panels), True, p, dx)
 
 
 def weight_gradient(dy: Array, x: Array, window: Window, dW: Array, db: Array) -> None:

@@ -11,20 +11,31 @@ import numpy as np
 
 from chainrule.kernels.compiled import njit
 from chainrule.kernels.inline import JIT
+from chainrule.kernels.masked_conv.runs import width_of
 from chainrule.kernels.memory import lines
-from chainrule.kernels.tiles import pack, panel_width, row
+from chainrule.kernels.tiles import pack, row
 from chainrule.kernels.types import Array
 
 
 def packed(W: Array, hidden: Any) -> Array:
     """Return W, (T, C, O), in panels, (⌈O / width⌉, T·C, width); 0 where it is hidden."""
     T, C, O = W.shape
-    return _packed(_shown(W, hidden).reshape(T * C, O))  # type: ignore[no-any-return]
+    width, shown = width_of(O, W.dtype), _shown(W, hidden)
+    return _packed(shown.reshape(T * C, O), width)  # type: ignore[no-any-return]
 
 
 def packed_mirrored(W: Array, hidden: Any) -> Array:
     """Return the taps' transposes, the last one first, in panels, (⌈C / width⌉, T·O, width)."""
-    return _packed_mirrored(_shown(W, hidden))  # type: ignore[no-any-return]
+    width, shown = width_of(W.shape[1], W.dtype), _shown(W, hidden)
+    return _packed_mirrored(shown, width)  # type: ignore[no-any-return]
+
+
+def begun(b: Array | None, W: Array) -> Array:
+    """Return a bias, (O,), or zeros, as W's panels, (G, K, width), have it: (G · width,)."""
+    start = np.zeros(W.shape[0] * W.shape[2], W.dtype)
+    if b is not None:
+        start[: len(b)] = b
+    return start
 
 
 def _shown(W: Array, hidden: Any) -> Array:
@@ -38,8 +49,8 @@ def hide(dW: Array, hidden: Any) -> None:
 
 
 @njit(**JIT)
-def _packed(W: Array) -> Array:
-    (K, O), width = W.shape, panel_width(W)
+def _packed(W: Array, width: int) -> Array:
+    K, O = W.shape
     G = -(-O // width)
     out: Array = lines(G * K * width, W).reshape((G, K, width))
     pack(W, out)
@@ -47,8 +58,8 @@ def _packed(W: Array) -> Array:
 
 
 @njit(**JIT)
-def _packed_mirrored(W: Array) -> Array:
-    (T, C, O), width = W.shape, panel_width(W)
+def _packed_mirrored(W: Array, width: int) -> Array:
+    T, C, O = W.shape
     G = -(-C // width)
     out: Array = lines(G * T * O * width, W).reshape((G, T * O, width))
     for g in range(G):
@@ -118,15 +129,6 @@ def lay_windows(x: Array, at: int, laid: Any, pixels: int, windows: Array) -> No
         seen, to = numbers[begin : begin + pixels], row(windows, k)
         for p in range(seen.size):
             to[p] = seen[p]
-
-
-@njit(**JIT)
-def spread(b: Array, y: Array) -> None:
-    """Let each row of y be b."""
-    for p in range(len(y)):
-        of_p = row(y, p)
-        for j in range(of_p.size):
-            of_p[j] = b[j]
 
 
 @njit(**JIT)

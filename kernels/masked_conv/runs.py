@@ -11,8 +11,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from chainrule.kernels.masked_conv.windows import Window
-from chainrule.kernels.tiles import HEIGHT, panel_width
+from chainrule.kernels.target import REGISTERS, VECTOR_BYTES
+from chainrule.kernels.tiles import HEIGHT, WIDTH
 
+WIDE = 4 if REGISTERS == 32 else WIDTH  # vectors of a panel of W, at most
 ROW_BYTES = 96 * 1024  # of rows worked on at once: beside a panel, in the second cache
 LAID_BYTES = 16 * 1024  # of what their pixels see, laid out: in the first cache; or of one row
 PARTS = 1 << 12  # what shares of dW's work are counted in
@@ -50,6 +52,13 @@ class Course(NamedTuple):
     work: int
 
 
+def width_of(n_out: int, dtype: Any) -> int:
+    """Return how many outputs a panel of W has: whole vectors, as evenly as at most WIDE can be."""
+    lanes = VECTOR_BYTES // np.dtype(dtype).itemsize
+    n_vectors = -(-n_out // lanes)
+    return lanes * -(-n_vectors // -(-n_vectors // WIDE))
+
+
 @lru_cache(maxsize=256)
 def course(
     window: Window, mirrored: bool, shape: tuple[int, ...], of_W: tuple[int, ...], dtype: Any
@@ -64,7 +73,7 @@ def course(
     pads = _pads(rows)
     step = S + pads.gap
     seen = window.seen(C, O) if window.centre is not None else []
-    width = int(panel_width(np.empty(1, dtype)))
+    width = width_of(n_out, dtype)
     n_panels = -(-n_out // width)
     runs = []
     for g in range(n_panels):

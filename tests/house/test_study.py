@@ -249,7 +249,7 @@ def test_what_stands_beside_a_label_is_code_and_no_comment_alone(name):
 def test_beside_a_convolution_s_steps_stand_its_products_and_beside_the_lstm_s_all_gates():
     conv, lstm = derivations.kernel("masked_conv"), derivations.kernel("lstm")
     for label in ("F1", "B1", "B3"):
-        for side, product in (("CPU", "multiply"), ("CUDA", "rows.v[q] * columns.v[r]")):
+        for side, product in (("CPU", "times_"), ("CUDA", "rows.v[q] * columns.v[r]")):
             assert any(product in line.text for line in conv.lines(label)[side]), (label, side)
     for label, count in (("F1", 4), ("F2", 3), ("B2", 3), ("B3", 3), ("B4", 4)):
         assert len(lstm.lines(label)["CPU"]) == count, label

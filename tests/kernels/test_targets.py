@@ -12,7 +12,7 @@ from chainrule.kernels.target import registers, vector_bytes
 TESTS = Path(__file__).parents[1]
 # Whatever is made of vectors by hand, and what is built on it.
 FILES = (
-    *("tiles", "linear", "dense", "chosen_rows", "transposed", "inline", "masked_linear"),
+    *("tiles", "stacks", "linear", "dense", "chosen_rows", "transposed", "inline", "masked_linear"),
     *(
         "masked_bits",
         "nade",
