@@ -63,15 +63,16 @@ def main(
 
 
 def points(runs: Sequence[dict[str, Any]]) -> list[Point]:
-    """Return what was measured at sizes such as r16, in documents of `report`."""
+    """Return what was measured at sizes such as r16, in documents of `report`, or measured last."""
     rows = [(what, row) for run in runs for what, key in KEYS.items() for row in run[key]]
-    found = []
+    found = {}
     for what, row in rows:
         match = re.fullmatch(r"([a-z])(\d+)", row["size"])
         if match and row.get(what, 0) > 0:
             size, value = int(match[2]), SCALE[what] * row[what]
-            found.append(Point(row["workload"], match[1], what, row["backend"], size, value))
-    return found
+            of = row["workload"], match[1], what, row["backend"], size
+            found[of] = Point(*of, value)
+    return list(found.values())
 
 
 def power(line: Sequence[Point]) -> float:

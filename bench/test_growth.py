@@ -33,6 +33,10 @@ def test_points_are_those_of_sizes_with_a_number():
     found = growth.points([a_run()])
     assert [(p.what, p.size) for p in found] == [(TIME, 16), (TIME, 64), (MEMORY, 16), (MEMORY, 64)]
     np.testing.assert_allclose([p.value for p in found], [25.6, 409.6, 25.6, 409.6])
+    later = a_run() | {"peak_memory": []}
+    later["results"] = [row | {TIME: row.get(TIME, 0) / 2} for row in later["results"]]
+    found = growth.points([a_run(), later])
+    np.testing.assert_allclose([p.value for p in found], [12.8, 204.8, 25.6, 409.6])
 
 
 @pytest.mark.parametrize("power", [0.0, 1.0, 2.5])

@@ -12,7 +12,7 @@ is C = D + A B for any number m of rows and q vectors of columns, of which c col
 negative C is what it begins with itself: C += A B.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from llvmlite import ir
@@ -26,7 +26,7 @@ from chainrule.kernels.vectors import INDEX, Vectors, index
 _intrinsic: Any = intrinsic
 
 
-def stack(name: str, heights: dict[int, Sequence[int]], rows: int = 0, along: int = 0) -> Any:
+def stack(name: str, heights: Mapping[int, Sequence[int]], rows: int = 0, along: int = 0) -> Any:
     """Return `multiply` for some widths, with the heights of each, the tallest first, the last 1.
 
     name: of the functions, unlike any other's. rows, along: what a_row or a_k is, if it is always
