@@ -54,7 +54,7 @@ class Course(NamedTuple):
 
 def width_of(n_out: int, dtype: Any) -> int:
     """Return how many outputs a panel of W has: whole vectors, as evenly as at most WIDE can be."""
-    lanes = VECTOR_BYTES // np.dtype(dtype).itemsize
+    lanes: int = VECTOR_BYTES // np.dtype(dtype).itemsize
     n_vectors = -(-n_out // lanes)
     return lanes * -(-n_vectors // -(-n_vectors // WIDE))
 
