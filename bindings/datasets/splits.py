@@ -44,6 +44,12 @@ class Dataset(NamedTuple):
     columns: tuple[str, ...] | None = None
     origins: Mapping[str, Origin] | None = None
 
+    def __repr__(self) -> str:
+        """Say how many rows there are, where the tuple's own would print them."""
+        rows = ", ".join(f"{len(getattr(self, name).x)} {name}" for name in SPLITS)
+        shape = f", image_shape {self.image_shape}" if self.image_shape else ""
+        return f"<Dataset {self.name!r}: {rows}{shape}>"
+
 
 def packed(
     name: str, arrays: Mapping[str, NDArray[Any]], path: Path, image_shape: tuple[int, ...] | None

@@ -22,7 +22,6 @@ Where the first line may be meant otherwise than it was taken a `DataWarning` sa
 says which it is. Lines and columns are counted from 1, as editors do.
 """
 
-import warnings
 from collections.abc import Iterable, Sequence
 from itertools import chain
 from pathlib import Path
@@ -35,8 +34,8 @@ from chainrule.datasets import dialects, fields, headers, readers
 from chainrule.datasets.fields import Names
 from chainrule.datasets.gathering import Gathered
 from chainrule.datasets.lines import FIRST, Line, Lines, blocks, first, opened
+from chainrule.encoders import doubts
 from chainrule.encoders.coded import Coded
-from chainrule.encoders.doubts import DataWarning
 from chainrule.encoders.frames import Frame
 
 POINT, COMMA = fields.POINT, fields.COMMA
@@ -187,4 +186,4 @@ def _doubt_words(x: Frame, name: str) -> None:
 
 
 def _warn(name: str, text: str) -> None:
-    warnings.warn(f"{name}: {text}", DataWarning, stacklevel=2)
+    doubts.warn(f"{name}: {text}")

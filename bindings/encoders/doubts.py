@@ -25,12 +25,12 @@ nothing has.
 No number of rows is told: the text is the same for each fold of a table, and so shown once.
 """
 
-import warnings
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.encoders import warned
 from chainrule.encoders.pure import EXACT, Column, Place
 from chainrule.encoders.variables import MOST, Real, Variable
 
@@ -124,7 +124,7 @@ def _check_ends(x: NDArray[np.float64], column: Column, place: Place) -> None:
 
 def warn(text: str) -> None:
     """Warn that data may not be meant as they were taken."""
-    warnings.warn(text, DataWarning, stacklevel=2)
+    warned.warn(text, DataWarning)
 
 
 def _cure(column: Column, n_values: int, key: Any) -> str:

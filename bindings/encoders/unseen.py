@@ -5,13 +5,12 @@ scikit-learn's encoders unless they are told otherwise. A detector is there for 
 takes its probability for 0.
 """
 
-import warnings
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.encoders import coded, partial
+from chainrule.encoders import coded, partial, warned
 from chainrule.encoders.cells import CellError
 from chainrule.encoders.columns import AnyColumns
 from chainrule.encoders.doubts import DataWarning
@@ -67,7 +66,7 @@ def warn(frame: Frame, cells: NDArray[np.bool_], name: str = "X") -> None:
             "probability 0, so that its row scores -inf, as odd as can be",
             row,
         )
-        warnings.warn(UnseenWarning(error), stacklevel=2)
+        warned.warn(UnseenWarning(error))
 
 
 def filled(frame: Frame, cells: NDArray[np.bool_], values: NDArray[Any]) -> Frame:

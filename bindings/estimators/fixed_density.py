@@ -4,7 +4,6 @@ Inside, what is known of n observations and which of it is, stands in rows, (n, 
 order; a model is given them in the shape that its event says.
 """
 
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +14,7 @@ from sklearn.utils import ClassifierTags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from chainrule import progress
-from chainrule.encoders import partial, validation
+from chainrule.encoders import partial, validation, warned
 from chainrule.encoders.masks import as_mask
 from chainrule.encoders.on_disk import RowsOnDisk
 from chainrule.encoders.uniforms import generator, of_rows
@@ -124,7 +123,7 @@ class FixedDensity(Density):
         n, D = validation.integer("n", n, 1), self._columns.dims
         x, mask = self._given(given, observed, n)
         if mask is not None and (why := self._inexact(mask)):
-            warnings.warn(why, UserWarning, stacklevel=3)
+            warned.warn(why)
         rng = generator(seed)
         numbers = self._classes_of(x, mask, y, n, rng)
         by = None if uniforms is None else self._columns.arrange(of_rows(uniforms, n, D))

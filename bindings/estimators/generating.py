@@ -1,6 +1,5 @@
 """Drawing from estimators of sequences: samples and streams, in the symbols that were fitted."""
 
-import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
-from chainrule.encoders import validation
+from chainrule.encoders import validation, warned
 from chainrule.encoders.uniforms import generator
 from chainrule.engine import ragged, windows
 from chainrule.estimators import runtime, stopping
@@ -217,7 +216,7 @@ def _renamed(y: Any, labels: Any) -> Any:
         return y
     if y is not None:
         raise ValueError("labels is the former name of y; give y alone")
-    warnings.warn("labels is now called y", FutureWarning, stacklevel=3)
+    warned.warn("labels is now called y", FutureWarning)
     return labels
 
 

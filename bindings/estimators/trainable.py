@@ -5,7 +5,6 @@
 """
 
 import sys
-import warnings
 from collections.abc import Callable, Generator
 from contextlib import closing, suppress
 from copy import copy
@@ -20,7 +19,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
 
 from chainrule import progress
-from chainrule.encoders import cells, validation
+from chainrule.encoders import cells, validation, warned
 from chainrule.engine import models, team
 from chainrule.engine.storage import fingerprint
 from chainrule.engine.training import divergence, train
@@ -81,7 +80,7 @@ class Trainable(Training, BaseEstimator):  # type: ignore[misc]  # scikit-learn 
             raise
         self._finish(state)
         if reason := self._doubt(state):
-            warnings.warn(reason, ConvergenceWarning, stacklevel=3)
+            warned.warn(reason, ConvergenceWarning)
         elif self._loud and (more := self._unfinished(state)):
             print(more, file=sys.stderr, flush=True)
         return self

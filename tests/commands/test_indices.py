@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from chainrule.datasets import tables
+from chainrule.encoders import doubts
 
 TRAIN = ("train", "orderless_nade", "--set", "hidden=2", "--epochs", 1, "-q")
 
@@ -33,7 +34,7 @@ def test_an_index_stays_beside_its_rows(verb, draws, table, call, tmp_path):
     known = [line.split(",") for line in table.read_text().splitlines()[1:]]
     for row, was in zip(rows, np.repeat(known, draws, axis=0), strict=True):
         assert row[-1] == was[3] and row[-3] in (was[1:2] if was[1] else "01")
-    with pytest.warns(tables.DataWarning, match="taken for an index"):
+    with pytest.warns(doubts.DataWarning, match="taken for an index"):
         again = tables.read(out)
     assert again.columns == tuple(head[1:]) and again.left_out == 1
     assert again.before.tolist() == [row[0] for row in rows]

@@ -329,8 +329,9 @@ def test_a_transparent_picture_is_named(folder, rng, mode):
         cr.datasets.load(folder / "p", colour=True)
     assert "\n" not in str(caught.value)
     said = r"a\.png is transparent in places, and was read as if it were not; lay it on a"
-    with pytest.warns(datasets.DataWarning, match=said):
+    with pytest.warns(datasets.DataWarning, match=said) as warned:
         pictures.read(folder / "p")
+    assert {one.filename for one in warned} == {__file__}, "it points at the caller's line"
 
 
 def test_a_picture_of_another_size_is_named(folder):

@@ -345,3 +345,10 @@ def test_too_many_members_are_refused(monkeypatch, tmp_path, rng):
     np.savez(tmp_path / "many.npz", *[rows(rng)] * 4)
     with pytest.raises(ValueError, match="4 arrays, more than 3"):
         datasets.load(tmp_path / "many.npz")
+
+
+def test_a_data_set_shows_how_many_rows_it_has_and_not_the_rows():
+    data = datasets.load("digits")
+    sizes = ", ".join(f"{len(getattr(data, name).x)} {name}" for name in ("train", "valid", "test"))
+    assert repr(data) == f"<Dataset 'digits': {sizes}, image_shape (8, 8)>"
+    assert repr(data._replace(image_shape=None)) == f"<Dataset 'digits': {sizes}>"

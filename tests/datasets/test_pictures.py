@@ -11,7 +11,7 @@ from PIL import Image
 import chainrule as cr
 from chainrule import datasets
 from chainrule.datasets import pictures
-from chainrule.datasets.tables import DataWarning
+from chainrule.encoders.doubts import DataWarning
 
 
 @pytest.fixture(autouse=True)

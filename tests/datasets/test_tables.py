@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from chainrule import datasets
 from chainrule.datasets import lines, readers, tables
-from chainrule.datasets.tables import DataWarning
+from chainrule.encoders.doubts import DataWarning
 from chainrule.encoders.frames import Frame
 
 BITS = np.array([[0, 1, 0], [1, 1, 0], [0, 0, 1]], np.uint8)

@@ -12,9 +12,9 @@ from numpy.testing import assert_array_equal
 
 from chainrule import datasets
 from chainrule.datasets import fields, lines, tables
-from chainrule.datasets.tables import DataWarning
 from chainrule.encoders import frames
 from chainrule.encoders.columns import AnyColumns
+from chainrule.encoders.doubts import DataWarning
 from chainrule.encoders.frames import Frame
 from chainrule.encoders.variables import MOST
 
