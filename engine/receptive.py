@@ -28,7 +28,8 @@ def place(pixel: Any, shape: Sequence[int]) -> Place:
     except TypeError:
         numbers = ()
     if len(numbers) not in (2, 3):
-        raise ValueError(f"pixel must be (row, column) or (row, column, channel), got {pixel!r}")
+        got = f"an array of shape {pixel.shape}" if hasattr(pixel, "shape") else repr(pixel)
+        raise ValueError(f"pixel must be (row, column) or (row, column, channel), got {got}")
     i, j, c = (*numbers, 0)[:3]
     R, S, C = shape
     if not (0 <= i < R and 0 <= j < S and 0 <= c < C):

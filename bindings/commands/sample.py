@@ -77,7 +77,8 @@ def _sample(common: Common, run: Path, how: SampleRequest) -> None:
 
 def _rows_and_columns(size: str) -> tuple[int, int]:
     """Return the numbers in ROWSxCOLUMNS."""
-    if not (found := re.fullmatch(r"\s*(\d+)\s*[xX×]\s*(\d+)\s*", size)):
+    found = re.fullmatch(r"\s*0*([1-9]\d*)\s*[xX×]\s*0*([1-9]\d*)\s*", size)
+    if not found:
         raise ValueError(f"--size must be ROWSxCOLUMNS, as in 56x40, got {size!r}")
     return int(found[1]), int(found[2])
 

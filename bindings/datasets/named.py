@@ -143,7 +143,7 @@ def load(
         raise ValueError(f"{name} is a text, not rows; load it with datasets.load_text")
     path = Path(name)
     if not path.exists():
-        if path.suffix or len(path.parts) > 1:
+        if path.suffix or len(path.parts) > 1 or "/" in str(name):
             raise FileNotFoundError(f"{path} does not exist; check the path")
         path = downloads.find(f"{name}.npz") or path
     if not path.exists():

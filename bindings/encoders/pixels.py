@@ -66,7 +66,10 @@ class Settings(NamedTuple):
         if self.reduce_from is not None:
             of = validation.integer("reduce_from", self.reduce_from, 2)
             if self.levels is None and not self.draws:
-                raise ValueError("reduce_from says of how many levels, and levels to how many; set")
+                raise ValueError(
+                    f"reduce_from={self.reduce_from} says of how many levels; set levels, to how "
+                    "many they are reduced, too"
+                )
             if not (self.levels or 2) <= of <= bins.MOST:
                 raise ValueError(
                     f"reduce_from must be from levels to {bins.MOST}, got {self.reduce_from}"

@@ -285,5 +285,5 @@ def test_samples_of_another_size(folder, call, tmp_path):
     assert status == 0 and "2 samples" in said and in_colour(picture(drawn))
     for size in ("6", "6x", "0x3", "axb"):
         status, _, err = call("sample", folder / "bits", "--size", size, "--out", out)
-        assert status == 2 and ("ROWSxCOLUMNS" in err or "rows must be" in err)
+        assert status == 2 and "ROWSxCOLUMNS" in err
     assert call("sample", folder / "bits", "-n", 1, "--size", "4x4", "--out", out)[0] == 0

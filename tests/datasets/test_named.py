@@ -133,6 +133,8 @@ def test_unknown_names_and_missing_paths(tmp_path):
         datasets.load("fashion")
     with pytest.raises(FileNotFoundError, match="does not exist"):
         datasets.load(tmp_path / "nothing.npy")
+    with pytest.raises(FileNotFoundError, match="nothing does not exist"):
+        datasets.load("nothing/")
 
 
 @pytest.mark.parametrize("wrong", ["shape", "labels", "names"])

@@ -296,7 +296,7 @@ def test_images_of_other_sizes_are_refused(colour, X, says):
         ({"levels": 4, "binarize": 3}, "binarize makes bits of pixels by a threshold"),
         ({"draws": True, "binarize": 3}, "binarize makes bits of pixels by a threshold; leave it"),
         ({"levels": 4, "draws": True}, "dynamic_binarization draws bits, and levels=4; leave one"),
-        ({"reduce_from": 4}, "reduce_from says of how many levels, and levels to how many; set"),
+        ({"reduce_from": 4}, "reduce_from=4 says of how many levels; set levels, to how many they"),
         ({"levels": 4, "reduce_from": 3}, "reduce_from must be from levels to 256, got 3"),
         ({"levels": 4, "reduce_from": 300}, "reduce_from must be from levels to 256, got 300"),
         ({"image_shape": (3,)}, "image_shape must be rows and pixels of a row"),

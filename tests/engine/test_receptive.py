@@ -123,6 +123,7 @@ def test_a_mean_of_sizes():
      ((1, 3, 3, 3), (0, 0, 3), "channel 3 lies outside images of 3×3 pixels and 3 channels, each"),
      ((1, 3, 3, 1), (-1, 0), "row -1, column 0, channel 0 lies outside"),
      ((1, 3, 3, 1), 4, r"pixel must be \(row, column\) or \(row, column, channel\), got 4"),
+     ((1, 3, 3, 1), np.zeros((2, 3, 3)), r"channel\), got an array of shape \(2, 3, 3\)$"),
      ((1, 3, 3, 1), (0.5, 1), r"got \(0.5, 1\)"), ((1, 3, 3, 1), "ab", "got 'ab'"),
      ((1, 3, 3, 1), (1,), r"got \(1,\)"),
      ((1, 3, 3, 1), (0, 0, 0), r"the shape of x, \(1, 3, 3, 1\), got \(2,\)")],
