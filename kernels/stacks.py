@@ -88,7 +88,7 @@ def _function(
     r = index(0)
     for tall in heights:
 
-        def tiles(r: Any, tall: int = tall) -> None:
+        def tiles(r: Any, none: list[Any], tall: int = tall) -> list[Any]:
             of_A = v.at(A, v.builder.mul(r, a_row)), a_row, a_k
             of_C = v.at(C, v.builder.mul(r, c_row))
             before = v.unless(
@@ -97,32 +97,18 @@ def _function(
             sums = products(v, tall, q, n, of_A, (B, b_row), before)
             places = [v.side_by_side(p, q) for p in v.rows(of_C, c_row, tall)]
             _write(v, sums, places, fresh, whole, last)
+            return none
 
-        r = _while_room(v, r, m, tall, tiles)
+        left = v.builder.sub(m, r)
+        end = v.builder.sub(m, v.builder.srem(left, index(tall)))
+        v.loop(r, end, tall, [], tiles)
+        r = end
     v.builder.ret_void()
     return function
 
 
 def _row(v: Vectors, pointer: Any, q: int) -> list[Any]:
     return [v.load(p) for p in v.side_by_side(pointer, q)]
-
-
-def _while_room(v: Vectors, first: Any, m: Any, tall: int, body: Any) -> Any:
-    """Emit a loop over r = first, first + tall, … while rows are left; return r after it."""
-    builder, above = v.builder, v.builder.block
-    head, inside, done = map(builder.append_basic_block, ("rows", "tile", "left"))
-    builder.branch(head)
-    builder.position_at_end(head)
-    r = builder.phi(INDEX)
-    r.add_incoming(first, above)
-    end = builder.add(r, index(tall))
-    builder.cbranch(builder.icmp_signed("<=", end, m), inside, done)
-    builder.position_at_end(inside)
-    body(r)
-    r.add_incoming(end, builder.block)
-    builder.branch(head)
-    builder.position_at_end(done)
-    return r
 
 
 def _write(

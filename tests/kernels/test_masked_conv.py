@@ -383,6 +383,24 @@ def test_no_more_outputs_than_inputs(spec, C, more, rng):
         assert_allclose(one, two, rtol=0, atol=1e-12)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("spec", [("raster", 3, "B", 1), ("raster", 3, "B", 3)], ids=str)
+@pytest.mark.parametrize("O", [15, 33, 48, 66, 99])
+def test_panels_of_every_width(spec, O, dtype, rng):
+    """Of one vector to the most that there are, whole ones and cut ones, and several panels."""
+    window, x, W, b, dy = problem(rng, spec, 1, 3, 7, O // spec[3] - 1, dtype)
+    found = []
+    for side in (reference, cpu):
+        y, more, dx, dW, db = (np.full_like(a, np.nan) for a in (dy, dy, x, W, b))
+        more[:] = dy
+        side.forward(x, W, b, window, y)
+        side.add(x, W, window, more)
+        side.backward(dy, x, W, window, dx, dW, db)
+        found.append((y, more, dx, dW, db))
+    for one, two in zip(*found, strict=True):
+        assert_allclose(one, two, rtol=0, atol=200 * np.finfo(dtype).eps * np.abs(one).max())
+
+
 def test_rows_of_dW_are_dealt_by_their_work():
     """Of a window as large as the image: rows of taps far away are in few pixels' sight."""
     large = runs.course(raster(55, "A"), False, (16, 28, 28, 1), (1512, 1, 64), np.dtype("f4"))
